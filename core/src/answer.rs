@@ -1,0 +1,226 @@
+//! From a request to a response that any door can send: the rules that all doors share, once.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures_util::FutureExt;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderValue, Method, StatusCode};
+
+use crate::error::Reported;
+use crate::{App, Body, BodyError, Context, Error, Request, Response, strip_hop_by_hop, within};
+
+/// Runs an App for one request and turns whatever comes of it into a response.
+///
+/// - A body over `max_body` bytes is a 413, whether its length was announced or found out.
+/// - An error is a problem with the request id; its cause is logged.
+/// - A panic is a 500 for this request; the process lives on.
+/// - The response is one that every door can send: a final status, no headers of a single connection, no
+///   body where the status or the method allows none, a content length that is true.
+///
+/// The request's [`Context`] gives the id and the deadline; a request without one gets a fresh id.
+pub async fn answer<A: App>(app: &A, max_body: usize, mut request: Request) -> Response {
+    let context = match request.extensions().get::<Context>() {
+        Some(context) => context.clone(),
+        None => Context::new(Context::fresh_id()),
+    };
+    let method = request.method().clone();
+    let response = if announced(&request).is_some_and(|length| length > max_body as u64) {
+        BodyError::too_large(max_body).to_response().render(Some(context.request_id()))
+    } else {
+        let exceeded = limit(&mut request, max_body);
+        let response = call(app, &context, request).await;
+        match exceeded {
+            Some(exceeded) if exceeded.load(Ordering::Relaxed) => {
+                BodyError::too_large(max_body).to_response().render(Some(context.request_id()))
+            }
+            _ => response,
+        }
+    };
+    settle(&method, &context, response)
+}
+
+fn announced(request: &Request) -> Option<u64> {
+    request
+        .body()
+        .len()
+        .filter(|length| *length > 0)
+        .or_else(|| request.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok())
+}
+
+/// Limits a streaming body; a whole one has been measured already.
+fn limit(request: &mut Request, max_body: usize) -> Option<Arc<AtomicBool>> {
+    if request.body().len().is_some() {
+        return None;
+    }
+    let exceeded = Arc::new(AtomicBool::new(false));
+    let body = std::mem::take(request.body_mut());
+    *request.body_mut() = body.limited(max_body, Arc::clone(&exceeded));
+    Some(exceeded)
+}
+
+async fn call<A: App>(app: &A, context: &Context, request: Request) -> Response {
+    // An App that panics half-way may leave its own state torn, as it would in a thread of its own;
+    // nothing of ours is shared with it.
+    let call = AssertUnwindSafe(async { app.call(request).await }).catch_unwind();
+    let outcome = match context.deadline() {
+        Some(deadline) => within(deadline, call).await,
+        None => call.await,
+    };
+    let id = context.request_id();
+    match outcome {
+        Ok(Ok(response)) => reported(id, response),
+        Ok(Err(error)) => {
+            log(id, &error);
+            error.render(Some(id))
+        }
+        Err(panic) => {
+            let message = panic
+                .downcast_ref::<&str>()
+                .copied()
+                .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+                .unwrap_or("a panic without a message");
+            tracing::error!(request_id = id, "the App panicked: {message}");
+            Error::bare(StatusCode::INTERNAL_SERVER_ERROR).render(Some(id))
+        }
+    }
+}
+
+/// Logs an error that reached us as a response, through a router for instance, and adds the request id.
+fn reported(id: &str, mut response: Response) -> Response {
+    let Some(Reported(error)) = response.extensions_mut().remove() else { return response };
+    log(id, &error);
+    let mut rendered = error.render(Some(id));
+    for (name, value) in response.headers() {
+        // What middleware added stays; what describes the body that is replaced does not.
+        if ![CONTENT_LENGTH, CONTENT_ENCODING].contains(name)
+            && !rendered.headers().contains_key(name)
+        {
+            rendered.headers_mut().append(name, value.clone());
+        }
+    }
+    rendered
+}
+
+fn log(id: &str, error: &Error) {
+    if error.status().is_server_error() {
+        tracing::error!(request_id = id, status = error.status().as_u16(), "{}", error.report());
+    } else {
+        tracing::debug!(request_id = id, status = error.status().as_u16(), "{}", error.report());
+    }
+}
+
+fn settle(method: &Method, context: &Context, mut response: Response) -> Response {
+    if response.status().is_informational() {
+        let id = context.request_id();
+        tracing::error!(
+            request_id = id,
+            "the App answered {}, which is not final",
+            response.status()
+        );
+        response = Error::bare(StatusCode::INTERNAL_SERVER_ERROR).render(Some(id));
+    }
+    strip_hop_by_hop(response.headers_mut());
+    if [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&response.status()) {
+        *response.body_mut() = Body::empty();
+        response.headers_mut().remove(CONTENT_LENGTH);
+        response.headers_mut().remove(CONTENT_TYPE);
+    } else if *method == Method::HEAD {
+        match std::mem::take(response.body_mut()).len() {
+            // The App's own length stands where it sent no body: it may know what GET would give.
+            Some(0) => {}
+            Some(length) => {
+                response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+            }
+            None => {}
+        }
+    } else if response.body().len().is_some() {
+        // The door counts the bytes; a length that disagrees would cut the answer or hang the client.
+        response.headers_mut().remove(CONTENT_LENGTH);
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Host, async_trait};
+
+    struct Answers(fn() -> Result<Response, Error>);
+
+    #[async_trait]
+    impl App for Answers {
+        async fn start(_host: &Host) -> Result<Self, Error> {
+            Err(Error::bare(StatusCode::NOT_IMPLEMENTED))
+        }
+
+        async fn call(&self, request: Request) -> Result<Response, Error> {
+            request.into_body().bytes().await?;
+            (self.0)()
+        }
+    }
+
+    fn post(body: Body) -> Request {
+        let mut request = Request::new(body);
+        *request.method_mut() = Method::POST;
+        request
+    }
+
+    #[tokio::test]
+    async fn a_stream_over_the_limit_is_413_whatever_the_app_says() {
+        struct Swallows;
+        #[async_trait]
+        impl App for Swallows {
+            async fn start(_host: &Host) -> Result<Self, Error> {
+                Ok(Self)
+            }
+            async fn call(&self, request: Request) -> Result<Response, Error> {
+                let _ = request.into_body().bytes().await;
+                Ok(Response::new(Body::from("fine")))
+            }
+        }
+        let chunks = futures_util::stream::iter([Ok::<_, BodyError>("12345"), Ok("6789")]);
+        let response = answer(&Swallows, 8, post(Body::stream(chunks))).await;
+        assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
+        assert_eq!(response.headers()[CONTENT_TYPE], crate::PROBLEM_JSON);
+    }
+
+    #[tokio::test]
+    async fn an_announced_length_over_the_limit_never_reaches_the_app() {
+        let app = Answers(|| panic!("must not be called"));
+        let mut request =
+            post(Body::stream(futures_util::stream::pending::<Result<Chunk, BodyError>>()));
+        request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(9));
+        assert_eq!(answer(&app, 8, request).await.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    }
+
+    type Chunk = &'static str;
+
+    #[tokio::test]
+    async fn an_error_in_a_response_gets_the_request_id() {
+        let app = Answers(|| Ok(Error::new(StatusCode::CONFLICT, "taken").into_response()));
+        let mut request = post(Body::empty());
+        request.extensions_mut().insert(Context::new("r-7"));
+        let response = answer(&app, 8, request).await;
+        assert_eq!(response.status(), StatusCode::CONFLICT);
+        let body = response.into_body().bytes().await.expect("buffered");
+        let body: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
+        assert_eq!((&body["detail"], &body["request_id"]), (&"taken".into(), &"r-7".into()));
+    }
+
+    #[tokio::test]
+    async fn an_informational_status_and_a_panic_are_500() {
+        for app in [
+            Answers(|| {
+                let mut response = Response::new(Body::empty());
+                *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+                Ok(response)
+            }),
+            Answers(|| panic!("oh no")),
+        ] {
+            let response = answer(&app, 8, post(Body::empty())).await;
+            assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        }
+    }
+}

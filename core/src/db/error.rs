@@ -1,0 +1,172 @@
+//! What can go wrong with connections, by what the caller can do about it.
+
+use std::fmt;
+use std::time::Duration;
+
+use http::StatusCode;
+
+use crate::{ConfigError, Exit};
+
+/// Why there is no connection, or why there is none any more.
+///
+/// An App passes it on with `?`: what may be over soon is a 503 with `Retry-After`, everything else a 500.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A setting is missing or wrong. Correct the variable it names.
+    #[error(transparent)]
+    Setting(#[from] ConfigError),
+
+    /// The planned connections do not fit what the server can take. The text has the arithmetic and the
+    /// ways out.
+    #[error("{0}")]
+    Plan(String),
+
+    /// Too many callers wait for a connection already. Try again later, or shed load earlier.
+    #[error("no connection: {state}; the queue is full")]
+    QueueFull {
+        /// The pool at that moment.
+        state: PoolState,
+    },
+
+    /// Every connection stayed in use until the time was up. Shorten what holds them, or plan for more.
+    #[error("no connection in {} ms: {state}", waited.as_millis())]
+    TimedOut {
+        /// How long the caller waited.
+        waited: Duration,
+        /// The pool at that moment.
+        state: PoolState,
+    },
+
+    /// The caller's deadline leaves no time to get a connection and use it.
+    #[error("no connection: the request's deadline is over ({state})")]
+    Deadline {
+        /// The pool at that moment.
+        state: PoolState,
+    },
+
+    /// The server cannot be reached. It may come back.
+    #[error("the database cannot be reached: {cause}")]
+    Unreachable {
+        /// What connecting said last.
+        cause: sqlx::Error,
+    },
+
+    /// The server answers and takes no more connections. Somebody holds too many.
+    #[error("the database takes no more connections: {cause}")]
+    Refused {
+        /// What the server said last.
+        cause: sqlx::Error,
+    },
+
+    /// The server does not accept the user, the password or the database.
+    #[error("the database does not accept these credentials: {cause}")]
+    Credentials {
+        /// What the server said.
+        cause: sqlx::Error,
+    },
+
+    /// The connection broke while it was used. Whether the last statement took effect is unknown.
+    #[error("the connection to the database was lost: {cause}")]
+    Lost {
+        /// How it broke.
+        cause: sqlx::Error,
+    },
+
+    /// The pool is closed: this process is about to stop.
+    #[error("the database connections of this process are closed")]
+    Closed,
+
+    /// The schema is not the one this program needs. Run the `migrate` verb.
+    #[error("{0}")]
+    Schema(String),
+
+    /// A statement failed for a reason of its own.
+    #[error(transparent)]
+    Query(sqlx::Error),
+}
+
+impl Error {
+    /// The error behind an `sqlx::Error`, where it is one of ours: statements run through `&Db` can only
+    /// return sqlx's type.
+    #[must_use]
+    pub fn of(error: &sqlx::Error) -> Option<&Self> {
+        crate::error::find(error)
+    }
+
+    /// The error in the only shape that sqlx's `Executor` can return.
+    pub(crate) fn into_sqlx(self) -> sqlx::Error {
+        match self {
+            Self::Query(error) => error,
+            own => sqlx::Error::Io(std::io::Error::other(own)),
+        }
+    }
+
+    pub(crate) fn exit(&self) -> Option<Exit> {
+        match self {
+            Self::Setting(_) | Self::Plan(_) => Some(Exit::Config),
+            Self::QueueFull { .. }
+            | Self::TimedOut { .. }
+            | Self::Deadline { .. }
+            | Self::Unreachable { .. }
+            | Self::Refused { .. }
+            | Self::Credentials { .. }
+            | Self::Lost { .. } => Some(Exit::Unavailable),
+            Self::Closed | Self::Schema(_) | Self::Query(_) => None,
+        }
+    }
+
+    pub(crate) fn to_response(&self) -> crate::Error {
+        match self {
+            Self::QueueFull { .. }
+            | Self::TimedOut { .. }
+            | Self::Deadline { .. }
+            | Self::Unreachable { .. }
+            | Self::Refused { .. }
+            | Self::Closed => crate::Error::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the database is not available at the moment",
+            )
+            .retry_after(Duration::from_secs(1)),
+            Self::Setting(_)
+            | Self::Plan(_)
+            | Self::Credentials { .. }
+            | Self::Lost { .. }
+            | Self::Schema(_)
+            | Self::Query(_) => crate::Error::bare(StatusCode::INTERNAL_SERVER_ERROR),
+        }
+    }
+}
+
+/// The connections of one pool at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PoolState {
+    /// Connections that are open or being opened.
+    pub open: usize,
+    /// The most that may be open.
+    pub max: usize,
+    /// Connections that somebody uses.
+    pub in_use: usize,
+    /// Connections that nobody uses.
+    pub idle: usize,
+    /// Callers that wait for one.
+    pub waiting: usize,
+    /// The place in the code that has held a connection longest, and for how long.
+    pub longest_holder: Option<(String, Duration)>,
+    /// What connecting said last, where it failed.
+    pub last_connect_error: Option<String>,
+}
+
+impl fmt::Display for PoolState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { open, max, in_use, idle, waiting, longest_holder, last_connect_error } = self;
+        write!(f, "open={open}/{max} in_use={in_use} idle={idle} waiting={waiting}")?;
+        if let Some((place, held)) = longest_holder {
+            write!(f, ", held longest at {place} for {:.1} s", held.as_secs_f64())?;
+        }
+        if let Some(error) = last_connect_error {
+            write!(f, ", last connect error: {error}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,58 @@
+//! The databases of a process, as adapters see them: ready or not, planned how, to be closed.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_core::future::BoxFuture;
+use futures_util::future::join_all;
+
+use super::Error;
+
+/// One database that was opened through a host, whatever its driver.
+pub(crate) trait Held: Send + Sync {
+    fn ping(&self) -> BoxFuture<'_, Result<(), Error>>;
+    fn close(&self, within: Duration) -> BoxFuture<'_, ()>;
+    fn plan(&self) -> String;
+}
+
+/// The databases that an App has opened through its host.
+#[derive(Clone, Default)]
+pub struct Databases(Vec<Arc<dyn Held>>);
+
+impl Databases {
+    /// Whether every database answers; `Ok` where there is none.
+    ///
+    /// # Errors
+    /// The first database's [`Error`] that does not, [`Error::Deadline`] among them where it takes longer
+    /// than `within`.
+    pub async fn ready(&self, within: Duration) -> Result<(), Error> {
+        let pings = join_all(self.0.iter().map(|database| database.ping()));
+        match tokio::time::timeout(within, pings).await {
+            Ok(answers) => answers.into_iter().collect(),
+            Err(_) => Err(Error::Deadline { state: super::PoolState::default() }),
+        }
+    }
+
+    /// Closes every connection: idle ones at once, those in use when they come back, at the latest after
+    /// `within`.
+    pub async fn close(&self, within: Duration) {
+        join_all(self.0.iter().map(|database| database.close(within))).await;
+    }
+
+    /// The plan of each database, in a sentence with its arithmetic.
+    #[must_use]
+    pub fn plans(&self) -> Vec<String> {
+        self.0.iter().map(|database| database.plan()).collect()
+    }
+
+    pub(crate) fn push(&mut self, database: Arc<dyn Held>) {
+        self.0.push(database);
+    }
+}
+
+impl fmt::Debug for Databases {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.plans()).finish()
+    }
+}

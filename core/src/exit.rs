@@ -1,0 +1,108 @@
+//! How a process ends: exit codes that tell the phases apart, and the one line that says why.
+
+use std::fmt;
+use std::process::ExitCode;
+
+use crate::{ConfigError, Error, db};
+
+/// The reason a process ends, as an exit code a supervisor can act on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Exit {
+    /// 0: everything that was accepted is finished.
+    Done,
+    /// 64: the command line is wrong (`EX_USAGE` of sysexits.h).
+    Usage,
+    /// 69: something the App needs cannot be reached, such as its database; a restart may help (`EX_UNAVAILABLE`).
+    Unavailable,
+    /// 70: `App::start` failed (`EX_SOFTWARE`).
+    Start,
+    /// 71: an address could not be bound, or the operating system refused something (`EX_OSERR`).
+    Bind,
+    /// 75: the grace was over before everything accepted was finished (`EX_TEMPFAIL`).
+    Aborted,
+    /// 76: the `migrate` verb failed (`EX_PROTOCOL`'s number; the schema is as it was).
+    Migrate,
+    /// 78: a setting is missing or wrong; a restart cannot help (`EX_CONFIG`).
+    Config,
+}
+
+impl Exit {
+    /// The number the process exits with.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Usage => 64,
+            Self::Unavailable => 69,
+            Self::Start => 70,
+            Self::Bind => 71,
+            Self::Aborted => 75,
+            Self::Migrate => 76,
+            Self::Config => 78,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+/// Why a process cannot go on: the exit code and one line for the operator.
+#[derive(Debug)]
+pub struct Failure {
+    exit: Exit,
+    line: String,
+}
+
+impl Failure {
+    /// A failure with its exit code and the line that explains it.
+    pub fn new(exit: Exit, line: impl fmt::Display) -> Self {
+        // One line whatever the causes hold: a supervisor's log keeps the first line of what it is given.
+        let line = line.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+        Self { exit, line }
+    }
+
+    /// A text of several lines for who asked for it, such as the help.
+    pub(crate) fn text(exit: Exit, text: String) -> Self {
+        Self { exit, line: text }
+    }
+
+    /// A failure in a phase, which a cause overrides where it tells more: a wrong setting is
+    /// [`Exit::Config`] and an unreachable database [`Exit::Unavailable`], in whatever phase it shows.
+    #[must_use]
+    pub fn of(phase: Exit, error: &Error) -> Self {
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            if error.is::<ConfigError>() {
+                return Self::new(Exit::Config, error);
+            }
+            if let Some(error) = error.downcast_ref::<db::Error>() {
+                return Self::new(error.exit().unwrap_or(phase), error);
+            }
+            cause = error.source();
+        }
+        Self::new(phase, error.report())
+    }
+
+    /// The exit code.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        self.exit
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::new(Exit::Config, error)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.line)
+    }
+}
+
+impl std::error::Error for Failure {}

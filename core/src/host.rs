@@ -1,0 +1,188 @@
+//! What a host tells an App at start.
+
+mod resources;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+pub use resources::Resources;
+
+use crate::db::Databases;
+use crate::{ByteSize, ConfigError, DEFAULT_MAX_BODY, Epoch, Life, Paradigm, Settings};
+
+/// The host an App runs on: a container, a VM, a Lambda execution environment.
+///
+/// A clone is the same host.
+#[derive(Clone, Debug)]
+pub struct Host(Arc<Known>);
+
+#[derive(Debug)]
+struct Known {
+    paradigm: Paradigm,
+    platform: String,
+    resources: Resources,
+    instance: String,
+    grace: Duration,
+    concurrency: usize,
+    max_body: usize,
+    settings: Settings,
+    life: Life,
+    epoch: Epoch,
+    databases: Mutex<Databases>,
+}
+
+impl Host {
+    /// A host of a paradigm, under the name of its platform: `"heroku"`, `"systemd"`, `"lambda"`.
+    pub fn builder(paradigm: Paradigm, platform: impl Into<String>) -> HostBuilder {
+        HostBuilder {
+            paradigm,
+            platform: platform.into(),
+            resources: None,
+            instance: None,
+            grace: Duration::from_secs(25),
+            concurrency: 1,
+            settings: Settings::default(),
+        }
+    }
+
+    /// How this host runs processes.
+    #[must_use]
+    pub fn paradigm(&self) -> Paradigm {
+        self.0.paradigm
+    }
+
+    /// The name of the platform.
+    #[must_use]
+    pub fn platform(&self) -> &str {
+        &self.0.platform
+    }
+
+    /// The processors and the memory this process may use.
+    #[must_use]
+    pub fn resources(&self) -> Resources {
+        self.0.resources
+    }
+
+    /// The id of this process among its siblings.
+    #[must_use]
+    pub fn instance(&self) -> &str {
+        &self.0.instance
+    }
+
+    /// The time between the platform's stop signal and its kill that this process may use.
+    #[must_use]
+    pub fn grace(&self) -> Duration {
+        self.0.grace
+    }
+
+    /// How many requests a serverless host gives one process at once; on Lambda 1, on Lambda Managed
+    /// Instances `AWS_LAMBDA_MAX_CONCURRENCY`. Long-running hosts set no such limit and say 1.
+    #[must_use]
+    pub fn concurrency(&self) -> usize {
+        self.0.concurrency
+    }
+
+    /// The largest request body in bytes; set by `MAX_BODY`, default [`DEFAULT_MAX_BODY`].
+    #[must_use]
+    pub fn max_body(&self) -> usize {
+        self.0.max_body
+    }
+
+    /// The settings of this process.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    /// The life of this process.
+    #[must_use]
+    pub fn life(&self) -> &Life {
+        &self.0.life
+    }
+
+    /// The counter of moments at which this process may have been frozen.
+    #[must_use]
+    pub fn epoch(&self) -> &Epoch {
+        &self.0.epoch
+    }
+
+    /// The databases that were opened through this host.
+    #[must_use]
+    pub fn databases(&self) -> Databases {
+        self.0.databases.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn adopt(&self, database: Arc<dyn crate::db::Held>) {
+        self.0.databases.lock().unwrap_or_else(PoisonError::into_inner).push(database);
+    }
+}
+
+/// What is known of a host before it exists.
+#[derive(Debug)]
+#[must_use]
+pub struct HostBuilder {
+    paradigm: Paradigm,
+    platform: String,
+    resources: Option<Resources>,
+    instance: Option<String>,
+    grace: Duration,
+    concurrency: usize,
+    settings: Settings,
+}
+
+impl HostBuilder {
+    /// Sets the settings. Defaults to none.
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// Sets processors and memory. Defaults to what the cgroup and the machine allow.
+    pub fn resources(mut self, resources: Resources) -> Self {
+        self.resources = Some(resources);
+        self
+    }
+
+    /// Sets the id of this process among its siblings. Defaults to a random one.
+    pub fn instance(mut self, instance: impl Into<String>) -> Self {
+        self.instance = Some(instance.into());
+        self
+    }
+
+    /// Sets the time a stop may take. Defaults to 25 seconds, which fits the 30 that most platforms give.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// Sets how many requests one process gets at once. Defaults to 1.
+    pub fn concurrency(mut self, concurrency: usize) -> Self {
+        self.concurrency = concurrency.max(1);
+        self
+    }
+
+    /// The host.
+    ///
+    /// # Errors
+    /// [`ConfigError`] where `MAX_BODY` is not a size.
+    pub fn build(self) -> Result<Host, ConfigError> {
+        let Self { paradigm, platform, resources, instance, grace, concurrency, settings } = self;
+        let max_body = match settings.get::<ByteSize>("MAX_BODY")? {
+            Some(ByteSize(bytes)) => usize::try_from(bytes).unwrap_or(usize::MAX),
+            None => DEFAULT_MAX_BODY,
+        };
+        Ok(Host(Arc::new(Known {
+            paradigm,
+            platform,
+            resources: resources.unwrap_or_else(Resources::detect),
+            instance: instance.unwrap_or_else(|| format!("{:08x}", fastrand::u32(..))),
+            grace,
+            concurrency,
+            max_body,
+            settings,
+            life: Life::default(),
+            epoch: Epoch::default(),
+            databases: Mutex::default(),
+        })))
+    }
+}

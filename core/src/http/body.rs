@@ -1,0 +1,359 @@
+//! The body of a request or response: empty, whole, or a stream under backpressure.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use futures_core::Stream;
+use http::StatusCode;
+use http_body::{Frame, SizeHint};
+use http_body_util::{BodyExt, LengthLimitError};
+
+use crate::Error;
+
+/// The largest request body where `MAX_BODY` is not set: 6 MiB, AWS Lambda's limit for one invocation,
+/// so that an App meets the same limit on every host.
+pub const DEFAULT_MAX_BODY: usize = 6 * 1024 * 1024;
+
+type BoxBody = Pin<Box<dyn http_body::Body<Data = Bytes, Error = BodyError> + Send>>;
+
+/// The bytes of a request or response.
+///
+/// A body that is known whole is never boxed or copied; a stream is polled only as fast as its reader
+/// takes it.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// use anyhost_core::Body;
+///
+/// let body = Body::stream(futures_util::stream::iter([Ok::<_, std::io::Error>("one "), Ok("two")]));
+/// assert_eq!(body.bytes().await?, "one two");
+/// # Ok::<(), anyhost_core::BodyError>(()) })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Default)]
+pub struct Body(Kind);
+
+#[derive(Default)]
+enum Kind {
+    #[default]
+    Empty,
+    Whole(Bytes),
+    Stream(BoxBody),
+}
+
+impl Body {
+    /// A body of no bytes.
+    #[must_use]
+    pub const fn empty() -> Self {
+        Self(Kind::Empty)
+    }
+
+    /// A body from any `http_body::Body`, an axum body for instance.
+    pub fn new<B>(body: B) -> Self
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        if http_body::Body::is_end_stream(&body) {
+            return Self::empty();
+        }
+        // A body that is ours already comes back unchanged, without another box around it.
+        let mut body = Some(body);
+        if let Some(own) = (&mut body as &mut dyn std::any::Any).downcast_mut::<Option<Self>>() {
+            return own.take().unwrap_or_default();
+        }
+        match body {
+            Some(body) => Self(Kind::Stream(Box::pin(body.map_err(BodyError::other)))),
+            None => Self::empty(),
+        }
+    }
+
+    /// A body from a stream of chunks.
+    pub fn stream<S, T, E>(stream: S) -> Self
+    where
+        S: Stream<Item = Result<T, E>> + Send + 'static,
+        T: Into<Bytes> + 'static,
+        E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
+    {
+        Self(Kind::Stream(Box::pin(Chunks(Box::pin(stream)))))
+    }
+
+    /// The whole body.
+    ///
+    /// # Errors
+    /// [`BodyError`] where the stream fails or the request body exceeds the host's limit.
+    pub async fn bytes(self) -> Result<Bytes, BodyError> {
+        match self.0 {
+            Kind::Empty => Ok(Bytes::new()),
+            Kind::Whole(bytes) => Ok(bytes),
+            Kind::Stream(stream) => Ok(stream.collect().await?.to_bytes()),
+        }
+    }
+
+    /// The bytes of a body that is known whole, or the body back where it is a stream.
+    ///
+    /// # Errors
+    /// The body itself, unchanged, where it is a stream.
+    pub fn into_full(self) -> Result<Bytes, Self> {
+        match self.0 {
+            Kind::Empty => Ok(Bytes::new()),
+            Kind::Whole(bytes) => Ok(bytes),
+            Kind::Stream(_) => Err(self),
+        }
+    }
+
+    /// The exact number of bytes where it is known.
+    #[must_use]
+    pub fn len(&self) -> Option<u64> {
+        http_body::Body::size_hint(self).exact()
+    }
+
+    /// Whether the body is known to have no bytes.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == Some(0)
+    }
+
+    /// The body with a limit: reading beyond it fails with [`BodyError`] and raises the flag, so that
+    /// the host answers 413 whatever the App makes of the error.
+    #[must_use]
+    pub(crate) fn limited(self, limit: usize, exceeded: Arc<AtomicBool>) -> Self {
+        match self.0 {
+            Kind::Stream(stream) => {
+                Self(Kind::Stream(Box::pin(Limited { stream, left: limit, limit, exceeded })))
+            }
+            whole => Self(whole),
+        }
+    }
+}
+
+impl<T: Into<Bytes>> From<T> for Body {
+    fn from(bytes: T) -> Self {
+        let bytes = bytes.into();
+        if bytes.is_empty() { Self::empty() } else { Self(Kind::Whole(bytes)) }
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match &mut self.0 {
+            Kind::Empty => Poll::Ready(None),
+            Kind::Whole(bytes) => {
+                let bytes = std::mem::take(bytes);
+                self.0 = Kind::Empty;
+                Poll::Ready(Some(Ok(Frame::data(bytes))))
+            }
+            Kind::Stream(stream) => stream.as_mut().poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.0 {
+            Kind::Empty => true,
+            Kind::Whole(_) => false,
+            Kind::Stream(stream) => stream.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Kind::Empty => SizeHint::with_exact(0),
+            Kind::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Kind::Stream(stream) => stream.size_hint(),
+        }
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Kind::Empty => f.write_str("Body::Empty"),
+            Kind::Whole(bytes) => write!(f, "Body::Whole({} bytes)", bytes.len()),
+            Kind::Stream(_) => f.write_str("Body::Stream"),
+        }
+    }
+}
+
+/// A body that could not be read or produced to its end.
+///
+/// An App that reads a request body passes it on with `?`: it becomes 413 or 400. In a response it
+/// means that the client gets a body that visibly breaks off, or a 500 where nothing was sent yet.
+#[derive(Debug)]
+pub struct BodyError(Why);
+
+#[derive(Debug)]
+enum Why {
+    TooLarge { limit: usize, mark: LengthLimitError },
+    Broken(Box<dyn std::error::Error + Send + Sync>),
+    Other(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl BodyError {
+    /// The body is larger than the host's limit in bytes: a 413.
+    #[must_use]
+    pub fn too_large(limit: usize) -> Self {
+        Self(Why::TooLarge { limit, mark: length_limit_error() })
+    }
+
+    /// The client broke off or sent what is no body: a 400.
+    pub fn broken(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self(Why::Broken(cause.into()))
+    }
+
+    /// Whatever produced the body failed.
+    pub fn other(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        let cause = cause.into();
+        match cause.downcast::<Self>() {
+            Ok(own) => *own,
+            Err(cause) => Self(Why::Other(cause)),
+        }
+    }
+
+    pub(crate) fn to_response(&self) -> Error {
+        match &self.0 {
+            Why::TooLarge { limit, .. } => Error::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                format!("the request body is larger than {limit} bytes"),
+            )
+            .with("limit", *limit),
+            Why::Broken(_) => {
+                Error::new(StatusCode::BAD_REQUEST, "the request body could not be read to its end")
+            }
+            Why::Other(_) => Error::bare(StatusCode::INTERNAL_SERVER_ERROR),
+        }
+    }
+}
+
+impl fmt::Display for BodyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Why::TooLarge { limit, .. } => write!(f, "the body is larger than {limit} bytes"),
+            Why::Broken(cause) => write!(f, "the body broke off: {cause}"),
+            Why::Other(cause) => fmt::Display::fmt(cause, f),
+        }
+    }
+}
+
+impl std::error::Error for BodyError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.0 {
+            // axum's extractors answer 413 where they find this type in the chain of causes.
+            Why::TooLarge { mark, .. } => Some(mark),
+            Why::Broken(cause) | Why::Other(cause) => Some(cause.as_ref()),
+        }
+    }
+}
+
+/// http_body_util lets nobody construct its error: it is taken from a body that fails with it.
+fn length_limit_error() -> LengthLimitError {
+    let mut full =
+        http_body_util::Limited::new(http_body_util::Full::new(Bytes::from_static(b"x")), 0);
+    let mut cx = Context::from_waker(std::task::Waker::noop());
+    match http_body::Body::poll_frame(Pin::new(&mut full), &mut cx) {
+        Poll::Ready(Some(Err(error))) => *error
+            .downcast::<LengthLimitError>()
+            .expect("one byte over a limit of none fails with the limit's own error"),
+        other => unreachable!("one byte over a limit of none fails, got {other:?}"),
+    }
+}
+
+struct Chunks<S>(Pin<Box<S>>);
+
+impl<S, T, E> http_body::Body for Chunks<S>
+where
+    S: Stream<Item = Result<T, E>>,
+    T: Into<Bytes>,
+    E: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let chunk = ready!(self.0.as_mut().poll_next(cx));
+        Poll::Ready(chunk.map(|chunk| match chunk {
+            Ok(bytes) => Ok(Frame::data(bytes.into())),
+            Err(error) => Err(BodyError::other(error)),
+        }))
+    }
+}
+
+struct Limited {
+    stream: BoxBody,
+    left: usize,
+    limit: usize,
+    exceeded: Arc<AtomicBool>,
+}
+
+impl http_body::Body for Limited {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let frame = ready!(self.stream.as_mut().poll_frame(cx));
+        if let Some(Ok(frame)) = &frame
+            && let Some(data) = frame.data_ref()
+        {
+            match self.left.checked_sub(data.len()) {
+                Some(left) => self.left = left,
+                None => {
+                    self.exceeded.store(true, Ordering::Relaxed);
+                    return Poll::Ready(Some(Err(BodyError::too_large(self.limit))));
+                }
+            }
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.stream.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.stream.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chunks(parts: &'static [&'static str]) -> Body {
+        Body::stream(futures_util::stream::iter(parts.iter().map(|p| Ok::<_, BodyError>(*p))))
+    }
+
+    #[tokio::test]
+    async fn a_limit_is_exact() {
+        let exceeded = Arc::new(AtomicBool::new(false));
+        let body = chunks(&["12345", "67890"]).limited(10, Arc::clone(&exceeded));
+        assert_eq!(body.bytes().await.expect("ten bytes fit"), "1234567890");
+        assert!(!exceeded.load(Ordering::Relaxed));
+
+        let body = chunks(&["12345", "678901"]).limited(10, Arc::clone(&exceeded));
+        let error = body.bytes().await.expect_err("eleven bytes do not fit");
+        assert_eq!(error.to_string(), "the body is larger than 10 bytes");
+        assert!(crate::error::find::<LengthLimitError>(&error).is_some());
+        assert!(exceeded.load(Ordering::Relaxed));
+    }
+
+    #[test]
+    fn an_own_body_is_not_wrapped_again() {
+        let body = Body::new(Body::from("whole"));
+        assert_eq!(body.into_full().expect("still whole"), "whole");
+    }
+}

@@ -1,0 +1,185 @@
+//! What a host knows about one request and the wire does not say.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::Request;
+
+/// The protocol the client spoke, as far as the host knows it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Scheme {
+    /// Plain HTTP.
+    #[default]
+    Http,
+    /// HTTP over TLS, ended here or at a router in front of this process.
+    Https,
+}
+
+impl Scheme {
+    /// `"http"` or `"https"`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+}
+
+/// What the host knows about one request; in the request's extensions, never in made-up headers.
+///
+/// A clone shares its contents.
+///
+/// ```
+/// use anyhost_core::{Body, Context, Request};
+///
+/// fn who(request: &Request) -> String {
+///     match Context::of(request).and_then(|context| context.client_ip()) {
+///         Some(address) => format!("called by {address}"),
+///         None => "called by nobody we know".into(),
+///     }
+/// }
+/// # assert_eq!(who(&Request::new(Body::empty())), "called by nobody we know");
+/// ```
+#[derive(Clone, Debug)]
+pub struct Context(Arc<Known>);
+
+#[derive(Clone, Debug, Default)]
+struct Known {
+    request_id: String,
+    deadline: Option<Instant>,
+    client_ip: Option<IpAddr>,
+    scheme: Scheme,
+    host: Option<String>,
+    mount: String,
+    trace_parent: Option<String>,
+    event: Option<Arc<str>>,
+}
+
+impl Context {
+    /// A context of which only the request id is known.
+    pub fn new(request_id: impl Into<String>) -> Self {
+        Self(Arc::new(Known { request_id: request_id.into(), ..Known::default() }))
+    }
+
+    /// A fresh request id: 128 random bits as 32 hexadecimal digits.
+    #[must_use]
+    pub fn fresh_id() -> String {
+        format!("{:032x}", fastrand::u128(..))
+    }
+
+    /// The context of a request.
+    #[must_use]
+    pub fn of(request: &Request) -> Option<&Self> {
+        request.extensions().get()
+    }
+
+    /// The id that names this request in every log line and in every problem.
+    #[must_use]
+    pub fn request_id(&self) -> &str {
+        &self.0.request_id
+    }
+
+    /// The moment at which the host gives up on this request.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.0.deadline
+    }
+
+    /// The time left until the deadline.
+    #[must_use]
+    pub fn remaining(&self) -> Option<Duration> {
+        self.deadline().map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// The client's address: the peer's, or what a trusted router says. `None` on a Unix socket.
+    #[must_use]
+    pub fn client_ip(&self) -> Option<IpAddr> {
+        self.0.client_ip
+    }
+
+    /// The scheme the client used.
+    #[must_use]
+    pub fn scheme(&self) -> Scheme {
+        self.0.scheme
+    }
+
+    /// The host and port the client asked for. `None` where it named none.
+    #[must_use]
+    pub fn host(&self) -> Option<&str> {
+        self.0.host.as_deref()
+    }
+
+    /// The prefix that a gateway put before the path and that the App does not see: a stage such as
+    /// `/prod`, or nothing.
+    #[must_use]
+    pub fn mount(&self) -> &str {
+        &self.0.mount
+    }
+
+    /// The W3C `traceparent` under which this request runs.
+    #[must_use]
+    pub fn trace_parent(&self) -> Option<&str> {
+        self.0.trace_parent.as_deref()
+    }
+
+    /// The event as the platform delivered it, where the door is one of events.
+    #[must_use]
+    pub fn event(&self) -> Option<&str> {
+        self.0.event.as_deref()
+    }
+
+    /// Sets the deadline.
+    #[must_use]
+    pub fn with_deadline(mut self, deadline: Instant) -> Self {
+        self.known().deadline = Some(deadline);
+        self
+    }
+
+    /// Sets the client's address.
+    #[must_use]
+    pub fn with_client_ip(mut self, address: Option<IpAddr>) -> Self {
+        self.known().client_ip = address;
+        self
+    }
+
+    /// Sets the scheme.
+    #[must_use]
+    pub fn with_scheme(mut self, scheme: Scheme) -> Self {
+        self.known().scheme = scheme;
+        self
+    }
+
+    /// Sets the host and port the client asked for.
+    #[must_use]
+    pub fn with_host(mut self, host: Option<String>) -> Self {
+        self.known().host = host;
+        self
+    }
+
+    /// Sets the prefix before the path.
+    #[must_use]
+    pub fn with_mount(mut self, mount: impl Into<String>) -> Self {
+        self.known().mount = mount.into();
+        self
+    }
+
+    /// Sets the trace parent.
+    #[must_use]
+    pub fn with_trace_parent(mut self, trace_parent: Option<String>) -> Self {
+        self.known().trace_parent = trace_parent;
+        self
+    }
+
+    /// Sets the raw event.
+    #[must_use]
+    pub fn with_event(mut self, event: Arc<str>) -> Self {
+        self.known().event = Some(event);
+        self
+    }
+
+    fn known(&mut self) -> &mut Known {
+        Arc::make_mut(&mut self.0)
+    }
+}

@@ -1,0 +1,36 @@
+#![doc = include_str!("../README.md")]
+
+mod answer;
+mod app;
+pub mod db;
+mod deadline;
+mod epoch;
+mod error;
+mod exit;
+mod host;
+mod http;
+mod life;
+mod paradigm;
+mod program;
+mod service;
+mod settings;
+
+pub use answer::answer;
+pub use app::App;
+pub use deadline::{remaining, within};
+pub use epoch::Epoch;
+pub use error::{Error, PROBLEM_JSON};
+pub use exit::{Exit, Failure};
+pub use host::{Host, HostBuilder, Resources};
+pub use http::{
+    Body, BodyError, Context, DEFAULT_MAX_BODY, Request, Response, Scheme, is_hop_by_hop,
+    strip_hop_by_hop,
+};
+pub use life::{InFlight, Life, Phase};
+pub use paradigm::Paradigm;
+pub use program::{Verb, check, migrate, start};
+pub use service::call_service;
+pub use settings::{ByteSize, ConfigError, Setting, Settings};
+
+/// The attribute that lets a trait have `async` methods: `#[anyhost_core::async_trait] impl App for …`.
+pub use async_trait::async_trait;

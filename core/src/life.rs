@@ -1,0 +1,139 @@
+//! The life of a process: one state machine on every host.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::watch;
+
+/// Where a process stands in its life. Phases only ever move forward.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Phase {
+    /// `App::start` has not returned; no request reaches the App.
+    Starting,
+    /// Requests are answered.
+    Ready,
+    /// The host said stop: readiness is gone, what was accepted is finished.
+    Draining,
+    /// Nothing runs any more.
+    Stopped,
+}
+
+/// The life of one process, shared by everything that must know its phase or keep it alive.
+#[derive(Clone, Debug)]
+pub struct Life(Arc<State>);
+
+#[derive(Debug)]
+struct State {
+    phase: watch::Sender<Phase>,
+    in_flight: AtomicUsize,
+    idle: watch::Sender<()>,
+}
+
+impl Default for Life {
+    fn default() -> Self {
+        Self(Arc::new(State {
+            phase: watch::Sender::new(Phase::Starting),
+            in_flight: AtomicUsize::new(0),
+            idle: watch::Sender::new(()),
+        }))
+    }
+}
+
+impl Life {
+    /// The current phase.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        *self.0.phase.borrow()
+    }
+
+    /// Moves on to a later phase. An earlier one than the current is ignored: a process that has begun
+    /// to drain never becomes ready again.
+    pub fn advance(&self, to: Phase) {
+        self.0.phase.send_if_modified(|phase| {
+            let forward = to > *phase;
+            if forward {
+                *phase = to;
+            }
+            forward
+        });
+    }
+
+    /// Waits until the process has reached a phase or gone beyond it.
+    pub async fn reached(&self, phase: Phase) {
+        let mut phases = self.0.phase.subscribe();
+        // The sender lives in `self`, so waiting cannot fail before the phase is reached.
+        let _ = phases.wait_for(|current| *current >= phase).await;
+    }
+
+    /// Counts one piece of accepted work until the returned guard is dropped.
+    #[must_use = "the work counts as finished when the guard is dropped"]
+    pub fn enter(&self) -> InFlight {
+        self.0.in_flight.fetch_add(1, Ordering::AcqRel);
+        InFlight(Arc::clone(&self.0))
+    }
+
+    /// How many pieces of accepted work are unfinished.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.0.in_flight.load(Ordering::Acquire)
+    }
+
+    /// Waits until no accepted work is unfinished.
+    pub async fn idle(&self) {
+        let mut idle = self.0.idle.subscribe();
+        while self.in_flight() > 0 {
+            // The sender lives in `self`; subscribed before the count was read, no change is missed.
+            let _ = idle.changed().await;
+        }
+    }
+}
+
+/// One piece of accepted work; finished when dropped.
+#[derive(Debug)]
+pub struct InFlight(Arc<State>);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        if self.0.in_flight.fetch_sub(1, Ordering::AcqRel) == 1 && self.0.idle.receiver_count() > 0
+        {
+            self.0.idle.send_replace(());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn phases_only_move_forward() {
+        let life = Life::default();
+        assert_eq!(life.phase(), Phase::Starting);
+        life.advance(Phase::Draining);
+        life.advance(Phase::Ready);
+        assert_eq!(life.phase(), Phase::Draining);
+    }
+
+    #[tokio::test]
+    async fn idle_waits_for_the_last_guard() {
+        let life = Life::default();
+        let (first, second) = (life.enter(), life.enter());
+        let waiting = tokio::spawn({
+            let life = life.clone();
+            async move { life.idle().await }
+        });
+        drop(first);
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        drop(second);
+        waiting.await.expect("the waiter does not panic");
+        assert_eq!(life.in_flight(), 0);
+    }
+
+    #[tokio::test]
+    async fn reached_returns_at_once_for_a_phase_gone_by() {
+        let life = Life::default();
+        life.advance(Phase::Stopped);
+        life.reached(Phase::Ready).await;
+    }
+}
