@@ -1,8 +1,30 @@
-//! How an App holds database connections on a host.
+//! How an App holds database connections on a host: the connection strategy.
 
+mod clock;
+mod conn;
+mod connect;
+mod driver;
 mod error;
+mod executor;
+mod handle;
 mod held;
+mod keep;
+mod migrate;
+mod plan;
+mod pool;
+mod session;
+mod settings;
+mod slot;
+mod statement;
+mod tx;
 
+pub use conn::Conn;
+pub use driver::{Driver, Limits};
 pub use error::{Error, PoolState};
+pub use handle::Db;
 pub use held::Databases;
 pub(crate) use held::Held;
+pub use plan::{Inputs, Plan, Statements};
+pub use session::Session;
+pub use settings::{Kind, Pooler, kind};
+pub use tx::Tx;

@@ -1,10 +1,12 @@
 //! What can go wrong with connections, by what the caller can do about it.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
 
+use super::driver::{Driver, Verdict};
 use crate::{ConfigError, Exit};
 
 /// Why there is no connection, or why there is none any more.
@@ -49,28 +51,42 @@ pub enum Error {
     #[error("the database cannot be reached: {cause}")]
     Unreachable {
         /// What connecting said last.
-        cause: sqlx::Error,
+        cause: Arc<sqlx::Error>,
     },
 
     /// The server answers and takes no more connections. Somebody holds too many.
     #[error("the database takes no more connections: {cause}")]
     Refused {
         /// What the server said last.
-        cause: sqlx::Error,
+        cause: Arc<sqlx::Error>,
     },
 
     /// The server does not accept the user, the password or the database.
     #[error("the database does not accept these credentials: {cause}")]
     Credentials {
         /// What the server said.
-        cause: sqlx::Error,
+        cause: Arc<sqlx::Error>,
     },
 
     /// The connection broke while it was used. Whether the last statement took effect is unknown.
     #[error("the connection to the database was lost: {cause}")]
     Lost {
         /// How it broke.
-        cause: sqlx::Error,
+        cause: Arc<sqlx::Error>,
+    },
+
+    /// The caller waits for a second connection while every connection is held by somebody who waits too.
+    /// Pass the connection on instead of borrowing another, or plan for more.
+    #[error(
+        "no connection: all {size} are held by callers that wait for another, the first at {held}; wanted at {wanted}"
+    )]
+    Nested {
+        /// Connections of the pool.
+        size: usize,
+        /// Where the caller took the connection it holds.
+        held: String,
+        /// Where it wants another.
+        wanted: String,
     },
 
     /// The pool is closed: this process is about to stop.
@@ -94,6 +110,14 @@ impl Error {
         crate::error::find(error)
     }
 
+    /// What an error of a running statement means for the caller.
+    pub(super) fn from_session<DB: Driver>(error: sqlx::Error) -> Self {
+        match DB::verdict(&error) {
+            Verdict::Fine => Self::Query(error),
+            Verdict::Broken | Verdict::Outdated => Self::Lost { cause: Arc::new(error) },
+        }
+    }
+
     /// The error in the only shape that sqlx's `Executor` can return.
     pub(crate) fn into_sqlx(self) -> sqlx::Error {
         match self {
@@ -112,7 +136,7 @@ impl Error {
             | Self::Refused { .. }
             | Self::Credentials { .. }
             | Self::Lost { .. } => Some(Exit::Unavailable),
-            Self::Closed | Self::Schema(_) | Self::Query(_) => None,
+            Self::Nested { .. } | Self::Closed | Self::Schema(_) | Self::Query(_) => None,
         }
     }
 
@@ -132,6 +156,7 @@ impl Error {
             | Self::Plan(_)
             | Self::Credentials { .. }
             | Self::Lost { .. }
+            | Self::Nested { .. }
             | Self::Schema(_)
             | Self::Query(_) => crate::Error::bare(StatusCode::INTERNAL_SERVER_ERROR),
         }

@@ -1,0 +1,325 @@
+//! Opening connections: patiently, one probe at a time while the server is away, never beyond the budget.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use sqlx::ConnectOptions;
+use sqlx_core::sql_str::AssertSqlSafe;
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, watch};
+
+use super::clock::Moment;
+use super::driver::{Admission, Driver, Limits, Options, Refusal};
+use super::error::Error;
+use super::plan::{Plan, Statements};
+use super::pool::Pool;
+use super::session::Session;
+use super::settings::Pooler;
+use super::slot::{Card, Slot};
+
+/// The first pause after a failed attempt; each further one may be twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+/// The longest pause between two attempts, which bounds how late a server's return is noticed.
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+
+/// Opens the connections of one pool.
+pub(super) struct Connector<DB: Driver> {
+    options: Options<DB>,
+    pooler: Pooler,
+    /// The runtime that drives every connection: the one that lives as long as the process. A connection
+    /// opened on a worker's own runtime would end with the worker, and wait whenever it is busy.
+    home: Handle,
+    connecting: AtomicUsize,
+    outage: Mutex<Option<Outage>>,
+    hopeless: watch::Sender<Option<Outage>>,
+    limits: OnceLock<Limits>,
+    /// Set by the first connection that could write: later ones must.
+    writes: AtomicBool,
+}
+
+impl<DB: Driver> Connector<DB> {
+    pub(super) fn new(options: Options<DB>, pooler: Pooler) -> Self {
+        Self {
+            options,
+            pooler,
+            home: Handle::current(),
+            connecting: AtomicUsize::new(0),
+            outage: Mutex::default(),
+            hopeless: watch::Sender::new(None),
+            limits: OnceLock::new(),
+            writes: AtomicBool::new(false),
+        }
+    }
+
+    /// Opens a connection in the caller's own time, trying again until `until`.
+    pub(super) async fn first(&self, plan: &Plan, until: Instant) -> Result<Opened<DB>, Outage> {
+        let mut pauses = Pauses::default();
+        loop {
+            let outage = match self.attempt(plan, Some(until)).await {
+                Ok(opened) => return Ok(opened),
+                Err(outage) => outage,
+            };
+            let pause = pauses.next();
+            if outage.refusal == Refusal::Credentials || Instant::now() + pause >= until {
+                return Err(outage);
+            }
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// [`first`](Self::first), as a slot of the pool.
+    pub(super) async fn open_with_patience(
+        &self,
+        pool: &Pool<DB>,
+        permit: OwnedSemaphorePermit,
+        until: Instant,
+    ) -> Result<Slot<DB>, Outage> {
+        let opened = self.first(&pool.plan, until).await?;
+        Ok(self.slot(pool, opened, permit))
+    }
+
+    /// Whether a further connection should be opened for those who wait, in which case it counts as begun:
+    /// never more than are waited for, and only one while the server is away.
+    pub(super) fn may_start(&self, waiting: usize) -> bool {
+        let most = if self.lock().is_some() { waiting.min(1) } else { waiting };
+        self.connecting
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |begun| {
+                (begun < most).then_some(begun + 1)
+            })
+            .is_ok()
+    }
+
+    /// Opens a connection for whoever waits, after a `true` from [`may_start`](Self::may_start). While the
+    /// server is away the task stays as the one probe that notices its return.
+    pub(super) fn start(&self, pool: &Arc<Pool<DB>>, permit: OwnedSemaphorePermit) {
+        let pool = Arc::downgrade(pool);
+        self.home.spawn(async move {
+            let mut pauses = Pauses::default();
+            let mut permit = Some(permit);
+            loop {
+                let Some(pool) = pool.upgrade() else { return };
+                let connector = &pool.connector;
+                match connector.attempt(&pool.plan, None).await {
+                    Ok(opened) => {
+                        *connector.lock() = None;
+                        connector.connecting.fetch_sub(1, Ordering::AcqRel);
+                        // Taken on every way out of the loop, and only there.
+                        let permit = permit.take().expect("the permit is taken once");
+                        pool.add(connector.slot(&pool, opened, permit));
+                        return pool.connect_for_waiting();
+                    }
+                    Err(outage) => {
+                        connector.note(outage);
+                        let others = connector.connecting.load(Ordering::Acquire) > 1;
+                        if others || pool.is_closed() {
+                            connector.connecting.fetch_sub(1, Ordering::AcqRel);
+                            drop(permit.take());
+                            return pool.connect_for_waiting();
+                        }
+                    }
+                }
+                drop(pool);
+                tokio::time::sleep(pauses.next()).await;
+            }
+        });
+    }
+
+    /// Closes a connection whose server may still be at work for it, and has that work ended: by the server
+    /// itself, which notices the closed connection, or by a new connection in its place where the server
+    /// would not notice.
+    pub(super) fn cancel(&self, pool: &Arc<Pool<DB>>, slot: Slot<DB>) {
+        let Slot { session, id, _permit: permit, .. } = slot;
+        drop(session);
+        let Some(statement) = id.and_then(DB::cancel) else { return };
+        let pool = Arc::clone(pool);
+        self.home.spawn(async move {
+            let connector = &pool.connector;
+            let Ok(mut opened) = connector.attempt(&pool.plan, None).await else { return };
+            // The number in the statement is ours. That the work has ended by itself is no news.
+            let _ = DB::fetch_optional(&mut opened.connection, AssertSqlSafe(statement)).await;
+            pool.add(connector.slot(&pool, opened, permit));
+        });
+    }
+
+    /// The error for a new caller where the server has been away for longer than anyone waits.
+    pub(super) fn outage(&self, longer_than: Duration) -> Option<Error> {
+        let outage = self.lock().clone()?;
+        (outage.since.elapsed() > longer_than).then(|| outage.into_error())
+    }
+
+    /// The last failure to connect since the last success.
+    pub(super) fn last_outage(&self) -> Option<Outage> {
+        self.lock().clone()
+    }
+
+    /// A channel that says when waiting is hopeless.
+    pub(super) fn hopeless(&self) -> watch::Receiver<Option<Outage>> {
+        self.hopeless.subscribe()
+    }
+
+    /// Waits until waiting is hopeless.
+    pub(super) async fn given_up(hopeless: &mut watch::Receiver<Option<Outage>>) -> Outage {
+        loop {
+            if hopeless.changed().await.is_err() {
+                // The pool is gone, and with it everyone who waits.
+                std::future::pending::<()>().await;
+            }
+            if let Some(outage) = hopeless.borrow_and_update().clone() {
+                return outage;
+            }
+        }
+    }
+
+    pub(super) fn home(&self) -> &Handle {
+        &self.home
+    }
+
+    pub(super) fn slot(
+        &self,
+        pool: &Pool<DB>,
+        opened: Opened<DB>,
+        permit: OwnedSemaphorePermit,
+    ) -> Slot<DB> {
+        let Opened { connection, id } = opened;
+        let unnamed = pool.plan.statements() == Statements::UnnamedInTransaction;
+        // Up to a tenth less, so that connections opened together do not end together.
+        let lifetime = pool.plan.lifetime().mul_f64(1.0 - 0.1 * fastrand::f64());
+        Slot {
+            session: Session::new(connection, unnamed),
+            proof: Moment::now(&pool.epoch),
+            born: Instant::now(),
+            lifetime,
+            generation: pool.generation.load(Ordering::Acquire),
+            id,
+            card: Card::default(),
+            _permit: permit,
+        }
+    }
+
+    /// One attempt, with its own timeout.
+    async fn attempt(&self, plan: &Plan, until: Option<Instant>) -> Result<Opened<DB>, Outage> {
+        let patience = match until {
+            Some(until) => until.saturating_duration_since(Instant::now()).min(plan.connect()),
+            None => plan.connect(),
+        };
+        let attempt = async {
+            let mut connection = self.options.connect().await?;
+            let admission = DB::admit(&mut connection, self.pooler).await?;
+            Ok::<_, sqlx::Error>((connection, admission))
+        };
+        match tokio::time::timeout(patience, attempt).await {
+            Ok(Ok((connection, admission))) => {
+                self.admitted(admission)?;
+                Ok(Opened { connection, id: admission.id })
+            }
+            Ok(Err(error)) => Err(Outage::of::<DB>(error)),
+            Err(_) => {
+                let text = format!("no answer within {} ms", patience.as_millis());
+                let error = std::io::Error::new(std::io::ErrorKind::TimedOut, text);
+                Err(Outage::new(Refusal::Unreachable, sqlx::Error::Io(error)))
+            }
+        }
+    }
+
+    fn admitted(&self, admission: Admission) -> Result<(), Outage> {
+        let Admission { limits, read_only, id: _ } = admission;
+        if !read_only {
+            self.writes.store(true, Ordering::Release);
+        } else if self.writes.load(Ordering::Acquire) {
+            let text = "the server takes no writes any more: it is no longer the primary";
+            return Err(Outage::new(
+                Refusal::Unreachable,
+                sqlx::Error::Io(std::io::Error::other(text)),
+            ));
+        }
+        if let Some(limits) = limits {
+            let known = self.limits.get_or_init(|| limits);
+            if *known != limits {
+                tracing::warn!(
+                    planned = known.max_connections,
+                    now = limits.max_connections,
+                    "the server's max_connections has changed since this process planned with it"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn limits(&self) -> Option<Limits> {
+        self.limits.get().copied()
+    }
+
+    fn note(&self, outage: Outage) {
+        if outage.refusal == Refusal::Credentials {
+            self.hopeless.send_replace(Some(outage.clone()));
+        }
+        let mut current = self.lock();
+        let since = match &*current {
+            Some(earlier) => earlier.since,
+            None => {
+                tracing::warn!("connecting to the database fails: {outage}");
+                outage.since
+            }
+        };
+        *current = Some(Outage { since, ..outage });
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Outage>> {
+        self.outage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A connection that has been opened and has nothing to do yet.
+pub(super) struct Opened<DB: Driver> {
+    pub(super) connection: DB::Connection,
+    pub(super) id: Option<i64>,
+}
+
+/// Why connecting fails, since when.
+#[derive(Clone, Debug)]
+pub(super) struct Outage {
+    refusal: Refusal,
+    cause: Arc<sqlx::Error>,
+    since: Instant,
+}
+
+impl Outage {
+    pub(super) fn of<DB: Driver>(cause: sqlx::Error) -> Self {
+        Self::new(DB::refusal(&cause), cause)
+    }
+
+    fn new(refusal: Refusal, cause: sqlx::Error) -> Self {
+        Self { refusal, cause: Arc::new(cause), since: Instant::now() }
+    }
+
+    pub(super) fn into_error(self) -> Error {
+        let Self { refusal, cause, since: _ } = self;
+        match refusal {
+            Refusal::Unreachable => Error::Unreachable { cause },
+            Refusal::Full => Error::Refused { cause },
+            Refusal::Credentials => Error::Credentials { cause },
+        }
+    }
+}
+
+impl fmt::Display for Outage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.cause, f)
+    }
+}
+
+/// Pauses between attempts: random up to a bound that doubles ("full jitter"), so that processes which
+/// failed together do not come back together.
+#[derive(Default)]
+struct Pauses(u32);
+
+impl Pauses {
+    fn next(&mut self) -> Duration {
+        let bound = (FIRST_PAUSE * 2u32.saturating_pow(self.0.min(16))).min(LONGEST_PAUSE);
+        self.0 += 1;
+        // Never nothing at all: an attempt that fails at once must not become a busy loop.
+        Duration::from_millis(1) + bound.mul_f64(fastrand::f64())
+    }
+}

@@ -1,0 +1,212 @@
+//! What differs between the kinds of database servers, and nothing else.
+
+#[cfg(feature = "mysql")]
+mod mysql;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+
+use either::Either;
+use futures_core::future::BoxFuture;
+use futures_core::stream::BoxStream;
+use sqlx::{ConnectOptions, Connection, Database, Execute, SqlStr};
+use sqlx_core::describe::Describe;
+use sqlx_core::migrate::Migrate;
+
+use super::settings::{DatabaseUrl, Kind, Pooler};
+use crate::ConfigError;
+
+/// A kind of database whose connections [`Db`](super::Db) holds: `sqlx::Postgres`, `sqlx::MySql` or
+/// `sqlx::Sqlite`, each behind the feature of its name.
+///
+/// Sealed: the strategy depends on knowing a server's errors and limits.
+pub trait Driver: Database<Connection: Migrate> + sealed::Sealed {
+    /// The kind of database.
+    #[doc(hidden)]
+    const KIND: Kind;
+
+    /// The connect options for a URL, for connections that this plan uses through this pooler.
+    #[doc(hidden)]
+    fn options(url: &DatabaseUrl, tuning: &Tuning<'_>) -> Result<Options<Self>, ConfigError>
+    where
+        Self: Sized;
+
+    /// What a connection says of itself and its server right after it was opened.
+    #[doc(hidden)]
+    fn admit(
+        connection: &mut Self::Connection,
+        pooler: Pooler,
+    ) -> BoxFuture<'_, Result<Admission, sqlx::Error>>;
+
+    /// What an error of a running connection means for it and for its siblings.
+    #[doc(hidden)]
+    fn verdict(error: &sqlx::Error) -> Verdict;
+
+    /// What a failure to connect means.
+    #[doc(hidden)]
+    fn refusal(error: &sqlx::Error) -> Refusal;
+
+    /// The statement that ends what another connection is doing, by that connection's id.
+    #[doc(hidden)]
+    fn cancel(_id: i64) -> Option<String> {
+        None
+    }
+
+    /// The statement that begins a transaction, where it is not the standard one.
+    #[doc(hidden)]
+    const BEGIN: Option<&'static str> = None;
+
+    #[doc(hidden)]
+    fn fetch_many<'e, 'q: 'e, E>(
+        connection: &'e mut Self::Connection,
+        query: E,
+    ) -> BoxStream<'e, Result<Step<Self>, sqlx::Error>>
+    where
+        E: 'q + Execute<'q, Self>;
+
+    #[doc(hidden)]
+    fn fetch_optional<'e, 'q: 'e, E>(
+        connection: &'e mut Self::Connection,
+        query: E,
+    ) -> BoxFuture<'e, Result<Option<Self::Row>, sqlx::Error>>
+    where
+        E: 'q + Execute<'q, Self>;
+
+    #[doc(hidden)]
+    fn prepare_with<'e>(
+        connection: &'e mut Self::Connection,
+        sql: SqlStr,
+        parameters: &'e [Self::TypeInfo],
+    ) -> BoxFuture<'e, Result<Self::Statement, sqlx::Error>>;
+
+    #[doc(hidden)]
+    fn describe(
+        connection: &mut Self::Connection,
+        sql: SqlStr,
+    ) -> BoxFuture<'_, Result<Describe<Self>, sqlx::Error>>
+    where
+        Self: Sized;
+}
+
+pub(crate) mod sealed {
+    pub trait Sealed {}
+}
+
+/// A step of running a statement: a statement's end, or a row.
+pub(crate) type Step<DB> = Either<<DB as Database>::QueryResult, <DB as Database>::Row>;
+
+pub(crate) type Options<DB> = <<DB as Database>::Connection as Connection>::Options;
+
+/// What shapes the connect options besides the URL.
+#[derive(Debug)]
+pub struct Tuning<'a> {
+    pub(crate) pooler: Pooler,
+    pub(crate) application: &'a str,
+}
+
+/// How many connections a server takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The most connections the server takes.
+    pub max_connections: usize,
+    /// Those of them that an ordinary user cannot have.
+    pub reserved: usize,
+}
+
+/// What a new connection learnt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Admission {
+    pub(crate) limits: Option<Limits>,
+    /// Whether the server refuses writes: a standby, or a primary that was demoted.
+    pub(crate) read_only: bool,
+    /// The server's id of this connection.
+    pub(crate) id: Option<i64>,
+}
+
+/// What an error means for the connection it came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The statement failed; the connection is as good as before.
+    Fine,
+    /// The connection cannot be used again.
+    Broken,
+    /// No connection like it can: the server goes away, or is no longer the one that takes writes.
+    Outdated,
+}
+
+/// Why connecting failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The server cannot be reached, or does not answer yet.
+    Unreachable,
+    /// The server has no connection left.
+    Full,
+    /// The user, the password or the database is wrong.
+    Credentials,
+}
+
+/// The four ways of running a statement, which every driver has under the same names.
+macro_rules! run_statements {
+    () => {
+        fn fetch_many<'e, 'q: 'e, E>(
+            connection: &'e mut Self::Connection,
+            query: E,
+        ) -> BoxStream<'e, Result<Step<Self>, sqlx::Error>>
+        where
+            E: 'q + Execute<'q, Self>,
+        {
+            sqlx::Executor::fetch_many(connection, query)
+        }
+
+        fn fetch_optional<'e, 'q: 'e, E>(
+            connection: &'e mut Self::Connection,
+            query: E,
+        ) -> BoxFuture<'e, Result<Option<Self::Row>, sqlx::Error>>
+        where
+            E: 'q + Execute<'q, Self>,
+        {
+            sqlx::Executor::fetch_optional(connection, query)
+        }
+
+        fn prepare_with<'e>(
+            connection: &'e mut Self::Connection,
+            sql: SqlStr,
+            parameters: &'e [Self::TypeInfo],
+        ) -> BoxFuture<'e, Result<Self::Statement, sqlx::Error>> {
+            sqlx::Executor::prepare_with(connection, sql, parameters)
+        }
+
+        fn describe(
+            connection: &mut Self::Connection,
+            sql: SqlStr,
+        ) -> BoxFuture<'_, Result<Describe<Self>, sqlx::Error>> {
+            sqlx::Executor::describe(connection, sql)
+        }
+    };
+}
+#[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
+use run_statements;
+
+/// The verdict where the error did not come from the server.
+#[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
+fn verdict_without_server(error: &sqlx::Error) -> Verdict {
+    match error {
+        // Nothing was sent, or everything that was sent has been answered.
+        sqlx::Error::RowNotFound
+        | sqlx::Error::TypeNotFound { .. }
+        | sqlx::Error::ColumnIndexOutOfBounds { .. }
+        | sqlx::Error::ColumnNotFound(_)
+        | sqlx::Error::ColumnDecode { .. }
+        | sqlx::Error::Encode(_)
+        | sqlx::Error::InvalidSavePointStatement => Verdict::Fine,
+        _ => Verdict::Broken,
+    }
+}
+
+/// The connect options of a driver that reads URLs, with the log level that suits a service: its own
+/// statements are not news.
+#[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
+fn quiet<O: ConnectOptions>(options: O) -> O {
+    options.disable_statement_logging()
+}

@@ -1,0 +1,98 @@
+//! MySQL and MariaDB: their limits and error numbers.
+
+use std::str::FromStr;
+
+use futures_core::future::BoxFuture;
+use futures_core::stream::BoxStream;
+use sqlx::mysql::{MySqlConnectOptions, MySqlDatabaseError};
+use sqlx::{Execute, MySql, MySqlConnection, Row, SqlStr};
+use sqlx_core::describe::Describe;
+
+use super::{
+    Admission, Driver, Limits, Refusal, Step, Tuning, Verdict, quiet, run_statements, sealed,
+    verdict_without_server,
+};
+use crate::ConfigError;
+use crate::db::settings::{DatabaseUrl, Kind, Pooler};
+
+impl sealed::Sealed for MySql {}
+
+impl Driver for MySql {
+    const KIND: Kind = Kind::MySql;
+
+    fn options(url: &DatabaseUrl, tuning: &Tuning<'_>) -> Result<MySqlConnectOptions, ConfigError> {
+        let mut options = MySqlConnectOptions::from_str(url.expose()).map_err(|_| {
+            url.wrong(
+                "is not a MySQL URL; a special character in a password must be percent-encoded",
+            )
+        })?;
+        match tuning.pooler {
+            Pooler::None => {}
+            // The SET statement that sqlx sends after connecting would pin the connection to this client.
+            Pooler::RdsProxy => {
+                options = options
+                    .pipes_as_concat(false)
+                    .no_engine_substitution(false)
+                    .timezone(None)
+                    .set_names(false);
+            }
+            Pooler::PgBouncer | Pooler::PgBouncerPrepared => {
+                return Err(ConfigError::new("DATABASE_POOLER", "PgBouncer does not speak MySQL"));
+            }
+        }
+        Ok(quiet(options))
+    }
+
+    fn admit(
+        connection: &mut MySqlConnection,
+        pooler: Pooler,
+    ) -> BoxFuture<'_, Result<Admission, sqlx::Error>> {
+        Box::pin(async move {
+            let row = sqlx::Executor::fetch_one(
+                connection,
+                "SELECT CAST(@@max_connections AS SIGNED), CAST(@@read_only AS SIGNED), \
+                 CAST(CONNECTION_ID() AS SIGNED)",
+            )
+            .await?;
+            let direct = pooler == Pooler::None;
+            let max: i64 = row.try_get(0)?;
+            Ok(Admission {
+                // One more than max_connections is kept for an administrator, so none of them is reserved.
+                limits: direct
+                    .then(|| Limits { max_connections: max.try_into().unwrap_or(0), reserved: 0 }),
+                read_only: row.try_get::<i64, _>(1)? != 0,
+                id: if direct { Some(row.try_get(2)?) } else { None },
+            })
+        })
+    }
+
+    fn verdict(error: &sqlx::Error) -> Verdict {
+        match number(error) {
+            // The server shuts down; it takes no writes (--read-only, or a replica).
+            Some(1053 | 1290 | 1792 | 1836) => Verdict::Outdated,
+            // Killed; packets out of order; interrupted, timed out, lost.
+            Some(1317 | 1047 | 1152 | 1153 | 1155..=1161 | 1184 | 1927 | 4031) => Verdict::Broken,
+            Some(_) => Verdict::Fine,
+            None => verdict_without_server(error),
+        }
+    }
+
+    fn refusal(error: &sqlx::Error) -> Refusal {
+        match number(error) {
+            Some(1040 | 1203 | 1226) => Refusal::Full,
+            Some(1044 | 1045 | 1049 | 1698) => Refusal::Credentials,
+            _ => Refusal::Unreachable,
+        }
+    }
+
+    fn cancel(id: i64) -> Option<String> {
+        Some(format!("KILL {id}"))
+    }
+
+    run_statements!();
+}
+
+fn number(error: &sqlx::Error) -> Option<u16> {
+    let sqlx::Error::Database(database) = error else { return None };
+    database.try_downcast_ref::<MySqlDatabaseError>().map(MySqlDatabaseError::number)
+}

@@ -1,0 +1,113 @@
+//! PostgreSQL: its limits, its error codes, its ways with poolers.
+
+use std::str::FromStr;
+
+use futures_core::future::BoxFuture;
+use futures_core::stream::BoxStream;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{Execute, PgConnection, Postgres, Row, SqlStr};
+use sqlx_core::describe::Describe;
+
+use super::{
+    Admission, Driver, Limits, Refusal, Step, Tuning, Verdict, quiet, run_statements, sealed,
+    verdict_without_server,
+};
+use crate::ConfigError;
+use crate::db::settings::{DatabaseUrl, Kind, Pooler};
+
+impl sealed::Sealed for Postgres {}
+
+/// One round trip: what the server takes, whether it takes writes, who we are; and, where the server knows
+/// how (14 and later), that it looks every half second whether a client whose statement runs is still
+/// there, so that what an abandoned request left behind ends.
+const ADMIT: &str = "SELECT current_setting('max_connections')::int8, \
+     current_setting('superuser_reserved_connections')::int8 \
+       + coalesce(current_setting('reserved_connections', true), '0')::int8, \
+     current_setting('transaction_read_only') = 'on', \
+     pg_backend_pid()::int8, \
+     CASE WHEN current_setting('client_connection_check_interval', true) = '0' \
+       THEN set_config('client_connection_check_interval', '500', false) END";
+
+impl Driver for Postgres {
+    const KIND: Kind = Kind::Postgres;
+
+    fn options(url: &DatabaseUrl, tuning: &Tuning<'_>) -> Result<PgConnectOptions, ConfigError> {
+        let mut options = PgConnectOptions::from_str(url.expose())
+            // The driver's text may quote what it stumbled over, so it is not passed on.
+            .map_err(|_| url.wrong("is not a PostgreSQL URL; a special character in a password must be percent-encoded"))?;
+        if options.get_application_name().is_none() {
+            options = options.application_name(tuning.application);
+        }
+        match tuning.pooler {
+            Pooler::None => {
+                if let Some(schema) = &url.schema {
+                    options = options.options([("search_path", schema.as_str())]);
+                }
+            }
+            // PgBouncer and RDS Proxy refuse start-up parameters they do not know.
+            Pooler::PgBouncer | Pooler::PgBouncerPrepared | Pooler::RdsProxy => {
+                if url.schema.is_some() {
+                    return Err(url.wrong("parameter schema: not possible through a pooler; set the user's search_path on the server"));
+                }
+                options = options.extra_float_digits(None);
+            }
+        }
+        if tuning.pooler == Pooler::PgBouncer {
+            options = options.statement_cache_capacity(0);
+        }
+        Ok(quiet(options))
+    }
+
+    fn admit(
+        connection: &mut PgConnection,
+        pooler: Pooler,
+    ) -> BoxFuture<'_, Result<Admission, sqlx::Error>> {
+        Box::pin(async move {
+            if pooler != Pooler::None {
+                // Behind a pooler the limits are another server's, and a setting would stick to a stranger.
+                let row = sqlx::Executor::fetch_one(
+                    connection,
+                    "SELECT current_setting('transaction_read_only')",
+                )
+                .await?;
+                let read_only: String = row.try_get(0)?;
+                return Ok(Admission { limits: None, read_only: read_only == "on", id: None });
+            }
+            let row = sqlx::Executor::fetch_one(connection, ADMIT).await?;
+            let count = |index| {
+                row.try_get_unchecked::<String, _>(index)
+                    .map(|text| text.parse::<usize>().unwrap_or(0))
+            };
+            Ok(Admission {
+                limits: Some(Limits { max_connections: count(0)?, reserved: count(1)? }),
+                read_only: row.try_get_unchecked::<String, _>(2)? == "t",
+                id: row.try_get_unchecked::<String, _>(3)?.parse().ok(),
+            })
+        })
+    }
+
+    fn verdict(error: &sqlx::Error) -> Verdict {
+        let sqlx::Error::Database(database) = error else { return verdict_without_server(error) };
+        match database.code().as_deref() {
+            // The server shuts down, crashed, starts up, dropped the database; or it takes no more writes.
+            Some("57P01" | "57P02" | "57P03" | "57P04" | "25006") => Verdict::Outdated,
+            // Connection exceptions; timeouts that end the session; a plan that the schema left behind;
+            // a statement that a pooler gave to somebody else's connection.
+            Some("57P05" | "25P03" | "25P04" | "0A000" | "42P05" | "26000") => Verdict::Broken,
+            Some(code) if code.starts_with("08") => Verdict::Broken,
+            _ => Verdict::Fine,
+        }
+    }
+
+    fn refusal(error: &sqlx::Error) -> Refusal {
+        let sqlx::Error::Database(database) = error else { return Refusal::Unreachable };
+        match database.code().as_deref() {
+            Some("53300") => Refusal::Full,
+            Some("08P01") if database.message().contains("no more connections") => Refusal::Full,
+            Some("28P01" | "28000" | "3D000" | "42501") => Refusal::Credentials,
+            _ => Refusal::Unreachable,
+        }
+    }
+
+    run_statements!();
+}

@@ -1,0 +1,62 @@
+//! SQLite: one writer, many readers, no server.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use futures_core::future::BoxFuture;
+use futures_core::stream::BoxStream;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{Execute, SqlStr, Sqlite, SqliteConnection};
+use sqlx_core::describe::Describe;
+
+use super::{
+    Admission, Driver, Refusal, Step, Tuning, Verdict, quiet, run_statements, sealed,
+    verdict_without_server,
+};
+use crate::ConfigError;
+use crate::db::settings::{DatabaseUrl, Kind, Pooler};
+
+impl sealed::Sealed for Sqlite {}
+
+impl Driver for Sqlite {
+    const KIND: Kind = Kind::Sqlite;
+
+    /// Takes the write lock at once: a transaction that reads first and writes later could not get it any
+    /// more once another has written, and would fail instead of waiting.
+    const BEGIN: Option<&'static str> = Some("BEGIN IMMEDIATE");
+
+    fn options(
+        url: &DatabaseUrl,
+        _tuning: &Tuning<'_>,
+    ) -> Result<SqliteConnectOptions, ConfigError> {
+        let options = SqliteConnectOptions::from_str(url.expose())
+            .map_err(|_| url.wrong("is not a SQLite URL such as sqlite:app.db?mode=rwc"))?;
+        // A writer outside a transaction of ours waits for the lock as long as a caller may wait at all.
+        let options = options
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Normal)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(30));
+        Ok(quiet(options))
+    }
+
+    fn admit(
+        _connection: &mut SqliteConnection,
+        _pooler: Pooler,
+    ) -> BoxFuture<'_, Result<Admission, sqlx::Error>> {
+        Box::pin(std::future::ready(Ok(Admission::default())))
+    }
+
+    fn verdict(error: &sqlx::Error) -> Verdict {
+        match error {
+            sqlx::Error::Database(_) => Verdict::Fine,
+            error => verdict_without_server(error),
+        }
+    }
+
+    fn refusal(_error: &sqlx::Error) -> Refusal {
+        Refusal::Unreachable
+    }
+
+    run_statements!();
+}

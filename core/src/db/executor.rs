@@ -1,0 +1,65 @@
+//! `&Db` as an sqlx executor: one statement on a connection that is borrowed for it alone.
+
+use futures_core::future::BoxFuture;
+use futures_core::stream::BoxStream;
+use futures_util::TryStreamExt;
+use sqlx::{Execute, Executor, SqlStr};
+use sqlx_core::describe::Describe;
+
+use super::driver::{Driver, Step};
+use super::{Conn, Db, Error};
+
+impl<'p, DB: Driver> Executor<'p> for &Db<DB> {
+    type Database = DB;
+
+    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Result<Step<DB>, sqlx::Error>>
+    where
+        'p: 'e,
+        E: 'q + Execute<'q, DB>,
+    {
+        let db = self.clone();
+        Box::pin(async_stream::try_stream! {
+            let mut conn = borrow(&db).await?;
+            let mut rows = conn.fetch_many(query);
+            while let Some(row) = rows.try_next().await? {
+                yield row;
+            }
+        })
+    }
+
+    fn fetch_optional<'e, 'q: 'e, E>(
+        self,
+        query: E,
+    ) -> BoxFuture<'e, Result<Option<DB::Row>, sqlx::Error>>
+    where
+        'p: 'e,
+        E: 'q + Execute<'q, DB>,
+    {
+        let db = self.clone();
+        Box::pin(async move { borrow(&db).await?.fetch_optional(query).await })
+    }
+
+    fn prepare_with<'e>(
+        self,
+        sql: SqlStr,
+        parameters: &'e [DB::TypeInfo],
+    ) -> BoxFuture<'e, Result<DB::Statement, sqlx::Error>>
+    where
+        'p: 'e,
+    {
+        let db = self.clone();
+        Box::pin(async move { borrow(&db).await?.prepare_with(sql, parameters).await })
+    }
+
+    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<DB>, sqlx::Error>>
+    where
+        'p: 'e,
+    {
+        let db = self.clone();
+        Box::pin(async move { borrow(&db).await?.describe(sql).await })
+    }
+}
+
+async fn borrow<DB: Driver>(db: &Db<DB>) -> Result<Conn<DB>, sqlx::Error> {
+    db.conn().await.map_err(Error::into_sqlx)
+}

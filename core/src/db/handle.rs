@@ -1,0 +1,206 @@
+//! The handle an App keeps.
+
+use std::fmt;
+use std::panic::Location;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_core::future::BoxFuture;
+use tokio::sync::Semaphore;
+
+use super::connect::Connector;
+use super::driver::{Driver, Tuning};
+use super::held::Held;
+use super::plan::{Inputs, Plan};
+use super::pool::Pool;
+use super::settings::{DatabaseSettings, Kind};
+use super::{Conn, Error, PoolState, Tx};
+use crate::{Host, Paradigm};
+
+/// How long opening may take at start on a long-running host; a supervisor starts the process again.
+const START_PATIENCE: Duration = Duration::from_secs(10);
+
+/// The database connections of one process, held the way its host needs: a clone shares them.
+///
+/// Open it once, in `App::start`. `&Db` is an sqlx `Executor`; [`conn`](Self::conn) borrows a connection for
+/// several statements, [`begin`](Self::begin) one for a transaction.
+///
+/// ```no_run
+/// # #[cfg(feature = "postgres")]
+/// # async fn example(host: &anyhost_core::Host) -> Result<(), anyhost_core::Error> {
+/// use anyhost_core::db::Db;
+///
+/// let db = Db::<sqlx::Postgres>::open(host).await?;
+///
+/// let title: String =
+///     sqlx::query_scalar("SELECT title FROM notes WHERE id = $1").bind(7).fetch_one(&db).await?;
+///
+/// let mut tx = db.begin().await?;
+/// sqlx::query("DELETE FROM notes WHERE id = $1").bind(7).execute(&mut *tx).await?;
+/// tx.commit().await?;
+/// # let _ = title;
+/// # Ok(()) }
+/// ```
+///
+/// Settings, from the environment by way of [`Host::settings`]:
+///
+/// | variable | meaning | default |
+/// |---|---|---|
+/// | `DATABASE_URL` | the database, with user and password | none |
+/// | `DIRECT_DATABASE_URL` | the server itself where `DATABASE_URL` names a pooler; used for migrations | `DATABASE_URL` |
+/// | `DATABASE_POOLER` | `none`, `pgbouncer`, `pgbouncer-prepared` or `rds-proxy` | `none` |
+/// | `DATABASE_POOL_SIZE` | connections of one process; refused where they do not fit | by the plan |
+/// | `DATABASE_MAX_CONNECTIONS` | what the server takes | asked of the server |
+/// | `DATABASE_RESERVED` | what of it is not ours | asked of the server |
+/// | `DATABASE_ACQUIRE_TIMEOUT` | how long a caller waits for a connection | 2 s; serverless 29 s |
+/// | `APP_INSTANCES` | processes of this deployment; on Lambda its reserved concurrency | 1; serverless unknown |
+/// | `APP_OVERLAP` | how many times as many there are during a deploy | 2; serverless 1 |
+pub struct Db<DB: Driver>(Arc<Inner<DB>>);
+
+struct Inner<DB: Driver> {
+    pool: Arc<Pool<DB>>,
+}
+
+impl<DB: Driver> Db<DB> {
+    /// Opens the database that `DATABASE_URL` names: plans, opens the first connection, asks the server for
+    /// its limits.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] and [`Error::Plan`] where the settings are wrong or do not fit;
+    /// [`Error::Unreachable`], [`Error::Refused`] and [`Error::Credentials`] where no connection can be had
+    /// within 10 seconds (on a serverless host: within the time a caller may wait).
+    pub async fn open(host: &Host) -> Result<Self, Error> {
+        Self::open_settings(host, DatabaseSettings::parse(host.settings(), None)?).await
+    }
+
+    /// [`open`](Self::open), with a URL for where `DATABASE_URL` is not set: an embedded database of the App's
+    /// own.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open).
+    pub async fn open_or(host: &Host, url: &str) -> Result<Self, Error> {
+        Self::open_settings(host, DatabaseSettings::parse(host.settings(), Some(url))?).await
+    }
+
+    async fn open_settings(host: &Host, settings: DatabaseSettings) -> Result<Self, Error> {
+        if settings.url.kind != DB::KIND {
+            return Err(settings.url.wrong(format!("expected a {} URL", DB::NAME)).into());
+        }
+        // What the settings alone forbid is refused before anything is opened.
+        let provisional = Plan::new(&Inputs::gather(host, &settings, None))?;
+        let application = format!("anyhost/{}", host.instance());
+        let tuning = Tuning { pooler: settings.pooler, application: &application };
+        let connector = Connector::<DB>::new(DB::options(&settings.url, &tuning)?, settings.pooler);
+        let patience = match host.paradigm() {
+            Paradigm::LongRunning => START_PATIENCE,
+            Paradigm::Serverless => provisional.acquire(),
+        };
+        let first = connector
+            .first(&provisional, Instant::now() + patience)
+            .await
+            .map_err(super::connect::Outage::into_error)?;
+        let plan = Plan::new(&Inputs::gather(host, &settings, connector.limits()))?;
+        // A serverless host that gives one process many requests at once does not freeze it between them.
+        let paradigm = match host.paradigm() {
+            Paradigm::Serverless if host.concurrency() == 1 => Paradigm::Serverless,
+            Paradigm::Serverless | Paradigm::LongRunning => Paradigm::LongRunning,
+        };
+        let writer = (DB::KIND == Kind::Sqlite).then(|| Arc::new(Semaphore::new(1)));
+        let pool = Arc::new(Pool::new(plan, host.epoch().clone(), paradigm, connector, writer));
+        let permit = Arc::clone(&pool.budget)
+            .try_acquire_owned()
+            .expect("a plan has room for one connection, and this is the first");
+        pool.add(pool.connector.slot(&pool, first, permit));
+        if paradigm == Paradigm::LongRunning {
+            super::keep::start(&pool);
+        }
+        let db = Self(Arc::new(Inner { pool }));
+        host.adopt(Arc::new(db.clone()));
+        Ok(db)
+    }
+
+    /// Borrows a connection. It is alive: proven by use within the last 500 ms, or by one ping.
+    ///
+    /// The wait is bounded by the plan and by the request's deadline, whichever is earlier.
+    ///
+    /// # Errors
+    /// [`Error`] says which: the queue, the server, the credentials, the deadline.
+    #[track_caller]
+    pub fn conn(&self) -> impl Future<Output = Result<Conn<DB>, Error>> + Send + '_ {
+        let place = Location::caller();
+        async move {
+            let pool = &self.0.pool;
+            Ok(Conn::new(pool.lend(place).await?, Arc::clone(pool)))
+        }
+    }
+
+    /// Begins a transaction on a connection of its own.
+    ///
+    /// On SQLite it takes the write lock at once, and one transaction of this process waits for another in
+    /// order.
+    ///
+    /// # Errors
+    /// As for [`conn`](Self::conn).
+    #[track_caller]
+    pub fn begin(&self) -> impl Future<Output = Result<Tx<DB>, Error>> + Send + '_ {
+        let place = Location::caller();
+        async move {
+            let pool = &self.0.pool;
+            let writer = match &pool.writer {
+                // The semaphore is never closed; one that were would mean no limit, which is safe too.
+                Some(writer) => Arc::clone(writer).acquire_owned().await.ok(),
+                None => None,
+            };
+            let mut conn = Conn::new(pool.lend(place).await?, Arc::clone(pool));
+            conn.begin_here().await?;
+            Ok(Tx::new(conn, writer))
+        }
+    }
+
+    /// The plan these connections follow.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.0.pool.plan
+    }
+
+    /// The connections at this moment.
+    #[must_use]
+    pub fn state(&self) -> PoolState {
+        self.0.pool.state()
+    }
+
+    /// Closes every connection: idle ones at once, those in use when they come back, at the latest after
+    /// `within`. Whoever waits is refused with [`Error::Closed`].
+    pub async fn close(&self, within: Duration) {
+        self.0.pool.close(within).await;
+    }
+}
+
+impl<DB: Driver> Clone for Db<DB> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<DB: Driver> fmt::Debug for Db<DB> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Db").field("kind", &DB::NAME).field("state", &self.state()).finish()
+    }
+}
+
+impl<DB: Driver> Held for Db<DB> {
+    fn ping(&self) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async {
+            let mut conn = self.conn().await?;
+            conn.ping().await.map_err(|error| conn.explain(error))
+        })
+    }
+
+    fn close(&self, within: Duration) -> BoxFuture<'_, ()> {
+        Box::pin(Self::close(self, within))
+    }
+
+    fn plan(&self) -> String {
+        self.plan().to_string()
+    }
+}

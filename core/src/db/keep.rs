@@ -1,0 +1,67 @@
+//! Looking after idle connections on a long-running host: the oldest retire, the rest are kept from being
+//! forgotten on the way, and long holders are named.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use deadpool::unmanaged::Object;
+
+use super::clock::Moment;
+use super::driver::Driver;
+use super::pool::Pool;
+
+/// How often the idle connections are looked at.
+const PERIOD: Duration = Duration::from_secs(15);
+
+/// Holding a connection longer than this is worth a line in the log.
+const LONG: Duration = Duration::from_secs(60);
+
+/// Looks after a pool until it is dropped or closed.
+pub(super) fn start<DB: Driver>(pool: &Arc<Pool<DB>>) {
+    let weak: Weak<Pool<DB>> = Arc::downgrade(pool);
+    pool.connector.home().spawn(async move {
+        loop {
+            tokio::time::sleep(PERIOD).await;
+            let Some(pool) = weak.upgrade() else { return };
+            if pool.is_closed() {
+                return;
+            }
+            look_after(&pool).await;
+        }
+    });
+}
+
+async fn look_after<DB: Driver>(pool: &Arc<Pool<DB>>) {
+    let state = pool.state();
+    if let Some((place, held)) = &state.longest_holder
+        && *held > LONG
+    {
+        tracing::warn!(place, seconds = held.as_secs(), "a database connection is held for long");
+    }
+    let now = Moment::now(&pool.epoch);
+    // The idle ones, newest first: deadpool lends the newest, so the oldest are the superfluous ones.
+    let mut idle = Vec::new();
+    while let Ok(lent) = pool.idle.try_get() {
+        idle.push(lent);
+    }
+    let mut stale = Vec::new();
+    for (index, lent) in idle.into_iter().enumerate().collect::<Vec<_>>().into_iter().rev() {
+        let unused = now.since(&lent.proof);
+        if index >= pool.plan.warm() && unused > pool.plan.idle() {
+            drop(Object::take(lent));
+        } else if pool.plan.keepalive().is_some_and(|keepalive| unused > keepalive) {
+            stale.push(lent);
+        }
+        // The others return to their places by being dropped, oldest first.
+    }
+    for mut lent in stale {
+        match tokio::time::timeout(pool.plan.ping(), lent.session.ping()).await {
+            Ok(Ok(())) => lent.proof = Moment::now(&pool.epoch),
+            _ => {
+                pool.renew(lent.generation);
+                drop(Object::take(lent));
+            }
+        }
+    }
+    pool.connect_for_waiting();
+}

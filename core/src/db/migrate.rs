@@ -1,0 +1,134 @@
+//! Migrations: on a connection of their own, under a lock that is waited for with patience and an end.
+
+use std::time::{Duration, Instant};
+
+use futures_util::TryFutureExt;
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::{ConnectOptions, Connection};
+use sqlx_core::migrate::Migrate;
+
+use super::driver::{Driver, Tuning};
+use super::plan::{Inputs, Plan};
+use super::settings::{DatabaseSettings, Pooler};
+use super::{Db, Error};
+use crate::{ConfigError, Host};
+
+/// How long another process may hold the lock before we give up: a migration that takes longer is one that
+/// somebody watches.
+const LOCK_PATIENCE: Duration = Duration::from_secs(60);
+
+impl<DB: Driver> Db<DB> {
+    /// Brings the schema up to date, for `App::migrate`: on a direct connection that is closed afterwards, so
+    /// that no lock outlives it.
+    ///
+    /// Two processes that migrate at once take turns, and both succeed.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] where the URL leads to a pooler and `DIRECT_DATABASE_URL` is not set;
+    /// [`Error::Schema`] where a migration fails or another process holds the lock for more than a minute.
+    pub async fn migrate(host: &Host, migrator: &Migrator) -> Result<(), Error> {
+        let settings = DatabaseSettings::parse(host.settings(), None)?;
+        Self::migrate_settings(host, &settings, migrator).await
+    }
+
+    /// [`migrate`](Self::migrate), with a URL for where `DATABASE_URL` is not set.
+    ///
+    /// # Errors
+    /// As for [`migrate`](Self::migrate).
+    pub async fn migrate_or(host: &Host, url: &str, migrator: &Migrator) -> Result<(), Error> {
+        let settings = DatabaseSettings::parse(host.settings(), Some(url))?;
+        Self::migrate_settings(host, &settings, migrator).await
+    }
+
+    async fn migrate_settings(
+        host: &Host,
+        settings: &DatabaseSettings,
+        migrator: &Migrator,
+    ) -> Result<(), Error> {
+        let url = match (&settings.direct_url, settings.pooler) {
+            (Some(direct), _) => direct,
+            (None, Pooler::None) => &settings.url,
+            (None, _) => {
+                return Err(ConfigError::new(
+                    "DIRECT_DATABASE_URL",
+                    "is not set; migrations take a lock of their session, which a pooler would lose: name the server itself",
+                )
+                .into());
+            }
+        };
+        let plan = Plan::new(&Inputs::gather(host, settings, None))?;
+        let tuning = Tuning { pooler: Pooler::None, application: "anyhost/migrate" };
+        let options = DB::options(url, &tuning)?;
+        let unreachable = |error: sqlx::Error| super::connect::Outage::of::<DB>(error).into_error();
+        let connect = tokio::time::timeout(plan.connect() * 2, options.connect());
+        let mut connection = match connect.await {
+            Ok(connection) => connection.map_err(unreachable)?,
+            Err(_) => {
+                let late = std::io::Error::from(std::io::ErrorKind::TimedOut);
+                return Err(unreachable(sqlx::Error::Io(late)));
+            }
+        };
+        let outcome = run::<DB>(&mut connection, migrator).await;
+        // Whatever happened: with the connection goes every lock it held.
+        let _ = connection.close().await;
+        outcome
+    }
+
+    /// Checks that every migration has been applied, for `App::start`.
+    ///
+    /// # Errors
+    /// [`Error::Schema`] says what is missing and what to run.
+    pub async fn check_schema(&self, migrator: &Migrator) -> Result<(), Error> {
+        let mut conn = self.conn().await?;
+        let applied = {
+            // Reading a list changes nothing in the session, so the connection need not be closed for it.
+            let connection = &mut conn.connection;
+            connection.list_applied_migrations(&migrator.table_name).await
+        };
+        let applied = match applied {
+            Ok(applied) => applied,
+            Err(MigrateError::Execute(error)) if !matches!(error, sqlx::Error::Database(_)) => {
+                conn.close();
+                return Err(Error::from_session::<DB>(error));
+            }
+            Err(_) => Vec::new(),
+        };
+        let missing: Vec<String> = migrator
+            .iter()
+            .filter(|migration| !migration.migration_type.is_down_migration())
+            .filter(|migration| !applied.iter().any(|applied| applied.version == migration.version))
+            .map(|migration| format!("{} ({})", migration.version, migration.description))
+            .collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(Error::Schema(format!(
+            "the database schema is not up to date, it lacks migration {}; run the migrate verb first",
+            missing.join(", ")
+        )))
+    }
+}
+
+/// The migrator's own lock waits for ever; ours asks again until its patience ends.
+async fn run<DB: Driver>(
+    connection: &mut DB::Connection,
+    migrator: &Migrator,
+) -> Result<(), Error> {
+    let until = Instant::now() + LOCK_PATIENCE;
+    let left = until.saturating_duration_since(Instant::now());
+    let work = migrator.run_direct(None, connection, false);
+    match tokio::time::timeout(left, work.map_err(explain)).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(Error::Schema(format!(
+            "the migration did not end within {} s: another process migrates, or holds a lock on a table",
+            LOCK_PATIENCE.as_secs()
+        ))),
+    }
+}
+
+fn explain(error: MigrateError) -> Error {
+    match error {
+        MigrateError::Execute(error) => Error::Schema(format!("the migration failed: {error}")),
+        other => Error::Schema(format!("the migration failed: {other}")),
+    }
+}

@@ -1,0 +1,259 @@
+//! One open connection whose unfinished work is noticed.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::task::{Context, Poll, ready};
+
+use futures_core::Stream;
+use futures_core::future::BoxFuture;
+use futures_core::stream::BoxStream;
+use futures_util::{TryStreamExt, stream};
+use sqlx::{Connection, Execute, Executor, SqlStr};
+use sqlx_core::describe::Describe;
+
+use super::driver::{Driver, Step, Verdict};
+use super::statement::{Marks, Statement};
+
+/// One open connection, as [`Conn`](super::Conn) and [`Tx`](super::Tx) lend it: an sqlx `Executor` that
+/// knows whether everything begun on it was finished.
+///
+/// A function that takes `&mut Session<DB>` runs inside a transaction and outside of one.
+pub struct Session<DB: Driver> {
+    pub(super) connection: DB::Connection,
+    pub(super) condition: Condition,
+    /// Every statement must be unnamed and inside a transaction.
+    pub(super) unnamed: bool,
+}
+
+impl<DB: Driver> Session<DB> {
+    pub(super) fn new(connection: DB::Connection, unnamed: bool) -> Self {
+        Self { connection, condition: Condition::default(), unnamed }
+    }
+
+    /// The driver's own connection, for what an `Executor` cannot do: `COPY`, `LISTEN`, a savepoint.
+    ///
+    /// What happens on it is not noticed, so the connection is closed instead of being used again.
+    pub fn raw(&mut self) -> &mut DB::Connection {
+        self.condition.raw = true;
+        &mut self.connection
+    }
+
+    /// Whether the next borrower may have this connection.
+    pub(super) fn is_clean(&self) -> bool {
+        self.condition.is_clean()
+            && !self.connection.is_in_transaction()
+            && !self.connection.should_flush()
+    }
+
+    /// Begins a transaction, or a savepoint inside one.
+    pub(super) async fn begin(&mut self) -> Result<(), sqlx::Error> {
+        use sqlx_core::transaction::TransactionManager as _;
+        self.condition.failed = false;
+        let begin = DB::BEGIN.map(SqlStr::from_static);
+        self.condition
+            .watch::<DB, _>(DB::TransactionManager::begin(&mut self.connection, begin))
+            .await
+    }
+
+    /// Commits; an error where the server has given the transaction up and would roll back instead.
+    pub(super) async fn commit(&mut self) -> Result<(), sqlx::Error> {
+        use sqlx_core::transaction::TransactionManager as _;
+        if self.condition.failed {
+            // PostgreSQL answers COMMIT of a failed transaction with ROLLBACK and no error, and the driver
+            // passes that on as success. A statement tells: it fails while the transaction is failed, and
+            // works where a savepoint has saved it.
+            let probe = DB::fetch_optional(&mut self.connection, "SELECT 1");
+            self.condition.watch::<DB, _>(probe).await?;
+        }
+        self.condition.watch::<DB, _>(DB::TransactionManager::commit(&mut self.connection)).await
+    }
+
+    pub(super) async fn rollback(&mut self) -> Result<(), sqlx::Error> {
+        use sqlx_core::transaction::TransactionManager as _;
+        self.condition.watch::<DB, _>(DB::TransactionManager::rollback(&mut self.connection)).await
+    }
+
+    pub(super) async fn ping(&mut self) -> Result<(), sqlx::Error> {
+        self.condition.watch::<DB, _>(self.connection.ping()).await
+    }
+
+    /// Whether a statement must be wrapped into a transaction of its own.
+    fn wraps<'q, E: Execute<'q, DB>>(&self, statement: &Statement<'q, DB, E>) -> bool {
+        self.unnamed && !statement.is_simple() && !self.connection.is_in_transaction()
+    }
+}
+
+impl<DB: Driver> fmt::Debug for Session<DB> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("condition", &self.condition).finish_non_exhaustive()
+    }
+}
+
+/// What is known of a connection's state without asking it.
+#[derive(Debug, Default)]
+pub(super) struct Condition {
+    /// Something was begun and has not ended.
+    busy: bool,
+    /// An error after which the connection cannot be used.
+    broken: bool,
+    /// An error after which no connection of its generation can be used.
+    pub(super) outdated: bool,
+    /// A statement failed since the last BEGIN.
+    failed: bool,
+    /// The driver's own connection was given out.
+    raw: bool,
+    /// Something worked since the connection was lent: a proof of life.
+    pub(super) proven: bool,
+    /// What statements left behind.
+    marks: Arc<AtomicU8>,
+}
+
+impl Condition {
+    fn is_clean(&self) -> bool {
+        let Self { busy, broken, outdated, failed: _, raw, proven: _, marks } = self;
+        !(*busy || *broken || *outdated || *raw) && marks.load(Ordering::Relaxed) == 0
+    }
+
+    /// Whether the server may be at work for somebody who has gone.
+    pub(super) fn is_busy(&self) -> bool {
+        self.busy
+    }
+
+    /// Runs one piece of work on the connection, noticing whether it ends.
+    async fn watch<DB: Driver, T>(
+        &mut self,
+        work: impl Future<Output = Result<T, sqlx::Error>>,
+    ) -> Result<T, sqlx::Error> {
+        self.busy = true;
+        let outcome = work.await;
+        self.ended::<DB>(outcome.as_ref().err());
+        outcome
+    }
+
+    fn ended<DB: Driver>(&mut self, error: Option<&sqlx::Error>) {
+        match error.map(|error| (error, DB::verdict(error))) {
+            None => {
+                self.busy = false;
+                self.proven = true;
+            }
+            Some((error, Verdict::Fine)) => {
+                self.busy = false;
+                self.failed |= matches!(error, sqlx::Error::Database(_));
+            }
+            // `busy` stays: what the server still does for this connection is unknown.
+            Some((_, Verdict::Broken)) => self.broken = true,
+            Some((_, Verdict::Outdated)) => self.outdated = true,
+        }
+    }
+}
+
+impl<'c, DB: Driver> Executor<'c> for &'c mut Session<DB> {
+    type Database = DB;
+
+    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Result<Step<DB>, sqlx::Error>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, DB>,
+    {
+        let statement = Statement::new(query, Marks::of(&self.condition.marks), self.unnamed);
+        if self.wraps(&statement) {
+            return wrapped(self, statement);
+        }
+        let Session { connection, condition, .. } = self;
+        Box::pin(Watched::<DB> { rows: DB::fetch_many(connection, statement), condition })
+    }
+
+    fn fetch_optional<'e, 'q: 'e, E>(
+        self,
+        query: E,
+    ) -> BoxFuture<'e, Result<Option<DB::Row>, sqlx::Error>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, DB>,
+    {
+        let statement = Statement::new(query, Marks::of(&self.condition.marks), self.unnamed);
+        Box::pin(async move {
+            let wraps = self.wraps(&statement);
+            if wraps {
+                self.begin().await?;
+            }
+            let row = self
+                .condition
+                .watch::<DB, _>(DB::fetch_optional(&mut self.connection, statement))
+                .await;
+            if wraps {
+                match &row {
+                    Ok(_) => self.commit().await?,
+                    Err(_) => self.rollback().await?,
+                }
+            }
+            row
+        })
+    }
+
+    fn prepare_with<'e>(
+        self,
+        sql: SqlStr,
+        parameters: &'e [DB::TypeInfo],
+    ) -> BoxFuture<'e, Result<DB::Statement, sqlx::Error>>
+    where
+        'c: 'e,
+    {
+        Box::pin(async move {
+            self.condition
+                .watch::<DB, _>(DB::prepare_with(&mut self.connection, sql, parameters))
+                .await
+        })
+    }
+
+    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<DB>, sqlx::Error>>
+    where
+        'c: 'e,
+    {
+        Box::pin(async move {
+            self.condition.watch::<DB, _>(DB::describe(&mut self.connection, sql)).await
+        })
+    }
+}
+
+/// The rows of a statement that must be alone in a transaction: they are collected, since the transaction
+/// has to end whether or not somebody reads on.
+fn wrapped<'e, 'q: 'e, DB: Driver, E: 'q + Execute<'q, DB>>(
+    session: &'e mut Session<DB>,
+    statement: Statement<'q, DB, E>,
+) -> BoxStream<'e, Result<Step<DB>, sqlx::Error>> {
+    let all = async move {
+        session.begin().await?;
+        let all = DB::fetch_many(&mut session.connection, statement);
+        let rows = session.condition.watch::<DB, Vec<Step<DB>>>(all.try_collect()).await;
+        match &rows {
+            Ok(_) => session.commit().await?,
+            Err(_) => session.rollback().await?,
+        }
+        Ok::<_, sqlx::Error>(stream::iter(rows?.into_iter().map(Ok)))
+    };
+    Box::pin(stream::once(all).try_flatten())
+}
+
+/// A stream of rows: the connection is busy from its first poll until its end.
+struct Watched<'e, DB: Driver> {
+    rows: BoxStream<'e, Result<Step<DB>, sqlx::Error>>,
+    condition: &'e mut Condition,
+}
+
+impl<DB: Driver> Stream for Watched<'_, DB> {
+    type Item = Result<Step<DB>, sqlx::Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.condition.busy = true;
+        let step = ready!(self.rows.as_mut().poll_next(cx));
+        match &step {
+            Some(Ok(_)) => {}
+            Some(Err(error)) => self.condition.ended::<DB>(Some(error)),
+            None => self.condition.ended::<DB>(None),
+        }
+        Poll::Ready(step)
+    }
+}

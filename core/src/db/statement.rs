@@ -1,0 +1,164 @@
+//! A statement on its way to the driver: how it is prepared, and what it will leave behind.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use sqlx::error::BoxDynError;
+use sqlx::{Database, Execute, SqlStr};
+
+/// A statement that notes, when the driver takes its text, whether it changes the session for longer than
+/// it runs: `BEGIN` in plain text, `SET`, `LISTEN`, a temporary table, a lock of the session.
+pub(super) struct Statement<'q, DB: Database, E> {
+    query: E,
+    arguments: Option<Result<Option<DB::Arguments>, BoxDynError>>,
+    marks: Marks,
+    unnamed: bool,
+    query_lifetime: PhantomData<&'q ()>,
+}
+
+impl<'q, DB: Database, E: Execute<'q, DB>> Statement<'q, DB, E> {
+    pub(super) fn new(mut query: E, marks: Marks, unnamed: bool) -> Self {
+        let arguments = Some(query.take_arguments());
+        Self { query, arguments, marks, unnamed, query_lifetime: PhantomData }
+    }
+
+    /// Whether it goes out by the simple protocol: text alone, nothing prepared.
+    pub(super) fn is_simple(&self) -> bool {
+        matches!(self.arguments, Some(Ok(None)))
+    }
+}
+
+impl<'q, DB: Database, E: Execute<'q, DB>> Execute<'q, DB> for Statement<'q, DB, E> {
+    fn sql(self) -> SqlStr {
+        let sql = self.query.sql();
+        self.marks.note(sql.as_str());
+        sql
+    }
+
+    fn statement(&self) -> Option<&DB::Statement> {
+        self.query.statement()
+    }
+
+    fn take_arguments(&mut self) -> Result<Option<DB::Arguments>, BoxDynError> {
+        self.arguments.take().unwrap_or(Ok(None))
+    }
+
+    fn persistent(&self) -> bool {
+        !self.unnamed && self.query.persistent()
+    }
+}
+
+/// What statements left behind in a session.
+#[derive(Clone, Debug)]
+pub(super) struct Marks(Arc<AtomicU8>);
+
+const OPEN_TRANSACTION: u8 = 1;
+const ALTERED_SESSION: u8 = 2;
+
+impl Marks {
+    pub(super) fn of(marks: &Arc<AtomicU8>) -> Self {
+        Self(Arc::clone(marks))
+    }
+
+    fn note(&self, sql: &str) {
+        match effect(sql) {
+            Effect::None => {}
+            Effect::Begins => {
+                self.0.fetch_or(OPEN_TRANSACTION, Ordering::Relaxed);
+            }
+            Effect::Ends => {
+                self.0.fetch_and(!OPEN_TRANSACTION, Ordering::Relaxed);
+            }
+            Effect::Alters => {
+                self.0.fetch_or(ALTERED_SESSION, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Effect {
+    None,
+    Begins,
+    Ends,
+    Alters,
+}
+
+/// What a statement does to its session, by its first words. Several statements in one text count as what
+/// the worst of them does.
+fn effect(sql: &str) -> Effect {
+    if sql.contains("advisory_lock") && !sql.contains("advisory_xact_lock") {
+        return Effect::Alters;
+    }
+    let mut effect = Effect::None;
+    for statement in sql.split(';') {
+        let mut words = statement.split_whitespace().map(|word| word.trim_matches('('));
+        let (first, second) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        let is = |word: &str, keyword: &str| word.eq_ignore_ascii_case(keyword);
+        let one = match first.as_bytes().first().map(u8::to_ascii_uppercase) {
+            Some(b'B') if is(first, "BEGIN") => Effect::Begins,
+            Some(b'S') if is(first, "START") && is(second, "TRANSACTION") => Effect::Begins,
+            Some(b'C') if is(first, "COMMIT") => Effect::Ends,
+            Some(b'E') if is(first, "END") => Effect::Ends,
+            Some(b'A') if is(first, "ABORT") => Effect::Ends,
+            Some(b'R') if is(first, "ROLLBACK") && !is(second, "TO") => Effect::Ends,
+            Some(b'S')
+                if is(first, "SET") && !is(second, "LOCAL") && !is(second, "TRANSACTION") =>
+            {
+                Effect::Alters
+            }
+            Some(b'L') if is(first, "LISTEN") || is(first, "LOCK") && is(second, "TABLES") => {
+                Effect::Alters
+            }
+            Some(b'C')
+                if is(first, "CREATE")
+                    && ["TEMP", "TEMPORARY"].iter().any(|temp| is(second, temp)) =>
+            {
+                Effect::Alters
+            }
+            Some(b'P') if is(first, "PREPARE") => Effect::Alters,
+            Some(b'S')
+                if is(first, "SELECT") && second.to_ascii_uppercase().starts_with("GET_LOCK") =>
+            {
+                Effect::Alters
+            }
+            Some(b'U') if is(first, "USE") => Effect::Alters,
+            _ => Effect::None,
+        };
+        effect = match (effect, one) {
+            (Effect::Alters, _) | (_, Effect::Alters) => return Effect::Alters,
+            (effect, Effect::None) => effect,
+            (_, one) => one,
+        };
+    }
+    effect
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements_are_known_by_their_first_words() {
+        for (sql, expected) in [
+            ("SELECT 1", Effect::None),
+            ("  begin", Effect::Begins),
+            ("START TRANSACTION READ ONLY", Effect::Begins),
+            ("COMMIT", Effect::Ends),
+            ("ROLLBACK TO SAVEPOINT a", Effect::None),
+            ("BEGIN; INSERT INTO t VALUES (1); COMMIT", Effect::Ends),
+            ("SET search_path = a", Effect::Alters),
+            ("SET LOCAL lock_timeout = 1", Effect::None),
+            ("BEGIN; SET TIME ZONE 'UTC'; COMMIT", Effect::Alters),
+            ("CREATE TEMP TABLE t (a int)", Effect::Alters),
+            ("SELECT pg_advisory_lock(1)", Effect::Alters),
+            ("SELECT pg_advisory_xact_lock(1)", Effect::None),
+            ("SELECT GET_LOCK('a', 1)", Effect::Alters),
+            ("UPDATE settings SET a = 1", Effect::None),
+            ("LISTEN news", Effect::Alters),
+        ] {
+            assert_eq!(effect(sql), expected, "{sql}");
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! A transaction that owns its connection.
+
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::driver::Driver;
+use super::session::Session;
+use super::{Conn, Error};
+
+/// A transaction. It borrows nothing, so it can be kept in a struct or sent to a task.
+///
+/// It lends a [`Session`], as [`Conn`] does: `query.execute(&mut *tx)`. Dropped without
+/// [`commit`](Self::commit) it closes its connection: the server rolls back and releases its locks at once,
+/// also where nobody will ever use the pool again.
+#[must_use = "a transaction that is dropped is rolled back"]
+pub struct Tx<DB: Driver> {
+    conn: Conn<DB>,
+    _writer: Option<OwnedSemaphorePermit>,
+}
+
+impl<DB: Driver> Tx<DB> {
+    pub(super) fn new(conn: Conn<DB>, writer: Option<OwnedSemaphorePermit>) -> Self {
+        Self { conn, _writer: writer }
+    }
+
+    /// Makes everything done in the transaction permanent.
+    ///
+    /// # Errors
+    /// [`Error::Query`] where the server rolled back instead, because a statement had failed or a deferred
+    /// constraint does not hold; [`Error::Lost`] where the connection broke: whether the transaction took
+    /// effect is then unknown.
+    pub async fn commit(mut self) -> Result<(), Error> {
+        Session::commit(&mut self.conn).await.map_err(|error| self.conn.explain(error))
+    }
+
+    /// Undoes everything done in the transaction.
+    ///
+    /// # Errors
+    /// [`Error::Lost`] where the connection broke; the server has rolled back then too.
+    pub async fn rollback(mut self) -> Result<(), Error> {
+        Session::rollback(&mut self.conn).await.map_err(|error| self.conn.explain(error))
+    }
+}
+
+impl<DB: Driver> Deref for Tx<DB> {
+    type Target = Session<DB>;
+
+    fn deref(&self) -> &Session<DB> {
+        &self.conn
+    }
+}
+
+impl<DB: Driver> DerefMut for Tx<DB> {
+    fn deref_mut(&mut self) -> &mut Session<DB> {
+        &mut self.conn
+    }
+}
+
+impl<DB: Driver> fmt::Debug for Tx<DB> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Tx").field(&self.conn).finish()
+    }
+}
