@@ -41,6 +41,13 @@ pub async fn answer<A: App>(app: &A, max_body: usize, mut request: Request) -> R
     settle(&method, &context, response)
 }
 
+/// Answers a request that a door cannot give to an App, for what it is or because its time is up, with
+/// an error instead: the same problem, log line and rules as an App's own error.
+pub fn refuse(method: &Method, context: &Context, error: Error) -> Response {
+    log(context.request_id(), &error);
+    settle(method, context, error.render(Some(context.request_id())))
+}
+
 fn announced(request: &Request) -> Option<u64> {
     request
         .body()

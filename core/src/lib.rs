@@ -15,7 +15,7 @@ mod program;
 mod service;
 mod settings;
 
-pub use answer::answer;
+pub use answer::{answer, refuse};
 pub use app::App;
 pub use deadline::{remaining, within};
 pub use epoch::Epoch;

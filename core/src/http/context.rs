@@ -4,6 +4,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+
 use crate::Request;
 
 /// The protocol the client spoke, as far as the host knows it.
@@ -54,7 +56,7 @@ struct Known {
     host: Option<String>,
     mount: String,
     trace_parent: Option<String>,
-    event: Option<Arc<str>>,
+    event: Option<Bytes>,
 }
 
 impl Context {
@@ -124,10 +126,11 @@ impl Context {
         self.0.trace_parent.as_deref()
     }
 
-    /// The event as the platform delivered it, where the door is one of events.
+    /// The event as the platform delivered it, as JSON, where the door is one of events.
     #[must_use]
     pub fn event(&self) -> Option<&str> {
-        self.0.event.as_deref()
+        // Checked here and not on arrival: few requests ask, and an event may be megabytes.
+        self.0.event.as_deref().and_then(|event| std::str::from_utf8(event).ok())
     }
 
     /// Sets the deadline.
@@ -174,7 +177,7 @@ impl Context {
 
     /// Sets the raw event.
     #[must_use]
-    pub fn with_event(mut self, event: Arc<str>) -> Self {
+    pub fn with_event(mut self, event: Bytes) -> Self {
         self.known().event = Some(event);
         self
     }
