@@ -1,1 +1,23 @@
-//! Placeholder.
+#![doc = include_str!("../README.md")]
+
+mod accept;
+mod bridge;
+mod config;
+mod connection;
+mod drain;
+mod health;
+mod listen;
+mod logs;
+mod program;
+mod server;
+mod shared;
+mod signals;
+mod worker;
+
+pub use config::Config;
+pub use drain::Drained;
+pub use listen::{Listener, bind_tcp, bind_unix};
+pub use logs::{LogFormat, Logs};
+pub use program::{Program, conclude};
+pub use server::Server;
+pub use signals::stop_signal;

@@ -1,0 +1,104 @@
+//! Accepts connections and gives each to the worker that has the fewest.
+
+use std::io;
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::Listener;
+use crate::worker::{Accepted, Workers};
+
+/// How long to wait where the process or the machine has no file descriptor left.
+const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(50);
+
+/// Accepts on one socket until told to stop; then takes what the kernel has accepted already, so that
+/// nobody who is connected is turned away.
+pub(crate) async fn accept(
+    listener: Listener,
+    workers: Arc<Workers>,
+    mut stop: watch::Receiver<bool>,
+) -> io::Result<()> {
+    let socket = Socket::new(listener)?;
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            // Also where the server is gone and nobody is left to accept for.
+            _ = stop.wait_for(|stop| *stop) => break,
+            accepted = async {
+                workers.room().await;
+                socket.accept().await
+            } => accepted,
+        };
+        match accepted {
+            Ok(accepted) => workers.give(accepted),
+            Err(error) => pause(&error).await,
+        }
+    }
+    while let Ok(accepted) = socket.accept_now() {
+        workers.give(accepted);
+    }
+    Ok(())
+}
+
+/// A listening socket, waited for through the runtime and asked directly.
+enum Socket {
+    Tcp(tokio::net::TcpListener, TcpListener),
+    Unix(tokio::net::UnixListener, UnixListener),
+}
+
+impl Socket {
+    fn new(listener: Listener) -> io::Result<Self> {
+        Ok(match listener {
+            Listener::Tcp(socket) => {
+                socket.set_nonblocking(true)?;
+                Self::Tcp(tokio::net::TcpListener::from_std(socket.try_clone()?)?, socket)
+            }
+            Listener::Unix(socket) => {
+                socket.set_nonblocking(true)?;
+                Self::Unix(tokio::net::UnixListener::from_std(socket.try_clone()?)?, socket)
+            }
+        })
+    }
+
+    async fn accept(&self) -> io::Result<Accepted> {
+        match self {
+            Self::Tcp(socket, _) => {
+                let (stream, peer) = socket.accept().await?;
+                Ok(Accepted::Tcp(stream.into_std()?, peer))
+            }
+            Self::Unix(socket, _) => Ok(Accepted::Unix(socket.accept().await?.0.into_std()?)),
+        }
+    }
+
+    /// A connection that waits in the kernel, whether or not the runtime has heard of it.
+    fn accept_now(&self) -> io::Result<Accepted> {
+        match self {
+            Self::Tcp(_, socket) => {
+                let (stream, peer) = socket.accept()?;
+                stream.set_nonblocking(true)?;
+                Ok(Accepted::Tcp(stream, peer))
+            }
+            Self::Unix(_, socket) => {
+                let (stream, _) = socket.accept()?;
+                stream.set_nonblocking(true)?;
+                Ok(Accepted::Unix(stream))
+            }
+        }
+    }
+}
+
+async fn pause(error: &io::Error) {
+    match error.kind() {
+        // The client is gone already, or a signal came: the next one may be fine.
+        io::ErrorKind::ConnectionAborted
+        | io::ErrorKind::ConnectionReset
+        | io::ErrorKind::Interrupted => {}
+        _ => {
+            tracing::warn!("cannot accept connections for the moment: {error}");
+            tokio::time::sleep(OUT_OF_DESCRIPTORS).await;
+        }
+    }
+}

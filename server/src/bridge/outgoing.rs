@@ -1,0 +1,130 @@
+//! A response body on its way from the App to the connection.
+
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use actix_http::body::{BodySize, MessageBody};
+use anyhost_core::{Body, BodyError, Life};
+use bytes::Bytes;
+
+use super::upload::Upload;
+use crate::connection::Conn;
+
+/// The largest piece of a whole body that is handed over at once. actix copies what it gets into its write
+/// buffer, which would otherwise grow to the size of the body.
+const PIECE: usize = 64 * 1024;
+
+/// A request that is being answered, from its head to the last byte of its response.
+pub(super) struct Active(Rc<Conn>);
+
+impl Active {
+    pub(super) fn begin(conn: &Rc<Conn>, life: &Life) -> Self {
+        conn.begin(|| life.enter());
+        Self(Rc::clone(conn))
+    }
+}
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+/// A response body as actix takes it.
+pub(crate) struct Outgoing {
+    kind: Kind,
+    size: BodySize,
+    /// The rest of the request body, where the App reads it while it answers.
+    upload: Option<Upload>,
+    _active: Active,
+}
+
+enum Kind {
+    Done,
+    Whole(Bytes),
+    Stream(Body),
+    Failed(BodyError),
+}
+
+impl Outgoing {
+    /// No body; `size` is what the head says of it.
+    pub(super) fn none(size: BodySize, active: Active) -> Self {
+        Self { kind: Kind::Done, size, upload: None, _active: active }
+    }
+
+    pub(super) fn new(
+        body: Body,
+        declared: Option<u64>,
+        upload: Option<Upload>,
+        active: Active,
+    ) -> Self {
+        match body.into_full() {
+            Ok(bytes) => {
+                let size = BodySize::Sized(bytes.len() as u64);
+                Self { kind: Kind::Whole(bytes), size, upload, _active: active }
+            }
+            Err(body) => {
+                let size = body.len().or(declared).map_or(BodySize::Stream, BodySize::Sized);
+                Self { kind: Kind::Stream(body), size, upload, _active: active }
+            }
+        }
+    }
+}
+
+impl MessageBody for Outgoing {
+    type Error = BodyError;
+
+    fn size(&self) -> BodySize {
+        self.size
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, BodyError>>> {
+        let this = &mut *self;
+        if let Some(upload) = &mut this.upload {
+            upload.poll(cx);
+        }
+        loop {
+            match &mut this.kind {
+                Kind::Done => return Poll::Ready(None),
+                Kind::Whole(bytes) => {
+                    let piece = bytes.split_to(bytes.len().min(PIECE));
+                    if bytes.is_empty() {
+                        this.kind = Kind::Done;
+                    }
+                    if !piece.is_empty() {
+                        return Poll::Ready(Some(Ok(piece)));
+                    }
+                }
+                Kind::Stream(body) => {
+                    match http_body::Body::poll_frame(Pin::new(body), cx) {
+                        Poll::Pending => return Poll::Pending,
+                        Poll::Ready(None) => this.kind = Kind::Done,
+                        Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                            // An empty chunk would end the body.
+                            Ok(data) if !data.is_empty() => return Poll::Ready(Some(Ok(data))),
+                            // Trailers are one of the things that this door does not carry.
+                            _ => {}
+                        },
+                        Poll::Ready(Some(Err(error))) => {
+                            // What was sent before goes out first; then the connection breaks off.
+                            this.kind = Kind::Failed(error);
+                            cx.waker().wake_by_ref();
+                            return Poll::Pending;
+                        }
+                    }
+                }
+                Kind::Failed(_) => {
+                    let Kind::Failed(error) = std::mem::replace(&mut this.kind, Kind::Done) else {
+                        return Poll::Ready(None);
+                    };
+                    tracing::error!("a response breaks off: {error}");
+                    return Poll::Ready(Some(Err(error)));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! From actix's request to the App's.
+
+use std::rc::Rc;
+
+use actix_http::{Payload, header as old};
+use anyhost_core::{
+    Body, BodyError, Context, Request, is_hop_by_hop, strip_hop_by_hop,
+};
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
+use http::header::{CONNECTION, HeaderName, HeaderValue};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, Method, StatusCode, Uri, Version};
+
+use super::upload::Upload;
+use crate::Config;
+use crate::connection::Conn;
+
+/// A body that is announced to be at most this long is read before the App is called: it is there in one
+/// piece, nothing is handed over, and no slow client holds an App's resources.
+const READ_AHEAD: u64 = 16 * 1024;
+
+/// A request for the App, and what moves its body while the App runs.
+pub(super) struct Incoming {
+    pub(super) request: Request,
+    pub(super) upload: Option<Upload>,
+}
+
+/// A request that no App shall see; the connection is closed after it.
+pub(super) struct Refused {
+    pub(super) status: StatusCode,
+    pub(super) why: &'static str,
+}
+
+const fn bad(why: &'static str) -> Refused {
+    Refused { status: StatusCode::BAD_REQUEST, why }
+}
+
+pub(super) async fn translate(
+    from: &mut actix_http::Request,
+    conn: &Rc<Conn>,
+    config: &Config,
+) -> Result<Incoming, Refused> {
+    let method = method(from.method())?;
+    if method == Method::CONNECT {
+        return Err(Refused { status: StatusCode::NOT_IMPLEMENTED, why: "this is no proxy" });
+    }
+    let uri = target(from.uri())?;
+    let headers = headers(&from.head().headers)?;
+    let host = host(from.uri(), &headers)?;
+    let trace_parent = headers
+        .get("traceparent")
+        .and_then(|value| value.to_str().ok())
+        .filter(|value| is_trace_parent(value))
+        .map(str::to_owned);
+    let context = Context::new(Context::fresh_id())
+        .with_client_ip(conn.peer)
+        .with_scheme(conn.scheme)
+        .with_host(host)
+        .with_trace_parent(trace_parent);
+    let (body, upload) = body(from.take_payload(), &headers, config).await?;
+    let mut request = Request::new(body);
+    *request.method_mut() = method;
+    *request.uri_mut() = uri;
+    *request.version_mut() = match from.version() {
+        actix_http::Version::HTTP_10 => Version::HTTP_10,
+        actix_http::Version::HTTP_2 => Version::HTTP_2,
+        _ => Version::HTTP_11,
+    };
+    *request.headers_mut() = headers;
+    request.extensions_mut().insert(context);
+    Ok(Incoming { request, upload })
+}
+
+fn method(from: &actix_http::Method) -> Result<Method, Refused> {
+    Method::from_bytes(from.as_str().as_bytes()).map_err(|_| bad("the method is not a token"))
+}
+
+/// The target as the client sent it, without the scheme and the host of a request to a proxy.
+fn target(from: &actix_http::Uri) -> Result<Uri, Refused> {
+    let Some(path) = from.path_and_query() else { return Ok(Uri::from_static("/")) };
+    PathAndQuery::from_maybe_shared(Bytes::copy_from_slice(path.as_str().as_bytes()))
+        .map(Uri::from)
+        .map_err(|_| bad("the request target is not valid"))
+}
+
+/// The headers in the order they came, without those of this connection.
+fn headers(from: &old::HeaderMap) -> Result<HeaderMap, Refused> {
+    // actix keeps headers in a hash map: the order of the values of one name, but not that of the names.
+    // All values are slices of the one buffer that the head was read into, so their addresses tell it.
+    let mut sent: Vec<(&old::HeaderName, &[u8])> = Vec::with_capacity(from.len());
+    let mut length = 0;
+    for (name, value) in from {
+        length += value.as_bytes().len();
+        sent.push((name, value.as_bytes()));
+    }
+    sent.sort_by_key(|(_, value)| value.as_ptr());
+    let mut values = BytesMut::with_capacity(length);
+    for (_, value) in &sent {
+        values.extend_from_slice(value);
+    }
+    let mut values = values.freeze();
+    let mut headers = HeaderMap::with_capacity(sent.len() + 1);
+    let mut named = false;
+    for (name, value) in sent {
+        let bytes = values.split_to(value.len());
+        let name = HeaderName::from_bytes(name.as_str().as_bytes())
+            .map_err(|_| bad("a header name is not a token"))?;
+        if is_hop_by_hop(&name) {
+            let lists = name == CONNECTION
+                && !value.eq_ignore_ascii_case(b"keep-alive")
+                && !value.eq_ignore_ascii_case(b"close");
+            if !lists {
+                continue;
+            }
+            named = true;
+        }
+        let value = HeaderValue::from_maybe_shared(bytes)
+            .map_err(|_| bad("a header value has a control character"))?;
+        headers.append(name, value);
+    }
+    if named {
+        // `Connection` names more headers that end here.
+        strip_hop_by_hop(&mut headers);
+    }
+    Ok(headers)
+}
+
+/// The host and port the client asked for: those of an absolute target, else the header's.
+fn host(target: &actix_http::Uri, headers: &HeaderMap) -> Result<Option<String>, Refused> {
+    let header = match headers.get(http::header::HOST) {
+        Some(value) => match value.to_str() {
+            Ok(text) if is_host(text) => Some(text),
+            _ => return Err(bad("the Host header is not a host")),
+        },
+        None => None,
+    };
+    let asked = target.authority().map(|authority| authority.as_str()).or(header);
+    Ok(asked.filter(|host| !host.is_empty()).map(str::to_owned))
+}
+
+/// `uri-host [ ":" port ]` of RFC 9110 §7.2, less the characters that no host has and attacks do.
+fn is_host(text: &str) -> bool {
+    let (name, port) = match text.rfind(':') {
+        Some(colon) if !text[colon..].contains(']') => (&text[..colon], &text[colon + 1..]),
+        _ => (text, ""),
+    };
+    let port_is_number = port.bytes().all(|byte| byte.is_ascii_digit());
+    let name_is_host = match name.strip_prefix('[') {
+        Some(literal) => literal.strip_suffix(']').is_some_and(|inside| {
+            !inside.is_empty()
+                && inside.bytes().all(|b| b.is_ascii_alphanumeric() || b":.-_~%".contains(&b))
+        }),
+        None => name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=".contains(&b)),
+    };
+    port_is_number && name_is_host
+}
+
+/// A `traceparent` that W3C Trace Context accepts; any other is as good as none.
+fn is_trace_parent(text: &str) -> bool {
+    let hex = |part: &str, length: usize| {
+        part.len() == length && part.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    };
+    let mut parts = text.splitn(5, '-');
+    let (Some(version), Some(trace), Some(parent), Some(flags)) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return false;
+    };
+    hex(version, 2)
+        && version != "ff"
+        && hex(trace, 32)
+        && trace.bytes().any(|b| b != b'0')
+        && hex(parent, 16)
+        && parent.bytes().any(|b| b != b'0')
+        && hex(flags, 2)
+        && (version != "00" || parts.next().is_none())
+}
+
+async fn body(
+    mut payload: Payload,
+    headers: &HeaderMap,
+    config: &Config,
+) -> Result<(Body, Option<Upload>), Refused> {
+    if matches!(payload, Payload::None) {
+        return Ok((Body::empty(), None));
+    }
+    let announced: Option<u64> = headers
+        .get(http::header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    match announced {
+        Some(length) if length <= READ_AHEAD => {
+            let read = whole(&mut payload, length as usize);
+            match tokio::time::timeout(config.body_timeout, read).await {
+                Ok(Ok(bytes)) => Ok((Body::from(bytes), None)),
+                Ok(Err(error)) => {
+                    // The App decides what a body that broke off means to it; mostly nobody is left.
+                    let broken = futures_util::stream::once(async { Err::<Bytes, _>(error) });
+                    Ok((Body::stream(broken), None))
+                }
+                Err(_) => Err(Refused {
+                    status: StatusCode::REQUEST_TIMEOUT,
+                    why: "the request body stopped coming",
+                }),
+            }
+        }
+        _ => {
+            let (upload, reader) = Upload::new(payload, announced, config.body_timeout);
+            Ok((Body::new(reader), Some(upload)))
+        }
+    }
+}
+
+/// A short body in one piece; without a copy where it came in one.
+async fn whole(payload: &mut Payload, length: usize) -> Result<Bytes, BodyError> {
+    let Some(first) = payload.next().await else { return Ok(Bytes::new()) };
+    let first = first.map_err(|error| BodyError::broken(error.to_string()))?;
+    if first.len() == length {
+        // The end is known to be here; the payload is taken to it so that the connection can go on.
+        return match payload.next().await {
+            None => Ok(first),
+            Some(Ok(_)) => Err(BodyError::broken("more bytes than announced")),
+            Some(Err(error)) => Err(BodyError::broken(error.to_string())),
+        };
+    }
+    let mut all = BytesMut::with_capacity(length);
+    all.extend_from_slice(&first);
+    while let Some(chunk) = payload.next().await {
+        all.extend_from_slice(&chunk.map_err(|error| BodyError::broken(error.to_string()))?);
+    }
+    Ok(all.freeze())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts() {
+        for good in ["a", "a.example:8080", "10.0.0.5:8080", "[::1]", "[::1]:80", "", "a:", "xn--a_b"] {
+            assert!(is_host(good), "{good:?}");
+        }
+        for wrong in ["a b", "a,b", "http://a", "a@b", "a/b", "a:b", "a:80:80", "[::1", "::1]", "a?b", "[]"] {
+            assert!(!is_host(wrong), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn trace_parents() {
+        let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+        let parent = "00f067aa0ba902b7";
+        assert!(is_trace_parent(&format!("00-{trace}-{parent}-01")));
+        assert!(is_trace_parent(&format!("01-{trace}-{parent}-01-more")));
+        for wrong in [
+            format!("00-{trace}-{parent}-01-more"),
+            format!("ff-{trace}-{parent}-01"),
+            format!("00-{}-{parent}-01", trace.to_uppercase()),
+            format!("00-{}-{parent}-01", "0".repeat(32)),
+            format!("00-{trace}-{}-01", "0".repeat(16)),
+            "00".into(),
+        ] {
+            assert!(!is_trace_parent(&wrong), "{wrong:?}");
+        }
+    }
+}

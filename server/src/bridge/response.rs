@@ -1,0 +1,55 @@
+//! From the App's response to actix's.
+
+use actix_http::body::BodySize;
+use actix_http::header as old;
+use anyhost_core::Response;
+use http::StatusCode;
+use http::header::CONTENT_LENGTH;
+
+use super::outgoing::{Active, Outgoing};
+use super::upload::Upload;
+
+/// The response that actix sends for one that core has settled; `head` says that the method was HEAD.
+pub(super) fn translate(
+    response: Response,
+    head: bool,
+    upload: Option<Upload>,
+    active: Active,
+) -> actix_http::Response<Outgoing> {
+    let (parts, body) = response.into_parts();
+    let declared = parts
+        .headers
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let bodyless = [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&parts.status);
+    let body = if bodyless {
+        Outgoing::none(BodySize::None, active)
+    } else if head {
+        // What GET would have said of its body, without the body.
+        Outgoing::none(declared.map_or(BodySize::None, BodySize::Sized), active)
+    } else {
+        Outgoing::new(body, declared, upload, active)
+    };
+    let mut to = actix_http::Response::with_body(status(parts.status), body);
+    let headers = to.headers_mut();
+    let mut last = None;
+    for (name, value) in parts.headers {
+        if let Some(name) = name {
+            last = (name != CONTENT_LENGTH).then(|| old_name(&name)).flatten();
+        }
+        // Both maps take the same bytes: what one holds, the other accepts.
+        if let (Some(name), Ok(value)) = (&last, old::HeaderValue::from_bytes(value.as_bytes())) {
+            headers.append(name.clone(), value);
+        }
+    }
+    to
+}
+
+fn old_name(name: &http::HeaderName) -> Option<old::HeaderName> {
+    old::HeaderName::from_lowercase(name.as_str().as_bytes()).ok()
+}
+
+fn status(status: StatusCode) -> actix_http::StatusCode {
+    actix_http::StatusCode::from_u16(status.as_u16())
+        .expect("both crates allow every status from 100 to 999")
+}

@@ -1,0 +1,118 @@
+//! How the server treats connections and requests; defaults first, then what the settings say.
+
+use std::time::Duration;
+
+use anyhost_core::{ConfigError, Settings};
+
+/// How the server treats connections and requests.
+///
+/// An adapter starts from [`Config::default`], puts in what its platform needs and lets the settings of
+/// the process have the last word with [`Config::with`].
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `KEEP_ALIVE`: how long an idle connection stays open. Default 620 seconds: a router must be the
+    /// one that closes first, and the slowest (Google's load balancer) keeps its own for 600.
+    pub keep_alive: Duration,
+    /// `HEADER_TIMEOUT`: how long a client may take to send the head of a request. Default 15 seconds.
+    pub header_timeout: Duration,
+    /// `BODY_TIMEOUT`: how long a request body may make no progress while somebody waits for it.
+    /// Default 30 seconds.
+    pub body_timeout: Duration,
+    /// `SEND_TIMEOUT`: how long a client may take nothing of a response that is ready to be sent.
+    /// Default 60 seconds.
+    pub send_timeout: Duration,
+    /// `REQUEST_TIMEOUT`: how long the App may take until it has a response; then the client gets 504
+    /// and the request is cancelled. Default none.
+    pub request_timeout: Option<Duration>,
+    /// `LAME_DUCK`: how long new connections are still served after the stop signal, until every router
+    /// has learned that this process goes away. Default 0.
+    pub lame_duck: Duration,
+    /// `WORKERS`: threads that serve connections. Default one per processor.
+    pub workers: Option<usize>,
+    /// `MAX_CONNECTIONS`: connections at once; beyond it new ones wait in the kernel's queue.
+    /// Default 10,000.
+    pub max_connections: usize,
+    /// `MAX_IN_FLIGHT`: requests at once; beyond it the client gets 503 with `Retry-After` at once.
+    /// Default none.
+    pub max_in_flight: Option<usize>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            keep_alive: Duration::from_secs(620),
+            header_timeout: Duration::from_secs(15),
+            body_timeout: Duration::from_secs(30),
+            send_timeout: Duration::from_secs(60),
+            request_timeout: None,
+            lame_duck: Duration::ZERO,
+            workers: None,
+            max_connections: 10_000,
+            max_in_flight: None,
+        }
+    }
+}
+
+impl Config {
+    /// The configuration with what the settings say put over it.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the variable that is wrong.
+    pub fn with(self, settings: &Settings) -> Result<Self, ConfigError> {
+        Ok(Self {
+            keep_alive: positive(settings, "KEEP_ALIVE")?.unwrap_or(self.keep_alive),
+            header_timeout: positive(settings, "HEADER_TIMEOUT")?.unwrap_or(self.header_timeout),
+            body_timeout: positive(settings, "BODY_TIMEOUT")?.unwrap_or(self.body_timeout),
+            send_timeout: positive(settings, "SEND_TIMEOUT")?.unwrap_or(self.send_timeout),
+            request_timeout: positive(settings, "REQUEST_TIMEOUT")?.or(self.request_timeout),
+            lame_duck: settings.get("LAME_DUCK")?.unwrap_or(self.lame_duck),
+            workers: at_least_one(settings, "WORKERS", 512)?.or(self.workers),
+            max_connections: at_least_one(settings, "MAX_CONNECTIONS", usize::MAX)?
+                .unwrap_or(self.max_connections),
+            max_in_flight: at_least_one(settings, "MAX_IN_FLIGHT", usize::MAX)?
+                .or(self.max_in_flight),
+        })
+    }
+}
+
+fn positive(settings: &Settings, name: &'static str) -> Result<Option<Duration>, ConfigError> {
+    match settings.get::<Duration>(name)? {
+        Some(Duration::ZERO) => Err(ConfigError::new(name, "must be more than 0")),
+        other => Ok(other),
+    }
+}
+
+fn at_least_one(
+    settings: &Settings,
+    name: &'static str,
+    most: usize,
+) -> Result<Option<usize>, ConfigError> {
+    match settings.get::<usize>(name)? {
+        Some(0) => Err(ConfigError::new(name, "must be at least 1")),
+        Some(number) if number > most => {
+            Err(ConfigError::new(name, format!("must be at most {most}")))
+        }
+        other => Ok(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_names_its_variable() {
+        for name in ["KEEP_ALIVE", "HEADER_TIMEOUT", "BODY_TIMEOUT", "SEND_TIMEOUT", "WORKERS"] {
+            for value in ["0", "soon"] {
+                let settings = Settings::from_pairs([(name, value)]);
+                let error = Config::default().with(&settings).expect_err("a wrong value");
+                assert_eq!(error.variable(), name);
+            }
+        }
+    }
+
+    #[test]
+    fn an_idle_connection_outlives_every_routers_own() {
+        assert!(Config::default().keep_alive > Duration::from_secs(610));
+    }
+}

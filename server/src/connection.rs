@@ -1,0 +1,80 @@
+//! One connection from its first byte to its last: who drives it, and what ends it.
+
+mod conn;
+mod io;
+
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use tokio::time::Sleep;
+
+pub(crate) use conn::Conn;
+pub(crate) use io::{Io, Transport};
+
+use crate::Config;
+use conn::Verdict;
+
+/// Drives a connection until it is done, its time is over or the server closes it.
+///
+/// The HTTP dispatcher knows requests; this knows time. It keeps one timer per connection, which is set
+/// only when something is waited for: a request that arrives whole and is answered at once costs none.
+pub(crate) async fn drive<D, E>(dispatcher: D, conn: Rc<Conn>, config: &Config)
+where
+    D: Future<Output = Result<(), E>>,
+    E: std::fmt::Debug,
+{
+    let mut dispatcher = pin!(dispatcher);
+    let mut timer = Timer::default();
+    poll_fn(|cx| {
+        conn.remember(cx);
+        loop {
+            if let Poll::Ready(outcome) = dispatcher.as_mut().poll(cx) {
+                if let Err(error) = outcome {
+                    tracing::debug!("a connection ended: {error:?}");
+                }
+                return Poll::Ready(());
+            }
+            match conn.verdict(config) {
+                Verdict::Wait => return Poll::Pending,
+                Verdict::Until(deadline) => {
+                    if timer.at(deadline, cx).is_pending() {
+                        return Poll::Pending;
+                    }
+                }
+                Verdict::Close => return Poll::Ready(()),
+                // The dispatcher must run once more: it finds the end of its input.
+                Verdict::TimedOut => {}
+            }
+        }
+    })
+    .await;
+}
+
+/// One timer that is moved later only when it fires: most deadlines are gone before they come.
+#[derive(Default)]
+struct Timer(Option<(Instant, Pin<Box<Sleep>>)>);
+
+impl Timer {
+    /// Ready when the deadline is over. Pending means that the task wakes at the deadline or before it.
+    fn at(&mut self, deadline: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.0 {
+            Some((set, sleep)) => {
+                if *set <= deadline && !sleep.is_elapsed() {
+                    return Poll::Pending;
+                }
+                sleep.as_mut().reset(deadline.into());
+                *set = deadline;
+                sleep.as_mut().poll(cx)
+            }
+            None => {
+                let mut sleep = Box::pin(tokio::time::sleep_until(deadline.into()));
+                let outcome = sleep.as_mut().poll(cx);
+                self.0 = Some((deadline, sleep));
+                outcome
+            }
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! What is known about one connection, shared by its socket, its driver and its requests.
+
+use std::cell::{Cell, RefCell};
+use std::net::IpAddr;
+use std::task::{Context, Waker};
+use std::time::{Duration, Instant};
+
+use anyhost_core::{InFlight, Scheme};
+
+use crate::Config;
+
+/// How long the answer to a client may take that has closed its sending side. Some close only that side
+/// and wait for the answer; most are gone for good, and their requests must not run on.
+const HALF_CLOSED: Duration = Duration::from_millis(500);
+
+/// How long a connection without a request is kept once the server closes: its first request may be on
+/// the way, and a client does not expect to lose that one.
+const FIRST_REQUEST: Duration = Duration::from_secs(1);
+
+/// How long an idle connection is kept once the server closes: long enough to learn of a request that the
+/// kernel has received already.
+const LAST_LOOK: Duration = Duration::from_millis(5);
+
+/// One connection. Lives on one thread.
+pub(crate) struct Conn {
+    pub(crate) peer: Option<IpAddr>,
+    pub(crate) scheme: Scheme,
+    opened: Instant,
+    /// Requests that were given to the App and whose response is not yet handed over.
+    active: Cell<u32>,
+    /// Requests that were seen.
+    seen: Cell<u64>,
+    /// Counts this connection as work from its request to the last byte of the response.
+    guard: Cell<Option<InFlight>>,
+    idle_since: Cell<Instant>,
+    /// Bytes of a request head have come and the head is not complete.
+    heard: Cell<bool>,
+    head_since: Cell<Option<Instant>>,
+    stuck_since: Cell<Option<Instant>>,
+    gone_since: Cell<Option<Instant>>,
+    timed_out: Cell<bool>,
+    closing: Cell<Option<Instant>>,
+    waker: RefCell<Option<Waker>>,
+}
+
+/// What a connection waits for.
+pub(super) enum Verdict {
+    /// For an event: there is no deadline.
+    Wait,
+    /// For an event, until this moment at the latest.
+    Until(Instant),
+    /// For nothing: it ends here.
+    Close,
+    /// Its head did not come in time: the client is told, then it ends.
+    TimedOut,
+}
+
+impl Conn {
+    pub(crate) fn new(peer: Option<IpAddr>, scheme: Scheme) -> Self {
+        let now = Instant::now();
+        Self {
+            peer,
+            scheme,
+            opened: now,
+            active: Cell::new(0),
+            seen: Cell::new(0),
+            guard: Cell::new(None),
+            idle_since: Cell::new(now),
+            heard: Cell::new(false),
+            head_since: Cell::new(None),
+            stuck_since: Cell::new(None),
+            gone_since: Cell::new(None),
+            timed_out: Cell::new(false),
+            closing: Cell::new(None),
+            waker: RefCell::new(None),
+        }
+    }
+
+    /// A request was read: it counts as work from here on.
+    pub(crate) fn begin(&self, enter: impl FnOnce() -> InFlight) {
+        if self.active.get() == 0 {
+            // A pipelined request may begin before the last response is flushed: then the guard is there.
+            let guard = self.guard.take().unwrap_or_else(enter);
+            self.guard.set(Some(guard));
+        }
+        self.active.set(self.active.get() + 1);
+        self.seen.set(self.seen.get() + 1);
+        self.heard.set(false);
+        self.head_since.set(None);
+    }
+
+    /// The last byte of a response was handed to the dispatcher, or its request was dropped.
+    pub(crate) fn end(&self) {
+        self.active.set(self.active.get() - 1);
+        self.idle_since.set(Instant::now());
+    }
+
+    /// Whether a request is being answered.
+    pub(super) fn busy(&self) -> bool {
+        self.active.get() > 0
+    }
+
+    /// Everything written so far is in the kernel's hands.
+    pub(super) fn flushed(&self) {
+        self.stuck_since.set(None);
+        if !self.busy() {
+            self.guard.take();
+        }
+    }
+
+    pub(super) fn received(&self) {
+        if !self.busy() {
+            self.heard.set(true);
+        }
+    }
+
+    pub(super) fn sent(&self, stuck: bool) {
+        match (stuck, self.stuck_since.get()) {
+            (true, None) => self.stuck_since.set(Some(Instant::now())),
+            (false, Some(_)) => self.stuck_since.set(None),
+            _ => {}
+        }
+    }
+
+    pub(super) fn peer_closed(&self) {
+        if self.gone_since.get().is_none() {
+            self.gone_since.set(Some(Instant::now()));
+        }
+    }
+
+    pub(super) fn timed_out(&self) -> bool {
+        self.timed_out.get()
+    }
+
+    /// Whether the client sent a part of a head.
+    pub(super) fn spoke(&self) -> bool {
+        self.heard.get()
+    }
+
+    /// Closes the connection as soon as nothing is lost by it.
+    pub(crate) fn close(&self) {
+        self.closing.set(Some(Instant::now()));
+        if let Some(waker) = &*self.waker.borrow() {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Keeps the waker of the task that drives this connection; it is always the same task.
+    pub(super) fn remember(&self, cx: &Context<'_>) {
+        let mut waker = self.waker.borrow_mut();
+        if waker.is_none() {
+            *waker = Some(cx.waker().clone());
+        }
+    }
+
+    /// What this connection waits for now, after its dispatcher has done all it can.
+    pub(super) fn verdict(&self, config: &Config) -> Verdict {
+        if let Some(since) = self.stuck_since.get() {
+            return until(since + config.send_timeout, || Verdict::Close);
+        }
+        if self.busy() {
+            return match self.gone_since.get() {
+                Some(since) => until(since + HALF_CLOSED, || Verdict::Close),
+                None => Verdict::Wait,
+            };
+        }
+        if self.heard.get() {
+            let since = self.head_since.get().unwrap_or_else(Instant::now);
+            self.head_since.set(Some(since));
+            return until(since + config.header_timeout, || self.give_up());
+        }
+        let first = self.seen.get() == 0;
+        match self.closing.get() {
+            Some(since) => {
+                let wait = if first { FIRST_REQUEST } else { LAST_LOOK };
+                until(since + wait, || Verdict::Close)
+            }
+            None if first => until(self.opened + config.header_timeout, || Verdict::Close),
+            None => until(self.idle_since.get() + config.keep_alive, || Verdict::Close),
+        }
+    }
+
+    fn give_up(&self) -> Verdict {
+        if self.timed_out.replace(true) { Verdict::Close } else { Verdict::TimedOut }
+    }
+}
+
+fn until(deadline: Instant, over: impl FnOnce() -> Verdict) -> Verdict {
+    if Instant::now() < deadline { Verdict::Until(deadline) } else { over() }
+}

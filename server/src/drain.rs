@@ -1,0 +1,95 @@
+//! The end of a server: everything that was accepted is finished, within the host's grace.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use anyhost_core::{App, Exit, Phase};
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use crate::shared::Shared;
+use crate::worker::Workers;
+
+/// What became of the work that was unfinished when the host said stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drained {
+    /// Requests in flight when the stop came.
+    pub in_flight: usize,
+    /// Requests that were dropped because the grace was over.
+    pub aborted: usize,
+    /// From the stop to the end.
+    pub took: Duration,
+}
+
+impl Drained {
+    /// The exit code of a process that ends like this.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        if self.aborted == 0 { Exit::Done } else { Exit::Aborted }
+    }
+}
+
+impl fmt::Display for Drained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { in_flight, aborted, took } = self;
+        write!(
+            f,
+            "drained in {:.3} s: {in_flight} in flight at the stop, {aborted} aborted",
+            took.as_secs_f64()
+        )
+    }
+}
+
+/// Ends a server that has begun to drain. `stop` tells the acceptors; `accepting` ends with them.
+pub(crate) async fn drain<A: App>(
+    shared: &Shared<A>,
+    workers: &Workers,
+    stop: &watch::Sender<bool>,
+    accepting: impl Future<Output = ()>,
+) -> Drained {
+    let begun = Instant::now();
+    let grace = shared.host.grace();
+    // The last part of the grace is for what comes after the requests: `stop`, connections, logs.
+    let reserve = Duration::from_secs(2).min(grace / 4);
+    let deadline = begun + grace.saturating_sub(reserve);
+    let left = |until: Instant| until.saturating_duration_since(Instant::now());
+    let life = shared.host.life();
+    let in_flight = life.in_flight();
+
+    if !shared.config.lame_duck.is_zero() {
+        tokio::time::sleep(shared.config.lame_duck.min(left(deadline))).await;
+    }
+    stop.send_replace(true);
+    accepting.await;
+    workers.close();
+    let finished = timeout(left(deadline), async {
+        workers.empty().await;
+        // Work that belongs to no connection: the App may hold guards of its own.
+        life.idle().await;
+    });
+    let aborted = match finished.await {
+        Ok(()) => 0,
+        Err(_) => life.in_flight(),
+    };
+    workers.abort();
+    let end = begun + grace;
+    if let Some(app) = shared.app()
+        && timeout(left(end), app.stop()).await.is_err()
+    {
+        tracing::warn!("the App's `stop` did not end within the grace");
+    }
+    let closing = left(end);
+    if timeout(closing, shared.host.databases().close(closing)).await.is_err() {
+        tracing::warn!("the database connections were not closed within the grace");
+    }
+    life.advance(Phase::Stopped);
+    let drained = Drained { in_flight, aborted, took: begun.elapsed() };
+    tracing::info!(
+        in_flight,
+        finished = in_flight.saturating_sub(aborted),
+        aborted,
+        seconds = drained.took.as_secs_f64(),
+        "drained"
+    );
+    drained
+}

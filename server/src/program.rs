@@ -1,0 +1,90 @@
+//! A process that is a server: its verbs, its runtime, its exit code.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use anyhost_core::{App, Exit, Failure, Host, Verb};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::{Config, Listener, Logs, Server, stop_signal};
+
+/// Everything a long-running adapter has found out before the App is asked.
+#[derive(Debug)]
+pub struct Program {
+    /// The host the App is told about.
+    pub host: Host,
+    /// How the server treats connections and requests.
+    pub config: Config,
+    /// What is logged and how.
+    pub logs: Logs,
+}
+
+impl Program {
+    /// Does what the verb says: serves until told to stop, migrates, or checks and prints what it found.
+    ///
+    /// `bind` is called for `serve` alone, before the App starts. `beside` runs on the same runtime as
+    /// long as the server does: what an adapter has to say to its supervisor.
+    ///
+    /// # Errors
+    /// [`Failure`] with the exit code of the phase that failed.
+    pub fn run<A: App>(
+        self,
+        verb: Verb,
+        bind: impl FnOnce() -> Result<Vec<Listener>, Failure>,
+        beside: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<Exit, Failure> {
+        let Self { host, config, logs } = self;
+        logs.begin();
+        match verb {
+            Verb::Serve => {
+                let listeners = bind()?;
+                let runtime = runtime()?;
+                let outcome = runtime.block_on(async {
+                    let stop = stop_signal()?;
+                    let beside = tokio::spawn(beside);
+                    let server = Server::new(host, config);
+                    let server = listeners.into_iter().fold(server, Server::listen);
+                    let outcome = server.run::<A>(stop).await;
+                    beside.abort();
+                    outcome
+                });
+                // What an App left running must not hold the process.
+                runtime.shutdown_background();
+                outcome.map(|drained| drained.exit())
+            }
+            Verb::Migrate => runtime()?.block_on(anyhost_core::migrate::<A>(&host)).map(|()| Exit::Done),
+            Verb::Check => {
+                let report = runtime()?.block_on(anyhost_core::check::<A>(&host))?;
+                // A reader that is gone needs no report.
+                let _ = std::io::stdout().write_all(report.as_bytes());
+                Ok(Exit::Done)
+            }
+        }
+    }
+}
+
+/// The runtime that lives as long as the process. One worker is enough: requests are served by threads of
+/// their own, and this one waits for what the App opened at its start, such as database connections.
+fn runtime() -> Result<Runtime, Failure> {
+    Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("anyhost-main")
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Exit::Bind, format!("cannot start a runtime: {error}")))
+}
+
+/// The exit code of a program, with the one line that explains a failure on stderr.
+pub fn conclude(outcome: Result<Exit, Failure>) -> ExitCode {
+    match outcome {
+        Ok(exit) => exit.into(),
+        Err(failure) if failure.exit() == Exit::Done => {
+            let _ = writeln!(std::io::stdout(), "{failure}");
+            Exit::Done.into()
+        }
+        Err(failure) => {
+            let _ = writeln!(std::io::stderr(), "error: {failure}");
+            failure.exit().into()
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! One HTTP server: an App behind bound sockets, from its start to the end of its drain.
+
+use std::sync::Arc;
+
+use anyhost_core::{App, Exit, Failure, Host, Phase};
+use futures_util::future::join_all;
+use tokio::sync::watch;
+
+use crate::accept::accept;
+use crate::drain::{Drained, drain};
+use crate::shared::Shared;
+use crate::worker::Workers;
+use crate::{Config, Listener};
+
+/// An HTTP server on bound sockets.
+///
+/// ```no_run
+/// use anyhost_core::{App, Body, Error, Host, Paradigm, Request, Response, async_trait};
+/// use anyhost_server::{Config, Server, bind_tcp};
+///
+/// struct Hello;
+///
+/// #[async_trait]
+/// impl App for Hello {
+///     async fn start(_host: &Host) -> Result<Self, Error> {
+///         Ok(Hello)
+///     }
+///
+///     async fn call(&self, _request: Request) -> Result<Response, Error> {
+///         Ok(Response::new(Body::from("hello")))
+///     }
+/// }
+///
+/// # async fn run(stop: impl Future<Output = ()>) -> Result<(), Box<dyn std::error::Error>> {
+/// let host = Host::builder(Paradigm::LongRunning, "test").build()?;
+/// let drained = Server::new(host, Config::default())
+///     .listen(bind_tcp("127.0.0.1:0".parse()?)?)
+///     .run::<Hello>(stop)
+///     .await?;
+/// assert_eq!(drained.aborted, 0);
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+#[must_use = "a server does nothing until it runs"]
+pub struct Server {
+    host: Host,
+    config: Config,
+    listeners: Vec<Listener>,
+}
+
+impl Server {
+    /// A server on a host, which listens nowhere yet.
+    pub fn new(host: Host, config: Config) -> Self {
+        Self { host, config, listeners: Vec::new() }
+    }
+
+    /// Adds a bound socket.
+    pub fn listen(mut self, listener: impl Into<Listener>) -> Self {
+        self.listeners.push(listener.into());
+        self
+    }
+
+    /// Starts the App and answers requests until `stop` is ready, then drains.
+    ///
+    /// Connections are accepted at once: `/livez` answers while the App starts, and requests get 503
+    /// until it has. The App starts on the runtime that this is called on; what it opens there lives as
+    /// long as that runtime, whatever becomes of the threads that serve connections. It must be a
+    /// multi-threaded one, so that no busy thread stands in the way.
+    ///
+    /// # Errors
+    /// [`Failure`] where the App does not start or the operating system gives no thread.
+    pub async fn run<A: App>(self, stop: impl Future<Output = ()>) -> Result<Drained, Failure> {
+        let Self { host, config, listeners } = self;
+        let shared = Arc::new(Shared::<A>::new(host, config));
+        let workers = Workers::start(&shared).map_err(|error| {
+            Failure::new(Exit::Bind, format!("cannot start a thread to serve connections: {error}"))
+        })?;
+        let (closed, _) = watch::channel(false);
+        let acceptors: Vec<_> = listeners
+            .into_iter()
+            .map(|listener| {
+                tracing::info!("listening on {listener}");
+                tokio::spawn(accept(listener, Arc::clone(&workers), closed.subscribe()))
+            })
+            .collect();
+        let accepting = async {
+            for outcome in join_all(acceptors).await {
+                if let Ok(Err(error)) = outcome {
+                    tracing::error!("a socket stopped accepting: {error}");
+                }
+            }
+        };
+        let life = shared.host.life().clone();
+        tokio::pin!(stop);
+        let started = tokio::select! {
+            biased;
+            started = anyhost_core::start::<A>(&shared.host) => Some(started),
+            () = &mut stop => None,
+        };
+        match started {
+            Some(Ok(app)) => {
+                shared.started(app);
+                life.advance(Phase::Ready);
+                tracing::info!("ready");
+                stop.await;
+            }
+            Some(Err(failure)) => {
+                closed.send_replace(true);
+                workers.abort();
+                return Err(failure);
+            }
+            // Told to stop before it had started: there is nothing to finish.
+            None => {}
+        }
+        shared.drain();
+        life.advance(Phase::Draining);
+        Ok(drain(&shared, &workers, &closed, accepting).await)
+    }
+}

@@ -1,0 +1,49 @@
+//! What every worker of a server shares: the host, the configuration, and the App once it has started.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhost_core::Host;
+
+use crate::Config;
+use crate::health::Readiness;
+
+pub(crate) struct Shared<A> {
+    pub(crate) host: Host,
+    pub(crate) config: Config,
+    pub(crate) readiness: Readiness,
+    app: OnceLock<A>,
+    draining: AtomicBool,
+}
+
+impl<A> Shared<A> {
+    pub(crate) fn new(host: Host, config: Config) -> Self {
+        Self {
+            host,
+            config,
+            readiness: Readiness::default(),
+            app: OnceLock::new(),
+            draining: AtomicBool::new(false),
+        }
+    }
+
+    /// The App, once it has started.
+    pub(crate) fn app(&self) -> Option<&A> {
+        self.app.get()
+    }
+
+    pub(crate) fn started(&self, app: A) {
+        let first = self.app.set(app).is_ok();
+        debug_assert!(first, "an App is started once per server");
+    }
+
+    /// Whether the host said stop. The same as the phase of [`anyhost_core::Life`], without its lock: it
+    /// is read for every response.
+    pub(crate) fn draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+}

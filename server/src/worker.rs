@@ -1,0 +1,254 @@
+//! The threads that serve connections, each with a runtime of its own.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use actix_http::{HttpService, KeepAlive, Protocol};
+use actix_web::dev::{Service, ServiceFactory, fn_service};
+use anyhost_core::{App, Scheme};
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::{mpsc, watch};
+
+use crate::bridge;
+use crate::connection::{Conn, Io, Transport, drive};
+use crate::shared::Shared;
+
+/// How long a client may take to notice that a response came before its body was read.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// A connection that nobody serves yet; its socket does not block.
+pub(crate) enum Accepted {
+    Tcp(std::net::TcpStream, SocketAddr),
+    Unix(std::os::unix::net::UnixStream),
+}
+
+enum Order {
+    Serve(Accepted),
+    /// Close every connection as soon as nothing is lost by it.
+    Close,
+    /// Drop every connection with what it does.
+    Abort,
+}
+
+/// The workers of one server.
+pub(crate) struct Workers {
+    workers: Vec<Worker>,
+    most: usize,
+    changed: watch::Sender<()>,
+}
+
+struct Worker {
+    orders: mpsc::UnboundedSender<Order>,
+    load: Arc<AtomicUsize>,
+}
+
+impl Workers {
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// Where the operating system gives no thread or no descriptor.
+    pub(crate) fn start<A: App>(shared: &Arc<Shared<A>>) -> io::Result<Arc<Self>> {
+        let count = shared.config.workers.unwrap_or_else(|| shared.host.resources().whole_cpus());
+        let changed = watch::Sender::new(());
+        let workers = (0..count)
+            .map(|number| {
+                let (orders, inbox) = mpsc::unbounded_channel();
+                let load = Arc::new(AtomicUsize::new(0));
+                let counted = Load { load: Arc::clone(&load), changed: changed.clone() };
+                let shared = Arc::clone(shared);
+                let (began, beginning) = std::sync::mpsc::channel();
+                thread::Builder::new().name(format!("anyhost-{number}")).spawn(move || {
+                    let mut runtime = Builder::new_current_thread();
+                    match runtime.enable_all().build_local(LocalOptions::default()) {
+                        Ok(runtime) => {
+                            let _ = began.send(Ok(()));
+                            runtime.block_on(work(shared, inbox, counted));
+                        }
+                        Err(error) => {
+                            let _ = began.send(Err(error));
+                        }
+                    }
+                })?;
+                // Waiting for a thread that begins is waiting for a few system calls.
+                beginning.recv().map_err(io::Error::other)??;
+                Ok(Worker { orders, load })
+            })
+            .collect::<io::Result<Vec<_>>>()?;
+        Ok(Arc::new(Self { workers, most: shared.config.max_connections, changed }))
+    }
+
+    /// Gives a connection to the worker with the fewest.
+    pub(crate) fn give(&self, accepted: Accepted) {
+        let least = self.workers.iter().min_by_key(|worker| worker.load.load(Ordering::Relaxed));
+        if let Some(worker) = least {
+            worker.load.fetch_add(1, Ordering::Relaxed);
+            // A worker ends only with its server: a connection that comes later has nobody to serve it.
+            let _ = worker.orders.send(Order::Serve(accepted));
+        }
+    }
+
+    /// Connections that are open.
+    pub(crate) fn connections(&self) -> usize {
+        self.workers.iter().map(|worker| worker.load.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Waits until one more connection may be accepted.
+    pub(crate) async fn room(&self) {
+        self.until(|open| open < self.most).await;
+    }
+
+    /// Waits until no connection is open.
+    pub(crate) async fn empty(&self) {
+        self.until(|open| open == 0).await;
+    }
+
+    async fn until(&self, enough: impl Fn(usize) -> bool) {
+        if enough(self.connections()) {
+            return;
+        }
+        let mut changed = self.changed.subscribe();
+        while !enough(self.connections()) {
+            // The sender lives in `self`; subscribed before the count was read, no change is missed.
+            let _ = changed.changed().await;
+        }
+    }
+
+    /// Closes every connection as soon as nothing is lost by it.
+    pub(crate) fn close(&self) {
+        for worker in &self.workers {
+            let _ = worker.orders.send(Order::Close);
+        }
+    }
+
+    /// Drops every connection with what it does.
+    pub(crate) fn abort(&self) {
+        for worker in &self.workers {
+            let _ = worker.orders.send(Order::Abort);
+        }
+    }
+}
+
+/// The connections of one worker, as others count them.
+struct Load {
+    load: Arc<AtomicUsize>,
+    changed: watch::Sender<()>,
+}
+
+/// The connections of one worker.
+struct Room {
+    conns: RefCell<HashMap<u64, Rc<Conn>>>,
+    load: Load,
+}
+
+/// The place of one connection in its worker's room, given up however the connection ends.
+struct Seat {
+    room: Rc<Room>,
+    number: u64,
+}
+
+impl Seat {
+    fn take(room: &Rc<Room>, number: u64, conn: &Rc<Conn>) -> Self {
+        room.conns.borrow_mut().insert(number, Rc::clone(conn));
+        Self { room: Rc::clone(room), number }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.room.conns.borrow_mut().remove(&self.number);
+        self.room.load.load.fetch_sub(1, Ordering::Relaxed);
+        if self.room.load.changed.receiver_count() > 0 {
+            self.room.load.changed.send_replace(());
+        }
+    }
+}
+
+/// Serves the connections that come in through the inbox until told to drop them.
+async fn work<A: App>(
+    shared: Arc<Shared<A>>,
+    mut inbox: mpsc::UnboundedReceiver<Order>,
+    load: Load,
+) {
+    let shared = Rc::new(shared);
+    let service = {
+        let shared = Rc::clone(&shared);
+        fn_service(move |request: actix_http::Request| {
+            let conn = request.conn_data::<Rc<Conn>>().cloned();
+            let conn = conn.expect("every connection carries what is known about it");
+            bridge::serve(Rc::clone(&shared), conn, request)
+        })
+    };
+    let http = HttpService::build()
+        // The connection's driver keeps all time.
+        .keep_alive(KeepAlive::Os)
+        .client_request_timeout(Duration::ZERO)
+        .client_disconnect_timeout(LINGER)
+        .on_connect_ext(|io: &Io, data| {
+            data.insert(Rc::clone(&io.conn));
+        })
+        .finish(service)
+        .new_service(())
+        .await;
+    let http = Rc::new(http.expect("a service made of a function has nothing that fails"));
+    let room = Rc::new(Room { conns: RefCell::default(), load });
+    let mut closing = false;
+    let mut number = 0;
+    while let Some(order) = inbox.recv().await {
+        match order {
+            Order::Serve(accepted) => {
+                number += 1;
+                let (transport, peer) = match open(accepted) {
+                    Ok(opened) => opened,
+                    Err(error) => {
+                        tracing::debug!("a connection was gone before it was served: {error}");
+                        let conn = Rc::new(Conn::new(None, Scheme::Http));
+                        drop(Seat::take(&room, number, &conn));
+                        continue;
+                    }
+                };
+                let conn = Rc::new(Conn::new(peer.map(|peer| peer.ip().to_canonical()), Scheme::Http));
+                if closing {
+                    conn.close();
+                }
+                let seat = Seat::take(&room, number, &conn);
+                let io = Io::new(transport, Rc::clone(&conn));
+                let shared = Rc::clone(&shared);
+                let http = Rc::clone(&http);
+                tokio::task::spawn_local(async move {
+                    let dispatcher = http.call((io, Protocol::Http1, peer));
+                    drive(dispatcher, conn, &shared.config).await;
+                    drop(seat);
+                });
+            }
+            Order::Close => {
+                closing = true;
+                for conn in room.conns.borrow().values() {
+                    conn.close();
+                }
+            }
+            Order::Abort => break,
+        }
+    }
+}
+
+/// Registers an accepted socket with the runtime of this worker.
+fn open(accepted: Accepted) -> io::Result<(Transport, Option<SocketAddr>)> {
+    match accepted {
+        Accepted::Tcp(stream, peer) => {
+            // A response that comes in pieces must not wait for the client's acknowledgements.
+            stream.set_nodelay(true)?;
+            let stream = tokio::net::TcpStream::from_std(stream)?;
+            Ok((Transport::Tcp(stream), Some(peer)))
+        }
+        Accepted::Unix(stream) => {
+            Ok((Transport::Unix(tokio::net::UnixStream::from_std(stream)?), None))
+        }
+    }
+}
