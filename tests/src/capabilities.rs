@@ -1,0 +1,190 @@
+//! What a door cannot carry: the one list, each entry with its reason, and how many skips it makes.
+//!
+//! Only what is outside our power stands here. What an adapter of ours does wrong is a failing case.
+
+use crate::doors::Kind;
+
+/// Something a case may need of a door.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Capability {
+    /// The client's bytes reach a parser of ours.
+    Wire,
+    /// The client gets bytes while the App still makes others.
+    Streams,
+    /// Nothing is sent until the body is whole, so that a body that fails can still be a 500.
+    Buffers,
+    /// Trailers after the body.
+    Trailers,
+    /// Methods that are not in RFC 9110 or 5789.
+    AnyMethod,
+    /// Escapes in the path as the client wrote them.
+    PathEscapes,
+    /// Targets with characters that RFC 3986 does not allow.
+    IllegalTargets,
+    /// Escapes in the query as the client wrote them.
+    QueryEscapes,
+    /// The order of fields of the query, where a name is repeated with others between.
+    QueryOrder,
+    /// All values of a name that is repeated in the query.
+    QueryRepeats,
+    /// A name without `=`, an empty field, an empty query.
+    QueryFlags,
+    /// Repeated headers as lines of their own.
+    HeaderLines,
+    /// All values of repeated headers, be it joined by commas.
+    HeaderValues,
+    /// Repeated response headers other than Set-Cookie as lines of their own.
+    AnswerLines,
+    /// Response header values that are not UTF-8.
+    AnswerBytes,
+    /// Answers of more than 6 MB as the platform counts them.
+    LargeAnswers,
+    /// A limit on the size of answers.
+    AnswerLimit,
+    /// The address of the client.
+    ClientAddress,
+    /// A trusted front end that says who the client is.
+    FrontEnd,
+}
+
+/// What a door cannot carry, and why.
+#[must_use]
+pub const fn lacks(door: Kind) -> &'static [(Capability, &'static str)] {
+    use Capability::*;
+    match door {
+        Kind::Direct => &[
+            (Wire, "the request is a value, nobody parses it"),
+            (Buffers, "the client has the head before the body is made"),
+            (AnswerLimit, "there is none"),
+            (FrontEnd, "there is none"),
+        ],
+        Kind::PaasTcp | Kind::VmTcp => &[
+            (Buffers, "the client has the head before the body is made"),
+            (Trailers, "actix-web sends none over HTTP/1.1"),
+            (AnswerLimit, "there is none"),
+            (FrontEnd, "there is none before this socket"),
+        ],
+        Kind::VmUnix => &[
+            (Buffers, "the client has the head before the body is made"),
+            (Trailers, "actix-web sends none over HTTP/1.1"),
+            (AnswerLimit, "there is none"),
+            (ClientAddress, "a Unix socket has no peer address"),
+            (FrontEnd, "there is none before this socket"),
+        ],
+        Kind::RestV1 => &[
+            (Wire, NO_WIRE),
+            (Streams, BUFFERED),
+            (Trailers, NO_TRAILERS),
+            (AnyMethod, METHODS),
+            (IllegalTargets, "API Gateway refuses them"),
+            (QueryEscapes, "API Gateway decodes the query"),
+            (QueryOrder, "a map holds the query, the values of one name together"),
+            (QueryFlags, "a map holds the query: `a` and `a=` are one, and `?` is none"),
+            (AnswerBytes, JSON),
+            (LargeAnswers, SIX_MB),
+        ],
+        Kind::HttpV2 => &[
+            (Wire, NO_WIRE),
+            (Streams, BUFFERED),
+            (Trailers, NO_TRAILERS),
+            (AnyMethod, METHODS),
+            (PathEscapes, "API Gateway decodes the path"),
+            (IllegalTargets, "API Gateway decodes the path, so that escapes cannot be told apart"),
+            (QueryFlags, "rawQueryString is \"\" with and without a `?`"),
+            (HeaderLines, "API Gateway joins repeated headers by commas"),
+            (AnswerLines, "the answer has one string for each name"),
+            (AnswerBytes, JSON),
+            (LargeAnswers, SIX_MB),
+        ],
+        Kind::HttpV1 => &[
+            (Wire, NO_WIRE),
+            (Streams, BUFFERED),
+            (Trailers, NO_TRAILERS),
+            (AnyMethod, METHODS),
+            (PathEscapes, "API Gateway decodes the path"),
+            (IllegalTargets, "API Gateway decodes the path, so that escapes cannot be told apart"),
+            (QueryEscapes, "API Gateway decodes the query"),
+            (QueryOrder, "a map holds the query, the values of one name together"),
+            (QueryFlags, "a map holds the query: `a` and `a=` are one, and `?` is none"),
+            (AnswerBytes, JSON),
+            (LargeAnswers, SIX_MB),
+        ],
+        Kind::FunctionUrl => &[
+            (Wire, NO_WIRE),
+            (Streams, BUFFERED),
+            (Trailers, NO_TRAILERS),
+            (AnyMethod, METHODS),
+            (IllegalTargets, "what Lambda's front end makes of them is not documented"),
+            (QueryFlags, "rawQueryString is \"\" with and without a `?`"),
+            (HeaderLines, "Lambda's front end joins repeated headers by commas"),
+            (AnswerLines, "the answer has one string for each name"),
+            (AnswerBytes, JSON),
+            (LargeAnswers, SIX_MB),
+        ],
+        Kind::AlbSingle => &[
+            (Wire, NO_WIRE),
+            (Streams, BUFFERED),
+            (Trailers, NO_TRAILERS),
+            (AnyMethod, METHODS),
+            (IllegalTargets, "the load balancer refuses them"),
+            (QueryOrder, "a map holds the query"),
+            (QueryRepeats, "the load balancer passes on the last value of a name alone"),
+            (QueryFlags, "a map holds the query: `a` and `a=` are one, and `?` is none"),
+            (HeaderLines, "the load balancer passes on the last value of a name alone"),
+            (HeaderValues, "the load balancer passes on the last value of a name alone"),
+            (AnswerLines, "the answer has one string for each name"),
+            (AnswerBytes, JSON),
+            (LargeAnswers, "the load balancer takes 1 MB of JSON for one answer"),
+        ],
+        Kind::AlbMulti => &[
+            (Wire, NO_WIRE),
+            (Streams, BUFFERED),
+            (Trailers, NO_TRAILERS),
+            (AnyMethod, METHODS),
+            (IllegalTargets, "the load balancer refuses them"),
+            (QueryOrder, "a map holds the query, the values of one name together"),
+            (QueryFlags, "a map holds the query: `a` and `a=` are one, and `?` is none"),
+            (AnswerBytes, JSON),
+            (LargeAnswers, "the load balancer takes 1 MB of JSON for one answer"),
+        ],
+        Kind::Lattice => &[
+            (Wire, NO_WIRE),
+            (Streams, BUFFERED),
+            (Trailers, NO_TRAILERS),
+            (AnyMethod, METHODS),
+            (IllegalTargets, "what VPC Lattice makes of them is not documented"),
+            (QueryOrder, "a map holds the query, the values of one name together"),
+            (QueryFlags, "a map holds the query: `a` and `a=` are one, and `?` is none"),
+            (AnswerBytes, JSON),
+            (LargeAnswers, SIX_MB),
+        ],
+    }
+}
+
+const NO_WIRE: &str = "AWS's front end parses the request";
+const BUFFERED: &str = "an answer to this event is posted whole";
+const NO_TRAILERS: &str = "an answer has no place for trailers";
+const METHODS: &str = "AWS's front end knows the standard methods alone";
+const JSON: &str = "an answer is JSON, whose strings are Unicode";
+const SIX_MB: &str = "Lambda takes 6 MB of JSON for one answer";
+
+/// The reason why a door cannot carry something, where it cannot.
+#[must_use]
+pub fn lack(door: Kind, capability: Capability) -> Option<&'static str> {
+    lacks(door).iter().find(|(lacked, _)| *lacked == capability).map(|(_, reason)| *reason)
+}
+
+/// How many cases each door skips. A change here is a change of what we promise.
+pub const SKIPS: [(Kind, usize); Kind::ALL.len()] = [
+    (Kind::Direct, 0),
+    (Kind::PaasTcp, 0),
+    (Kind::VmTcp, 0),
+    (Kind::VmUnix, 0),
+    (Kind::RestV1, 0),
+    (Kind::HttpV2, 0),
+    (Kind::HttpV1, 0),
+    (Kind::FunctionUrl, 0),
+    (Kind::AlbSingle, 0),
+    (Kind::AlbMulti, 0),
+    (Kind::Lattice, 0),
+];

@@ -1,0 +1,100 @@
+//! The cases: one list, each named by the rule it states.
+//!
+//! A case sends requests through a door and says what the App must see and what the client must get. It
+//! names what it needs of a door; everything else holds for every door.
+
+mod body_in;
+mod body_out;
+mod canonical;
+mod connection;
+mod context;
+mod cookies;
+mod errors;
+mod headers;
+mod method;
+mod path;
+mod query;
+
+use crate::capabilities::Capability;
+use crate::doors::Door;
+use crate::wire::{Request, Response, Seen};
+
+/// A rule, and how to see whether it holds.
+#[derive(Clone, Copy, Debug)]
+pub struct Case {
+    /// What the rule is about.
+    pub group: &'static str,
+    /// The rule, its words joined by underscores.
+    pub name: &'static str,
+    /// What a door must be able to carry.
+    pub needs: &'static [Capability],
+    /// Panics where the rule does not hold.
+    pub check: fn(&dyn Door),
+}
+
+impl Case {
+    /// The rule as a sentence.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        self.name.replace('_', " ")
+    }
+}
+
+/// All cases, in the order of the table.
+pub fn all() -> impl Iterator<Item = &'static Case> {
+    [
+        canonical::CASES,
+        method::CASES,
+        path::CASES,
+        query::CASES,
+        headers::CASES,
+        cookies::CASES,
+        body_in::CASES,
+        body_out::CASES,
+        errors::CASES,
+        context::CASES,
+        connection::CASES,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// Writes the list of a group: rules as functions of a door, each with what it needs.
+macro_rules! cases {
+    ($group:literal; $(fn $name:ident($door:ident) $([$($need:ident),+])? $check:block)+) => {
+        pub(super) static CASES: &[crate::cases::Case] = &[$(crate::cases::Case {
+            group: $group,
+            name: stringify!($name),
+            needs: &[$($(crate::capabilities::Capability::$need),+)?],
+            check: |$door: &dyn crate::doors::Door| $check,
+        }),+];
+    };
+}
+use cases;
+
+/// Sends a request that must be answered.
+#[track_caller]
+fn ask(door: &dyn Door, request: &Request) -> Response {
+    match door.send(request) {
+        Ok(response) => response,
+        Err(error) => panic!("{error}\nto {request:?}\nlog: {}", tail(&door.log())),
+    }
+}
+
+/// Sends a request and gives what the App saw of it.
+#[track_caller]
+fn seen(door: &dyn Door, request: &Request) -> Seen {
+    ask(door, request).seen()
+}
+
+/// Fails unless the door still answers: no case may leave it broken.
+#[track_caller]
+fn still_answers(door: &dyn Door) {
+    assert_eq!(seen(door, &crate::wire::get("/next")).path, "/next");
+}
+
+fn tail(log: &str) -> &str {
+    let start = log.len().saturating_sub(1500);
+    let start = (start..=log.len()).find(|at| log.is_char_boundary(*at)).unwrap_or_default();
+    &log[start..]
+}

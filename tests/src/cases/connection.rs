@@ -1,0 +1,111 @@
+//! The HTTP/1.1 connection itself: what is no request is refused, and requests never mix.
+
+use crate::cases::{cases, still_answers, tail};
+use crate::doors::Door;
+use crate::wire::{Response, Seen};
+
+#[track_caller]
+fn exchange(door: &dyn Door, bytes: &[u8]) -> Vec<Response> {
+    match door.exchange(bytes) {
+        Ok(responses) => responses,
+        Err(error) => panic!("{error}\nlog: {}", tail(&door.log())),
+    }
+}
+
+/// One 400 and the end of the connection; nothing of it reaches the App.
+#[track_caller]
+fn refused(door: &dyn Door, bytes: &[u8]) {
+    let responses = exchange(door, bytes);
+    let statuses: Vec<u16> = responses.iter().map(|response| response.status).collect();
+    assert_eq!(statuses, [400], "{responses:?}");
+    still_answers(door);
+}
+
+#[track_caller]
+fn seen(responses: Vec<Response>) -> Vec<Seen> {
+    responses.into_iter().map(Response::seen).collect()
+}
+
+cases! { "connection";
+
+fn a_raw_space_in_the_target_is_400(door) [Wire] { refused(door, b"GET /a b HTTP/1.1\r\nHost: h\r\n\r\n") }
+fn a_quote_in_the_target_is_400(door) [Wire] { refused(door, b"GET /a<b HTTP/1.1\r\nHost: h\r\n\r\n") }
+fn a_space_in_a_header_name_is_400(door) [Wire] { refused(door, b"GET / HTTP/1.1\r\nHost: h\r\nX Y: 1\r\n\r\n") }
+fn a_space_before_the_colon_is_400(door) [Wire] { refused(door, b"GET / HTTP/1.1\r\nHost: h\r\nX-Y : 1\r\n\r\n") }
+fn a_folded_header_is_400(door) [Wire] { refused(door, b"GET / HTTP/1.1\r\nHost: h\r\nX: 1\r\n 2\r\n\r\n") }
+fn an_unknown_version_is_400(door) [Wire] { refused(door, b"GET / HTTP/3.7\r\nHost: h\r\n\r\n") }
+fn a_nul_in_a_header_is_400(door) [Wire] { refused(door, b"GET / HTTP/1.1\r\nHost: h\r\nX: a\0b\r\n\r\n") }
+fn two_different_lengths_are_400(door) [Wire] {
+    refused(door, b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab")
+}
+fn a_length_that_is_no_number_is_400(door) [Wire] {
+    refused(door, b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: +1\r\n\r\na")
+}
+fn a_length_beside_chunks_is_400(door) [Wire] {
+    refused(door, b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
+}
+
+fn a_chunk_that_is_none_is_400(door) [Wire] {
+    let responses = exchange(door, b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nab\r\n0\r\n\r\n");
+    let statuses: Vec<u16> = responses.iter().map(|response| response.status).collect();
+    assert_eq!(statuses, [400], "{responses:?}");
+    still_answers(door);
+}
+
+fn a_body_that_breaks_off_never_reaches_the_app_whole(door) [Wire] {
+    // The client goes away half-way: nobody is left to answer, and the next client is served.
+    let request = b"POST /cut HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 10\r\n\r\nhalf";
+    let answer = door.exchange_cut(request).unwrap_or_default();
+    assert!(answer.iter().all(|response| response.status >= 400), "{answer:?}");
+    still_answers(door);
+}
+
+fn requests_on_one_connection_are_answered_in_order(door) [Wire] {
+    let responses = exchange(
+        door,
+        b"GET /r/slow HTTP/1.1\r\nHost: h\r\n\r\n\
+          POST /second HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc\
+          POST /third HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nde\r\n1\r\nf\r\n0\r\n\r\n\
+          GET /fourth HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
+    );
+    assert_eq!(responses.len(), 4, "{responses:?}");
+    let mut rest = responses;
+    assert_eq!(rest.remove(0).body, b"slow");
+    let rest = seen(rest);
+    let expected = [("/second", &b"abc"[..]), ("/third", b"def"), ("/fourth", b"")];
+    for (seen, (path, body)) in rest.iter().zip(expected) {
+        assert_eq!((seen.path.as_str(), seen.body.as_slice()), (path, body));
+    }
+}
+
+fn a_target_in_absolute_form_means_its_path(door) [Wire] {
+    let responses =
+        exchange(door, b"GET http://shop.example/a/b?c=d HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n\r\n");
+    let seen = seen(responses).remove(0);
+    assert_eq!((seen.path.as_str(), seen.query.as_deref()), ("/a/b", Some("c=d")));
+    assert_eq!(seen.host.as_deref(), Some("shop.example"));
+}
+
+fn options_may_ask_about_the_whole_server(door) [Wire] {
+    let responses = exchange(door, b"OPTIONS * HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    assert_eq!(seen(responses).remove(0).path, "*");
+}
+
+fn spaces_around_a_value_are_not_part_of_it(door) [Wire] {
+    let responses =
+        exchange(door, b"GET / HTTP/1.1\r\nHost: h\r\nX-Pad: \t v w \t\r\nConnection: close\r\n\r\n");
+    assert_eq!(seen(responses).remove(0).one("x-pad"), "v w");
+}
+
+fn a_client_that_waits_for_100_is_told_to_continue(door) [Wire] {
+    let request =
+        b"POST /e HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 4\r\nConnection: close\r\n\r\nbody";
+    assert_eq!(seen(exchange(door, request)).remove(0).body, b"body");
+}
+
+fn http_1_0_is_answered_and_closed(door) [Wire] {
+    let responses = exchange(door, b"GET /old HTTP/1.0\r\nHost: h\r\n\r\n");
+    assert_eq!(seen(responses).remove(0).path, "/old");
+}
+
+}

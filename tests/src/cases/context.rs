@@ -1,0 +1,40 @@
+//! What the host tells the App beside the request.
+
+use crate::cases::{cases, seen};
+use crate::wire::get;
+
+cases! { "context";
+
+fn the_client_has_an_address(door) [ClientAddress] {
+    assert_eq!(seen(door, &get("/x")).client_ip.as_deref(), door.facts().client_ip);
+}
+
+fn the_scheme_is_the_clients(door) {
+    assert_eq!(seen(door, &get("/x")).scheme, door.facts().scheme);
+}
+
+fn the_host_is_the_one_the_client_asked_for(door) {
+    assert_eq!(seen(door, &get("/x")).host.as_deref(), Some(door.facts().host));
+}
+
+fn every_request_has_an_id_of_its_own(door) {
+    let (first, second) = (seen(door, &get("/x")), seen(door, &get("/x")));
+    assert!(!first.request_id.is_empty());
+    assert_ne!(first.request_id, second.request_id);
+}
+
+fn a_forged_forwarding_header_is_not_believed(door) [FrontEnd] {
+    let request = get("/x")
+        .header("X-Forwarded-For", "198.51.100.66")
+        .header("X-Forwarded-Proto", "gopher")
+        .header("Forwarded", "for=198.51.100.66;proto=gopher;host=evil.example")
+        .header("X-Real-IP", "198.51.100.66")
+        .header("X-Forwarded-Host", "evil.example");
+    let seen = seen(door, &request);
+    let facts = door.facts();
+    assert_eq!(seen.client_ip.as_deref(), facts.client_ip);
+    assert_eq!(seen.scheme, facts.scheme);
+    assert_eq!(seen.host.as_deref(), Some(facts.host));
+}
+
+}

@@ -1,0 +1,167 @@
+//! The doors: every way a request comes in, each sending the client's bytes and giving back the client's.
+
+mod direct;
+mod lambda;
+mod tcp;
+
+use std::fmt;
+use std::sync::OnceLock;
+
+use crate::wire::{Request, Response};
+
+/// The largest request body in bytes that the doors are opened with: small, so that the cases about it
+/// cost little.
+pub const MAX_BODY: usize = 256 * 1024;
+
+/// A way in to the App behind it.
+pub trait Door: Send + Sync {
+    /// Sends a request and gives what the client gets.
+    ///
+    /// # Errors
+    /// What a client could not have understood, or an App that could not be reached, in words.
+    fn send(&self, request: &Request) -> Result<Response, String>;
+
+    /// Writes these bytes as they are on one connection, and gives all responses on it.
+    ///
+    /// # Errors
+    /// As `send`; and always where the door has no wire, which the list of capabilities says.
+    fn exchange(&self, _bytes: &[u8]) -> Result<Vec<Response>, String> {
+        Err("this door has no wire".into())
+    }
+
+    /// Writes these bytes and no more ever, and gives what came back.
+    ///
+    /// # Errors
+    /// As `exchange`.
+    fn exchange_cut(&self, _bytes: &[u8]) -> Result<Vec<Response>, String> {
+        Err("this door has no wire".into())
+    }
+
+    /// What a request through this door comes with.
+    fn facts(&self) -> Facts;
+
+    /// What the process behind the door has written.
+    fn log(&self) -> String;
+}
+
+/// What every request through a door comes with, whatever its client wrote.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts {
+    /// The client's address.
+    pub client_ip: Option<&'static str>,
+    /// The scheme the client used.
+    pub scheme: &'static str,
+    /// The host the client asks for.
+    pub host: &'static str,
+    /// The names of the headers that the platform's front end adds.
+    pub adds: &'static [&'static str],
+}
+
+/// The doors there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// In this process, through core's `answer` alone.
+    Direct,
+    /// `echo-paas` over TCP.
+    PaasTcp,
+    /// `echo-vm` over TCP.
+    VmTcp,
+    /// `echo-vm` over a Unix socket.
+    VmUnix,
+    /// `echo-lambda` behind an API Gateway REST API, the stage in the path.
+    RestV1,
+    /// `echo-lambda` behind an API Gateway HTTP API, the stage in the path.
+    HttpV2,
+    /// `echo-lambda` behind an API Gateway HTTP API that speaks payload format 1.0.
+    HttpV1,
+    /// `echo-lambda` behind its Function URL.
+    FunctionUrl,
+    /// `echo-lambda` behind a load balancer with single-value headers.
+    AlbSingle,
+    /// `echo-lambda` behind a load balancer with multi-value headers.
+    AlbMulti,
+    /// `echo-lambda` behind VPC Lattice.
+    Lattice,
+}
+
+impl Kind {
+    /// All of them, in the order of the table.
+    pub const ALL: [Self; 11] = [
+        Self::Direct,
+        Self::PaasTcp,
+        Self::VmTcp,
+        Self::VmUnix,
+        Self::RestV1,
+        Self::HttpV2,
+        Self::HttpV1,
+        Self::FunctionUrl,
+        Self::AlbSingle,
+        Self::AlbMulti,
+        Self::Lattice,
+    ];
+
+    /// Its name in the names of tests.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::PaasTcp => "paas_tcp",
+            Self::VmTcp => "vm_tcp",
+            Self::VmUnix => "vm_unix",
+            Self::RestV1 => "lambda_rest_v1",
+            Self::HttpV2 => "lambda_http_v2",
+            Self::HttpV1 => "lambda_http_v1",
+            Self::FunctionUrl => "lambda_url",
+            Self::AlbSingle => "lambda_alb_single",
+            Self::AlbMulti => "lambda_alb_multi",
+            Self::Lattice => "lambda_lattice",
+        }
+    }
+
+    /// Whether it leads to a Lambda function.
+    #[must_use]
+    pub const fn is_lambda(self) -> bool {
+        !matches!(self, Self::Direct | Self::PaasTcp | Self::VmTcp | Self::VmUnix)
+    }
+
+    fn open(self) -> Box<dyn Door> {
+        match self {
+            Self::Direct => Box::new(direct::Direct::<echo::Echo>::open()),
+            Self::PaasTcp => Box::new(tcp::Tcp::paas("echo-paas")),
+            Self::VmTcp => Box::new(tcp::Tcp::vm("echo-vm")),
+            Self::VmUnix => Box::new(tcp::Tcp::vm_unix("echo-vm")),
+            Self::RestV1 => Box::new(lambda::Lambda::open("echo-lambda", lambda::RestV1)),
+            Self::HttpV2 => Box::new(lambda::Lambda::open("echo-lambda", lambda::HttpV2)),
+            Self::HttpV1 => Box::new(lambda::Lambda::open("echo-lambda", lambda::HttpV1)),
+            Self::FunctionUrl => Box::new(lambda::Lambda::open("echo-lambda", lambda::FunctionUrl)),
+            Self::AlbSingle => Box::new(lambda::Lambda::open("echo-lambda", lambda::AlbSingle)),
+            Self::AlbMulti => Box::new(lambda::Lambda::open("echo-lambda", lambda::AlbMulti)),
+            Self::Lattice => Box::new(lambda::Lambda::open("echo-lambda", lambda::Lattice)),
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// The doors of one run, each opened at its first case and shut when this is dropped.
+#[derive(Default)]
+pub struct Doors([OnceLock<Box<dyn Door>>; Kind::ALL.len()]);
+
+impl Doors {
+    /// A door, opened.
+    #[must_use]
+    pub fn door(&self, kind: Kind) -> &dyn Door {
+        self.0[kind as usize].get_or_init(|| kind.open()).as_ref()
+    }
+}
+
+impl fmt::Debug for Doors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let open = Kind::ALL.iter().filter(|kind| self.0[**kind as usize].get().is_some());
+        f.debug_set().entries(open).finish()
+    }
+}

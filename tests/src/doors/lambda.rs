@@ -1,0 +1,107 @@
+//! The doors of a Lambda function: a client's bytes as the event that AWS makes of them, and the answer
+//! as AWS hands it on.
+//!
+//! What AWS delivers for each source is from captures of live events; what it does with an answer is from
+//! its documentation. A front end here does no more than the real one: it never repairs.
+
+mod alb;
+mod answer;
+mod front;
+mod http_api;
+mod json;
+mod lattice;
+mod rest_api;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+pub(super) use alb::{AlbMulti, AlbSingle};
+pub(super) use http_api::{FunctionUrl, HttpV1, HttpV2};
+pub(super) use lattice::Lattice;
+pub(super) use rest_api::RestV1;
+use tempfile::TempDir;
+use tokio::runtime::{Builder, Runtime};
+
+use super::{Door, Facts, MAX_BODY};
+use crate::process::{Process, binary};
+use crate::runtime_api::{Answer, RuntimeApi};
+use crate::wire::{Request, Response};
+
+/// A source of events: one of AWS's front ends.
+pub(super) trait Source: Send + Sync + 'static {
+    /// What every request through it comes with.
+    const FACTS: Facts;
+
+    /// The event for a request.
+    fn event(&self, request: &Request) -> String;
+
+    /// What the client gets for an answer; an error is what the client would get a 502 for.
+    fn answer(&self, answer: &[u8]) -> Result<Response, String>;
+}
+
+/// A function behind one source of events.
+pub(super) struct Lambda<S> {
+    source: S,
+    program: PathBuf,
+    api: RuntimeApi,
+    runtime: Runtime,
+    process: Mutex<Process>,
+    folder: TempDir,
+}
+
+impl<S: Source> Lambda<S> {
+    pub(super) fn open(program: &str, source: S) -> Self {
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.expect("a runtime needs threads and no more");
+        let api = RuntimeApi::start();
+        let folder = TempDir::new().expect("a folder for temporary files");
+        let program = binary(program);
+        let process = Mutex::new(start(&program, &api, &folder));
+        Self { source, program, api, runtime, process, folder }
+    }
+}
+
+impl<S: Source> Door for Lambda<S> {
+    fn send(&self, request: &Request) -> Result<Response, String> {
+        let event = self.source.event(request);
+        let mut process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
+        if process.exit_within(Duration::ZERO).is_some() {
+            // As AWS does: a function that has ended is started anew for the next event.
+            *process = start(&self.program, &self.api, &self.folder);
+        }
+        let answer = self.runtime.block_on(async {
+            tokio::select! {
+                answer = self.api.send(event).answer() => Ok(answer),
+                () = ended(&process) => Err("the function ended instead of answering".to_owned()),
+            }
+        });
+        match answer? {
+            Answer::Response(response) => self.source.answer(&response.body),
+            Answer::Error(failed) => Err(format!("the invocation failed: {failed:?}")),
+        }
+    }
+
+    fn facts(&self) -> Facts {
+        S::FACTS
+    }
+
+    fn log(&self) -> String {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner).log().text()
+    }
+}
+
+fn start(program: &Path, api: &RuntimeApi, folder: &TempDir) -> Process {
+    let given = api.environment("echo");
+    let max_body = MAX_BODY.to_string();
+    let mut environment: Vec<_> = given.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+    environment.push(("MAX_BODY", &max_body));
+    Process::start(program, &[], folder.path(), &environment)
+}
+
+/// Waits until a process has ended; it is looked at, because its exit is no event of this runtime.
+async fn ended(process: &Process) {
+    while process.exit_within(Duration::ZERO).is_none() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

@@ -1,0 +1,160 @@
+//! The suite: every case through every door, as named tests, with a table at the end.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::panic::{self, AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+
+use crate::capabilities::{SKIPS, lack};
+use crate::cases::{self, Case};
+use crate::doors::{Doors, Kind};
+
+thread_local! {
+    /// What the last panic of this thread said.
+    static WORDS: Cell<String> = const { Cell::new(String::new()) };
+}
+
+/// Runs the suite with the arguments of the command line, as libtest would, and prints the table.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    // A failing case is reported by name at the end; until then its words are kept, place and all.
+    panic::set_hook(Box::new(|info| WORDS.set(info.to_string())));
+    let doors = Arc::new(Doors::default());
+    let results = Arc::new(Results::default());
+    let mut trials = vec![
+        Trial::test("suite::the_written_number_of_skips_is_the_real_one", count_skips),
+        Trial::test("suite::no_two_cases_have_one_name", unique_names),
+    ];
+    for door in Kind::ALL {
+        trials.extend(cases::all().map(|case| trial(case, door, &doors, &results)));
+    }
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    if !arguments.list {
+        show(&results.table());
+    }
+    // The processes behind the doors end here; leaving through `exit` would leave them behind.
+    drop(doors);
+    conclusion.exit_code()
+}
+
+fn trial(case: &'static Case, door: Kind, doors: &Arc<Doors>, results: &Arc<Results>) -> Trial {
+    let (doors, results) = (Arc::clone(doors), Arc::clone(results));
+    Trial::ignorable_test(format!("{door}::{}::{}", case.group, case.name), move || {
+        if let Some(reason) = skipped(case, door) {
+            results.record(case, door, Outcome::Skipped);
+            return Ok(Completion::ignored_with(reason));
+        }
+        let outcome = catch_unwind(AssertUnwindSafe(|| (case.check)(doors.door(door))));
+        let right = outcome.is_ok();
+        results.record(case, door, if right { Outcome::Right } else { Outcome::Wrong });
+        outcome.map(|()| Completion::Completed).map_err(|_| Failed::from(WORDS.take()))
+    })
+}
+
+/// The reason why a case does not go through a door, where it does not.
+fn skipped(case: &Case, door: Kind) -> Option<&'static str> {
+    case.needs.iter().find_map(|capability| lack(door, *capability))
+}
+
+fn count_skips() -> Result<(), Failed> {
+    let counted = Kind::ALL
+        .map(|door| (door, cases::all().filter(|case| skipped(case, door).is_some()).count()));
+    if counted == SKIPS {
+        Ok(())
+    } else {
+        Err(format!("{SKIPS:?} is written, {counted:?} is so").into())
+    }
+}
+
+fn unique_names() -> Result<(), Failed> {
+    let mut seen = std::collections::HashSet::new();
+    match cases::all().find(|case| !seen.insert((case.group, case.name))) {
+        Some(twice) => Err(format!("{}::{} is there twice", twice.group, twice.name).into()),
+        None => Ok(()),
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Right,
+    Wrong,
+    Skipped,
+}
+
+#[derive(Default)]
+struct Results(Mutex<HashMap<(&'static str, &'static str, Kind), Outcome>>);
+
+impl Results {
+    fn record(&self, case: &Case, door: Kind, outcome: Outcome) {
+        let mut results = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        results.insert((case.group, case.name, door), outcome);
+    }
+
+    /// Cases down, doors across; what did not run is blank.
+    fn table(&self) -> String {
+        let results = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut table = String::new();
+        let mut line = |text: &str| {
+            table.push_str(text.trim_end());
+            table.push('\n');
+        };
+        let letters = |door: Kind| char::from(b'A' + door as u8);
+        for door in Kind::ALL {
+            let count = |wanted| {
+                let of_door = results.iter().filter(|((.., own), _)| *own == door);
+                of_door.filter(|(_, outcome)| **outcome == wanted).count()
+            };
+            let (right, wrong, skipped) =
+                (count(Outcome::Right), count(Outcome::Wrong), count(Outcome::Skipped));
+            line(&format!(
+                "{} {door:<18} {right:>3} right {wrong:>3} wrong {skipped:>3} skipped",
+                letters(door)
+            ));
+        }
+        line("");
+        let header: String =
+            Kind::ALL.map(letters).iter().map(|letter| format!(" {letter}")).collect();
+        line(&format!("{:<76}{header}", "case (+ right, ! wrong, - the door cannot carry it)"));
+        for case in cases::all() {
+            let row = Kind::ALL.map(|door| results.get(&(case.group, case.name, door)));
+            if row.iter().all(Option::is_none) {
+                continue;
+            }
+            let mut cells = String::new();
+            for outcome in row {
+                let sign = match outcome {
+                    Some(Outcome::Right) => '+',
+                    Some(Outcome::Wrong) => '!',
+                    Some(Outcome::Skipped) => '-',
+                    None => ' ',
+                };
+                // Writing to a string cannot fail.
+                let _ = write!(cells, " {sign}");
+            }
+            line(&format!("{:<76}{cells}", format!("{}: {}", case.group, case.sentence())));
+        }
+        line("");
+        for door in Kind::ALL {
+            let mut reasons: Vec<String> = Vec::new();
+            for (capability, reason) in crate::capabilities::lacks(door) {
+                let skips = cases::all().filter(|case| case.needs.contains(capability)).count();
+                if skips > 0 {
+                    reasons.push(format!("  {capability:?}: {reason} ({skips} cases)"));
+                }
+            }
+            line(&format!("{} {door} cannot carry", letters(door)));
+            reasons.iter().for_each(|reason| line(reason));
+        }
+        table
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the table is what this program is run for")]
+fn show(table: &str) {
+    println!("{table}");
+}

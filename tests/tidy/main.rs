@@ -1,0 +1,1 @@
+//! What the workspace promises about itself.
