@@ -1,1 +1,39 @@
-//! Placeholder.
+#![doc = include_str!("../README.md")]
+
+mod detect;
+mod environment;
+mod preset;
+mod presets;
+
+use std::process::ExitCode;
+
+use anyhost_core::{App, Exit, Failure, Host, Paradigm, Verb};
+use anyhost_server::{Logs, Program, bind_everywhere, conclude};
+
+/// The port where `PORT` is not set: what most platforms expect of a container that is told nothing.
+const DEFAULT_PORT: u16 = 8080;
+
+/// Runs an App on a PaaS: everything a `main` function does.
+///
+/// Reads the verb from the command line (`serve`, the default; `migrate`; `check`) and everything else
+/// from the environment. Where the process cannot serve, one line on stderr says why and the exit code
+/// tells the phase.
+pub fn run<A: App>() -> ExitCode {
+    conclude(outcome::<A>())
+}
+
+fn outcome<A: App>() -> Result<Exit, Failure> {
+    let verb = Verb::parse(environment::arguments())?;
+    let settings = environment::settings();
+    let preset = detect::platform(&settings)?;
+    let config = preset.config(&settings)?;
+    let port = settings.get::<u16>(preset.port)?.unwrap_or(DEFAULT_PORT);
+    let logs = Logs::from_settings(&settings)?;
+    let mut host =
+        Host::builder(Paradigm::LongRunning, preset.name).grace(preset.grace(&settings)?);
+    if let Some(instance) = preset.instance(&settings) {
+        host = host.instance(instance);
+    }
+    let host = host.settings(settings).build()?;
+    Program { host, config, logs }.run::<A>(verb, || bind_everywhere(port), std::future::ready(()))
+}

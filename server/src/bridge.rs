@@ -9,7 +9,6 @@ use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_http::ConnectionType;
@@ -20,32 +19,33 @@ pub(crate) use outgoing::Outgoing;
 
 use crate::connection::Conn;
 use crate::health;
-use crate::shared::Shared;
+use crate::shared::{Local, Shared};
 use outgoing::Active;
 use request::{Incoming, Refused};
 use upload::Upload;
 
 /// Answers one request of a connection.
 pub(crate) async fn serve<A: App>(
-    shared: Rc<Arc<Shared<A>>>,
+    local: Rc<Local<A>>,
     conn: Rc<Conn>,
     mut request: actix_http::Request,
 ) -> Result<actix_http::Response<Outgoing>, Infallible> {
+    let shared = &*local.shared;
     let active = Active::begin(&conn, shared.host.life());
     let version = request.version();
-    if let Some(response) = health::probe(&shared, request.path()).await {
+    if let Some(response) = health::probe(shared, request.path()).await {
         let head = request.method() == actix_http::Method::HEAD;
-        return Ok(finish(&shared, version, response, head, None, active));
+        return Ok(finish(shared, version, response, head, None, active));
     }
     match request::translate(&mut request, &conn, &shared.config).await {
         Ok(Incoming { request, upload }) => {
             let head = request.method() == Method::HEAD;
-            let (response, upload) = run(&shared, request, upload).await;
-            Ok(finish(&shared, version, response, head, upload, active))
+            let (response, upload) = run(shared, request, upload).await;
+            Ok(finish(shared, version, response, head, upload, active))
         }
         Err(Refused { status, why }) => {
             let response = Error::new(status, why).into_response();
-            let mut response = finish(&shared, version, response, false, None, active);
+            let mut response = finish(shared, version, response, false, None, active);
             response.head_mut().set_connection_type(ConnectionType::Close);
             Ok(response)
         }
@@ -64,7 +64,9 @@ fn finish<A>(
     if version == actix_http::Version::HTTP_10 {
         // A client of 1.0 knows no chunks: the end of the connection ends the body.
         response.head_mut().no_chunking(true);
-        if actix_http::body::MessageBody::size(response.body()) == actix_http::body::BodySize::Stream {
+        if actix_http::body::MessageBody::size(response.body())
+            == actix_http::body::BodySize::Stream
+        {
             response.head_mut().set_connection_type(ConnectionType::Close);
         }
     }
@@ -123,4 +125,3 @@ async fn run<A: App>(
 fn unavailable(why: &'static str, wait: Duration) -> Response {
     Error::new(StatusCode::SERVICE_UNAVAILABLE, why).retry_after(wait).into_response()
 }
-

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use anyhost_core::{Body, Host, Phase, Response};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::StatusCode;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use tokio::sync::Mutex;
 
 use crate::shared::Shared;
@@ -27,9 +27,7 @@ pub(crate) async fn probe<A>(shared: &Shared<A>, path: &str) -> Option<Response>
             Phase::Ready if shared.readiness.check(&shared.host).await => {
                 plain(StatusCode::OK, "ready\n")
             }
-            Phase::Ready => {
-                plain(StatusCode::SERVICE_UNAVAILABLE, "a database does not answer\n")
-            }
+            Phase::Ready => plain(StatusCode::SERVICE_UNAVAILABLE, "a database does not answer\n"),
             Phase::Draining | Phase::Stopped => {
                 plain(StatusCode::SERVICE_UNAVAILABLE, "draining\n")
             }

@@ -16,7 +16,7 @@ mod worker;
 
 pub use config::Config;
 pub use drain::Drained;
-pub use listen::{Listener, bind_tcp, bind_unix};
+pub use listen::{Listener, bind_everywhere, bind_tcp, bind_unix};
 pub use logs::{LogFormat, Logs};
 pub use program::{Program, conclude};
 pub use server::Server;

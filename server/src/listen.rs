@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
@@ -61,6 +61,27 @@ pub fn bind_tcp(address: SocketAddr) -> Result<Listener, Failure> {
     tcp(address).map(Listener::Tcp).map_err(|error| {
         Failure::new(Exit::Bind, format!("cannot listen on {address}: {}", reason(&error)))
     })
+}
+
+/// Binds a port on every address of this machine, IPv6 and IPv4.
+///
+/// # Errors
+/// [`Exit::Bind`] names the address and the reason.
+pub fn bind_everywhere(port: u16) -> Result<Vec<Listener>, Failure> {
+    let (six, four) = (Ipv6Addr::UNSPECIFIED, Ipv4Addr::UNSPECIFIED);
+    match tcp((six, port).into()) {
+        Ok(listener) => Ok(vec![Listener::Tcp(listener)]),
+        // A machine without IPv6 has no such socket or no such address.
+        Err(error)
+            if !matches!(
+                error.kind(),
+                io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied
+            ) =>
+        {
+            Ok(vec![bind_tcp((four, port).into())?])
+        }
+        Err(_) => Ok(vec![bind_tcp((six, port).into())?]),
+    }
 }
 
 fn tcp(address: SocketAddr) -> io::Result<TcpListener> {

@@ -52,7 +52,9 @@ impl Program {
                 runtime.shutdown_background();
                 outcome.map(|drained| drained.exit())
             }
-            Verb::Migrate => runtime()?.block_on(anyhost_core::migrate::<A>(&host)).map(|()| Exit::Done),
+            Verb::Migrate => {
+                runtime()?.block_on(anyhost_core::migrate::<A>(&host)).map(|()| Exit::Done)
+            }
             Verb::Check => {
                 let report = runtime()?.block_on(anyhost_core::check::<A>(&host))?;
                 // A reader that is gone needs no report.

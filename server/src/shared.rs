@@ -1,12 +1,18 @@
 //! What every worker of a server shares: the host, the configuration, and the App once it has started.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use anyhost_core::Host;
 
 use crate::Config;
 use crate::health::Readiness;
+
+/// One worker's hold on what is shared. Requests count their references to it on their own thread, where
+/// counting costs nothing.
+pub(crate) struct Local<A> {
+    pub(crate) shared: Arc<Shared<A>>,
+}
 
 pub(crate) struct Shared<A> {
     pub(crate) host: Host,

@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::bridge;
 use crate::connection::{Conn, Io, Transport, drive};
-use crate::shared::Shared;
+use crate::shared::{Local, Shared};
 
 /// How long a client may take to notice that a response came before its body was read.
 const LINGER: Duration = Duration::from_secs(2);
@@ -176,13 +176,13 @@ async fn work<A: App>(
     mut inbox: mpsc::UnboundedReceiver<Order>,
     load: Load,
 ) {
-    let shared = Rc::new(shared);
+    let local = Rc::new(Local { shared });
     let service = {
-        let shared = Rc::clone(&shared);
+        let local = Rc::clone(&local);
         fn_service(move |request: actix_http::Request| {
             let conn = request.conn_data::<Rc<Conn>>().cloned();
             let conn = conn.expect("every connection carries what is known about it");
-            bridge::serve(Rc::clone(&shared), conn, request)
+            bridge::serve(Rc::clone(&local), conn, request)
         })
     };
     let http = HttpService::build()
@@ -213,17 +213,18 @@ async fn work<A: App>(
                         continue;
                     }
                 };
-                let conn = Rc::new(Conn::new(peer.map(|peer| peer.ip().to_canonical()), Scheme::Http));
+                let conn =
+                    Rc::new(Conn::new(peer.map(|peer| peer.ip().to_canonical()), Scheme::Http));
                 if closing {
                     conn.close();
                 }
                 let seat = Seat::take(&room, number, &conn);
                 let io = Io::new(transport, Rc::clone(&conn));
-                let shared = Rc::clone(&shared);
+                let local = Rc::clone(&local);
                 let http = Rc::clone(&http);
                 tokio::task::spawn_local(async move {
                     let dispatcher = http.call((io, Protocol::Http1, peer));
-                    drive(dispatcher, conn, &shared.config).await;
+                    drive(dispatcher, conn, &local.shared.config).await;
                     drop(seat);
                 });
             }

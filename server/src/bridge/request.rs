@@ -3,9 +3,7 @@
 use std::rc::Rc;
 
 use actix_http::{Payload, header as old};
-use anyhost_core::{
-    Body, BodyError, Context, Request, is_hop_by_hop, strip_hop_by_hop,
-};
+use anyhost_core::{Body, BodyError, Context, Request, is_hop_by_hop, strip_hop_by_hop};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use http::header::{CONNECTION, HeaderName, HeaderValue};
@@ -159,7 +157,8 @@ fn is_host(text: &str) -> bool {
 /// A `traceparent` that W3C Trace Context accepts; any other is as good as none.
 fn is_trace_parent(text: &str) -> bool {
     let hex = |part: &str, length: usize| {
-        part.len() == length && part.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+        part.len() == length
+            && part.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
     };
     let mut parts = text.splitn(5, '-');
     let (Some(version), Some(trace), Some(parent), Some(flags)) =
@@ -237,10 +236,14 @@ mod tests {
 
     #[test]
     fn hosts() {
-        for good in ["a", "a.example:8080", "10.0.0.5:8080", "[::1]", "[::1]:80", "", "a:", "xn--a_b"] {
+        for good in
+            ["a", "a.example:8080", "10.0.0.5:8080", "[::1]", "[::1]:80", "", "a:", "xn--a_b"]
+        {
             assert!(is_host(good), "{good:?}");
         }
-        for wrong in ["a b", "a,b", "http://a", "a@b", "a/b", "a:b", "a:80:80", "[::1", "::1]", "a?b", "[]"] {
+        for wrong in
+            ["a b", "a,b", "http://a", "a@b", "a/b", "a:b", "a:80:80", "[::1", "::1]", "a?b", "[]"]
+        {
             assert!(!is_host(wrong), "{wrong:?}");
         }
     }

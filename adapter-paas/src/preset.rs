@@ -1,0 +1,79 @@
+//! What is different on a platform, as data.
+
+use std::time::Duration;
+
+use anyhost_core::{ConfigError, Settings};
+use anyhost_server::Config;
+
+/// A platform: how it is recognised and what it needs.
+///
+/// Where a number has a source, the platform's own file names it.
+#[derive(Debug)]
+pub(crate) struct Preset {
+    /// The name that `PLATFORM` takes and the App is told.
+    pub(crate) name: &'static str,
+    /// Whether an environment is this platform's.
+    pub(crate) is: fn(&Settings) -> bool,
+    /// The variable with the port to listen on.
+    pub(crate) port: &'static str,
+    /// The part of the time between the stop signal and the kill that a drain may take.
+    pub(crate) grace: Duration,
+    /// The variable with which the platform tells that time, in seconds.
+    pub(crate) grace_variable: Option<&'static str>,
+    /// How long routers may go on sending new connections after the stop signal.
+    pub(crate) lame_duck: Duration,
+    /// When the App must have a response, on platforms whose router gives up.
+    pub(crate) request_timeout: Option<Duration>,
+    /// The variables that tell one process from another, the best first.
+    pub(crate) instance: &'static [&'static str],
+}
+
+impl Preset {
+    /// A platform of which nothing is known: others are this, less what they say.
+    pub(crate) const BASE: Self = Self {
+        name: "generic",
+        is: |_| true,
+        port: "PORT",
+        // `docker stop` and Compose wait 10 seconds.
+        grace: Duration::from_secs(8),
+        grace_variable: None,
+        lame_duck: Duration::ZERO,
+        request_timeout: None,
+        instance: &["HOSTNAME"],
+    };
+
+    /// How the server treats requests here, unless the settings say something else.
+    pub(crate) fn config(&self, settings: &Settings) -> Result<Config, ConfigError> {
+        Config {
+            lame_duck: self.lame_duck,
+            request_timeout: self.request_timeout,
+            ..Config::default()
+        }
+        .with(settings)
+    }
+
+    /// How long a stop may take: `SHUTDOWN_GRACE`, else what the platform tells, else what it is known
+    /// to give.
+    pub(crate) fn grace(&self, settings: &Settings) -> Result<Duration, ConfigError> {
+        if let Some(grace) = settings.get("SHUTDOWN_GRACE")? {
+            return Ok(grace);
+        }
+        match self.grace_variable {
+            // The platform kills at the end of it: the last tenth is left unused.
+            Some(variable) => Ok(settings
+                .get::<u64>(variable)?
+                .map_or(self.grace, |seconds| Duration::from_secs(seconds) * 9 / 10)),
+            None => Ok(self.grace),
+        }
+    }
+
+    /// The name of this process among its siblings.
+    pub(crate) fn instance<'s>(&self, settings: &'s Settings) -> Option<&'s str> {
+        self.instance.iter().find_map(|variable| settings.text(variable))
+    }
+}
+
+/// Whether a variable is set to something.
+pub(crate) fn has(settings: &Settings, variable: &str) -> bool {
+    settings.text(variable).is_some()
+}

@@ -1,0 +1,19 @@
+//! Cloud Run, <https://cloud.google.com/run/docs/container-contract>.
+
+use std::time::Duration;
+
+use crate::preset::{Preset, has};
+
+/// SIGKILL follows SIGTERM after 10 seconds, which nothing can change.
+pub(super) const PRESET: Preset = Preset {
+    name: "cloud_run",
+    is: |settings| {
+        ["K_SERVICE", "CLOUD_RUN_JOB", "CLOUD_RUN_WORKER_POOL"]
+            .iter()
+            .any(|variable| has(settings, variable))
+    },
+    grace: Duration::from_secs(8),
+    // No variable tells instances apart; a random id does.
+    instance: &[],
+    ..Preset::BASE
+};

@@ -1,0 +1,16 @@
+//! Railway, <https://docs.railway.com/reference/deployments>.
+
+use std::time::Duration;
+
+use crate::preset::{Preset, has};
+
+/// SIGKILL follows SIGTERM at once unless `RAILWAY_DEPLOYMENT_DRAINING_SECONDS` says otherwise; without it
+/// whatever is finished is a gain, so the usual time is taken.
+pub(super) const PRESET: Preset = Preset {
+    name: "railway",
+    is: |settings| has(settings, "RAILWAY_ENVIRONMENT_ID") || has(settings, "RAILWAY_SERVICE_ID"),
+    grace: Duration::from_secs(25),
+    grace_variable: Some("RAILWAY_DEPLOYMENT_DRAINING_SECONDS"),
+    instance: &["RAILWAY_REPLICA_ID"],
+    ..Preset::BASE
+};

@@ -1,0 +1,16 @@
+//! The environment of the process: read once, here and nowhere else.
+#![expect(clippy::disallowed_methods, reason = "this is the file that reads the environment")]
+
+use std::ffi::OsString;
+
+use anyhost_core::Settings;
+
+/// The command line, the program's own name first.
+pub(crate) fn arguments() -> impl Iterator<Item = OsString> {
+    std::env::args_os()
+}
+
+/// The variables of this process.
+pub(crate) fn settings() -> Settings {
+    Settings::from_vars(std::env::vars_os())
+}

@@ -1,0 +1,119 @@
+//! `LISTEN`: the addresses on which a process on a VM takes connections.
+
+use std::fmt;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+
+use anyhost_core::{Exit, Failure, Setting};
+use anyhost_server::{Listener, bind_tcp, bind_unix};
+
+/// The addresses to listen on, in the order they were written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Addresses(Vec<Address>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Address {
+    Tcp { host: String, port: u16 },
+    Unix(PathBuf),
+}
+
+/// This machine alone, as long as nobody asks for more: a proxy stands in front.
+impl Default for Addresses {
+    fn default() -> Self {
+        Self(vec![Address::Tcp { host: "127.0.0.1".into(), port: 8080 }])
+    }
+}
+
+impl Setting for Addresses {
+    fn expected() -> String {
+        "addresses such as 127.0.0.1:8080, [::]:80 or unix:/run/app.sock, separated by commas"
+            .into()
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        text.split(',').map(|part| Address::parse(part.trim())).collect::<Option<_>>().map(Self)
+    }
+}
+
+impl Address {
+    fn parse(text: &str) -> Option<Self> {
+        if let Some(path) = text.strip_prefix("unix:") {
+            return path.starts_with('/').then(|| Self::Unix(path.into()));
+        }
+        let (host, port) = text.rsplit_once(':')?;
+        let port = port.parse().ok()?;
+        let host = match host.strip_prefix('[') {
+            Some(literal) => literal.strip_suffix(']')?,
+            // Without brackets nobody can tell where an IPv6 address ends.
+            None if host.contains(':') => return None,
+            None => host,
+        };
+        (!host.is_empty()).then(|| Self::Tcp { host: host.into(), port })
+    }
+
+    fn bind(&self) -> Result<Vec<Listener>, Failure> {
+        match self {
+            Self::Unix(path) => Ok(vec![bind_unix(path)?]),
+            Self::Tcp { host, port } => {
+                let found: Vec<SocketAddr> = (host.as_str(), *port)
+                    .to_socket_addrs()
+                    .map_err(|error| {
+                        Failure::new(Exit::Bind, format!("cannot listen on {self}: {error}"))
+                    })?
+                    .collect();
+                found.into_iter().map(bind_tcp).collect()
+            }
+        }
+    }
+}
+
+impl Addresses {
+    /// Binds every address.
+    ///
+    /// # Errors
+    /// [`Exit::Bind`] names the first address that cannot be bound.
+    pub(crate) fn bind(&self) -> Result<Vec<Listener>, Failure> {
+        let mut listeners = Vec::with_capacity(self.0.len());
+        for address in &self.0 {
+            listeners.extend(address.bind()?);
+        }
+        Ok(listeners)
+    }
+}
+
+impl fmt::Display for Addresses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, address) in self.0.iter().enumerate() {
+            if index > 0 {
+                f.write_str(", ")?;
+            }
+            fmt::Display::fmt(address, f)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Self::Tcp { host, port } => write!(f, "{host}:{port}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_what_they_were_written_as() {
+        for text in ["127.0.0.1:8080", "[::1]:80", "localhost:0", "unix:/run/a.sock, [::]:8080"] {
+            assert_eq!(Addresses::parse(text).expect(text).to_string(), text);
+        }
+        for wrong in ["8080", ":8080", "::1:80", "unix:relative", "a:99999", "a:80,", "[::1:80"] {
+            assert_eq!(Addresses::parse(wrong), None, "{wrong}");
+        }
+    }
+}
