@@ -1,12 +1,14 @@
 //! The error an App answers with, and how it leaves as problem+json.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::{Body, BodyError, Response, db};
@@ -132,20 +134,20 @@ impl Error {
     /// The problem as a response, with the id of the request where it is known.
     pub(crate) fn render(&self, request_id: Option<&str>) -> Response {
         let Parts { status, detail, members, headers, cause: _ } = &*self.0;
-        let mut problem = Map::new();
-        problem.insert("type".into(), "about:blank".into());
-        problem.insert("title".into(), status.canonical_reason().unwrap_or("Error").into());
-        problem.insert("status".into(), status.as_u16().into());
-        if let Some(detail) = detail {
-            problem.insert("detail".into(), detail.as_ref().into());
-        }
-        for (member, value) in members {
-            problem.entry(member).or_insert_with(|| value.clone());
-        }
-        if let Some(id) = request_id {
-            problem.insert("request_id".into(), id.into());
-        }
-        let mut response = Response::new(Body::from(Value::Object(problem).to_string()));
+        let problem = Problem {
+            kind: "about:blank",
+            title: status.canonical_reason().unwrap_or("Error"),
+            status: status.as_u16(),
+            detail: detail.as_deref(),
+            members: members
+                .iter()
+                .filter(|(name, _)| !STANDARD.contains(&name.as_str()))
+                .collect(),
+            request_id,
+        };
+        // A struct of strings, numbers and JSON values always serializes.
+        let body = serde_json::to_vec(&problem).unwrap_or_default();
+        let mut response = Response::new(Body::from(body));
         *response.status_mut() = *status;
         *response.headers_mut() = headers.clone();
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
@@ -178,6 +180,23 @@ impl Error {
         };
         error.because(cause)
     }
+}
+
+/// The members of RFC 9457, and ours: an App's own never replace them.
+const STANDARD: [&str; 5] = ["type", "title", "status", "detail", "request_id"];
+
+#[derive(Serialize)]
+struct Problem<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    title: &'a str,
+    status: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'a str>,
+    #[serde(flatten)]
+    members: BTreeMap<&'a String, &'a Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
 }
 
 /// The error a response was made from.

@@ -1,1 +1,59 @@
-//! Placeholder.
+#![doc = include_str!("../README.md")]
+
+mod api;
+mod input;
+mod note;
+mod problem;
+mod schema;
+mod store;
+
+use anyhost_core::db::{Db, Kind, kind};
+use anyhost_core::{App, ConfigError, Error, Host, Request, Response, async_trait, call_service};
+use axum::Router;
+use sqlx::{Postgres, Sqlite};
+
+/// The SQLite file where `DATABASE_URL` is not set: nothing to install.
+const EMBEDDED: &str = "sqlite:notes.db?mode=rwc";
+
+/// A small JSON service for notes, on SQLite or PostgreSQL.
+#[derive(Clone, Debug)]
+pub struct Notes(Router);
+
+#[async_trait]
+impl App for Notes {
+    async fn start(host: &Host) -> Result<Self, Error> {
+        let router = match kind(host.settings())? {
+            // An embedded database has no other moment for migrations than this.
+            None | Some(Kind::Sqlite) => {
+                Self::migrate(host).await?;
+                api::router(Db::<Sqlite>::open_or(host, EMBEDDED).await?)
+            }
+            Some(Kind::Postgres) => {
+                let db = Db::<Postgres>::open(host).await?;
+                db.check_schema(&schema::POSTGRES).await?;
+                api::router(db)
+            }
+            Some(Kind::MySql) => return Err(no_mysql().into()),
+        };
+        Ok(Self(router))
+    }
+
+    async fn call(&self, request: Request) -> Result<Response, Error> {
+        call_service(&self.0, request).await
+    }
+
+    async fn migrate(host: &Host) -> Result<(), Error> {
+        match kind(host.settings())? {
+            None | Some(Kind::Sqlite) => {
+                Db::<Sqlite>::migrate_or(host, EMBEDDED, &schema::SQLITE).await?;
+            }
+            Some(Kind::Postgres) => Db::<Postgres>::migrate(host, &schema::POSTGRES).await?,
+            Some(Kind::MySql) => return Err(no_mysql().into()),
+        }
+        Ok(())
+    }
+}
+
+fn no_mysql() -> ConfigError {
+    ConfigError::new("DATABASE_URL", "notes has a schema for PostgreSQL and SQLite, not for MySQL")
+}

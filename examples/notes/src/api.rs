@@ -1,0 +1,97 @@
+//! The routes.
+
+use std::sync::Arc;
+
+use anyhost_core::Error;
+use axum::body::{Body, Bytes};
+use axum::extract::{DefaultBodyLimit, Path, RawQuery, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use http::header::LOCATION;
+use http::{StatusCode, Uri};
+use serde::Serialize;
+
+use crate::input::{Draft, Page};
+use crate::note::Note;
+use crate::problem::Problem;
+use crate::store::Store;
+
+/// A page of notes, and where the next one begins.
+#[derive(Debug, Serialize)]
+struct List {
+    notes: Vec<Note>,
+    next: Option<i64>,
+}
+
+type Notes = State<Arc<dyn Store>>;
+
+pub(crate) fn router(store: impl Store) -> Router {
+    let store: Arc<dyn Store> = Arc::new(store);
+    Router::new()
+        .route("/notes", get(list).post(create))
+        .route("/notes/{id}", get(read).put(replace).delete(delete))
+        .fallback(async |uri: Uri| missing(format!("nothing is at {}", uri.path())))
+        .method_not_allowed_fallback(async || {
+            Problem::from(Error::bare(StatusCode::METHOD_NOT_ALLOWED))
+        })
+        // The host limits bodies already, for every door alike.
+        .layer(DefaultBodyLimit::disable())
+        .with_state(store)
+}
+
+async fn create(State(notes): Notes, body: Body) -> Result<Response, Problem> {
+    let note = notes.create(Draft::parse(&read_all(body).await?)?).await?;
+    let location = format!("/notes/{}", note.id);
+    Ok((StatusCode::CREATED, [(LOCATION, location)], Json(note)).into_response())
+}
+
+async fn list(State(notes): Notes, RawQuery(query): RawQuery) -> Result<Json<List>, Problem> {
+    let page = Page::parse(query.as_deref())?;
+    let mut found = notes.list(page).await?;
+    // One more than the page holds was asked for, so that an exact last page has no next one.
+    let more = found.len() as i64 > page.limit;
+    if more {
+        found.pop();
+    }
+    let next = found.last().filter(|_| more).map(|note| note.id);
+    Ok(Json(List { notes: found, next }))
+}
+
+async fn read(State(notes): Notes, Path(id): Path<String>) -> Result<Json<Note>, Problem> {
+    let id = parse(&id)?;
+    notes.read(id).await?.map(Json).ok_or_else(|| no_such_note(id))
+}
+
+async fn replace(
+    State(notes): Notes,
+    Path(id): Path<String>,
+    body: Body,
+) -> Result<Json<Note>, Problem> {
+    let id = parse(&id)?;
+    let draft = Draft::parse(&read_all(body).await?)?;
+    notes.replace(id, draft).await?.map(Json).ok_or_else(|| no_such_note(id))
+}
+
+async fn delete(State(notes): Notes, Path(id): Path<String>) -> Result<StatusCode, Problem> {
+    let id = parse(&id)?;
+    if notes.delete(id).await? { Ok(StatusCode::NO_CONTENT) } else { Err(no_such_note(id)) }
+}
+
+/// The whole body, by the host's own type, whose errors know their status.
+async fn read_all(body: Body) -> Result<Bytes, Error> {
+    Ok(anyhost_core::Body::new(body).bytes().await?)
+}
+
+/// A path that names no id names no note.
+fn parse(id: &str) -> Result<i64, Problem> {
+    id.parse().map_err(|_| missing(format!("{id:?} is not the id of a note")))
+}
+
+fn no_such_note(id: i64) -> Problem {
+    missing(format!("there is no note {id}"))
+}
+
+fn missing(detail: String) -> Problem {
+    Error::new(StatusCode::NOT_FOUND, detail).into()
+}

@@ -1,0 +1,5 @@
+//! Notes on AWS Lambda.
+
+fn main() -> std::process::ExitCode {
+    anyhost_lambda::run::<notes::Notes>()
+}

@@ -1,0 +1,5 @@
+//! Notes on a VM, under systemd.
+
+fn main() -> std::process::ExitCode {
+    anyhost_vm::run::<notes::Notes>()
+}
