@@ -3,10 +3,6 @@
 mod clock;
 mod conn;
 mod connect;
-#[cfg_attr(
-    not(any(feature = "postgres", feature = "mysql", feature = "sqlite")),
-    allow(unused, reason = "without a driver there is nothing to open")
-)]
 mod driver;
 mod error;
 mod executor;

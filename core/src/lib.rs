@@ -2,6 +2,10 @@
 
 mod answer;
 mod app;
+#[cfg_attr(
+    not(any(feature = "postgres", feature = "mysql", feature = "sqlite")),
+    allow(unused, reason = "without a driver there is nothing to open")
+)]
 pub mod db;
 mod deadline;
 mod epoch;
