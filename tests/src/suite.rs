@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
-use crate::capabilities::{SKIPS, lack};
+use crate::capabilities::{SKIPS, lack, lacks};
 use crate::cases::{self, Case};
 use crate::doors::{Doors, Kind};
 
@@ -104,7 +104,8 @@ impl Results {
             table.push('\n');
         };
         let letters = |door: Kind| char::from(b'A' + door as u8);
-        for door in Kind::ALL {
+        let ran = |door: &Kind| results.keys().any(|(.., own)| own == door);
+        for door in Kind::ALL.into_iter().filter(ran) {
             let count = |wanted| {
                 let of_door = results.iter().filter(|((.., own), _)| *own == door);
                 of_door.filter(|(_, outcome)| **outcome == wanted).count()
@@ -139,16 +140,12 @@ impl Results {
             line(&format!("{:<76}{cells}", format!("{}: {}", case.group, case.sentence())));
         }
         line("");
-        for door in Kind::ALL {
-            let mut reasons: Vec<String> = Vec::new();
-            for (capability, reason) in crate::capabilities::lacks(door) {
-                let skips = cases::all().filter(|case| case.needs.contains(capability)).count();
-                if skips > 0 {
-                    reasons.push(format!("  {capability:?}: {reason} ({skips} cases)"));
-                }
-            }
+        for door in Kind::ALL.into_iter().filter(ran) {
             line(&format!("{} {door} cannot carry", letters(door)));
-            reasons.iter().for_each(|reason| line(reason));
+            for (capability, reason) in lacks(door) {
+                let cases = cases::all().filter(|case| case.needs.contains(capability)).count();
+                line(&format!("  {capability:?}: {reason} (cases: {cases})"));
+            }
         }
         table
     }

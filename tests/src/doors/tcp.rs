@@ -58,11 +58,11 @@ impl Tcp {
         let process = Process::start(&binary(program), &[], folder.path(), &environment);
         let address = match value.strip_prefix("unix:") {
             Some(path) => {
-                process.wait_for_line(&["listening", path]);
+                process.wait_for_line(&["listening on", path]);
                 Address::Unix(path.into())
             }
             None => {
-                let line = process.wait_for_line(&["listening", ":"]);
+                let line = process.wait_for_line(&["listening on"]);
                 Address::Tcp(port_of(&line).unwrap_or_else(|| panic!("no port in {line:?}")))
             }
         };
@@ -202,11 +202,10 @@ fn write_and_read(
     }
 }
 
-/// The loopback address of the port at the end of an address in a log line.
+/// The loopback address of the port that a line of the log names.
 fn port_of(line: &str) -> Option<SocketAddr> {
-    line.split(':').skip(1).find_map(|after| {
-        let digits: String = after.chars().take_while(char::is_ascii_digit).collect();
-        let port: u16 = digits.parse().ok().filter(|port| *port >= 1024)?;
-        Some(SocketAddr::from(([127, 0, 0, 1], port)))
-    })
+    let (_, address) = line.split_once("listening on ")?;
+    let end = address.find(|c: char| !"[]:.0123456789abcdef".contains(c)).unwrap_or(address.len());
+    let address: SocketAddr = address[..end].parse().ok()?;
+    Some(SocketAddr::from(([127, 0, 0, 1], address.port())))
 }

@@ -1,0 +1,135 @@
+//! Promises about which crate may depend on which, by cargo's own word.
+
+use std::collections::{HashMap, HashSet};
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::{none, root};
+
+const ADAPTERS: [&str; 3] = ["anyhost-paas", "anyhost-vm", "anyhost-lambda"];
+
+#[test]
+fn core_depends_on_no_platform() {
+    let platform = |name: &str| {
+        ["actix", "lambda", "aws", "axum"].iter().any(|prefix| name.starts_with(prefix))
+            || name.starts_with("anyhost-") && name != "anyhost-core"
+    };
+    let found = metadata().everything_under("anyhost-core").into_iter().filter(|n| platform(n));
+    none("nothing under anyhost-core belongs to a platform", found.collect());
+}
+
+#[test]
+fn adapters_do_not_depend_on_each_other() {
+    let metadata = metadata();
+    let mut crossed = Vec::new();
+    for adapter in ADAPTERS {
+        for other in metadata.everything_under(adapter) {
+            if other != adapter && ADAPTERS.contains(&other.as_str()) {
+                crossed.push(format!("{adapter} depends on {other}"));
+            }
+        }
+    }
+    none("no adapter stands on another", crossed);
+}
+
+#[test]
+fn the_lambda_adapter_has_no_server_and_the_server_no_lambda() {
+    let metadata = metadata();
+    let mut crossed = Vec::new();
+    for (package, alien) in [
+        ("anyhost-lambda", "actix"),
+        ("anyhost-lambda", "anyhost-server"),
+        ("anyhost-server", "lambda"),
+        ("anyhost-paas", "lambda"),
+        ("anyhost-vm", "lambda"),
+    ] {
+        let found = metadata.everything_under(package).into_iter().filter(|n| n.starts_with(alien));
+        crossed.extend(found.map(|name| format!("{package} depends on {name}")));
+    }
+    none("long-running and serverless share core alone", crossed);
+}
+
+#[test]
+fn only_the_server_names_actix_and_only_the_lambda_adapter_lambda_http() {
+    let mut crossed = Vec::new();
+    for package in metadata().packages {
+        for dependency in &package.dependencies {
+            let actix = dependency.starts_with("actix") && package.name != "anyhost-server";
+            let lambda = ["lambda_http", "lambda_runtime"].contains(&dependency.as_str())
+                && package.name != "anyhost-lambda";
+            if actix || lambda {
+                crossed.push(format!("{} names {dependency}", package.name));
+            }
+        }
+    }
+    none("a platform's library is named by its one crate", crossed);
+}
+
+/// The packages of the workspace and what stands under them.
+pub(crate) struct Metadata {
+    pub(crate) packages: Vec<Package>,
+    names: HashMap<String, String>,
+    under: HashMap<String, Vec<String>>,
+}
+
+/// A package of the workspace and the dependencies it names, those of its tests left out.
+pub(crate) struct Package {
+    id: String,
+    pub(crate) name: String,
+    pub(crate) version: String,
+    dependencies: Vec<String>,
+}
+
+impl Metadata {
+    /// The names of everything a package is built from, with all features, itself among them.
+    fn everything_under(&self, name: &str) -> HashSet<String> {
+        let package = self.packages.iter().find(|package| package.name == name);
+        let package = package.unwrap_or_else(|| panic!("{name} is no package of ours"));
+        let mut found = HashSet::new();
+        let mut open = vec![&package.id];
+        while let Some(id) = open.pop() {
+            if found.insert(id) {
+                open.extend(&self.under[id]);
+            }
+        }
+        found.into_iter().map(|id| self.names[id].clone()).collect()
+    }
+}
+
+/// What `cargo metadata` says.
+pub(crate) fn metadata() -> Metadata {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["metadata", "--format-version=1", "--all-features", "--locked"]);
+    let output = cargo.current_dir(root()).output().expect("cargo can be started");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let all: Value = serde_json::from_slice(&output.stdout).expect("cargo writes JSON");
+    let members = list(&all["workspace_members"]).map(text).collect::<HashSet<_>>();
+    let mut names = HashMap::new();
+    let mut packages = Vec::new();
+    for package in list(&all["packages"]) {
+        let (id, name) = (text(&package["id"]), text(&package["name"]));
+        names.insert(id.clone(), name.clone());
+        if members.contains(&id) {
+            let named =
+                list(&package["dependencies"]).filter(|dependency| dependency["kind"] != "dev");
+            let dependencies = named.map(|dependency| text(&dependency["name"])).collect();
+            packages.push(Package { id, name, version: text(&package["version"]), dependencies });
+        }
+    }
+    let mut under = HashMap::new();
+    for node in list(&all["resolve"]["nodes"]) {
+        let built = list(&node["deps"])
+            .filter(|dependency| list(&dependency["dep_kinds"]).any(|kind| kind["kind"] != "dev"));
+        under.insert(text(&node["id"]), built.map(|dependency| text(&dependency["pkg"])).collect());
+    }
+    Metadata { packages, names, under }
+}
+
+fn list(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().map(Vec::as_slice).unwrap_or_default().iter()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,48 @@
+//! Promises about the pages beside the code.
+
+use std::fs;
+
+use crate::borders::{Metadata, metadata};
+use crate::{files, none, root};
+
+#[test]
+fn the_changelog_has_the_current_version() {
+    let text = fs::read_to_string(root().join("CHANGELOG.md")).expect("there is a changelog");
+    let Metadata { packages, .. } = metadata();
+    let heading = |version: &str| format!("## [{version}]");
+    let missing = packages.iter().filter(|package| !text.contains(&heading(&package.version)));
+    none("a heading for the version of every package", missing.map(|p| p.name.clone()).collect());
+}
+
+#[test]
+fn the_readme_names_every_package() {
+    let text = fs::read_to_string(root().join("README.md")).expect("there is a README");
+    let Metadata { packages, .. } = metadata();
+    let missing = packages.iter().filter(|package| !text.contains(&format!("`{}`", package.name)));
+    none("the README's table has every package", missing.map(|p| p.name.clone()).collect());
+}
+
+#[test]
+fn links_between_pages_lead_somewhere() {
+    let mut dead = Vec::new();
+    for page in files(".md") {
+        let folder = root().join(&page.path);
+        let folder = folder.parent().expect("a page lies in a folder");
+        for target in page.text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let path = target.split('#').next().unwrap_or_default();
+            let elsewhere = path.contains("://") || path.starts_with("mailto:") || path.is_empty();
+            // A link to an item is rustdoc's, which checks it itself.
+            let item = path.contains("::") || path.contains(' ');
+            if !elsewhere && !item && !folder.join(path).exists() {
+                dead.push(format!("{}: {target}", page.path));
+            }
+        }
+    }
+    none("every relative link has its file", dead);
+}
+
+#[test]
+fn the_architecture_fits_in_150_lines() {
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("there is such a page");
+    assert!(text.lines().count() <= 150, "{} lines", text.lines().count());
+}
