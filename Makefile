@@ -9,7 +9,7 @@ run: ## notes on port 8080, on SQLite
 	cargo run -p notes
 
 test: prerequisites ## every test, on real servers
-	cargo test --workspace --all-features
+	cargo test --workspace
 
 test-platforms: ## against the large third-party parts, kept in .platforms
 	tests/platforms/install
