@@ -12,11 +12,12 @@ mod cookies;
 mod errors;
 mod headers;
 mod method;
+mod notes;
 mod path;
 mod query;
 
 use crate::capabilities::Capability;
-use crate::doors::Door;
+use crate::doors::{Door, Example};
 use crate::wire::{Request, Response, Seen};
 
 /// A rule, and how to see whether it holds.
@@ -26,6 +27,8 @@ pub struct Case {
     pub group: &'static str,
     /// The rule, its words joined by underscores.
     pub name: &'static str,
+    /// The App it is about.
+    pub example: Example,
     /// What a door must be able to carry.
     pub needs: &'static [Capability],
     /// Panics where the rule does not hold.
@@ -54,17 +57,23 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         errors::CASES,
         context::CASES,
         connection::CASES,
+        notes::CASES,
     ]
     .into_iter()
     .flatten()
 }
 
-/// Writes the list of a group: rules as functions of a door, each with what it needs.
+/// Writes the list of a group: rules as functions of a door, each with what it needs. They are about the
+/// echo where no other example is named.
 macro_rules! cases {
-    ($group:literal; $(fn $name:ident($door:ident) $([$($need:ident),+])? $check:block)+) => {
+    ($group:literal; $($rest:tt)+) => {
+        cases! { Echo $group; $($rest)+ }
+    };
+    ($example:ident $group:literal; $(fn $name:ident($door:ident) $([$($need:ident),+])? $check:block)+) => {
         pub(super) static CASES: &[crate::cases::Case] = &[$(crate::cases::Case {
             group: $group,
             name: stringify!($name),
+            example: crate::doors::Example::$example,
             needs: &[$($(crate::capabilities::Capability::$need),+)?],
             check: |$door: &dyn crate::doors::Door| $check,
         }),+];

@@ -5,8 +5,10 @@ mod lambda;
 mod tcp;
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
+use crate::process::binary;
 use crate::wire::{Request, Response};
 
 /// The largest request body in bytes that the doors are opened with: small, so that the cases about it
@@ -62,25 +64,25 @@ pub struct Facts {
 pub enum Kind {
     /// In this process, through core's `answer` alone.
     Direct,
-    /// `echo-paas` over TCP.
+    /// A PaaS process over TCP.
     PaasTcp,
-    /// `echo-vm` over TCP.
+    /// A VM process over TCP.
     VmTcp,
-    /// `echo-vm` over a Unix socket.
+    /// A VM process over a Unix socket.
     VmUnix,
-    /// `echo-lambda` behind an API Gateway REST API, the stage in the path.
+    /// A Lambda function behind an API Gateway REST API, the stage in the path.
     RestV1,
-    /// `echo-lambda` behind an API Gateway HTTP API, the stage in the path.
+    /// A Lambda function behind an API Gateway HTTP API, the stage in the path.
     HttpV2,
-    /// `echo-lambda` behind an API Gateway HTTP API that speaks payload format 1.0.
+    /// A Lambda function behind an API Gateway HTTP API that speaks payload format 1.0.
     HttpV1,
-    /// `echo-lambda` behind its Function URL.
+    /// A Lambda function behind its Function URL.
     FunctionUrl,
-    /// `echo-lambda` behind a load balancer with single-value headers.
+    /// A Lambda function behind a load balancer with single-value headers.
     AlbSingle,
-    /// `echo-lambda` behind a load balancer with multi-value headers.
+    /// A Lambda function behind a load balancer with multi-value headers.
     AlbMulti,
-    /// `echo-lambda` behind VPC Lattice.
+    /// A Lambda function behind VPC Lattice.
     Lattice,
 }
 
@@ -124,19 +126,41 @@ impl Kind {
         !matches!(self, Self::Direct | Self::PaasTcp | Self::VmTcp | Self::VmUnix)
     }
 
-    fn open(self) -> Box<dyn Door> {
+    fn open(self, example: Example) -> Box<dyn Door> {
+        match (self, example) {
+            (Self::Direct, Example::Echo) => Box::new(direct::Direct::<echo::Echo>::open()),
+            (Self::Direct, Example::Notes) => Box::new(direct::Direct::<notes::Notes>::open()),
+            (Self::PaasTcp, _) => Box::new(tcp::Tcp::paas(example)),
+            (Self::VmTcp, _) => Box::new(tcp::Tcp::vm(example)),
+            (Self::VmUnix, _) => Box::new(tcp::Tcp::vm_unix(example)),
+            (Self::RestV1, _) => Box::new(lambda::Lambda::open(example, lambda::RestV1)),
+            (Self::HttpV2, _) => Box::new(lambda::Lambda::open(example, lambda::HttpV2)),
+            (Self::HttpV1, _) => Box::new(lambda::Lambda::open(example, lambda::HttpV1)),
+            (Self::FunctionUrl, _) => Box::new(lambda::Lambda::open(example, lambda::FunctionUrl)),
+            (Self::AlbSingle, _) => Box::new(lambda::Lambda::open(example, lambda::AlbSingle)),
+            (Self::AlbMulti, _) => Box::new(lambda::Lambda::open(example, lambda::AlbMulti)),
+            (Self::Lattice, _) => Box::new(lambda::Lambda::open(example, lambda::Lattice)),
+        }
+    }
+}
+
+/// The Apps behind the doors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Example {
+    /// It answers what it saw, and every shape of response.
+    Echo,
+    /// It has a database: SQLite in a folder of its own.
+    Notes,
+}
+
+impl Example {
+    const ALL: [Self; 2] = [Self::Echo, Self::Notes];
+
+    /// Its program for a host: `echo-paas`.
+    fn program(self, host: &str) -> PathBuf {
         match self {
-            Self::Direct => Box::new(direct::Direct::<echo::Echo>::open()),
-            Self::PaasTcp => Box::new(tcp::Tcp::paas("echo-paas")),
-            Self::VmTcp => Box::new(tcp::Tcp::vm("echo-vm")),
-            Self::VmUnix => Box::new(tcp::Tcp::vm_unix("echo-vm")),
-            Self::RestV1 => Box::new(lambda::Lambda::open("echo-lambda", lambda::RestV1)),
-            Self::HttpV2 => Box::new(lambda::Lambda::open("echo-lambda", lambda::HttpV2)),
-            Self::HttpV1 => Box::new(lambda::Lambda::open("echo-lambda", lambda::HttpV1)),
-            Self::FunctionUrl => Box::new(lambda::Lambda::open("echo-lambda", lambda::FunctionUrl)),
-            Self::AlbSingle => Box::new(lambda::Lambda::open("echo-lambda", lambda::AlbSingle)),
-            Self::AlbMulti => Box::new(lambda::Lambda::open("echo-lambda", lambda::AlbMulti)),
-            Self::Lattice => Box::new(lambda::Lambda::open("echo-lambda", lambda::Lattice)),
+            Self::Echo => binary(&format!("echo-{host}")),
+            Self::Notes => binary(&format!("notes-{host}")),
         }
     }
 }
@@ -149,19 +173,22 @@ impl fmt::Display for Kind {
 
 /// The doors of one run, each opened at its first case and shut when this is dropped.
 #[derive(Default)]
-pub struct Doors([OnceLock<Box<dyn Door>>; Kind::ALL.len()]);
+pub struct Doors([[OnceLock<Box<dyn Door>>; Kind::ALL.len()]; Example::ALL.len()]);
 
 impl Doors {
-    /// A door, opened.
+    /// A door to an App, opened.
     #[must_use]
-    pub fn door(&self, kind: Kind) -> &dyn Door {
-        self.0[kind as usize].get_or_init(|| kind.open()).as_ref()
+    pub fn door(&self, kind: Kind, example: Example) -> &dyn Door {
+        self.0[example as usize][kind as usize].get_or_init(|| kind.open(example)).as_ref()
     }
 }
 
 impl fmt::Debug for Doors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let open = Kind::ALL.iter().filter(|kind| self.0[**kind as usize].get().is_some());
+        let all =
+            Example::ALL.into_iter().flat_map(|example| Kind::ALL.map(|kind| (example, kind)));
+        let open =
+            all.filter(|(example, kind)| self.0[*example as usize][*kind as usize].get().is_some());
         f.debug_set().entries(open).finish()
     }
 }

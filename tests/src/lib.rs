@@ -16,5 +16,6 @@ pub mod cases;
 pub mod doors;
 pub mod process;
 pub mod runtime_api;
+pub mod servers;
 pub mod suite;
 pub mod wire;

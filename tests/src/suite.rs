@@ -49,7 +49,8 @@ fn trial(case: &'static Case, door: Kind, doors: &Arc<Doors>, results: &Arc<Resu
             results.record(case, door, Outcome::Skipped);
             return Ok(Completion::ignored_with(reason));
         }
-        let outcome = catch_unwind(AssertUnwindSafe(|| (case.check)(doors.door(door))));
+        let outcome =
+            catch_unwind(AssertUnwindSafe(|| (case.check)(doors.door(door, case.example))));
         let right = outcome.is_ok();
         results.record(case, door, if right { Outcome::Right } else { Outcome::Wrong });
         outcome.map(|()| Completion::Completed).map_err(|_| Failed::from(WORDS.take()))

@@ -8,6 +8,7 @@ use anyhost_core::{
 };
 use http::{HeaderName, HeaderValue};
 use http_body_util::BodyExt;
+use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
 use super::{Door, Facts, MAX_BODY};
@@ -18,17 +19,21 @@ pub(super) struct Direct<A> {
     app: A,
     host: Host,
     runtime: Runtime,
+    _folder: TempDir,
 }
 
 impl<A: App> Direct<A> {
     pub(super) fn open() -> Self {
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.expect("a runtime needs threads and no more");
-        let settings = Settings::from_pairs([("MAX_BODY", MAX_BODY.to_string())]);
+        let folder = TempDir::new().expect("a folder for temporary files");
+        let database = format!("sqlite:{}?mode=rwc", folder.path().join("notes.db").display());
+        let settings =
+            Settings::from_pairs([("MAX_BODY", MAX_BODY.to_string()), ("DATABASE_URL", database)]);
         let host = Host::builder(Paradigm::LongRunning, "direct").settings(settings).build();
         let host = host.expect("a size is a size");
         let app = runtime.block_on(A::start(&host)).expect("the App starts");
-        Self { app, host, runtime }
+        Self { app, host, runtime, _folder: folder }
     }
 }
 

@@ -23,8 +23,8 @@ pub(super) use rest_api::RestV1;
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
-use super::{Door, Facts, MAX_BODY};
-use crate::process::{Process, binary};
+use super::{Door, Example, Facts, MAX_BODY};
+use crate::process::Process;
 use crate::runtime_api::{Answer, RuntimeApi};
 use crate::wire::{Request, Response};
 
@@ -51,12 +51,12 @@ pub(super) struct Lambda<S> {
 }
 
 impl<S: Source> Lambda<S> {
-    pub(super) fn open(program: &str, source: S) -> Self {
+    pub(super) fn open(example: Example, source: S) -> Self {
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.expect("a runtime needs threads and no more");
         let api = RuntimeApi::start();
         let folder = TempDir::new().expect("a folder for temporary files");
-        let program = binary(program);
+        let program = example.program("lambda");
         let process = Mutex::new(start(&program, &api, &folder));
         Self { source, program, api, runtime, process, folder }
     }
@@ -92,7 +92,7 @@ impl<S: Source> Door for Lambda<S> {
 }
 
 fn start(program: &Path, api: &RuntimeApi, folder: &TempDir) -> Process {
-    let given = api.environment("echo");
+    let given = api.environment("example");
     let max_body = MAX_BODY.to_string();
     let mut environment: Vec<_> = given.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
     environment.push(("MAX_BODY", &max_body));

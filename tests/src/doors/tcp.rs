@@ -7,14 +7,14 @@ mod parse;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::{Door, Facts, MAX_BODY};
-use crate::process::{PATIENCE, Process, binary};
+use super::{Door, Example, Facts, MAX_BODY};
+use crate::process::{PATIENCE, Process};
 use crate::wire::{Request, Response};
 
 /// A long-running process and the socket it listens on.
@@ -34,28 +34,28 @@ enum Address {
 
 impl Tcp {
     /// A program of the PaaS adapter on a port of the system's choice.
-    pub(super) fn paas(program: &str) -> Self {
-        Self::open(program, |_| ("PORT", "0".into()))
+    pub(super) fn paas(example: Example) -> Self {
+        Self::open(&example.program("paas"), |_| ("PORT", "0".into()))
     }
 
     /// A program of the VM adapter on a port of the system's choice.
-    pub(super) fn vm(program: &str) -> Self {
-        Self::open(program, |_| ("LISTEN", "127.0.0.1:0".into()))
+    pub(super) fn vm(example: Example) -> Self {
+        Self::open(&example.program("vm"), |_| ("LISTEN", "127.0.0.1:0".into()))
     }
 
     /// A program of the VM adapter on a Unix socket.
-    pub(super) fn vm_unix(program: &str) -> Self {
-        Self::open(program, |folder| {
+    pub(super) fn vm_unix(example: Example) -> Self {
+        Self::open(&example.program("vm"), |folder| {
             ("LISTEN", format!("unix:{}", folder.path().join("s").display()))
         })
     }
 
-    fn open(program: &str, listen: impl FnOnce(&TempDir) -> (&'static str, String)) -> Self {
+    fn open(program: &Path, listen: impl FnOnce(&TempDir) -> (&'static str, String)) -> Self {
         let folder = TempDir::new().expect("a folder for temporary files");
         let (variable, value) = listen(&folder);
         let max_body = MAX_BODY.to_string();
         let environment = [(variable, value.as_str()), ("MAX_BODY", &max_body)];
-        let process = Process::start(&binary(program), &[], folder.path(), &environment);
+        let process = Process::start(program, &[], folder.path(), &environment);
         let address = match value.strip_prefix("unix:") {
             Some(path) => {
                 process.wait_for_line(&["listening on", path]);
