@@ -1,0 +1,89 @@
+//! What a source wants its answers to look like.
+
+/// How one source wants to be answered.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Shape {
+    /// The source's name, for log lines.
+    pub(crate) name: &'static str,
+    /// Where the headers go.
+    pub(crate) headers: Headers,
+    /// Where the cookies go.
+    pub(crate) cookies: Cookies,
+    /// Whether `statusDescription` must be there.
+    pub(crate) describes_status: bool,
+    /// Whether it takes a streamed answer.
+    pub(crate) streams: bool,
+    /// The largest answer it takes, encoded, in bytes.
+    pub(crate) limit: usize,
+}
+
+/// Where the headers of an answer go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Headers {
+    /// `headers`: one text a name; several values are joined with a comma.
+    Joined,
+    /// `multiValueHeaders`: a list a name.
+    Lists,
+}
+
+/// Where the cookies of an answer go, which no comma may join.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cookies {
+    /// `cookies`, a list of its own.
+    Own,
+    /// With the other headers, as a list.
+    List,
+    /// With the other headers, each under another spelling of the name: `set-cookie`, `Set-cookie`.
+    Spellings,
+}
+
+/// Lambda's limit for an answer in one piece: 6 MiB.
+const LAMBDA: usize = 6 * 1024 * 1024;
+
+/// A load balancer's limit: 1 MiB.
+const LOAD_BALANCER: usize = 1024 * 1024;
+
+impl Shape {
+    pub(crate) const REST: Self = Self {
+        name: "a REST API",
+        headers: Headers::Lists,
+        cookies: Cookies::List,
+        describes_status: false,
+        streams: true,
+        limit: LAMBDA,
+    };
+    pub(crate) const HTTP_1: Self =
+        Self { name: "an HTTP API with payload format 1.0", streams: false, ..Self::REST };
+    pub(crate) const FUNCTION_URL: Self = Self {
+        name: "a Function URL",
+        headers: Headers::Joined,
+        cookies: Cookies::Own,
+        describes_status: false,
+        streams: true,
+        limit: LAMBDA,
+    };
+    pub(crate) const HTTP_2: Self =
+        Self { name: "an HTTP API", streams: false, ..Self::FUNCTION_URL };
+    pub(crate) const ALB_MULTI: Self = Self {
+        name: "a load balancer with multi-value headers",
+        headers: Headers::Lists,
+        cookies: Cookies::List,
+        describes_status: true,
+        streams: false,
+        limit: LOAD_BALANCER,
+    };
+    pub(crate) const ALB_SINGLE: Self = Self {
+        name: "a load balancer",
+        headers: Headers::Joined,
+        cookies: Cookies::Spellings,
+        ..Self::ALB_MULTI
+    };
+    pub(crate) const LATTICE: Self = Self {
+        name: "VPC Lattice",
+        headers: Headers::Joined,
+        cookies: Cookies::List,
+        describes_status: true,
+        streams: false,
+        limit: LAMBDA,
+    };
+}

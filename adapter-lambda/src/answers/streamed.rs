@@ -1,0 +1,116 @@
+//! An answer piece by piece: a prelude in JSON, eight NULs, and the body as it comes.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use anyhost_core::Body;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
+use http::response::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use http_body::Frame;
+use tokio::time::{Instant, Sleep};
+
+use super::headers;
+use super::json::push_text;
+
+/// The media type that tells Lambda to read the prelude.
+pub(crate) const CONTENT_TYPE: &str = "application/vnd.awslambda.http-integration-response";
+
+/// The trailers that tell Lambda why a body broke off.
+pub(crate) const ERROR_TYPE: HeaderName =
+    HeaderName::from_static("lambda-runtime-function-error-type");
+pub(crate) const ERROR_BODY: HeaderName =
+    HeaderName::from_static("lambda-runtime-function-error-body");
+
+/// A streamed answer, pulled by the connection to the Runtime API as fast as that takes it.
+///
+/// What goes wrong on the way, a panic and the end of the time among it, ends the body with error
+/// trailers: the client sees that it is cut off. The App's own trailers cannot travel and are dropped.
+pub(crate) struct Streamed {
+    prelude: Option<Bytes>,
+    body: Option<Body>,
+    request_id: String,
+    give_up: Option<Pin<Box<Sleep>>>,
+}
+
+impl Streamed {
+    pub(crate) fn new(
+        response: &Parts,
+        body: Body,
+        request_id: &str,
+        give_up: Option<Instant>,
+    ) -> Self {
+        let mut prelude = Vec::with_capacity(256);
+        prelude.extend_from_slice(b"{\"statusCode\":");
+        prelude.extend_from_slice(response.status.as_str().as_bytes());
+        headers::push_prelude(&mut prelude, &response.headers);
+        prelude.push(b'}');
+        prelude.extend_from_slice(&[0; 8]);
+        Self {
+            prelude: Some(prelude.into()),
+            body: Some(body),
+            request_id: request_id.to_owned(),
+            give_up: give_up.map(|at| Box::pin(tokio::time::sleep_until(at))),
+        }
+    }
+
+    fn break_off(&mut self, kind: &'static str, message: &str) -> Frame<Bytes> {
+        self.body = None;
+        tracing::error!(request_id = self.request_id, "the response broke off: {message}");
+        let mut error = Vec::new();
+        error.extend_from_slice(b"{\"errorType\":");
+        push_text(&mut error, kind);
+        // The cause is for the log: what Lambda gets may be shown to a caller.
+        error.extend_from_slice(b",\"errorMessage\":\"the response broke off\"}");
+        let mut trailers = HeaderMap::with_capacity(2);
+        trailers.insert(ERROR_TYPE, HeaderValue::from_static(kind));
+        let error = HeaderValue::from_maybe_shared(Bytes::from(BASE64_STANDARD.encode(error)));
+        trailers.insert(ERROR_BODY, error.expect("base64 is a header value"));
+        Frame::trailers(trailers)
+    }
+}
+
+impl http_body::Body for Streamed {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        if let Some(prelude) = self.prelude.take() {
+            return Poll::Ready(Some(Ok(Frame::data(prelude))));
+        }
+        let this = &mut *self;
+        let Some(body) = &mut this.body else { return Poll::Ready(None) };
+        if let Some(give_up) = &mut this.give_up
+            && give_up.as_mut().poll(cx).is_ready()
+        {
+            return Poll::Ready(Some(Ok(this.break_off("Function.Timeout", "its time was up"))));
+        }
+        // A body that panics is dropped and not polled again; nothing of ours is shared with it.
+        let polled =
+            catch_unwind(AssertUnwindSafe(|| http_body::Body::poll_frame(Pin::new(body), cx)));
+        let frame = match polled {
+            Ok(poll) => ready!(poll),
+            Err(_) => {
+                let broken =
+                    this.break_off("Function.Panic", "a panic, whose message stands above");
+                return Poll::Ready(Some(Ok(broken)));
+            }
+        };
+        Poll::Ready(match frame {
+            Some(Ok(frame)) if frame.is_data() => Some(Ok(frame)),
+            Some(Err(error)) => {
+                Some(Ok(this.break_off("Function.StreamError", &error.to_string())))
+            }
+            Some(Ok(_)) | None => {
+                this.body = None;
+                None
+            }
+        })
+    }
+}

@@ -1,0 +1,108 @@
+//! What the environment says: the only file of this crate that reads it.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use anyhost_core::{ConfigError, Setting, Settings};
+
+use crate::runtime_api::Endpoint;
+
+/// The command line and the settings of this process.
+#[expect(clippy::disallowed_methods, reason = "this is the file that reads the environment")]
+pub(crate) fn read() -> (Vec<OsString>, Settings) {
+    (std::env::args_os().collect(), Settings::from_vars(std::env::vars_os()))
+}
+
+/// How this process serves.
+#[derive(Debug)]
+pub(crate) struct Configuration {
+    /// How many invocations Lambda gives this process at once.
+    pub(crate) concurrency: usize,
+    /// Whether responses are sent in one piece.
+    pub(crate) mode: ResponseMode,
+    /// How long a start may take before Lambda starts it again; `None` where it has all the time.
+    pub(crate) init_budget: Option<Duration>,
+}
+
+/// How responses travel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum ResponseMode {
+    /// In one piece, up to Lambda's limit.
+    #[default]
+    Buffered,
+    /// Piece by piece, where the source can take it.
+    Streaming,
+}
+
+/// Lambda ends an init after 10 seconds and begins it again in the first invocation: a start that needs
+/// longer goes on there instead.
+const INIT_BUDGET: Duration = Duration::from_millis(9_500);
+
+impl Configuration {
+    /// Reads the settings.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the variable that is wrong.
+    pub(crate) fn of(settings: &Settings) -> Result<Self, ConfigError> {
+        // Where environments are prepared ahead of requests, an init may take 15 minutes.
+        let ahead = matches!(
+            settings.text("AWS_LAMBDA_INITIALIZATION_TYPE"),
+            Some("provisioned-concurrency" | "lambda-managed-instances")
+        );
+        Ok(Self {
+            concurrency: settings.get("AWS_LAMBDA_MAX_CONCURRENCY")?.unwrap_or(1).max(1),
+            mode: settings.get("RESPONSE_MODE")?.unwrap_or_default(),
+            init_budget: (!ahead).then_some(INIT_BUDGET),
+        })
+    }
+
+    /// Where the Runtime API is.
+    ///
+    /// # Errors
+    /// [`ConfigError`] where it is missing or no address.
+    pub(crate) fn endpoint(settings: &Settings) -> Result<Endpoint, ConfigError> {
+        settings.require("AWS_LAMBDA_RUNTIME_API")
+    }
+}
+
+impl Setting for ResponseMode {
+    fn expected() -> String {
+        "buffered or streaming".into()
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        match text.to_ascii_lowercase().as_str() {
+            "buffered" => Some(Self::Buffered),
+            "streaming" => Some(Self::Streaming),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_prepared_ahead_may_take_its_time() {
+        let budget = |kind: &str| {
+            let settings = Settings::from_pairs([("AWS_LAMBDA_INITIALIZATION_TYPE", kind)]);
+            Configuration::of(&settings).expect("valid").init_budget
+        };
+        assert_eq!(budget("on-demand"), Some(INIT_BUDGET));
+        assert_eq!(budget("provisioned-concurrency"), None);
+        assert_eq!(budget("lambda-managed-instances"), None);
+    }
+
+    #[test]
+    fn an_error_names_the_variable() {
+        for (variable, value) in [("AWS_LAMBDA_MAX_CONCURRENCY", "many"), ("RESPONSE_MODE", "both")]
+        {
+            let settings = Settings::from_pairs([(variable, value)]);
+            let error = Configuration::of(&settings).expect_err("wrong");
+            assert!(error.to_string().starts_with(&format!("{variable}: expected ")), "{error}");
+        }
+        let error = Configuration::endpoint(&Settings::default()).expect_err("missing");
+        assert_eq!(error.variable(), "AWS_LAMBDA_RUNTIME_API");
+    }
+}

@@ -1,0 +1,186 @@
+//! From an event to a request: what each source delivers, and what the client meant by it.
+//!
+//! A source is one file here and one case of [`Source`]: it reads what is its own, and says in a
+//! [`Shape`] how it wants to be answered.
+
+mod alb;
+mod body;
+mod forwarded;
+mod headers;
+mod http;
+mod json;
+mod lattice;
+mod rest;
+mod target;
+
+use std::fmt;
+use std::net::IpAddr;
+
+use ::http::header::HOST;
+use ::http::uri::PathAndQuery;
+use ::http::{HeaderMap, Method, StatusCode, Uri};
+use anyhost_core::{Body, Context, Error, Request, Scheme, strip_hop_by_hop};
+use bytes::Bytes;
+
+use crate::answers::Shape;
+use json::Event;
+
+/// The service that made an event, as far as it matters for what the event means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// API Gateway: a REST API, or an HTTP API with payload format 1.0.
+    Rest,
+    /// API Gateway's HTTP API with payload format 2.0, or a Function URL.
+    Http,
+    /// An Application Load Balancer.
+    Alb,
+    /// VPC Lattice with event structure 2.0.
+    Lattice,
+}
+
+/// An event as a request, and how its source wants to be answered.
+#[derive(Debug)]
+pub(crate) struct Translated {
+    pub(crate) shape: &'static Shape,
+    pub(crate) method: Method,
+    pub(crate) context: Context,
+    /// The request, or why the App cannot be given it: a 4xx for the client.
+    pub(crate) request: Result<Request, Error>,
+}
+
+/// Why an event is no HTTP request. The invocation fails with it: an answer that looks like success would
+/// delete a message or let a caller in.
+#[derive(Debug)]
+pub(crate) enum NoRequest {
+    /// It is no JSON, or cut off.
+    Broken(serde_json::Error),
+    /// It is an event of another kind.
+    Foreign,
+    /// It is an HTTP event without what makes a request.
+    Incomplete(&'static str),
+}
+
+/// What a source says of a request, in its own words.
+struct Said<'e> {
+    shape: &'static Shape,
+    method: &'e str,
+    target: String,
+    mount: &'e str,
+    headers: HeaderMap,
+    client_ip: Option<IpAddr>,
+    scheme: Scheme,
+    /// The name the gateway was called by, where no `Host` header says it.
+    domain: Option<&'e str>,
+}
+
+/// Reads an event.
+///
+/// # Errors
+/// [`NoRequest`], which fails the invocation.
+pub(crate) fn translate(event: &Bytes, context: Context) -> Result<Translated, NoRequest> {
+    let mut read = Event::read(event).map_err(NoRequest::Broken)?;
+    let body = body::read(read.body.0.take(), read.is_base64.0, event);
+    let said = match Source::of(&read).ok_or(NoRequest::Foreign)? {
+        Source::Rest => rest::read(&read, event),
+        Source::Http => http::read(&read, event),
+        Source::Alb => alb::read(&read, event),
+        Source::Lattice => lattice::read(&read, event),
+    };
+    let Said { shape, method, target, mount, mut headers, client_ip, scheme, domain } = said;
+    if method.is_empty() {
+        return Err(NoRequest::Incomplete("it names no method"));
+    }
+    strip_hop_by_hop(&mut headers);
+    let host =
+        headers.get(HOST).and_then(|host| host.to_str().ok()).filter(|host| !host.is_empty());
+    let context = context
+        .with_client_ip(client_ip)
+        .with_scheme(scheme)
+        .with_host(host.or(domain).map(str::to_owned))
+        .with_mount(mount)
+        .with_event(event.clone());
+    let method_said = method.parse::<Method>();
+    let request = match (&method_said, PathAndQuery::from_maybe_shared(Bytes::from(target)), body) {
+        (Ok(method), Ok(target), Ok(body)) => {
+            headers::agree_on_length(&mut headers, body.len());
+            let mut request = Request::new(Body::from(body));
+            *request.method_mut() = method.clone();
+            *request.uri_mut() = Uri::from(target);
+            *request.headers_mut() = headers;
+            request.extensions_mut().insert(context.clone());
+            Ok(request)
+        }
+        (Err(error), _, _) => {
+            Err(refused(StatusCode::BAD_REQUEST, "the method is no method", error))
+        }
+        // Its bytes are legal by now; what is left to refuse is the length.
+        (_, Err(error), _) => {
+            Err(refused(StatusCode::URI_TOO_LONG, "the target is too long", &error))
+        }
+        (_, _, Err(error)) => {
+            Err(refused(StatusCode::BAD_REQUEST, "the event's body is not base64", &error))
+        }
+    };
+    let method = method_said.unwrap_or_default();
+    Ok(Translated { shape, method, context, request })
+}
+
+fn refused(status: StatusCode, detail: &'static str, cause: &impl fmt::Display) -> Error {
+    Error::new(status, detail).because(cause.to_string())
+}
+
+impl Source {
+    /// The source of an event, by the keys of its `requestContext`.
+    fn of(event: &Event<'_>) -> Option<Self> {
+        let context = &event.context;
+        if !event.present || !context.present || event.authorizer.0 {
+            return None;
+        }
+        if context.elb.0 {
+            Some(Self::Alb)
+        } else if context.http.present {
+            Some(Self::Http)
+        } else if context.service_network.0 {
+            Some(Self::Lattice)
+        } else if event.method.filled().is_some()
+            && (context.identity.present || context.stage.filled().is_some())
+        {
+            Some(Self::Rest)
+        } else {
+            None
+        }
+    }
+}
+
+impl NoRequest {
+    /// The error type that Lambda counts and shows.
+    pub(crate) const fn kind(&self) -> &'static str {
+        match self {
+            Self::Broken(_) => "Runtime.BrokenEvent",
+            Self::Foreign => "Runtime.NotAnHttpEvent",
+            Self::Incomplete(_) => "Runtime.IncompleteHttpEvent",
+        }
+    }
+}
+
+impl fmt::Display for NoRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Broken(error) => write!(f, "the event is not JSON: {error}"),
+            Self::Foreign => f.write_str(
+                "the event is no HTTP request of API Gateway, a Function URL, a load balancer or VPC \
+                 Lattice; this function answers only those",
+            ),
+            Self::Incomplete(what) => write!(f, "the HTTP event is incomplete: {what}"),
+        }
+    }
+}
+
+/// A text as bytes, without a copy where the event itself holds it.
+fn shared(event: &Bytes, text: &str) -> Bytes {
+    if !text.is_empty() && event.as_ptr_range().contains(&text.as_ptr()) {
+        event.slice_ref(text.as_bytes())
+    } else {
+        Bytes::copy_from_slice(text.as_bytes())
+    }
+}

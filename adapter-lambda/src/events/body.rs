@@ -1,0 +1,73 @@
+//! The body of an event: text as it stands, or base64.
+
+use std::borrow::Cow;
+
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use base64::{DecodeError, Engine};
+use bytes::Bytes;
+
+use super::shared;
+
+/// Strict in content, so that nothing is decoded that was not encoded; padding may be missing.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// The bytes of a body; none where there is no body.
+///
+/// # Errors
+/// Where it should be base64 and is not.
+pub(super) fn read(
+    body: Option<Cow<'_, str>>,
+    is_base64: bool,
+    event: &Bytes,
+) -> Result<Bytes, DecodeError> {
+    let Some(body) = body else { return Ok(Bytes::new()) };
+    if !is_base64 {
+        return Ok(match body {
+            Cow::Borrowed(text) => shared(event, text),
+            Cow::Owned(text) => Bytes::from(text),
+        });
+    }
+    // A line break stands escaped in JSON, so what is borrowed has none.
+    let decoded = match body {
+        Cow::Borrowed(text) => BASE64.decode(text),
+        Cow::Owned(text) => {
+            let text: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+            BASE64.decode(text)
+        }
+    };
+    decoded.map(Bytes::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &'static str, expected: Option<&[u8]>) {
+        for body in [Cow::Borrowed(text), Cow::Owned(text.to_owned())] {
+            let event = Bytes::from_static(text.as_bytes());
+            let decoded = read(Some(body), true, &event).ok();
+            assert_eq!(decoded.as_deref(), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn base64_is_strict_in_content_and_lenient_in_form() {
+        check("iVD/AA==", Some(b"\x89\x50\xff\x00"));
+        check("iVD/AA", Some(b"\x89\x50\xff\x00"));
+        check("", Some(b""));
+        check("iVD_AA==", None);
+        check("not base64!", None);
+        check("iVD/A", None);
+        check("é", None);
+        let broken = Cow::Owned("iVD/\r\nAA==\n".to_owned());
+        assert_eq!(
+            read(Some(broken), true, &Bytes::new()).expect("base64"),
+            &b"\x89\x50\xff\x00"[..]
+        );
+    }
+}

@@ -1,0 +1,69 @@
+//! The headers of an event, every one that HTTP can carry.
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, COOKIE};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::json::{Pairs, Scalar, Texts};
+use super::shared;
+
+/// The headers of a map, in its order. Names that differ only by case are the same name twice. What is no
+/// header is left out, with a line in the log.
+pub(super) fn of(pairs: &Pairs<'_>, event: &Bytes) -> HeaderMap {
+    let pairs = pairs.0.as_deref().unwrap_or_default();
+    let mut headers = HeaderMap::with_capacity(pairs.len() + 1);
+    for (name, value) in pairs {
+        let parsed = match value {
+            Scalar::Text(text) => HeaderName::from_bytes(name.as_bytes())
+                .ok()
+                .zip(HeaderValue::from_maybe_shared(shared(event, text)).ok()),
+            Scalar::Other(_) | Scalar::Nothing => None,
+        };
+        match parsed {
+            Some((name, value)) => {
+                // A map of headers is full at 24,576 names; an event is full long before.
+                if headers.try_append(name, value).is_err() {
+                    tracing::warn!(
+                        "the event has more headers than can be read; the rest is dropped"
+                    );
+                    break;
+                }
+            }
+            None => {
+                tracing::warn!(header = ?name, "a header of the event is no header and was dropped");
+            }
+        }
+    }
+    headers
+}
+
+/// Makes the cookies one header. A list of its own, where the source has one, says them all.
+pub(super) fn join_cookies(headers: &mut HeaderMap, listed: &Texts<'_>) {
+    let joined = if listed.0.is_empty() {
+        let mut several = headers.get_all(COOKIE).iter().skip(1).peekable();
+        if several.peek().is_none() {
+            // sam local sends an empty header where there is no cookie.
+            if headers.get(COOKIE).is_some_and(HeaderValue::is_empty) {
+                headers.remove(COOKIE);
+            }
+            return;
+        }
+        let all = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes);
+        all.collect::<Vec<_>>().join(&b"; "[..])
+    } else {
+        listed.0.join("; ").into_bytes()
+    };
+    match HeaderValue::from_maybe_shared(Bytes::from(joined)) {
+        Ok(value) => {
+            headers.insert(COOKIE, value);
+        }
+        Err(_) => tracing::warn!("the cookies of the event are no header and were dropped"),
+    }
+}
+
+/// Makes `Content-Length` say how long the body is, where it is said or there is a body.
+pub(super) fn agree_on_length(headers: &mut HeaderMap, length: usize) {
+    if length > 0 || headers.contains_key(CONTENT_LENGTH) {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+}

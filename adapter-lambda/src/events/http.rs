@@ -1,0 +1,44 @@
+//! Payload format 2.0: API Gateway's HTTP APIs, and Function URLs.
+//!
+//! Both give the query as the client sent it. A Function URL gives the path as sent too; an HTTP API
+//! decodes it and, on its execute-api host, puts the stage before it.
+
+use anyhost_core::Scheme;
+use bytes::Bytes;
+
+use super::json::Event;
+use super::{Said, forwarded, headers, target};
+use crate::answers::Shape;
+
+pub(super) fn read<'e>(event: &'e Event<'_>, raw: &Bytes) -> Said<'e> {
+    let context = &event.context;
+    let mut headers = headers::of(&event.headers, raw);
+    headers::join_cookies(&mut headers, &event.cookies);
+
+    let domain = context.domain.as_str();
+    let function_url = domain.contains(".lambda-url.");
+    let on_execute_api = domain.contains(".execute-api.");
+    let path = event.raw_path.as_str();
+    let (mount, path) = match context.stage.filled() {
+        Some(stage) if on_execute_api => target::split_stage(path, stage).unwrap_or(("", path)),
+        _ => ("", path),
+    };
+    let query = event.raw_query.as_str();
+    let mut said = String::with_capacity(path.len() + query.len() + 16);
+    match function_url {
+        true => target::push_path(&mut said, path),
+        false => target::push_decoded_path(&mut said, path),
+    }
+    target::push_query(&mut said, query);
+
+    Said {
+        shape: if on_execute_api { &Shape::HTTP_2 } else { &Shape::FUNCTION_URL },
+        method: context.http.method.as_str(),
+        target: said,
+        mount,
+        client_ip: forwarded::address(context.http.source_ip.as_str()),
+        scheme: forwarded::scheme(&headers, Scheme::Https),
+        domain: context.domain.filled(),
+        headers,
+    }
+}

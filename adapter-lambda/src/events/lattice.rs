@@ -1,0 +1,38 @@
+//! VPC Lattice with event structure 2.0.
+//!
+//! Headers and query are maps of lists. Where the path comes with its query, that is the client's own;
+//! the map, which is decoded, counts only where it does not.
+
+use anyhost_core::Scheme;
+use bytes::Bytes;
+
+use super::json::{Event, Texts};
+use super::{Said, forwarded, headers, target};
+use crate::answers::Shape;
+
+pub(super) fn read<'e>(event: &'e Event<'_>, raw: &Bytes) -> Said<'e> {
+    let mut headers = headers::of(&event.headers, raw);
+    headers::join_cookies(&mut headers, &Texts::default());
+
+    let (path, query) = match event.path.as_str().split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (event.path.as_str(), None),
+    };
+    let mut said = String::with_capacity(path.len() + 128);
+    target::push_path(&mut said, path);
+    match query {
+        Some(query) => target::push_query(&mut said, query),
+        None => target::push_decoded_pairs(&mut said, &event.query),
+    }
+
+    Said {
+        shape: &Shape::LATTICE,
+        method: event.method.as_str(),
+        target: said,
+        mount: "",
+        client_ip: forwarded::last_address(&headers),
+        scheme: forwarded::scheme(&headers, Scheme::Https),
+        domain: None,
+        headers,
+    }
+}

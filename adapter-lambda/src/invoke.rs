@@ -1,0 +1,225 @@
+//! One invocation: from its event to its answer.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Once;
+use std::time::Duration;
+
+use anyhost_core::{App, Body, Context, Error, Failure, Host, Response, answer, refuse};
+use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt;
+use http::header::CONTENT_LENGTH;
+use http::{Method, StatusCode};
+use http_body_util::BodyExt;
+use lambda_http::lambda_runtime::Diagnostic;
+use tokio::time::{Instant, timeout_at};
+
+use crate::answers::{Shape, Streamed, TooLarge, buffered};
+use crate::environment::ResponseMode;
+use crate::events::{Translated, translate};
+use crate::life::{Started, diagnostic};
+use crate::logs::{self, Current};
+use crate::runtime_api::{Delivered, Invocation, RuntimeApi};
+
+/// What became of an invocation, for the process.
+pub(crate) enum Outcome {
+    /// It was answered, or failed, and the next may come.
+    Answered,
+    /// The App could not be started: there is nobody to answer anything.
+    NeverStarted(Failure),
+}
+
+/// Answers one invocation.
+pub(crate) async fn invoke<A: App>(
+    host: &Host,
+    mode: ResponseMode,
+    started: &Started<A>,
+    api: &mut RuntimeApi,
+    invocation: Invocation,
+) -> Outcome {
+    let current = Current { request_id: invocation.id.clone(), trace: invocation.trace.clone() };
+    logs::within(current, handle(host, mode, started, api, &invocation)).await
+}
+
+async fn handle<A: App>(
+    host: &Host,
+    mode: ResponseMode,
+    started: &Started<A>,
+    api: &mut RuntimeApi,
+    invocation: &Invocation,
+) -> Outcome {
+    let give_up = invocation.deadline.map(give_up);
+    let mut context =
+        Context::new(invocation.id.as_str()).with_trace_parent(invocation.trace_parent());
+    if let Some(give_up) = give_up {
+        context = context.with_deadline(give_up);
+    }
+    let Translated { shape, method, context, request } = match translate(&invocation.event, context)
+    {
+        Ok(translated) => translated,
+        Err(error) => {
+            tracing::error!("{error}");
+            let error =
+                Diagnostic { error_type: error.kind().into(), error_message: error.to_string() };
+            api.fail(invocation, &error).await;
+            return Outcome::Answered;
+        }
+    };
+    let exchange = Exchange { shape, method, context, give_up: give_up.map(Instant::from_std) };
+
+    let app = match exchange.in_time(started.app()).await {
+        Some(Ok(app)) => app,
+        Some(Err(failure)) => {
+            let failure = Failure::new(failure.exit(), failure);
+            api.fail(invocation, &diagnostic(&failure)).await;
+            return Outcome::NeverStarted(failure);
+        }
+        None => {
+            exchange.send(api, invocation, exchange.too_late()).await;
+            return Outcome::Answered;
+        }
+    };
+    let response = match request {
+        Ok(request) => {
+            let response = answer(app, host.max_body(), request);
+            exchange.in_time(response).await.unwrap_or_else(|| exchange.too_late())
+        }
+        Err(error) => exchange.refuse(error),
+    };
+    if mode == ResponseMode::Streaming && exchange.streams() {
+        let (parts, body) = response.into_parts();
+        let streamed = Streamed::new(&parts, body, &invocation.id, exchange.give_up);
+        api.stream(invocation, streamed).await;
+    } else {
+        exchange.send(api, invocation, response).await;
+    }
+    Outcome::Answered
+}
+
+/// One request and its response, and by when.
+struct Exchange {
+    shape: &'static Shape,
+    method: Method,
+    context: Context,
+    give_up: Option<Instant>,
+}
+
+impl Exchange {
+    /// Waits for something until it is time to give up.
+    async fn in_time<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        match self.give_up {
+            Some(give_up) => timeout_at(give_up, work).await.ok(),
+            None => Some(work.await),
+        }
+    }
+
+    fn too_late(&self) -> Response {
+        self.refuse(Error::new(
+            StatusCode::GATEWAY_TIMEOUT,
+            "the function's time was up before the response was ready",
+        ))
+    }
+
+    fn refuse(&self, error: Error) -> Response {
+        refuse(&self.method, &self.context, error)
+    }
+
+    fn streams(&self) -> bool {
+        if !self.shape.streams {
+            static SAID: Once = Once::new();
+            SAID.call_once(|| {
+                tracing::warn!(
+                    "RESPONSE_MODE is streaming, but {} takes no streams: its answers are sent in one \
+                     piece",
+                    self.shape.name
+                );
+            });
+        }
+        self.shape.streams
+    }
+
+    /// Sends a response in one piece, or why it cannot be sent.
+    async fn send(&self, api: &mut RuntimeApi, invocation: &Invocation, response: Response) {
+        let answer = self.encode(response).await;
+        if api.respond(invocation, answer).await == Delivered::TooLarge {
+            let answer = self.encode(self.refuse(too_large_for_lambda())).await;
+            api.respond(invocation, answer).await;
+        }
+    }
+
+    async fn encode(&self, response: Response) -> Bytes {
+        let response = match self.whole(response).await {
+            Ok(response) => response,
+            Err(error) => self.refuse(error),
+        };
+        let (mut parts, body) = response.into_parts();
+        // Whole by now; a problem always was.
+        let body = body.into_full().unwrap_or_default();
+        if self.method != Method::HEAD {
+            parts.headers.remove(CONTENT_LENGTH);
+        }
+        match buffered(self.shape, &parts, &body) {
+            Ok(answer) => answer.into(),
+            Err(TooLarge { size, limit }) => {
+                let cause = format!(
+                    "the response is {size} bytes as {} takes it, over its limit of {limit}",
+                    self.shape.name
+                );
+                let (parts, body) = self.refuse(Error::internal(cause)).into_parts();
+                let body = body.into_full().unwrap_or_default();
+                // A problem is a few hundred bytes.
+                buffered(self.shape, &parts, &body).unwrap_or_default().into()
+            }
+        }
+    }
+
+    /// Reads a streamed body to its end, as far as an answer in one piece may go.
+    async fn whole(&self, response: Response) -> Result<Response, Error> {
+        let (parts, body) = response.into_parts();
+        let stream = match body.into_full() {
+            Ok(whole) => return Ok(Response::from_parts(parts, Body::from(whole))),
+            Err(stream) => stream,
+        };
+        // A body that panics is dropped; nothing of ours is shared with it.
+        let read = AssertUnwindSafe(collect(stream, self.shape.limit)).catch_unwind();
+        let read = match self.context.deadline() {
+            Some(deadline) => self.in_time(anyhost_core::within(deadline, read)).await,
+            None => Some(read.await),
+        };
+        match read {
+            Some(Ok(Ok(bytes))) => Ok(Response::from_parts(parts, Body::from(bytes))),
+            Some(Ok(Err(error))) => Err(error),
+            Some(Err(_)) => Err(Error::internal("the response's body panicked")),
+            None => Ok(self.too_late()),
+        }
+    }
+}
+
+async fn collect(mut stream: Body, limit: usize) -> Result<Bytes, Error> {
+    let mut bytes = BytesMut::new();
+    while let Some(frame) = stream.frame().await {
+        // Trailers cannot travel in one piece and are dropped.
+        let Ok(data) = frame.map_err(Error::internal)?.into_data() else { continue };
+        bytes.extend_from_slice(&data);
+        if bytes.len() > limit {
+            let size = bytes.len();
+            let cause = format!(
+                "the response is at least {size} bytes long, over the limit of {limit} for an answer \
+                 in one piece"
+            );
+            return Err(Error::internal(cause));
+        }
+    }
+    Ok(bytes.freeze())
+}
+
+fn too_large_for_lambda() -> Error {
+    Error::internal("Lambda did not take the response: it is too large")
+}
+
+/// When to give up, so that an answer still arrives: a tenth of the time before the deadline, at least 25
+/// and at most 500 ms.
+fn give_up(deadline: std::time::Instant) -> std::time::Instant {
+    let left = deadline.saturating_duration_since(std::time::Instant::now());
+    let margin = (left / 10).clamp(Duration::from_millis(25), Duration::from_millis(500));
+    deadline.checked_sub(margin).unwrap_or(deadline)
+}

@@ -1,0 +1,163 @@
+//! The life of a Lambda environment: init, one invocation after the other, and the end.
+
+mod signals;
+mod started;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhost_core::{App, Exit, Failure, Host, Phase};
+use lambda_http::lambda_runtime::Diagnostic;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::environment::Configuration;
+use crate::invoke::{self, Outcome};
+use crate::runtime_api::{Backoff, Endpoint, Fault, RuntimeApi, register};
+use signals::Signals;
+pub(crate) use started::Started;
+
+/// Serves until Lambda says stop or the Runtime API is gone.
+///
+/// # Errors
+/// [`Failure`] with the exit code of the phase that failed. Lambda has been told of a failed start.
+pub(crate) async fn serve<A: App>(
+    host: Host,
+    configuration: Configuration,
+    endpoint: Endpoint,
+) -> Result<(), Failure> {
+    let mut signals = Signals::new()?;
+    let begun = Instant::now();
+    let started = Arc::new(Started::<A>::begin(host.clone()));
+    let init = async {
+        let start = async {
+            match configuration.init_budget {
+                Some(budget) => timeout_at(begun + budget, started.app()).await.ok(),
+                None => Some(started.app().await),
+            }
+        };
+        tokio::join!(start, register(&endpoint)).0
+    };
+    let outcome = tokio::select! {
+        outcome = init => outcome,
+        () = signals.next() => {
+            host.life().advance(Phase::Draining);
+            return stop(&host, &started).await;
+        }
+    };
+    match outcome {
+        Some(Ok(_)) => host.life().advance(Phase::Ready),
+        Some(Err(failure)) => {
+            let failure = Failure::new(failure.exit(), failure);
+            RuntimeApi::new(endpoint).fail_init(&diagnostic(&failure)).await;
+            return Err(failure);
+        }
+        None => tracing::warn!(
+            "the start takes longer than Lambda's init allows; it goes on in the first invocation"
+        ),
+    }
+
+    let mut workers = JoinSet::new();
+    for _ in 0..configuration.concurrency {
+        let api = RuntimeApi::new(endpoint.clone());
+        workers.spawn(work(host.clone(), configuration.mode, Arc::clone(&started), api));
+    }
+    let mut ended = Ok(());
+    loop {
+        tokio::select! {
+            worker = workers.join_next() => match worker {
+                None => break,
+                Some(worker) => {
+                    // One that cannot go on speaks for all: there is but one Runtime API.
+                    host.life().advance(Phase::Draining);
+                    let outcome = worker
+                        .unwrap_or_else(|panic| Err(Failure::new(Exit::Start, panic)));
+                    ended = ended.and(outcome);
+                }
+            },
+            () = signals.next() => {
+                if host.life().phase() < Phase::Draining {
+                    host.life().advance(Phase::Draining);
+                } else {
+                    workers.abort_all();
+                    ended = Err(Failure::new(Exit::Aborted, "stopped by a second signal"));
+                }
+            }
+        }
+    }
+    let stopped = stop(&host, &started).await;
+    ended.and(stopped)
+}
+
+/// A failure as Lambda is told of it.
+pub(crate) fn diagnostic(failure: &Failure) -> Diagnostic {
+    let kind = match failure.exit() {
+        Exit::Config => "Runtime.InvalidConfiguration",
+        Exit::Unavailable => "Runtime.DependencyUnavailable",
+        _ => "Runtime.StartFailed",
+    };
+    Diagnostic { error_type: kind.into(), error_message: failure.to_string() }
+}
+
+/// Takes one invocation after the other until the process drains.
+async fn work<A: App>(
+    host: Host,
+    mode: crate::environment::ResponseMode,
+    started: Arc<Started<A>>,
+    mut api: RuntimeApi,
+) -> Result<(), Failure> {
+    let mut backoff = Backoff::default();
+    loop {
+        let next = tokio::select! {
+            biased;
+            next = api.next() => next,
+            () = host.life().reached(Phase::Draining) => return Ok(()),
+        };
+        match next {
+            Ok(invocation) => {
+                backoff.reset();
+                let _running = host.life().enter();
+                if host.concurrency() == 1 {
+                    // The process may have been frozen since the last invocation.
+                    host.epoch().advance();
+                }
+                match invoke::invoke(&host, mode, &started, &mut api, invocation).await {
+                    Outcome::Answered => {}
+                    Outcome::NeverStarted(failure) => return Err(failure),
+                }
+            }
+            Err(Fault::NoEvent) => {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            Err(fault) => {
+                tracing::warn!("{fault}");
+                let again = tokio::select! {
+                    again = backoff.wait() => again,
+                    () = host.life().reached(Phase::Draining) => return Ok(()),
+                };
+                if !again {
+                    return Err(Failure::new(Exit::Unavailable, fault));
+                }
+            }
+        }
+    }
+}
+
+/// Ends what the App began, within the grace.
+async fn stop<A: App>(host: &Host, started: &Started<A>) -> Result<(), Failure> {
+    let end = Instant::now() + host.grace();
+    if let Some(app) = started.if_started()
+        // Half of the time, so that a stop that hangs does not cost the databases theirs.
+        && timeout(host.grace() / 2, app.stop()).await.is_err()
+    {
+        tracing::warn!("the App's stop took too long and was given up");
+    }
+    let left = end.saturating_duration_since(Instant::now());
+    // A little less than what is left, so that this ends by itself.
+    let within = left.saturating_sub(Duration::from_millis(20));
+    if timeout_at(end, host.databases().close(within)).await.is_err() {
+        tracing::warn!("the databases could not be closed in time");
+    }
+    host.life().advance(Phase::Stopped);
+    Ok(())
+}

@@ -1,0 +1,37 @@
+//! An App that has been started, or is just being.
+
+use anyhost_core::{App, Exit, Failure, Host, start};
+use tokio::sync::{Mutex, OnceCell};
+use tokio::task::JoinHandle;
+
+/// An App and its start, which may outlast Lambda's init and end in the first invocation.
+#[derive(Debug)]
+pub(crate) struct Started<A> {
+    task: Mutex<JoinHandle<Result<A, Failure>>>,
+    outcome: OnceCell<Result<A, Failure>>,
+}
+
+impl<A: App> Started<A> {
+    /// Begins the start.
+    pub(crate) fn begin(host: Host) -> Self {
+        let task = tokio::spawn(async move { start::<A>(&host).await });
+        Self { task: Mutex::new(task), outcome: OnceCell::new() }
+    }
+
+    /// The App, once it has started.
+    pub(crate) async fn app(&self) -> Result<&A, &Failure> {
+        let outcome = self.outcome.get_or_init(async || {
+            // The handle stays where it is: whoever waits here may give up, and another go on waiting.
+            match (&mut *self.task.lock().await).await {
+                Ok(outcome) => outcome,
+                Err(error) => Err(Failure::new(Exit::Start, error)),
+            }
+        });
+        outcome.await.as_ref()
+    }
+
+    /// The App, where its start is over and went well.
+    pub(super) fn if_started(&self) -> Option<&A> {
+        self.outcome.get()?.as_ref().ok()
+    }
+}

@@ -1,0 +1,126 @@
+//! What the process writes about itself: one line an event on stdout, in the form Lambda asks for.
+
+mod line;
+mod value;
+
+use std::panic;
+
+use anyhost_core::{ConfigError, Settings};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use line::Line;
+pub(crate) use line::{Current, within};
+
+/// What is logged and how.
+#[derive(Debug)]
+pub(crate) struct Logs {
+    format: Format,
+    filter: Targets,
+}
+
+/// The shape of a log line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Text,
+    Json,
+}
+
+impl Logs {
+    /// The level of `AWS_LAMBDA_LOG_LEVEL`, else of `LOG_LEVEL` (default `info`; there also directives
+    /// such as `info,sqlx=debug`), in the format of `AWS_LAMBDA_LOG_FORMAT`, else of `LOG_FORMAT` (`text`
+    /// or `json`, default text).
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the variable that is wrong.
+    pub(crate) fn of(settings: &Settings) -> Result<Self, ConfigError> {
+        let (variable, format) = first(settings, "AWS_LAMBDA_LOG_FORMAT", "LOG_FORMAT", "text");
+        let format = match format.to_ascii_lowercase().as_str() {
+            "text" => Format::Text,
+            "json" => Format::Json,
+            _ => {
+                let problem = format!("expected text or json, found {format:?}");
+                return Err(ConfigError::new(variable, problem));
+            }
+        };
+        let (variable, level) = first(settings, "AWS_LAMBDA_LOG_LEVEL", "LOG_LEVEL", "info");
+        let level = level.to_ascii_lowercase().replace("fatal", "error");
+        let filter = level.parse().ok().filter(|_| is_filter(&level)).ok_or_else(|| {
+            let problem = "expected off, fatal, error, warn, info, debug or trace";
+            ConfigError::new(variable, format!("{problem}, found {level:?}"))
+        })?;
+        Ok(Self { format, filter })
+    }
+
+    /// Begins to log, panics among it. A process that logs already goes on as it does.
+    pub(crate) fn begin(self) {
+        let lines = fmt::layer().event_format(Line { json: self.format == Format::Json });
+        let begun = match self.format {
+            Format::Text => tracing_subscriber::registry().with(self.filter).with(lines).try_init(),
+            Format::Json => tracing_subscriber::registry()
+                .with(self.filter)
+                .with(lines.fmt_fields(fmt::format::JsonFields::new()))
+                .try_init(),
+        };
+        if begun.is_err() {
+            tracing::debug!("logging was set up already");
+            return;
+        }
+        panic::set_hook(Box::new(|panic| {
+            let message = panic.payload_as_str().unwrap_or("a panic without a message");
+            let place = panic.location().map(ToString::to_string).unwrap_or_default();
+            tracing::error!(place, "panicked: {message}");
+        }));
+    }
+}
+
+fn first<'s>(
+    settings: &'s Settings,
+    variable: &'static str,
+    other: &'static str,
+    default: &'s str,
+) -> (&'static str, &'s str) {
+    match (settings.text(variable), settings.text(other)) {
+        (Some(text), _) => (variable, text),
+        (None, Some(text)) => (other, text),
+        (None, None) => (other, default),
+    }
+}
+
+/// tracing takes any word for a target: `LOG_LEVEL=verbose` would silence everything but that target.
+fn is_filter(text: &str) -> bool {
+    text.split(',').all(|part| {
+        part.contains('=')
+            || ["off", "error", "warn", "info", "debug", "trace"].contains(&part.trim())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lambda_says_comes_first() {
+        let settings = Settings::from_pairs([
+            ("AWS_LAMBDA_LOG_FORMAT", "JSON"),
+            ("LOG_FORMAT", "text"),
+            ("AWS_LAMBDA_LOG_LEVEL", "FATAL"),
+            ("LOG_LEVEL", "info,sqlx=debug"),
+        ]);
+        let logs = Logs::of(&settings).expect("valid");
+        assert_eq!(logs.format, Format::Json);
+        assert_eq!(logs.filter.to_string(), "error");
+    }
+
+    #[test]
+    fn a_level_that_is_none_names_its_variable() {
+        for variable in ["AWS_LAMBDA_LOG_LEVEL", "LOG_LEVEL", "AWS_LAMBDA_LOG_FORMAT", "LOG_FORMAT"]
+        {
+            let error =
+                Logs::of(&Settings::from_pairs([(variable, "verbose")])).expect_err("wrong");
+            assert!(error.to_string().starts_with(&format!("{variable}: expected ")), "{error}");
+        }
+    }
+}

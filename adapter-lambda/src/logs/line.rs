@@ -1,0 +1,106 @@
+//! One log line, as text or as the JSON that Lambda's log tools read.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
+use tracing_subscriber::registry::LookupSpan;
+
+use super::value::Fields;
+
+/// The invocation that a line belongs to.
+#[derive(Clone, Debug)]
+pub(crate) struct Current {
+    pub(crate) request_id: String,
+    pub(crate) trace: Option<String>,
+}
+
+tokio::task_local! {
+    static CURRENT: Current;
+}
+
+/// Runs a future whose lines belong to an invocation.
+pub(crate) async fn within<F: Future>(current: Current, future: F) -> F::Output {
+    CURRENT.scope(current, future).await
+}
+
+/// How a line is written.
+pub(super) struct Line {
+    pub(super) json: bool,
+}
+
+impl<S, N> FormatEvent<S, N> for Line
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        ctx: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        let Fields { message, mut others } = fields;
+        let current = CURRENT.try_with(Clone::clone).ok();
+        // The id of an invocation has one name, whoever says it.
+        let said = others.remove("request_id");
+        let id = match (&current, said) {
+            (_, Some(Value::String(id))) => Some(id),
+            (Some(current), _) => Some(current.request_id.clone()),
+            (None, _) => None,
+        };
+        let level = event.metadata().level();
+        let spans: Vec<(&str, String)> = ctx
+            .event_scope()
+            .into_iter()
+            .flat_map(|scope| scope.from_root())
+            .map(|span| {
+                let extensions = span.extensions();
+                let fields = extensions.get::<FormattedFields<N>>();
+                (span.name(), fields.map(|fields| fields.fields.clone()).unwrap_or_default())
+            })
+            .collect();
+        if self.json {
+            let trace = current.and_then(|current| current.trace);
+            let mut line = Map::new();
+            let now = OffsetDateTime::now_utc();
+            line.insert("timestamp".into(), now.format(&Rfc3339).unwrap_or_default().into());
+            line.insert("level".into(), level.as_str().into());
+            line.insert("message".into(), message.into());
+            line.insert("target".into(), event.metadata().target().into());
+            line.extend(id.map(|id| ("requestId".into(), id.into())));
+            line.extend(trace.map(|trace| ("traceId".into(), trace.into())));
+            for (name, value) in others {
+                line.entry(name).or_insert(value);
+            }
+            if !spans.is_empty() {
+                let spans = spans.into_iter().map(|(name, fields)| {
+                    let mut span: Map<String, Value> =
+                        serde_json::from_str(&fields).unwrap_or_default();
+                    span.insert("name".into(), name.into());
+                    Value::Object(span)
+                });
+                line.insert("spans".into(), spans.collect());
+            }
+            return writeln!(writer, "{}", Value::Object(line));
+        }
+        write!(writer, "{level:<5} ", level = Level::as_str(level))?;
+        for (name, fields) in spans {
+            write!(writer, "{name}{{{fields}}}: ")?;
+        }
+        write!(writer, "{message}")?;
+        for (name, value) in others {
+            write!(writer, " {name}={value}")?;
+        }
+        match id {
+            Some(id) => writeln!(writer, " request_id={id}"),
+            None => writeln!(writer),
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! The one call in a program's `main`.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhost_core::{App, Exit, Failure, Host, Paradigm, Settings, Verb, check, migrate};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::environment::{self, Configuration};
+use crate::logs::Logs;
+use crate::{life, runtime_api};
+
+/// The time a stop may take: Lambda gives 500 ms to an environment with an internal extension, and on
+/// some paths only 300 of them to the runtime.
+const GRACE: Duration = Duration::from_millis(250);
+
+/// Runs an App on AWS Lambda until Lambda says stop.
+///
+/// The program's first word is a verb: `serve` (the default), `migrate`, or `check`. Everything else is
+/// read from the environment, as the crate's documentation lists it.
+///
+/// What it returns is the reason the process ends, as an exit code that tells the phases of its life
+/// apart; the one line that explains it has been written to stderr.
+#[must_use = "the exit code is to be returned from `main`"]
+pub fn run<A: App>() -> ExitCode {
+    let (words, settings) = environment::read();
+    match Verb::parse(words).and_then(|verb| carry_out::<A>(verb, settings)) {
+        Ok(()) => Exit::Done.into(),
+        Err(failure) => {
+            say(&failure);
+            failure.exit().into()
+        }
+    }
+}
+
+fn carry_out<A: App>(verb: Verb, settings: Settings) -> Result<(), Failure> {
+    match verb {
+        Verb::Serve => serve::<A>(settings),
+        Verb::Migrate => {
+            let (host, _) = prepare(settings)?;
+            in_runtime(&runtime(1)?, migrate::<A>(&host))
+        }
+        Verb::Check => {
+            let (host, _) = prepare(settings)?;
+            let report = in_runtime(&runtime(1)?, check::<A>(&host))?;
+            #[expect(clippy::print_stdout, reason = "this is what the verb is for")]
+            {
+                print!("{report}");
+            }
+            Ok(())
+        }
+    }
+}
+
+fn serve<A: App>(settings: Settings) -> Result<(), Failure> {
+    let endpoint = Configuration::endpoint(&settings)?;
+    let prepared = prepare(settings);
+    let runtime =
+        runtime(prepared.as_ref().map_or(1, |(_, configuration)| configuration.concurrency))?;
+    let outcome = runtime.block_on(async {
+        match prepared {
+            Ok((host, configuration)) => life::serve::<A>(host, configuration, endpoint).await,
+            Err(failure) => {
+                let mut api = runtime_api::RuntimeApi::new(endpoint);
+                api.fail_init(&life::diagnostic(&failure)).await;
+                Err(failure)
+            }
+        }
+    });
+    // What still blocks a thread is not waited for: Lambda would not wait either.
+    runtime.shutdown_background();
+    outcome
+}
+
+/// Everything that a wrong setting can stop, before anything is started.
+fn prepare(settings: Settings) -> Result<(Host, Configuration), Failure> {
+    Logs::of(&settings)?.begin();
+    let configuration = Configuration::of(&settings)?;
+    let instance = settings.text("AWS_LAMBDA_LOG_STREAM_NAME").map(str::to_owned);
+    let mut host = Host::builder(Paradigm::Serverless, "lambda")
+        .concurrency(configuration.concurrency)
+        .grace(GRACE)
+        .settings(settings);
+    if let Some(instance) = instance {
+        host = host.instance(instance);
+    }
+    Ok((host.build()?, configuration))
+}
+
+fn in_runtime<T>(
+    runtime: &Runtime,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    runtime.block_on(work)
+}
+
+/// One thread where one request runs at a time: more would only cost memory and time at the start.
+fn runtime(concurrency: usize) -> Result<Runtime, Failure> {
+    let mut builder = match concurrency {
+        1 => Builder::new_current_thread(),
+        _ => Builder::new_multi_thread(),
+    };
+    builder
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Exit::Bind, format!("no runtime: {error}")))
+}
+
+#[expect(clippy::print_stderr, reason = "the last word of a process belongs on stderr")]
+fn say(failure: &Failure) {
+    eprintln!("{failure}");
+}

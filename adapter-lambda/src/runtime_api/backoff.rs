@@ -1,0 +1,38 @@
+//! How often and how soon a request to the Runtime API is tried again.
+
+use std::time::Duration;
+
+/// The first wait; each later one is twice as long.
+const FIRST: Duration = Duration::from_millis(50);
+
+/// How many times a request is tried again: the last after 50 + 100 + 200 + 400 + 800 ms, all in all little
+/// more than 1.5 seconds. An API that is away for longer does not come back for this process.
+const TRIES: u32 = 5;
+
+/// A bounded number of ever longer waits.
+#[derive(Debug, Default)]
+pub(crate) struct Backoff {
+    tried: u32,
+}
+
+impl Backoff {
+    /// Waits for the next try; false where there is none left.
+    pub(crate) async fn wait(&mut self) -> bool {
+        if self.tried == TRIES {
+            return false;
+        }
+        tokio::time::sleep(FIRST * 2_u32.pow(self.tried)).await;
+        self.tried += 1;
+        true
+    }
+
+    /// Starts anew, after a success.
+    pub(crate) fn reset(&mut self) {
+        self.tried = 0;
+    }
+
+    /// Whether anything was tried again.
+    pub(crate) fn tried(&self) -> bool {
+        self.tried > 0
+    }
+}

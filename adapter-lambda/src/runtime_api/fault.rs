@@ -1,0 +1,41 @@
+//! What can go wrong between this process and the Runtime API.
+
+use std::fmt;
+
+use http::StatusCode;
+
+/// A request to the Runtime API that failed.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// No connection.
+    Connect(std::io::Error),
+    /// The connection broke, or what came was no HTTP.
+    Http(hyper::Error),
+    /// A status that is none of the API's.
+    Status(StatusCode),
+    /// An event without a header that is needed.
+    Missing(&'static str),
+    /// There is no event just now.
+    NoEvent,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the Lambda Runtime API ")?;
+        match self {
+            Self::Connect(error) => write!(f, "cannot be reached: {error}"),
+            Self::Http(error) => {
+                write!(f, "broke the connection: {error}")?;
+                match std::error::Error::source(error) {
+                    Some(cause) => write!(f, ": {cause}"),
+                    None => Ok(()),
+                }
+            }
+            Self::Status(status) => write!(f, "answered {status}"),
+            Self::Missing(header) => write!(f, "sent an event without {header}"),
+            Self::NoEvent => f.write_str("has no event"),
+        }
+    }
+}
+
+impl std::error::Error for Fault {}
