@@ -1,6 +1,7 @@
 //! One connection from its first byte to its last: who drives it, and what ends it.
 
 mod conn;
+mod framing;
 mod io;
 
 use std::future::poll_fn;

@@ -2,11 +2,12 @@
 
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use actix_http::body::{BodySize, MessageBody};
 use anyhost_core::{Body, BodyError, Life};
 use bytes::Bytes;
+use http_body::Frame;
 
 use super::upload::Upload;
 use crate::connection::Conn;
@@ -43,7 +44,11 @@ pub(crate) struct Outgoing {
 enum Kind {
     Done,
     Whole(Bytes),
-    Stream(Body),
+    Stream {
+        body: Body,
+        /// Bytes that are announced and not yet sent.
+        left: Option<u64>,
+    },
     Failed(BodyError),
 }
 
@@ -65,8 +70,9 @@ impl Outgoing {
                 Self { kind: Kind::Whole(bytes), size, upload, _active: active }
             }
             Err(body) => {
-                let size = body.len().or(declared).map_or(BodySize::Stream, BodySize::Sized);
-                Self { kind: Kind::Stream(body), size, upload, _active: active }
+                let left = body.len().or(declared);
+                let size = left.map_or(BodySize::Stream, BodySize::Sized);
+                Self { kind: Kind::Stream { body, left }, size, upload, _active: active }
             }
         }
     }
@@ -99,23 +105,39 @@ impl MessageBody for Outgoing {
                         return Poll::Ready(Some(Ok(piece)));
                     }
                 }
-                Kind::Stream(body) => {
-                    match http_body::Body::poll_frame(Pin::new(body), cx) {
-                        Poll::Pending => return Poll::Pending,
-                        Poll::Ready(None) => this.kind = Kind::Done,
-                        Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                Kind::Stream { left: Some(0), .. } => this.kind = Kind::Done,
+                Kind::Stream { body, left } => {
+                    let frame = ready!(http_body::Body::poll_frame(Pin::new(body), cx));
+                    let failed = match frame.map(|frame| frame.map(Frame::into_data)) {
+                        Some(Ok(Ok(mut data))) => {
+                            if let Some(left) = left {
+                                data.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
+                                *left -= data.len() as u64;
+                            }
                             // An empty chunk would end the body.
-                            Ok(data) if !data.is_empty() => return Poll::Ready(Some(Ok(data))),
-                            // Trailers are one of the things that this door does not carry.
-                            _ => {}
-                        },
-                        Poll::Ready(Some(Err(error))) => {
-                            // What was sent before goes out first; then the connection breaks off.
-                            this.kind = Kind::Failed(error);
-                            cx.waker().wake_by_ref();
-                            return Poll::Pending;
+                            if data.is_empty() {
+                                continue;
+                            }
+                            return Poll::Ready(Some(Ok(data)));
                         }
-                    }
+                        // Trailers are one of the things that this door does not carry.
+                        Some(Ok(Err(_))) => continue,
+                        Some(Err(error)) => error,
+                        None => match left {
+                            None | Some(0) => {
+                                this.kind = Kind::Done;
+                                continue;
+                            }
+                            Some(left) => {
+                                let missing = format!("{left} bytes less than it announced");
+                                BodyError::other(missing)
+                            }
+                        },
+                    };
+                    // What came before goes out first; then the connection breaks off.
+                    this.kind = Kind::Failed(failed);
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
                 }
                 Kind::Failed(_) => {
                     let Kind::Failed(error) = std::mem::replace(&mut this.kind, Kind::Done) else {

@@ -61,9 +61,9 @@ impl Upload {
         (Self { payload: Some(payload), slot, patience, timer: None, timed_out: false }, reader)
     }
 
-    /// Whether there is no more to hand over.
+    /// Whether there is no more to hand over, or nobody to take it.
     pub(super) fn done(&self) -> bool {
-        self.payload.is_none()
+        self.payload.is_none() || self.slot.lock().abandoned
     }
 
     /// Whether the client stopped sending while the App waited.

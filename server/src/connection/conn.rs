@@ -39,6 +39,8 @@ pub(crate) struct Conn {
     stuck_since: Cell<Option<Instant>>,
     gone_since: Cell<Option<Instant>>,
     timed_out: Cell<bool>,
+    /// Reading waits for the end of a request.
+    paused: Cell<bool>,
     closing: Cell<Option<Instant>>,
     waker: RefCell<Option<Waker>>,
 }
@@ -71,6 +73,7 @@ impl Conn {
             stuck_since: Cell::new(None),
             gone_since: Cell::new(None),
             timed_out: Cell::new(false),
+            paused: Cell::new(false),
             closing: Cell::new(None),
             waker: RefCell::new(None),
         }
@@ -93,6 +96,14 @@ impl Conn {
     pub(crate) fn end(&self) {
         self.active.set(self.active.get() - 1);
         self.idle_since.set(Instant::now());
+        if self.paused.replace(false) {
+            self.wake();
+        }
+    }
+
+    /// Nothing more is read until a request has ended.
+    pub(super) fn pause(&self) {
+        self.paused.set(true);
     }
 
     /// Whether a request is being answered.
@@ -140,6 +151,10 @@ impl Conn {
     /// Closes the connection as soon as nothing is lost by it.
     pub(crate) fn close(&self) {
         self.closing.set(Some(Instant::now()));
+        self.wake();
+    }
+
+    fn wake(&self) {
         if let Some(waker) = &*self.waker.borrow() {
             waker.wake_by_ref();
         }

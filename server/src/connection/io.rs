@@ -9,10 +9,15 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::Conn;
+use super::framing::Framing;
 
 /// What a client whose head does not come in time is told.
 const REQUEST_TIMEOUT: &[u8] =
     b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+
+/// How far a client may be ahead of its answers. actix's dispatcher spins once its buffer of 128 KiB is
+/// full of requests that it cannot begin.
+const AHEAD: usize = 16 * 1024;
 
 /// The socket under a connection.
 #[derive(Debug)]
@@ -24,12 +29,13 @@ pub(crate) enum Transport {
 /// The socket of a connection as the HTTP dispatcher sees it.
 pub(crate) struct Io {
     transport: Transport,
+    framing: Framing,
     pub(crate) conn: Rc<Conn>,
 }
 
 impl Io {
     pub(crate) fn new(transport: Transport, conn: Rc<Conn>) -> Self {
-        Self { transport, conn }
+        Self { transport, framing: Framing::default(), conn }
     }
 }
 
@@ -46,9 +52,17 @@ impl AsyncRead for Io {
             }
             return Poll::Ready(Ok(()));
         }
+        let busy = self.conn.busy();
+        if busy && self.framing.ahead() >= AHEAD {
+            // The end of the request wakes the task that reads.
+            self.conn.pause();
+            return Poll::Pending;
+        }
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.transport).poll_read(cx, buffer))?;
-        if buffer.filled().len() > before {
+        let come = &mut buffer.filled_mut()[before..];
+        if !come.is_empty() {
+            self.framing.watch(come, busy);
             self.conn.received();
         } else if buffer.remaining() > 0 {
             self.conn.peer_closed();

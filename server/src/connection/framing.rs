@@ -1,0 +1,226 @@
+//! Where requests begin and end in the bytes of an HTTP/1.1 connection.
+//!
+//! actix's parser takes a bare line feed for the end of a line. A server in front that does not sees other
+//! headers than we do, and what two servers read differently is how requests are smuggled. So the bytes
+//! are watched on their way to the parser: a bare line feed in a head becomes a zero byte, which the parser
+//! refuses with 400. Knowing where requests end also tells how far a client is ahead of its answers.
+
+use memchr::memchr;
+
+/// Follows the bytes of one connection from request to request.
+#[derive(Debug, Default)]
+pub(super) struct Framing {
+    state: State,
+    /// The beginning of a line whose end has not come.
+    partial: Vec<u8>,
+    /// The line is the first of its head.
+    begun: bool,
+    follows: Follows,
+    ahead: usize,
+}
+
+#[derive(Debug, Default)]
+enum State {
+    #[default]
+    Head,
+    /// Bytes of a body with a length that are to come.
+    Body(u64),
+    ChunkSize,
+    /// Bytes of a chunk and its line end that are to come.
+    Chunk(u64),
+    Trailer,
+    /// From here on nothing is a request: the connection was handed over or is about to be closed.
+    Through,
+}
+
+/// What follows the head that is being read.
+#[derive(Clone, Copy, Debug, Default)]
+enum Follows {
+    #[default]
+    Nothing,
+    Body(u64),
+    Chunks,
+    Through,
+}
+
+impl Framing {
+    /// Watches bytes that have come, and spoils the line end that nobody should send. `busy` says that a
+    /// request was being answered when they came.
+    pub(super) fn watch(&mut self, bytes: &mut [u8], busy: bool) {
+        let mut at = 0;
+        while at < bytes.len() {
+            let rest = &mut bytes[at..];
+            let length = rest.len();
+            let head = matches!(self.state, State::Head);
+            let now = match self.state {
+                State::Through => length,
+                State::Body(left) => {
+                    let now = left.min(length as u64);
+                    self.state = if left == now { State::Head } else { State::Body(left - now) };
+                    now as usize
+                }
+                State::Chunk(left) => {
+                    let now = left.min(length as u64);
+                    self.state =
+                        if left == now { State::ChunkSize } else { State::Chunk(left - now) };
+                    now as usize
+                }
+                State::Head | State::ChunkSize | State::Trailer => match memchr(b'\n', rest) {
+                    Some(end) => {
+                        self.line(&mut rest[..=end]);
+                        end + 1
+                    }
+                    None => {
+                        // The parser refuses a head that is longer than its buffer, so this ends too.
+                        self.partial.extend_from_slice(rest);
+                        length
+                    }
+                },
+            };
+            at += now;
+            self.ahead = if head && busy { self.ahead + now } else { 0 };
+        }
+    }
+
+    /// How many bytes of coming requests have been read while one was being answered.
+    pub(super) fn ahead(&self) -> usize {
+        self.ahead
+    }
+
+    fn line(&mut self, end: &mut [u8]) {
+        let partial = std::mem::take(&mut self.partial);
+        let whole: Vec<u8>;
+        let clean = end.ends_with(b"\r\n") || (end.len() == 1 && partial.ends_with(b"\r"));
+        let line: &[u8] = if partial.is_empty() {
+            end
+        } else {
+            whole = [&partial, &*end].concat();
+            &whole
+        };
+        let line = line.trim_ascii_end();
+        match self.state {
+            State::ChunkSize => {
+                let digits = line.split(|byte| *byte == b';').next().unwrap_or_default();
+                self.state = match number(digits.trim_ascii(), 16) {
+                    Some(0) => State::Trailer,
+                    Some(size) => State::Chunk(size.saturating_add(2)),
+                    // The parser refuses it.
+                    None => State::Through,
+                };
+            }
+            State::Trailer if line.is_empty() => self.state = State::Head,
+            State::Trailer => {}
+            _ if !clean => {
+                if let Some(last) = end.last_mut() {
+                    *last = 0;
+                }
+                self.state = State::Through;
+            }
+            _ if !self.begun => {
+                // Empty lines before a request are skipped.
+                self.begun = !line.is_empty();
+                self.follows = match line {
+                    [b'C', b'O', b'N', b'N', b'E', b'C', b'T', b' ', ..] => Follows::Through,
+                    _ => Follows::Nothing,
+                };
+            }
+            _ if line.is_empty() => {
+                self.begun = false;
+                self.state = match self.follows {
+                    Follows::Nothing | Follows::Body(0) => State::Head,
+                    Follows::Body(length) => State::Body(length),
+                    Follows::Chunks => State::ChunkSize,
+                    Follows::Through => State::Through,
+                };
+            }
+            _ => self.header(line),
+        }
+    }
+
+    fn header(&mut self, line: &[u8]) {
+        // Most names begin with another letter.
+        if !matches!(line[0], b'c' | b'C' | b't' | b'T' | b'u' | b'U') {
+            return;
+        }
+        let Some(colon) = memchr(b':', line) else { return };
+        let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+        if name.eq_ignore_ascii_case(b"content-length") {
+            if let (Follows::Nothing, Some(length)) = (self.follows, number(value, 10)) {
+                self.follows = Follows::Body(length);
+            }
+        } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
+            self.follows = Follows::Chunks;
+        } else if name.eq_ignore_ascii_case(b"upgrade") && value.eq_ignore_ascii_case(b"websocket")
+        {
+            self.follows = Follows::Through;
+        }
+    }
+}
+
+fn number(digits: &[u8], radix: u32) -> Option<u64> {
+    u64::from_str_radix(std::str::from_utf8(digits).ok()?, radix).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the parser gets, fed in one piece and byte by byte.
+    #[track_caller]
+    fn check(sent: &str, expected: &str) {
+        let mut bytes = sent.as_bytes().to_vec();
+        Framing::default().watch(&mut bytes, false);
+        assert_eq!(String::from_utf8_lossy(&bytes), expected);
+        let mut framing = Framing::default();
+        let mut bytes = sent.as_bytes().to_vec();
+        for byte in bytes.chunks_mut(1) {
+            framing.watch(byte, false);
+        }
+        assert_eq!(String::from_utf8_lossy(&bytes), expected, "byte by byte");
+    }
+
+    #[test]
+    fn a_bare_line_feed_in_a_head_is_spoilt() {
+        check("GET / HTTP/1.1\nhost: t\r\n\r\n", "GET / HTTP/1.1\0host: t\r\n\r\n");
+        check("GET / HTTP/1.1\r\nhost: t\n\r\n", "GET / HTTP/1.1\r\nhost: t\0\r\n");
+        check("GET / HTTP/1.1\r\nhost: t\r\n\n", "GET / HTTP/1.1\r\nhost: t\r\n\0");
+        check("\nGET / HTTP/1.1\r\n\r\n", "\0GET / HTTP/1.1\r\n\r\n");
+    }
+
+    #[test]
+    fn a_body_is_left_alone_and_the_next_head_is_not() {
+        let next = "GET /2 HTTP/1.1\nh: t\r\n\r\n";
+        let spoilt = next.replacen('\n', "\0", 1);
+        for request in [
+            "GET / HTTP/1.1\r\n\r\n",
+            "\r\nGET / HTTP/1.1\r\n\r\n",
+            "POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\n",
+            "POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\n\na\nb\n",
+            "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n3;x=1\r\n\na\n\r\nA\r\n0123\n56789\r\n0\r\nx-t: 1\r\n\r\n",
+        ] {
+            check(&format!("{request}{next}"), &format!("{request}{spoilt}"));
+        }
+    }
+
+    #[test]
+    fn what_is_handed_over_is_no_head() {
+        for request in
+            ["CONNECT a:1 HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\nupgrade: websocket\r\n\r\n"]
+        {
+            check(&format!("{request}\n\n"), &format!("{request}\n\n"));
+        }
+    }
+
+    #[test]
+    fn only_bytes_of_coming_requests_are_ahead() {
+        let mut framing = Framing::default();
+        framing.watch(&mut b"POST / HTTP/1.1\r\ncontent-length: 4\r\n\r\n12".to_vec(), false);
+        assert_eq!(framing.ahead(), 0);
+        framing.watch(&mut b"34".to_vec(), true);
+        assert_eq!(framing.ahead(), 0);
+        framing.watch(&mut b"GET / HTTP/1.1\r\n".to_vec(), true);
+        assert_eq!(framing.ahead(), 16);
+        framing.watch(&mut b"\r\n".to_vec(), false);
+        assert_eq!(framing.ahead(), 0);
+    }
+}

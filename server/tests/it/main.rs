@@ -1,0 +1,12 @@
+//! What only a server has: connections, threads, limits and the end.
+
+mod bodies;
+mod client;
+mod drain;
+mod hostile;
+mod memory;
+mod process;
+mod requests;
+mod running;
+#[path = "../../examples/subject.rs"]
+mod subject;

@@ -1,0 +1,142 @@
+//! A server as a process of its own: signals, exit codes, what it prints.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+
+use crate::client::Client;
+
+pub(crate) struct Process {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    pub(crate) address: SocketAddr,
+}
+
+/// The example `subject`, which `cargo test` builds beside this test.
+fn program() -> PathBuf {
+    let own = std::env::current_exe().expect("a test has a file");
+    let built = own.parent().and_then(|deps| deps.parent()).expect("target/<profile>/deps");
+    let program = built.join("examples/subject");
+    assert!(
+        program.exists(),
+        "{} is missing: run `cargo test -p anyhost-server`",
+        program.display()
+    );
+    program
+}
+
+fn command(pairs: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(program());
+    command.env_clear().envs(pairs.iter().copied()).kill_on_drop(true);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+impl Process {
+    pub(crate) async fn with(pairs: &[(&str, &str)]) -> Self {
+        let mut child = command(pairs).spawn().expect("the example runs");
+        let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+        let address = lines.next_line().await.expect("readable").expect("an address");
+        let process = Self { child, lines, address: address.parse().expect("an address") };
+        // The first answer that is not 503 says that the App has started.
+        while process.connect().await.get("/readyz").await.status != 200 {
+            tokio::task::yield_now().await;
+        }
+        process
+    }
+
+    pub(crate) async fn connect(&self) -> Client {
+        Client::connect(self.address).await
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().expect("it runs")
+    }
+
+    pub(crate) async fn signal(&self, name: &str) {
+        let id = self.id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &id]).status().await.expect("kill runs");
+        assert!(sent.success());
+    }
+
+    /// The end of the process, and the lines it printed until then.
+    pub(crate) async fn end(mut self) -> (ExitStatus, Vec<String>) {
+        let mut printed = Vec::new();
+        while let Some(line) = self.lines.next_line().await.expect("readable") {
+            printed.push(line);
+        }
+        (self.child.wait().await.expect("it ends"), printed)
+    }
+}
+
+#[tokio::test]
+async fn either_signal_drains_and_exits_0_with_a_report() {
+    for signal in ["TERM", "INT"] {
+        let process = Process::with(&[]).await;
+        let mut client = process.connect().await;
+        client.send("GET /slow/300 HTTP/1.1\r\nhost: t\r\n\r\n").await;
+        // The answer to another request says that the first was read: one worker may serve both.
+        assert_eq!(process.connect().await.get("/").await.status, 200);
+        process.signal(signal).await;
+        assert_eq!(client.answer().await.text(), "slow");
+        let (status, printed) = process.end().await;
+        assert_eq!(status.code(), Some(0), "{signal}");
+        let report = printed.iter().find(|line| line.contains("\"message\":\"drained\""));
+        let report = report.unwrap_or_else(|| panic!("no report in {printed:#?}"));
+        assert!(report.contains("\"in_flight\":1") && report.contains("\"aborted\":0"), "{report}");
+    }
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_it_at_once() {
+    let process = Process::with(&[("SHUTDOWN_GRACE", "60s")]).await;
+    let mut client = process.connect().await;
+    client.send("GET /slow/600000 HTTP/1.1\r\nhost: t\r\n\r\n").await;
+    assert_eq!(process.connect().await.get("/").await.status, 200);
+    process.signal("TERM").await;
+    // New connections are refused once the drain has begun.
+    while tokio::net::TcpStream::connect(process.address).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    let begun = Instant::now();
+    process.signal("TERM").await;
+    let (status, _) = process.end().await;
+    assert_eq!(status.code(), Some(75));
+    assert!(begun.elapsed() < Duration::from_secs(5));
+}
+
+#[tokio::test]
+async fn work_that_had_to_be_dropped_shows_in_the_exit_code() {
+    let process = Process::with(&[("SHUTDOWN_GRACE", "1s")]).await;
+    let mut client = process.connect().await;
+    client.send("GET /slow/600000 HTTP/1.1\r\nhost: t\r\n\r\n").await;
+    assert_eq!(process.connect().await.get("/").await.status, 200);
+    let begun = Instant::now();
+    process.signal("TERM").await;
+    let (status, printed) = process.end().await;
+    assert_eq!(status.code(), Some(75));
+    assert!(begun.elapsed() < Duration::from_millis(1500), "{:?}", begun.elapsed());
+    assert!(printed.iter().any(|line| line.contains("\"aborted\":1")), "{printed:#?}");
+}
+
+#[tokio::test]
+async fn what_stands_in_the_way_of_a_start_is_one_line_and_an_exit_code() {
+    for (variable, value, code, expected) in [
+        ("KEEP_ALIVE", "soon", 78, "error: KEEP_ALIVE: expected a duration"),
+        ("LOG_LEVEL", "loud", 78, "error: LOG_LEVEL: expected off, error"),
+        ("START_FAILS", "no luck", 70, "error: no luck"),
+        ("START_TAKES", "soon", 78, "error: START_TAKES: expected a duration"),
+    ] {
+        let mut child = command(&[(variable, value)]).spawn().expect("the example runs");
+        let mut printed = String::new();
+        let mut stderr = child.stderr.take().expect("piped");
+        stderr.read_to_string(&mut printed).await.expect("readable");
+        let status = child.wait().await.expect("it ends");
+        assert_eq!(status.code(), Some(code), "{printed}");
+        assert!(printed.starts_with(expected) && printed.lines().count() == 1, "{printed}");
+    }
+}
