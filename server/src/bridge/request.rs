@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use actix_http::{Payload, header as old};
-use anyhost_core::{Body, BodyError, Context, Request, is_hop_by_hop, strip_hop_by_hop};
+use anyhost_core::{Body, BodyError, Context, Error, Request, is_hop_by_hop, strip_hop_by_hop};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use http::header::{CONNECTION, HeaderName, HeaderValue};
@@ -24,24 +24,22 @@ pub(super) struct Incoming {
     pub(super) upload: Option<Upload>,
 }
 
-/// A request that no App shall see; the connection is closed after it.
-pub(super) struct Refused {
-    pub(super) status: StatusCode,
-    pub(super) why: &'static str,
+fn bad(why: &'static str) -> Error {
+    Error::new(StatusCode::BAD_REQUEST, why)
 }
 
-const fn bad(why: &'static str) -> Refused {
-    Refused { status: StatusCode::BAD_REQUEST, why }
-}
-
+/// The request for the App.
+///
+/// # Errors
+/// What the client is told where no App shall see its request; the connection ends with it.
 pub(super) async fn translate(
     from: &mut actix_http::Request,
     conn: &Rc<Conn>,
     config: &Config,
-) -> Result<Incoming, Refused> {
+) -> Result<Incoming, Error> {
     let method = method(from.method())?;
     if method == Method::CONNECT {
-        return Err(Refused { status: StatusCode::NOT_IMPLEMENTED, why: "this is no proxy" });
+        return Err(Error::new(StatusCode::NOT_IMPLEMENTED, "this is no proxy"));
     }
     let uri = target(from.uri())?;
     let headers = headers(&from.head().headers)?;
@@ -70,12 +68,12 @@ pub(super) async fn translate(
     Ok(Incoming { request, upload })
 }
 
-fn method(from: &actix_http::Method) -> Result<Method, Refused> {
+fn method(from: &actix_http::Method) -> Result<Method, Error> {
     Method::from_bytes(from.as_str().as_bytes()).map_err(|_| bad("the method is not a token"))
 }
 
 /// The target as the client sent it, without the scheme and the host of a request to a proxy.
-fn target(from: &actix_http::Uri) -> Result<Uri, Refused> {
+fn target(from: &actix_http::Uri) -> Result<Uri, Error> {
     let Some(path) = from.path_and_query() else { return Ok(Uri::from_static("/")) };
     PathAndQuery::from_maybe_shared(Bytes::copy_from_slice(path.as_str().as_bytes()))
         .map(Uri::from)
@@ -83,7 +81,7 @@ fn target(from: &actix_http::Uri) -> Result<Uri, Refused> {
 }
 
 /// The headers in the order they came, without those of this connection.
-fn headers(from: &old::HeaderMap) -> Result<HeaderMap, Refused> {
+fn headers(from: &old::HeaderMap) -> Result<HeaderMap, Error> {
     // actix keeps headers in a hash map: the order of the values of one name, but not that of the names.
     // All values are slices of the one buffer that the head was read into, so their addresses tell it.
     let mut sent: Vec<(&old::HeaderName, &[u8])> = Vec::with_capacity(from.len());
@@ -125,7 +123,7 @@ fn headers(from: &old::HeaderMap) -> Result<HeaderMap, Refused> {
 }
 
 /// The host and port the client asked for: those of an absolute target, else the header's.
-fn host(target: &actix_http::Uri, headers: &HeaderMap) -> Result<Option<String>, Refused> {
+fn host(target: &actix_http::Uri, headers: &HeaderMap) -> Result<Option<String>, Error> {
     let header = match headers.get(http::header::HOST) {
         Some(value) => match value.to_str() {
             Ok(text) if is_host(text) => Some(text),
@@ -180,7 +178,7 @@ async fn body(
     mut payload: Payload,
     headers: &HeaderMap,
     config: &Config,
-) -> Result<(Body, Option<Upload>), Refused> {
+) -> Result<(Body, Option<Upload>), Error> {
     if matches!(payload, Payload::None) {
         return Ok((Body::empty(), None));
     }
@@ -197,10 +195,9 @@ async fn body(
                     let broken = futures_util::stream::once(async { Err::<Bytes, _>(error) });
                     Ok((Body::stream(broken), None))
                 }
-                Err(_) => Err(Refused {
-                    status: StatusCode::REQUEST_TIMEOUT,
-                    why: "the request body stopped coming",
-                }),
+                Err(_) => {
+                    Err(Error::new(StatusCode::REQUEST_TIMEOUT, "the request body stopped coming"))
+                }
             }
         }
         _ => {
