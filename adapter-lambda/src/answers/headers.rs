@@ -12,72 +12,48 @@ use super::shape::{Cookies, Headers};
 
 /// Adds the members that hold the headers and the cookies.
 pub(super) fn push(out: &mut Vec<u8>, headers: &HeaderMap, shape: &Shape) {
-    match shape.headers {
-        Headers::Joined => push_joined(out, headers, shape),
-        Headers::Lists => push_lists(out, headers),
+    let member: &[u8] = match shape.headers {
+        Headers::Joined(_) | Headers::Mixed => b",\"headers\":{",
+        Headers::Lists => b",\"multiValueHeaders\":{",
+    };
+    out.extend_from_slice(member);
+    for name in headers.keys() {
+        match shape.headers {
+            Headers::Joined(_) if name == SET_COOKIE => {}
+            Headers::Joined(_) => push_member(out, name.as_str(), &joined(headers, name)),
+            Headers::Mixed => match one(headers, name) {
+                Some(value) => push_member(out, name.as_str(), &text(value)),
+                None => push_list(out, headers, name),
+            },
+            Headers::Lists => push_list(out, headers, name),
+        }
     }
-    if shape.cookies == Cookies::Own && headers.contains_key(SET_COOKIE) {
+    if shape.headers == Headers::Joined(Cookies::Spellings) {
+        push_spellings(out, headers, shape);
+    }
+    out.push(b'}');
+    if shape.headers == Headers::Joined(Cookies::Own) {
+        // Also where there are none: `cargo lambda watch` takes no answer without the list.
         out.extend_from_slice(b",\"cookies\":");
-        push_list(out, headers, &SET_COOKIE);
+        push_values(out, headers, &SET_COOKIE);
     }
 }
 
-/// Adds the members of a streamed answer's prelude.
-pub(super) fn push_prelude(out: &mut Vec<u8>, headers: &HeaderMap) {
-    push(out, headers, &Shape::FUNCTION_URL);
-}
-
-fn push_joined(out: &mut Vec<u8>, headers: &HeaderMap, shape: &Shape) {
-    out.extend_from_slice(b",\"headers\":{");
-    for name in headers.keys() {
-        if name != SET_COOKIE {
-            push_comma(out);
-            push_text(out, name.as_str());
-            out.push(b':');
-            push_text(out, &joined(headers, name));
-        }
-    }
-    let cookies = headers.get_all(SET_COOKIE);
-    match shape.cookies {
-        Cookies::Own => {}
-        Cookies::List => match cookies.iter().count() {
-            0 => {}
-            1 => push_spellings(out, headers),
-            _ => {
-                push_comma(out);
-                out.extend_from_slice(b"\"set-cookie\":");
-                push_list(out, headers, &SET_COOKIE);
-            }
-        },
-        Cookies::Spellings => {
-            if cookies.iter().count() > 1 {
-                static WARNED: Once = Once::new();
-                WARNED.call_once(|| {
-                    tracing::warn!(
-                        "{} takes one value a header: several cookies are sent under several spellings \
-                         of set-cookie; turn multi-value headers on for the target group",
-                        shape.name
-                    );
-                });
-            }
-            push_spellings(out, headers);
-        }
-    }
-    out.push(b'}');
-}
-
-fn push_lists(out: &mut Vec<u8>, headers: &HeaderMap) {
-    out.extend_from_slice(b",\"multiValueHeaders\":{");
-    for name in headers.keys() {
-        push_comma(out);
-        push_text(out, name.as_str());
-        out.push(b':');
-        push_list(out, headers, name);
-    }
-    out.push(b'}');
+fn push_member(out: &mut Vec<u8>, name: &str, value: &str) {
+    push_comma(out);
+    push_text(out, name);
+    out.push(b':');
+    push_text(out, value);
 }
 
 fn push_list(out: &mut Vec<u8>, headers: &HeaderMap, name: &HeaderName) {
+    push_comma(out);
+    push_text(out, name.as_str());
+    out.push(b':');
+    push_values(out, headers, name);
+}
+
+fn push_values(out: &mut Vec<u8>, headers: &HeaderMap, name: &HeaderName) {
     out.push(b'[');
     for value in headers.get_all(name) {
         push_comma(out);
@@ -87,26 +63,45 @@ fn push_list(out: &mut Vec<u8>, headers: &HeaderMap, name: &HeaderName) {
 }
 
 /// Adds each cookie under its own spelling of the name; HTTP does not mind the case.
-fn push_spellings(out: &mut Vec<u8>, headers: &HeaderMap) {
-    for (count, value) in headers.get_all(SET_COOKIE).iter().enumerate() {
-        push_comma(out);
-        push_text(out, &spelling(count));
-        out.push(b':');
-        push_text(out, &text(value));
+fn push_spellings(out: &mut Vec<u8>, headers: &HeaderMap, shape: &Shape) {
+    let cookies = headers.get_all(SET_COOKIE);
+    let count = cookies.iter().count();
+    if count > 1 {
+        static WARNED: Once = Once::new();
+        WARNED.call_once(|| {
+            tracing::warn!(
+                "{} takes one value a header: several cookies are sent under several spellings of \
+                 set-cookie; turn multi-value headers on for the target group",
+                shape.name
+            );
+        });
+    }
+    for (index, value) in cookies.iter().enumerate() {
+        push_member(out, &spelling(SPELLINGS.saturating_sub(count) + index), &text(value));
     }
 }
 
-/// A spelling of `set-cookie` whose capitals are the bits of a number; 512 are different.
+/// How many spellings nine letters have.
+const SPELLINGS: usize = 512;
+
+/// A spelling of `set-cookie` whose small letters are the bits of a number. The last one is all small, and
+/// their order is the same by number and by the alphabet, so that a reader that sorts changes nothing.
 fn spelling(number: usize) -> String {
-    let mut letter = 0;
-    let capital = |c: char| {
+    let mut letter = 9;
+    let case = |c: char| {
         if !c.is_ascii_alphabetic() {
             return c;
         }
-        letter += 1;
-        if number >> (letter - 1) & 1 == 1 { c.to_ascii_uppercase() } else { c }
+        letter -= 1;
+        if number >> letter & 1 == 1 { c } else { c.to_ascii_uppercase() }
     };
-    SET_COOKIE.as_str().chars().map(capital).collect()
+    SET_COOKIE.as_str().chars().map(case).collect()
+}
+
+/// The value of a name that has but one.
+fn one<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
+    let mut values = headers.get_all(name).iter();
+    values.next().filter(|_| values.next().is_none())
 }
 
 /// All values of a name in one text, as RFC 9110 §5.3 joins them.
@@ -133,13 +128,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spellings_differ_by_case_alone() {
-        assert_eq!(
-            [0, 1, 2, 3].map(spelling),
-            ["set-cookie", "Set-cookie", "sEt-cookie", "SEt-cookie"]
-        );
-        let all: std::collections::HashSet<String> = (0..512).map(spelling).collect();
-        assert_eq!(all.len(), 512);
+    fn spellings_differ_by_case_alone_and_are_in_order() {
+        let all: Vec<String> = (0..SPELLINGS).map(spelling).collect();
+        assert_eq!(all[SPELLINGS - 2..], ["set-cookiE", "set-cookie"]);
+        assert!(all.is_sorted_by(|one, next| one < next));
         assert!(all.iter().all(|name| name.eq_ignore_ascii_case("set-cookie")));
     }
 

@@ -7,8 +7,6 @@ pub(crate) struct Shape {
     pub(crate) name: &'static str,
     /// Where the headers go.
     pub(crate) headers: Headers,
-    /// Where the cookies go.
-    pub(crate) cookies: Cookies,
     /// Whether `statusDescription` must be there.
     pub(crate) describes_status: bool,
     /// Whether it takes a streamed answer.
@@ -20,20 +18,21 @@ pub(crate) struct Shape {
 /// Where the headers of an answer go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Headers {
-    /// `headers`: one text a name; several values are joined with a comma.
-    Joined,
+    /// `headers`: one text a name, several values joined with a comma; and the cookies, which no comma may
+    /// join, elsewhere.
+    Joined(Cookies),
+    /// `headers`: a text a name, a list where there are several values.
+    Mixed,
     /// `multiValueHeaders`: a list a name.
     Lists,
 }
 
-/// Where the cookies of an answer go, which no comma may join.
+/// Where cookies go that are not with the other headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cookies {
     /// `cookies`, a list of its own.
     Own,
-    /// With the other headers, as a list.
-    List,
-    /// With the other headers, each under another spelling of the name: `set-cookie`, `Set-cookie`.
+    /// With the other headers, each under another spelling of the name: `set-cookiE`, `set-cookie`.
     Spellings,
 }
 
@@ -47,7 +46,6 @@ impl Shape {
     pub(crate) const REST: Self = Self {
         name: "a REST API",
         headers: Headers::Lists,
-        cookies: Cookies::List,
         describes_status: false,
         streams: true,
         limit: LAMBDA,
@@ -56,8 +54,7 @@ impl Shape {
         Self { name: "an HTTP API with payload format 1.0", streams: false, ..Self::REST };
     pub(crate) const FUNCTION_URL: Self = Self {
         name: "a Function URL",
-        headers: Headers::Joined,
-        cookies: Cookies::Own,
+        headers: Headers::Joined(Cookies::Own),
         describes_status: false,
         streams: true,
         limit: LAMBDA,
@@ -67,21 +64,18 @@ impl Shape {
     pub(crate) const ALB_MULTI: Self = Self {
         name: "a load balancer with multi-value headers",
         headers: Headers::Lists,
-        cookies: Cookies::List,
         describes_status: true,
         streams: false,
         limit: LOAD_BALANCER,
     };
     pub(crate) const ALB_SINGLE: Self = Self {
         name: "a load balancer",
-        headers: Headers::Joined,
-        cookies: Cookies::Spellings,
+        headers: Headers::Joined(Cookies::Spellings),
         ..Self::ALB_MULTI
     };
     pub(crate) const LATTICE: Self = Self {
         name: "VPC Lattice",
-        headers: Headers::Joined,
-        cookies: Cookies::List,
+        headers: Headers::Mixed,
         describes_status: true,
         streams: false,
         limit: LAMBDA,

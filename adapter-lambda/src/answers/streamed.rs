@@ -13,8 +13,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::Frame;
 use tokio::time::{Instant, Sleep};
 
-use super::headers;
 use super::json::push_text;
+use super::{Shape, headers};
 
 /// The media type that tells Lambda to read the prelude.
 pub(crate) const CONTENT_TYPE: &str = "application/vnd.awslambda.http-integration-response";
@@ -46,7 +46,8 @@ impl Streamed {
         let mut prelude = Vec::with_capacity(256);
         prelude.extend_from_slice(b"{\"statusCode\":");
         prelude.extend_from_slice(response.status.as_str().as_bytes());
-        headers::push_prelude(&mut prelude, &response.headers);
+        // A prelude has the members of a Function URL's answer, whoever reads it.
+        headers::push(&mut prelude, &response.headers, &Shape::FUNCTION_URL);
         prelude.push(b'}');
         prelude.extend_from_slice(&[0; 8]);
         Self {

@@ -1,7 +1,8 @@
 //! VPC Lattice with event structure 2.0.
 //!
-//! Headers and query are maps of lists. Where the path comes with its query, that is the client's own;
-//! the map, which is decoded, counts only where it does not.
+//! Headers and query are maps of lists. Where the path comes with its query, that is the client's own and
+//! the map says nothing more. Whether the map is decoded is not documented: it is taken as the client
+//! wrote it unless it holds what nobody could have written.
 
 use anyhost_core::Scheme;
 use bytes::Bytes;
@@ -22,7 +23,10 @@ pub(super) fn read<'e>(event: &'e Event<'_>, raw: &Bytes) -> Said<'e> {
     target::push_path(&mut said, path);
     match query {
         Some(query) => target::push_query(&mut said, query),
-        None => target::push_decoded_pairs(&mut said, &event.query),
+        None if target::must_be_decoded(&event.query) => {
+            target::push_decoded_pairs(&mut said, &event.query);
+        }
+        None => target::push_pairs(&mut said, &event.query),
     }
 
     Said {

@@ -45,6 +45,27 @@ pub(super) fn push_decoded_pairs(target: &mut String, pairs: &Pairs<'_>) {
     push_each(target, pairs, &DECODED_VALUE);
 }
 
+/// Whether a map of a query holds what no client could have written undecoded: a space or another byte
+/// that no query may hold, a percent sign that begins no escape.
+pub(super) fn must_be_decoded(pairs: &Pairs<'_>) -> bool {
+    let texts = pairs.0.iter().flatten().flat_map(|(name, value)| match value {
+        Scalar::Text(value) => [name.as_bytes(), value.as_bytes()],
+        Scalar::Other(_) | Scalar::Nothing => [name.as_bytes(), b""],
+    });
+    let mut texts = texts.into_iter();
+    texts.any(|text| {
+        let escape = |at: usize| {
+            text.get(at + 1..at + 3).is_some_and(|it| it.iter().all(u8::is_ascii_hexdigit))
+        };
+        let mut bytes = text.iter().enumerate();
+        bytes.any(|(at, byte)| match byte {
+            b'%' => !escape(at),
+            b'&' => true,
+            _ => !QUERY.has(*byte),
+        })
+    })
+}
+
 /// The stage that stands before a path, and the path behind it: `/prod/notes` is `/prod` and `/notes`,
 /// `/prod` alone is `/prod` and `/`, `/production` is no stage.
 pub(super) fn split_stage<'a>(path: &'a str, stage: &str) -> Option<(&'a str, &'a str)> {
@@ -197,6 +218,10 @@ mod tests {
         let mut target = String::new();
         push_pairs(&mut target, &pairs("a%20=b", "c+d%2B=é&"));
         assert_eq!(target, "?z=1&a%20%3Db=c+d%2B=%C3%A9%26&n=2&e=");
+        assert!(!must_be_decoded(&pairs("a%20b", "c+d/e%2B")));
+        for value in ["a b", "100%", "%4", "a&b", "é", "\""] {
+            assert!(must_be_decoded(&pairs("a", value)), "{value}");
+        }
         let mut target = String::new();
         push_decoded_pairs(&mut target, &pairs("a b", "c+d/e&%"));
         assert_eq!(target, "?z=1&a%20b=c%2Bd%2Fe%26%25&n=2&e=");
