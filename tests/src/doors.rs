@@ -8,6 +8,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
+pub use tcp::send;
+
 use crate::process::binary;
 use crate::wire::{Request, Response};
 

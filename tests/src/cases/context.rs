@@ -23,7 +23,7 @@ fn every_request_has_an_id_of_its_own(door) {
     assert_ne!(first.request_id, second.request_id);
 }
 
-fn a_forged_forwarding_header_is_not_believed(door) [FrontEnd] {
+fn a_forged_forwarding_header_is_not_believed(door) {
     let request = get("/x")
         .header("X-Forwarded-For", "198.51.100.66")
         .header("X-Forwarded-Proto", "gopher")

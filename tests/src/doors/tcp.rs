@@ -90,13 +90,7 @@ impl Tcp {
     fn talk(&self, bytes: Vec<u8>, cut: bool) -> Result<Vec<Chunk>, String> {
         let talk = || -> std::io::Result<Vec<Chunk>> {
             match &self.address {
-                Address::Tcp(address) => {
-                    let socket = TcpStream::connect(address)?;
-                    socket.set_read_timeout(Some(PATIENCE))?;
-                    let (writer, half) = (socket.try_clone()?, socket.try_clone()?);
-                    let end = move || if cut { half.shutdown(Shutdown::Write) } else { Ok(()) };
-                    write_and_read(bytes, writer, end, socket)
-                }
+                Address::Tcp(address) => talk(*address, bytes, cut),
                 Address::Unix(path) => {
                     let socket = UnixStream::connect(path)?;
                     socket.set_read_timeout(Some(PATIENCE))?;
@@ -135,6 +129,24 @@ impl Door for Tcp {
     fn log(&self) -> String {
         self.process.log().text()
     }
+}
+
+/// Sends a request to whoever listens at an address, a part of somebody else's among them, and reads the
+/// response as strictly as any door does.
+///
+/// # Errors
+/// What was wrong with the connection or the response, in words.
+pub fn send(address: SocketAddr, request: &Request) -> Result<Response, String> {
+    let chunks = talk(address, written(request, &address.to_string()), false);
+    parse::one(&request.method, &chunks.map_err(|error| format!("no response: {error}"))?)
+}
+
+fn talk(address: SocketAddr, bytes: Vec<u8>, cut: bool) -> io::Result<Vec<Chunk>> {
+    let socket = TcpStream::connect(address)?;
+    socket.set_read_timeout(Some(PATIENCE))?;
+    let (writer, half) = (socket.try_clone()?, socket.try_clone()?);
+    let end = move || if cut { half.shutdown(Shutdown::Write) } else { Ok(()) };
+    write_and_read(bytes, writer, end, socket)
 }
 
 /// The bytes of a request; the connection ends with the response.

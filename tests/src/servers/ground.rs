@@ -59,7 +59,8 @@ pub(super) fn folder(name: &str, user: &User) -> PathBuf {
 
 /// A port that nobody listens on, outside the range that outgoing connections take theirs from: it stays
 /// free while its server is down.
-pub(super) fn port() -> u16 {
+#[must_use]
+pub fn port() -> u16 {
     const FIRST: u16 = 20_000;
     const COUNT: u16 = 12_000;
     static NEXT: LazyLock<AtomicU16> = LazyLock::new(|| {
@@ -110,6 +111,11 @@ impl User {
             let (user, group) = self.ids();
             chown(path, Some(user), Some(group)).expect("root may give files away");
         }
+    }
+
+    /// The user as a server takes it that gives up its privileges by itself; our own where we have none.
+    pub(super) fn argument(&self) -> String {
+        if is_root() { format!("--user={}", self.0) } else { "--skip-symbolic-links".into() }
     }
 
     fn privileges(&self) -> [String; 3] {

@@ -5,8 +5,9 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderName, HeaderValue};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use super::json::Members;
 use crate::wire::Response;
 
 /// API Gateway's payload 1.0: both maps are merged, any other member is a 502.
@@ -64,7 +65,7 @@ pub(super) fn alb_multi(bytes: &[u8]) -> Result<Response, String> {
 pub(super) fn lattice(bytes: &[u8]) -> Result<Response, String> {
     let known = ["statusCode", "statusDescription", "headers", "body", "isBase64Encoded"];
     let mut answer = Answer::of(bytes, &known)?;
-    for (name, value) in answer.map("headers")? {
+    for (name, value) in answer.members.object("headers")? {
         match value {
             Value::String(value) => answer.header(&name, &value)?,
             value => {
@@ -78,34 +79,32 @@ pub(super) fn lattice(bytes: &[u8]) -> Result<Response, String> {
 }
 
 struct Answer {
-    members: Map<String, Value>,
+    members: Members,
     response: Response,
 }
 
 impl Answer {
     fn of(bytes: &[u8], known: &[&str]) -> Result<Self, String> {
-        let answer: Value = serde_json::from_slice(bytes)
-            .map_err(|error| format!("{error}, in {}", String::from_utf8_lossy(bytes)))?;
-        let Value::Object(members) = answer else { return Err(format!("no object: {answer}")) };
-        if let Some(name) = members.keys().find(|name| !known.contains(&name.as_str())) {
+        let members = Members::of(bytes)?;
+        if let Some(name) = members.names().find(|name| !known.contains(name)) {
             return Err(format!("a member this front end does not know: {name}"));
         }
-        let status = members.get("statusCode").and_then(Value::as_u64);
+        let status = members.get("statusCode")?.as_u64();
         let status = status.filter(|status| (200..600).contains(status));
         let status = status.ok_or("no statusCode that is a final status")?;
         let mut response = Response::new(status as u16);
-        let is_base64 = match members.get("isBase64Encoded") {
-            None | Some(Value::Null) => false,
-            Some(Value::Bool(flag)) => *flag,
-            Some(other) => return Err(format!("isBase64Encoded: {other}")),
+        let is_base64 = match members.get("isBase64Encoded")? {
+            Value::Null => false,
+            Value::Bool(flag) => flag,
+            other => return Err(format!("isBase64Encoded: {other}")),
         };
-        response.body = match members.get("body") {
-            None | Some(Value::Null) => Vec::new(),
-            Some(Value::String(body)) if is_base64 => {
+        response.body = match members.get("body")? {
+            Value::Null => Vec::new(),
+            Value::String(body) if is_base64 => {
                 STANDARD.decode(body).map_err(|error| format!("body: {error}"))?
             }
-            Some(Value::String(body)) => body.clone().into_bytes(),
-            Some(other) => return Err(format!("body: {other}")),
+            Value::String(body) => body.into_bytes(),
+            other => return Err(format!("body: {other}")),
         };
         Ok(Self { members, response })
     }
@@ -113,14 +112,14 @@ impl Answer {
     fn of_alb(bytes: &[u8], map: &str) -> Result<Self, String> {
         let known = ["statusCode", "statusDescription", map, "body", "isBase64Encoded"];
         let answer = Self::of(bytes, &known)?;
-        if !answer.members.get("isBase64Encoded").is_some_and(Value::is_boolean) {
+        if !answer.members.get("isBase64Encoded")?.is_boolean() {
             return Err("a load balancer demands isBase64Encoded".into());
         }
-        let description = answer.members.get("statusDescription").and_then(Value::as_str);
+        let description = answer.members.get("statusDescription")?;
         let status = answer.response.status.to_string();
-        match description.and_then(|text| text.strip_prefix(status.as_str())) {
+        match description.as_str().and_then(|text| text.strip_prefix(status.as_str())) {
             Some(reason) if reason.starts_with(' ') && reason.len() > 1 => Ok(answer),
-            _ => Err(format!("statusDescription: {description:?}")),
+            _ => Err(format!("statusDescription: {description}")),
         }
     }
 
@@ -133,17 +132,8 @@ impl Answer {
         Ok(())
     }
 
-    fn map(&self, member: &str) -> Result<Map<String, Value>, String> {
-        match self.members.get(member) {
-            None | Some(Value::Null) => Ok(Map::new()),
-            Some(Value::Object(map)) => Ok(map.clone()),
-            Some(other) => Err(format!("{member}: {other}")),
-        }
-    }
-
     fn values(&self, member: &str) -> Result<Vec<(String, String)>, String> {
-        let map = self.map(member)?;
-        let values = map.into_iter().map(|(name, value)| match value {
+        let values = self.members.object(member)?.into_iter().map(|(name, value)| match value {
             Value::String(value) => Ok((name, value)),
             other => Err(format!("{member}: {name} is no string: {other}")),
         });
@@ -152,7 +142,7 @@ impl Answer {
 
     fn lists(&self, member: &str) -> Result<Vec<(String, String)>, String> {
         let mut pairs = Vec::new();
-        for (name, value) in self.map(member)? {
+        for (name, value) in self.members.object(member)? {
             let values = strings(&name, &value)?;
             pairs.extend(values.into_iter().map(|value| (name.clone(), value)));
         }
@@ -160,9 +150,9 @@ impl Answer {
     }
 
     fn strings(&self, member: &str) -> Result<Vec<String>, String> {
-        match self.members.get(member) {
-            None | Some(Value::Null) => Ok(Vec::new()),
-            Some(value) => strings(member, value),
+        match self.members.get(member)? {
+            Value::Null => Ok(Vec::new()),
+            value => strings(member, &value),
         }
     }
 }

@@ -1,0 +1,260 @@
+//! A TCP proxy that can be told to be a bad network.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::watch;
+
+use super::ground;
+
+/// How a network behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Everything passes at once.
+    Pass,
+    /// Everything passes, this much later in each direction.
+    Delay(Duration),
+    /// Connections are accepted and bytes taken, and nothing comes of it. A connection that has lost bytes
+    /// stays silent for good.
+    Blackhole,
+    /// Every connection is reset.
+    Reset,
+    /// Every connection is reset and nobody listens.
+    Refuse,
+}
+
+/// A proxy in front of a port of this machine, in a thread of its own; gone when dropped.
+#[derive(Debug)]
+pub struct Proxy {
+    port: u16,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    control: watch::Sender<Control>,
+    accepted: AtomicUsize,
+    turns: AtomicU64,
+}
+
+/// What every connection follows.
+#[derive(Clone, Copy, Debug)]
+struct Control {
+    mode: Mode,
+    /// Connections with a smaller number are swallowed whatever the mode is.
+    forgotten: usize,
+    listening: bool,
+    over: bool,
+}
+
+impl Proxy {
+    /// Starts one, in [`Mode::Pass`].
+    #[must_use]
+    pub fn start(to: u16) -> Self {
+        let port = ground::port();
+        let listener = listen(port);
+        let control = Control { mode: Mode::Pass, forgotten: 0, listening: true, over: false };
+        let shared = Arc::new(Shared {
+            control: watch::Sender::new(control),
+            accepted: AtomicUsize::new(0),
+            turns: AtomicU64::new(0),
+        });
+        std::thread::spawn({
+            let shared = Arc::clone(&shared);
+            move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+                runtime.expect("a runtime can be made").block_on(serve(listener, port, to, shared));
+            }
+        });
+        Self { port, shared }
+    }
+
+    /// A URL with the proxy in the place of the server.
+    #[must_use]
+    pub fn url(&self, direct: &str) -> String {
+        let (before, after) = direct.rsplit_once(':').expect("a URL with a port");
+        let (_, path) = after.split_once('/').expect("a URL with a database");
+        format!("{before}:{}/{path}", self.port)
+    }
+
+    /// Changes how the network behaves, for the connections that are open too.
+    pub fn set(&self, mode: Mode) {
+        self.shared.control.send_modify(|control| control.mode = mode);
+        // Whether somebody listens is for the next attempt to connect to see: it must be true by then.
+        let listening = mode != Mode::Refuse;
+        while self.shared.control.borrow().listening != listening {
+            std::thread::yield_now();
+        }
+    }
+
+    /// Forgets the connections that are open, as a router does: what is sent on them goes nowhere, without a
+    /// word. New ones follow the mode.
+    pub fn forget(&self) {
+        let accepted = self.accepted();
+        self.shared.control.send_modify(|control| control.forgotten = accepted);
+    }
+
+    /// How many connections it has accepted.
+    #[must_use]
+    pub fn accepted(&self) -> usize {
+        self.shared.accepted.load(Ordering::Acquire)
+    }
+
+    /// How many times a client has spoken after the server had: round trips, over all connections.
+    #[must_use]
+    pub fn round_trips(&self) -> u64 {
+        self.shared.turns.load(Ordering::Acquire)
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.shared.control.send_modify(|control| control.over = true);
+    }
+}
+
+fn listen(port: u16) -> StdListener {
+    let listener = StdListener::bind((Ipv4Addr::LOCALHOST, port)).expect("the port was free");
+    listener.set_nonblocking(true).expect("a listener can be non-blocking");
+    listener
+}
+
+async fn serve(listener: StdListener, port: u16, to: u16, shared: Arc<Shared>) {
+    let mut control = shared.control.subscribe();
+    let mut listener = Some(TcpListener::from_std(listener).expect("we are in a runtime"));
+    loop {
+        let Control { mode, listening, over, .. } = *control.borrow_and_update();
+        if over {
+            return;
+        }
+        let wanted = mode != Mode::Refuse;
+        if listening != wanted {
+            listener = wanted.then(|| {
+                TcpListener::from_std(listen(port)).expect("we are in a runtime")
+            });
+            shared.control.send_modify(|control| control.listening = wanted);
+        }
+        let accept = async {
+            match &listener {
+                Some(listener) => listener.accept().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            changed = control.changed() => if changed.is_err() { return },
+            accepted = accept => if let Ok((client, _)) = accepted {
+                let number = shared.accepted.fetch_add(1, Ordering::AcqRel);
+                tokio::spawn(relay(client, to, number, Arc::clone(&shared)));
+            },
+        }
+    }
+}
+
+async fn relay(client: TcpStream, to: u16, number: usize, shared: Arc<Shared>) {
+    let mut control = shared.control.subscribe();
+    let _ = client.set_nodelay(true);
+    if matches!(control.borrow().mode, Mode::Reset | Mode::Refuse) {
+        return reset(client);
+    }
+    if control.borrow().mode == Mode::Blackhole {
+        return swallow(client, control, number).await;
+    }
+    let socket = TcpSocket::new_v4().expect("a socket can be made");
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, to));
+    let Ok(server) = socket.connect(address).await else { return reset(client) };
+    let _ = server.set_nodelay(true);
+    let (client_read, client_write) = client.into_split();
+    let (server_read, server_write) = server.into_split();
+    let spoken = Arc::new(AtomicUsize::new(SERVER));
+    let up = Pipe { read: client_read, write: server_write, number, own: CLIENT };
+    let down = Pipe { read: server_read, write: client_write, number, own: SERVER };
+    let ended = tokio::select! {
+        ended = pump(up, &shared, &spoken) => ended,
+        ended = pump(down, &shared, &spoken) => ended,
+        () = broken(&mut control) => Ended::Reset,
+    };
+    if let Ended::Swallowed(pipe) = ended {
+        // Held open, both of them, until the network is over.
+        over(&mut control).await;
+        drop(pipe);
+    }
+}
+
+const CLIENT: usize = 0;
+const SERVER: usize = 1;
+
+struct Pipe {
+    read: OwnedReadHalf,
+    write: OwnedWriteHalf,
+    number: usize,
+    own: usize,
+}
+
+enum Ended {
+    Closed,
+    Reset,
+    Swallowed(Pipe),
+}
+
+async fn pump(mut pipe: Pipe, shared: &Shared, spoken: &AtomicUsize) -> Ended {
+    let mut control = shared.control.subscribe();
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let read = tokio::select! {
+            read = pipe.read.read(&mut buffer) => read,
+            changed = control.changed() => match changed {
+                Ok(()) if lost(*control.borrow(), pipe.number) => return Ended::Swallowed(pipe),
+                Ok(()) => continue,
+                Err(_) => return Ended::Closed,
+            },
+        };
+        let Control { mode, .. } = *control.borrow_and_update();
+        if lost(*control.borrow(), pipe.number) {
+            return Ended::Swallowed(pipe);
+        }
+        let length = match read {
+            Ok(0) => return Ended::Closed,
+            Ok(length) => length,
+            Err(_) => return Ended::Reset,
+        };
+        if spoken.swap(pipe.own, Ordering::AcqRel) != pipe.own && pipe.own == CLIENT {
+            shared.turns.fetch_add(1, Ordering::AcqRel);
+        }
+        if let Mode::Delay(delay) = mode {
+            tokio::time::sleep(delay).await;
+        }
+        if pipe.write.write_all(&buffer[..length]).await.is_err() {
+            return Ended::Reset;
+        }
+    }
+}
+
+fn lost(control: Control, number: usize) -> bool {
+    control.mode == Mode::Blackhole || number < control.forgotten
+}
+
+async fn swallow(client: TcpStream, mut control: watch::Receiver<Control>, _number: usize) {
+    over(&mut control).await;
+    drop(client);
+}
+
+/// Waits until connections are to be reset.
+async fn broken(control: &mut watch::Receiver<Control>) {
+    let broken = |control: &Control| matches!(control.mode, Mode::Reset | Mode::Refuse);
+    // The sender lives as long as somebody can change the mode.
+    let _ = control.wait_for(broken).await;
+}
+
+async fn over(control: &mut watch::Receiver<Control>) {
+    let _ = control.wait_for(|control| control.over).await;
+}
+
+fn reset(client: TcpStream) {
+    // Closing without lingering is what sends a reset.
+    let _ = client.set_zero_linger();
+}
