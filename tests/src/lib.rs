@@ -14,8 +14,10 @@
 pub mod capabilities;
 pub mod cases;
 pub mod doors;
+pub mod load;
 pub mod process;
 pub mod runtime_api;
 pub mod servers;
 pub mod suite;
+pub mod wait;
 pub mod wire;

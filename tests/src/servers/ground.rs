@@ -78,6 +78,11 @@ pub fn port() -> u16 {
     panic!("no port is free");
 }
 
+/// Leaves word of a process to whoever clears this ground, for a server that does not do so itself.
+pub(super) fn leave_pid(folder: &Path, process: &Process) {
+    fs::write(folder.join("pid"), process.id().to_string()).expect("the folder is ours");
+}
+
 /// The user a server runs as: it may refuse to run as root.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct User(pub(super) &'static str);

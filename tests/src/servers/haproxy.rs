@@ -6,6 +6,7 @@ use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::ground::{self, User};
 use crate::process::Process;
@@ -47,7 +48,7 @@ impl Haproxy {
         ground::leave_pid(&folder, &process);
         let haproxy = Self { folder, port, process };
         eventually("haproxy listens", || {
-            assert!(haproxy.process.exit_within_now().is_none(), "{}", haproxy.process.log().text());
+            assert!(haproxy.process.exit_within(Duration::ZERO).is_none(), "{}", haproxy.process.log().text());
             UnixStream::connect(haproxy.folder.join("control")).ok()
         });
         haproxy

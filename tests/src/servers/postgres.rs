@@ -101,8 +101,14 @@ impl Postgres {
     /// Runs SQL in its database `postgres`, through `psql`; columns come back with `|` between them.
     #[track_caller]
     pub fn sql(&self, sql: &str) -> String {
+        self.sql_in("postgres", sql)
+    }
+
+    /// Runs SQL in another of its databases.
+    #[track_caller]
+    pub fn sql_in(&self, database: &str, sql: &str) -> String {
         let mut psql = Command::new(program("psql"));
-        psql.env_clear().args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-d"]).arg(self.url());
+        psql.env_clear().args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-d"]).arg(self.url_of(database));
         ground::run(psql.args(["-c", sql])).trim_end().to_owned()
     }
 
