@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 
@@ -155,42 +155,47 @@ async fn serve(listener: StdListener, port: u16, to: u16, shared: Arc<Shared>) {
     }
 }
 
-async fn relay(client: TcpStream, to: u16, number: usize, shared: Arc<Shared>) {
+async fn relay(mut client: TcpStream, to: u16, number: usize, shared: Arc<Shared>) {
     let mut control = shared.control.subscribe();
     let _ = client.set_nodelay(true);
     if matches!(control.borrow().mode, Mode::Reset | Mode::Refuse) {
-        return reset(client);
+        return reset(&client);
     }
     if control.borrow().mode == Mode::Blackhole {
-        return swallow(client, control, number).await;
+        return over(&mut control).await;
     }
     let socket = TcpSocket::new_v4().expect("a socket can be made");
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, to));
-    let Ok(server) = socket.connect(address).await else { return reset(client) };
+    let Ok(mut server) = socket.connect(address).await else { return reset(&client) };
     let _ = server.set_nodelay(true);
-    let (client_read, client_write) = client.into_split();
-    let (server_read, server_write) = server.into_split();
-    let spoken = Arc::new(AtomicUsize::new(SERVER));
-    let up = Pipe { read: client_read, write: server_write, number, own: CLIENT };
-    let down = Pipe { read: server_read, write: client_write, number, own: SERVER };
-    let ended = tokio::select! {
-        ended = pump(up, &shared, &spoken) => ended,
-        ended = pump(down, &shared, &spoken) => ended,
-        () = broken(&mut control) => Ended::Reset,
+    let ended = {
+        let (from_client, to_client) = client.split();
+        let (from_server, to_server) = server.split();
+        let spoken = AtomicUsize::new(SERVER);
+        let up = Pipe { read: from_client, write: to_server, number, own: CLIENT };
+        let down = Pipe { read: from_server, write: to_client, number, own: SERVER };
+        tokio::select! {
+            ended = pump(up, &shared, &spoken) => ended,
+            ended = pump(down, &shared, &spoken) => ended,
+        }
     };
-    if let Ended::Swallowed(pipe) = ended {
-        // Held open, both of them, until the network is over.
-        over(&mut control).await;
-        drop(pipe);
+    match ended {
+        Ended::Closed => {}
+        Ended::Reset => {
+            reset(&client);
+            reset(&server);
+        }
+        // Both are held open until the network is over.
+        Ended::Swallowed => over(&mut control).await,
     }
 }
 
 const CLIENT: usize = 0;
 const SERVER: usize = 1;
 
-struct Pipe {
-    read: OwnedReadHalf,
-    write: OwnedWriteHalf,
+struct Pipe<'a> {
+    read: ReadHalf<'a>,
+    write: WriteHalf<'a>,
     number: usize,
     own: usize,
 }
@@ -198,25 +203,28 @@ struct Pipe {
 enum Ended {
     Closed,
     Reset,
-    Swallowed(Pipe),
+    Swallowed,
 }
 
-async fn pump(mut pipe: Pipe, shared: &Shared, spoken: &AtomicUsize) -> Ended {
+async fn pump(mut pipe: Pipe<'_>, shared: &Shared, spoken: &AtomicUsize) -> Ended {
     let mut control = shared.control.subscribe();
     let mut buffer = vec![0; 64 * 1024];
     loop {
+        let now = *control.borrow_and_update();
+        if matches!(now.mode, Mode::Reset | Mode::Refuse) {
+            return Ended::Reset;
+        }
+        if now.mode == Mode::Blackhole || pipe.number < now.forgotten {
+            return Ended::Swallowed;
+        }
         let read = tokio::select! {
-            read = pipe.read.read(&mut buffer) => read,
+            biased;
             changed = control.changed() => match changed {
-                Ok(()) if lost(*control.borrow(), pipe.number) => return Ended::Swallowed(pipe),
                 Ok(()) => continue,
                 Err(_) => return Ended::Closed,
             },
+            read = pipe.read.read(&mut buffer) => read,
         };
-        let Control { mode, .. } = *control.borrow_and_update();
-        if lost(*control.borrow(), pipe.number) {
-            return Ended::Swallowed(pipe);
-        }
         let length = match read {
             Ok(0) => return Ended::Closed,
             Ok(length) => length,
@@ -225,7 +233,7 @@ async fn pump(mut pipe: Pipe, shared: &Shared, spoken: &AtomicUsize) -> Ended {
         if spoken.swap(pipe.own, Ordering::AcqRel) != pipe.own && pipe.own == CLIENT {
             shared.turns.fetch_add(1, Ordering::AcqRel);
         }
-        if let Mode::Delay(delay) = mode {
+        if let Mode::Delay(delay) = now.mode {
             tokio::time::sleep(delay).await;
         }
         if pipe.write.write_all(&buffer[..length]).await.is_err() {
@@ -234,27 +242,12 @@ async fn pump(mut pipe: Pipe, shared: &Shared, spoken: &AtomicUsize) -> Ended {
     }
 }
 
-fn lost(control: Control, number: usize) -> bool {
-    control.mode == Mode::Blackhole || number < control.forgotten
-}
-
-async fn swallow(client: TcpStream, mut control: watch::Receiver<Control>, _number: usize) {
-    over(&mut control).await;
-    drop(client);
-}
-
-/// Waits until connections are to be reset.
-async fn broken(control: &mut watch::Receiver<Control>) {
-    let broken = |control: &Control| matches!(control.mode, Mode::Reset | Mode::Refuse);
-    // The sender lives as long as somebody can change the mode.
-    let _ = control.wait_for(broken).await;
-}
-
 async fn over(control: &mut watch::Receiver<Control>) {
+    // The sender lives as long as somebody can end the network.
     let _ = control.wait_for(|control| control.over).await;
 }
 
-fn reset(client: TcpStream) {
+fn reset(stream: &TcpStream) {
     // Closing without lingering is what sends a reset.
-    let _ = client.set_zero_linger();
+    let _ = stream.set_zero_linger();
 }
