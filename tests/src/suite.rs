@@ -21,7 +21,9 @@ thread_local! {
 /// Runs the suite with the arguments of the command line, as libtest would, and prints the table.
 #[must_use]
 pub fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    // Most of a case is waiting for a process: more threads than processors keep them busy.
+    arguments.test_threads.get_or_insert(8);
     // A failing case is reported by name at the end; until then its words are kept, place and all.
     panic::set_hook(Box::new(|info| WORDS.set(info.to_string())));
     let doors = Arc::new(Doors::default());
