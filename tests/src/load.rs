@@ -83,7 +83,11 @@ impl Load {
                 let begun = Instant::now();
                 let all: Vec<_> = (0..clients.count)
                     .map(|_| {
-                        let client = Client { clients: clients.clone(), sent: counter.clone(), connection: None };
+                        let client = Client {
+                            clients: clients.clone(),
+                            sent: counter.clone(),
+                            connection: None,
+                        };
                         tokio::spawn(client.work(stopped.clone(), Arc::clone(&request)))
                     })
                     .collect();

@@ -48,7 +48,11 @@ impl Haproxy {
         ground::leave_pid(&folder, &process);
         let haproxy = Self { folder, port, process };
         eventually("haproxy listens", || {
-            assert!(haproxy.process.exit_within(Duration::ZERO).is_none(), "{}", haproxy.process.log().text());
+            assert!(
+                haproxy.process.exit_within(Duration::ZERO).is_none(),
+                "{}",
+                haproxy.process.log().text()
+            );
             UnixStream::connect(haproxy.folder.join("control")).ok()
         });
         haproxy

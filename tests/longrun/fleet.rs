@@ -1,0 +1,127 @@
+//! Processes of the examples as a deploy starts and stops them.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhost_tests::process::{Process, Signal, binary};
+use anyhost_tests::servers::Postgres;
+use anyhost_tests::wait::eventually;
+use tempfile::TempDir;
+
+use crate::wire::Wire;
+
+/// One process, and the port it serves.
+#[derive(Debug)]
+pub(crate) struct Instance {
+    pub(crate) process: Process,
+    pub(crate) port: u16,
+    _folder: TempDir,
+}
+
+impl Instance {
+    /// Starts a program of an example on a port of the system's choice and waits until it is ready.
+    #[track_caller]
+    pub(crate) fn start(program: &str, environment: &[(&str, &str)]) -> Self {
+        let listen =
+            if program.ends_with("-vm") { ("LISTEN", "127.0.0.1:0") } else { ("PORT", "0") };
+        let environment = [environment, &[listen]].concat();
+        let (process, folder) = launch(program, &[], &environment);
+        let instance = Self { port: port_of(&process), process, _folder: folder };
+        instance.wait_until_ready();
+        instance
+    }
+
+    /// Starts a program of an example on this port and waits until it is ready.
+    #[track_caller]
+    pub(crate) fn on(port: u16, program: &str, environment: &[(&str, &str)]) -> Self {
+        let text = port.to_string();
+        let environment = [environment, &[("PORT", text.as_str())]].concat();
+        let (process, folder) = launch(program, &[], &environment);
+        let instance = Self { process, port, _folder: folder };
+        instance.wait_until_ready();
+        instance
+    }
+
+    #[track_caller]
+    fn wait_until_ready(&self) {
+        eventually("the process is ready", || {
+            let ended = self.process.exit_within(Duration::ZERO);
+            assert!(ended.is_none(), "it ended with {ended:?}:\n{}", self.process.log().text());
+            let mut wire = Wire::try_to(self.address()).ok()?;
+            (wire.get("/readyz").status == 200).then_some(())
+        });
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        ([127, 0, 0, 1], self.port).into()
+    }
+
+    /// Sends a signal of a stop and waits until the process says that it has heard it.
+    #[track_caller]
+    pub(crate) fn tell(&self, signal: Signal) {
+        self.process.signal(signal);
+        self.process.wait_for_line(&["draining"]);
+    }
+
+    /// The exit code of a process that ends by itself within this time.
+    #[track_caller]
+    pub(crate) fn exit_code(&self, patience: Duration) -> i32 {
+        let exit = self.process.wait_for_exit(patience);
+        exit.code().unwrap_or_else(|| panic!("{exit}; it wrote:\n{}", self.process.log().text()))
+    }
+}
+
+/// Starts a program of an example in a folder of its own, with exactly this environment.
+#[track_caller]
+pub(crate) fn launch(
+    program: &str,
+    arguments: &[&str],
+    environment: &[(&str, &str)],
+) -> (Process, TempDir) {
+    let folder = TempDir::new().expect("a folder for temporary files");
+    (Process::start(&binary(program), arguments, folder.path(), environment), folder)
+}
+
+/// The port that a process says it listens on.
+#[track_caller]
+pub(crate) fn port_of(process: &Process) -> u16 {
+    let line = process.wait_for_line(&["listening on"]);
+    let (_, address) = line.split_once("listening on ").expect("just found");
+    let end = address.find(|c: char| !"[]:.0123456789abcdef".contains(c)).unwrap_or(address.len());
+    let address: SocketAddr = address[..end].parse().unwrap_or_else(|_| panic!("{line}"));
+    address.port()
+}
+
+/// A migrated database of notes, whose role may open only so many connections at once.
+#[derive(Debug)]
+pub(crate) struct Notebook {
+    pub(crate) server: Postgres,
+    pub(crate) url: String,
+}
+
+impl Notebook {
+    /// A database on a server that takes `max_connections`, of which `budget` are the deployment's.
+    pub(crate) fn new(max_connections: usize, budget: usize) -> Self {
+        let server = Postgres::start(&[&format!("max_connections={max_connections}")]);
+        server.sql("CREATE ROLE notes LOGIN");
+        server.sql("CREATE DATABASE notes OWNER notes");
+        let url = format!("postgres://notes@127.0.0.1:{}/notes", server.port());
+        let (migration, _folder) = launch("notes-paas", &["migrate"], &[("DATABASE_URL", &url)]);
+        let exit = migration.wait_for_exit(Duration::from_secs(20));
+        assert!(exit.success(), "{}", migration.log().text());
+        // A connection beyond the budget is refused by the server itself, at whatever instant it comes.
+        server.sql(&format!("ALTER ROLE notes CONNECTION LIMIT {budget}"));
+        Self { server, url }
+    }
+
+    /// Runs SQL in the database of the notes, as its owner's superior.
+    pub(crate) fn sql(&self, sql: &str) -> String {
+        self.server.sql_in("notes", sql)
+    }
+
+    /// Connections that the notes' role has open.
+    pub(crate) fn connections(&self) -> usize {
+        let count = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'notes'";
+        self.server.sql(count).parse().expect("a count")
+    }
+}

@@ -1,0 +1,7 @@
+//! The long-running adapters as whole processes: behind real routers, under load, among hostile clients, to their end.
+//!
+//! README.md beside this file says which clause of a platform's contract is shown by which test.
+
+mod fleet;
+mod rolling;
+mod wire;

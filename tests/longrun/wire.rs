@@ -1,0 +1,148 @@
+//! A connection that a test holds in its hands: it writes when it wants and reads what is there.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+use anyhost_tests::process::PATIENCE;
+
+/// One connection.
+#[derive(Debug)]
+pub(crate) struct Wire {
+    socket: TcpStream,
+    unread: Vec<u8>,
+}
+
+/// An answer with a body whose length was told.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    /// Whether its head has this line, in any case.
+    pub(crate) fn says(&self, line: &str) -> bool {
+        self.head.lines().any(|own| own.eq_ignore_ascii_case(line))
+    }
+}
+
+impl Wire {
+    #[track_caller]
+    pub(crate) fn to(port: u16) -> Self {
+        Self::try_to(([127, 0, 0, 1], port).into()).expect("somebody listens")
+    }
+
+    pub(crate) fn try_to(address: SocketAddr) -> std::io::Result<Self> {
+        let socket = TcpStream::connect(address)?;
+        socket.set_read_timeout(Some(PATIENCE))?;
+        socket.set_nodelay(true)?;
+        Ok(Self { socket, unread: Vec::new() })
+    }
+
+    #[track_caller]
+    pub(crate) fn write(&mut self, bytes: impl AsRef<[u8]>) {
+        self.socket.write_all(bytes.as_ref()).expect("the other side reads");
+    }
+
+    /// Writes what may be refused before it is written.
+    pub(crate) fn offer(&mut self, bytes: impl AsRef<[u8]>) {
+        let _ = self.socket.write_all(bytes.as_ref());
+    }
+
+    #[track_caller]
+    pub(crate) fn get(&mut self, target: &str) -> Answer {
+        self.write(format!("GET {target} HTTP/1.1\r\nhost: test\r\n\r\n"));
+        self.answer()
+    }
+
+    /// Begins to send a body of this length and returns when the App waits for it.
+    #[track_caller]
+    pub(crate) fn begin_upload(&mut self, length: usize) {
+        self.write(format!(
+            "POST /upload HTTP/1.1\r\nhost: test\r\ncontent-length: {length}\r\nexpect: 100-continue\r\n\r\n"
+        ));
+        let interim = self.head();
+        assert!(interim.starts_with("HTTP/1.1 100 "), "{interim}");
+    }
+
+    #[track_caller]
+    pub(crate) fn answer(&mut self) -> Answer {
+        self.try_answer().unwrap_or_else(|error| panic!("no answer: {error}"))
+    }
+
+    pub(crate) fn try_answer(&mut self) -> Result<Answer, String> {
+        let head = self.try_head()?;
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+        let status = status.ok_or_else(|| format!("no status: {head}"))?;
+        let length = head.lines().find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
+        });
+        let length: usize = length.unwrap_or(0);
+        while self.unread.len() < length {
+            self.more()?;
+        }
+        let body = self.unread.drain(..length).collect::<Vec<_>>();
+        Ok(Answer { status, head, body: String::from_utf8_lossy(&body).into_owned() })
+    }
+
+    /// Reads until the bytes that have come hold these words; everything up to there.
+    #[track_caller]
+    pub(crate) fn until(&mut self, words: &str) -> String {
+        loop {
+            let text = String::from_utf8_lossy(&self.unread).into_owned();
+            if let Some(at) = text.find(words) {
+                let end = at + words.len();
+                self.unread.drain(..end);
+                return text[..end].to_owned();
+            }
+            self.more().unwrap_or_else(|error| panic!("{error} before {words:?}, after {text:?}"));
+        }
+    }
+
+    /// Everything up to the end of the connection.
+    pub(crate) fn rest(&mut self) -> String {
+        while self.more().is_ok() {}
+        String::from_utf8_lossy(&self.unread).into_owned()
+    }
+
+    /// Whether the other side closes, with nothing more to say.
+    pub(crate) fn is_closed(&mut self) -> bool {
+        if !self.unread.is_empty() {
+            return false;
+        }
+        let mut byte = [0];
+        match self.socket.read(&mut byte) {
+            Ok(read) => read == 0,
+            Err(error) => error.kind() == ErrorKind::ConnectionReset,
+        }
+    }
+
+    #[track_caller]
+    fn head(&mut self) -> String {
+        self.try_head().unwrap_or_else(|error| panic!("no head: {error}"))
+    }
+
+    fn try_head(&mut self) -> Result<String, String> {
+        loop {
+            if let Some(at) = self.unread.windows(4).position(|four| four == b"\r\n\r\n") {
+                let head: Vec<u8> = self.unread.drain(..at + 4).collect();
+                return Ok(String::from_utf8_lossy(&head).trim_end().to_owned());
+            }
+            self.more()?;
+        }
+    }
+
+    fn more(&mut self) -> Result<(), String> {
+        let mut buffer = [0; 16 * 1024];
+        match self.socket.read(&mut buffer) {
+            Ok(0) => Err("the connection ended".into()),
+            Ok(read) => {
+                self.unread.extend_from_slice(&buffer[..read]);
+                Ok(())
+            }
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
