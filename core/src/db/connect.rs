@@ -1,4 +1,6 @@
 //! Opening connections: patiently, one probe at a time while the server is away, never beyond the budget.
+//!
+//! Long because every way to open a connection shares one count of attempts and one outage.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -1,4 +1,6 @@
 //! From the paradigm, the processors and the server's limits to sizes and timeouts, with the arithmetic.
+//!
+//! Long because the inputs, the arithmetic and the words that explain it are of no use apart.
 
 use std::fmt;
 use std::time::Duration;

@@ -1,4 +1,7 @@
 //! The connections of one process: who gets which, and when one is opened or given up.
+//!
+//! Long because lending, waiting and giving up change the same counts: whether they stay true is seen by
+//! reading them together.
 
 use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};

@@ -1,8 +1,12 @@
 //! The settings of a database, from the environment and from the parameters of its URL.
 
+mod database_url;
+
 use std::time::Duration;
 
-use secrecy::{ExposeSecret, SecretString};
+pub(super) use database_url::DatabaseUrl;
+use database_url::Taught;
+use secrecy::SecretString;
 use url::Url;
 
 use crate::{ConfigError, Setting, Settings};
@@ -154,171 +158,6 @@ pub fn kind(settings: &Settings) -> Result<Option<Kind>, ConfigError> {
         .secret(DATABASE_URL)
         .map(|url| DatabaseUrl::parse(DATABASE_URL, &url).map(|url| url.kind))
         .transpose()
-}
-
-/// A database URL whose parameters are all known. Its text is never printed: it holds a password.
-#[derive(Clone)]
-pub struct DatabaseUrl {
-    pub(crate) kind: Kind,
-    variable: &'static str,
-    driver: SecretString,
-    taught: Taught,
-    pub(crate) schema: Option<String>,
-}
-
-/// The parameters that other tools teach people to write into a URL, with the meaning they have there.
-#[derive(Clone, Default)]
-struct Taught {
-    connection_limit: Option<usize>,
-    pool_timeout: Option<Duration>,
-    connect_timeout: Option<Duration>,
-    pgbouncer: bool,
-}
-
-const TAUGHT: [&str; 6] =
-    ["connection_limit", "pool_timeout", "connect_timeout", "pgbouncer", "schema", "sslmode"];
-
-impl DatabaseUrl {
-    fn parse(variable: &'static str, text: &SecretString) -> Result<Self, ConfigError> {
-        let wrong = |problem: &str| Err(ConfigError::new(variable, problem));
-        let Ok(mut url) = Url::parse(text.expose_secret()) else {
-            return wrong(
-                "expected a URL such as postgres://user:password@host/database, found something else",
-            );
-        };
-        let Some(kind) = Kind::of(&url) else {
-            return wrong("expected a URL that begins with postgres://, mysql:// or sqlite:");
-        };
-        let mut taught = Taught::default();
-        let mut schema = None;
-        let mut kept: Vec<(String, String)> = Vec::new();
-        for (name, value) in url.query_pairs() {
-            let unfit = |expected: &str| {
-                ConfigError::new(variable, format!("parameter {name}: expected {expected}"))
-            };
-            match name.as_ref() {
-                "connection_limit" => {
-                    let Some(Count(limit)) = Count::parse(&value) else {
-                        return Err(unfit("a whole number of at least 1"));
-                    };
-                    taught.connection_limit = Some(limit);
-                }
-                "pool_timeout" | "connect_timeout" => {
-                    let Ok(seconds) = value.parse::<u64>() else {
-                        return Err(unfit("whole seconds, or 0 for no timeout"));
-                    };
-                    // "0" switches the timeout off where people learnt it; a day is as good and stays bounded.
-                    let timeout = Duration::from_secs(if seconds == 0 { 86_400 } else { seconds });
-                    if name == "pool_timeout" {
-                        taught.pool_timeout = Some(timeout);
-                    } else {
-                        taught.connect_timeout = Some(timeout);
-                    }
-                }
-                "pgbouncer" => match bool::parse(&value) {
-                    Some(on) => taught.pgbouncer = on,
-                    None => return Err(unfit("true or false")),
-                },
-                "schema" if kind == Kind::Postgres => schema = Some(value.into_owned()),
-                "sslmode" if !ssl_modes(kind).contains(&value.to_ascii_lowercase().as_str()) => {
-                    return Err(unfit(&ssl_modes(kind).join(", ")));
-                }
-                known
-                    if driver_parameters(kind).contains(&known)
-                        || known.starts_with("options[") =>
-                {
-                    kept.push((name.into_owned(), value.into_owned()));
-                }
-                unknown => {
-                    let nearest = TAUGHT
-                        .iter()
-                        .chain(driver_parameters(kind))
-                        .max_by(|a, b| {
-                            strsim::jaro_winkler(unknown, a)
-                                .total_cmp(&strsim::jaro_winkler(unknown, b))
-                        })
-                        .unwrap_or(&"sslmode");
-                    return Err(ConfigError::new(
-                        variable,
-                        format!("unknown parameter {unknown:?}; did you mean {nearest}?"),
-                    ));
-                }
-            }
-        }
-        if kept.is_empty() {
-            url.set_query(None);
-        } else {
-            url.query_pairs_mut().clear().extend_pairs(kept);
-        }
-        Ok(Self { kind, variable, driver: SecretString::from(String::from(url)), taught, schema })
-    }
-
-    /// The URL as the driver takes it, without the parameters that are ours.
-    pub(crate) fn expose(&self) -> &str {
-        self.driver.expose_secret()
-    }
-
-    /// A complaint about this URL.
-    pub(crate) fn wrong(&self, problem: impl Into<String>) -> ConfigError {
-        ConfigError::new(self.variable, problem)
-    }
-}
-
-impl std::fmt::Debug for DatabaseUrl {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("DatabaseUrl").field("kind", &self.kind).finish_non_exhaustive()
-    }
-}
-
-fn ssl_modes(kind: Kind) -> &'static [&'static str] {
-    match kind {
-        Kind::Postgres => &["disable", "allow", "prefer", "require", "verify-ca", "verify-full"],
-        Kind::MySql => &["disabled", "preferred", "required", "verify_ca", "verify_identity"],
-        Kind::Sqlite => &[],
-    }
-}
-
-/// The parameters that sqlx understands; it would drop others with a warning.
-fn driver_parameters(kind: Kind) -> &'static [&'static str] {
-    match kind {
-        Kind::Postgres => &[
-            "sslmode",
-            "ssl-mode",
-            "sslrootcert",
-            "ssl-root-cert",
-            "ssl-ca",
-            "sslcert",
-            "ssl-cert",
-            "sslkey",
-            "ssl-key",
-            "statement-cache-capacity",
-            "host",
-            "hostaddr",
-            "port",
-            "dbname",
-            "user",
-            "password",
-            "application_name",
-            "options",
-        ],
-        Kind::MySql => &[
-            "sslmode",
-            "ssl-mode",
-            "sslca",
-            "ssl-ca",
-            "charset",
-            "collation",
-            "sslcert",
-            "ssl-cert",
-            "sslkey",
-            "ssl-key",
-            "statement-cache-capacity",
-            "socket",
-            "timezone",
-            "time-zone",
-        ],
-        Kind::Sqlite => &["mode", "cache", "immutable", "vfs"],
-    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The body of a request or response: empty, whole, or a stream under backpressure.
 
+mod error;
+
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,11 +10,10 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures_core::Stream;
-use http::StatusCode;
 use http_body::{Frame, SizeHint};
-use http_body_util::{BodyExt, LengthLimitError};
+use http_body_util::BodyExt;
 
-use crate::Error;
+pub use error::BodyError;
 
 /// The largest request body where `MAX_BODY` is not set: 6 MiB, AWS Lambda's limit for one invocation,
 /// so that an App meets the same limit on every host.
@@ -184,89 +185,6 @@ impl fmt::Debug for Body {
     }
 }
 
-/// A body that could not be read or produced to its end.
-///
-/// An App that reads a request body passes it on with `?`: it becomes 413 or 400. In a response it
-/// means that the client gets a body that visibly breaks off, or a 500 where nothing was sent yet.
-#[derive(Debug)]
-pub struct BodyError(Why);
-
-#[derive(Debug)]
-enum Why {
-    TooLarge { limit: usize, mark: LengthLimitError },
-    Broken(Box<dyn std::error::Error + Send + Sync>),
-    Other(Box<dyn std::error::Error + Send + Sync>),
-}
-
-impl BodyError {
-    /// The body is larger than the host's limit in bytes: a 413.
-    #[must_use]
-    pub fn too_large(limit: usize) -> Self {
-        Self(Why::TooLarge { limit, mark: length_limit_error() })
-    }
-
-    /// The client broke off or sent what is no body: a 400.
-    pub fn broken(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self(Why::Broken(cause.into()))
-    }
-
-    /// Whatever produced the body failed.
-    pub fn other(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        let cause = cause.into();
-        match cause.downcast::<Self>() {
-            Ok(own) => *own,
-            Err(cause) => Self(Why::Other(cause)),
-        }
-    }
-
-    pub(crate) fn to_response(&self) -> Error {
-        match &self.0 {
-            Why::TooLarge { limit, .. } => Error::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                format!("the request body is larger than {limit} bytes"),
-            )
-            .with("limit", *limit),
-            Why::Broken(_) => {
-                Error::new(StatusCode::BAD_REQUEST, "the request body could not be read to its end")
-            }
-            Why::Other(_) => Error::bare(StatusCode::INTERNAL_SERVER_ERROR),
-        }
-    }
-}
-
-impl fmt::Display for BodyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Why::TooLarge { limit, .. } => write!(f, "the body is larger than {limit} bytes"),
-            Why::Broken(cause) => write!(f, "the body broke off: {cause}"),
-            Why::Other(cause) => fmt::Display::fmt(cause, f),
-        }
-    }
-}
-
-impl std::error::Error for BodyError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match &self.0 {
-            // axum's extractors answer 413 where they find this type in the chain of causes.
-            Why::TooLarge { mark, .. } => Some(mark),
-            Why::Broken(cause) | Why::Other(cause) => Some(cause.as_ref()),
-        }
-    }
-}
-
-/// http_body_util lets nobody construct its error: it is taken from a body that fails with it.
-fn length_limit_error() -> LengthLimitError {
-    let mut full =
-        http_body_util::Limited::new(http_body_util::Full::new(Bytes::from_static(b"x")), 0);
-    let mut cx = Context::from_waker(std::task::Waker::noop());
-    match http_body::Body::poll_frame(Pin::new(&mut full), &mut cx) {
-        Poll::Ready(Some(Err(error))) => *error
-            .downcast::<LengthLimitError>()
-            .expect("one byte over a limit of none fails with the limit's own error"),
-        other => unreachable!("one byte over a limit of none fails, got {other:?}"),
-    }
-}
-
 struct Chunks<S>(Pin<Box<S>>);
 
 impl<S, T, E> http_body::Body for Chunks<S>
@@ -331,6 +249,8 @@ impl http_body::Body for Limited {
 
 #[cfg(test)]
 mod tests {
+    use http_body_util::LengthLimitError;
+
     use super::*;
 
     fn chunks(parts: &'static [&'static str]) -> Body {
