@@ -1,4 +1,6 @@
 //! The values inside an event, each of which takes any JSON and keeps what it is meant for.
+//!
+//! Long because every kind of value has its visitor, and all visitors have one form.
 
 use std::borrow::Cow;
 use std::fmt;
