@@ -1,6 +1,7 @@
 //! An App that does to a server what Apps do, good and bad, and a process around it: what the tests run.
 //!
-//! It listens on a free port of this machine and prints its address.
+//! It reads its settings from stdin, `NAME=value` on a line, listens on a free port of this machine and
+//! prints its address.
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -170,9 +171,11 @@ fn main() -> ExitCode {
     conclude(outcome())
 }
 
-#[expect(clippy::disallowed_methods, reason = "this file is its own adapter")]
 fn outcome() -> Result<Exit, Failure> {
-    let settings = Settings::from_vars(std::env::vars_os());
+    let lines = std::io::stdin().lines().map_while(Result::ok);
+    let pairs =
+        lines.filter_map(|line| line.split_once('=').map(|(n, v)| (n.to_owned(), v.to_owned())));
+    let settings = Settings::from_pairs(pairs);
     let config = Config::default().with(&settings)?;
     let logs = Logs::from_settings(&settings)?;
     let grace = settings.get("SHUTDOWN_GRACE")?.unwrap_or(Duration::from_secs(10));

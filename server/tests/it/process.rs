@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
 use crate::client::Client;
@@ -29,16 +29,20 @@ fn program() -> PathBuf {
     program
 }
 
-fn command(pairs: &[(&str, &str)]) -> Command {
+/// The program with these settings.
+async fn start(pairs: &[(&str, &str)]) -> Child {
     let mut command = Command::new(program());
-    command.env_clear().envs(pairs.iter().copied()).kill_on_drop(true);
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn().expect("the example runs");
+    let lines: String = pairs.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
+    let mut stdin = child.stdin.take().expect("piped");
+    stdin.write_all(lines.as_bytes()).await.expect("it reads its settings");
+    child
 }
 
 impl Process {
     pub(crate) async fn with(pairs: &[(&str, &str)]) -> Self {
-        let mut child = command(pairs).spawn().expect("the example runs");
+        let mut child = start(pairs).await;
         let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
         let address = lines.next_line().await.expect("readable").expect("an address");
         let process = Self { child, lines, address: address.parse().expect("an address") };
@@ -131,7 +135,7 @@ async fn what_stands_in_the_way_of_a_start_is_one_line_and_an_exit_code() {
         ("START_FAILS", "no luck", 70, "error: no luck"),
         ("START_TAKES", "soon", 78, "error: START_TAKES: expected a duration"),
     ] {
-        let mut child = command(&[(variable, value)]).spawn().expect("the example runs");
+        let mut child = start(&[(variable, value)]).await;
         let mut printed = String::new();
         let mut stderr = child.stderr.take().expect("piped");
         stderr.read_to_string(&mut printed).await.expect("readable");
