@@ -48,8 +48,9 @@ async fn handle<A: App>(
     invocation: &Invocation,
 ) -> Outcome {
     let give_up = invocation.deadline.map(give_up);
-    let mut context =
-        Context::new(invocation.id.as_str()).with_trace_parent(invocation.trace_parent());
+    let mut context = Context::new(invocation.id.as_str())
+        .with_life(host.life().clone())
+        .with_trace_parent(invocation.trace_parent());
     if let Some(give_up) = give_up {
         context = context.with_deadline(give_up);
     }

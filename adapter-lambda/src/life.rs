@@ -3,6 +3,7 @@
 mod signals;
 mod started;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,9 +14,12 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::environment::Configuration;
 use crate::invoke::{self, Outcome};
-use crate::runtime_api::{Backoff, Endpoint, Fault, RuntimeApi, register};
+use crate::runtime_api::{Backoff, Endpoint, Fault, Invocation, RuntimeApi, register};
 use signals::Signals;
 pub(crate) use started::Started;
+
+/// How long an event may be on its way from Lambda's own process to this one.
+const ON_ITS_WAY: Duration = Duration::from_millis(20);
 
 /// Serves until Lambda says stop or the Runtime API is gone.
 ///
@@ -108,22 +112,24 @@ async fn work<A: App>(
 ) -> Result<(), Failure> {
     let mut backoff = Backoff::default();
     loop {
-        let next = tokio::select! {
-            biased;
-            next = api.next() => next,
-            () = host.life().reached(Phase::Draining) => return Ok(()),
-        };
+        let Some(next) = next(&host, &mut api).await else { return Ok(()) };
         match next {
             Ok(invocation) => {
                 backoff.reset();
-                let _running = host.life().enter();
-                if host.concurrency() == 1 {
+                let alone = host.concurrency() == 1;
+                if alone {
                     // The process may have been frozen since the last invocation.
                     host.epoch().advance();
                 }
-                match invoke::invoke(&host, mode, &started, &mut api, invocation).await {
-                    Outcome::Answered => {}
-                    Outcome::NeverStarted(failure) => return Err(failure),
+                let deadline = invocation.deadline;
+                let running = host.life().enter();
+                let outcome = invoke::invoke(&host, mode, &started, &mut api, invocation).await;
+                drop(running);
+                if let Outcome::NeverStarted(failure) = outcome {
+                    return Err(failure);
+                }
+                if alone {
+                    finish(&host, deadline).await;
                 }
             }
             Err(Fault::NoEvent) => {
@@ -143,13 +149,47 @@ async fn work<A: App>(
     }
 }
 
+/// Waits for the next invocation; `None` once the process drains.
+async fn next(host: &Host, api: &mut RuntimeApi) -> Option<Result<Invocation, Fault>> {
+    let mut next = pin!(api.next());
+    tokio::select! {
+        biased;
+        next = &mut next => Some(next),
+        // An event that is on its way at this very moment is Lambda's to give and ours to answer.
+        () = host.life().reached(Phase::Draining) => timeout(ON_ITS_WAY, next).await.ok(),
+    }
+}
+
+/// Lets work end that outlasts its response: the poll after it may freeze the process.
+async fn finish(host: &Host, deadline: Option<std::time::Instant>) {
+    let finished = async {
+        tokio::select! {
+            () = host.life().idle() => {}
+            // What is left is for the end to wait for.
+            () = host.life().reached(Phase::Draining) => {}
+        }
+    };
+    match deadline {
+        None => finished.await,
+        Some(deadline) => {
+            if timeout_at(Instant::from_std(deadline), finished).await.is_err() {
+                tracing::warn!("work that outlasts its response was not over at the deadline");
+            }
+        }
+    }
+}
+
 /// Ends what the App began, within the grace.
 async fn stop<A: App>(host: &Host, started: &Started<A>) -> Result<(), Failure> {
     let end = Instant::now() + host.grace();
-    if let Some(app) = started.if_started()
-        // Half of the time, so that a stop that hangs does not cost the databases theirs.
-        && timeout(host.grace() / 2, app.stop()).await.is_err()
-    {
+    let ended = async {
+        host.life().idle().await;
+        if let Some(app) = started.if_started() {
+            app.stop().await;
+        }
+    };
+    // Half of the time, so that a stop that hangs does not cost the databases theirs.
+    if timeout(host.grace() / 2, ended).await.is_err() {
         tracing::warn!("the App's stop took too long and was given up");
     }
     let left = end.saturating_duration_since(Instant::now());

@@ -1,1 +1,8 @@
-//! The life of a Lambda process on a Runtime API that fails in every way.
+//! The life of a Lambda process, on a Runtime API that fails in every way.
+
+mod end;
+mod faults;
+mod function;
+mod init;
+mod invoke;
+mod streaming;

@@ -116,6 +116,12 @@ impl RuntimeApi {
         self.state.requests(endpoint)
     }
 
+    /// How many connections have been opened.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.state.connections()
+    }
+
     /// Waits until an endpoint has had this many requests.
     pub async fn requested(&self, endpoint: Endpoint, times: usize) {
         let wanted = || self.state.requests(endpoint) >= times;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::Request;
+use crate::{Life, Request};
 
 /// The protocol the client spoke, as far as the host knows it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -57,6 +57,7 @@ struct Known {
     mount: String,
     trace_parent: Option<String>,
     event: Option<Bytes>,
+    life: Option<Life>,
 }
 
 impl Context {
@@ -133,6 +134,29 @@ impl Context {
         self.0.event.as_deref().and_then(|event| std::str::from_utf8(event).ok())
     }
 
+    /// Starts work that goes on after the response has left: a notification, a refreshed cache.
+    ///
+    /// It counts as accepted work. A long-running host finishes it before it stops; a serverless one
+    /// before it takes the next request, because it may be frozen in between, and at the latest at the
+    /// deadline of this one.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn wait_until(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let accepted = self.0.life.as_ref().map(Life::enter);
+        tokio::spawn(async move {
+            work.await;
+            drop(accepted);
+        });
+    }
+
+    /// Sets the life of the process, which work that outlasts the response becomes a part of.
+    #[must_use]
+    pub fn with_life(mut self, life: Life) -> Self {
+        self.known().life = Some(life);
+        self
+    }
+
     /// Sets the deadline.
     #[must_use]
     pub fn with_deadline(mut self, deadline: Instant) -> Self {
@@ -184,5 +208,29 @@ impl Context {
 
     fn known(&mut self) -> &mut Known {
         Arc::make_mut(&mut self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn work_after_the_response_keeps_the_process_busy_until_it_ends() {
+        let life = Life::default();
+        let context = Context::new("r-1").with_life(life.clone());
+        let (finish, finished) = tokio::sync::oneshot::channel::<()>();
+        context.wait_until(async { finished.await.expect("the sender is not dropped") });
+        assert_eq!(life.in_flight(), 1);
+        finish.send(()).expect("the work waits for it");
+        life.idle().await;
+        assert_eq!(life.in_flight(), 0);
+    }
+
+    #[tokio::test]
+    async fn work_that_panics_is_over() {
+        let life = Life::default();
+        Context::new("r-1").with_life(life.clone()).wait_until(async { panic!("on purpose") });
+        life.idle().await;
     }
 }

@@ -51,6 +51,7 @@ pub(super) fn serve(
         let accept = async {
             loop {
                 let Ok((connection, _)) = listener.accept().await else { continue };
+                state.connected();
                 // Small answers one after the other: waiting for more to send would only delay them.
                 let _ = connection.set_nodelay(true);
                 let state = Arc::clone(&state);

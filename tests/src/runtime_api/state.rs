@@ -28,6 +28,7 @@ struct Inner {
     init_error: Option<Failed>,
     timeout: Option<Duration>,
     invocations: u64,
+    connections: usize,
 }
 
 /// An event that waits to be handed out.
@@ -119,6 +120,14 @@ impl State {
 
     pub(super) fn requests(&self, endpoint: Endpoint) -> usize {
         self.lock().requests.get(&endpoint).copied().unwrap_or_default()
+    }
+
+    pub(super) fn connected(&self) {
+        self.change(|inner| inner.connections += 1);
+    }
+
+    pub(super) fn connections(&self) -> usize {
+        self.lock().connections
     }
 
     pub(super) fn polling(&self) -> usize {

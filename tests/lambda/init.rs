@@ -1,0 +1,125 @@
+//! The init: what fails there is reported, and what takes too long goes on in the first invocation.
+
+use std::time::Duration;
+
+use anyhost_tests::process::{PATIENCE, Process, binary};
+use anyhost_tests::runtime_api::{Endpoint, Fault, RuntimeApi};
+use tempfile::TempDir;
+
+use crate::function::{Function, content, get, last_words};
+
+#[tokio::test]
+async fn a_start_that_fails_is_reported_and_ends_the_process() {
+    let function = Function::faulty(&[("START", "fails")]);
+    let failed = function.api.init_error().await;
+    assert_eq!(failed.header_type.as_deref(), Some("Runtime.StartFailed"));
+    assert_eq!(failed.error_type, "Runtime.StartFailed");
+    assert_eq!(failed.message, "the start fails");
+    assert_eq!(function.exit(PATIENCE), Some(70));
+    assert_eq!(last_words(&function.process), ["the start fails"]);
+    assert_eq!(function.api.requests(Endpoint::Next), 0);
+}
+
+#[tokio::test]
+async fn a_start_that_panics_is_reported_and_ends_the_process() {
+    let function = Function::faulty(&[("START", "panics")]);
+    assert_eq!(function.api.init_error().await.error_type, "Runtime.StartFailed");
+    assert_eq!(function.exit(PATIENCE), Some(70));
+    assert!(last_words(&function.process)[0].contains("the start panics"));
+}
+
+#[tokio::test]
+async fn a_wrong_setting_is_reported_and_names_its_variable() {
+    let settings =
+        [("MAX_BODY", "much"), ("RESPONSE_MODE", "both"), ("AWS_LAMBDA_MAX_CONCURRENCY", "many")];
+    for (variable, value) in settings {
+        let function = Function::faulty(&[(variable, value)]);
+        let failed = function.api.init_error().await;
+        assert_eq!(failed.header_type.as_deref(), Some("Runtime.InvalidConfiguration"));
+        assert!(failed.message.starts_with(&format!("{variable}: expected ")), "{failed:?}");
+        assert_eq!(function.exit(PATIENCE), Some(78));
+        assert_eq!(last_words(&function.process), [failed.message]);
+    }
+}
+
+#[tokio::test]
+async fn a_report_that_breaks_is_sent_again() {
+    let api = RuntimeApi::start();
+    api.fault(Endpoint::InitError, Fault::Drop);
+    api.fault(Endpoint::InitError, Fault::Status(500));
+    let function = Function::faulty_on(api, &[("START", "fails")]);
+    assert_eq!(function.api.init_error().await.message, "the start fails");
+    assert_eq!(function.exit(PATIENCE), Some(70));
+    assert_eq!(function.api.requests(Endpoint::InitError), 3);
+}
+
+#[test]
+fn outside_of_lambda_one_line_says_what_is_missing() {
+    let folder = TempDir::new().expect("a folder for temporary files");
+    for (environment, line) in [
+        (
+            vec![],
+            "AWS_LAMBDA_RUNTIME_API: is not set; expected host:port or an http URL, as Lambda sets it",
+        ),
+        (
+            vec![("AWS_LAMBDA_RUNTIME_API", "https://nowhere")],
+            "AWS_LAMBDA_RUNTIME_API: expected host:port or an http URL, as Lambda sets it, found \
+             \"https://nowhere\"",
+        ),
+    ] {
+        let process = Process::start(&binary("echo-lambda"), &[], folder.path(), &environment);
+        assert_eq!(process.wait_for_exit(PATIENCE).code(), Some(78));
+        assert_eq!(last_words(&process), [line]);
+    }
+}
+
+#[test]
+fn an_api_that_is_not_there_is_given_up_soon() {
+    let folder = TempDir::new().expect("a folder for temporary files");
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = nobody.local_addr().expect("an address").to_string();
+    drop(nobody);
+    let environment = [("AWS_LAMBDA_RUNTIME_API", address.as_str())];
+    let process = Process::start(&binary("echo-lambda"), &[], folder.path(), &environment);
+    assert_eq!(process.wait_for_exit(PATIENCE).code(), Some(69));
+    let lines = last_words(&process);
+    let last = lines.last().expect("it says why");
+    assert!(last.starts_with("the Lambda Runtime API cannot be reached: "), "{last}");
+}
+
+#[tokio::test]
+async fn an_extension_that_cannot_register_is_only_logged() {
+    for fault in [Fault::Status(403), Fault::Drop, Fault::Delay(Duration::from_secs(3600))] {
+        let api = RuntimeApi::start();
+        api.fault(Endpoint::Register, fault);
+        let function = Function::faulty_on(api, &[]);
+        assert_eq!(function.get("/").await, (200, "ok".into()));
+        function.process.wait_for_line(&["no extension"]);
+    }
+}
+
+#[tokio::test]
+async fn the_extension_registers_before_the_first_poll() {
+    let function = Function::faulty(&[]);
+    function.api.polled().await;
+    assert_eq!(function.api.extensions(), ["anyhost"]);
+    assert_eq!(function.api.requests(Endpoint::ExtensionNext), 1);
+}
+
+#[tokio::test]
+async fn a_start_that_takes_longer_than_an_init_goes_on_in_the_first_invocation() {
+    let function = Function::faulty(&[("START_TAKES", "11s")]);
+    let invocation = function.api.send(get("/"));
+    function.api.running(1).await;
+    assert_eq!(content(&invocation.answer().await), (200, "ok".into()));
+    function.process.wait_for_line(&["goes on in the first invocation"]);
+}
+
+#[tokio::test]
+async fn a_late_start_that_fails_fails_the_first_invocation() {
+    let function = Function::faulty(&[("START_TAKES", "11s"), ("START", "fails")]);
+    let failed = function.api.invoke(get("/")).await.error();
+    assert_eq!(failed.header_type.as_deref(), Some("Runtime.StartFailed"));
+    assert_eq!(failed.message, "the start fails");
+    assert_eq!(function.exit(PATIENCE), Some(70));
+}
