@@ -133,7 +133,7 @@ impl Source {
     /// The source of an event, by the keys of its `requestContext`.
     fn of(event: &Event<'_>) -> Option<Self> {
         let context = &event.context;
-        if !event.present || !context.present || event.authorizer.0 {
+        if !event.present || !context.present || context.connection.0 || event.authorizer.0 {
             return None;
         }
         if context.elb.0 {
@@ -143,7 +143,7 @@ impl Source {
         } else if context.service_network.0 {
             Some(Self::Lattice)
         } else if event.method.filled().is_some()
-            && (context.identity.present || context.stage.filled().is_some())
+            && (context.identity.present || context.stage.filled().is_some() || event.resource.0)
         {
             Some(Self::Rest)
         } else {
@@ -184,3 +184,6 @@ fn shared(event: &Bytes, text: &str) -> Bytes {
         Bytes::copy_from_slice(text.as_bytes())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -31,6 +31,7 @@ pub(crate) const ERROR_BODY: HeaderName =
 /// trailers: the client sees that it is cut off. The App's own trailers cannot travel and are dropped.
 pub(crate) struct Streamed {
     prelude: Option<Bytes>,
+    separator: Option<Bytes>,
     body: Option<Body>,
     request_id: String,
     give_up: Option<Pin<Box<Sleep>>>,
@@ -49,9 +50,10 @@ impl Streamed {
         // A prelude has the members of a Function URL's answer, whoever reads it.
         headers::push(&mut prelude, &response.headers, &Shape::FUNCTION_URL);
         prelude.push(b'}');
-        prelude.extend_from_slice(&[0; 8]);
         Self {
             prelude: Some(prelude.into()),
+            // A piece of its own: `cargo lambda watch` takes the first piece for the prelude.
+            separator: Some(Bytes::from_static(&[0; 8])),
             body: Some(body),
             request_id: request_id.to_owned(),
             give_up: give_up.map(|at| Box::pin(tokio::time::sleep_until(at))),
@@ -82,10 +84,10 @@ impl http_body::Body for Streamed {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        if let Some(prelude) = self.prelude.take() {
-            return Poll::Ready(Some(Ok(Frame::data(prelude))));
-        }
         let this = &mut *self;
+        if let Some(piece) = this.prelude.take().or_else(|| this.separator.take()) {
+            return Poll::Ready(Some(Ok(Frame::data(piece))));
+        }
         let Some(body) = &mut this.body else { return Poll::Ready(None) };
         if let Some(give_up) = &mut this.give_up
             && give_up.as_mut().poll(cx).is_ready()

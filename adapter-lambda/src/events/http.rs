@@ -1,7 +1,8 @@
 //! Payload format 2.0: API Gateway's HTTP APIs, and Function URLs.
 //!
-//! Both give the query as the client sent it. A Function URL gives the path as sent too; an HTTP API
-//! decodes it and, on its execute-api host, puts the stage before it.
+//! Both give the query as the client sent it. A Function URL gives the path as sent too, and so does
+//! `cargo lambda watch`, whose events are of no API; an HTTP API decodes it and, on its execute-api host,
+//! puts the stage before it.
 
 use anyhost_core::Scheme;
 use bytes::Bytes;
@@ -16,7 +17,7 @@ pub(super) fn read<'e>(event: &'e Event<'_>, raw: &Bytes) -> Said<'e> {
     headers::join_cookies(&mut headers, &event.cookies);
 
     let domain = context.domain.as_str();
-    let function_url = domain.contains(".lambda-url.");
+    let function_url = domain.contains(".lambda-url.") || context.api.filled().is_none();
     let on_execute_api = domain.contains(".execute-api.");
     let path = event.raw_path.as_str();
     let (mount, path) = match context.stage.filled() {

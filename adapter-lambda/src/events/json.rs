@@ -33,6 +33,8 @@ pub(crate) struct Event<'a> {
     pub(crate) is_base64: Flag,
     /// Whether the event asks for an authorisation (`methodArn`, `routeArn`) and not for an answer.
     pub(crate) authorizer: Present,
+    /// The resource of a REST API that the request was matched with.
+    pub(crate) resource: Present,
     pub(crate) context: RequestContext<'a>,
 }
 
@@ -41,9 +43,12 @@ pub(crate) struct Event<'a> {
 pub(crate) struct RequestContext<'a> {
     pub(crate) present: bool,
     pub(crate) elb: Present,
+    /// Whether the event is of a WebSocket's connection, which has no requests.
+    pub(crate) connection: Present,
     pub(crate) http: Http<'a>,
     pub(crate) identity: Identity<'a>,
     pub(crate) service_network: Present,
+    pub(crate) api: Text<'a>,
     pub(crate) stage: Text<'a>,
     pub(crate) path: Text<'a>,
     pub(crate) domain: Text<'a>,
@@ -133,14 +138,17 @@ object!(Event {
     "body" => body,
     "isBase64Encoded" => is_base64,
     "methodArn" | "routeArn" => authorizer,
+    "resource" => resource,
     "requestContext" => context,
 });
 
 object!(RequestContext {
     "elb" => elb,
+    "connectionId" => connection,
     "http" => http,
     "identity" => identity,
     "serviceNetworkArn" => service_network,
+    "apiId" => api,
     "stage" => stage,
     "path" => path,
     "domainName" => domain,

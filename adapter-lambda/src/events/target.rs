@@ -30,7 +30,7 @@ pub(super) fn push_decoded_path(target: &mut String, path: &str) {
 /// Adds a query that stands as the client sent it.
 pub(super) fn push_query(target: &mut String, query: &str) {
     if !query.is_empty() {
-        target.push('?');
+        begin_query(target);
         push(target, query, &QUERY);
     }
 }
@@ -79,7 +79,7 @@ pub(super) fn split_stage<'a>(path: &'a str, stage: &str) -> Option<(&'a str, &'
 }
 
 fn push_rooted(target: &mut String, path: &str, keep: &Set) {
-    // `*` is the target of OPTIONS for a whole server.
+    // `*` alone is the target of OPTIONS for a whole server.
     if !path.starts_with('/') && path != "*" {
         target.push('/');
     }
@@ -87,19 +87,27 @@ fn push_rooted(target: &mut String, path: &str, keep: &Set) {
 }
 
 fn push_each(target: &mut String, pairs: &Pairs<'_>, keep: &Set) {
-    let mut separator = '?';
-    for (name, value) in pairs.0.iter().flatten() {
+    for (index, (name, value)) in pairs.0.iter().flatten().enumerate() {
         let value: Cow<'_, str> = match value {
             Scalar::Text(text) => Cow::Borrowed(text),
             Scalar::Other(text) => Cow::Borrowed(text),
             Scalar::Nothing => Cow::Borrowed(""),
         };
-        target.push(separator);
-        separator = '&';
+        match index {
+            0 => begin_query(target),
+            _ => target.push('&'),
+        }
         push(target, name, &keep.without(b"="));
         target.push('=');
         push(target, &value, keep);
     }
+}
+
+fn begin_query(target: &mut String) {
+    if target == "*" {
+        target.insert(0, '/');
+    }
+    target.push('?');
 }
 
 /// Adds a text with everything percent-encoded that is not to be kept.

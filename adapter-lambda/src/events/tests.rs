@@ -1,0 +1,322 @@
+//! Events as AWS makes them, and events that nobody makes, as requests.
+
+macro_rules! fixture {
+    ($name:literal) => {
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/events/", $name, ".json"))
+    };
+}
+
+mod arbitrary;
+
+use anyhost_core::{Context, Scheme};
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use super::{NoRequest, Translated, translate};
+use crate::answers::Shape;
+
+/// A request as an App sees it.
+struct Seen {
+    shape: &'static Shape,
+    method: String,
+    target: String,
+    headers: Vec<(String, String)>,
+    body: Bytes,
+    context: Context,
+}
+
+impl Seen {
+    #[track_caller]
+    fn of(event: impl Into<Bytes>) -> Self {
+        let Translated { shape, method, context, request } = read(event);
+        let request = request.expect("a request");
+        let (parts, body) = request.into_parts();
+        let headers = parts.headers.iter().map(|(name, value)| {
+            (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+        });
+        Self {
+            shape,
+            method: method.to_string(),
+            target: parts.uri.to_string(),
+            headers: headers.collect(),
+            body: body.into_full().expect("a body in one piece"),
+            context,
+        }
+    }
+
+    fn all(&self, name: &str) -> Vec<&str> {
+        let wanted = self.headers.iter().filter(|(other, _)| other == name);
+        wanted.map(|(_, value)| value.as_str()).collect()
+    }
+}
+
+#[track_caller]
+fn read(event: impl Into<Bytes>) -> Translated {
+    translate(&event.into(), Context::new("id")).expect("an HTTP event")
+}
+
+/// What is the same of the canonical request wherever it comes from.
+#[track_caller]
+fn check_canonical(event: &'static str, shape: &Shape, notes: &[&str]) -> Seen {
+    let seen = Seen::of(event);
+    assert_eq!(seen.shape, shape);
+    assert_eq!(seen.method, "POST");
+    assert!(seen.target.starts_with("/shelf/tall%20glass?"), "{}", seen.target);
+    assert_eq!(seen.all("x-note"), notes);
+    assert_eq!(seen.all("cookie"), ["sid=1; mode=dark"]);
+    assert_eq!(seen.all("content-length"), ["13"]);
+    assert_eq!(seen.body, "{\"name\":\"λ\"}");
+    assert_eq!(seen.context.client_ip().map(|ip| ip.to_string()).as_deref(), Some("203.0.113.7"));
+    assert_eq!(seen.context.event(), Some(event));
+    seen
+}
+
+const QUERY: &str =
+    "size=s&size=m&back=https%3A%2F%2Fexample.com%2Fa%2Fb&sum=a+b&sign=a%2Bb&blank=";
+
+/// The same query from a source that decoded it.
+const AGAIN: &str =
+    "size=s&size=m&back=https%3A%2F%2Fexample.com%2Fa%2Fb&sum=a%20b&sign=a%2Bb&blank=";
+
+#[test]
+fn canonical_rest() {
+    let seen = check_canonical(fixture!("canonical-rest"), &Shape::REST, &["first", "second"]);
+    assert_eq!(seen.target, format!("/shelf/tall%20glass?{AGAIN}"));
+    assert_eq!(seen.context.scheme(), Scheme::Https);
+    assert_eq!(seen.context.mount(), "/live");
+    let host = "1a2b3c4d5e.execute-api.eu-central-1.amazonaws.com";
+    assert_eq!(seen.context.host(), Some(host));
+}
+
+#[test]
+fn canonical_http_api_with_payload_1() {
+    let seen = check_canonical(fixture!("canonical-http-1"), &Shape::HTTP_1, &["first", "second"]);
+    assert_eq!(seen.target, format!("/shelf/tall%20glass?{AGAIN}"));
+    assert_eq!(seen.context.mount(), "/live");
+}
+
+#[test]
+fn canonical_http_api_with_payload_2() {
+    let seen = check_canonical(fixture!("canonical-http-2"), &Shape::HTTP_2, &["first,second"]);
+    assert_eq!(seen.target, format!("/shelf/tall%20glass?{QUERY}"));
+    assert_eq!(seen.context.scheme(), Scheme::Https);
+    assert_eq!(seen.context.mount(), "/live");
+}
+
+#[test]
+fn canonical_function_url() {
+    let event = fixture!("canonical-function-url");
+    let seen = check_canonical(event, &Shape::FUNCTION_URL, &["first,second"]);
+    assert_eq!(seen.target, format!("/shelf/tall%20glass?{QUERY}"));
+    assert_eq!(seen.context.mount(), "");
+}
+
+#[test]
+fn canonical_alb_multi() {
+    let event = fixture!("canonical-alb-multi");
+    let seen = check_canonical(event, &Shape::ALB_MULTI, &["first", "second"]);
+    assert_eq!(seen.target, format!("/shelf/tall%20glass?{QUERY}"));
+    assert_eq!(seen.context.scheme(), Scheme::Http);
+}
+
+#[test]
+fn canonical_alb_single() {
+    let seen = check_canonical(fixture!("canonical-alb-single"), &Shape::ALB_SINGLE, &["second"]);
+    assert_eq!(seen.target, format!("/shelf/tall%20glass?{}", &QUERY["size=s&".len()..]));
+}
+
+#[test]
+fn canonical_lattice() {
+    let notes = ["first", "second"];
+    let seen = check_canonical(fixture!("canonical-lattice"), &Shape::LATTICE, &notes);
+    assert_eq!(seen.target, format!("/shelf/tall%20glass?{AGAIN}"));
+    assert_eq!(seen.context.scheme(), Scheme::Https);
+    let seen = check_canonical(fixture!("canonical-lattice-full-path"), &Shape::LATTICE, &notes);
+    assert_eq!(seen.target, format!("/shelf/tall%20glass?{QUERY}"));
+}
+
+#[test]
+fn a_health_check_has_no_host() {
+    let seen = Seen::of(fixture!("alb-health-check"));
+    assert_eq!((seen.target.as_str(), seen.context.host()), ("/", None));
+    assert_eq!(seen.context.client_ip(), None);
+    assert!(seen.all("content-length").is_empty() && seen.body.is_empty());
+}
+
+#[test]
+fn null_maps_and_odd_claims_are_accepted() {
+    let seen = Seen::of(fixture!("rest-custom-domain"));
+    assert_eq!((seen.target.as_str(), seen.context.mount()), ("/v1/notes", ""));
+    assert_eq!(seen.context.host(), Some("api.example.com"));
+    let seen = Seen::of(fixture!("http-2-jwt"));
+    assert_eq!((seen.target.as_str(), seen.context.mount()), ("/notes/7", ""));
+    assert_eq!(seen.context.client_ip().map(|ip| ip.to_string()).as_deref(), Some("2001:db8::7"));
+}
+
+/// A Function URL's event with some fields of its own.
+fn event(fields: Value) -> String {
+    let mut event = json!({
+        "rawPath": "/",
+        "requestContext": {"http": {"method": "GET"}, "domainName": "a.lambda-url.x.on.aws"},
+    });
+    let own = fields.as_object().expect("an object").clone();
+    event.as_object_mut().expect("an object").extend(own);
+    event.to_string()
+}
+
+#[test]
+fn a_bad_header_costs_the_header_and_not_the_request() {
+    let seen = Seen::of(event(json!({"headers": {
+        "x-null": null, "x-number": 7, "x-object": {}, "x y": "1", "": "1", "x-break": "a\r\nb: c",
+        "x-empty": "", "x-utf8": "caf\u{e9}", "x-list": ["1", null, "2"], "X-Good": "1", "x-good": "2",
+    }})));
+    let expected: [(&str, &str); 6] = [
+        ("x-empty", ""),
+        ("x-good", "1"),
+        ("x-good", "2"),
+        ("x-list", "1"),
+        ("x-list", "2"),
+        ("x-utf8", "caf\u{e9}"),
+    ];
+    let mut found = seen.headers;
+    found.sort();
+    assert_eq!(found, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+}
+
+#[test]
+fn cookies_come_exactly_once() {
+    for (fields, expected) in [
+        (json!({"cookies": ["a=1", "b=2"]}), vec!["a=1; b=2"]),
+        (json!({"cookies": ["a=1"], "headers": {"cookie": "a=1"}}), vec!["a=1"]),
+        (json!({"cookies": ["a=1", 7, null]}), vec!["a=1"]),
+        (json!({"cookies": [], "headers": {"cookie": "c=3"}}), vec!["c=3"]),
+        (json!({"cookies": null, "headers": {"Cookie": "c=3"}}), vec!["c=3"]),
+        (json!({"headers": {"cookie": ""}}), vec![]),
+        (json!({"headers": {"Cookie": "a=1", "cookie": "b=2"}}), vec!["a=1; b=2"]),
+        (json!({"cookies": ["a=1\n"]}), vec![]),
+        (json!({}), vec![]),
+    ] {
+        assert_eq!(Seen::of(event(fields.clone())).all("cookie"), expected, "{fields}");
+    }
+}
+
+#[test]
+fn headers_of_one_connection_are_not_shown() {
+    let seen = Seen::of(event(json!({"headers": {
+        "connection": "close, x-hop", "x-hop": "1", "te": "trailers", "transfer-encoding": "chunked",
+        "x-kept": "1",
+    }})));
+    assert_eq!(seen.headers, [("x-kept".to_owned(), "1".to_owned())]);
+}
+
+#[test]
+fn the_length_agrees_with_the_body() {
+    let length = |fields| Seen::of(event(fields)).all("content-length").join("|");
+    assert_eq!(length(json!({"body": "abc"})), "3");
+    assert_eq!(length(json!({"body": "abc", "headers": {"content-length": "4"}})), "3");
+    assert_eq!(length(json!({"body": "YWJj", "isBase64Encoded": true})), "3");
+    assert_eq!(length(json!({"headers": {"Content-Length": "9"}})), "0");
+    assert_eq!(length(json!({"body": ""})), "");
+}
+
+#[test]
+fn a_body_is_never_lost_or_changed() {
+    let body = |fields| Seen::of(event(fields)).body;
+    assert_eq!(body(json!({"body": "h\u{e9}\"\\\n\u{0}"})), "h\u{e9}\"\\\n\u{0}");
+    assert_eq!(body(json!({"body": "iVD/AA==", "isBase64Encoded": true})), &b"\x89P\xff\0"[..]);
+    assert_eq!(body(json!({"body": "iVD/\r\nAA", "isBase64Encoded": true})), &b"\x89P\xff\0"[..]);
+    assert_eq!(body(json!({"body": null, "isBase64Encoded": true})), "");
+    let translated = read(event(json!({"body": "no base64!", "isBase64Encoded": true})));
+    assert_eq!(translated.request.expect_err("no base64").status(), 400);
+}
+
+#[test]
+fn the_stage_goes_only_where_the_gateway_put_it() {
+    let target = |domain: &str, stage: &str, path: &str| {
+        let seen = Seen::of(event(json!({
+            "rawPath": path,
+            "requestContext": {"http": {"method": "GET"}, "domainName": domain, "stage": stage},
+        })));
+        (seen.target, seen.context.mount().to_owned())
+    };
+    let own = "a.execute-api.eu-central-1.amazonaws.com";
+    let is = |target: &str, mount: &str| (target.to_owned(), mount.to_owned());
+    assert_eq!(target(own, "prod", "/prod/x"), is("/x", "/prod"));
+    assert_eq!(target(own, "prod", "/prod"), is("/", "/prod"));
+    assert_eq!(target(own, "prod", "/prod/prod/x"), is("/prod/x", "/prod"));
+    assert_eq!(target(own, "prod", "/production"), is("/production", ""));
+    assert_eq!(target(own, "$default", "/x"), is("/x", ""));
+    assert_eq!(target("api.example.com", "prod", "/prod/x"), is("/prod/x", ""));
+    assert_eq!(target(own, "prod", "/prod//a/../b\\c"), is("//a/../b%5Cc", "/prod"));
+}
+
+#[test]
+fn no_target_is_a_panic() {
+    for path in ["/a b", "/\u{e9}", "/a?b#c", "", "x", "*", "//", "/%", "/%zz", "/\u{0}", "/a\nb"] {
+        for domain in ["a.lambda-url.x.on.aws", "a.execute-api.x.amazonaws.com", "localhost"] {
+            let context = json!({"http": {"method": "GET"}, "domainName": domain});
+            let query = "a b=\u{e9}#<>\"&%zz=+";
+            let fields =
+                json!({"rawPath": path, "rawQueryString": query, "requestContext": context});
+            let seen = Seen::of(event(fields));
+            assert!(seen.target.ends_with("?a%20b=%C3%A9%23%3C%3E%22&%zz=+"), "{}", seen.target);
+        }
+    }
+}
+
+#[test]
+fn a_target_that_is_too_long_is_414_and_a_method_that_is_none_400() {
+    let translated = read(event(json!({"rawPath": format!("/{}", "a".repeat(70_000))})));
+    assert_eq!(translated.request.expect_err("too long").status(), 414);
+    let translated = read(event(json!({"requestContext": {"http": {"method": "G E T"}}})));
+    assert_eq!(translated.request.expect_err("no method").status(), 400);
+    let seen = Seen::of(event(json!({"requestContext": {"http": {"method": "PURGE"}}})));
+    assert_eq!(seen.method, "PURGE");
+}
+
+#[test]
+fn a_multi_value_map_wins() {
+    let seen = Seen::of(
+        json!({
+            "httpMethod": "GET",
+            "path": "/",
+            "headers": {"x-a": "2", "x-b": "3"},
+            "multiValueHeaders": {"x-a": ["1", "2"]},
+            "queryStringParameters": {"q": "2"},
+            "multiValueQueryStringParameters": {"q": ["1", "2"]},
+            "requestContext": {"stage": "prod", "identity": {"sourceIp": "test-invoke-source-ip"}},
+        })
+        .to_string(),
+    );
+    assert_eq!(seen.all("x-a"), ["1", "2"]);
+    assert_eq!(seen.target, "/?q=1&q=2");
+    assert_eq!(seen.context.client_ip(), None);
+}
+
+#[test]
+fn a_forged_address_is_not_believed() {
+    let seen = Seen::of(
+        json!({
+            "httpMethod": "GET", "path": "/", "requestContext": {"elb": {}},
+            "headers": {"x-forwarded-for": "1.2.3.4, 203.0.113.7:4711"},
+        })
+        .to_string(),
+    );
+    assert_eq!(seen.context.client_ip().map(|ip| ip.to_string()).as_deref(), Some("203.0.113.7"));
+}
+
+#[test]
+fn what_is_no_request_says_why() {
+    let why = |event: &str| {
+        translate(&Bytes::copy_from_slice(event.as_bytes()), Context::new("id")).expect_err(event)
+    };
+    for event in ["{}", "1", "null", "[]", r#"{"httpMethod":"GET","path":"/"}"#] {
+        assert!(matches!(why(event), NoRequest::Foreign), "{event}");
+    }
+    let sqs = r#"{"Records":[{"eventSource":"aws:sqs","body":"x"}]}"#;
+    assert_eq!(why(sqs).kind(), "Runtime.NotAnHttpEvent");
+    assert_eq!(why("{\"version\":\"2.0").kind(), "Runtime.BrokenEvent");
+    assert!(why("{").to_string().contains("line 1 column 1"), "{}", why("{"));
+    let no_method = r#"{"requestContext":{"http":{}}}"#;
+    assert_eq!(why(no_method).to_string(), "the HTTP event is incomplete: it names no method");
+}
