@@ -7,13 +7,15 @@ mod upload;
 
 use std::convert::Infallible;
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::task::{self, Poll};
 use std::time::{Duration, Instant};
 
-use actix_http::ConnectionType;
 use actix_http::body::{BodySize, MessageBody};
+use actix_http::{ConnectionType, Payload, header as old};
 use anyhost_core::{App, Context, Error, Request, Response, answer, refuse};
+use futures_core::future::LocalBoxFuture;
 use http::{Method, StatusCode};
 
 pub(crate) use outgoing::Outgoing;
@@ -22,50 +24,95 @@ use crate::connection::Conn;
 use crate::health;
 use crate::shared::{Local, Shared};
 use outgoing::Active;
-use request::Incoming;
 use upload::Upload;
 
 /// What a client that came too early or with too many others is told to wait.
 const COME_BACK: Duration = Duration::from_secs(1);
 
 /// Answers one request of a connection.
-pub(crate) async fn serve<A: App>(
+///
+/// What can be said at once is; only a request that the App is asked costs a future of its own. (It is
+/// boxed: the dispatcher moves futures about, and one that has an App inside is large.)
+pub(crate) fn serve<A: App>(
     local: Rc<Local<A>>,
     conn: Rc<Conn>,
     mut from: actix_http::Request,
-) -> Result<actix_http::Response<Outgoing>, Infallible> {
+) -> Serving {
     let shared = &*local.shared;
-    let active = Active::begin(&conn, shared.host.life());
     let sending = Sending {
         head: from.method() == actix_http::Method::HEAD,
         old: from.version() == actix_http::Version::HTTP_10,
-        active,
+        last: false,
+        active: Active::begin(&conn, shared.host.life()),
     };
-    if let Some(response) = health::probe(shared, from.path()).await {
-        return Ok(sending.send(shared, response, None, false));
+    if let Some(probe) = health::Probe::of(from.path()) {
+        return Serving::Asking(Box::pin(async move {
+            let response = probe.answer(&local.shared).await;
+            sending.send(&local.shared, response, None)
+        }));
     }
-    let app = match admit(shared) {
-        Ok(app) => app,
-        Err(error) => return Ok(sending.send(shared, turned_away(error), None, false)),
-    };
-    match request::translate(&mut from, &conn, &shared.config).await {
-        Ok(Incoming { request, upload }) => {
-            let (response, upload) = run(shared, app, request, upload).await;
-            Ok(sending.send(shared, response, upload, false))
+    if let Err(error) = admit(shared) {
+        return Serving::Answered(Some(sending.send(shared, turned_away(error), None)));
+    }
+    let request = match request::translate(&from, &conn) {
+        Ok(request) => request,
+        Err(error) => {
+            let sending = Sending { last: true, ..sending };
+            return Serving::Answered(Some(sending.send(shared, turned_away(error), None)));
         }
-        Err(error) => Ok(sending.send(shared, turned_away(error), None, true)),
+    };
+    let framed = [old::CONTENT_LENGTH, old::TRANSFER_ENCODING]
+        .iter()
+        .any(|name| from.head().headers.contains_key(name));
+    Serving::Asking(match from.take_payload() {
+        Payload::None => Box::pin(ask(local, request, None, sending)),
+        // actix takes all that follows a request to upgrade for its body. Nothing is upgraded here, which
+        // a server is free to do; what follows cannot be told from a body, so nothing follows.
+        Payload::H1 { .. } if !framed => {
+            Box::pin(ask(local, request, None, Sending { last: true, ..sending }))
+        }
+        payload => Box::pin(async move {
+            match request::with_body(request, payload, &local.shared.config).await {
+                Ok((request, upload)) => ask(local, request, upload, sending).await,
+                Err(error) => {
+                    let sending = Sending { last: true, ..sending };
+                    sending.send(&local.shared, turned_away(error), None)
+                }
+            }
+        }),
+    })
+}
+
+/// A request on its way to its response.
+pub(crate) enum Serving {
+    Answered(Option<actix_http::Response<Outgoing>>),
+    Asking(LocalBoxFuture<'static, actix_http::Response<Outgoing>>),
+}
+
+impl Future for Serving {
+    type Output = Result<actix_http::Response<Outgoing>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
+        match &mut *self {
+            Self::Asking(future) => future.as_mut().poll(cx).map(Ok),
+            Self::Answered(response) => {
+                Poll::Ready(Ok(response.take().expect("a future is polled to its end once")))
+            }
+        }
     }
 }
 
-/// The App, or why it cannot be asked now.
-fn admit<A>(shared: &Shared<A>) -> Result<&A, Error> {
+/// Whether the App can be asked now.
+fn admit<A>(shared: &Shared<A>) -> Result<(), Error> {
     let unavailable = |why| Error::new(StatusCode::SERVICE_UNAVAILABLE, why).retry_after(COME_BACK);
-    let app = shared.app().ok_or_else(|| unavailable("the service is starting"))?;
+    if shared.app().is_none() {
+        return Err(unavailable("the service is starting"));
+    }
     match shared.config.max_in_flight {
         Some(most) if shared.host.life().in_flight() > most => {
             Err(unavailable("too many requests at once"))
         }
-        _ => Ok(app),
+        _ => Ok(()),
     }
 }
 
@@ -75,12 +122,17 @@ fn turned_away(error: Error) -> Response {
 }
 
 /// Asks the App, and moves the request's body along while it works.
-async fn run<A: App>(
-    shared: &Shared<A>,
-    app: &A,
+async fn ask<A: App>(
+    local: Rc<Local<A>>,
     mut request: Request,
     mut upload: Option<Upload>,
-) -> (Response, Option<Upload>) {
+    sending: Sending,
+) -> actix_http::Response<Outgoing> {
+    let shared = &*local.shared;
+    let Some(app) = shared.app() else {
+        let error = Error::bare(StatusCode::SERVICE_UNAVAILABLE);
+        return sending.send(shared, turned_away(error), None);
+    };
     let timeout = shared.config.request_timeout;
     if let Some(timeout) = timeout
         && let Some(context) = request.extensions_mut().remove::<Context>()
@@ -93,21 +145,19 @@ async fn run<A: App>(
     let logged = tracing::enabled!(tracing::Level::DEBUG);
     let named = (timeout.is_some() || upload.is_some() || logged).then(|| Named::of(&request));
 
-    let mut response = {
-        let mut answer = pin!(answer(app, shared.host.max_body(), request));
-        let answered = poll_fn(|cx| {
-            // The body moves first: an App that waits for it finds it there.
-            if let Some(upload) = &mut upload {
-                upload.poll(cx);
-            }
-            answer.as_mut().poll(cx)
-        });
-        match timeout {
-            None => Ok(answered.await),
-            Some(timeout) => tokio::time::timeout(timeout, answered)
-                .await
-                .map_err(|_| Error::new(StatusCode::GATEWAY_TIMEOUT, "the request took too long")),
+    let mut answer = pin!(answer(app, shared.host.max_body(), request));
+    let answered = poll_fn(|cx| {
+        // The body moves first: an App that waits for it finds it there.
+        if let Some(upload) = &mut upload {
+            upload.poll(cx);
         }
+        answer.as_mut().poll(cx)
+    });
+    let mut response = match timeout {
+        None => Ok(answered.await),
+        Some(timeout) => Box::pin(tokio::time::timeout(timeout, answered))
+            .await
+            .map_err(|_| Error::new(StatusCode::GATEWAY_TIMEOUT, "the request took too long")),
     };
     if upload.as_ref().is_some_and(Upload::timed_out) {
         response = Err(Error::new(StatusCode::REQUEST_TIMEOUT, "the request body stopped coming"));
@@ -120,7 +170,8 @@ async fn run<A: App>(
     if let Some(named) = named.filter(|_| logged) {
         named.log(response.status());
     }
-    (response, upload.filter(|upload| !upload.done()))
+    let upload = upload.filter(|upload| !upload.done());
+    sending.send(shared, response, upload)
 }
 
 /// A request by its name, for what is said about it after it was given away.
@@ -158,6 +209,8 @@ impl Named {
 struct Sending {
     head: bool,
     old: bool,
+    /// The connection ends with this request.
+    last: bool,
     active: Active,
 }
 
@@ -167,9 +220,8 @@ impl Sending {
         shared: &Shared<A>,
         response: Response,
         upload: Option<Upload>,
-        last: bool,
     ) -> actix_http::Response<Outgoing> {
-        let Self { head, old, active } = self;
+        let Self { head, old, last, active } = self;
         let mut response = response::translate(response, head, upload, active);
         let mut close = last || shared.draining();
         if old {

@@ -15,24 +15,40 @@ const FRESH: Duration = Duration::from_secs(1);
 /// How long the databases may take to answer a probe. Kubernetes gives a probe one second by default.
 const PATIENCE: Duration = Duration::from_millis(800);
 
-/// The answer to a probe, or nothing where the path is none of ours.
-///
-/// Plain text, no redirect, any method, any `Host`: probes come without a scheme, with an address for a
-/// name, and follow nothing.
-pub(crate) async fn probe<A>(shared: &Shared<A>, path: &str) -> Option<Response> {
-    match path {
-        "/livez" => Some(plain(StatusCode::OK, "ok\n")),
-        "/readyz" => Some(match shared.host.life().phase() {
-            Phase::Starting => plain(StatusCode::SERVICE_UNAVAILABLE, "starting\n"),
-            Phase::Ready if shared.readiness.check(&shared.host).await => {
-                plain(StatusCode::OK, "ready\n")
-            }
-            Phase::Ready => plain(StatusCode::SERVICE_UNAVAILABLE, "a database does not answer\n"),
-            Phase::Draining | Phase::Stopped => {
-                plain(StatusCode::SERVICE_UNAVAILABLE, "draining\n")
-            }
-        }),
-        _ => None,
+/// What a platform asks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Probe {
+    /// Whether the process is alive: it is, or nobody would answer.
+    Live,
+    /// Whether requests shall be sent here.
+    Ready,
+}
+
+impl Probe {
+    /// The probe that a path is, or none.
+    pub(crate) fn of(path: &str) -> Option<Self> {
+        match path {
+            "/livez" => Some(Self::Live),
+            "/readyz" => Some(Self::Ready),
+            _ => None,
+        }
+    }
+
+    /// Plain text, no redirect, any method, any `Host`: probes come without a scheme, with an address
+    /// for a name, and follow nothing.
+    pub(crate) async fn answer<A>(self, shared: &Shared<A>) -> Response {
+        let unavailable = StatusCode::SERVICE_UNAVAILABLE;
+        match self {
+            Self::Live => plain(StatusCode::OK, "ok\n"),
+            Self::Ready => match shared.host.life().phase() {
+                Phase::Starting => plain(unavailable, "starting\n"),
+                Phase::Ready if shared.readiness.check(&shared.host).await => {
+                    plain(StatusCode::OK, "ready\n")
+                }
+                Phase::Ready => plain(unavailable, "a database does not answer\n"),
+                Phase::Draining | Phase::Stopped => plain(unavailable, "draining\n"),
+            },
+        }
     }
 }
 

@@ -1,12 +1,10 @@
 //! From actix's request to the App's.
 
-use std::rc::Rc;
-
 use actix_http::{Payload, header as old};
 use anyhost_core::{Body, BodyError, Context, Error, Request, is_hop_by_hop, strip_hop_by_hop};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
-use http::header::{CONNECTION, HeaderName, HeaderValue};
+use http::header::{CONNECTION, CONTENT_LENGTH, HeaderName, HeaderValue};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, StatusCode, Uri, Version};
 
@@ -18,31 +16,20 @@ use crate::connection::Conn;
 /// piece, nothing is handed over, and no slow client holds an App's resources.
 const READ_AHEAD: u64 = 16 * 1024;
 
-/// A request for the App, and what moves its body while the App runs.
-pub(super) struct Incoming {
-    pub(super) request: Request,
-    pub(super) upload: Option<Upload>,
-}
-
 fn bad(why: &'static str) -> Error {
     Error::new(StatusCode::BAD_REQUEST, why)
 }
 
-/// The request for the App.
+/// The request for the App, its body left out.
 ///
 /// # Errors
 /// What the client is told where no App shall see its request; the connection ends with it.
-pub(super) async fn translate(
-    from: &mut actix_http::Request,
-    conn: &Rc<Conn>,
-    config: &Config,
-) -> Result<Incoming, Error> {
+pub(super) fn translate(from: &actix_http::Request, conn: &Conn) -> Result<Request, Error> {
     let method = method(from.method())?;
     if method == Method::CONNECT {
         return Err(Error::new(StatusCode::NOT_IMPLEMENTED, "this is no proxy"));
     }
-    let uri = target(from.uri())?;
-    let headers = headers(&from.head().headers)?;
+    let (uri, headers) = target_and_headers(from.uri(), &from.head().headers)?;
     let host = host(from.uri(), &headers)?;
     let trace_parent = headers
         .get("traceparent")
@@ -54,8 +41,7 @@ pub(super) async fn translate(
         .with_scheme(conn.scheme)
         .with_host(host)
         .with_trace_parent(trace_parent);
-    let (body, upload) = body(from.take_payload(), &headers, config).await?;
-    let mut request = Request::new(body);
+    let mut request = Request::new(Body::empty());
     *request.method_mut() = method;
     *request.uri_mut() = uri;
     *request.version_mut() = match from.version() {
@@ -65,42 +51,43 @@ pub(super) async fn translate(
     };
     *request.headers_mut() = headers;
     request.extensions_mut().insert(context);
-    Ok(Incoming { request, upload })
+    Ok(request)
 }
 
 fn method(from: &actix_http::Method) -> Result<Method, Error> {
     Method::from_bytes(from.as_str().as_bytes()).map_err(|_| bad("the method is not a token"))
 }
 
-/// The target as the client sent it, without the scheme and the host of a request to a proxy.
-fn target(from: &actix_http::Uri) -> Result<Uri, Error> {
-    let Some(path) = from.path_and_query() else { return Ok(Uri::from_static("/")) };
-    PathAndQuery::from_maybe_shared(Bytes::copy_from_slice(path.as_str().as_bytes()))
-        .map(Uri::from)
-        .map_err(|_| bad("the request target is not valid"))
-}
-
-/// The headers in the order they came, without those of this connection.
-fn headers(from: &old::HeaderMap) -> Result<HeaderMap, Error> {
+/// The target as the client sent it, without the scheme and the host of a request to a proxy, and the
+/// headers in the order they came, without those of this connection.
+fn target_and_headers(
+    target: &actix_http::Uri,
+    from: &old::HeaderMap,
+) -> Result<(Uri, HeaderMap), Error> {
     // actix keeps headers in a hash map: the order of the values of one name, but not that of the names.
     // All values are slices of the one buffer that the head was read into, so their addresses tell it.
     let mut sent: Vec<(&old::HeaderName, &[u8])> = Vec::with_capacity(from.len());
-    let mut length = 0;
+    let path = target.path_and_query().map_or("/", |path| path.as_str()).as_bytes();
+    let mut length = path.len();
     for (name, value) in from {
         length += value.as_bytes().len();
         sent.push((name, value.as_bytes()));
     }
     sent.sort_by_key(|(_, value)| value.as_ptr());
-    let mut values = BytesMut::with_capacity(length);
+    // One buffer for everything that has to be copied.
+    let mut bytes = Vec::with_capacity(length);
+    bytes.extend_from_slice(path);
     for (_, value) in &sent {
-        values.extend_from_slice(value);
+        bytes.extend_from_slice(value);
     }
-    let mut values = values.freeze();
-    let mut headers = HeaderMap::with_capacity(sent.len() + 1);
+    let mut bytes = Bytes::from(bytes);
+    let target = PathAndQuery::from_maybe_shared(bytes.split_to(path.len()))
+        .map_err(|_| bad("the request target is not valid"))?;
+    let mut headers = HeaderMap::with_capacity(sent.len());
     let mut named = false;
     for (name, value) in sent {
-        let bytes = values.split_to(value.len());
-        let name = HeaderName::from_bytes(name.as_str().as_bytes())
+        let bytes = bytes.split_to(value.len());
+        let name = HeaderName::from_lowercase(name.as_str().as_bytes())
             .map_err(|_| bad("a header name is not a token"))?;
         if is_hop_by_hop(&name) {
             let lists = name == CONNECTION
@@ -119,7 +106,7 @@ fn headers(from: &old::HeaderMap) -> Result<HeaderMap, Error> {
         // `Connection` names more headers that end here.
         strip_hop_by_hop(&mut headers);
     }
-    Ok(headers)
+    Ok((Uri::from(target), headers))
 }
 
 /// The host and port the client asked for: those of an absolute target, else the header's.
@@ -174,37 +161,39 @@ fn is_trace_parent(text: &str) -> bool {
         && (version != "00" || parts.next().is_none())
 }
 
-async fn body(
+/// The request with its body, and what moves the body while the App runs.
+///
+/// # Errors
+/// What the client is told where its body does not come.
+pub(super) async fn with_body(
+    request: Request,
     mut payload: Payload,
-    headers: &HeaderMap,
     config: &Config,
-) -> Result<(Body, Option<Upload>), Error> {
-    if matches!(payload, Payload::None) {
-        return Ok((Body::empty(), None));
-    }
-    let announced: Option<u64> = headers
-        .get(http::header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.trim().parse().ok());
-    match announced {
+) -> Result<(Request, Option<Upload>), Error> {
+    let header = request.headers().get(CONTENT_LENGTH);
+    let announced: Option<u64> = header.and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    let (body, upload) = match announced {
         Some(length) if length <= READ_AHEAD => {
             let read = whole(&mut payload, length as usize);
             match tokio::time::timeout(config.body_timeout, read).await {
-                Ok(Ok(bytes)) => Ok((Body::from(bytes), None)),
+                Ok(Ok(bytes)) => (Body::from(bytes), None),
                 Ok(Err(error)) => {
                     // The App decides what a body that broke off means to it; mostly nobody is left.
                     let broken = futures_util::stream::once(async { Err::<Bytes, _>(error) });
-                    Ok((Body::stream(broken), None))
+                    (Body::stream(broken), None)
                 }
                 Err(_) => {
-                    Err(Error::new(StatusCode::REQUEST_TIMEOUT, "the request body stopped coming"))
+                    let why = "the request body stopped coming";
+                    return Err(Error::new(StatusCode::REQUEST_TIMEOUT, why));
                 }
             }
         }
         _ => {
             let (upload, reader) = Upload::new(payload, announced, config.body_timeout);
-            Ok((Body::new(reader), Some(upload)))
+            (Body::new(reader), Some(upload))
         }
-    }
+    };
+    Ok((request.map(|_| body), upload))
 }
 
 /// A short body in one piece; without a copy where it came in one.

@@ -143,3 +143,19 @@ async fn probes_are_answered_before_the_app() {
     old.send("GET /readyz HTTP/1.0\r\n\r\n").await;
     assert_eq!(old.answer().await.status, 200);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upgrade_that_is_not_offered_is_an_ordinary_request() {
+    let server = Running::with(&[]).await;
+    let mut client = server.connect().await;
+    client
+        .send(
+            "GET /chat HTTP/1.1\r\nhost: test\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+             sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n\r\n",
+        )
+        .await;
+    let answer = client.answer().await;
+    assert_eq!((answer.status, answer.header("connection")), (200, Some("close")));
+    assert!(answer.text().starts_with("GET /chat 1.1\n"));
+    assert!(client.closed().await);
+}
