@@ -1,6 +1,6 @@
 //! From a request to a response that any door can send: the rules that all doors share, once.
 
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -69,11 +69,15 @@ fn limit(request: &mut Request, max_body: usize) -> Option<Arc<AtomicBool>> {
 
 async fn call<A: App>(app: &A, context: &Context, request: Request) -> Response {
     // An App that panics half-way may leave its own state torn, as it would in a thread of its own;
-    // nothing of ours is shared with it.
-    let call = AssertUnwindSafe(async { app.call(request).await }).catch_unwind();
-    let outcome = match context.deadline() {
-        Some(deadline) => within(deadline, call).await,
-        None => call.await,
+    // nothing of ours is shared with it. The future is caught where it is made too: an App written
+    // without the attribute may do work there.
+    let call = catch_unwind(AssertUnwindSafe(|| app.call(request)));
+    let outcome = match call.map(AssertUnwindSafe) {
+        Ok(call) => match context.deadline() {
+            Some(deadline) => within(deadline, call.catch_unwind()).await,
+            None => call.catch_unwind().await,
+        },
+        Err(panic) => Err(panic),
     };
     let id = context.request_id();
     match outcome {
