@@ -17,7 +17,8 @@ pub(super) fn read<'e>(event: &'e Event<'_>, raw: &Bytes) -> Said<'e> {
     headers::join_cookies(&mut headers, &event.cookies);
 
     let domain = context.domain.as_str();
-    let function_url = domain.contains(".lambda-url.") || context.api.filled().is_none();
+    let watched = domain == "localhost" && context.api.filled().is_none();
+    let function_url = domain.contains(".lambda-url.") || watched;
     let on_execute_api = domain.contains(".execute-api.");
     let path = event.raw_path.as_str();
     let (mount, path) = match context.stage.filled() {
