@@ -87,10 +87,15 @@ impl<DB: Driver> Connector<DB> {
     pub(super) fn may_start(&self, waiting: usize) -> bool {
         let most = if self.lock().is_some() { waiting.min(1) } else { waiting };
         self.connecting
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |begun| {
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |begun| {
                 (begun < most).then_some(begun + 1)
             })
             .is_ok()
+    }
+
+    /// Takes back a `true` from [`may_start`](Self::may_start) that came to nothing.
+    pub(super) fn did_not_start(&self) {
+        self.connecting.fetch_sub(1, Ordering::SeqCst);
     }
 
     /// Opens a connection for whoever waits, after a `true` from [`may_start`](Self::may_start). While the
@@ -106,7 +111,7 @@ impl<DB: Driver> Connector<DB> {
                 match connector.attempt(&pool.plan, None).await {
                     Ok(opened) => {
                         *connector.lock() = None;
-                        connector.connecting.fetch_sub(1, Ordering::AcqRel);
+                        connector.connecting.fetch_sub(1, Ordering::SeqCst);
                         // Taken on every way out of the loop, and only there.
                         let permit = permit.take().expect("the permit is taken once");
                         pool.add(connector.slot(&pool, opened, permit));
@@ -116,7 +121,7 @@ impl<DB: Driver> Connector<DB> {
                         connector.note(outage);
                         let others = connector.connecting.load(Ordering::Acquire) > 1;
                         if others || pool.is_closed() {
-                            connector.connecting.fetch_sub(1, Ordering::AcqRel);
+                            connector.did_not_start();
                             drop(permit.take());
                             return pool.connect_for_waiting();
                         }

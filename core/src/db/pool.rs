@@ -281,9 +281,15 @@ impl<DB: Driver> Pool<DB> {
         if self.paradigm == Paradigm::Serverless || self.is_closed() {
             return;
         }
-        while self.connector.may_start(self.waiting.load(Ordering::Acquire)) {
-            let Ok(permit) = Arc::clone(&self.budget).try_acquire_owned() else { return };
-            self.connector.start(self, permit);
+        // Looked at before and after: a permit that comes free while this attempt counts as begun would be
+        // seen by nobody else.
+        while self.budget.available_permits() > 0
+            && self.connector.may_start(self.waiting.load(Ordering::SeqCst))
+        {
+            match Arc::clone(&self.budget).try_acquire_owned() {
+                Ok(permit) => self.connector.start(self, permit),
+                Err(_) => self.connector.did_not_start(),
+            }
         }
     }
 
@@ -358,7 +364,7 @@ struct Waiting<'a, DB: Driver> {
 
 impl<'a, DB: Driver> Waiting<'a, DB> {
     fn enter(pool: &'a Pool<DB>) -> Self {
-        let count = pool.waiting.fetch_add(1, Ordering::AcqRel) + 1;
+        let count = pool.waiting.fetch_add(1, Ordering::SeqCst) + 1;
         let task = tokio::task::try_id();
         if let Some(task) = task {
             pool.waiters.lock().unwrap_or_else(PoisonError::into_inner).push(task);
