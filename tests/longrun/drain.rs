@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use anyhost_tests::process::{PATIENCE, Signal};
 use anyhost_tests::wait::eventually;
 
-use crate::fleet::Instance;
-use crate::wire::Wire;
+use anyhost_tests::connection::Wire;
+use anyhost_tests::fleet::Instance;
 
 /// The exit code of a process that could not finish everything in time.
 const ABORTED: i32 = 75;
@@ -124,8 +124,8 @@ fn a_stop_during_the_start_is_heard() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("postgres://nobody@{}/none", silent.local_addr().expect("bound"));
     let environment = [("DATABASE_URL", url.as_str()), ("PORT", "0"), ("SHUTDOWN_GRACE", "5s")];
-    let (process, _folder) = crate::fleet::launch("notes-paas", &[], &environment);
-    let port = crate::fleet::port_of(&process);
+    let (process, _folder) = anyhost_tests::fleet::launch("notes-paas", &[], &environment);
+    let port = anyhost_tests::fleet::port_of(&process);
     eventually("it lives", || (Wire::to(port).get("/livez").status == 200).then_some(()));
     process.signal(Signal::TERM);
     assert_eq!(process.wait_for_exit(PATIENCE).code(), Some(0), "{}", process.log().text());

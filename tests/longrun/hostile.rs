@@ -10,8 +10,8 @@ use anyhost_tests::wait::eventually;
 use http::Request;
 use http_body_util::Full;
 
-use crate::fleet::Instance;
-use crate::wire::Wire;
+use anyhost_tests::connection::Wire;
+use anyhost_tests::fleet::Instance;
 
 /// slowhttptest opens 2,000 connections that each send a header line now and then, and normal clients
 /// send 1,000 requests a second.

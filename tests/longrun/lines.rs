@@ -3,8 +3,8 @@
 use anyhost_tests::process::{PATIENCE, Signal};
 use serde_json::Value;
 
-use crate::fleet::Instance;
-use crate::wire::Wire;
+use anyhost_tests::connection::Wire;
+use anyhost_tests::fleet::Instance;
 
 #[test]
 fn every_event_is_one_line_of_json_even_a_panic() {

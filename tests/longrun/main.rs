@@ -3,10 +3,8 @@
 //! README.md beside this file says which clause of a platform's contract is shown by which test.
 
 mod drain;
-mod fleet;
 mod hostile;
 mod lines;
 mod rolling;
 mod starts;
 mod sudden;
-mod wire;

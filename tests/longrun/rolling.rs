@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
 
-use crate::fleet::{Instance, Notebook};
+use anyhost_tests::fleet::{Instance, Notebook};
 
 /// Requests of one deploy under load.
 const REQUESTS: u64 = 50_000;

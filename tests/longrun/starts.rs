@@ -7,8 +7,8 @@ use anyhost_tests::process::{PATIENCE, Signal};
 use anyhost_tests::servers::Postgres;
 use anyhost_tests::wait::eventually;
 
-use crate::fleet::{Instance, launch, port_of};
-use crate::wire::Wire;
+use anyhost_tests::connection::Wire;
+use anyhost_tests::fleet::{Instance, launch, port_of};
 
 #[test]
 fn a_paas_process_listens_on_every_address() {

@@ -10,8 +10,8 @@ use rustix::process::{Pid, kill_process};
 use sqlx::{Connection, Executor, PgConnection};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::fleet::{Instance, Notebook, port_of};
-use crate::wire::Wire;
+use anyhost_tests::connection::Wire;
+use anyhost_tests::fleet::{Instance, Notebook, port_of};
 
 #[test]
 fn killed_in_mid_transaction_it_leaves_no_half_written_note_and_no_connection() {

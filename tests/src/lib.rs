@@ -13,7 +13,9 @@
 
 pub mod capabilities;
 pub mod cases;
+pub mod connection;
 pub mod doors;
+pub mod fleet;
 pub mod load;
 pub mod process;
 pub mod runtime_api;

@@ -3,25 +3,28 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhost_tests::process::{Process, Signal, binary};
-use anyhost_tests::servers::Postgres;
-use anyhost_tests::wait::eventually;
+use crate::process::{Process, Signal, binary};
+use crate::servers::Postgres;
+use crate::wait::eventually;
 use tempfile::TempDir;
 
-use crate::wire::Wire;
+use crate::connection::Wire;
 
 /// One process, and the port it serves.
 #[derive(Debug)]
-pub(crate) struct Instance {
-    pub(crate) process: Process,
-    pub(crate) port: u16,
+pub struct Instance {
+    /// The process itself.
+    pub process: Process,
+    /// Its port on the loopback address.
+    pub port: u16,
     _folder: TempDir,
 }
 
 impl Instance {
     /// Starts a program of an example on a port of the system's choice and waits until it is ready.
     #[track_caller]
-    pub(crate) fn start(program: &str, environment: &[(&str, &str)]) -> Self {
+    #[must_use]
+    pub fn start(program: &str, environment: &[(&str, &str)]) -> Self {
         let listen =
             if program.ends_with("-vm") { ("LISTEN", "127.0.0.1:0") } else { ("PORT", "0") };
         let environment = [environment, &[listen]].concat();
@@ -33,7 +36,8 @@ impl Instance {
 
     /// Starts a program of an example on this port and waits until it is ready.
     #[track_caller]
-    pub(crate) fn on(port: u16, program: &str, environment: &[(&str, &str)]) -> Self {
+    #[must_use]
+    pub fn on(port: u16, program: &str, environment: &[(&str, &str)]) -> Self {
         let text = port.to_string();
         let environment = [environment, &[("PORT", text.as_str())]].concat();
         let (process, folder) = launch(program, &[], &environment);
@@ -52,20 +56,23 @@ impl Instance {
         });
     }
 
-    pub(crate) fn address(&self) -> SocketAddr {
+    /// Where it is reached.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
         ([127, 0, 0, 1], self.port).into()
     }
 
     /// Sends a signal of a stop and waits until the process says that it has heard it.
     #[track_caller]
-    pub(crate) fn tell(&self, signal: Signal) {
+    pub fn tell(&self, signal: Signal) {
         self.process.signal(signal);
         self.process.wait_for_line(&["draining"]);
     }
 
     /// The exit code of a process that ends by itself within this time.
     #[track_caller]
-    pub(crate) fn exit_code(&self, patience: Duration) -> i32 {
+    #[must_use]
+    pub fn exit_code(&self, patience: Duration) -> i32 {
         let exit = self.process.wait_for_exit(patience);
         exit.code().unwrap_or_else(|| panic!("{exit}; it wrote:\n{}", self.process.log().text()))
     }
@@ -73,7 +80,8 @@ impl Instance {
 
 /// Starts a program of an example in a folder of its own, with exactly this environment.
 #[track_caller]
-pub(crate) fn launch(
+#[must_use]
+pub fn launch(
     program: &str,
     arguments: &[&str],
     environment: &[(&str, &str)],
@@ -84,7 +92,8 @@ pub(crate) fn launch(
 
 /// The port that a process says it listens on.
 #[track_caller]
-pub(crate) fn port_of(process: &Process) -> u16 {
+#[must_use]
+pub fn port_of(process: &Process) -> u16 {
     let line = process.wait_for_line(&["listening on"]);
     let (_, address) = line.split_once("listening on ").expect("just found");
     let end = address.find(|c: char| !"[]:.0123456789abcdef".contains(c)).unwrap_or(address.len());
@@ -94,14 +103,17 @@ pub(crate) fn port_of(process: &Process) -> u16 {
 
 /// A migrated database of notes, whose role may open only so many connections at once.
 #[derive(Debug)]
-pub(crate) struct Notebook {
-    pub(crate) server: Postgres,
-    pub(crate) url: String,
+pub struct Notebook {
+    /// The server it is on.
+    pub server: Postgres,
+    /// Its URL, for its owner.
+    pub url: String,
 }
 
 impl Notebook {
     /// A database on a server that takes `max_connections`, of which `budget` are the deployment's.
-    pub(crate) fn new(max_connections: usize, budget: usize) -> Self {
+    #[must_use]
+    pub fn new(max_connections: usize, budget: usize) -> Self {
         let server = Postgres::start(&[&format!("max_connections={max_connections}")]);
         server.sql("CREATE ROLE notes LOGIN");
         server.sql("CREATE DATABASE notes OWNER notes");
@@ -115,12 +127,14 @@ impl Notebook {
     }
 
     /// Runs SQL in the database of the notes, as its owner's superior.
-    pub(crate) fn sql(&self, sql: &str) -> String {
+    #[track_caller]
+    pub fn sql(&self, sql: &str) -> String {
         self.server.sql_in("notes", sql)
     }
 
     /// Connections that the notes' role has open.
-    pub(crate) fn connections(&self) -> usize {
+    #[must_use]
+    pub fn connections(&self) -> usize {
         let count = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'notes'";
         self.server.sql(count).parse().expect("a count")
     }

@@ -3,62 +3,74 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-use anyhost_tests::process::PATIENCE;
+use crate::process::PATIENCE;
 
 /// One connection.
 #[derive(Debug)]
-pub(crate) struct Wire {
+pub struct Wire {
     socket: TcpStream,
     unread: Vec<u8>,
 }
 
 /// An answer with a body whose length was told.
 #[derive(Clone, Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) head: String,
-    pub(crate) body: String,
+pub struct Answer {
+    /// Its status.
+    pub status: u16,
+    /// Its status line and headers.
+    pub head: String,
+    /// Its body.
+    pub body: String,
 }
 
 impl Answer {
     /// Whether its head has this line, in any case.
-    pub(crate) fn says(&self, line: &str) -> bool {
+    #[must_use]
+    pub fn says(&self, line: &str) -> bool {
         self.head.lines().any(|own| own.eq_ignore_ascii_case(line))
     }
 }
 
 impl Wire {
+    /// Connects to a port of this machine.
     #[track_caller]
-    pub(crate) fn to(port: u16) -> Self {
+    #[must_use]
+    pub fn to(port: u16) -> Self {
         Self::try_to(([127, 0, 0, 1], port).into()).expect("somebody listens")
     }
 
-    pub(crate) fn try_to(address: SocketAddr) -> std::io::Result<Self> {
+    /// Connects where somebody may listen.
+    ///
+    /// # Errors
+    /// Where nobody does.
+    pub fn try_to(address: SocketAddr) -> std::io::Result<Self> {
         let socket = TcpStream::connect(address)?;
         socket.set_read_timeout(Some(PATIENCE))?;
         socket.set_nodelay(true)?;
         Ok(Self { socket, unread: Vec::new() })
     }
 
+    /// Writes bytes.
     #[track_caller]
-    pub(crate) fn write(&mut self, bytes: impl AsRef<[u8]>) {
+    pub fn write(&mut self, bytes: impl AsRef<[u8]>) {
         self.socket.write_all(bytes.as_ref()).expect("the other side reads");
     }
 
     /// Writes what may be refused before it is written.
-    pub(crate) fn offer(&mut self, bytes: impl AsRef<[u8]>) {
+    pub fn offer(&mut self, bytes: impl AsRef<[u8]>) {
         let _ = self.socket.write_all(bytes.as_ref());
     }
 
+    /// Asks and waits for the answer.
     #[track_caller]
-    pub(crate) fn get(&mut self, target: &str) -> Answer {
+    pub fn get(&mut self, target: &str) -> Answer {
         self.write(format!("GET {target} HTTP/1.1\r\nhost: test\r\n\r\n"));
         self.answer()
     }
 
     /// Begins to send a body of this length and returns when the App waits for it.
     #[track_caller]
-    pub(crate) fn begin_upload(&mut self, length: usize) {
+    pub fn begin_upload(&mut self, length: usize) {
         self.write(format!(
             "POST /upload HTTP/1.1\r\nhost: test\r\ncontent-length: {length}\r\nexpect: 100-continue\r\n\r\n"
         ));
@@ -66,12 +78,17 @@ impl Wire {
         assert!(interim.starts_with("HTTP/1.1 100 "), "{interim}");
     }
 
+    /// Waits for an answer.
     #[track_caller]
-    pub(crate) fn answer(&mut self) -> Answer {
+    pub fn answer(&mut self) -> Answer {
         self.try_answer().unwrap_or_else(|error| panic!("no answer: {error}"))
     }
 
-    pub(crate) fn try_answer(&mut self) -> Result<Answer, String> {
+    /// Waits for an answer, or for the end.
+    ///
+    /// # Errors
+    /// Where the connection ends before the answer does.
+    pub fn try_answer(&mut self) -> Result<Answer, String> {
         let head = self.try_head()?;
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
         let status = status.ok_or_else(|| format!("no status: {head}"))?;
@@ -89,7 +106,7 @@ impl Wire {
 
     /// Reads until the bytes that have come hold these words; everything up to there.
     #[track_caller]
-    pub(crate) fn until(&mut self, words: &str) -> String {
+    pub fn until(&mut self, words: &str) -> String {
         loop {
             let text = String::from_utf8_lossy(&self.unread).into_owned();
             if let Some(at) = text.find(words) {
@@ -102,13 +119,13 @@ impl Wire {
     }
 
     /// Everything up to the end of the connection.
-    pub(crate) fn rest(&mut self) -> String {
+    pub fn rest(&mut self) -> String {
         while self.more().is_ok() {}
         String::from_utf8_lossy(&self.unread).into_owned()
     }
 
     /// Whether the other side closes, with nothing more to say.
-    pub(crate) fn is_closed(&mut self) -> bool {
+    pub fn is_closed(&mut self) -> bool {
         if !self.unread.is_empty() {
             return false;
         }
