@@ -12,6 +12,7 @@ mod keep;
 mod migrate;
 mod plan;
 mod pool;
+mod queue;
 mod session;
 mod settings;
 mod slot;

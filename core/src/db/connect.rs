@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use sqlx::ConnectOptions;
 use sqlx_core::sql_str::AssertSqlSafe;
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::clock::Moment;
 use super::driver::{Admission, Driver, Limits, Options, Refusal};
@@ -20,11 +20,14 @@ use super::pool::Pool;
 use super::session::Session;
 use super::settings::Pooler;
 use super::slot::{Card, Slot};
+use crate::{Paradigm, deadline};
 
 /// The first pause after a failed attempt; each further one may be twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 /// The longest pause between two attempts, which bounds how late a server's return is noticed.
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+/// How long a server takes at most to notice that a connection was closed on which it does nothing.
+const IDLE_NOTICES: Duration = Duration::from_millis(5);
 
 /// Opens the connections of one pool.
 pub(super) struct Connector<DB: Driver> {
@@ -35,7 +38,6 @@ pub(super) struct Connector<DB: Driver> {
     home: Handle,
     connecting: AtomicUsize,
     outage: Mutex<Option<Outage>>,
-    hopeless: watch::Sender<Option<Outage>>,
     limits: OnceLock<Limits>,
     /// Set by the first connection that could write: later ones must.
     writes: AtomicBool,
@@ -49,7 +51,6 @@ impl<DB: Driver> Connector<DB> {
             home: Handle::current(),
             connecting: AtomicUsize::new(0),
             outage: Mutex::default(),
-            hopeless: watch::Sender::new(None),
             limits: OnceLock::new(),
             writes: AtomicBool::new(false),
         }
@@ -57,6 +58,7 @@ impl<DB: Driver> Connector<DB> {
 
     /// Opens a connection in the caller's own time, trying again until `until`.
     pub(super) async fn first(&self, plan: &Plan, until: Instant) -> Result<Opened<DB>, Outage> {
+        let until = deadline::current().map_or(until, |deadline| deadline.min(until));
         let mut pauses = Pauses::default();
         loop {
             let outage = match self.attempt(plan, Some(until)).await {
@@ -119,6 +121,9 @@ impl<DB: Driver> Connector<DB> {
                     }
                     Err(outage) => {
                         connector.note(outage);
+                        if connector.hopeless().is_some() {
+                            pool.news.notify_waiters();
+                        }
                         let others = connector.connecting.load(Ordering::Acquire) > 1;
                         if others || pool.is_closed() {
                             connector.did_not_start();
@@ -133,21 +138,38 @@ impl<DB: Driver> Connector<DB> {
         });
     }
 
-    /// Closes a connection whose server may still be at work for it, and has that work ended: by the server
-    /// itself, which notices the closed connection, or by a new connection in its place where the server
-    /// would not notice.
-    pub(super) fn cancel(&self, pool: &Arc<Pool<DB>>, slot: Slot<DB>) {
+    /// Closes a connection, has the server end what it still does for it, and gives its place in the budget
+    /// back once the server has noticed: until then it counts it too.
+    pub(super) fn part(&self, pool: &Arc<Pool<DB>>, slot: Slot<DB>) {
         let Slot { session, id, _permit: permit, .. } = slot;
+        let (busy, lost) = (session.condition.is_busy(), session.condition.is_lost());
         drop(session);
-        let Some(statement) = id.and_then(DB::cancel) else { return };
+        if lost || pool.is_closed() || DB::NOTICES.is_zero() {
+            return;
+        }
         let pool = Arc::clone(pool);
-        self.home.spawn(async move {
-            let connector = &pool.connector;
-            let Ok(mut opened) = connector.attempt(&pool.plan, None).await else { return };
-            // The number in the statement is ours. That the work has ended by itself is no news.
-            let _ = DB::fetch_optional(&mut opened.connection, AssertSqlSafe(statement)).await;
-            pool.add(connector.slot(&pool, opened, permit));
-        });
+        match id.and_then(DB::cancel) {
+            Some(statement) if busy => {
+                self.home.spawn(async move {
+                    let connector = &pool.connector;
+                    let Ok(mut opened) = connector.attempt(&pool.plan, None).await else { return };
+                    // The number in the statement is ours. That the work has ended by itself is no news.
+                    let statement = AssertSqlSafe(statement);
+                    let _ = DB::fetch_optional(&mut opened.connection, statement).await;
+                    pool.add(connector.slot(&pool, opened, permit));
+                });
+            }
+            // Nothing may be under way when a serverless host freezes us, and one connection is in nobody's way.
+            _ if pool.paradigm == Paradigm::Serverless => {}
+            _ => {
+                let noticed = if busy { DB::NOTICES } else { IDLE_NOTICES };
+                self.home.spawn(async move {
+                    tokio::time::sleep(noticed).await;
+                    drop(permit);
+                    pool.connect_for_waiting();
+                });
+            }
+        }
     }
 
     /// The error for a new caller where the server has been away for longer than anyone waits.
@@ -161,22 +183,9 @@ impl<DB: Driver> Connector<DB> {
         self.lock().clone()
     }
 
-    /// A channel that says when waiting is hopeless.
-    pub(super) fn hopeless(&self) -> watch::Receiver<Option<Outage>> {
-        self.hopeless.subscribe()
-    }
-
-    /// Waits until waiting is hopeless.
-    pub(super) async fn given_up(hopeless: &mut watch::Receiver<Option<Outage>>) -> Outage {
-        loop {
-            if hopeless.changed().await.is_err() {
-                // The pool is gone, and with it everyone who waits.
-                std::future::pending::<()>().await;
-            }
-            if let Some(outage) = hopeless.borrow_and_update().clone() {
-                return outage;
-            }
-        }
+    /// Why waiting is hopeless, where it is: the server answers, and will not let us in.
+    pub(super) fn hopeless(&self) -> Option<Outage> {
+        self.last_outage().filter(|outage| outage.refusal == Refusal::Credentials)
     }
 
     pub(super) fn home(&self) -> &Handle {
@@ -189,17 +198,21 @@ impl<DB: Driver> Connector<DB> {
         opened: Opened<DB>,
         permit: OwnedSemaphorePermit,
     ) -> Slot<DB> {
-        let Opened { connection, id } = opened;
+        let Opened { connection, id, crowded } = opened;
+        let now = Moment::now(&pool.epoch);
         let unnamed = pool.plan.statements() == Statements::UnnamedInTransaction;
         // Up to a tenth less, so that connections opened together do not end together.
         let lifetime = pool.plan.lifetime().mul_f64(1.0 - 0.1 * fastrand::f64());
         Slot {
             session: Session::new(connection, unnamed),
-            proof: Moment::now(&pool.epoch),
-            born: Instant::now(),
+            proof: now,
+            alarm: pool.alarm(),
+            kept: now,
+            born: now,
             lifetime,
             generation: pool.generation.load(Ordering::Acquire),
             id,
+            crowded,
             card: Card::default(),
             _permit: permit,
         }
@@ -219,7 +232,7 @@ impl<DB: Driver> Connector<DB> {
         match tokio::time::timeout(patience, attempt).await {
             Ok(Ok((connection, admission))) => {
                 self.admitted(admission)?;
-                Ok(Opened { connection, id: admission.id })
+                Ok(Opened { connection, id: admission.id, crowded: admission.is_crowded() })
             }
             Ok(Err(error)) => Err(Outage::of::<DB>(error)),
             Err(_) => {
@@ -231,7 +244,7 @@ impl<DB: Driver> Connector<DB> {
     }
 
     fn admitted(&self, admission: Admission) -> Result<(), Outage> {
-        let Admission { limits, read_only, id: _ } = admission;
+        let Admission { limits, used: _, read_only, id: _ } = admission;
         if !read_only {
             self.writes.store(true, Ordering::Release);
         } else if self.writes.load(Ordering::Acquire) {
@@ -259,9 +272,6 @@ impl<DB: Driver> Connector<DB> {
     }
 
     fn note(&self, outage: Outage) {
-        if outage.refusal == Refusal::Credentials {
-            self.hopeless.send_replace(Some(outage.clone()));
-        }
         let mut current = self.lock();
         let since = match &*current {
             Some(earlier) => earlier.since,
@@ -282,6 +292,7 @@ impl<DB: Driver> Connector<DB> {
 pub(super) struct Opened<DB: Driver> {
     pub(super) connection: DB::Connection,
     pub(super) id: Option<i64>,
+    pub(super) crowded: bool,
 }
 
 /// Why connecting fails, since when.

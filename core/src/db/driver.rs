@@ -7,6 +7,8 @@ mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
+use std::time::Duration;
+
 use either::Either;
 use futures_core::future::BoxFuture;
 use futures_core::stream::BoxStream;
@@ -46,6 +48,11 @@ pub trait Driver: Database<Connection: Migrate> + sealed::Sealed {
     /// What a failure to connect means.
     #[doc(hidden)]
     fn refusal(error: &sqlx::Error) -> Refusal;
+
+    /// How long the server takes at most to notice that a connection was closed on which it is at work; zero
+    /// where there is no server.
+    #[doc(hidden)]
+    const NOTICES: Duration;
 
     /// The statement that ends what another connection is doing, by that connection's id.
     #[doc(hidden)]
@@ -118,10 +125,22 @@ pub struct Limits {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Admission {
     pub(crate) limits: Option<Limits>,
+    /// Connections of the server that are in use, whoever uses them.
+    pub(crate) used: Option<usize>,
     /// Whether the server refuses writes: a standby, or a primary that was demoted.
     pub(crate) read_only: bool,
-    /// The server's id of this connection.
+    /// The server's id of this connection, where closing it does not end what the server does for it.
     pub(crate) id: Option<i64>,
+}
+
+impl Admission {
+    /// Whether four fifths of the server's connections are in use: whoever keeps one now keeps it from
+    /// somebody else.
+    pub(crate) fn is_crowded(&self) -> bool {
+        let (Some(limits), Some(used)) = (self.limits, self.used) else { return false };
+        let usable = limits.max_connections.saturating_sub(limits.reserved);
+        used.saturating_mul(5) > usable.saturating_mul(4)
+    }
 }
 
 /// What an error means for the connection it came from.

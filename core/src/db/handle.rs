@@ -200,6 +200,10 @@ impl<DB: Driver> Held for Db<DB> {
         Box::pin(Self::close(self, within))
     }
 
+    fn rest(&self) {
+        self.0.pool.rest();
+    }
+
     fn plan(&self) -> String {
         self.plan().to_string()
     }

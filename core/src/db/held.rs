@@ -13,6 +13,7 @@ use super::Error;
 pub(crate) trait Held: Send + Sync {
     fn ping(&self) -> BoxFuture<'_, Result<(), Error>>;
     fn close(&self, within: Duration) -> BoxFuture<'_, ()>;
+    fn rest(&self);
     fn plan(&self) -> String;
 }
 
@@ -38,6 +39,17 @@ impl Databases {
     /// `within`.
     pub async fn close(&self, within: Duration) {
         join_all(self.0.iter().map(|database| database.close(within))).await;
+    }
+
+    /// Gives up what must not be kept through a freeze, without waiting for anything: a serverless host calls
+    /// it after each request, before it asks for the next.
+    ///
+    /// A connection of a server that has few left is closed, since others wait for it while this process
+    /// sleeps; otherwise connections are kept. On a long-running host nothing happens.
+    pub fn rest(&self) {
+        for database in &self.0 {
+            database.rest();
+        }
     }
 
     /// The plan of each database, in a sentence with its arithmetic.

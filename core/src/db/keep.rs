@@ -4,11 +4,9 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use deadpool::unmanaged::Object;
-
 use super::clock::Moment;
 use super::driver::Driver;
-use super::pool::Pool;
+use super::pool::{Pool, Proven};
 
 /// How often the idle connections are looked at.
 const PERIOD: Duration = Duration::from_secs(15);
@@ -48,19 +46,22 @@ async fn look_after<DB: Driver>(pool: &Arc<Pool<DB>>) {
     for (index, lent) in idle.into_iter().enumerate().collect::<Vec<_>>().into_iter().rev() {
         let unused = now.since(&lent.proof);
         if index >= pool.plan.warm() && unused > pool.plan.idle() {
-            drop(Object::take(lent));
-        } else if pool.plan.keepalive().is_some_and(|keepalive| unused > keepalive) {
+            pool.give_up(lent);
+        } else if pool
+            .plan
+            .keepalive()
+            .is_some_and(|keepalive| unused > keepalive && now.since(&lent.kept) > keepalive)
+        {
             stale.push(lent);
         }
         // The others return to their places by being dropped, oldest first.
     }
-    for mut lent in stale {
-        match tokio::time::timeout(pool.plan.ping(), lent.session.ping()).await {
-            Ok(Ok(())) => lent.proof = Moment::now(&pool.epoch),
-            _ => {
-                pool.renew(lent.generation);
-                drop(Object::take(lent));
-            }
+    for lent in stale {
+        // Keeping a connection is no use of it: only use keeps it from being superfluous.
+        let proof = lent.proof;
+        if let Proven::Alive(mut lent) = pool.asked(lent, pool.plan.ping()).await {
+            lent.kept = Moment::now(&pool.epoch);
+            lent.proof = proof;
         }
     }
     pool.connect_for_waiting();

@@ -37,7 +37,7 @@ pub struct Inputs {
     pub pooler: Pooler,
     /// How long a caller waits for a connection; `None`: the paradigm's default.
     pub acquire: Option<Duration>,
-    /// How long one attempt to connect may take; `None`: 5 seconds.
+    /// How long one attempt to connect may take; `None`: 5 seconds, or nine tenths of what a caller waits.
     pub connect: Option<Duration>,
 }
 
@@ -141,7 +141,9 @@ impl Plan {
             Pooler::PgBouncer => Statements::UnnamedInTransaction,
         };
         let acquire = inputs.acquire.unwrap_or(acquire);
-        let connect = inputs.connect.unwrap_or(Duration::from_secs(5));
+        // Shorter than anyone waits: who waits learns why, and the next attempt meets a network that is back.
+        let connect =
+            inputs.connect.unwrap_or_else(|| Duration::from_secs(5).min(acquire.mul_f64(0.9)));
         explanation.push_str(&format!(
             "; a caller waits at most {} for one, an attempt to connect at most {}",
             Seconds(acquire),
@@ -190,7 +192,8 @@ impl Plan {
         self.acquire
     }
 
-    /// How long one attempt to connect may take: 5 seconds.
+    /// How long one attempt to connect may take: 5 seconds, and no more than nine tenths of what a caller
+    /// waits.
     #[must_use]
     pub fn connect(&self) -> Duration {
         self.connect

@@ -1,7 +1,7 @@
 //! The connections of one process: who gets which, and when one is opened or given up.
 //!
-//! Long because lending, waiting and giving up change the same counts: whether they stay true is seen by
-//! reading them together.
+//! Long because lending, taking back and giving up change the same counts: whether they stay true is seen
+//! by reading them together.
 
 use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -12,19 +12,15 @@ use deadpool::unmanaged;
 use tokio::sync::{Notify, Semaphore};
 
 use super::clock::Moment;
-use super::connect::{Connector, Outage};
+use super::connect::Connector;
 use super::driver::Driver;
 use super::error::{Error, PoolState};
 use super::plan::Plan;
 use super::slot::{Card, Holder, Slot};
-use crate::deadline;
-use crate::{Epoch, Paradigm};
+use crate::{Epoch, Paradigm, deadline};
 
 /// A connection that is lent.
 pub(super) type Lent<DB> = unmanaged::Object<Slot<DB>>;
-
-/// How many callers may wait per connection: a queue longer than this takes longer than anyone waits.
-const QUEUE_PER_CONNECTION: usize = 256;
 
 /// The pool: deadpool keeps the idle connections and the queue of those who wait for one; what is opened,
 /// kept and given up is decided here.
@@ -39,17 +35,30 @@ pub(super) struct Pool<DB: Driver> {
     pub(super) plan: Plan,
     pub(super) epoch: Epoch,
     pub(super) connector: Connector<DB>,
-    waiting: AtomicUsize,
-    /// The tasks that wait.
-    waiters: Mutex<Vec<tokio::task::Id>>,
-    /// Connections of an older generation are not used again.
-    pub(super) generation: AtomicU64,
-    closed: AtomicBool,
-    closing: Notify,
-    cards: Mutex<Vec<Card>>,
-    paradigm: Paradigm,
+    pub(super) paradigm: Paradigm,
     /// One transaction at a time, where the database takes only one writer.
     pub(super) writer: Option<Arc<Semaphore>>,
+    pub(super) waiting: AtomicUsize,
+    /// The tasks that wait.
+    pub(super) waiters: Mutex<Vec<tokio::task::Id>>,
+    /// Told to those who wait: the pool closes, or waiting has become hopeless.
+    pub(super) news: Notify,
+    /// Connections of an older generation are not used again.
+    pub(super) generation: AtomicU64,
+    /// Counts connections that broke: a proof of life from before counts no more.
+    alarm: AtomicU64,
+    closed: AtomicBool,
+    cards: Mutex<Vec<Card>>,
+}
+
+/// What came of asking whether a connection is fit for use.
+pub(super) enum Proven<DB: Driver> {
+    /// It is.
+    Alive(Lent<DB>),
+    /// It is not, and has been closed.
+    Gone,
+    /// There was no time to find out: it comes back by itself once it has answered.
+    Asked,
 }
 
 impl<DB: Driver> Pool<DB> {
@@ -66,14 +75,15 @@ impl<DB: Driver> Pool<DB> {
             plan,
             epoch,
             connector,
-            waiting: AtomicUsize::new(0),
-            waiters: Mutex::default(),
-            generation: AtomicU64::new(0),
-            closed: AtomicBool::new(false),
-            closing: Notify::new(),
-            cards: Mutex::default(),
             paradigm,
             writer,
+            waiting: AtomicUsize::new(0),
+            waiters: Mutex::default(),
+            news: Notify::new(),
+            generation: AtomicU64::new(0),
+            alarm: AtomicU64::new(0),
+            closed: AtomicBool::new(false),
+            cards: Mutex::default(),
         }
     }
 
@@ -86,37 +96,42 @@ impl<DB: Driver> Pool<DB> {
             return Err(Error::Closed);
         }
         while let Ok(lent) = self.idle.try_get() {
-            if let Some(lent) = self.proven(lent, None).await {
-                return Ok(self.sign_out(lent, place));
+            if self.is_proven(&lent) {
+                return Ok(sign_out(lent, place));
+            }
+            // Boxed, as the wait below: what is rare does not make every borrowing larger.
+            if let Proven::Alive(lent) = Box::pin(self.proven(lent, None)).await {
+                return Ok(sign_out(lent, place));
             }
         }
-        let lent = self.wait(place).await?;
-        Ok(self.sign_out(lent, place))
+        let lent = Box::pin(self.wait(place)).await?;
+        Ok(sign_out(lent, place))
     }
 
     /// Takes a connection back, or closes it where it must not be used again.
     pub(super) fn take_back(self: &Arc<Self>, mut lent: Lent<DB>) {
         lent.card.give_back();
-        if lent.session.condition.outdated {
-            self.renew(lent.generation);
-        }
         if !lent.session.is_clean() || self.is_closed() || std::thread::panicking() {
-            let slot = unmanaged::Object::take(lent);
-            return self.give_up(slot);
+            let condition = &lent.session.condition;
+            if condition.is_lost() {
+                self.alarm.fetch_add(1, Ordering::Release);
+            }
+            if condition.outdated {
+                self.renew(lent.generation);
+            }
+            return self.give_up(lent);
         }
         if std::mem::take(&mut lent.session.condition.proven) {
-            lent.proof = Moment::now(&self.epoch);
+            self.stamp(&mut lent);
         }
         // Dropping it is what returns it, to whoever waits longest.
+        drop(lent);
+        self.clear_if_closed();
     }
 
     /// Closes a connection for good, and sees to it that those who wait get another.
-    fn give_up(self: &Arc<Self>, slot: Slot<DB>) {
-        if slot.session.condition.is_busy() && !self.is_closed() {
-            self.connector.cancel(self, slot);
-        } else {
-            drop(slot);
-        }
+    pub(super) fn give_up(self: &Arc<Self>, lent: Lent<DB>) {
+        self.connector.part(self, unmanaged::Object::take(lent));
         self.connect_for_waiting();
     }
 
@@ -131,147 +146,87 @@ impl<DB: Driver> Pool<DB> {
         );
     }
 
-    /// The connection if it is fit for use: of this generation, not too old, and proven alive just now or by
-    /// a ping.
-    async fn proven(
-        self: &Arc<Self>,
-        mut lent: Lent<DB>,
-        until: Option<Instant>,
-    ) -> Option<Lent<DB>> {
+    /// Notes that a connection has just proven to be alive.
+    fn stamp(&self, lent: &mut Lent<DB>) {
+        lent.proof = Moment::now(&self.epoch);
+        lent.alarm = self.alarm();
+    }
+
+    /// How many connections have broken.
+    pub(super) fn alarm(&self) -> u64 {
+        self.alarm.load(Ordering::Acquire)
+    }
+
+    /// Whether a connection is fit for use without being asked: of this generation, not too old, and proven
+    /// alive a moment ago with no sign of trouble since.
+    fn is_proven(&self, slot: &Slot<DB>) -> bool {
         let now = Moment::now(&self.epoch);
-        if lent.generation != self.generation.load(Ordering::Acquire)
-            || lent.born.elapsed() > lent.lifetime
-        {
-            drop(unmanaged::Object::take(lent));
-            return None;
+        self.is_current(slot, &now)
+            && now.same_epoch(&slot.proof)
+            && now.since(&slot.proof) <= self.plan.proof()
+            && slot.alarm == self.alarm()
+    }
+
+    fn is_current(&self, slot: &Slot<DB>, now: &Moment) -> bool {
+        slot.generation == self.generation.load(Ordering::Acquire)
+            && now.since(&slot.born) <= slot.lifetime
+    }
+
+    /// The connection if it is fit for use, which it says itself where nothing else does.
+    pub(super) async fn proven(
+        self: &Arc<Self>,
+        lent: Lent<DB>,
+        until: Option<Instant>,
+    ) -> Proven<DB> {
+        if self.is_proven(&lent) {
+            return Proven::Alive(lent);
         }
-        if now.same_epoch(&lent.proof) && now.since(&lent.proof) <= self.plan.proof() {
-            return Some(lent);
+        if !self.is_current(&lent, &Moment::now(&self.epoch)) {
+            self.give_up(lent);
+            return Proven::Gone;
         }
-        let patience = match until.or_else(deadline::current) {
-            Some(until) => until.saturating_duration_since(Instant::now()).min(self.plan.ping()),
-            None => self.plan.ping(),
-        };
-        match tokio::time::timeout(patience, lent.session.ping()).await {
-            Ok(Ok(())) => {
-                lent.proof = Moment::now(&self.epoch);
-                Some(lent)
+        let until = until.or_else(deadline::current);
+        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+        match (left, self.paradigm) {
+            // A caller in a hurry must not judge: silence until its deadline proves nothing.
+            (Some(left), Paradigm::LongRunning) if left < self.plan.ping() => {
+                let pool = Arc::clone(self);
+                self.connector.home().spawn(async move {
+                    // If it answers it is returned by being dropped.
+                    let _ = pool.asked(lent, pool.plan.ping()).await;
+                });
+                Proven::Asked
             }
-            _ => {
+            (Some(left), _) => self.asked(lent, left.min(self.plan.ping())).await,
+            (None, _) => self.asked(lent, self.plan.ping()).await,
+        }
+    }
+
+    /// Asks a connection whether it is alive.
+    pub(super) async fn asked(self: &Arc<Self>, lent: Lent<DB>, patience: Duration) -> Proven<DB> {
+        let mut asked = Asked { lent: Some(lent), pool: self };
+        let lent = asked.lent.as_mut().expect("it was put there just now");
+        let answer = tokio::time::timeout(patience, lent.session.ping()).await;
+        let mut lent = asked.lent.take().expect("it is taken out here only");
+        match answer {
+            Ok(Ok(())) => {
+                self.stamp(&mut lent);
+                Proven::Alive(lent)
+            }
+            Ok(Err(_)) | Err(_) => {
                 // What took this one has most likely taken the others that are as old: they go without being
                 // asked, each of which would cost its own timeout.
-                self.renew(lent.generation);
-                drop(unmanaged::Object::take(lent));
-                None
-            }
-        }
-    }
-
-    /// Waits for a connection: one that comes back or a new one, whichever is first.
-    async fn wait(self: &Arc<Self>, wanted: &'static Location<'static>) -> Result<Lent<DB>, Error> {
-        let begun = Instant::now();
-        let by_plan = begun + self.plan.acquire();
-        let until = deadline::current().map_or(by_plan, |deadline| deadline.min(by_plan));
-        if until <= begun {
-            return Err(Error::Deadline { state: self.state() });
-        }
-        if let Some(error) = self.connector.outage(self.plan.acquire()) {
-            self.connect_for_waiting();
-            return Err(error);
-        }
-        let most = self.plan.size().saturating_mul(QUEUE_PER_CONNECTION);
-        let place = Waiting::enter(self);
-        if place.count > most {
-            return Err(Error::QueueFull { state: self.state() });
-        }
-        let lent = match self.paradigm {
-            Paradigm::LongRunning => self.wait_in_queue(until).await,
-            Paradigm::Serverless => self.wait_alone(until).await,
-        };
-        lent.map_err(|outage| match outage {
-            Some(outage) => outage.into_error(),
-            None if self.is_closed() => Error::Closed,
-            None if until < by_plan => Error::Deadline { state: self.state() },
-            None => match self.connector.last_outage() {
-                Some(outage) => outage.into_error(),
-                None => self.nested(wanted).unwrap_or_else(|| Error::TimedOut {
-                    waited: begun.elapsed(),
-                    state: self.state(),
-                }),
-            },
-        })
-    }
-
-    /// On a long-running host connections are opened by tasks of their own: a caller who gives up leaves a
-    /// finished handshake to the next one.
-    async fn wait_in_queue(self: &Arc<Self>, until: Instant) -> Result<Lent<DB>, Option<Outage>> {
-        let mut closing = std::pin::pin!(self.closing.notified());
-        closing.as_mut().enable();
-        let mut hopeless = self.connector.hopeless();
-        loop {
-            self.connect_for_waiting();
-            tokio::select! {
-                biased;
-                () = &mut closing => return Err(None),
-                lent = self.idle.get() => {
-                    // deadpool's own close is never called, so getting cannot fail.
-                    let Ok(lent) = lent else { return Err(None) };
-                    if let Some(lent) = self.proven(lent, Some(until)).await {
-                        return Ok(lent);
-                    }
+                if answer.is_ok() || patience >= self.plan.ping() {
+                    self.renew(lent.generation);
                 }
-                outage = Connector::<DB>::given_up(&mut hopeless) => return Err(Some(outage)),
-                () = tokio::time::sleep_until(until.into()) => return Err(None),
+                lent.session.condition.lose();
+                self.give_up(lent);
+                Proven::Gone
             }
         }
     }
 
-    /// On a serverless host the caller opens its connection itself: when it has its answer, nothing is left
-    /// under way that a freeze could tear.
-    async fn wait_alone(self: &Arc<Self>, until: Instant) -> Result<Lent<DB>, Option<Outage>> {
-        loop {
-            if self.is_closed() {
-                return Err(None);
-            }
-            tokio::select! {
-                biased;
-                lent = self.idle.get() => {
-                    let Ok(lent) = lent else { return Err(None) };
-                    if let Some(lent) = self.proven(lent, Some(until)).await {
-                        return Ok(lent);
-                    }
-                }
-                opened = self.open_until(until) => match opened {
-                    Ok(slot) => self.add(slot),
-                    Err(outage) => return Err(outage),
-                },
-                () = tokio::time::sleep_until(until.into()) => return Err(None),
-            }
-        }
-    }
-
-    async fn open_until(self: &Arc<Self>, until: Instant) -> Result<Slot<DB>, Option<Outage>> {
-        let Ok(permit) = Arc::clone(&self.budget).acquire_owned().await else { return Err(None) };
-        self.connector.open_with_patience(self, permit, until).await.map_err(Some)
-    }
-
-    /// The error where every connection is held by a task that waits for another: nobody will give one back.
-    ///
-    /// Asked only when the time is up: a task that polls two futures side by side holds and waits too, and
-    /// needs only time.
-    fn nested(&self, wanted: &'static Location<'static>) -> Option<Error> {
-        let holders = self.holders();
-        let waiting = self.waiters.lock().unwrap_or_else(PoisonError::into_inner);
-        let own = holders.iter().find(|holder| holder.task == tokio::task::try_id())?;
-        let stuck = |holder: &Holder| holder.task.is_some_and(|task| waiting.contains(&task));
-        (holders.len() >= self.plan.size() && holders.iter().all(stuck)).then(|| Error::Nested {
-            size: self.plan.size(),
-            held: own.place.to_string(),
-            wanted: wanted.to_string(),
-        })
-    }
-
-    fn holders(&self) -> Vec<Holder> {
+    pub(super) fn holders(&self) -> Vec<Holder> {
         let cards = self.cards.lock().unwrap_or_else(PoisonError::into_inner);
         cards.iter().filter_map(Card::holder).collect()
     }
@@ -304,11 +259,32 @@ impl<DB: Driver> Pool<DB> {
         drop(cards);
         // There are as many places as permits, and the slot holds one of them.
         let _ = self.idle.try_add(slot);
+        self.clear_if_closed();
     }
 
-    fn sign_out(&self, lent: Lent<DB>, place: &'static Location<'static>) -> Lent<DB> {
-        lent.card.lend(Holder { place, since: Instant::now(), task: tokio::task::try_id() });
-        lent
+    /// Closes what became idle while the pool was being closed.
+    fn clear_if_closed(&self) {
+        if self.is_closed() {
+            while let Ok(slot) = self.idle.try_remove() {
+                drop(slot);
+            }
+        }
+    }
+
+    /// Closes what must not be kept through a freeze: connections of a server that has few left, which
+    /// others wait for while this process sleeps.
+    pub(super) fn rest(self: &Arc<Self>) {
+        if self.paradigm == Paradigm::LongRunning {
+            return;
+        }
+        let mut kept = Vec::new();
+        while let Ok(lent) = self.idle.try_get() {
+            if lent.crowded {
+                self.give_up(lent);
+            } else {
+                kept.push(lent);
+            }
+        }
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -319,7 +295,7 @@ impl<DB: Driver> Pool<DB> {
     /// for until `within` is over.
     pub(super) async fn close(self: &Arc<Self>, within: Duration) {
         self.closed.store(true, Ordering::Release);
-        self.closing.notify_waiters();
+        self.news.notify_waiters();
         let everything = async {
             let mut farewells = Vec::new();
             while let Ok(slot) = self.idle.try_remove() {
@@ -355,32 +331,22 @@ impl<DB: Driver> Pool<DB> {
     }
 }
 
-/// A place in the queue, left when dropped.
-struct Waiting<'a, DB: Driver> {
-    pool: &'a Pool<DB>,
-    count: usize,
-    task: Option<tokio::task::Id>,
+fn sign_out<DB: Driver>(lent: Lent<DB>, place: &'static Location<'static>) -> Lent<DB> {
+    lent.card.lend(Holder { place, since: Instant::now(), task: tokio::task::try_id() });
+    lent
 }
 
-impl<'a, DB: Driver> Waiting<'a, DB> {
-    fn enter(pool: &'a Pool<DB>) -> Self {
-        let count = pool.waiting.fetch_add(1, Ordering::SeqCst) + 1;
-        let task = tokio::task::try_id();
-        if let Some(task) = task {
-            pool.waiters.lock().unwrap_or_else(PoisonError::into_inner).push(task);
-        }
-        Self { pool, count, task }
-    }
+/// A connection that has been asked something and not answered: dropped like this it is closed, since its
+/// answer would be taken for that of the next question.
+struct Asked<'p, DB: Driver> {
+    lent: Option<Lent<DB>>,
+    pool: &'p Arc<Pool<DB>>,
 }
 
-impl<DB: Driver> Drop for Waiting<'_, DB> {
+impl<DB: Driver> Drop for Asked<'_, DB> {
     fn drop(&mut self) {
-        self.pool.waiting.fetch_sub(1, Ordering::AcqRel);
-        if let Some(task) = self.task {
-            let mut waiters = self.pool.waiters.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(place) = waiters.iter().position(|waiter| *waiter == task) {
-                waiters.swap_remove(place);
-            }
+        if let Some(lent) = self.lent.take() {
+            self.pool.give_up(lent);
         }
     }
 }

@@ -121,6 +121,16 @@ impl Condition {
         self.busy
     }
 
+    /// Notes that the connection does not answer.
+    pub(super) fn lose(&mut self) {
+        self.broken = true;
+    }
+
+    /// Whether something took the connection away, which may have taken others too.
+    pub(super) fn is_lost(&self) -> bool {
+        self.broken || self.outdated
+    }
+
     /// Runs one piece of work on the connection, noticing whether it ends.
     async fn watch<DB: Driver, T>(
         &mut self,

@@ -14,16 +14,22 @@ use super::session::Session;
 /// connections, whoever holds them.
 pub(super) struct Slot<DB: Driver> {
     pub(super) session: Session<DB>,
-    /// When it was last known to be alive.
+    /// When somebody last used it with success.
     pub(super) proof: Moment,
+    /// How many connections of the pool had broken by then.
+    pub(super) alarm: u64,
+    /// When it was last used so that nothing on the way forgets it.
+    pub(super) kept: Moment,
     /// When it was opened.
-    pub(super) born: Instant,
+    pub(super) born: Moment,
     /// How long it may live.
     pub(super) lifetime: Duration,
     /// The generation it was opened in.
     pub(super) generation: u64,
     /// The server's id of it.
     pub(super) id: Option<i64>,
+    /// Whether the server had few connections left when this one was opened.
+    pub(super) crowded: bool,
     pub(super) card: Card,
     // The last field: fields are dropped in order.
     pub(super) _permit: OwnedSemaphorePermit,

@@ -1,6 +1,7 @@
 //! MySQL and MariaDB: their limits and error numbers.
 
 use std::str::FromStr;
+use std::time::Duration;
 
 use futures_core::future::BoxFuture;
 use futures_core::stream::BoxStream;
@@ -19,6 +20,9 @@ impl sealed::Sealed for MySql {}
 
 impl Driver for MySql {
     const KIND: Kind = Kind::MySql;
+
+    /// It does not notice: what it does is ended by [`cancel`](Driver::cancel).
+    const NOTICES: Duration = Duration::from_millis(50);
 
     fn options(url: &DatabaseUrl, tuning: &Tuning<'_>) -> Result<MySqlConnectOptions, ConfigError> {
         let mut options = MySqlConnectOptions::from_str(url.expose()).map_err(|_| {
@@ -49,17 +53,19 @@ impl Driver for MySql {
     ) -> BoxFuture<'_, Result<Admission, sqlx::Error>> {
         Box::pin(async move {
             let row = sqlx::Executor::fetch_one(
-                connection,
+                &mut *connection,
                 "SELECT CAST(@@max_connections AS SIGNED), CAST(@@read_only AS SIGNED), \
                  CAST(CONNECTION_ID() AS SIGNED)",
             )
             .await?;
             let direct = pooler == Pooler::None;
+            let used = if direct { Some(used(connection).await?) } else { None };
             let max: i64 = row.try_get(0)?;
             Ok(Admission {
                 // One more than max_connections is kept for an administrator, so none of them is reserved.
                 limits: direct
                     .then(|| Limits { max_connections: max.try_into().unwrap_or(0), reserved: 0 }),
+                used,
                 read_only: row.try_get::<i64, _>(1)? != 0,
                 id: if direct { Some(row.try_get(2)?) } else { None },
             })
@@ -90,6 +96,13 @@ impl Driver for MySql {
     }
 
     run_statements!();
+}
+
+/// MySQL and MariaDB keep this number in different tables, and show it in the same way.
+async fn used(connection: &mut MySqlConnection) -> Result<usize, sqlx::Error> {
+    let row = sqlx::Executor::fetch_one(connection, "SHOW GLOBAL STATUS LIKE 'Threads_connected'")
+        .await?;
+    Ok(row.try_get::<String, _>(1)?.parse().unwrap_or(0))
 }
 
 fn number(error: &sqlx::Error) -> Option<u16> {

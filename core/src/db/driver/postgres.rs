@@ -1,6 +1,7 @@
 //! PostgreSQL: its limits, its error codes, its ways with poolers.
 
 use std::str::FromStr;
+use std::time::Duration;
 
 use futures_core::future::BoxFuture;
 use futures_core::stream::BoxStream;
@@ -17,19 +18,27 @@ use crate::db::settings::{DatabaseUrl, Kind, Pooler};
 
 impl sealed::Sealed for Postgres {}
 
-/// One round trip: what the server takes, whether it takes writes, who we are; and, where the server knows
-/// how (14 and later), that it looks every half second whether a client whose statement runs is still
-/// there, so that what an abandoned request left behind ends.
+/// How often the server looks whether the client whose statement runs is still there.
+const LOOKS: u64 = 100;
+
+/// One round trip: what the server takes, how much of it is taken, whether it takes writes, who we are; and,
+/// where the server knows how (14 and later, not on every system), that it looks every 100 ms whether a
+/// client whose statement runs is still there, so that what an abandoned request left behind ends.
 const ADMIT: &str = "SELECT current_setting('max_connections')::int8, \
      current_setting('superuser_reserved_connections')::int8 \
        + coalesce(current_setting('reserved_connections', true), '0')::int8, \
+     (SELECT sum(numbackends) FROM pg_stat_database), \
      current_setting('transaction_read_only') = 'on', \
      pg_backend_pid()::int8, \
-     CASE WHEN current_setting('client_connection_check_interval', true) = '0' \
-       THEN set_config('client_connection_check_interval', '500', false) END";
+     CASE WHEN current_setting('client_connection_check_interval', true) IS NOT NULL \
+         AND version() ~* 'linux|bsd' \
+       THEN set_config('client_connection_check_interval', '100', false) END";
 
 impl Driver for Postgres {
     const KIND: Kind = Kind::Postgres;
+
+    /// As often as it looks, and the time to end.
+    const NOTICES: Duration = Duration::from_millis(LOOKS + 50);
 
     fn options(url: &DatabaseUrl, tuning: &Tuning<'_>) -> Result<PgConnectOptions, ConfigError> {
         let mut options = PgConnectOptions::from_str(url.expose())
@@ -71,7 +80,7 @@ impl Driver for Postgres {
                 )
                 .await?;
                 let read_only: String = row.try_get(0)?;
-                return Ok(Admission { limits: None, read_only: read_only == "on", id: None });
+                return Ok(Admission { read_only: read_only == "on", ..Admission::default() });
             }
             let row = sqlx::Executor::fetch_one(connection, ADMIT).await?;
             let count = |index| {
@@ -80,8 +89,12 @@ impl Driver for Postgres {
             };
             Ok(Admission {
                 limits: Some(Limits { max_connections: count(0)?, reserved: count(1)? }),
-                read_only: row.try_get_unchecked::<String, _>(2)? == "t",
-                id: row.try_get_unchecked::<String, _>(3)?.parse().ok(),
+                used: Some(count(2)?),
+                read_only: row.try_get_unchecked::<String, _>(3)? == "t",
+                id: match row.try_get_unchecked::<Option<String>, _>(5)? {
+                    Some(_looks) => None,
+                    None => row.try_get_unchecked::<String, _>(4)?.parse().ok(),
+                },
             })
         })
     }
@@ -107,6 +120,10 @@ impl Driver for Postgres {
             Some("28P01" | "28000" | "3D000" | "42501") => Refusal::Credentials,
             _ => Refusal::Unreachable,
         }
+    }
+
+    fn cancel(id: i64) -> Option<String> {
+        Some(format!("SELECT pg_terminate_backend({id})"))
     }
 
     run_statements!();

@@ -25,6 +25,8 @@ impl Driver for Sqlite {
     /// more once another has written, and would fail instead of waiting.
     const BEGIN: Option<&'static str> = Some("BEGIN IMMEDIATE");
 
+    const NOTICES: Duration = Duration::ZERO;
+
     fn options(
         url: &DatabaseUrl,
         _tuning: &Tuning<'_>,

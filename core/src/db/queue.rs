@@ -1,0 +1,163 @@
+//! Waiting for a connection: in order, with an end, and told why where there is none.
+
+use std::panic::Location;
+use std::pin::pin;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::time::Instant;
+
+use super::connect::Outage;
+use super::driver::Driver;
+use super::error::Error;
+use super::pool::{Lent, Pool, Proven};
+use super::slot::{Holder, Slot};
+use crate::{Paradigm, deadline};
+
+/// How many callers may wait per connection: a queue longer than this takes longer than anyone waits.
+const QUEUE_PER_CONNECTION: usize = 256;
+
+impl<DB: Driver> Pool<DB> {
+    /// Waits for a connection: one that comes back or a new one, whichever is first.
+    pub(super) async fn wait(
+        self: &Arc<Self>,
+        wanted: &'static Location<'static>,
+    ) -> Result<Lent<DB>, Error> {
+        let begun = Instant::now();
+        let by_plan = begun + self.plan.acquire();
+        let until = deadline::current().map_or(by_plan, |deadline| deadline.min(by_plan));
+        if until <= begun {
+            return Err(Error::Deadline { state: self.state() });
+        }
+        if let Some(error) = self.connector.outage(self.plan.acquire()) {
+            self.connect_for_waiting();
+            return Err(error);
+        }
+        let most = self.plan.size().saturating_mul(QUEUE_PER_CONNECTION);
+        let place = Waiting::enter(self);
+        if place.count > most {
+            return Err(Error::QueueFull { state: self.state() });
+        }
+        let lent = match self.paradigm {
+            Paradigm::LongRunning => self.wait_in_queue(until).await,
+            Paradigm::Serverless => self.wait_alone(until).await,
+        };
+        lent.map_err(|outage| match outage {
+            Some(outage) => outage.into_error(),
+            None if self.is_closed() => Error::Closed,
+            None => match self.connector.last_outage() {
+                Some(outage) => outage.into_error(),
+                None if until < by_plan => Error::Deadline { state: self.state() },
+                None => self.nested(wanted).unwrap_or_else(|| Error::TimedOut {
+                    waited: begun.elapsed(),
+                    state: self.state(),
+                }),
+            },
+        })
+    }
+
+    /// On a long-running host connections are opened by tasks of their own: a caller who gives up leaves a
+    /// finished handshake to the next one.
+    async fn wait_in_queue(self: &Arc<Self>, until: Instant) -> Result<Lent<DB>, Option<Outage>> {
+        loop {
+            // Heard from here on: what was said before is seen below.
+            let mut news = pin!(self.news.notified());
+            news.as_mut().enable();
+            if self.is_closed() {
+                return Err(None);
+            }
+            self.connect_for_waiting();
+            tokio::select! {
+                biased;
+                lent = self.idle.get() => {
+                    // deadpool's own close is never called, so getting cannot fail.
+                    let Ok(lent) = lent else { return Err(None) };
+                    if let Proven::Alive(lent) = self.proven(lent, Some(until)).await {
+                        return Ok(lent);
+                    }
+                }
+                () = news => {
+                    if let Some(hopeless) = self.connector.hopeless() {
+                        return Err(Some(hopeless));
+                    }
+                }
+                () = tokio::time::sleep_until(until.into()) => return Err(None),
+            }
+        }
+    }
+
+    /// On a serverless host the caller opens its connection itself: when it has its answer, nothing is left
+    /// under way that a freeze could tear.
+    async fn wait_alone(self: &Arc<Self>, until: Instant) -> Result<Lent<DB>, Option<Outage>> {
+        loop {
+            if self.is_closed() {
+                return Err(None);
+            }
+            tokio::select! {
+                biased;
+                lent = self.idle.get() => {
+                    let Ok(lent) = lent else { return Err(None) };
+                    if let Proven::Alive(lent) = self.proven(lent, Some(until)).await {
+                        return Ok(lent);
+                    }
+                }
+                opened = self.open_until(until) => match opened {
+                    Ok(slot) => self.add(slot),
+                    Err(outage) => return Err(outage),
+                },
+                () = tokio::time::sleep_until(until.into()) => return Err(None),
+            }
+        }
+    }
+
+    async fn open_until(self: &Arc<Self>, until: Instant) -> Result<Slot<DB>, Option<Outage>> {
+        let Ok(permit) = Arc::clone(&self.budget).acquire_owned().await else { return Err(None) };
+        self.connector.open_with_patience(self, permit, until).await.map_err(Some)
+    }
+
+    /// The error where every connection is held by a task that waits for another: nobody will give one back.
+    ///
+    /// Asked only when the time is up: a task that polls two futures side by side holds and waits too, and
+    /// needs only time.
+    fn nested(&self, wanted: &'static Location<'static>) -> Option<Error> {
+        let holders = self.holders();
+        let waiting = self.waiters.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = holders.iter().find(|holder| holder.task == tokio::task::try_id())?;
+        let stuck = |holder: &Holder| holder.task.is_some_and(|task| waiting.contains(&task));
+        (holders.len() >= self.plan.size() && holders.iter().all(stuck)).then(|| Error::Nested {
+            size: self.plan.size(),
+            held: own.place.to_string(),
+            wanted: wanted.to_string(),
+        })
+    }
+}
+
+/// A place in the queue, left when dropped.
+struct Waiting<'a, DB: Driver> {
+    pool: &'a Pool<DB>,
+    count: usize,
+    task: Option<tokio::task::Id>,
+}
+
+impl<'a, DB: Driver> Waiting<'a, DB> {
+    fn enter(pool: &'a Pool<DB>) -> Self {
+        // Counted before the budget is looked at: whoever frees a place later sees that it is waited for.
+        let count = pool.waiting.fetch_add(1, Ordering::SeqCst) + 1;
+        let task = tokio::task::try_id();
+        if let Some(task) = task {
+            pool.waiters.lock().unwrap_or_else(PoisonError::into_inner).push(task);
+        }
+        Self { pool, count, task }
+    }
+}
+
+impl<DB: Driver> Drop for Waiting<'_, DB> {
+    fn drop(&mut self) {
+        self.pool.waiting.fetch_sub(1, Ordering::SeqCst);
+        if let Some(task) = self.task {
+            let mut waiters = self.pool.waiters.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(place) = waiters.iter().position(|waiter| *waiter == task) {
+                waiters.swap_remove(place);
+            }
+        }
+    }
+}

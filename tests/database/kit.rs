@@ -1,0 +1,70 @@
+//! What the tests share: hosts, databases opened on them, and the server's own view.
+
+use std::time::{Duration, Instant};
+
+use anyhost_core::db::{Db, Driver, Error};
+use anyhost_core::{Host, Paradigm, Settings};
+use anyhost_tests::servers::Postgres;
+use sqlx::{Connection, PgConnection};
+
+/// A host with these settings.
+pub fn host(paradigm: Paradigm, settings: &[(&str, &str)]) -> Host {
+    let settings = Settings::from_pairs(settings.iter().copied());
+    Host::builder(paradigm, "test").settings(settings).build().unwrap()
+}
+
+/// A database as an App on a long-running host opens it, with this many connections.
+pub async fn long_running(url: &str, size: usize) -> Db<sqlx::Postgres> {
+    open(Paradigm::LongRunning, url, &[("DATABASE_POOL_SIZE", &size.to_string())]).await.unwrap().1
+}
+
+/// A database as an App in one environment of a serverless host opens it.
+pub async fn serverless(url: &str) -> (Host, Db<sqlx::Postgres>) {
+    open(Paradigm::Serverless, url, &[]).await.unwrap()
+}
+
+/// A database opened on a host with these settings.
+pub async fn open<DB: Driver>(
+    paradigm: Paradigm,
+    url: &str,
+    settings: &[(&str, &str)],
+) -> Result<(Host, Db<DB>), Error> {
+    let mut all = vec![("DATABASE_URL", url), ("APP_OVERLAP", "1")];
+    all.extend(settings);
+    let host = host(paradigm, &all);
+    let db = Db::open(&host).await?;
+    Ok((host, db))
+}
+
+/// A connection of the test's own, past every pool and proxy.
+pub async fn direct(url: &str) -> PgConnection {
+    PgConnection::connect(url).await.unwrap()
+}
+
+/// Waits until what a query of the server's own view counts has come to this.
+pub async fn counted(own: &mut PgConnection, query: &'static str, wanted: i64, within: Duration) {
+    let until = Instant::now() + within;
+    loop {
+        let count: i64 = sqlx::query_scalar(query).fetch_one(&mut *own).await.unwrap();
+        if count == wanted {
+            return;
+        }
+        assert!(Instant::now() < until, "{count} instead of {wanted} within {within:?}: {query}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// The clients of a database, without the one that asks.
+pub const CLIENTS: &str = "SELECT count(*) FROM pg_stat_activity \
+     WHERE datname = current_database() AND pid <> pg_backend_pid()";
+
+/// The id of the backend that serves a statement.
+pub async fn backend(db: &Db<sqlx::Postgres>) -> i32 {
+    sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(db).await.unwrap()
+}
+
+/// An ordinary user of a server, who cannot have what is reserved for others.
+pub fn ordinary(server: &Postgres) -> String {
+    server.sql("CREATE ROLE app LOGIN");
+    server.url().replace("//postgres@", "//app@")
+}
