@@ -114,6 +114,7 @@ impl Server {
         }
         shared.drain();
         life.advance(Phase::Draining);
+        tracing::info!("draining");
         Ok(drain(&shared, &workers, &closed, accepting).await)
     }
 }

@@ -18,7 +18,7 @@ pub fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static, Failur
     })?;
     Ok(async move {
         let name = stop.next().await;
-        tracing::info!("{name}: draining");
+        tracing::info!("{name}: stopping");
         tokio::spawn(async move {
             let name = stop.next().await;
             tracing::warn!("{name} again: ending at once");

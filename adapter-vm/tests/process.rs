@@ -1,0 +1,189 @@
+//! The program as systemd and an operator run it: addresses, sockets, notifications, signals.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::time::Duration;
+
+/// The example `hello_vm`, which `cargo test` builds beside this test.
+fn program() -> PathBuf {
+    let own = std::env::current_exe().expect("a test has a file");
+    let built = own.parent().and_then(|deps| deps.parent()).expect("target/<profile>/deps");
+    let program = built.join("examples/hello_vm");
+    assert!(program.exists(), "{} is missing: run `cargo test -p anyhost-vm`", program.display());
+    program
+}
+
+fn command(pairs: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(program());
+    command.env_clear().envs(pairs.iter().copied());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// A program that serves; killed when a test is done with it.
+struct Serving {
+    child: Child,
+    lines: std::io::Lines<BufReader<ChildStdout>>,
+    addresses: Vec<String>,
+}
+
+impl Serving {
+    fn with(pairs: &[(&str, &str)]) -> Self {
+        let mut child = command(pairs).spawn().expect("the example runs");
+        let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+        let mut addresses = Vec::new();
+        loop {
+            let line = lines.next().expect("it becomes ready").expect("readable");
+            if let Some((_, rest)) = line.split_once("listening on ") {
+                addresses.push(rest.split('"').next().expect("an address").to_owned());
+            }
+            if line.contains("\"ready\"") {
+                return Self { child, lines, addresses };
+            }
+        }
+    }
+
+    fn tcp(&self) -> SocketAddr {
+        let found = self.addresses.iter().find_map(|address| address.parse().ok());
+        found.expect("it listens on TCP")
+    }
+
+    fn stop(mut self) -> (Option<i32>, Vec<String>) {
+        let sent = Command::new("kill").args(["-s", "TERM", &self.child.id().to_string()]).status();
+        assert!(sent.expect("kill runs").success());
+        let printed = self.lines.by_ref().map(|line| line.expect("readable")).collect();
+        (self.child.wait().expect("it ends").code(), printed)
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+    }
+}
+
+fn get(mut stream: impl Read + Write) -> String {
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").expect("writable");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("readable");
+    answer
+}
+
+/// A folder of this test's own, removed with it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("anyhost-vm-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&path).expect("a folder");
+        Self(path)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn listen(path: &Path) -> String {
+    format!("unix:{}", path.display())
+}
+
+#[test]
+fn it_listens_where_it_is_told() {
+    let folder = Folder::new("several");
+    let path = folder.path("app.sock");
+    let serving = Serving::with(&[("LISTEN", &format!("127.0.0.1:0, {}", listen(&path)))]);
+    assert!(get(TcpStream::connect(serving.tcp()).expect("it listens")).ends_with("hello"));
+    assert!(get(UnixStream::connect(&path).expect("it listens")).ends_with("hello"));
+    assert_eq!(serving.stop().0, Some(0));
+}
+
+#[test]
+fn a_socket_that_nobody_listens_on_is_replaced_and_nothing_else_is() {
+    let folder = Folder::new("stale");
+    let left = folder.path("left.sock");
+    drop(UnixListener::bind(&left).expect("a new path"));
+    let serving = Serving::with(&[("LISTEN", &listen(&left))]);
+    assert!(get(UnixStream::connect(&left).expect("it listens")).ends_with("hello"));
+
+    let file = folder.path("file");
+    std::fs::write(&file, "precious").expect("writable");
+    for taken in [&left, &file] {
+        let Output { status, stderr, .. } =
+            command(&[("LISTEN", &listen(taken))]).output().expect("the example runs");
+        assert_eq!(status.code(), Some(71));
+        let printed = String::from_utf8(stderr).expect("a text");
+        let expected =
+            format!("error: cannot listen on {}: the address is already in use\n", listen(taken));
+        assert_eq!(printed, expected);
+    }
+    assert_eq!(std::fs::read_to_string(&file).expect("still there"), "precious");
+    assert_eq!(serving.stop().0, Some(0));
+}
+
+#[test]
+fn systemd_is_told_each_phase() {
+    let folder = Folder::new("notify");
+    let path = folder.path("notify.sock");
+    let manager = UnixDatagram::bind(&path).expect("a new path");
+    manager.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
+    let heard = || {
+        let mut buffer = [0; 1024];
+        let length = manager.recv(&mut buffer).expect("a message in time");
+        String::from_utf8(buffer[..length].to_vec()).expect("a text")
+    };
+    let path = path.to_str().expect("a text");
+    let serving = Serving::with(&[("LISTEN", "127.0.0.1:0"), ("NOTIFY_SOCKET", path)]);
+    assert_eq!(heard(), "STATUS=starting\n");
+    let ready = heard();
+    assert!(ready.starts_with("READY=1\n") && ready.contains("STATUS=serving on"), "{ready}");
+    // It said so when it was: a connection is served without another wait.
+    assert!(get(TcpStream::connect(serving.tcp()).expect("it listens")).ends_with("hello"));
+    let (code, printed) = serving.stop();
+    assert_eq!(code, Some(0), "{printed:#?}");
+    assert!(heard().starts_with("STOPPING=1\n"));
+}
+
+#[test]
+fn what_stands_in_the_way_is_one_line_and_an_exit_code() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("bound").to_string();
+    for (variable, value, code, expected) in [
+        ("LISTEN", "8080", 78, "error: LISTEN: expected addresses such as".to_owned()),
+        ("LISTEN", "unix:app.sock", 78, "error: LISTEN: expected addresses such as".to_owned()),
+        (
+            "LISTEN",
+            &address,
+            71,
+            format!("error: cannot listen on {address}: the address is already"),
+        ),
+        (
+            "LISTEN",
+            "203.0.113.1:0",
+            71,
+            "error: cannot listen on 203.0.113.1:0: this machine".to_owned(),
+        ),
+        (
+            "LISTEN",
+            "unix:/nowhere/app.sock",
+            71,
+            "error: cannot listen on unix:/nowhere/app.sock".to_owned(),
+        ),
+        ("SHUTDOWN_GRACE", "long", 78, "error: SHUTDOWN_GRACE: expected a duration".to_owned()),
+    ] {
+        let Output { status, stderr, .. } =
+            command(&[(variable, value)]).output().expect("the example runs");
+        let printed = String::from_utf8(stderr).expect("a text");
+        assert_eq!(status.code(), Some(code), "{printed}");
+        assert!(printed.starts_with(&expected) && printed.lines().count() == 1, "{printed}");
+    }
+}
