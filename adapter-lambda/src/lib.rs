@@ -6,7 +6,9 @@ mod events;
 mod invoke;
 mod life;
 mod logs;
+mod request_of;
 mod run;
 mod runtime_api;
 
+pub use request_of::{EventError, request_of};
 pub use run::run;

@@ -1,7 +1,5 @@
 //! An answer in one piece.
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use http::header::CONTENT_ENCODING;
 use http::response::Parts;
 
@@ -45,11 +43,7 @@ pub(crate) fn buffered(shape: &Shape, response: &Parts, body: &[u8]) -> Result<V
         }
         None => {
             out.extend_from_slice(b",\"isBase64Encoded\":true,\"body\":\"");
-            let start = out.len();
-            out.resize(start + body.len().div_ceil(3) * 4, 0);
-            BASE64_STANDARD
-                .encode_slice(body, &mut out[start..])
-                .expect("four bytes for every three begun are what base64 takes");
+            base64_simd::STANDARD.encode_append(body, &mut out);
             out.push(b'"');
         }
     }

@@ -31,15 +31,14 @@ pub(super) fn read(
             Cow::Owned(text) => Bytes::from(text),
         });
     }
-    // A line break stands escaped in JSON, so what is borrowed has none.
-    let decoded = match body {
-        Cow::Borrowed(text) => BASE64.decode(text),
-        Cow::Owned(text) => {
-            let text: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
-            BASE64.decode(text)
+    match base64_simd::STANDARD.decode_to_vec(body.as_bytes()) {
+        Ok(decoded) => Ok(decoded.into()),
+        // In a form of its own, or no base64 at all.
+        Err(_) => {
+            let text: Vec<u8> = body.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+            BASE64.decode(text).map(Bytes::from)
         }
-    };
-    decoded.map(Bytes::from)
+    }
 }
 
 #[cfg(test)]
