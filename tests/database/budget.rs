@@ -66,7 +66,8 @@ async fn misbehave(db: Db<sqlx::Postgres>, seed: u64) {
                 let _ = sqlx::query("SELECT 1").execute(&db).await;
             }
             4..=6 => {
-                let _ = timeout(wait * MS, sqlx::query("SELECT pg_sleep(0.004)").execute(&db)).await;
+                let _ =
+                    timeout(wait * MS, sqlx::query("SELECT pg_sleep(0.004)").execute(&db)).await;
             }
             7 => {
                 let _ = timeout(wait * MS, db.begin()).await;
@@ -134,15 +135,17 @@ async fn more_processes_than_the_server_takes_wait_their_turn() {
     let url = ordinary(&server);
     let budget = 10 - 3;
     // Each process believes that it may have two: together they may not have a fifth of that.
-    let settings =
-        [("DATABASE_MAX_CONNECTIONS", "100"), ("DATABASE_POOL_SIZE", "2"), ("DATABASE_ACQUIRE_TIMEOUT", "20s")];
+    let settings = [
+        ("DATABASE_MAX_CONNECTIONS", "100"),
+        ("DATABASE_POOL_SIZE", "2"),
+        ("DATABASE_ACQUIRE_TIMEOUT", "20s"),
+    ];
     let begun = Instant::now();
     let mut clients = tokio::task::JoinSet::new();
     for _ in 0..40 {
         let url = url.clone();
         clients.spawn(async move {
-            let (host, db) =
-                open::<sqlx::Postgres>(Paradigm::LongRunning, &url, &settings).await?;
+            let (host, db) = open::<sqlx::Postgres>(Paradigm::LongRunning, &url, &settings).await?;
             sqlx::query("SELECT pg_sleep(0.01)").execute(&db).await.map_err(Error::Query)?;
             host.databases().close(Duration::from_secs(1)).await;
             Ok::<_, Error>(())
@@ -178,7 +181,9 @@ async fn mariadb_refusing_connections_is_waited_out() {
     assert!(control.unwrap_err().to_string().contains("Too many connections"));
     let waiting = tokio::spawn({
         let url = url.clone();
-        async move { open::<sqlx::MySql>(Paradigm::LongRunning, &url, &[("DATABASE_POOL_SIZE", "1")]).await }
+        async move {
+            open::<sqlx::MySql>(Paradigm::LongRunning, &url, &[("DATABASE_POOL_SIZE", "1")]).await
+        }
     });
     tokio::time::sleep(300 * MS).await;
     assert!(!waiting.is_finished());
@@ -200,8 +205,7 @@ async fn a_full_server_is_an_error_of_our_own_at_the_deadline() {
     let begun = Instant::now();
     let soon = begun + 400 * MS;
     let settings = [("DATABASE_MAX_CONNECTIONS", "100")];
-    let refused =
-        within(soon, open::<sqlx::Postgres>(Paradigm::Serverless, &url, &settings)).await;
+    let refused = within(soon, open::<sqlx::Postgres>(Paradigm::Serverless, &url, &settings)).await;
     assert!(matches!(refused, Err(Error::Refused { .. })), "{refused:?}");
     assert!(begun.elapsed() < 500 * MS, "{:?}", begun.elapsed());
     drop(held);

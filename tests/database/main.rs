@@ -4,5 +4,9 @@
 
 mod budget;
 mod dirt;
+mod freeze;
 mod kit;
+mod poolers;
 mod queue;
+mod storm;
+mod trouble;

@@ -189,8 +189,7 @@ async fn whoever_waits_when_the_pool_closes_is_told_at_once() {
 async fn an_error_names_who_holds_the_connections() {
     let settings = [("DATABASE_POOL_SIZE", "1"), ("DATABASE_ACQUIRE_TIMEOUT", "300ms")];
     let url = Postgres::shared().database();
-    let (_host, db) =
-        open::<sqlx::Postgres>(Paradigm::LongRunning, &url, &settings).await.unwrap();
+    let (_host, db) = open::<sqlx::Postgres>(Paradigm::LongRunning, &url, &settings).await.unwrap();
     let held = db.conn().await.unwrap();
     let line = line!() - 1;
     let begun = Instant::now();

@@ -60,15 +60,19 @@ impl<DB: Driver> Connector<DB> {
     pub(super) async fn first(&self, plan: &Plan, until: Instant) -> Result<Opened<DB>, Outage> {
         let until = deadline::current().map_or(until, |deadline| deadline.min(until));
         let mut pauses = Pauses::default();
+        let mut before = None;
         loop {
             let outage = match self.attempt(plan, Some(until)).await {
                 Ok(opened) => return Ok(opened),
+                // An attempt that had no time left says less than the one before it.
+                Err(outage) if Instant::now() >= until => return Err(before.unwrap_or(outage)),
                 Err(outage) => outage,
             };
             let pause = pauses.next();
-            if outage.refusal == Refusal::Credentials || Instant::now() + pause >= until {
+            if outage.is_final() || Instant::now() + pause >= until {
                 return Err(outage);
             }
+            before = Some(outage);
             tokio::time::sleep(pause).await;
         }
     }
@@ -185,7 +189,7 @@ impl<DB: Driver> Connector<DB> {
 
     /// Why waiting is hopeless, where it is: the server answers, and will not let us in.
     pub(super) fn hopeless(&self) -> Option<Outage> {
-        self.last_outage().filter(|outage| outage.refusal == Refusal::Credentials)
+        self.last_outage().filter(Outage::is_final)
     }
 
     pub(super) fn home(&self) -> &Handle {
@@ -312,12 +316,21 @@ impl Outage {
         Self { refusal, cause: Arc::new(cause), since: Instant::now() }
     }
 
+    /// Whether trying again is no use until somebody has changed something.
+    fn is_final(&self) -> bool {
+        match self.refusal {
+            Refusal::Credentials | Refusal::Pooled => true,
+            Refusal::Unreachable | Refusal::Full => false,
+        }
+    }
+
     pub(super) fn into_error(self) -> Error {
         let Self { refusal, cause, since: _ } = self;
         match refusal {
             Refusal::Unreachable => Error::Unreachable { cause },
             Refusal::Full => Error::Refused { cause },
             Refusal::Credentials => Error::Credentials { cause },
+            Refusal::Pooled => Error::pooled(&cause),
         }
     }
 }

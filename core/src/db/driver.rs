@@ -152,6 +152,8 @@ pub enum Verdict {
     Broken,
     /// No connection like it can: the server goes away, or is no longer the one that takes writes.
     Outdated,
+    /// A statement of somebody else's was met on it: a pooler stands before the server that was not told of.
+    Pooled,
 }
 
 /// Why connecting failed.
@@ -163,6 +165,8 @@ pub enum Refusal {
     Full,
     /// The user, the password or the database is wrong.
     Credentials,
+    /// A pooler answers that was not told of.
+    Pooled,
 }
 
 /// The four ways of running a statement, which every driver has under the same names.

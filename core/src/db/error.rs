@@ -115,7 +115,24 @@ impl Error {
         match DB::verdict(&error) {
             Verdict::Fine => Self::Query(error),
             Verdict::Broken | Verdict::Outdated => Self::Lost { cause: Arc::new(error) },
+            Verdict::Pooled => Self::pooled(&error),
         }
+    }
+
+    /// The error where a pooler stands before the server that the settings do not speak of, or of another
+    /// kind than they say.
+    pub(super) fn pooled(error: &sqlx::Error) -> Self {
+        let said = match error {
+            sqlx::Error::Database(database) => database.message(),
+            _ => "its protocol was not followed",
+        };
+        Self::Setting(ConfigError::new(
+            "DATABASE_POOLER",
+            format!(
+                "does not name the pooler that stands before the database ({said}); \
+                 set pgbouncer, pgbouncer-prepared or rds-proxy"
+            ),
+        ))
     }
 
     /// The error in the only shape that sqlx's `Executor` can return.

@@ -13,6 +13,7 @@ use futures_util::{TryStreamExt, stream};
 use sqlx::{Connection, Execute, Executor, SqlStr};
 use sqlx_core::describe::Describe;
 
+use super::Error;
 use super::driver::{Driver, Step, Verdict};
 use super::statement::{Marks, Statement};
 
@@ -137,25 +138,37 @@ impl Condition {
         work: impl Future<Output = Result<T, sqlx::Error>>,
     ) -> Result<T, sqlx::Error> {
         self.busy = true;
-        let outcome = work.await;
-        self.ended::<DB>(outcome.as_ref().err());
-        outcome
+        match work.await {
+            Ok(outcome) => {
+                self.succeeded();
+                Ok(outcome)
+            }
+            Err(error) => Err(self.failed::<DB>(error)),
+        }
     }
 
-    fn ended<DB: Driver>(&mut self, error: Option<&sqlx::Error>) {
-        match error.map(|error| (error, DB::verdict(error))) {
-            None => {
-                self.busy = false;
-                self.proven = true;
-            }
-            Some((error, Verdict::Fine)) => {
+    fn succeeded(&mut self) {
+        self.busy = false;
+        self.proven = true;
+    }
+
+    /// Notes what an error means for the connection; the error as the caller sees it.
+    #[cold]
+    fn failed<DB: Driver>(&mut self, error: sqlx::Error) -> sqlx::Error {
+        // Where more than a statement failed `busy` stays: what the server still does is unknown.
+        match DB::verdict(&error) {
+            Verdict::Fine => {
                 self.busy = false;
                 self.failed |= matches!(error, sqlx::Error::Database(_));
             }
-            // `busy` stays: what the server still does for this connection is unknown.
-            Some((_, Verdict::Broken)) => self.broken = true,
-            Some((_, Verdict::Outdated)) => self.outdated = true,
+            Verdict::Broken => self.broken = true,
+            Verdict::Outdated => self.outdated = true,
+            Verdict::Pooled => {
+                self.broken = true;
+                return Error::pooled(&error).into_sqlx();
+            }
         }
+        error
     }
 }
 
@@ -259,11 +272,13 @@ impl<DB: Driver> Stream for Watched<'_, DB> {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.condition.busy = true;
         let step = ready!(self.rows.as_mut().poll_next(cx));
-        match &step {
-            Some(Ok(_)) => {}
-            Some(Err(error)) => self.condition.ended::<DB>(Some(error)),
-            None => self.condition.ended::<DB>(None),
-        }
-        Poll::Ready(step)
+        Poll::Ready(match step {
+            Some(Ok(step)) => Some(Ok(step)),
+            Some(Err(error)) => Some(Err(self.condition.failed::<DB>(error))),
+            None => {
+                self.condition.succeeded();
+                None
+            }
+        })
     }
 }

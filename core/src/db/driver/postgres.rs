@@ -104,9 +104,11 @@ impl Driver for Postgres {
         match database.code().as_deref() {
             // The server shuts down, crashed, starts up, dropped the database; or it takes no more writes.
             Some("57P01" | "57P02" | "57P03" | "57P04" | "25006") => Verdict::Outdated,
-            // Connection exceptions; timeouts that end the session; a plan that the schema left behind;
-            // a statement that a pooler gave to somebody else's connection.
-            Some("57P05" | "25P03" | "25P04" | "0A000" | "42P05" | "26000") => Verdict::Broken,
+            // A prepared statement that is there already or no more, or has other parameters.
+            Some("42P05" | "26000") => Verdict::Pooled,
+            Some("08P01") if database.message().starts_with("bind message") => Verdict::Pooled,
+            // Connection exceptions; timeouts that end the session; a plan that the schema left behind.
+            Some("57P05" | "25P03" | "25P04" | "0A000") => Verdict::Broken,
             Some(code) if code.starts_with("08") => Verdict::Broken,
             _ => Verdict::Fine,
         }
@@ -117,6 +119,9 @@ impl Driver for Postgres {
         match database.code().as_deref() {
             Some("53300") => Refusal::Full,
             Some("08P01") if database.message().contains("no more connections") => Refusal::Full,
+            // PgBouncer and RDS Proxy, which do not know everything that a server knows.
+            Some("08P01") if database.message().contains("startup parameter") => Refusal::Pooled,
+            Some("0A000") if database.message().contains("RDS Proxy") => Refusal::Pooled,
             Some("28P01" | "28000" | "3D000" | "42501") => Refusal::Credentials,
             _ => Refusal::Unreachable,
         }

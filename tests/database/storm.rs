@@ -1,0 +1,131 @@
+//! A burst of cold environments against a server that takes few connections.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhost_core::db::Error;
+use anyhost_core::{Host, Paradigm, within};
+use anyhost_tests::servers::Postgres;
+use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
+use tokio::task::JoinSet;
+
+use crate::kit::{direct, open, ordinary};
+
+const ENVIRONMENTS: usize = 200;
+const BUDGET: i64 = 50 - 3;
+
+/// What every environment does with its connection.
+const STATEMENT: &str = "SELECT pg_sleep(0.005)";
+
+/// An environment that has served its request and is frozen, with whatever it keeps.
+type Frozen = (Host, anyhost_core::db::Db<sqlx::Postgres>);
+
+/// One cold environment: it starts, serves one request, and is frozen.
+async fn environment(url: String) -> Result<Frozen, Error> {
+    let (host, db) = open::<sqlx::Postgres>(Paradigm::Serverless, &url, &[]).await?;
+    for _ in 0..2 {
+        host.epoch().advance();
+        let served = sqlx::query(STATEMENT).execute(&db).await;
+        host.databases().rest();
+        if let Err(error) = served {
+            assert!(
+                Error::of(&error).is_some_and(is_refusal),
+                "not an error of our own: {error:?}"
+            );
+            // Stands for it: an error of sqlx cannot be taken apart.
+            return Err(Error::Closed);
+        }
+    }
+    Ok((host, db))
+}
+
+/// Whether it says that there was no connection to be had in time.
+fn is_refusal(error: &Error) -> bool {
+    use Error::{Closed, Deadline, Refused, Unreachable};
+    matches!(error, Refused { .. } | Unreachable { .. } | Deadline { .. } | Closed)
+}
+
+/// All of them at once, each with so much time; how they fared, and the most that the server saw.
+async fn storm(url: &str, patience: Duration) -> (usize, Vec<Error>, i64) {
+    let admin = url.replace("//app@", "//postgres@");
+    let over = Arc::new(AtomicBool::new(false));
+    let watch = tokio::spawn({
+        let over = Arc::clone(&over);
+        async move {
+            let mut own = direct(&admin).await;
+            let mut most = 0;
+            while !over.load(Ordering::Relaxed) {
+                let seen: i64 = sqlx::query_scalar(
+                    "SELECT count(*) FROM pg_stat_activity WHERE usename = 'app'",
+                )
+                .fetch_one(&mut own)
+                .await
+                .unwrap();
+                most = most.max(seen);
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            most
+        }
+    });
+    let until = Instant::now() + patience;
+    let mut environments = JoinSet::new();
+    for _ in 0..ENVIRONMENTS {
+        environments.spawn(within(until, environment(url.to_owned())));
+    }
+    let (mut frozen, mut refused) = (Vec::new(), Vec::new());
+    while let Some(ended) = environments.join_next().await {
+        assert!(Instant::now() < until + Duration::from_millis(500), "later than its deadline");
+        match ended.unwrap() {
+            Ok(environment) => frozen.push(environment),
+            Err(error) => refused.push(error),
+        }
+    }
+    over.store(true, Ordering::Relaxed);
+    (frozen.len(), refused, watch.await.unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_hundred_cold_environments_are_all_served_by_a_server_that_takes_fifty() {
+    let server = Postgres::start(&["max_connections=50"]);
+    let url = ordinary(&server);
+    let begun = Instant::now();
+    let (served, refused, most) = storm(&url, Duration::from_secs(29)).await;
+    println!("{served} served in {:?}, at most {most} connections", begun.elapsed());
+    assert_eq!(served, ENVIRONMENTS, "{refused:?}");
+    assert!(most <= BUDGET, "{most}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn environments_with_little_time_are_served_or_refused_with_an_error_of_our_own() {
+    let server = Postgres::start(&["max_connections=50"]);
+    let url = ordinary(&server);
+    let (served, refused, most) = storm(&url, Duration::from_millis(600)).await;
+    println!("{served} served, {} refused, at most {most} connections", refused.len());
+    assert!(served > 0 && most <= BUDGET);
+    for error in refused {
+        assert!(is_refusal(&error), "{error:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn control_a_pool_of_sqlx_in_every_environment_leaves_most_of_them_unserved() {
+    let server = Postgres::start(&["max_connections=50"]);
+    let url = ordinary(&server);
+    let mut environments = JoinSet::new();
+    for _ in 0..ENVIRONMENTS {
+        let url = url.clone();
+        environments.spawn(async move {
+            let options = PgPoolOptions::new().max_connections(1);
+            let pool: PgPool =
+                options.acquire_timeout(Duration::from_secs(5)).connect(&url).await?;
+            sqlx::query(STATEMENT).execute(&pool).await?;
+            Ok::<_, sqlx::Error>(pool)
+        });
+    }
+    let all = environments.join_all().await;
+    let served = all.iter().filter(|ended| ended.is_ok()).count();
+    println!("{served} served");
+    assert!(served <= 50, "{served}");
+}

@@ -1,0 +1,68 @@
+//! One process of an App as a serverless host would run it, driven over a socket so that a test can freeze it.
+//!
+//! Every connection to its port is one request: it runs one statement and answers with how long that took in
+//! microseconds and which backend served it, or with the error. Arguments: how it holds its connection
+//! (`ours`, `ours-long-running`, `sqlx`, `bare`) and the URL.
+
+#![expect(clippy::print_stdout, reason = "it says where it listens")]
+
+use std::time::{Duration, Instant};
+
+use anyhost_core::db::Db;
+use anyhost_core::{Host, Paradigm, Settings};
+use sqlx::postgres::PgPoolOptions;
+use sqlx::{Connection, PgConnection, PgPool};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
+
+const STATEMENT: &str = "SELECT pg_backend_pid()";
+
+enum Held {
+    Ours(Host, Db<sqlx::Postgres>),
+    Sqlx(PgPool),
+    Bare(PgConnection),
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [how, url] = &arguments[..] else { panic!("expected how and the URL") };
+    let mut held = match how.as_str() {
+        "ours" => ours(Paradigm::Serverless, url).await,
+        "ours-long-running" => ours(Paradigm::LongRunning, url).await,
+        "sqlx" => {
+            let options = PgPoolOptions::new().max_connections(1);
+            Held::Sqlx(options.acquire_timeout(Duration::from_secs(5)).connect(url).await.unwrap())
+        }
+        "bare" => Held::Bare(PgConnection::connect(url).await.unwrap()),
+        other => panic!("{other} is no way to hold a connection"),
+    };
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    println!("listening on {}", listener.local_addr().unwrap().port());
+    loop {
+        let (mut caller, _) = listener.accept().await.unwrap();
+        let begun = Instant::now();
+        let served: Result<i32, sqlx::Error> = match &mut held {
+            Held::Ours(host, db) => {
+                host.epoch().advance();
+                let served = sqlx::query_scalar(STATEMENT).fetch_one(&*db).await;
+                host.databases().rest();
+                served
+            }
+            Held::Sqlx(pool) => sqlx::query_scalar(STATEMENT).fetch_one(&*pool).await,
+            Held::Bare(connection) => sqlx::query_scalar(STATEMENT).fetch_one(connection).await,
+        };
+        let answer = match served {
+            Ok(backend) => format!("ok {} {backend}", begun.elapsed().as_micros()),
+            Err(error) => format!("error {} {error}", begun.elapsed().as_micros()),
+        };
+        caller.write_all(answer.as_bytes()).await.unwrap();
+    }
+}
+
+async fn ours(paradigm: Paradigm, url: &str) -> Held {
+    let settings = Settings::from_pairs([("DATABASE_URL", url), ("DATABASE_POOL_SIZE", "1")]);
+    let host = Host::builder(paradigm, "test").settings(settings).build().unwrap();
+    let db = Db::open(&host).await.unwrap();
+    Held::Ours(host, db)
+}
