@@ -1,6 +1,7 @@
 //! From actix's request to the App's and from the App's response to actix's: the only place that knows both.
 
 mod outgoing;
+mod repeat;
 mod request;
 mod response;
 mod upload;
@@ -19,6 +20,7 @@ use futures_core::future::LocalBoxFuture;
 use http::{Method, StatusCode};
 
 pub(crate) use outgoing::Outgoing;
+pub(crate) use repeat::Repeat;
 
 use crate::connection::Conn;
 use crate::health;

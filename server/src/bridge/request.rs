@@ -8,6 +8,7 @@ use http::header::{CONNECTION, CONTENT_LENGTH, HeaderName, HeaderValue};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, StatusCode, Uri, Version};
 
+use super::repeat::Repeat;
 use super::upload::Upload;
 use crate::Config;
 use crate::connection::Conn;
@@ -29,7 +30,13 @@ pub(super) fn translate(from: &actix_http::Request, conn: &Conn) -> Result<Reque
     if method == Method::CONNECT {
         return Err(Error::new(StatusCode::NOT_IMPLEMENTED, "this is no proxy"));
     }
-    let (uri, headers) = target_and_headers(from.uri(), &from.head().headers)?;
+    let uri = target(from.uri())?;
+    let sent = &from.head().headers;
+    let mut repeat = conn.repeat.borrow_mut();
+    let headers = match repeat.recall(sent) {
+        Some(headers) => headers,
+        None => headers(sent, &mut repeat)?,
+    };
     let host = host(from.uri(), &headers)?;
     let trace_parent = headers
         .get("traceparent")
@@ -58,35 +65,36 @@ fn method(from: &actix_http::Method) -> Result<Method, Error> {
     Method::from_bytes(from.as_str().as_bytes()).map_err(|_| bad("the method is not a token"))
 }
 
-/// The target as the client sent it, without the scheme and the host of a request to a proxy, and the
-/// headers in the order they came, without those of this connection.
-fn target_and_headers(
-    target: &actix_http::Uri,
-    from: &old::HeaderMap,
-) -> Result<(Uri, HeaderMap), Error> {
-    // actix keeps headers in a hash map: the order of the values of one name, but not that of the names.
-    // All values are slices of the one buffer that the head was read into, so their addresses tell it.
-    let mut sent: Vec<(&old::HeaderName, &[u8])> = Vec::with_capacity(from.len());
-    let path = target.path_and_query().map_or("/", |path| path.as_str()).as_bytes();
-    let mut length = path.len();
-    for (name, value) in from {
-        length += value.as_bytes().len();
-        sent.push((name, value.as_bytes()));
-    }
-    sent.sort_by_key(|(_, value)| value.as_ptr());
-    // One buffer for everything that has to be copied.
+/// The target as the client sent it, without the scheme and the host of a request to a proxy.
+fn target(from: &actix_http::Uri) -> Result<Uri, Error> {
+    let Some(path) = from.path_and_query() else { return Ok(Uri::from_static("/")) };
+    PathAndQuery::from_maybe_shared(Bytes::copy_from_slice(path.as_str().as_bytes()))
+        .map(Uri::from)
+        .map_err(|_| bad("the request target is not valid"))
+}
+
+/// The headers in the order they came, without those of this connection.
+fn headers(from: &old::HeaderMap, repeat: &mut Repeat) -> Result<HeaderMap, Error> {
+    // One buffer for all values.
+    let length = from.iter().map(|(_, value)| value.len()).sum();
     let mut bytes = Vec::with_capacity(length);
-    bytes.extend_from_slice(path);
-    for (_, value) in &sent {
-        bytes.extend_from_slice(value);
+    for (_, value) in from {
+        bytes.extend_from_slice(value.as_bytes());
     }
     let mut bytes = Bytes::from(bytes);
-    let target = PathAndQuery::from_maybe_shared(bytes.split_to(path.len()))
-        .map_err(|_| bad("the request target is not valid"))?;
-    let mut headers = HeaderMap::with_capacity(sent.len());
+    let sent: Vec<(&old::HeaderName, Bytes, *const u8)> = from
+        .iter()
+        .map(|(name, value)| (name, bytes.split_to(value.len()), value.as_bytes().as_ptr()))
+        .collect();
+
+    // actix keeps headers in a hash map: the order of the values of one name, but not that of the names.
+    // All values are slices of the one buffer that the head was read into, so their addresses tell it.
+    let mut ordered: Vec<_> = sent.iter().collect();
+    ordered.sort_by_key(|(_, _, address)| *address);
+
+    let mut headers = HeaderMap::with_capacity(ordered.len());
     let mut named = false;
-    for (name, value) in sent {
-        let bytes = bytes.split_to(value.len());
+    for (name, value, _) in ordered {
         let name = HeaderName::from_lowercase(name.as_str().as_bytes())
             .map_err(|_| bad("a header name is not a token"))?;
         if is_hop_by_hop(&name) {
@@ -98,7 +106,7 @@ fn target_and_headers(
             }
             named = true;
         }
-        let value = HeaderValue::from_maybe_shared(bytes)
+        let value = HeaderValue::from_maybe_shared(value.clone())
             .map_err(|_| bad("a header value has a control character"))?;
         headers.append(name, value);
     }
@@ -106,7 +114,9 @@ fn target_and_headers(
         // `Connection` names more headers that end here.
         strip_hop_by_hop(&mut headers);
     }
-    Ok((Uri::from(target), headers))
+    let kept = sent.into_iter().map(|(name, value, _)| (name.clone(), value));
+    repeat.remember(kept, length, &headers);
+    Ok(headers)
 }
 
 /// The host and port the client asked for: those of an absolute target, else the header's.

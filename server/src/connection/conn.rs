@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhost_core::{InFlight, Scheme};
 
 use crate::Config;
+use crate::bridge::Repeat;
 
 /// How long the answer to a client may take that has closed its sending side. Some close only that side
 /// and wait for the answer; most are gone for good, and their requests must not run on.
@@ -25,6 +26,8 @@ const LAST_LOOK: Duration = Duration::from_millis(5);
 pub(crate) struct Conn {
     pub(crate) peer: Option<IpAddr>,
     pub(crate) scheme: Scheme,
+    /// The headers of the last request, for the next one.
+    pub(crate) repeat: RefCell<Repeat>,
     opened: Instant,
     /// Requests that were given to the App and whose response is not yet handed over.
     active: Cell<u32>,
@@ -63,6 +66,7 @@ impl Conn {
         Self {
             peer,
             scheme,
+            repeat: RefCell::default(),
             opened: now,
             active: Cell::new(0),
             seen: Cell::new(0),

@@ -5,7 +5,7 @@
 //! are watched on their way to the parser: a bare line feed in a head becomes a zero byte, which the parser
 //! refuses with 400. Knowing where requests end also tells how far a client is ahead of its answers.
 
-use memchr::memchr;
+use memchr::{memchr, memchr_iter};
 
 /// Follows the bytes of one connection from request to request.
 #[derive(Debug, Default)]
@@ -65,17 +65,13 @@ impl Framing {
                         if left == now { State::ChunkSize } else { State::Chunk(left - now) };
                     now as usize
                 }
-                State::Head | State::ChunkSize | State::Trailer => match memchr(b'\n', rest) {
-                    Some(end) => {
-                        self.line(&mut rest[..=end]);
-                        end + 1
+                State::Head | State::ChunkSize | State::Trailer => {
+                    let (read, spoilt) = self.lines(rest);
+                    if let Some(spoilt) = spoilt {
+                        rest[spoilt] = 0;
                     }
-                    None => {
-                        // The parser refuses a head that is longer than its buffer, so this ends too.
-                        self.partial.extend_from_slice(rest);
-                        length
-                    }
-                },
+                    read
+                }
             };
             at += now;
             self.ahead = if head && busy { self.ahead + now } else { 0 };
@@ -87,17 +83,38 @@ impl Framing {
         self.ahead
     }
 
-    fn line(&mut self, end: &mut [u8]) {
-        let partial = std::mem::take(&mut self.partial);
-        let whole: Vec<u8>;
-        let clean = end.ends_with(b"\r\n") || (end.len() == 1 && partial.ends_with(b"\r"));
-        let line: &[u8] = if partial.is_empty() {
-            end
-        } else {
-            whole = [&partial, &*end].concat();
-            &whole
+    /// Reads lines as long as there are any: how many bytes, and where a line feed is bare.
+    fn lines(&mut self, bytes: &[u8]) -> (usize, Option<usize>) {
+        let mut start = 0;
+        for end in memchr_iter(b'\n', bytes) {
+            let clean = if self.partial.is_empty() {
+                self.line(&bytes[start..end])
+            } else {
+                let mut whole = std::mem::take(&mut self.partial);
+                whole.extend_from_slice(&bytes[start..end]);
+                self.line(&whole)
+            };
+            if !clean {
+                self.state = State::Through;
+                return (end + 1, Some(end));
+            }
+            start = end + 1;
+            if !matches!(self.state, State::Head | State::ChunkSize | State::Trailer) {
+                return (start, None);
+            }
+        }
+        // The parser refuses a head that is longer than its buffer, so this ends too.
+        self.partial.extend_from_slice(&bytes[start..]);
+        (bytes.len(), None)
+    }
+
+    /// Reads one line, its line feed left off; false where the carriage return before it is missing and
+    /// the parser would not mind.
+    fn line(&mut self, line: &[u8]) -> bool {
+        let (line, clean) = match line {
+            [line @ .., b'\r'] => (line, true),
+            line => (line, false),
         };
-        let line = line.trim_ascii_end();
         match self.state {
             State::ChunkSize => {
                 let digits = line.split(|byte| *byte == b';').next().unwrap_or_default();
@@ -107,34 +124,32 @@ impl Framing {
                     // The parser refuses it.
                     None => State::Through,
                 };
+                return true;
             }
-            State::Trailer if line.is_empty() => self.state = State::Head,
-            State::Trailer => {}
-            _ if !clean => {
-                if let Some(last) = end.last_mut() {
-                    *last = 0;
-                }
-                self.state = State::Through;
+            State::Trailer if line.is_empty() => {
+                self.state = State::Head;
+                return true;
             }
-            _ if !self.begun => {
-                // Empty lines before a request are skipped.
-                self.begun = !line.is_empty();
-                self.follows = match line {
-                    [b'C', b'O', b'N', b'N', b'E', b'C', b'T', b' ', ..] => Follows::Through,
-                    _ => Follows::Nothing,
-                };
-            }
-            _ if line.is_empty() => {
-                self.begun = false;
-                self.state = match self.follows {
-                    Follows::Nothing | Follows::Body(0) => State::Head,
-                    Follows::Body(length) => State::Body(length),
-                    Follows::Chunks => State::ChunkSize,
-                    Follows::Through => State::Through,
-                };
-            }
-            _ => self.header(line),
+            State::Trailer => return true,
+            _ => {}
         }
+        if !self.begun {
+            // Empty lines before a request are skipped.
+            self.begun = !line.is_empty();
+            self.follows =
+                if line.starts_with(b"CONNECT ") { Follows::Through } else { Follows::Nothing };
+        } else if line.is_empty() {
+            self.begun = false;
+            self.state = match self.follows {
+                Follows::Nothing | Follows::Body(0) => State::Head,
+                Follows::Body(length) => State::Body(length),
+                Follows::Chunks => State::ChunkSize,
+                Follows::Through => State::Through,
+            };
+        } else {
+            self.header(line);
+        }
+        clean
     }
 
     fn header(&mut self, line: &[u8]) {
