@@ -69,15 +69,14 @@ impl Context {
     /// A fresh request id: 128 random bits as 32 hexadecimal digits.
     #[must_use]
     pub fn fresh_id() -> String {
-        // The formatter of a u128 divides; this is a part of every request.
-        let bytes = fastrand::u128(..).to_be_bytes();
-        let digit = |half: u8| char::from(b"0123456789abcdef"[usize::from(half)]);
-        let mut id = String::with_capacity(2 * bytes.len());
-        for byte in bytes {
-            id.push(digit(byte >> 4));
-            id.push(digit(byte & 0xf));
+        // The formatter of a u128 divides, and this is a part of every request.
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut text = [0; 32];
+        for (pair, byte) in text.chunks_exact_mut(2).zip(fastrand::u128(..).to_be_bytes()) {
+            pair[0] = DIGITS[usize::from(byte >> 4)];
+            pair[1] = DIGITS[usize::from(byte & 0xf)];
         }
-        id
+        str::from_utf8(&text).expect("digits are ASCII").to_owned()
     }
 
     /// The context of a request.
