@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 
-.PHONY: run test test-platforms lint doc fmt prerequisites
+.PHONY: run test test-platforms bench bench-quick lint doc fmt prerequisites
 
 run: ## notes on port 8080, on SQLite
 	cargo run -p notes
@@ -14,6 +14,14 @@ test: prerequisites ## every test, on real servers
 test-platforms: ## against the large third-party parts, kept in .platforms
 	tests/platforms/install
 	cargo test -p anyhost-tests --features platforms --test platforms
+
+bench: prerequisites ## us and our peers side by side, in less than 20 minutes; writes BENCHMARKS.md
+	cargo build --release -p anyhost-bench
+	cargo run --release -p anyhost-bench -- full
+
+bench-quick: prerequisites ## the headline ratios, in less than 3 minutes; fails where one is missed
+	cargo build --release -p anyhost-bench
+	cargo run --release -p anyhost-bench -- quick
 
 lint: ## rustfmt, clippy and docs, without a warning
 	cargo fmt --all --check

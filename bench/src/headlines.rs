@@ -1,0 +1,145 @@
+//! The ratios that this workspace promises to reach.
+
+use std::fmt;
+
+use crate::results::{Metric, Results, Spread};
+
+/// What a ratio must be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Bound {
+    /// This or more.
+    AtLeast(f64),
+    /// This or less.
+    AtMost(f64),
+}
+
+/// How far beside its bound a ratio may lie before a run fails: what a busy machine does to a short run.
+const TOLERANCE: f64 = 0.1;
+
+impl Bound {
+    /// Whether a ratio keeps it.
+    #[must_use]
+    pub fn holds(self, ratio: f64) -> bool {
+        match self {
+            Self::AtLeast(least) => ratio >= least,
+            Self::AtMost(most) => ratio <= most,
+        }
+    }
+
+    /// Whether a ratio keeps it, or misses it by no more than a tenth.
+    #[must_use]
+    pub fn tolerates(self, ratio: f64) -> bool {
+        match self {
+            Self::AtLeast(least) => ratio >= least * (1.0 - TOLERANCE),
+            Self::AtMost(most) => ratio <= most * (1.0 + TOLERANCE),
+        }
+    }
+}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AtLeast(least) => write!(f, "≥ {least} ×"),
+            Self::AtMost(most) => write!(f, "≤ {most} ×"),
+        }
+    }
+}
+
+/// One promise: a contest, whom it is against, what is compared and what the ratio must be.
+#[derive(Clone, Copy, Debug)]
+pub struct Headline {
+    /// What it says.
+    pub what: &'static str,
+    /// The contest by its name in the results.
+    pub contest: &'static str,
+    /// The other side.
+    pub peer: &'static str,
+    /// What is compared.
+    pub metric: Metric,
+    /// What ours must be to theirs.
+    pub bound: Bound,
+}
+
+macro_rules! headlines {
+    ($($what:literal, $contest:literal, $peer:literal, $metric:ident, $bound:ident $ratio:literal;)*) => {
+        /// All promises, in the order of the page.
+        pub const HEADLINES: &[Headline] = &[$(Headline {
+            what: $what,
+            contest: $contest,
+            peer: $peer,
+            metric: Metric::$metric,
+            bound: Bound::$bound($ratio),
+        }),*];
+    };
+}
+
+headlines! {
+    "warm query, 1 task", "pool/1", "sqlx::Pool", Throughput, AtLeast 2.4;
+    "warm query, 16 tasks", "pool/16", "sqlx::Pool", Throughput, AtLeast 2.4;
+    "warm query, 128 tasks", "pool/128", "sqlx::Pool", Throughput, AtLeast 2.4;
+    "warm query, 1 task", "pool/1", "deadpool-postgres", Throughput, AtLeast 1.0;
+    "warm query, 16 tasks", "pool/16", "deadpool-postgres", Throughput, AtLeast 1.0;
+    "warm query, 128 tasks", "pool/128", "deadpool-postgres", Throughput, AtLeast 1.0;
+    "warm query, 1 task", "pool/1", "pgbench -M prepared", Throughput, AtLeast 0.9;
+    "warm query, 16 tasks", "pool/16", "pgbench -M prepared", Throughput, AtLeast 0.9;
+    "warm query, 128 tasks", "pool/128", "pgbench -M prepared", Throughput, AtLeast 0.9;
+    "one query per request over HTTP", "http/note/64", "axum + sqlx::PgPool", Throughput, AtLeast 1.7;
+    "hello over HTTP, CPU per request", "http/hello/64", "actix-web", Cpu, AtMost 1.05;
+    "small REST event into a request", "event/rest/small", "lambda_http", Time, AtMost 0.5;
+    "small HTTP event into a request", "event/http/small", "lambda_http", Time, AtMost 0.5;
+    "small ALB event into a request", "event/alb/small", "lambda_http", Time, AtMost 0.5;
+    "REST event of 1 MiB into a request", "event/rest/1mib", "lambda_http", Time, AtMost 0.5;
+    "HTTP event of 1 MiB into a request", "event/http/1mib", "lambda_http", Time, AtMost 0.5;
+    "ALB event of 1 MiB into a request", "event/alb/1mib", "lambda_http", Time, AtMost 0.5;
+    "from spawn to the first poll", "lambda/first-poll", "lambda_http", Time, AtMost 1.2;
+}
+
+impl Headline {
+    /// The ratio in a run; `None` where the run did not measure it.
+    #[must_use]
+    pub fn ratio(&self, results: &Results) -> Option<Spread> {
+        let contest = results.contests.iter().find(|contest| contest.id == self.contest)?;
+        contest.ratio(self.peer, self.metric)
+    }
+}
+
+/// What became of all promises, a line for each, and whether none is missed by more than a tenth.
+#[must_use]
+pub fn verdict(results: &Results) -> (String, bool) {
+    let mut text = String::new();
+    let mut good = true;
+    for headline in HEADLINES {
+        let Headline { what, peer, bound, .. } = headline;
+        let (said, held) = match headline.ratio(results) {
+            Some(ratio) => {
+                let word = match ratio.median {
+                    median if bound.holds(median) => "reached",
+                    median if bound.tolerates(median) => "nearly",
+                    _ => "MISSED",
+                };
+                let Spread { min, median, max } = ratio;
+                let said = format!("{median:>6.2} × ({min:.2}–{max:.2})  {word}");
+                (said, bound.tolerates(median))
+            }
+            None => ("not measured".to_owned(), false),
+        };
+        good &= held;
+        text.push_str(&format!("{what:<36} vs {peer:<22} {:<9} {said}\n", bound.to_string()));
+    }
+    (text, good)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tenth_beside_the_bound_is_tolerated() {
+        for (bound, reached, near, missed) in
+            [(Bound::AtLeast(2.0), 2.0, 1.81, 1.79), (Bound::AtMost(0.5), 0.5, 0.549, 0.551)]
+        {
+            assert!(bound.holds(reached) && !bound.holds(near));
+            assert!(bound.tolerates(near) && !bound.tolerates(missed));
+        }
+    }
+}

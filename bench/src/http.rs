@@ -1,0 +1,114 @@
+//! Whole servers, each in a process of its own, asked over loopback connections.
+
+mod load;
+
+use std::time::Duration;
+
+pub use load::{Request, drive};
+
+use crate::contest::{Contender, contest};
+use crate::effort::Effort;
+use crate::results::{Contest, Turn};
+use crate::subjects::{Kind, Subject};
+
+/// Servers that run side by side; those that are not asked are idle.
+#[derive(Debug)]
+pub struct Servers(Vec<(Kind, Subject)>);
+
+/// Something that a client asks for.
+#[derive(Debug)]
+pub struct Question {
+    id: &'static str,
+    title: &'static str,
+    request: Request,
+}
+
+impl Servers {
+    /// Starts one of each kind.
+    ///
+    /// # Errors
+    /// Where one does not start.
+    pub fn start(database: &str) -> Result<Self, String> {
+        [Kind::Ours, Kind::Actix, Kind::Axum]
+            .into_iter()
+            .map(|kind| Ok((kind, Subject::start(kind, Some(database))?)))
+            .collect::<Result<_, String>>()
+            .map(Self)
+    }
+
+    /// Asks all of them the same, so many clients at once.
+    #[must_use]
+    pub fn contest(&self, question: &Question, connections: usize, effort: Effort) -> Contest {
+        let Question { id, title, request } = question;
+        let contenders = self.0.iter().map(|(kind, subject)| {
+            Contender::new(name(*kind, id), move |time| turn(subject, connections, request, time))
+        });
+        contest(
+            format!("http/{id}/{connections}"),
+            format!("{title}, {connections} connections"),
+            effort,
+            contenders.collect(),
+        )
+    }
+}
+
+/// What a server is made of, where it asks the database and where not.
+fn name(kind: Kind, question: &str) -> String {
+    let asks = ["note", "twenty", "list"].contains(&question);
+    match (kind, asks) {
+        (Kind::Actix, true) => "actix-web + deadpool-postgres".into(),
+        (Kind::Axum, true) => "axum + sqlx::PgPool".into(),
+        (kind, _) => kind.to_string(),
+    }
+}
+
+fn turn(subject: &Subject, connections: usize, request: &Request, time: Duration) -> Turn {
+    let begin = || subject.cpu();
+    let end = |begun: Option<f64>, turn: &mut Turn| {
+        turn.cpu_seconds = subject.cpu().zip(begun).map(|(now, begun)| now - begun);
+        turn.memory = subject.memory();
+    };
+    drive(subject.address(), connections, request, time, begin, end)
+}
+
+/// A few bytes of text.
+#[must_use]
+pub fn hello() -> Question {
+    Question { id: "hello", title: "a few bytes of text", request: Request::get("/hello") }
+}
+
+/// One query.
+#[must_use]
+pub fn note() -> Question {
+    Question { id: "note", title: "one query, its row as JSON", request: Request::get("/note") }
+}
+
+/// Everything else.
+#[must_use]
+pub fn others() -> Vec<Question> {
+    let message = serde_json::json!({ "text": "n".repeat(600), "numbers": vec![1234; 75] });
+    let message = message.to_string();
+    let megabyte = vec![b'a'; 1 << 20];
+    vec![
+        Question {
+            id: "json",
+            title: "1 KiB of JSON, parsed and sent back",
+            request: Request::post("/json", "application/json", message.as_bytes()),
+        },
+        Question {
+            id: "upload",
+            title: "an upload of 1 MiB",
+            request: Request::post("/upload", "application/octet-stream", &megabyte),
+        },
+        Question {
+            id: "twenty",
+            title: "twenty queries one after the other",
+            request: Request::get("/twenty"),
+        },
+        Question {
+            id: "list",
+            title: "one query, a hundred rows as JSON",
+            request: Request::get("/list"),
+        },
+    ]
+}

@@ -1,0 +1,172 @@
+//! Clients that send the same request over and over, as cheaply as possible: they share the machine with the
+//! server they measure.
+
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::runtime::LocalOptions;
+
+use crate::histogram::Histogram;
+use crate::results::Turn;
+
+/// What every client sends.
+#[derive(Clone, Debug)]
+pub struct Request(Rc<[u8]>);
+
+impl Request {
+    /// A GET.
+    #[must_use]
+    pub fn get(path: &str) -> Self {
+        Self(format!("GET {path} HTTP/1.1\r\nhost: bench\r\n\r\n").into_bytes().into())
+    }
+
+    /// A POST with a body.
+    #[must_use]
+    pub fn post(path: &str, kind: &str, body: &[u8]) -> Self {
+        let length = body.len();
+        let mut bytes = format!(
+            "POST {path} HTTP/1.1\r\nhost: bench\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n\r\n"
+        )
+        .into_bytes();
+        bytes.extend_from_slice(body);
+        Self(bytes.into())
+    }
+}
+
+/// Sends requests on so many connections, each as soon as the last is answered. `begin` is called when all
+/// connections are open and have been answered once, `end` when the time is over.
+///
+/// # Panics
+/// Where the server cannot be reached, or never answers with 200.
+pub fn drive<T>(
+    address: SocketAddr,
+    connections: usize,
+    request: &Request,
+    time: Duration,
+    begin: impl FnOnce() -> T,
+    end: impl FnOnce(T, &mut Turn),
+) -> Turn {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build_local(LocalOptions::default())
+        .expect("a runtime can be made");
+    runtime.block_on(async {
+        let mut clients = Vec::with_capacity(connections);
+        for _ in 0..connections {
+            let mut client = Client::connect(address).await.expect("the server listens");
+            client.ask(request).await.expect("the server answers");
+            clients.push(client);
+        }
+        let state = begin();
+        let begun = Instant::now();
+        let until = begun + time;
+        let tasks: Vec<_> = clients
+            .into_iter()
+            .map(|client| tokio::task::spawn_local(client.work(request.clone(), until)))
+            .collect();
+        let mut all = Histogram::default();
+        let mut failed = 0;
+        for task in tasks {
+            let (histogram, failures) = task.await.expect("a client does not panic");
+            all.merge(&histogram);
+            failed += failures;
+        }
+        let mut turn = all.turn(begun.elapsed());
+        turn.failed = failed;
+        end(state, &mut turn);
+        turn
+    })
+}
+
+struct Client {
+    address: SocketAddr,
+    stream: TcpStream,
+    buffer: Vec<u8>,
+}
+
+impl Client {
+    async fn connect(address: SocketAddr) -> io::Result<Self> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        Ok(Self { address, stream, buffer: vec![0; 16 * 1024] })
+    }
+
+    async fn work(mut self, request: Request, until: Instant) -> (Histogram, u64) {
+        let mut histogram = Histogram::default();
+        let mut failed = 0;
+        let mut now = Instant::now();
+        while now < until {
+            let outcome = self.ask(&request).await;
+            let then = std::mem::replace(&mut now, Instant::now());
+            match outcome {
+                Ok(()) => histogram.add(now - then),
+                Err(_) => {
+                    failed += 1;
+                    // A server that is gone for good leaves nothing to measure.
+                    match Self::connect(self.address).await {
+                        Ok(client) => self = client,
+                        Err(_) => break,
+                    }
+                }
+            }
+        }
+        (histogram, failed)
+    }
+
+    async fn ask(&mut self, Request(request): &Request) -> io::Result<()> {
+        self.stream.write_all(request).await?;
+        let mut read = 0;
+        let (head, mut left) = loop {
+            let now = self.stream.read(&mut self.buffer[read..]).await?;
+            read += now;
+            if let Some(head) = head(&self.buffer[..read]) {
+                let body = read - head;
+                break (head, length(&self.buffer[..head])?.saturating_sub(body));
+            }
+            if now == 0 || read == self.buffer.len() {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        };
+        if !self.buffer[..head].starts_with(b"HTTP/1.1 200 ") {
+            return Err(io::Error::other("not answered with 200"));
+        }
+        while left > 0 {
+            match self.stream.read(&mut self.buffer).await? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                now => left = left.saturating_sub(now),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The length of the head, once it is whole.
+fn head(bytes: &[u8]) -> Option<usize> {
+    bytes.windows(4).position(|four| four == b"\r\n\r\n").map(|at| at + 4)
+}
+
+/// The length of the body that a head announces.
+fn length(head: &[u8]) -> io::Result<usize> {
+    const NAME: &[u8] = b"content-length:";
+    head.split(|byte| *byte == b'\n')
+        .find(|line| line.len() > NAME.len() && line[..NAME.len()].eq_ignore_ascii_case(NAME))
+        .and_then(|line| std::str::from_utf8(&line[NAME.len()..]).ok()?.trim().parse().ok())
+        .ok_or_else(|| io::Error::other("no content-length"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_ends_with_an_empty_line_and_announces_its_body() {
+        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\nHello";
+        let head = head(answer).expect("whole");
+        assert_eq!(head, answer.len() - 5);
+        assert_eq!(length(&answer[..head]).expect("announced"), 12);
+    }
+}

@@ -1,0 +1,66 @@
+//! A process that serves Lambda's Runtime API.
+
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::runtime_api::RuntimeApi;
+use crate::histogram::Histogram;
+use crate::results::Turn;
+use crate::{machine, process};
+
+/// A function in a process of its own, on a Runtime API of its own; killed when dropped.
+pub(super) struct Function {
+    child: Child,
+    api: RuntimeApi,
+    started: Instant,
+}
+
+impl Function {
+    pub(super) fn start(program: &str) -> Self {
+        let path = machine::sibling(program).expect("it was built with this program");
+        let api = RuntimeApi::start();
+        let mut command = Command::new(path);
+        command.env_clear().envs([
+            ("AWS_LAMBDA_RUNTIME_API", api.address()),
+            ("AWS_LAMBDA_FUNCTION_NAME", "bench".into()),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST".into()),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512".into()),
+            ("AWS_LAMBDA_LOG_GROUP_NAME", "bench".into()),
+            ("AWS_LAMBDA_LOG_STREAM_NAME", "bench".into()),
+            ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".into()),
+            ("AWS_REGION", "eu-west-1".into()),
+        ]);
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        let started = Instant::now();
+        let child = command.spawn().expect("it can be started");
+        Self { child, api, started }
+    }
+
+    /// How long it took until it asked for its first event.
+    pub(super) fn first_poll(&mut self) -> Duration {
+        self.api.polled().saturating_duration_since(self.started)
+    }
+
+    /// Gives it one event after the other.
+    pub(super) fn invoke(&mut self, event: &str, time: Duration) -> Turn {
+        self.api.polled();
+        let pid = self.child.id();
+        let cpu = process::cpu(pid);
+        let begun = Instant::now();
+        let mut histogram = Histogram::default();
+        while begun.elapsed() < time {
+            histogram.add(self.api.invoke(event));
+        }
+        let mut turn = histogram.turn(begun.elapsed());
+        turn.cpu_seconds = process::cpu(pid).zip(cpu).map(|(now, then)| now - then);
+        turn.memory = process::memory(pid);
+        turn
+    }
+}
+
+impl Drop for Function {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,19 @@
+#![doc = include_str!("../README.md")]
+
+pub mod contest;
+pub mod database;
+pub mod effort;
+pub mod growth;
+pub mod headlines;
+pub mod histogram;
+pub mod http;
+pub mod lambda;
+pub mod machine;
+pub mod page;
+pub mod plot;
+pub mod pool;
+pub mod process;
+pub mod results;
+pub mod runs;
+pub mod storm;
+pub mod subjects;

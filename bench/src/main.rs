@@ -1,0 +1,113 @@
+//! The command line of the benchmarks: runs them, renders their page, and plays the servers that are compared.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhost_bench::contest::say;
+use anyhost_bench::effort::Effort;
+use anyhost_bench::runs::{PARTS, Part};
+use anyhost_bench::{headlines, page, runs, subjects};
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+struct CommandLine {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Measure everything and write BENCHMARKS.md, its plots and the README's table
+    Full {
+        /// Only these parts, into a results file alone: lambda, pool, http, storm, growth
+        parts: Vec<Part>,
+        /// Where the results go
+        #[arg(long, default_value = "bench/results.json")]
+        results: PathBuf,
+    },
+    /// Measure the headline ratios; exit 1 if one is missed by more than 10 %
+    Quick {
+        /// Only these parts: lambda, pool, http
+        parts: Vec<Part>,
+    },
+    /// Do everything once, for moments: whether it works
+    Smoke {
+        /// Only these parts: lambda, pool, http, storm, growth
+        parts: Vec<Part>,
+    },
+    /// Write BENCHMARKS.md, its plots and the README's table from results
+    Render {
+        /// Where the results are
+        #[arg(long, default_value = "bench/results.json")]
+        results: PathBuf,
+    },
+    /// Be one of the servers that are compared: ours, actix or axum
+    #[command(hide = true)]
+    Serve {
+        kind: subjects::Kind,
+        #[arg(long)]
+        database: Option<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    match outcome(CommandLine::parse().verb) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(problem) => {
+            say(&format!("error: {problem}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn outcome(verb: Verb) -> Result<bool, String> {
+    match verb {
+        Verb::Full { parts, results } => {
+            let measured = runs::run(Effort::Full, chosen(&parts))?;
+            write(&results, &serde_json::to_string(&measured).map_err(|error| error.to_string())?)?;
+            print(&headlines::verdict(&measured).0);
+            if parts.is_empty() {
+                page::write(&measured, Path::new("."))?;
+            }
+            Ok(true)
+        }
+        Verb::Quick { parts } => {
+            let measured = runs::run(Effort::Quick, chosen(&parts))?;
+            let (text, good) = headlines::verdict(&measured);
+            print(&text);
+            Ok(good || !parts.is_empty())
+        }
+        Verb::Smoke { parts } => {
+            let measured = runs::run(Effort::Smoke, chosen(&parts))?;
+            print(&serde_json::to_string(&measured).map_err(|error| error.to_string())?);
+            Ok(true)
+        }
+        Verb::Render { results } => {
+            let text = std::fs::read_to_string(&results);
+            let text = text.map_err(|error| format!("{}: {error}", results.display()))?;
+            let measured = serde_json::from_str(&text);
+            let measured = measured.map_err(|error| format!("{}: {error}", results.display()))?;
+            page::write(&measured, Path::new("."))?;
+            Ok(true)
+        }
+        Verb::Serve { kind, database } => {
+            subjects::serve(kind, database.as_deref())?;
+            Ok(true)
+        }
+    }
+}
+
+fn chosen(parts: &[Part]) -> &[Part] {
+    if parts.is_empty() { &PARTS } else { parts }
+}
+
+fn write(path: &Path, text: &str) -> Result<(), String> {
+    std::fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn print(text: &str) {
+    // Whoever closed stdout does not want to read it.
+    let _ = writeln!(std::io::stdout(), "{text}");
+}

@@ -1,0 +1,73 @@
+//! An App on `anyhost-server`.
+
+use std::future::ready;
+use std::time::Duration;
+
+use anyhost_core::db::Db;
+use anyhost_core::{
+    App, Body, Error, Host, Paradigm, Request, Response, Settings, Verb, async_trait, call_service,
+};
+use anyhost_server::{Config, Logs, Program, bind_tcp};
+use axum::Router;
+use http::header::{CONTENT_TYPE, HeaderValue};
+use sqlx::Postgres;
+
+use super::{HELLO, Message, announce, notes};
+
+struct Subject {
+    notes: Option<Router>,
+}
+
+#[async_trait]
+impl App for Subject {
+    async fn start(host: &Host) -> Result<Self, Error> {
+        let notes = match host.settings().text("DATABASE_URL") {
+            Some(_) => Some(notes::router(Db::<Postgres>::open(host).await?)),
+            None => None,
+        };
+        Ok(Self { notes })
+    }
+
+    async fn call(&self, request: Request) -> Result<Response, Error> {
+        match (request.uri().path(), &self.notes) {
+            ("/hello", _) => Ok(typed("text/plain; charset=utf-8", HELLO)),
+            ("/json", _) => {
+                let message: Message = serde_json::from_slice(&request.into_body().bytes().await?)?;
+                Ok(typed("application/json", serde_json::to_vec(&message)?))
+            }
+            ("/upload", _) => {
+                let length = request.into_body().bytes().await?.len();
+                Ok(typed("text/plain; charset=utf-8", length.to_string()))
+            }
+            (_, Some(notes)) => call_service(notes, request).await,
+            (_, None) => Err(Error::bare(http::StatusCode::NOT_FOUND)),
+        }
+    }
+}
+
+fn typed(kind: &'static str, body: impl Into<Body>) -> Response {
+    let mut response = Response::new(body.into());
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
+}
+
+pub(super) fn serve(database: Option<&str>) -> Result<(), String> {
+    let level = [("LOG_LEVEL", "error"), ("LOG_FORMAT", "json")];
+    let settings = level.into_iter().chain(database.map(|url| ("DATABASE_URL", url)));
+    let settings = Settings::from_pairs(settings);
+    let logs = Logs::from_settings(&settings).map_err(|error| error.to_string())?;
+    let host = Host::builder(Paradigm::LongRunning, "bench")
+        .grace(Duration::from_secs(1))
+        .settings(settings)
+        .build()
+        .map_err(|error| error.to_string())?;
+    let bind = || {
+        let listener = bind_tcp(([127, 0, 0, 1], 0).into())?;
+        // Whoever started this process and is gone needs no address.
+        let _ = announce(&listener);
+        Ok(vec![listener])
+    };
+    let program = Program { host, config: Config::default(), logs };
+    program.run::<Subject>(Verb::Serve, bind, ready(())).map_err(|failure| failure.to_string())?;
+    Ok(())
+}

@@ -1,0 +1,65 @@
+//! Every benchmark runs: once, for a moment, whatever it measures.
+
+use std::process::Command;
+
+use anyhost_bench::headlines::HEADLINES;
+use anyhost_bench::results::Results;
+
+#[track_caller]
+fn run(part: &str) -> Results {
+    let output = Command::new(env!("CARGO_BIN_EXE_anyhost-bench")).args(["smoke", part]).output();
+    let output = output.expect("the benchmarks were built");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    let results: Results = serde_json::from_slice(&output.stdout).expect("results");
+    for contest in &results.contests {
+        assert!(contest.entries.len() >= 2, "{}: nobody to compare with", contest.id);
+        for entry in &contest.entries {
+            let done: u64 = entry.turns.iter().map(|turn| turn.done).sum();
+            let failed: u64 = entry.turns.iter().map(|turn| turn.failed).sum();
+            assert!(done > 0 && failed == 0, "{}: {}: {done} done, {failed} failed", contest.id, entry.name);
+        }
+    }
+    for headline in HEADLINES.iter().filter(|headline| headline.contest.starts_with(prefix(part))) {
+        assert!(headline.ratio(&results).is_some(), "{headline:?} is not measured");
+    }
+    results
+}
+
+/// How the contests of a part begin.
+fn prefix(part: &str) -> &str {
+    if part == "lambda" { "event" } else { part }
+}
+
+#[test]
+fn pools_run() {
+    assert!(run("pool").contests.len() >= 8);
+}
+
+#[test]
+fn servers_run() {
+    assert!(run("http").contests.len() >= 8);
+}
+
+#[test]
+fn functions_run() {
+    let results = run("lambda");
+    assert!(results.contests.iter().any(|contest| contest.id == "lambda/first-poll"));
+}
+
+#[test]
+fn storms_run() {
+    let curves = run("storm").curves;
+    assert_eq!(curves.len(), 5);
+    for curve in curves {
+        assert!(curve.lines.iter().all(|(_, points)| !points.is_empty()), "{}", curve.id);
+    }
+}
+
+#[test]
+fn growth_runs() {
+    let curves = run("growth").curves;
+    let line = |points: &Vec<(f64, f64)>| points.iter().all(|(_, y)| *y > 0.0);
+    assert!(curves.iter().all(|curve| curve.lines.iter().all(|(_, points)| line(points))));
+    assert_eq!(curves.len(), 3);
+}

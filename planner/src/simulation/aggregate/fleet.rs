@@ -1,0 +1,253 @@
+//! Instances that answer many requests at once, stretch by stretch.
+
+use std::collections::VecDeque;
+
+use super::stretches::{Stretch, samples, stretches};
+use crate::Random;
+use crate::model::{Balancing, Fleet};
+use crate::simulation::Nanos;
+use crate::simulation::nodes::Starts;
+use crate::simulation::recorder::Recorder;
+use crate::simulation::run::{Deploys, Parts, Setup};
+use crate::simulation::scaler::{Scaler, Seen};
+use crate::theory::{Waiting, most_busy};
+
+/// The share of its capacity up to which a station counts as settled; beyond it, what comes piles up.
+const SETTLED: f64 = 0.995;
+
+/// Instances whose connections are followed, one for all that are like it.
+const FOLLOWED: usize = 4;
+
+/// Each stretch has so many instances, one rate, and the waits of a settled queue or of a pile.
+pub(crate) fn fleet(setup: &Setup<'_>, model: &Fleet) -> Recorder {
+    let mut run = Run::new(setup, model);
+    let period = Scaler::period(&model.scaling);
+    let span = setup.traffic.span();
+    let mut due = Nanos::from_seconds(period);
+    for (index, stretch) in stretches(setup.traffic, period).enumerate() {
+        while run.starting.front().is_some_and(|at| *at <= stretch.at) {
+            run.starting.pop_front();
+            run.ready += 1;
+        }
+        let seen = run.pass(stretch);
+        if stretch.at >= due {
+            run.scale(stretch.at, seen);
+            due = stretch.at.after(period);
+        }
+        if index % 16_384 == 0 {
+            setup.options.progress.at(stretch.at.seconds() / span);
+        }
+    }
+    run.recorder
+}
+
+struct Run<'a> {
+    setup: &'a Setup<'a>,
+    model: &'a Fleet,
+    parts: Parts,
+    random: Random,
+    recorder: Recorder,
+    ready: usize,
+    starting: VecDeque<Nanos>,
+    starts: Starts,
+    scaler: Scaler,
+    places: f64,
+    /// Requests that have piled up before the processors.
+    pile: f64,
+    /// Connections used lately by a few instances: now, and in the stretch before.
+    used: [[u64; 2]; FOLLOWED],
+    turned: Nanos,
+    deploys: Deploys,
+}
+
+impl<'a> Run<'a> {
+    fn new(setup: &'a Setup<'a>, model: &'a Fleet) -> Self {
+        let parameters = &model.parameters;
+        let cores = setup.size.cores;
+        let places =
+            parameters.concurrency_per_core.as_ref().map(|c| (c.value * cores).max(1.0) as usize);
+        let (least, most) = (setup.least, setup.deployment.instances);
+        let mut starts = Starts::new(parameters, cores, setup.workload.start);
+        starts.begin(least);
+        Self {
+            setup,
+            model,
+            parts: setup.parts(),
+            random: Random::new(setup.options.seed ^ 0x666c_6565_7400),
+            recorder: Recorder::new(setup.traffic.span(), cores, setup.size.memory_gb),
+            ready: least,
+            starting: VecDeque::new(),
+            starts,
+            scaler: Scaler::new(&model.scaling, cores, places, least, most),
+            places: places.map_or(f64::INFINITY, |many| many as f64),
+            pile: 0.0,
+            used: [[0, 0]; FOLLOWED],
+            turned: Nanos(0),
+            deploys: Deploys::new(
+                setup.options.deploys_per_day,
+                parameters.deploy_seconds.value,
+                parameters.overlap.value,
+            ),
+        }
+    }
+
+    fn pass(&mut self, stretch: Stretch) -> Seen {
+        let Stretch { at, length, requests, rate } = stretch;
+        let mut rest = requests;
+        if self.ready == 0 && requests > 0 {
+            rest -= self.wake(stretch);
+        }
+        let many = self.ready.max(1) as f64;
+        let service = self.parts.service;
+        let processor = self.parts.processor * service;
+        let without_queue = service * self.parts.whole();
+        let can = self.capacity(processor, without_queue);
+        let piled = self.pile;
+        self.pile = (self.pile + (rate - can * SETTLED) * length).max(0.0);
+        // What would wait for longer than anybody does is turned away.
+        let bound = self.model.parameters.patience_seconds.value * can;
+        let too_many = (self.pile - bound).max(0.0);
+        self.pile -= too_many;
+        let (processors, pool, late) = self.waits(rate.min(can), many);
+        let refused = ((too_many + late * length).round() as u64).min(rest);
+        let served = rest - refused;
+        self.recorder.refused(at, refused);
+        let fluid = (piled + self.pile) / 2.0 / can;
+        for weight in samples(served) {
+            let wait = fluid + draw(processors, &mut self.random) + draw(pool, &mut self.random);
+            let service = self.setup.workload.service.sample(&mut self.random);
+            self.recorder.served(at, wait + service * self.parts.whole(), wait, weight);
+        }
+        let wait = fluid + processors.overall() + pool.overall();
+        let in_flight = rate.min(can) * (wait + without_queue);
+        self.account(stretch, many, in_flight);
+        let cores = self.setup.size.cores / self.parts.servers as f64;
+        Seen {
+            ready: self.ready,
+            all: self.ready + self.starting.len(),
+            busy_cores: rate.min(can) * processor * cores,
+            in_flight,
+            pending: 0,
+        }
+    }
+
+    /// The most requests per second of all instances.
+    fn capacity(&self, processor: f64, without_queue: f64) -> f64 {
+        let many = self.ready.max(1) as f64;
+        let by_processors = many * self.parts.servers as f64 / processor.max(1e-9);
+        by_processors.min(many * self.places / without_queue)
+    }
+
+    /// The first requests after a time without any instance: gives how many wait for one.
+    fn wake(&mut self, stretch: Stretch) -> u64 {
+        if self.starting.is_empty() {
+            let at = self.starts.ask(stretch.at, 1);
+            self.starting.push_back(at);
+            self.recorder.starts += 1;
+        }
+        let wait = self.starting.front().map_or(0.0, |ready| ready.since(stretch.at));
+        let cold = ((stretch.rate * wait) as u64 + 1).min(stretch.requests);
+        self.recorder.cold(stretch.at, cold);
+        for weight in samples(cold) {
+            let waited = if weight == cold { wait } else { wait * self.random.uniform() };
+            let service = self.setup.workload.service.sample(&mut self.random) * self.parts.whole();
+            self.recorder.served(stretch.at, waited + service, waited, weight);
+        }
+        cold
+    }
+
+    /// The waits for a processor and for a connection, and how many a second get none in time.
+    fn waits(&self, rate: f64, many: f64) -> (Waiting, Waiting, f64) {
+        let each = rate / many;
+        let variability = self.setup.workload.service.variability();
+        let arrivals = match self.model.balancing {
+            Balancing::Random => 1.0,
+            // Every so-many-th arrival of a Poisson stream.
+            Balancing::RoundRobin => 1.0 / many,
+        };
+        let settled = self.setup.traffic.interval().as_secs_f64();
+        let station = |servers: usize, service: f64| {
+            if service <= 0.0 {
+                return Waiting { chance: 0.0, mean: 0.0 };
+            }
+            let each = each.min(SETTLED * servers as f64 / service);
+            let found = Waiting::at(servers, each, service, arrivals, variability);
+            // A queue that begins empty grows by a random walk, so far at most.
+            let grown = (2.0 * each * (arrivals + variability) * settled / std::f64::consts::PI)
+                .sqrt()
+                * service
+                / servers as f64;
+            Waiting { mean: found.mean.min(grown), ..found }
+        };
+        let service = self.parts.service;
+        let processors = station(self.parts.servers, self.parts.processor * service);
+        let connections = self.setup.plan().size();
+        let query = self.parts.database * service;
+        let mut pool = station(connections, query);
+        let patience = self.setup.plan().acquire().as_secs_f64();
+        let can = connections as f64 / query.max(1e-12);
+        let late = if each > can { (each - can) * many } else { 0.0 };
+        if late > 0.0 {
+            // A queue that is always full: who is served has waited for as long as anybody may.
+            pool = Waiting { chance: 1.0, mean: patience };
+        }
+        pool.mean = pool.mean.min(patience);
+        (processors, pool, late)
+    }
+
+    fn account(&mut self, stretch: Stretch, many: f64, in_flight: f64) {
+        let Stretch { at, length, rate, .. } = stretch;
+        let factor = self.deploys.factor(at);
+        let all = (self.ready + self.starting.len()) as f64;
+        self.recorder.usage.instance_seconds += all * factor * length;
+        self.recorder.usage.node_seconds += self.starts.nodes() as f64 * length;
+        self.recorder.instances(at, (all * factor).ceil() as u64);
+        // An instance is active while it has a request: the busy share of M/G/∞, and half a step more per stretch of it.
+        let step = self.model.parameters.active_step_seconds.as_ref().map_or(0.0, |s| s.value);
+        let each = in_flight / many;
+        let begun = rate / many * (-each).exp();
+        let active = (1.0 - (-each).exp() + begun * step / 2.0).min(1.0);
+        if self.ready > 0 || stretch.requests > 0 {
+            self.recorder.usage.active_seconds += active * many * length;
+        }
+        let plan = self.setup.plan();
+        let (size, warm) = (plan.size() as u64, plan.warm() as u64);
+        let turn = at.since(self.turned) >= plan.idle().as_secs_f64() / 2.0;
+        if turn {
+            self.turned = at;
+        }
+        let query = self.parts.database * self.parts.service;
+        let mut open = 0;
+        for used in &mut self.used {
+            if turn {
+                *used = [0, used[0]];
+            }
+            let now = match stretch.requests {
+                0 => 0,
+                _ => most_busy(rate / many, query, length, self.random.uniform()).min(size),
+            };
+            used[0] = used[0].max(now);
+            open += used[0].max(used[1]).max(warm);
+        }
+        let open = open as f64 / FOLLOWED as f64 * self.ready as f64 * factor;
+        self.recorder.connections(at, open.ceil() as u64);
+    }
+
+    fn scale(&mut self, now: Nanos, seen: Seen) {
+        let all = |run: &Self| run.ready + run.starting.len();
+        let wanted = self.scaler.decide(now, seen);
+        while all(self) < wanted {
+            let at = self.starts.ask(now, all(self) + 1);
+            self.starting.push_back(at);
+            self.recorder.starts += 1;
+        }
+        if wanted < all(self) {
+            self.ready = wanted.saturating_sub(self.starting.len());
+        }
+        self.starts.shrink(now, all(self));
+    }
+}
+
+fn draw(waiting: Waiting, random: &mut Random) -> f64 {
+    if random.uniform() < waiting.chance { waiting.mean * random.exponential() } else { 0.0 }
+}

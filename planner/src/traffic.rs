@@ -1,0 +1,69 @@
+//! Requests over time: how many in each interval, from a trace or a pattern.
+
+mod arrivals;
+mod pattern;
+mod statistics;
+mod trace;
+
+use std::time::Duration;
+
+pub use arrivals::Arrivals;
+pub use pattern::{Pattern, PatternError};
+pub use statistics::Statistics;
+pub use trace::{Gaps, TraceError};
+
+/// Requests per interval, from a start on without a gap.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Traffic {
+    name: String,
+    interval: Duration,
+    counts: Vec<u64>,
+}
+
+impl Traffic {
+    /// Traffic of these counts, one for each interval.
+    ///
+    /// # Panics
+    /// Where there is no count, or the interval is zero: neither is traffic.
+    pub fn new(name: impl Into<String>, interval: Duration, counts: Vec<u64>) -> Self {
+        assert!(!counts.is_empty() && !interval.is_zero(), "traffic has intervals of some length");
+        Self { name: name.into(), interval, counts }
+    }
+
+    /// What it is called in reports: the file or the pattern.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The length of one interval.
+    #[must_use]
+    pub fn interval(&self) -> Duration {
+        self.interval
+    }
+
+    /// Requests of each interval.
+    #[must_use]
+    pub fn counts(&self) -> &[u64] {
+        &self.counts
+    }
+
+    /// The length of all intervals together, in seconds.
+    #[must_use]
+    pub fn span(&self) -> f64 {
+        self.interval.as_secs_f64() * self.counts.len() as f64
+    }
+
+    /// All requests.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+
+    /// The rate of the busiest interval, in requests per second.
+    #[must_use]
+    pub fn peak(&self) -> f64 {
+        let most = self.counts.iter().copied().max().unwrap_or(0);
+        most as f64 / self.interval.as_secs_f64()
+    }
+}

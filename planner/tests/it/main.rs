@@ -1,0 +1,1 @@
+//! The planner against theory, arithmetic and recorded traffic.
