@@ -50,7 +50,7 @@ pub(crate) async fn serve<A: App>(
         }
     };
     match outcome {
-        Some(Ok(_)) => host.life().advance(Phase::Ready),
+        Some(Ok(_)) => {}
         Some(Err(failure)) => {
             let failure = Failure::new(failure.exit(), failure);
             RuntimeApi::new(endpoint).fail_init(&diagnostic(&failure)).await;

@@ -56,7 +56,8 @@ impl Logs {
 
     /// Begins to log, panics among it. A process that logs already goes on as it does.
     pub(crate) fn begin(self) {
-        let lines = fmt::layer().event_format(Line { json: self.format == Format::Json });
+        let lines =
+            fmt::layer().with_ansi(false).event_format(Line { json: self.format == Format::Json });
         let begun = match self.format {
             Format::Text => tracing_subscriber::registry().with(self.filter).with(lines).try_init(),
             Format::Json => tracing_subscriber::registry()

@@ -23,7 +23,8 @@ async fn a_poll_that_fails_is_tried_again() {
         api.fault(Endpoint::Next, fault.clone());
         let function = Function::faulty_on(api, &[]);
         assert_eq!(function.get("/").await, (200, "ok".into()), "{fault:?}");
-        assert_eq!(function.api.requests(Endpoint::Next), 2, "{fault:?}");
+        // One that failed, one that did not, and perhaps already the one for the next event.
+        assert!((2..=3).contains(&function.api.requests(Endpoint::Next)), "{fault:?}");
     }
 }
 

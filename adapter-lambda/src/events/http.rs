@@ -1,8 +1,8 @@
 //! Payload format 2.0: API Gateway's HTTP APIs, and Function URLs.
 //!
 //! Both give the query as the client sent it. A Function URL gives the path as sent too, and so does
-//! `cargo lambda watch`, whose events are of no API; an HTTP API decodes it and, on its execute-api host,
-//! puts the stage before it.
+//! `cargo lambda watch`, whose events are of no API and come over plain HTTP; an HTTP API decodes it and,
+//! on its execute-api host, puts the stage before it.
 
 use anyhost_core::Scheme;
 use bytes::Bytes;
@@ -39,7 +39,7 @@ pub(super) fn read<'e>(event: &'e Event<'_>, raw: &Bytes) -> Said<'e> {
         target: said,
         mount,
         client_ip: forwarded::address(context.http.source_ip.as_str()),
-        scheme: forwarded::scheme(&headers, Scheme::Https),
+        scheme: forwarded::scheme(&headers, if watched { Scheme::Http } else { Scheme::Https }),
         domain: context.domain.filled(),
         headers,
     }

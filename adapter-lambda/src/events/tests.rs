@@ -235,7 +235,8 @@ fn the_stage_goes_only_where_the_gateway_put_it() {
     let target = |domain: &str, stage: &str, path: &str| {
         let seen = Seen::of(event(json!({
             "rawPath": path,
-            "requestContext": {"http": {"method": "GET"}, "domainName": domain, "stage": stage},
+            "requestContext": {"http": {"method": "GET"}, "domainName": domain, "stage": stage,
+                "apiId": "a"},
         })));
         (seen.target, seen.context.mount().to_owned())
     };
@@ -248,6 +249,20 @@ fn the_stage_goes_only_where_the_gateway_put_it() {
     assert_eq!(target(own, "$default", "/x"), is("/x", ""));
     assert_eq!(target("api.example.com", "prod", "/prod/x"), is("/prod/x", ""));
     assert_eq!(target(own, "prod", "/prod//a/../b\\c"), is("//a/../b%5Cc", "/prod"));
+}
+
+#[test]
+fn an_emulated_function_url_gives_the_path_as_sent_and_no_tls() {
+    let context = |own: Value| {
+        let mut context = json!({"http": {"method": "GET"}, "domainName": "localhost"});
+        let own = own.as_object().expect("an object").clone();
+        context.as_object_mut().expect("an object").extend(own);
+        Seen::of(event(json!({"rawPath": "/a%20b", "requestContext": context})))
+    };
+    let watch = context(json!({"stage": "$default", "apiId": null}));
+    assert_eq!((watch.target.as_str(), watch.context.scheme()), ("/a%20b", Scheme::Http));
+    let sam = context(json!({"stage": "$default", "apiId": "1234567890"}));
+    assert_eq!(sam.target, "/a%2520b");
 }
 
 #[test]

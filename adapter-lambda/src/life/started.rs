@@ -1,6 +1,6 @@
 //! An App that has been started, or is just being.
 
-use anyhost_core::{App, Exit, Failure, Host, start};
+use anyhost_core::{App, Exit, Failure, Host, Phase, start};
 use tokio::sync::{Mutex, OnceCell};
 use tokio::task::JoinHandle;
 
@@ -14,7 +14,13 @@ pub(crate) struct Started<A> {
 impl<A: App> Started<A> {
     /// Begins the start.
     pub(crate) fn begin(host: Host) -> Self {
-        let task = tokio::spawn(async move { start::<A>(&host).await });
+        let task = tokio::spawn(async move {
+            let outcome = start::<A>(&host).await;
+            if outcome.is_ok() {
+                host.life().advance(Phase::Ready);
+            }
+            outcome
+        });
         Self { task: Mutex::new(task), outcome: OnceCell::new() }
     }
 
