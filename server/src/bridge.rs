@@ -54,13 +54,13 @@ pub(crate) fn serve<A: App>(
         }));
     }
     if let Err(error) = admit(shared) {
-        return Serving::Answered(Some(sending.send(shared, turned_away(error), None)));
+        return Serving::answered(sending.send(shared, turned_away(error), None));
     }
     let request = match request::translate(&from, &conn) {
         Ok(request) => request,
         Err(error) => {
             let sending = Sending { last: true, ..sending };
-            return Serving::Answered(Some(sending.send(shared, turned_away(error), None)));
+            return Serving::answered(sending.send(shared, turned_away(error), None));
         }
     };
     let framed = [old::CONTENT_LENGTH, old::TRANSFER_ENCODING]
@@ -87,8 +87,14 @@ pub(crate) fn serve<A: App>(
 
 /// A request on its way to its response.
 pub(crate) enum Serving {
-    Answered(Option<actix_http::Response<Outgoing>>),
+    Answered(Option<Box<actix_http::Response<Outgoing>>>),
     Asking(LocalBoxFuture<'static, actix_http::Response<Outgoing>>),
+}
+
+impl Serving {
+    fn answered(response: actix_http::Response<Outgoing>) -> Self {
+        Self::Answered(Some(Box::new(response)))
+    }
 }
 
 impl Future for Serving {
@@ -98,7 +104,7 @@ impl Future for Serving {
         match &mut *self {
             Self::Asking(future) => future.as_mut().poll(cx).map(Ok),
             Self::Answered(response) => {
-                Poll::Ready(Ok(response.take().expect("a future is polled to its end once")))
+                Poll::Ready(Ok(*response.take().expect("a future is polled to its end once")))
             }
         }
     }

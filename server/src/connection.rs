@@ -7,7 +7,7 @@ mod io;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use tokio::time::Sleep;
@@ -40,14 +40,15 @@ where
             }
             match conn.verdict(config) {
                 Verdict::Wait => return Poll::Pending,
-                Verdict::Until(deadline) => {
-                    if timer.at(deadline, cx).is_pending() {
-                        return Poll::Pending;
-                    }
+                Verdict::CloseAt(deadline) => {
+                    ready!(timer.at(deadline, cx));
+                    return Poll::Ready(());
                 }
-                Verdict::Close => return Poll::Ready(()),
-                // The dispatcher must run once more: it finds the end of its input.
-                Verdict::TimedOut => {}
+                Verdict::GiveUpAt(deadline) => {
+                    ready!(timer.at(deadline, cx));
+                    // The dispatcher runs once more and finds the end of its input.
+                    conn.give_up();
+                }
             }
         }
     })

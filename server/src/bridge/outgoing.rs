@@ -37,7 +37,7 @@ pub(crate) struct Outgoing {
     kind: Kind,
     size: BodySize,
     /// The rest of the request body, where the App reads it while it answers.
-    upload: Option<Upload>,
+    upload: Option<Box<Upload>>,
     _active: Active,
 }
 
@@ -64,6 +64,8 @@ impl Outgoing {
         upload: Option<Upload>,
         active: Active,
     ) -> Self {
+        // Boxed: few responses have one, and the dispatcher moves every response about.
+        let upload = upload.map(Box::new);
         match body.into_full() {
             Ok(bytes) => {
                 let size = BodySize::Sized(bytes.len() as u64);

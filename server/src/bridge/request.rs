@@ -8,7 +8,6 @@ use http::header::{CONNECTION, CONTENT_LENGTH, HeaderName, HeaderValue};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, StatusCode, Uri, Version};
 
-use super::repeat::Repeat;
 use super::upload::Upload;
 use crate::Config;
 use crate::connection::Conn;
@@ -31,13 +30,22 @@ pub(super) fn translate(from: &actix_http::Request, conn: &Conn) -> Result<Reque
         return Err(Error::new(StatusCode::NOT_IMPLEMENTED, "this is no proxy"));
     }
     let uri = target(from.uri())?;
-    let sent = &from.head().headers;
+    let lines = conn.take_lines();
     let mut repeat = conn.repeat.borrow_mut();
-    let headers = match repeat.recall(sent) {
-        Some(headers) => headers,
-        None => headers(sent, &mut repeat)?,
+    let (headers, host) = match repeat.recall(lines) {
+        Some(repeated) => repeated,
+        None => {
+            let headers = headers(&from.head().headers)?;
+            let host = host(&headers)?;
+            repeat.remember(lines, &headers, host.as_ref());
+            (headers, host)
+        }
     };
-    let host = host(from.uri(), &headers)?;
+    // The host of an absolute target stands above the header's.
+    let host = match from.uri().authority() {
+        Some(authority) => Some(authority.as_str().to_owned()),
+        None => host,
+    };
     let trace_parent = headers
         .get("traceparent")
         .and_then(|value| value.to_str().ok())
@@ -74,27 +82,22 @@ fn target(from: &actix_http::Uri) -> Result<Uri, Error> {
 }
 
 /// The headers in the order they came, without those of this connection.
-fn headers(from: &old::HeaderMap, repeat: &mut Repeat) -> Result<HeaderMap, Error> {
-    // One buffer for all values.
-    let length = from.iter().map(|(_, value)| value.len()).sum();
-    let mut bytes = Vec::with_capacity(length);
-    for (_, value) in from {
-        bytes.extend_from_slice(value.as_bytes());
-    }
-    let mut bytes = Bytes::from(bytes);
-    let sent: Vec<(&old::HeaderName, Bytes, *const u8)> = from
-        .iter()
-        .map(|(name, value)| (name, bytes.split_to(value.len()), value.as_bytes().as_ptr()))
-        .collect();
-
+fn headers(from: &old::HeaderMap) -> Result<HeaderMap, Error> {
     // actix keeps headers in a hash map: the order of the values of one name, but not that of the names.
     // All values are slices of the one buffer that the head was read into, so their addresses tell it.
-    let mut ordered: Vec<_> = sent.iter().collect();
-    ordered.sort_by_key(|(_, _, address)| *address);
-
-    let mut headers = HeaderMap::with_capacity(ordered.len());
+    let mut sent: Vec<(&old::HeaderName, &[u8])> =
+        from.iter().map(|(name, value)| (name, value.as_bytes())).collect();
+    sent.sort_by_key(|(_, value)| value.as_ptr());
+    // One buffer for all values.
+    let mut bytes = Vec::with_capacity(sent.iter().map(|(_, value)| value.len()).sum());
+    for (_, value) in &sent {
+        bytes.extend_from_slice(value);
+    }
+    let mut bytes = Bytes::from(bytes);
+    let mut headers = HeaderMap::with_capacity(sent.len());
     let mut named = false;
-    for (name, value, _) in ordered {
+    for (name, value) in sent {
+        let bytes = bytes.split_to(value.len());
         let name = HeaderName::from_lowercase(name.as_str().as_bytes())
             .map_err(|_| bad("a header name is not a token"))?;
         if is_hop_by_hop(&name) {
@@ -106,7 +109,7 @@ fn headers(from: &old::HeaderMap, repeat: &mut Repeat) -> Result<HeaderMap, Erro
             }
             named = true;
         }
-        let value = HeaderValue::from_maybe_shared(value.clone())
+        let value = HeaderValue::from_maybe_shared(bytes)
             .map_err(|_| bad("a header value has a control character"))?;
         headers.append(name, value);
     }
@@ -114,22 +117,16 @@ fn headers(from: &old::HeaderMap, repeat: &mut Repeat) -> Result<HeaderMap, Erro
         // `Connection` names more headers that end here.
         strip_hop_by_hop(&mut headers);
     }
-    let kept = sent.into_iter().map(|(name, value, _)| (name.clone(), value));
-    repeat.remember(kept, length, &headers);
     Ok(headers)
 }
 
-/// The host and port the client asked for: those of an absolute target, else the header's.
-fn host(target: &actix_http::Uri, headers: &HeaderMap) -> Result<Option<String>, Error> {
-    let header = match headers.get(http::header::HOST) {
-        Some(value) => match value.to_str() {
-            Ok(text) if is_host(text) => Some(text),
-            _ => return Err(bad("the Host header is not a host")),
-        },
-        None => None,
-    };
-    let asked = target.authority().map(|authority| authority.as_str()).or(header);
-    Ok(asked.filter(|host| !host.is_empty()).map(str::to_owned))
+/// The host and port that the header names.
+fn host(headers: &HeaderMap) -> Result<Option<String>, Error> {
+    match headers.get(http::header::HOST).map(HeaderValue::to_str) {
+        None | Some(Ok("")) => Ok(None),
+        Some(Ok(host)) if is_host(host) => Ok(Some(host.to_owned())),
+        Some(_) => Err(bad("the Host header is not a host")),
+    }
 }
 
 /// `uri-host [ ":" port ]` of RFC 9110 §7.2, less the characters that no host has and attacks do.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhost_core::{InFlight, Scheme};
 
+use super::framing::Heads;
 use crate::Config;
 use crate::bridge::Repeat;
 
@@ -28,6 +29,7 @@ pub(crate) struct Conn {
     pub(crate) scheme: Scheme,
     /// The headers of the last request, for the next one.
     pub(crate) repeat: RefCell<Repeat>,
+    lines: Cell<Option<u64>>,
     opened: Instant,
     /// Requests that were given to the App and whose response is not yet handed over.
     active: Cell<u32>,
@@ -48,16 +50,14 @@ pub(crate) struct Conn {
     waker: RefCell<Option<Waker>>,
 }
 
-/// What a connection waits for.
+/// What a connection waits for besides an event.
 pub(super) enum Verdict {
-    /// For an event: there is no deadline.
+    /// For nothing: there is no deadline.
     Wait,
-    /// For an event, until this moment at the latest.
-    Until(Instant),
-    /// For nothing: it ends here.
-    Close,
-    /// Its head did not come in time: the client is told, then it ends.
-    TimedOut,
+    /// Until this moment; then it ends.
+    CloseAt(Instant),
+    /// Until this moment; then the client is told that its head did not come, and it ends.
+    GiveUpAt(Instant),
 }
 
 impl Conn {
@@ -67,6 +67,7 @@ impl Conn {
             peer,
             scheme,
             repeat: RefCell::default(),
+            lines: Cell::new(None),
             opened: now,
             active: Cell::new(0),
             seen: Cell::new(0),
@@ -123,10 +124,24 @@ impl Conn {
         }
     }
 
-    pub(super) fn received(&self) {
-        if !self.busy() {
+    /// Bytes have come, and with them these heads.
+    pub(super) fn received(&self, heads: Heads) {
+        let idle = !self.busy();
+        if idle {
             self.heard.set(true);
         }
+        // Only of a head that came alone to an idle connection is it sure which request it is.
+        self.lines.set(match heads {
+            Heads::One(number) if idle => Some(number),
+            Heads::None if idle => self.lines.get(),
+            _ => None,
+        });
+    }
+
+    /// The number that the header lines of the request are known by that begins now; the same number
+    /// means the same bytes.
+    pub(crate) fn take_lines(&self) -> Option<u64> {
+        self.lines.take()
     }
 
     pub(super) fn sent(&self, stuck: bool) {
@@ -175,35 +190,31 @@ impl Conn {
     /// What this connection waits for now, after its dispatcher has done all it can.
     pub(super) fn verdict(&self, config: &Config) -> Verdict {
         if let Some(since) = self.stuck_since.get() {
-            return until(since + config.send_timeout, || Verdict::Close);
+            return Verdict::CloseAt(since + config.send_timeout);
         }
         if self.busy() {
             return match self.gone_since.get() {
-                Some(since) => until(since + HALF_CLOSED, || Verdict::Close),
+                Some(since) => Verdict::CloseAt(since + HALF_CLOSED),
                 None => Verdict::Wait,
             };
         }
         if self.heard.get() {
             let since = self.head_since.get().unwrap_or_else(Instant::now);
             self.head_since.set(Some(since));
-            return until(since + config.header_timeout, || self.give_up());
+            let end = since + config.header_timeout;
+            return if self.timed_out() { Verdict::CloseAt(end) } else { Verdict::GiveUpAt(end) };
         }
         let first = self.seen.get() == 0;
-        match self.closing.get() {
-            Some(since) => {
-                let wait = if first { FIRST_REQUEST } else { LAST_LOOK };
-                until(since + wait, || Verdict::Close)
-            }
-            None if first => until(self.opened + config.header_timeout, || Verdict::Close),
-            None => until(self.idle_since.get() + config.keep_alive, || Verdict::Close),
-        }
+        Verdict::CloseAt(match self.closing.get() {
+            Some(since) if first => since + FIRST_REQUEST,
+            Some(since) => since.max(self.idle_since.get()) + LAST_LOOK,
+            None if first => self.opened + config.header_timeout,
+            None => self.idle_since.get() + config.keep_alive,
+        })
     }
 
-    fn give_up(&self) -> Verdict {
-        if self.timed_out.replace(true) { Verdict::Close } else { Verdict::TimedOut }
+    /// The head did not come in time: the next read finds the end of the input.
+    pub(super) fn give_up(&self) {
+        self.timed_out.set(true);
     }
-}
-
-fn until(deadline: Instant, over: impl FnOnce() -> Verdict) -> Verdict {
-    if Instant::now() < deadline { Verdict::Until(deadline) } else { over() }
 }

@@ -17,7 +17,53 @@ pub(super) struct Framing {
     begun: bool,
     follows: Follows,
     ahead: usize,
+    last: Block,
 }
+
+/// The header lines of the last head that came in one piece, to know them again.
+#[derive(Debug, Default)]
+struct Block {
+    bytes: Vec<u8>,
+    follows: Follows,
+    /// Tells this block from those before it.
+    number: u64,
+}
+
+/// What was read of the heads of requests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Heads {
+    /// No head has ended.
+    #[default]
+    None,
+    /// One head, whose header lines are known by this number; the same number means the same bytes.
+    One(u64),
+    /// One that is not known again, or several.
+    Other,
+}
+
+/// What a line was.
+enum Line {
+    Read,
+    /// The last of its head.
+    Head,
+    /// The last of something else.
+    Last,
+    /// One in a head whose line feed stands alone.
+    Bare,
+}
+
+/// Why no more lines are read.
+enum End {
+    /// There are no more, or something follows that has none.
+    None,
+    /// A head ended; the number that its header lines are known by, where they are.
+    Head(Option<u64>),
+    /// The last byte is a bare line feed.
+    Bare,
+}
+
+/// Header lines that take more bytes than this are not kept.
+const MOST_KEPT: usize = 2048;
 
 #[derive(Debug, Default)]
 enum State {
@@ -46,12 +92,13 @@ enum Follows {
 impl Framing {
     /// Watches bytes that have come, and spoils the line end that nobody should send. `busy` says that a
     /// request was being answered when they came.
-    pub(super) fn watch(&mut self, bytes: &mut [u8], busy: bool) {
+    pub(super) fn watch(&mut self, bytes: &mut [u8], busy: bool) -> Heads {
         let mut at = 0;
+        let mut heads = Heads::None;
         while at < bytes.len() {
             let rest = &mut bytes[at..];
             let length = rest.len();
-            let head = matches!(self.state, State::Head);
+            let in_head = matches!(self.state, State::Head);
             let now = match self.state {
                 State::Through => length,
                 State::Body(left) => {
@@ -66,16 +113,25 @@ impl Framing {
                     now as usize
                 }
                 State::Head | State::ChunkSize | State::Trailer => {
-                    let (read, spoilt) = self.lines(rest);
-                    if let Some(spoilt) = spoilt {
-                        rest[spoilt] = 0;
+                    let whole = in_head && !self.begun && self.partial.is_empty();
+                    let (read, end) = if whole { self.head(rest) } else { self.lines(rest) };
+                    match end {
+                        End::None => {}
+                        End::Bare => rest[read - 1] = 0,
+                        End::Head(number) => {
+                            heads = match (number, heads) {
+                                (Some(number), Heads::None) => Heads::One(number),
+                                _ => Heads::Other,
+                            };
+                        }
                     }
                     read
                 }
             };
             at += now;
-            self.ahead = if head && busy { self.ahead + now } else { 0 };
+            self.ahead = if in_head && busy { self.ahead + now } else { 0 };
         }
+        heads
     }
 
     /// How many bytes of coming requests have been read while one was being answered.
@@ -83,34 +139,59 @@ impl Framing {
         self.ahead
     }
 
-    /// Reads lines as long as there are any: how many bytes, and where a line feed is bare.
-    fn lines(&mut self, bytes: &[u8]) -> (usize, Option<usize>) {
+    /// Reads a head from its beginning. A client that keeps its connection mostly sends the same header
+    /// lines again: those are compared and not read.
+    fn head(&mut self, bytes: &[u8]) -> (usize, End) {
+        let first = memchr(b'\n', bytes).map_or(0, |end| end + 1);
+        let plain = bytes[..first].ends_with(b"\r\n")
+            && !bytes.starts_with(b"\r")
+            && !bytes.starts_with(b"CONNECT ");
+        if plain && !self.last.bytes.is_empty() && bytes[first..].starts_with(&self.last.bytes) {
+            self.follows = self.last.follows;
+            self.follow();
+            return (first + self.last.bytes.len(), End::Head(Some(self.last.number)));
+        }
+        match self.lines(bytes) {
+            (read, End::Head(_)) if plain && read - first <= MOST_KEPT => {
+                self.last.bytes.clear();
+                self.last.bytes.extend_from_slice(&bytes[first..read]);
+                self.last.follows = self.follows;
+                self.last.number += 1;
+                (read, End::Head(Some(self.last.number)))
+            }
+            other => other,
+        }
+    }
+
+    /// Reads lines as long as there are any, at most to the end of a head or of what has lines.
+    fn lines(&mut self, bytes: &[u8]) -> (usize, End) {
         let mut start = 0;
         for end in memchr_iter(b'\n', bytes) {
-            let clean = if self.partial.is_empty() {
+            let line = if self.partial.is_empty() {
                 self.line(&bytes[start..end])
             } else {
                 let mut whole = std::mem::take(&mut self.partial);
                 whole.extend_from_slice(&bytes[start..end]);
                 self.line(&whole)
             };
-            if !clean {
-                self.state = State::Through;
-                return (end + 1, Some(end));
-            }
             start = end + 1;
-            if !matches!(self.state, State::Head | State::ChunkSize | State::Trailer) {
-                return (start, None);
+            match line {
+                Line::Read => {}
+                Line::Head => return (start, End::Head(None)),
+                Line::Last => return (start, End::None),
+                Line::Bare => {
+                    self.state = State::Through;
+                    return (start, End::Bare);
+                }
             }
         }
         // The parser refuses a head that is longer than its buffer, so this ends too.
         self.partial.extend_from_slice(&bytes[start..]);
-        (bytes.len(), None)
+        (bytes.len(), End::None)
     }
 
-    /// Reads one line, its line feed left off; false where the carriage return before it is missing and
-    /// the parser would not mind.
-    fn line(&mut self, line: &[u8]) -> bool {
+    /// Reads one line, its line feed left off.
+    fn line(&mut self, line: &[u8]) -> Line {
         let (line, clean) = match line {
             [line @ .., b'\r'] => (line, true),
             line => (line, false),
@@ -121,35 +202,44 @@ impl Framing {
                 self.state = match number(digits.trim_ascii(), 16) {
                     Some(0) => State::Trailer,
                     Some(size) => State::Chunk(size.saturating_add(2)),
-                    // The parser refuses it.
+                    // The parser refuses it, as it does a bare line feed here.
                     None => State::Through,
                 };
-                return true;
+                Line::Last
             }
             State::Trailer if line.is_empty() => {
                 self.state = State::Head;
-                return true;
+                Line::Last
             }
-            State::Trailer => return true,
-            _ => {}
+            State::Trailer => Line::Read,
+            _ if !clean => Line::Bare,
+            _ if !self.begun => {
+                // Empty lines before a request are skipped.
+                self.begun = !line.is_empty();
+                self.follows =
+                    if line.starts_with(b"CONNECT ") { Follows::Through } else { Follows::Nothing };
+                Line::Read
+            }
+            _ if line.is_empty() => {
+                self.begun = false;
+                self.follow();
+                Line::Head
+            }
+            _ => {
+                self.header(line);
+                Line::Read
+            }
         }
-        if !self.begun {
-            // Empty lines before a request are skipped.
-            self.begun = !line.is_empty();
-            self.follows =
-                if line.starts_with(b"CONNECT ") { Follows::Through } else { Follows::Nothing };
-        } else if line.is_empty() {
-            self.begun = false;
-            self.state = match self.follows {
-                Follows::Nothing | Follows::Body(0) => State::Head,
-                Follows::Body(length) => State::Body(length),
-                Follows::Chunks => State::ChunkSize,
-                Follows::Through => State::Through,
-            };
-        } else {
-            self.header(line);
-        }
-        clean
+    }
+
+    /// Goes on with what the head that has ended announced.
+    fn follow(&mut self) {
+        self.state = match self.follows {
+            Follows::Nothing | Follows::Body(0) => State::Head,
+            Follows::Body(length) => State::Body(length),
+            Follows::Chunks => State::ChunkSize,
+            Follows::Through => State::Through,
+        };
     }
 
     fn header(&mut self, line: &[u8]) {
@@ -224,6 +314,25 @@ mod tests {
         {
             check(&format!("{request}\n\n"), &format!("{request}\n\n"));
         }
+    }
+
+    #[test]
+    fn header_lines_that_are_repeated_are_known_again() {
+        let mut framing = Framing::default();
+        let mut watch = |head: &str| framing.watch(&mut head.as_bytes().to_vec(), false);
+        let lines = "host: t\r\nx-a: 1\r\n\r\n";
+        assert_eq!(watch(&format!("GET /1 HTTP/1.1\r\n{lines}")), Heads::One(1));
+        assert_eq!(watch(&format!("GET /2 HTTP/1.1\r\n{lines}")), Heads::One(1));
+        assert_eq!(watch("GET /3 HTTP/1.1\r\nhost: t\r\nx-a: 2\r\n\r\n"), Heads::One(2));
+        assert_eq!(watch("GET /3 HTTP/1.1\r\nhost: t\r\nx-a: 2\r\nx-b: 1\r\n\r\n"), Heads::One(3));
+        assert_eq!(watch("GET /3 HTTP/1.1\r\nhost: t\r\nx-a: 2\r\n\r\n"), Heads::One(4));
+        assert_eq!(watch("GET /4 HTTP/1.1\r\nhost"), Heads::None);
+        assert_eq!(watch(": t\r\nx-a: 2\r\n\r\n"), Heads::Other);
+        let two = "GET /5 HTTP/1.1\r\nhost: t\r\n\r\n".repeat(2);
+        assert_eq!(watch(&two), Heads::Other);
+        assert_eq!(watch("POST / HTTP/1.1\r\ncontent-length: 1\r\n\r\nG"), Heads::One(6));
+        assert_eq!(watch("POST / HTTP/1.1\r\ncontent-length: 1\r\n\r\nG"), Heads::One(6));
+        assert_eq!(watch("GET / HTTP/1.1\nhost: t\r\n\r\n"), Heads::None);
     }
 
     #[test]

@@ -62,8 +62,8 @@ impl AsyncRead for Io {
         ready!(Pin::new(&mut self.transport).poll_read(cx, buffer))?;
         let come = &mut buffer.filled_mut()[before..];
         if !come.is_empty() {
-            self.framing.watch(come, busy);
-            self.conn.received();
+            let heads = self.framing.watch(come, busy);
+            self.conn.received(heads);
         } else if buffer.remaining() > 0 {
             self.conn.peer_closed();
         }

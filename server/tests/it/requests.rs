@@ -159,3 +159,32 @@ async fn an_upgrade_that_is_not_offered_is_an_ordinary_request() {
     assert!(answer.text().starts_with("GET /chat 1.1\n"));
     assert!(client.closed().await);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn headers_that_are_repeated_are_those_that_were_sent() {
+    let server = Running::with(&[]).await;
+    let mut client = server.connect().await;
+    // The same lines several times, then others, alone and many at once.
+    for (number, value) in [1, 1, 1, 2, 2, 1, 1, 3].into_iter().enumerate() {
+        client
+            .send(format!(
+                "GET /{number} HTTP/1.1\r\nhost: h{value}\r\nx-v: {value}\r\nconnection: x-hop\r\nx-hop: 1\r\n\r\n"
+            ))
+            .await;
+        let seen = client.answer().await;
+        let expected = format!("GET /{number} 1.1\nhost: h{value}\nx-v: {value}\n");
+        assert!(seen.text().starts_with(&expected), "{}", seen.text());
+        assert!(seen.text().contains(&format!("host=Some(\"h{value}\")")), "{}", seen.text());
+        assert!(!seen.text().contains("x-hop"), "{}", seen.text());
+    }
+    let one = "GET /a HTTP/1.1\r\nhost: t\r\nx-v: 1\r\n\r\n";
+    let two = "GET /b HTTP/1.1\r\nhost: t\r\nx-v: 2\r\n\r\n";
+    for round in [[one, one, two], [two, one, one], [one, two, one]] {
+        client.send(round.concat()).await;
+        for sent in round {
+            let value = sent.lines().nth(2).expect("three lines");
+            let seen = client.answer().await;
+            assert!(seen.text().contains(value), "{sent} {}", seen.text());
+        }
+    }
+}
