@@ -76,7 +76,7 @@ impl Context {
             pair[0] = DIGITS[usize::from(byte >> 4)];
             pair[1] = DIGITS[usize::from(byte & 0xf)];
         }
-        str::from_utf8(&text).expect("digits are ASCII").to_owned()
+        String::from_utf8_lossy(&text).into_owned()
     }
 
     /// The context of a request.
