@@ -1,5 +1,6 @@
 //! Behind SAM's API Gateway on AWS's emulator: REST APIs and HTTP APIs over plain HTTP.
 
+use anyhost_tests::servers::Postgres;
 use anyhost_tests::wire::{Seen, get, head, post, request};
 
 use crate::emulator::Emulator;
@@ -24,7 +25,7 @@ through_both! {
 }
 
 fn notes_live(api: Api) {
-    let database = notes::database();
+    let database = notes::database(Postgres::shared());
     let emulator = Emulator::start("notes-lambda", &[("DATABASE_URL", &database)]);
     let gateway = Gateway::start(api, &emulator);
     notes::live(|request| gateway.send(request));

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
+use anyhost_tests::process::builder;
 use tempfile::TempDir;
 
 use crate::install::{path, run, script, workspace};
@@ -31,8 +32,8 @@ impl Built {
     fn new() -> Self {
         // A target folder of its own: this build takes other flags than those of the tests around it.
         let target = workspace().join("target/platforms");
-        let mut build = Command::new("cargo-lambda");
-        build.current_dir(workspace()).env("PATH", path()).env("CARGO_TARGET_DIR", &target);
+        let mut build = builder("cargo-lambda");
+        build.env("PATH", path()).env("CARGO_TARGET_DIR", &target);
         build.args(["lambda", "build", "--release", "--output-format", "zip", "--quiet"]);
         build.args(["--package", "notes", "--bin", "notes-lambda"]);
         build.args(["--package", "echo", "--bin", "echo-lambda"]);

@@ -47,33 +47,32 @@ fn a_database_that_is_away_fails_the_start_and_says_so() {
 }
 
 #[test]
-fn a_function_that_dies_is_started_again_by_the_next_invocation() {
-    let emulator = Emulator::start("echo-lambda", &[]);
-    Answer::of(&emulator.invoke(&get("/before"))).seen();
-    let first = emulator.function().unwrap();
-    emulator.signal(Signal::KILL);
-    eventually("the function is gone", || (emulator.function() != Some(first)).then_some(()));
-    let broken = emulator.invoke(&get("/lost"));
-    let Answer(error) = Answer::of(&broken);
-    let next = if error["errorType"].is_string() {
-        // The emulator may see the death only in an invocation, which is the one that is lost.
-        assert!(error["errorType"].as_str().unwrap().starts_with("Runtime."), "{error}");
-        Answer::of(&emulator.invoke(&get("/after")))
-    } else {
-        Answer(error)
-    };
-    next.seen();
-    assert_ne!(emulator.function(), Some(first));
+fn a_function_that_dies_loses_one_invocation_and_is_started_again_by_the_next() {
+    let database = notes::database(Postgres::shared());
+    let emulator = Emulator::start("notes-lambda", &[("DATABASE_URL", &database)]);
+    let lock = Lock::new(&database);
+    let (lost, first) = std::thread::scope(|scope| {
+        let invocation = scope.spawn(|| emulator.invoke(&get("/notes")));
+        lock.wait_until_somebody_waits();
+        let first = emulator.function();
+        emulator.signal(Signal::KILL);
+        (invocation.join().unwrap(), first)
+    });
+    let Answer(error) = Answer::of(&lost.expect(502));
+    assert_eq!(error["errorType"], "Runtime.ExitError", "{error}");
+    drop(lock);
+    assert_eq!(Answer::of(&emulator.invoke(&get("/notes"))).status(), 200);
+    assert_ne!(emulator.function(), first);
 }
 
 #[test]
 fn a_request_that_takes_too_long_is_a_504_before_lambda_ends_the_process() {
-    let database = notes::database();
+    let database = notes::database(Postgres::shared());
     let environment = [("DATABASE_URL", database.as_str()), ("AWS_LAMBDA_FUNCTION_TIMEOUT", "2")];
     let emulator = Emulator::start("notes-lambda", &environment);
     assert_eq!(Answer::of(&emulator.invoke(&get("/notes"))).status(), 200);
     let function = emulator.function();
-    let lock = Locked::new(&database);
+    let lock = Lock::new(&database);
     let asked = Instant::now();
     Answer::of(&emulator.invoke(&get("/notes"))).problem(504);
     assert!(asked.elapsed() < Duration::from_secs(2), "after {:?}", asked.elapsed());
@@ -144,43 +143,58 @@ fn a_streamed_answer_is_a_prelude_eight_zeros_and_the_body() {
 }
 
 #[test]
-fn an_environment_that_ends_closes_its_database_connections() {
-    let database = notes::database();
+fn an_environment_that_ends_takes_leave_of_its_database() {
+    // A server that tells when a client goes without a word.
+    let server = Postgres::start(&["log_min_messages=debug1"]);
+    let database = notes::database(&server);
     let emulator = Emulator::start("notes-lambda", &[("DATABASE_URL", &database)]);
     assert_eq!(Answer::of(&emulator.invoke(&get("/notes"))).status(), 200);
-    assert!(connections(&database) >= 1);
+    let connections = format!(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = '{}'",
+        database.rsplit('/').next().unwrap()
+    );
+    assert_ne!(server.sql(&connections), "0");
     emulator.process().signal(Signal::TERM);
     emulator.process().wait_for_exit(PATIENCE);
-    // It said goodbye: the server has no connection to miss, and no word about one in its log.
-    eventually("no connection is left", || (connections(&database) == 0).then_some(()));
-    let name = database.rsplit('/').next().unwrap();
-    let log = Postgres::shared().log();
-    let broken = log.lines().find(|line| line.contains("unexpected EOF") && line.contains(name));
-    assert_eq!(broken, None);
+    eventually("no connection is left", || (server.sql(&connections) == "0").then_some(()));
+    let log = server.log();
+    let silent = log.lines().filter(|line| line.contains("unexpected EOF on client connection"));
+    assert_eq!(silent.collect::<Vec<_>>(), [""; 0]);
 }
 
 /// SIGTERM reaches a function only where an extension is registered, which ours does by itself.
 #[test]
 fn a_running_invocation_is_answered_after_sigterm() {
-    let emulator = Emulator::start("echo-lambda", &[]);
-    Answer::of(&emulator.invoke(&get("/warm"))).seen();
+    let database = notes::database(Postgres::shared());
+    let emulator = Emulator::start("notes-lambda", &[("DATABASE_URL", &database)]);
+    let lock = Lock::new(&database);
     let answered = std::thread::scope(|scope| {
-        let slow = scope.spawn(|| emulator.invoke(&get("/r/slow")));
-        emulator.process().wait_for_line(&["INVOKE START"]);
+        let invocation = scope.spawn(|| emulator.invoke(&get("/notes")));
+        lock.wait_until_somebody_waits();
         emulator.signal(Signal::TERM);
-        slow.join().unwrap()
+        drop(lock);
+        invocation.join().unwrap()
     });
-    assert_eq!(Answer::of(&answered).text(), "slow");
+    assert_eq!(Answer::of(&answered).status(), 200);
+    let log = emulator.process().log().text();
+    assert_eq!(
+        log.matches("INIT START").count(),
+        1,
+        "answered by the process that was told: {log}"
+    );
+    eventually("it ends", || emulator.function().is_none().then_some(()));
+    assert_eq!(Answer::of(&emulator.invoke(&get("/notes"))).status(), 200);
 }
 
-/// The notes of a database, locked against everybody else until this is dropped.
-struct Locked {
+/// The notes of a database of the shared server, locked against everybody else until this is dropped.
+struct Lock {
+    database: String,
     // Before the runtime, whose end it needs not wait for.
     _connection: PgConnection,
     _runtime: Runtime,
 }
 
-impl Locked {
+impl Lock {
     fn new(database: &str) -> Self {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let connection = runtime.block_on(async {
@@ -188,13 +202,17 @@ impl Locked {
             sqlx::raw_sql("BEGIN; LOCK TABLE notes").execute(&mut connection).await.unwrap();
             connection
         });
-        Self { _connection: connection, _runtime: runtime }
+        let database = database.rsplit('/').next().unwrap().to_owned();
+        Self { database, _connection: connection, _runtime: runtime }
     }
-}
 
-/// The connections to a database, by its URL.
-fn connections(database: &str) -> usize {
-    let name = database.rsplit('/').next().unwrap();
-    let count = format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}'");
-    Postgres::shared().sql(&count).parse().unwrap()
+    fn wait_until_somebody_waits(&self) {
+        let waiting = format!(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = '{}' AND wait_event_type = 'Lock'",
+            self.database
+        );
+        eventually("a query waits for the lock", || {
+            (Postgres::shared().sql(&waiting) != "0").then_some(())
+        });
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use anyhost_tests::servers::Postgres;
 use anyhost_tests::wire::{get, post};
 
 use crate::notes;
@@ -9,7 +10,7 @@ use crate::watch::Watch;
 
 #[test]
 fn notes_are_created_listed_changed_and_deleted() {
-    let database = notes::database();
+    let database = notes::database(Postgres::shared());
     let watch = Watch::start("notes-lambda", &[("DATABASE_URL", &database)]);
     notes::live(|request| watch.send(request));
 }

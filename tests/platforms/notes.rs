@@ -2,20 +2,20 @@
 
 use std::path::Path;
 
-use anyhost_tests::process::Process;
+use anyhost_tests::process::{PATIENCE, Process};
 use anyhost_tests::servers::Postgres;
 use anyhost_tests::wire::{Request, Response, delete, get, post, put};
 use serde_json::{Value, json};
 
 use crate::artefact::bootstrap;
 
-/// The URL of a new PostgreSQL database with the schema of `notes`, brought in by the released program.
-pub(crate) fn database() -> String {
-    let url = Postgres::shared().database();
+/// The URL of a new database with the schema of `notes`, brought in by the released program.
+pub(crate) fn database(server: &Postgres) -> String {
+    let url = server.database();
     let environment = [("DATABASE_URL", url.as_str())];
     let program = bootstrap("notes-lambda");
     let migrate = Process::start(&program, &["migrate"], Path::new("/"), &environment);
-    let status = migrate.wait_for_exit(anyhost_tests::process::PATIENCE);
+    let status = migrate.wait_for_exit(PATIENCE);
     assert!(status.success(), "{status}: {}", migrate.log().text());
     url
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-pub use binary::binary;
+pub use binary::{binary, builder};
 pub use log::Log;
 use rustix::io::Errno;
 pub use rustix::process::Signal;

@@ -32,17 +32,12 @@ pub fn binary(name: &str) -> PathBuf {
 fn build(name: &str) -> Result<PathBuf, String> {
     // The package is what stands before the host: echo-paas is a program of echo.
     let package = name.rsplit_once('-').map_or(name, |(package, _host)| package);
-    let mut cargo = Command::new(env!("CARGO"));
+    let mut cargo = builder(env!("CARGO"));
     cargo.args(["build", "--quiet", "--message-format=json-render-diagnostics"]);
     cargo.args(["--package", package, "--bin", name]);
     if !cfg!(debug_assertions) {
         cargo.arg("--release");
     }
-    // Build scripts that watch these variables would run again for every package that runs tests.
-    for variable in PACKAGE_VARIABLES {
-        cargo.env_remove(variable);
-    }
-    cargo.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
     let output = cargo.stdin(Stdio::null()).output();
     let output = output.map_err(|error| format!("cargo cannot be started: {error}"))?;
     let words = String::from_utf8_lossy(&output.stderr);
@@ -54,6 +49,18 @@ fn build(name: &str) -> Result<PathBuf, String> {
     let mut programs = messages.filter(|message| message["target"]["name"] == name);
     let path = programs.find_map(|message| message["executable"].as_str().map(PathBuf::from));
     path.ok_or_else(|| format!("cargo named no program:\n{words}"))
+}
+
+/// A program that builds what is in the workspace, in its folder and without what cargo has told this
+/// package alone: build scripts that watch that would run again for every package that runs tests.
+#[must_use]
+pub fn builder(program: &str) -> Command {
+    let mut command = Command::new(program);
+    for variable in PACKAGE_VARIABLES {
+        command.env_remove(variable);
+    }
+    command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
+    command
 }
 
 const PACKAGE_VARIABLES: [&str; 18] = [
