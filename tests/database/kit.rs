@@ -18,11 +18,6 @@ pub async fn long_running(url: &str, size: usize) -> Db<sqlx::Postgres> {
     open(Paradigm::LongRunning, url, &[("DATABASE_POOL_SIZE", &size.to_string())]).await.unwrap().1
 }
 
-/// A database as an App in one environment of a serverless host opens it.
-pub async fn serverless(url: &str) -> (Host, Db<sqlx::Postgres>) {
-    open(Paradigm::Serverless, url, &[]).await.unwrap()
-}
-
 /// A database opened on a host with these settings.
 pub async fn open<DB: Driver>(
     paradigm: Paradigm,

@@ -4,9 +4,12 @@
 
 mod budget;
 mod dirt;
+mod drivers;
 mod freeze;
 mod kit;
 mod poolers;
 mod queue;
+mod schema;
 mod storm;
+mod table;
 mod trouble;

@@ -60,6 +60,16 @@ pub trait Driver: Database<Connection: Migrate> + sealed::Sealed {
         None
     }
 
+    /// Takes the lock that lets one process at a time migrate, for as long as the connection is open; waits for
+    /// it so long. Where somebody else keeps it: who.
+    #[doc(hidden)]
+    fn lock_migrations(
+        _connection: &mut Self::Connection,
+        _patience: Duration,
+    ) -> BoxFuture<'_, Result<Result<(), String>, sqlx::Error>> {
+        Box::pin(std::future::ready(Ok(Ok(()))))
+    }
+
     /// The statement that begins a transaction, where it is not the standard one.
     #[doc(hidden)]
     const BEGIN: Option<&'static str> = None;

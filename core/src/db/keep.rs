@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::clock::Moment;
 use super::driver::Driver;
-use super::pool::{Pool, Proven};
+use super::pool::Pool;
 
 /// How often the idle connections are looked at.
 const PERIOD: Duration = Duration::from_secs(15);
@@ -59,7 +59,7 @@ async fn look_after<DB: Driver>(pool: &Arc<Pool<DB>>) {
     for lent in stale {
         // Keeping a connection is no use of it: only use keeps it from being superfluous.
         let proof = lent.proof;
-        if let Proven::Alive(mut lent) = pool.asked(lent, pool.plan.ping()).await {
+        if let Some(mut lent) = pool.asked(lent, pool.plan.ping()).await {
             lent.kept = Moment::now(&pool.epoch);
             lent.proof = proof;
         }

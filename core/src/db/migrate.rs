@@ -1,8 +1,7 @@
 //! Migrations: on a connection of their own, under a lock that is waited for with patience and an end.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use futures_util::TryFutureExt;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{ConnectOptions, Connection};
 use sqlx_core::migrate::Migrate;
@@ -13,15 +12,16 @@ use super::settings::{DatabaseSettings, Pooler};
 use super::{Db, Error};
 use crate::{ConfigError, Host};
 
-/// How long another process may hold the lock before we give up: a migration that takes longer is one that
-/// somebody watches.
+/// How long another process may hold the lock before we give up, and how long a statement of a migration may
+/// wait for a lock on a table while everybody else queues up behind it.
 const LOCK_PATIENCE: Duration = Duration::from_secs(60);
 
 impl<DB: Driver> Db<DB> {
     /// Brings the schema up to date, for `App::migrate`: on a direct connection that is closed afterwards, so
     /// that no lock outlives it.
     ///
-    /// Two processes that migrate at once take turns, and both succeed.
+    /// Two processes that migrate at once take turns, and both succeed. A migration may run for as long as it
+    /// needs; only locks are waited for with an end, of a minute.
     ///
     /// # Errors
     /// [`Error::Setting`] where the URL leads to a pooler and `DIRECT_DATABASE_URL` is not set;
@@ -68,7 +68,9 @@ impl<DB: Driver> Db<DB> {
                 return Err(unreachable(sqlx::Error::Io(late)));
             }
         };
-        let outcome = run::<DB>(&mut connection, migrator).await;
+        // A process that is stopped half-way must not leave the server at work.
+        DB::admit(&mut connection, Pooler::None).await.map_err(unreachable)?;
+        let outcome = run::<DB>(&mut connection, migrator, LOCK_PATIENCE).await;
         // Whatever happened: with the connection goes every lock it held.
         let _ = connection.close().await;
         outcome
@@ -109,21 +111,24 @@ impl<DB: Driver> Db<DB> {
     }
 }
 
-/// The migrator's own lock waits for ever; ours asks again until its patience ends.
+/// The migrator's own lock waits for ever, and names nobody: ours is taken first.
 async fn run<DB: Driver>(
     connection: &mut DB::Connection,
     migrator: &Migrator,
+    patience: Duration,
 ) -> Result<(), Error> {
-    let until = Instant::now() + LOCK_PATIENCE;
-    let left = until.saturating_duration_since(Instant::now());
-    let work = migrator.run_direct(None, connection, false);
-    match tokio::time::timeout(left, work.map_err(explain)).await {
-        Ok(outcome) => outcome,
-        Err(_) => Err(Error::Schema(format!(
-            "the migration did not end within {} s: another process migrates, or holds a lock on a table",
-            LOCK_PATIENCE.as_secs()
-        ))),
+    match DB::lock_migrations(connection, patience).await {
+        Ok(Ok(())) => {}
+        Ok(Err(holder)) => {
+            let whose = if holder.is_empty() { "somebody" } else { &holder };
+            return Err(Error::Schema(format!(
+                "the lock for migrations is held by {whose}, for more than {} s",
+                patience.as_secs()
+            )));
+        }
+        Err(error) => return Err(Error::Schema(format!("the lock for migrations: {error}"))),
     }
+    migrator.run_direct(None, connection, false).await.map_err(explain)
 }
 
 fn explain(error: MigrateError) -> Error {

@@ -51,16 +51,6 @@ pub(super) struct Pool<DB: Driver> {
     cards: Mutex<Vec<Card>>,
 }
 
-/// What came of asking whether a connection is fit for use.
-pub(super) enum Proven<DB: Driver> {
-    /// It is.
-    Alive(Lent<DB>),
-    /// It is not, and has been closed.
-    Gone,
-    /// There was no time to find out: it comes back by itself once it has answered.
-    Asked,
-}
-
 impl<DB: Driver> Pool<DB> {
     pub(super) fn new(
         plan: Plan,
@@ -100,7 +90,7 @@ impl<DB: Driver> Pool<DB> {
                 return Ok(sign_out(lent, place));
             }
             // Boxed, as the wait below: what is rare does not make every borrowing larger.
-            if let Proven::Alive(lent) = Box::pin(self.proven(lent, None)).await {
+            if let Some(lent) = Box::pin(self.proven(lent, None)).await {
                 return Ok(sign_out(lent, place));
             }
         }
@@ -172,18 +162,19 @@ impl<DB: Driver> Pool<DB> {
             && now.since(&slot.born) <= slot.lifetime
     }
 
-    /// The connection if it is fit for use, which it says itself where nothing else does.
+    /// The connection if it is fit for use, which it says itself where nothing else does. Where it is not, it
+    /// has been closed; where there is no time to find out, it comes back by itself once it has answered.
     pub(super) async fn proven(
         self: &Arc<Self>,
         lent: Lent<DB>,
         until: Option<Instant>,
-    ) -> Proven<DB> {
+    ) -> Option<Lent<DB>> {
         if self.is_proven(&lent) {
-            return Proven::Alive(lent);
+            return Some(lent);
         }
         if !self.is_current(&lent, &Moment::now(&self.epoch)) {
             self.give_up(lent);
-            return Proven::Gone;
+            return None;
         }
         let until = until.or_else(deadline::current);
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));
@@ -195,15 +186,19 @@ impl<DB: Driver> Pool<DB> {
                     // If it answers it is returned by being dropped.
                     let _ = pool.asked(lent, pool.plan.ping()).await;
                 });
-                Proven::Asked
+                None
             }
             (Some(left), _) => self.asked(lent, left.min(self.plan.ping())).await,
             (None, _) => self.asked(lent, self.plan.ping()).await,
         }
     }
 
-    /// Asks a connection whether it is alive.
-    pub(super) async fn asked(self: &Arc<Self>, lent: Lent<DB>, patience: Duration) -> Proven<DB> {
+    /// The connection if it is alive when it is asked; closed where it is not.
+    pub(super) async fn asked(
+        self: &Arc<Self>,
+        lent: Lent<DB>,
+        patience: Duration,
+    ) -> Option<Lent<DB>> {
         let mut asked = Asked { lent: Some(lent), pool: self };
         let lent = asked.lent.as_mut().expect("it was put there just now");
         let answer = tokio::time::timeout(patience, lent.session.ping()).await;
@@ -211,7 +206,7 @@ impl<DB: Driver> Pool<DB> {
         match answer {
             Ok(Ok(())) => {
                 self.stamp(&mut lent);
-                Proven::Alive(lent)
+                Some(lent)
             }
             Ok(Err(_)) | Err(_) => {
                 // What took this one has most likely taken the others that are as old: they go without being
@@ -221,7 +216,7 @@ impl<DB: Driver> Pool<DB> {
                 }
                 lent.session.condition.lose();
                 self.give_up(lent);
-                Proven::Gone
+                None
             }
         }
     }

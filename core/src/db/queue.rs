@@ -9,7 +9,7 @@ use std::time::Instant;
 use super::connect::Outage;
 use super::driver::Driver;
 use super::error::Error;
-use super::pool::{Lent, Pool, Proven};
+use super::pool::{Lent, Pool};
 use super::slot::{Holder, Slot};
 use crate::{Paradigm, deadline};
 
@@ -71,7 +71,7 @@ impl<DB: Driver> Pool<DB> {
                 lent = self.idle.get() => {
                     // deadpool's own close is never called, so getting cannot fail.
                     let Ok(lent) = lent else { return Err(None) };
-                    if let Proven::Alive(lent) = self.proven(lent, Some(until)).await {
+                    if let Some(lent) = self.proven(lent, Some(until)).await {
                         return Ok(lent);
                     }
                 }
@@ -96,7 +96,7 @@ impl<DB: Driver> Pool<DB> {
                 biased;
                 lent = self.idle.get() => {
                     let Ok(lent) = lent else { return Err(None) };
-                    if let Proven::Alive(lent) = self.proven(lent, Some(until)).await {
+                    if let Some(lent) = self.proven(lent, Some(until)).await {
                         return Ok(lent);
                     }
                 }

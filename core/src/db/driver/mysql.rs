@@ -95,6 +95,27 @@ impl Driver for MySql {
         Some(format!("KILL {id}"))
     }
 
+    fn lock_migrations(
+        connection: &mut MySqlConnection,
+        patience: Duration,
+    ) -> BoxFuture<'_, Result<Result<(), String>, sqlx::Error>> {
+        Box::pin(async move {
+            let lock = sqlx::query("SELECT GET_LOCK(CONCAT('anyhost:', DATABASE()), ?)");
+            let got: Option<i64> =
+                lock.bind(patience.as_secs()).fetch_one(&mut *connection).await?.try_get(0)?;
+            if got == Some(1) {
+                return Ok(Ok(()));
+            }
+            let row = sqlx::Executor::fetch_one(
+                connection,
+                "SELECT CAST(IS_USED_LOCK(CONCAT('anyhost:', DATABASE())) AS SIGNED)",
+            )
+            .await?;
+            let holder: Option<i64> = row.try_get(0)?;
+            Ok(Err(holder.map(|id| format!("connection {id}")).unwrap_or_default()))
+        })
+    }
+
     run_statements!();
 }
 

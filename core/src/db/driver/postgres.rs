@@ -1,12 +1,13 @@
 //! PostgreSQL: its limits, its error codes, its ways with poolers.
 
+use std::borrow::Cow;
 use std::str::FromStr;
 use std::time::Duration;
 
 use futures_core::future::BoxFuture;
 use futures_core::stream::BoxStream;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{Execute, PgConnection, Postgres, Row, SqlStr};
+use sqlx::{AssertSqlSafe, Execute, Executor, PgConnection, Postgres, Row, SqlStr};
 use sqlx_core::describe::Describe;
 
 use super::{
@@ -33,6 +34,14 @@ const ADMIT: &str = "SELECT current_setting('max_connections')::int8, \
      CASE WHEN current_setting('client_connection_check_interval', true) IS NOT NULL \
          AND version() ~* 'linux|bsd' \
        THEN set_config('client_connection_check_interval', '100', false) END";
+
+/// Who has the lock for migrations. The number is "encyclop" in ASCII: nobody else's by accident.
+const LOCK_HOLDER: &str = "SELECT format('process %s (%s) from %s, since %s', a.pid, \
+         a.application_name, coalesce(host(a.client_addr), 'a local socket'), a.backend_start::timestamp(0)) \
+     FROM pg_locks l JOIN pg_stat_activity a USING (pid) \
+     WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 \
+       AND (l.classid::bigint << 32) | l.objid::bigint = 7308888618279137136 \
+       AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())";
 
 impl Driver for Postgres {
     const KIND: Kind = Kind::Postgres;
@@ -74,7 +83,7 @@ impl Driver for Postgres {
         Box::pin(async move {
             if pooler != Pooler::None {
                 // Behind a pooler the limits are another server's, and a setting would stick to a stranger.
-                let row = sqlx::Executor::fetch_one(
+                let row = Executor::fetch_one(
                     connection,
                     "SELECT current_setting('transaction_read_only')",
                 )
@@ -82,7 +91,7 @@ impl Driver for Postgres {
                 let read_only: String = row.try_get(0)?;
                 return Ok(Admission { read_only: read_only == "on", ..Admission::default() });
             }
-            let row = sqlx::Executor::fetch_one(connection, ADMIT).await?;
+            let row = Executor::fetch_one(connection, ADMIT).await?;
             let count = |index| {
                 row.try_get_unchecked::<String, _>(index)
                     .map(|text| text.parse::<usize>().unwrap_or(0))
@@ -131,5 +140,29 @@ impl Driver for Postgres {
         Some(format!("SELECT pg_terminate_backend({id})"))
     }
 
+    fn lock_migrations(
+        connection: &mut PgConnection,
+        patience: Duration,
+    ) -> BoxFuture<'_, Result<Result<(), String>, sqlx::Error>> {
+        Box::pin(async move {
+            // For the locks that the migrations themselves take, and that of sqlx's own tools.
+            let patient = format!("SET lock_timeout = {}", patience.as_millis());
+            connection.execute(AssertSqlSafe(patient)).await?;
+            match connection.execute("SELECT pg_advisory_lock(7308888618279137136)").await {
+                Ok(_) => Ok(Ok(())),
+                Err(error) if code(&error).as_deref() == Some("55P03") => {
+                    let holder = connection.fetch_optional(LOCK_HOLDER).await?;
+                    let name = |row: sqlx::postgres::PgRow| row.try_get::<String, _>(0);
+                    Ok(Err(holder.map(name).transpose()?.unwrap_or_default()))
+                }
+                Err(error) => Err(error),
+            }
+        })
+    }
+
     run_statements!();
+}
+
+fn code(error: &sqlx::Error) -> Option<Cow<'_, str>> {
+    error.as_database_error()?.code()
 }

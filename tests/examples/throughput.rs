@@ -3,7 +3,7 @@
 //!
 //! The three take turns within every round, so that whatever else the machine does meets all of them, and
 //! what counts is the median over the rounds of the ratio within a round. Build it in release:
-//! `cargo run --release -p anyhost-tests --bin throughput [rounds] [connections]`.
+//! `cargo run --release -p anyhost-tests --example throughput -- [rounds] [connections]`.
 
 #![expect(clippy::print_stdout, reason = "the table is what this program is run for")]
 

@@ -1,0 +1,151 @@
+//! The same strategy on MariaDB and on SQLite, where the rule applies.
+
+use std::time::{Duration, Instant};
+
+use anyhost_core::db::{Db, Error};
+use anyhost_core::{Paradigm, within};
+use anyhost_tests::servers::{MariaDb, Mode, Proxy};
+use sqlx::{MySql, Sqlite};
+use tokio::time::timeout;
+
+use crate::kit::open;
+
+const MS: Duration = Duration::from_millis(1);
+
+async fn mariadb(url: &str, size: &str) -> Db<MySql> {
+    open(Paradigm::LongRunning, url, &[("DATABASE_POOL_SIZE", size)]).await.unwrap().1
+}
+
+async fn connection(db: &Db<MySql>) -> u64 {
+    sqlx::query_scalar("SELECT CONNECTION_ID()").fetch_one(db).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_mariadb_a_cancelled_begin_or_query_is_not_handed_on() {
+    let server = MariaDb::shared();
+    let url = server.database();
+    let proxy = Proxy::start(server.port());
+    let db = mariadb(&proxy.url(&url), "1").await;
+    sqlx::raw_sql("CREATE TABLE t (a int)").execute(&db).await.unwrap();
+    for cancelled_after in (0..=30u32).step_by(5) {
+        proxy.set(Mode::Delay(5 * MS));
+        let _ = timeout(cancelled_after * MS, db.begin()).await;
+        proxy.set(Mode::Pass);
+        sqlx::query("INSERT INTO t VALUES (?)").bind(cancelled_after).execute(&db).await.unwrap();
+        let name = url.rsplit_once('/').unwrap().1;
+        let rows =
+            server.sql(&format!("SELECT COUNT(*) FROM {name}.t WHERE a = {cancelled_after}"));
+        assert_eq!(rows, "1", "cancelled after {cancelled_after} ms");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_mariadb_a_dropped_transaction_frees_its_locks_at_once() {
+    let server = MariaDb::shared();
+    let url = server.database();
+    let db = mariadb(&url, "2").await;
+    sqlx::raw_sql("CREATE TABLE t (a int PRIMARY KEY); INSERT INTO t VALUES (1)")
+        .execute(&db)
+        .await
+        .unwrap();
+    let mut tx = db.begin().await.unwrap();
+    sqlx::query("UPDATE t SET a = 2").execute(&mut *tx).await.unwrap();
+    drop(tx);
+    let mut next = db.begin().await.unwrap();
+    let freed = timeout(
+        Duration::from_secs(1),
+        sqlx::query_scalar::<_, i32>("SELECT a FROM t FOR UPDATE").fetch_one(&mut *next),
+    );
+    assert_eq!(freed.await.unwrap().unwrap(), 1);
+    next.commit().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_mariadb_a_connection_that_was_killed_while_idle_costs_no_error() {
+    let server = MariaDb::shared();
+    let db = mariadb(&server.database(), "1").await;
+    let before = connection(&db).await;
+    tokio::time::sleep(db.plan().proof() + 50 * MS).await;
+    server.sql(&format!("KILL {before}"));
+    assert_ne!(connection(&db).await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_mariadb_a_ping_that_was_cancelled_answers_nobodys_question() {
+    let server = MariaDb::shared();
+    let proxy = Proxy::start(server.port());
+    let db = mariadb(&proxy.url(&server.database()), "1").await;
+    for _ in 0..5 {
+        tokio::time::sleep(db.plan().proof() + 20 * MS).await;
+        proxy.set(Mode::Delay(20 * MS));
+        let _ = timeout(10 * MS, db.conn()).await;
+        let _ = within(Instant::now() + 10 * MS, db.conn()).await;
+        proxy.set(Mode::Pass);
+        let two: i32 = sqlx::query_scalar("SELECT 2").fetch_one(&db).await.unwrap();
+        assert_eq!(two, 2);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_mariadb_a_server_that_is_read_only_is_left_for_one_that_is_not() {
+    let server = MariaDb::start(&[]);
+    let url = server.database();
+    let db = mariadb(&url, "2").await;
+    sqlx::raw_sql("CREATE TABLE t (a int)").execute(&db).await.unwrap();
+    server.sql("SET GLOBAL read_only = 1");
+    let insert = || sqlx::query("INSERT INTO t VALUES (1)").execute(&db);
+    insert().await.unwrap_err();
+    let error = insert().await.unwrap_err();
+    let error = Error::of(&error).unwrap_or_else(|| panic!("{error}"));
+    assert!(error.to_string().contains("no longer the primary"), "{error}");
+    server.sql("SET GLOBAL read_only = 0");
+    let back = Instant::now();
+    while insert().await.is_err() {
+        assert!(back.elapsed() < Duration::from_secs(2), "not recovered");
+        tokio::time::sleep(20 * MS).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_sqlite_sixteen_writers_take_turns_and_readers_are_not_held_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}?mode=rwc", folder.path().join("test.db").display());
+    let settings = [("DATABASE_POOL_SIZE", "20"), ("DATABASE_ACQUIRE_TIMEOUT", "20s")];
+    let (_host, db) = open::<Sqlite>(Paradigm::LongRunning, &url, &settings).await.unwrap();
+    sqlx::raw_sql("CREATE TABLE t (a INTEGER)").execute(&db).await.unwrap();
+    let writers: Vec<_> = (0..16)
+        .map(|writer| {
+            let db = db.clone();
+            tokio::spawn(async move {
+                for _ in 0..25 {
+                    let mut tx = db.begin().await.unwrap();
+                    let count: i64 = sqlx::query_scalar("SELECT count(*) FROM t")
+                        .fetch_one(&mut *tx)
+                        .await
+                        .unwrap();
+                    sqlx::query("INSERT INTO t VALUES (?)")
+                        .bind(count * 100 + writer)
+                        .execute(&mut *tx)
+                        .await
+                        .unwrap();
+                    tx.commit().await.unwrap();
+                    // A statement outside a transaction waits for the lock as well.
+                    sqlx::query("UPDATE t SET a = a WHERE a = -1").execute(&db).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    let mut slowest = Duration::ZERO;
+    while !writers.iter().all(tokio::task::JoinHandle::is_finished) {
+        let begun = Instant::now();
+        let _: i64 = sqlx::query_scalar("SELECT count(*) FROM t").fetch_one(&db).await.unwrap();
+        slowest = slowest.max(begun.elapsed());
+        tokio::time::sleep(MS).await;
+    }
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM t").fetch_one(&db).await.unwrap();
+    assert_eq!(rows, 16 * 25);
+    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
+}

@@ -1,0 +1,89 @@
+//! Migrations: one process at a time, on a connection of its own that leaves nothing behind.
+
+use std::borrow::Cow;
+use std::time::{Duration, Instant};
+
+use anyhost_core::Paradigm;
+use anyhost_core::db::{Db, Error};
+use anyhost_tests::servers::{PgBouncer, Postgres};
+use sqlx::SqlStr;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+
+use crate::kit::{counted, direct, host, long_running};
+
+fn migrator(statements: &[&'static str]) -> Migrator {
+    let migrations = statements.iter().zip(1..).map(|(statement, version)| {
+        let sql = SqlStr::from_static(statement);
+        Migration::new(version, "a step".into(), MigrationType::Simple, sql, false)
+    });
+    Migrator { migrations: Cow::Owned(migrations.collect()), ..Migrator::DEFAULT }
+}
+
+const LOCKS: &str = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_processes_that_migrate_at_once_take_turns_and_both_succeed() {
+    let url = Postgres::shared().database();
+    let host = host(Paradigm::LongRunning, &[("DATABASE_URL", &url)]);
+    let steps =
+        migrator(&["CREATE TABLE a (a int); SELECT pg_sleep(0.3)", "CREATE TABLE b (b int)"]);
+    let both = [Db::<sqlx::Postgres>::migrate(&host, &steps), Db::migrate(&host, &steps)];
+    for outcome in futures_util::future::join_all(both).await {
+        outcome.unwrap();
+    }
+    let db = long_running(&url, 1).await;
+    db.check_schema(&steps).await.unwrap();
+    let more = migrator(&[
+        "CREATE TABLE a (a int); SELECT pg_sleep(0.3)",
+        "CREATE TABLE b (b int)",
+        "SELECT 1",
+    ]);
+    let error = db.check_schema(&more).await.unwrap_err();
+    assert!(error.to_string().contains("it lacks migration 3 (a step)"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_migration_that_fails_leaves_no_lock_and_the_next_begins_at_once() {
+    let server = Postgres::start(&[]);
+    let host = host(Paradigm::LongRunning, &[("DATABASE_URL", &server.url())]);
+    let wrong = migrator(&["CREATE TABLE a (nonsense)"]);
+    let error = Db::<sqlx::Postgres>::migrate(&host, &wrong).await.unwrap_err();
+    assert!(matches!(error, Error::Schema(_)), "{error}");
+    let mut own = direct(&server.url()).await;
+    counted(&mut own, LOCKS, 0, Duration::from_millis(200)).await;
+    // One that is cancelled half-way as well.
+    let slow = migrator(&["SELECT pg_sleep(30)"]);
+    let late = tokio::time::timeout(
+        Duration::from_millis(300),
+        Db::<sqlx::Postgres>::migrate(&host, &slow),
+    );
+    late.await.unwrap_err();
+    counted(&mut own, LOCKS, 0, Duration::from_secs(2)).await;
+    let begun = Instant::now();
+    Db::<sqlx::Postgres>::migrate(&host, &migrator(&["CREATE TABLE a (a int)"])).await.unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    // sqlx's own way leaves its lock on the connection.
+    let _ = wrong_again(&mut own).await;
+    counted(&mut own, LOCKS, 1, Duration::ZERO).await;
+}
+
+async fn wrong_again(own: &mut sqlx::PgConnection) -> Result<(), sqlx::migrate::MigrateError> {
+    let mut wrong = migrator(&["SELECT 1", "CREATE TABLE a (nonsense)"]);
+    wrong.set_ignore_missing(true);
+    wrong.run_direct(None, own, false).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn behind_a_pooler_migrations_take_the_direct_url_or_refuse() {
+    let server = Postgres::shared();
+    let direct = server.database();
+    let pooler = PgBouncer::start(server, 1);
+    let pooled = pooler.url(&direct);
+    let steps = migrator(&["CREATE TABLE a (a int)"]);
+    let settings = [("DATABASE_URL", pooled.as_str()), ("DATABASE_POOLER", "pgbouncer")];
+    let refused =
+        Db::<sqlx::Postgres>::migrate(&host(Paradigm::LongRunning, &settings), &steps).await;
+    assert!(refused.unwrap_err().to_string().starts_with("DIRECT_DATABASE_URL"));
+    let settings = [settings[0], settings[1], ("DIRECT_DATABASE_URL", &direct)];
+    Db::<sqlx::Postgres>::migrate(&host(Paradigm::LongRunning, &settings), &steps).await.unwrap();
+}
