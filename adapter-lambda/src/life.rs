@@ -130,6 +130,7 @@ async fn work<A: App>(
                 }
                 if alone {
                     finish(&host, deadline).await;
+                    host.databases().rest();
                 }
             }
             Err(Fault::NoEvent) => {
