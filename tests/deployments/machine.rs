@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use anyhost_tests::process::{PATIENCE, Process, Signal, binary};
 use anyhost_tests::wait::eventually;
@@ -48,16 +49,12 @@ impl Machine {
         let _ = program("/usr/bin/systemd-nspawn");
         let path = [("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")];
         let nspawn = Process::start(Path::new("/bin/bash"), &arguments, folder.path(), &path);
-        let init = eventually("it has a process 1", || {
-            assert!(
-                nspawn.exit_within(std::time::Duration::ZERO).is_none(),
-                "{}",
-                nspawn.log().text()
-            );
-            child(&nspawn.id().to_string())
-        });
-        let machine = Self { nspawn, init, folder };
+        let mut machine = Self { nspawn, init: String::new(), folder };
         eventually("it has booted", || {
+            let ended = machine.nspawn.exit_within(Duration::ZERO);
+            assert!(ended.is_none(), "{}", machine.nspawn.log().text());
+            // On the way there are others, which end.
+            machine.init = child(&machine.nspawn.id().to_string())?;
             let state = outcome(machine.inside("systemctl").arg("is-system-running")).1;
             (state.trim() == "running").then_some(())
         });

@@ -7,6 +7,8 @@ use anyhost_tests::fleet::Notebook;
 use anyhost_tests::process::PATIENCE;
 use anyhost_tests::servers::port;
 use anyhost_tests::wait::within;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use tempfile::TempDir;
 
 use crate::image::{IMAGE, containers};
@@ -18,6 +20,7 @@ struct Played(String);
 impl Drop for Played {
     fn drop(&mut self) {
         let _ = outcome(containers().args(["kube", "down", &self.0]));
+        let _ = outcome(containers().args(["secret", "rm", "notes-database"]));
     }
 }
 
@@ -39,17 +42,16 @@ fn the_deployment_runs_and_ends_as_written() {
     let told = serde_json::json!({"name": "PORT", "value": port.to_string()});
     container["env"].as_array_mut().unwrap().push(told);
     deployment["spec"]["replicas"] = 1.into();
-    let secret = serde_json::json!({
-        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "notes-database"},
-        "data": {"url": base64(&notebook.url)},
-    });
     let folder = TempDir::new().unwrap();
-    let file = folder.path().join("pod.yaml");
-    // JSON is YAML too.
-    fs::write(&file, format!("{secret}\n---\n{deployment}\n")).unwrap();
+    let (file, secret) = (folder.path().join("pod.yaml"), folder.path().join("secret"));
+    // JSON is YAML too. A Secret of Kubernetes is, to podman, one of its own that holds its data.
+    fs::write(&file, deployment.to_string()).unwrap();
+    fs::write(&secret, serde_json::json!({"url": STANDARD.encode(&notebook.url)}).to_string())
+        .unwrap();
     let file = file.display().to_string();
     let _ = outcome(containers().args(["kube", "down", &file]));
     let _ = outcome(containers().args(["secret", "rm", "notes-database"]));
+    words(containers().args(["secret", "create", "notes-database"]).arg(&secret));
     words(containers().args(["kube", "play", "--network=host", &file]));
     let played = Played(file.clone());
     let names = words(containers().args(["ps", "--all", "--format={{.Names}}"]));
@@ -75,9 +77,4 @@ fn the_deployment_runs_and_ends_as_written() {
     drop(played);
     assert_eq!(notebook.sql("SELECT count(*) FROM notes"), "1");
     assert_eq!(notebook.connections(), 0);
-}
-
-fn base64(text: &str) -> String {
-    use base64::Engine as _;
-    base64::engine::general_purpose::STANDARD.encode(text)
 }
