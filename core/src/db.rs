@@ -3,6 +3,7 @@
 mod clock;
 mod conn;
 mod connect;
+mod credentials;
 mod driver;
 mod error;
 mod executor;
@@ -20,6 +21,7 @@ mod statement;
 mod tx;
 
 pub use conn::Conn;
+pub use credentials::{Password, Passwords};
 pub use driver::{Driver, Limits};
 pub use error::{Error, PoolState};
 pub use handle::Db;

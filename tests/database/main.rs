@@ -7,6 +7,7 @@ mod dirt;
 mod drivers;
 mod freeze;
 mod kit;
+mod passwords;
 mod poolers;
 mod queue;
 mod schema;

@@ -13,6 +13,7 @@ use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::clock::Moment;
+use super::credentials::Credentials;
 use super::driver::{Admission, Driver, Limits, Options, Refusal};
 use super::error::Error;
 use super::plan::{Plan, Statements};
@@ -32,6 +33,7 @@ const IDLE_NOTICES: Duration = Duration::from_millis(5);
 /// Opens the connections of one pool.
 pub(super) struct Connector<DB: Driver> {
     options: Options<DB>,
+    credentials: Credentials,
     pooler: Pooler,
     /// The runtime that drives every connection: the one that lives as long as the process. A connection
     /// opened on a worker's own runtime would end with the worker, and wait whenever it is busy.
@@ -44,9 +46,10 @@ pub(super) struct Connector<DB: Driver> {
 }
 
 impl<DB: Driver> Connector<DB> {
-    pub(super) fn new(options: Options<DB>, pooler: Pooler) -> Self {
+    pub(super) fn new(options: Options<DB>, credentials: Credentials, pooler: Pooler) -> Self {
         Self {
             options,
+            credentials,
             pooler,
             home: Handle::current(),
             connecting: AtomicUsize::new(0),
@@ -229,7 +232,7 @@ impl<DB: Driver> Connector<DB> {
             None => plan.connect(),
         };
         let attempt = async {
-            let mut connection = self.options.connect().await?;
+            let mut connection = self.connect().await?;
             let admission = DB::admit(&mut connection, self.pooler).await?;
             Ok::<_, sqlx::Error>((connection, admission))
         };
@@ -244,6 +247,23 @@ impl<DB: Driver> Connector<DB> {
                 let error = std::io::Error::new(std::io::ErrorKind::TimedOut, text);
                 Err(Outage::new(Refusal::Unreachable, sqlx::Error::Io(error)))
             }
+        }
+    }
+
+    /// Connects with the password of the moment; where it is refused and another is to be had, with that.
+    async fn connect(&self) -> Result<DB::Connection, sqlx::Error> {
+        let Some(password) = self.credentials.password(None).await? else {
+            return self.options.connect().await;
+        };
+        let error = match DB::with_password(&self.options, password.expose()).connect().await {
+            Err(error) if DB::refusal(&error) == Refusal::Credentials => error,
+            outcome => return outcome,
+        };
+        match self.credentials.password(Some(&password)).await? {
+            Some(other) if other.expose() != password.expose() => {
+                DB::with_password(&self.options, other.expose()).connect().await
+            }
+            _ => Err(error),
         }
     }
 

@@ -34,6 +34,12 @@ pub trait Driver: Database<Connection: Migrate> + sealed::Sealed {
     where
         Self: Sized;
 
+    /// The same options with another password.
+    #[doc(hidden)]
+    fn with_password(options: &Options<Self>, password: &str) -> Options<Self>
+    where
+        Self: Sized;
+
     /// What a connection says of itself and its server right after it was opened.
     #[doc(hidden)]
     fn admit(

@@ -9,6 +9,7 @@ use futures_core::future::BoxFuture;
 use tokio::sync::Semaphore;
 
 use super::connect::Connector;
+use super::credentials::{Credentials, Passwords};
 use super::driver::{Driver, Tuning};
 use super::held::Held;
 use super::plan::{Inputs, Plan};
@@ -48,6 +49,7 @@ const START_PATIENCE: Duration = Duration::from_secs(10);
 /// |---|---|---|
 /// | `DATABASE_URL` | the database, with user and password | none |
 /// | `DIRECT_DATABASE_URL` | the server itself where `DATABASE_URL` names a pooler; used for migrations | `DATABASE_URL` |
+/// | `DATABASE_PASSWORD_FILE` | a file with the password, read for each connection: it may change | the URL's |
 /// | `DATABASE_POOLER` | `none`, `pgbouncer`, `pgbouncer-prepared` or `rds-proxy` | `none` |
 /// | `DATABASE_POOL_SIZE` | connections of one process; refused where they do not fit | by the plan |
 /// | `DATABASE_MAX_CONNECTIONS` | what the server takes | asked of the server |
@@ -70,7 +72,17 @@ impl<DB: Driver> Db<DB> {
     /// [`Error::Unreachable`], [`Error::Refused`] and [`Error::Credentials`] where no connection can be had
     /// within 10 seconds (on a serverless host: within the time a caller may wait).
     pub async fn open(host: &Host) -> Result<Self, Error> {
-        Self::open_settings(host, DatabaseSettings::parse(host.settings(), None)?).await
+        Self::open_settings(host, DatabaseSettings::parse(host.settings(), None)?, None).await
+    }
+
+    /// [`open`](Self::open), with passwords that are asked for when a connection is opened.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open).
+    pub async fn open_with(host: &Host, passwords: impl Passwords) -> Result<Self, Error> {
+        let settings = DatabaseSettings::parse(host.settings(), None)?;
+        let credentials = Credentials::provider(Arc::new(passwords));
+        Self::open_settings(host, settings, Some(credentials)).await
     }
 
     /// [`open`](Self::open), with a URL for where `DATABASE_URL` is not set: an embedded database of the App's
@@ -79,10 +91,14 @@ impl<DB: Driver> Db<DB> {
     /// # Errors
     /// As for [`open`](Self::open).
     pub async fn open_or(host: &Host, url: &str) -> Result<Self, Error> {
-        Self::open_settings(host, DatabaseSettings::parse(host.settings(), Some(url))?).await
+        Self::open_settings(host, DatabaseSettings::parse(host.settings(), Some(url))?, None).await
     }
 
-    async fn open_settings(host: &Host, settings: DatabaseSettings) -> Result<Self, Error> {
+    async fn open_settings(
+        host: &Host,
+        settings: DatabaseSettings,
+        credentials: Option<Credentials>,
+    ) -> Result<Self, Error> {
         if settings.url.kind != DB::KIND {
             return Err(settings.url.wrong(format!("expected a {} URL", DB::NAME)).into());
         }
@@ -90,7 +106,11 @@ impl<DB: Driver> Db<DB> {
         let provisional = Plan::new(&Inputs::gather(host, &settings, None))?;
         let application = format!("anyhost/{}", host.instance());
         let tuning = Tuning { pooler: settings.pooler, application: &application };
-        let connector = Connector::<DB>::new(DB::options(&settings.url, &tuning)?, settings.pooler);
+        let credentials = credentials.unwrap_or_else(|| {
+            settings.password_file.clone().map_or(Credentials::Url, Credentials::File)
+        });
+        let options = DB::options(&settings.url, &tuning)?;
+        let connector = Connector::<DB>::new(options, credentials, settings.pooler);
         let patience = match host.paradigm() {
             Paradigm::LongRunning => START_PATIENCE,
             Paradigm::Serverless => provisional.acquire(),

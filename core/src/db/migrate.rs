@@ -6,6 +6,7 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{ConnectOptions, Connection};
 use sqlx_core::migrate::Migrate;
 
+use super::credentials::Credentials;
 use super::driver::{Driver, Tuning};
 use super::plan::{Inputs, Plan};
 use super::settings::{DatabaseSettings, Pooler};
@@ -58,8 +59,13 @@ impl<DB: Driver> Db<DB> {
         };
         let plan = Plan::new(&Inputs::gather(host, settings, None))?;
         let tuning = Tuning { pooler: Pooler::None, application: "anyhost/migrate" };
-        let options = DB::options(url, &tuning)?;
         let unreachable = |error: sqlx::Error| super::connect::Outage::of::<DB>(error).into_error();
+        let mut options = DB::options(url, &tuning)?;
+        let credentials =
+            settings.password_file.clone().map_or(Credentials::Url, Credentials::File);
+        if let Some(password) = credentials.password(None).await.map_err(unreachable)? {
+            options = DB::with_password(&options, password.expose());
+        }
         let connect = tokio::time::timeout(plan.connect() * 2, options.connect());
         let mut connection = match connect.await {
             Ok(connection) => connection.map_err(unreachable)?,

@@ -2,6 +2,7 @@
 
 mod database_url;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 pub(super) use database_url::DatabaseUrl;
@@ -98,6 +99,7 @@ const DIRECT_DATABASE_URL: &str = "DIRECT_DATABASE_URL";
 pub(crate) struct DatabaseSettings {
     pub(crate) url: DatabaseUrl,
     pub(crate) direct_url: Option<DatabaseUrl>,
+    pub(crate) password_file: Option<PathBuf>,
     pub(crate) pool_size: Option<usize>,
     pub(crate) max_connections: Option<usize>,
     pub(crate) reserved: Option<usize>,
@@ -131,6 +133,7 @@ impl DatabaseSettings {
         Ok(Self {
             url,
             direct_url,
+            password_file: settings.text("DATABASE_PASSWORD_FILE").map(PathBuf::from),
             pool_size: count("DATABASE_POOL_SIZE")?.or(connection_limit),
             max_connections: count("DATABASE_MAX_CONNECTIONS")?,
             reserved: settings.get("DATABASE_RESERVED")?,

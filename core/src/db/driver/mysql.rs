@@ -47,6 +47,10 @@ impl Driver for MySql {
         Ok(quiet(options))
     }
 
+    fn with_password(options: &MySqlConnectOptions, password: &str) -> MySqlConnectOptions {
+        options.clone().password(password)
+    }
+
     fn admit(
         connection: &mut MySqlConnection,
         pooler: Pooler,

@@ -76,6 +76,10 @@ impl Driver for Postgres {
         Ok(quiet(options))
     }
 
+    fn with_password(options: &PgConnectOptions, password: &str) -> PgConnectOptions {
+        options.clone().password(password)
+    }
+
     fn admit(
         connection: &mut PgConnection,
         pooler: Pooler,

@@ -42,6 +42,10 @@ impl Driver for Sqlite {
         Ok(quiet(options))
     }
 
+    fn with_password(options: &SqliteConnectOptions, _password: &str) -> SqliteConnectOptions {
+        options.clone()
+    }
+
     fn admit(
         _connection: &mut SqliteConnection,
         _pooler: Pooler,

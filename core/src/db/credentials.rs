@@ -1,0 +1,131 @@
+//! Where the password of the next connection comes from: the URL, a file that changes, a provider of tokens.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::Mutex;
+
+/// A token is renewed this long before it expires: connecting takes time too, and clocks differ.
+const EARLY: Duration = Duration::from_secs(60);
+
+/// A source of passwords that change, asked when a connection is opened: a cloud's identity service, a vault.
+///
+/// It is asked once for all who wait, and again when what it gave is about to expire by the wall clock or the
+/// server refuses it. Connections that are open stay open.
+///
+/// ```
+/// use anyhost_core::async_trait;
+/// use anyhost_core::db::{Password, Passwords};
+///
+/// struct Tokens;
+///
+/// #[async_trait]
+/// impl Passwords for Tokens {
+///     async fn password(&self) -> Result<Password, Box<dyn std::error::Error + Send + Sync>> {
+///         let in_15_minutes = std::time::SystemTime::now() + std::time::Duration::from_secs(900);
+///         Ok(Password::new("a token").expires(in_15_minutes))
+///     }
+/// }
+/// ```
+#[async_trait]
+pub trait Passwords: Send + Sync + 'static {
+    /// The password to connect with now.
+    ///
+    /// # Errors
+    /// Whatever kept it from being had; it is told as the reason why there is no connection, so it must not
+    /// quote a secret.
+    async fn password(&self) -> Result<Password, Box<dyn StdError + Send + Sync>>;
+}
+
+/// A password, and until when it opens connections.
+#[derive(Clone)]
+pub struct Password {
+    secret: SecretString,
+    expires: Option<SystemTime>,
+}
+
+impl Password {
+    /// A password that does not expire.
+    pub fn new(secret: impl Into<String>) -> Self {
+        Self { secret: SecretString::from(secret.into()), expires: None }
+    }
+
+    /// Sets when it expires, by the wall clock.
+    #[must_use]
+    pub fn expires(mut self, at: SystemTime) -> Self {
+        self.expires = Some(at);
+        self
+    }
+
+    fn is_fresh(&self) -> bool {
+        self.expires.is_none_or(|expires| SystemTime::now() + EARLY < expires)
+    }
+
+    pub(super) fn expose(&self) -> &str {
+        self.secret.expose_secret()
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Password").field("expires", &self.expires).finish_non_exhaustive()
+    }
+}
+
+/// The password of a pool's connections.
+pub(super) enum Credentials {
+    /// The one in the URL.
+    Url,
+    /// What stands in a file at that moment.
+    File(PathBuf),
+    /// What a provider gave last; whoever finds it stale renews it while the others wait.
+    Provider(Arc<dyn Passwords>, Mutex<Option<Password>>),
+}
+
+impl Credentials {
+    pub(super) fn provider(source: Arc<dyn Passwords>) -> Self {
+        Self::Provider(source, Mutex::default())
+    }
+
+    /// The password to connect with; `None` where the URL has it. One that was refused is not given again
+    /// without having been asked for again.
+    pub(super) async fn password(
+        &self,
+        refused: Option<&Password>,
+    ) -> Result<Option<Password>, sqlx::Error> {
+        let failed = |error: Box<dyn StdError + Send + Sync>| {
+            sqlx::Error::Io(std::io::Error::other(format!("no password to connect with: {error}")))
+        };
+        match self {
+            Self::Url => Ok(None),
+            Self::File(path) => {
+                let text = tokio::fs::read_to_string(path).await.map_err(|error| {
+                    failed(format!("DATABASE_PASSWORD_FILE ({}): {error}", path.display()).into())
+                })?;
+                // An editor's last line end is not meant.
+                Ok(Some(Password::new(text.trim_end_matches(['\r', '\n']))))
+            }
+            Self::Provider(source, held) => {
+                let mut held = held.lock().await;
+                let is_refused = |password: &Password| {
+                    refused.is_some_and(|refused| refused.expose() == password.expose())
+                };
+                match &*held {
+                    Some(password) if password.is_fresh() && !is_refused(password) => {
+                        Ok(Some(password.clone()))
+                    }
+                    _ => {
+                        let fresh = source.password().await.map_err(failed)?;
+                        *held = Some(fresh.clone());
+                        Ok(Some(fresh))
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Passwords that change while connections are open.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime};
+
+use anyhost_core::db::{Db, Error, Password, Passwords};
+use anyhost_core::{Paradigm, async_trait};
+use anyhost_tests::servers::Postgres;
+
+use crate::kit::{host, open};
+
+fn locked(server: &Postgres) -> String {
+    server.sql("CREATE ROLE locked LOGIN PASSWORD 'one'");
+    server.url().replace("//postgres@", "//locked@")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_in_a_file_may_change_while_connections_are_open() {
+    let server = Postgres::start(&[]);
+    let url = locked(&server);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("password");
+    std::fs::write(&file, "one\n").unwrap();
+    let settings =
+        [("DATABASE_PASSWORD_FILE", file.to_str().unwrap()), ("DATABASE_POOL_SIZE", "3")];
+    let (_host, db) = open::<sqlx::Postgres>(Paradigm::LongRunning, &url, &settings).await.unwrap();
+    let _first = db.conn().await.unwrap();
+    server.sql("ALTER ROLE locked PASSWORD 'two'");
+    std::fs::write(&file, "two\n").unwrap();
+    let _second = db.conn().await.unwrap();
+    // Wrong for good, it is an error at once.
+    std::fs::write(&file, "three\n").unwrap();
+    assert!(matches!(db.conn().await, Err(Error::Credentials { .. })));
+}
+
+/// Gives "one", then "two", and counts how often it was asked.
+struct Tokens {
+    asked: Arc<AtomicUsize>,
+    valid: Duration,
+}
+
+#[async_trait]
+impl Passwords for Tokens {
+    async fn password(&self) -> Result<Password, Box<dyn std::error::Error + Send + Sync>> {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let first = self.asked.fetch_add(1, Ordering::SeqCst) == 0;
+        let password = Password::new(if first { "one" } else { "two" });
+        Ok(password.expires(SystemTime::now() + self.valid))
+    }
+}
+
+async fn with_tokens(url: &str, valid: Duration) -> (Db<sqlx::Postgres>, Arc<AtomicUsize>) {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let settings = [("DATABASE_URL", url), ("DATABASE_POOL_SIZE", "30")];
+    let host = host(Paradigm::LongRunning, &[settings[0], settings[1], ("APP_OVERLAP", "1")]);
+    let db = Db::open_with(&host, Tokens { asked: Arc::clone(&asked), valid }).await.unwrap();
+    (db, asked)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_is_asked_for_once_for_all_who_connect_and_again_when_it_is_refused() {
+    let server = Postgres::start(&[]);
+    let url = locked(&server);
+    let (db, asked) = with_tokens(&url, Duration::from_secs(900)).await;
+    let some = futures_util::future::join_all((0..4).map(|_| db.conn())).await;
+    assert!(some.iter().all(Result::is_ok), "{some:?}");
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    server.sql("ALTER ROLE locked PASSWORD 'two'");
+    let more = futures_util::future::join_all((0..4).map(|_| db.conn())).await;
+    assert!(more.iter().all(Result::is_ok), "{more:?}");
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_is_about_to_expire_is_renewed_before_it_is_used() {
+    let server = Postgres::start(&[]);
+    let url = locked(&server);
+    let (db, asked) = with_tokens(&url, Duration::from_secs(30)).await;
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    server.sql("ALTER ROLE locked PASSWORD 'two'");
+    let both = futures_util::future::join_all([db.conn(), db.conn()]).await;
+    assert!(both.iter().all(Result::is_ok));
+    assert!(asked.load(Ordering::SeqCst) >= 2);
+}
