@@ -32,9 +32,9 @@ impl Database {
         let server = Postgres::start(settings);
         server.sql(
             "CREATE TABLE notes (id bigint PRIMARY KEY, title text NOT NULL, body text NOT NULL); \
-             INSERT INTO notes SELECT n, 'Note ' || n, repeat('text ', 20) FROM generate_series(1, 1000) n; \
-             VACUUM ANALYZE notes",
+             INSERT INTO notes SELECT n, 'Note ' || n, repeat('text ', 20) FROM generate_series(1, 1000) n",
         );
+        server.sql("VACUUM ANALYZE notes");
         let database = Self { server };
         database.postmaster().ok_or("the server does not say which process it is")?;
         Ok(database)

@@ -88,9 +88,14 @@ fn along(
 /// Who used the processors.
 fn who(turn: &Turn) -> String {
     let each = |seconds: Option<f64>| {
-        seconds.map_or("?".into(), |seconds| format!("{:.0}", seconds * 1e6 / turn.done.max(1) as f64))
+        seconds
+            .map_or("?".into(), |seconds| format!("{:.0}", seconds * 1e6 / turn.done.max(1) as f64))
     };
-    format!("processor time for each: {} µs here, {} µs in the server", each(turn.cpu_seconds), each(turn.server_cpu_seconds))
+    format!(
+        "processor time for each: {} µs here, {} µs in the server",
+        each(turn.cpu_seconds),
+        each(turn.server_cpu_seconds)
+    )
 }
 
 /// So many replicas of a service, 64 clients spread over them.

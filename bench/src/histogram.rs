@@ -68,7 +68,7 @@ impl Histogram {
             seconds: took.as_secs_f64(),
             p50: self.within(0.5),
             p99: self.within(0.99),
-            max: (self.total > 0).then(|| self.longest.as_secs_f64() * 1e6),
+            max: (self.total > 0).then_some(self.longest.as_secs_f64() * 1e6),
             ..Turn::default()
         }
     }

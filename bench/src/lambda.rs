@@ -11,6 +11,7 @@ use bytes::Bytes;
 
 use crate::contest::{Contender, contest};
 use crate::effort::Effort;
+use crate::process;
 use crate::results::{Contest, Turn};
 pub use events::{Event, Source};
 use function::Function;
@@ -49,6 +50,7 @@ pub fn conversion(event: &Event, effort: Effort) -> Contest {
 }
 
 fn again(time: Duration, mut work: impl FnMut()) -> Turn {
+    let own = process::cpu(std::process::id());
     let begun = Instant::now();
     let mut done = 0;
     loop {
@@ -59,7 +61,8 @@ fn again(time: Duration, mut work: impl FnMut()) -> Turn {
         done += 8;
         let took = begun.elapsed();
         if took >= time {
-            return Turn { done, seconds: took.as_secs_f64(), ..Turn::default() };
+            let cpu_seconds = process::cpu(std::process::id()).zip(own).map(|(now, own)| now - own);
+            return Turn { done, seconds: took.as_secs_f64(), cpu_seconds, ..Turn::default() };
         }
     }
 }

@@ -85,6 +85,7 @@ fn headlines(results: &Results, chosen: &[Headline]) -> String {
             Metric::Throughput => "throughput",
             Metric::Time => "time",
             Metric::Cpu => "processor time",
+            Metric::AllCpu => "processor time with the server's",
             Metric::Memory => "memory",
             Metric::P99 => "99th percentile",
         };
@@ -165,10 +166,9 @@ fn everything(results: &Results) -> String {
 }
 
 fn table(text: &mut String, contest: &Contest) {
-    let metrics = [Metric::Throughput, Metric::Cpu, Metric::P99, Metric::Memory];
-    let known = |metric: &Metric| {
-        contest.entries.iter().any(|entry| entry.spread(*metric).is_some())
-    };
+    let metrics = [Metric::Throughput, Metric::Cpu, Metric::AllCpu, Metric::P99, Metric::Memory];
+    let known =
+        |metric: &Metric| contest.entries.iter().any(|entry| entry.spread(*metric).is_some());
     let metrics: Vec<Metric> = metrics.into_iter().filter(known).collect();
     let _ = write!(text, "\n**{}**\n\n", contest.title);
     if SHOWN.iter().any(|(id, _)| *id == contest.id) {
@@ -178,6 +178,7 @@ fn table(text: &mut String, contest: &Contest) {
     for metric in &metrics[1..] {
         text.push_str(match metric {
             Metric::Cpu => " processor time for each |",
+            Metric::AllCpu => " with the server's |",
             Metric::P99 => " 99 of 100 within |",
             _ => " memory |",
         });
@@ -194,7 +195,10 @@ fn table(text: &mut String, contest: &Contest) {
         }
         if counted {
             let trips = Spread::of(
-                entry.turns.iter().filter_map(|t| Some(t.round_trips? as f64 / t.done.max(1) as f64)),
+                entry
+                    .turns
+                    .iter()
+                    .filter_map(|t| Some(t.round_trips? as f64 / t.done.max(1) as f64)),
             );
             let said = trips.map(|trips| format!("{:.2}", trips.median));
             let _ = write!(text, " {} |", said.unwrap_or_default());

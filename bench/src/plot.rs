@@ -36,12 +36,12 @@ pub fn bars(title: &str, bars: &[Bar]) -> String {
         let Spread { min, median, max } = bar.value;
         let colour = COLOURS[usize::from(row > 0) * 2];
         let width = x(median) - LEFT;
-        let _ = write!(
+        let _ = writeln!(
             svg,
             "<text x=\"{}\" y=\"{}\" text-anchor=\"end\" {FONT}>{}</text>\
              <rect x=\"{LEFT}\" y=\"{top:.0}\" width=\"{width:.1}\" height=\"22\" fill=\"{colour}\"/>\
              <path d=\"M{:.1} {middle:.0}H{:.1}\" stroke=\"#222\" stroke-width=\"1.5\"/>\
-             <text x=\"{:.1}\" y=\"{}\" {FONT}>{}</text>\n",
+             <text x=\"{:.1}\" y=\"{}\" {FONT}>{}</text>",
             LEFT - 8.0,
             middle + 5.0,
             escape(&bar.name),
@@ -75,9 +75,9 @@ pub fn lines(curve: &Curve) -> String {
     let mut svg = begin(BOTTOM + 50.0, &curve.title);
     for step in 0..=4 {
         let value = most * f64::from(step) / 4.0;
-        let _ = write!(
+        let _ = writeln!(
             svg,
-            "<path d=\"M{LEFT} {:.1}H{right}\" stroke=\"#ddd\"/><text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\" {FONT}>{}</text>\n",
+            "<path d=\"M{LEFT} {:.1}H{right}\" stroke=\"#ddd\"/><text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\" {FONT}>{}</text>",
             y(value),
             LEFT - 8.0,
             y(value) + 4.0,
@@ -89,18 +89,18 @@ pub fn lines(curve: &Curve) -> String {
     marks.dedup();
     let step = marks.len().div_ceil(12).max(1);
     for mark in marks.iter().step_by(step) {
-        let _ = write!(
+        let _ = writeln!(
             svg,
-            "<text x=\"{:.1}\" y=\"{}\" text-anchor=\"middle\" {FONT}>{}</text>\n",
+            "<text x=\"{:.1}\" y=\"{}\" text-anchor=\"middle\" {FONT}>{}</text>",
             x(*mark),
             BOTTOM + 18.0,
             number(*mark),
         );
     }
-    let _ = write!(
+    let _ = writeln!(
         svg,
         "<text x=\"{:.1}\" y=\"{}\" text-anchor=\"middle\" {FONT}>{}</text>\
-         <text x=\"14\" y=\"{TOP}\" {FONT} transform=\"rotate(-90 14 {TOP})\" text-anchor=\"end\">{}</text>\n",
+         <text x=\"14\" y=\"{TOP}\" {FONT} transform=\"rotate(-90 14 {TOP})\" text-anchor=\"end\">{}</text>",
         (LEFT + right) / 2.0,
         BOTTOM + 40.0,
         escape(&curve.x),
@@ -110,11 +110,11 @@ pub fn lines(curve: &Curve) -> String {
         let colour = COLOURS[row % COLOURS.len()];
         let path: Vec<String> =
             points.iter().map(|point| format!("{:.1},{:.1}", x(point.0), y(point.1))).collect();
-        let _ = write!(
+        let _ = writeln!(
             svg,
             "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>\
              <rect x=\"{}\" y=\"{}\" width=\"14\" height=\"4\" fill=\"{colour}\"/>\
-             <text x=\"{}\" y=\"{}\" {FONT}>{}</text>\n",
+             <text x=\"{}\" y=\"{}\" {FONT}>{}</text>",
             path.join(" "),
             right + 14.0,
             TOP + 20.0 * row as f64,

@@ -99,7 +99,10 @@ impl Pools {
         let seen = || Seen { server_cpu: None, round_trips: Some(round_trips()) };
         contest(
             format!("remote/{network}/{tasks}"),
-            format!("warm query of one row, {network} away, {tasks} tasks, {} connections", self.size),
+            format!(
+                "warm query of one row, {network} away, {tasks} tasks, {} connections",
+                self.size
+            ),
             effort,
             self.contenders(tasks, Work::Query, &seen),
         )
@@ -111,7 +114,10 @@ impl Pools {
         let seen = || Seen { server_cpu: None, round_trips: None };
         contest(
             format!("checkout/{tasks}"),
-            format!("borrowing a connection and giving it back, {tasks} tasks, {} connections", self.size),
+            format!(
+                "borrowing a connection and giving it back, {tasks} tasks, {} connections",
+                self.size
+            ),
             effort,
             self.contenders(tasks, Work::Checkout, &seen),
         )

@@ -44,7 +44,6 @@ pub fn children(pid: u32) -> Vec<u32> {
         .collect()
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -100,6 +100,9 @@ pub enum Metric {
     Time,
     /// Processor seconds of the measured process for each.
     Cpu,
+    /// Processor seconds of the measured process and of the database server for each: what a machine that
+    /// has nothing else to do would be busy with.
+    AllCpu,
     /// Bytes of resident memory.
     Memory,
     /// The time within which 99 of 100 are done, in microseconds.
@@ -115,6 +118,7 @@ impl Metric {
             Self::Throughput => Some(turn.done as f64 / turn.seconds),
             Self::Time => Some(turn.seconds / done),
             Self::Cpu => turn.cpu_seconds.map(|seconds| seconds / done),
+            Self::AllCpu => Some((turn.cpu_seconds? + turn.server_cpu_seconds?) / done),
             Self::Memory => turn.memory.map(|bytes| bytes as f64),
             Self::P99 => turn.p99,
         }
@@ -125,7 +129,7 @@ impl Metric {
     pub fn show(self, value: f64) -> String {
         match self {
             Self::Throughput => format!("{value:.0}/s"),
-            Self::Time | Self::Cpu => duration(value),
+            Self::Time | Self::Cpu | Self::AllCpu => duration(value),
             Self::Memory => format!("{:.1} MiB", value / f64::from(1 << 20)),
             Self::P99 => duration(value / 1e6),
         }
@@ -197,13 +201,20 @@ impl fmt::Display for Contest {
         write!(f, "{}: {}", self.id, self.title)?;
         for entry in &self.entries {
             write!(f, "\n  {:<34}", entry.name)?;
-            for metric in [Metric::Throughput, Metric::Cpu, Metric::P99, Metric::Memory] {
+            for metric in
+                [Metric::Throughput, Metric::Cpu, Metric::AllCpu, Metric::P99, Metric::Memory]
+            {
                 if let Some(spread) = entry.spread(metric) {
                     write!(f, " {:>12}", metric.show(spread.median))?;
                 }
             }
             if let Some(ratio) = self.ratio(&entry.name, Metric::Throughput) {
                 write!(f, "   ours × {:.2} ({:.2}–{:.2})", ratio.median, ratio.min, ratio.max)?;
+            }
+            if let Some(ratio) = self.ratio(&entry.name, Metric::AllCpu) {
+                write!(f, "   all CPU × {:.2}", ratio.median)?;
+            } else if let Some(ratio) = self.ratio(&entry.name, Metric::Cpu) {
+                write!(f, "   CPU × {:.2} ({:.2}–{:.2})", ratio.median, ratio.min, ratio.max)?;
             }
             let failed: u64 = entry.turns.iter().map(|turn| turn.failed).sum();
             if failed > 0 {

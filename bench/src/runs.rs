@@ -61,7 +61,11 @@ pub fn run(effort: Effort, parts: &[Part]) -> Result<Results, String> {
     };
     for (number, part) in parts.iter().enumerate() {
         let seconds = begun.elapsed().as_secs();
-        say(&format!("== {}/{}: {part:?}, {seconds} s since the beginning", number + 1, parts.len()));
+        say(&format!(
+            "== {}/{}: {part:?}, {seconds} s since the beginning",
+            number + 1,
+            parts.len()
+        ));
         match part {
             Part::Lambda => results.contests.extend(of_lambda(effort)),
             Part::Pool => results.contests.extend(of_pools(effort)?),

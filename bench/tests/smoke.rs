@@ -17,7 +17,12 @@ fn run(part: &str) -> Results {
         for entry in &contest.entries {
             let done: u64 = entry.turns.iter().map(|turn| turn.done).sum();
             let failed: u64 = entry.turns.iter().map(|turn| turn.failed).sum();
-            assert!(done > 0 && failed == 0, "{}: {}: {done} done, {failed} failed", contest.id, entry.name);
+            assert!(
+                done > 0 && failed == 0,
+                "{}: {}: {done} done, {failed} failed",
+                contest.id,
+                entry.name
+            );
         }
     }
     for headline in HEADLINES.iter().filter(|headline| headline.contest.starts_with(prefix(part))) {

@@ -77,7 +77,11 @@ impl Member {
             }
             Self::Bb8(pool) => {
                 let mut connection = pool.get().await.map_err(text)?;
-                sqlx::query_scalar(QUERY).bind(ID).fetch_one(&mut *connection).await.map_err(text)?
+                sqlx::query_scalar(QUERY)
+                    .bind(ID)
+                    .fetch_one(&mut *connection)
+                    .await
+                    .map_err(text)?
             }
             Self::Deadpool(pool) => {
                 let client = pool.get().await.map_err(text)?;
