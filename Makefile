@@ -13,7 +13,8 @@ test: prerequisites ## every test, on real servers
 
 test-platforms: ## against the large third-party parts, kept in .platforms
 	tests/platforms/install
-	cargo test -p anyhost-tests --features platforms --test platforms
+	tests/platforms/install-deployments
+	cargo test -p anyhost-tests --features platforms --test platforms --test deployments
 
 bench: prerequisites ## us and our peers side by side, in less than 20 minutes; writes BENCHMARKS.md
 	cargo build --release -p anyhost-bench
