@@ -41,6 +41,10 @@ pub(crate) fn serve<A: App>(
     mut from: actix_http::Request,
 ) -> Serving {
     let shared = &*local.shared;
+    if conn.refuses() {
+        // The client was told that nothing follows: what it sent behind may be somebody else's words.
+        return Serving::Asking(Box::pin(std::future::pending()));
+    }
     let sending = Sending {
         head: from.method() == actix_http::Method::HEAD,
         old: from.version() == actix_http::Version::HTTP_10,
@@ -230,6 +234,9 @@ impl Sending {
         upload: Option<Upload>,
     ) -> actix_http::Response<Outgoing> {
         let Self { head, old, last, active } = self;
+        if last {
+            active.is_last();
+        }
         let mut response = response::translate(response, head, upload, active);
         let mut close = last || shared.draining();
         if old {

@@ -63,7 +63,13 @@ impl Logs {
         };
         if begun.is_err() {
             tracing::debug!("logging was set up already");
+            return;
         }
+        // A panic is an event like any other: one line in the same form, not several on stderr.
+        std::panic::set_hook(Box::new(|panic| {
+            let location = panic.location().map(ToString::to_string);
+            tracing::error!(location, "panic: {}", panic.payload_as_str().unwrap_or("no message"));
+        }));
     }
 }
 

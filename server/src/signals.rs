@@ -8,7 +8,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// The moment at which the host tells this process to stop: SIGTERM or SIGINT, which mean the same.
 ///
 /// The signals are caught from the call on, not from the first poll. A second one ends the process at
-/// once: who sends it has decided that waiting is over.
+/// once: who sends it has decided that waiting is over. SIGHUP, which would end a process that does not
+/// catch it, is none of these: nothing is reloaded, and the log says so.
 ///
 /// # Errors
 /// [`Exit::Bind`] where the operating system allows no signal handler.
@@ -16,6 +17,13 @@ pub fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static, Failur
     let mut stop = Stop::catch().map_err(|error| {
         Failure::new(Exit::Bind, format!("cannot catch SIGTERM and SIGINT: {error}"))
     })?;
+    let mut hangup = signal(SignalKind::hangup())
+        .map_err(|error| Failure::new(Exit::Bind, format!("cannot catch SIGHUP: {error}")))?;
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            tracing::info!("SIGHUP: there is nothing to reload");
+        }
+    });
     Ok(async move {
         let name = stop.next().await;
         tracing::info!("{name}: stopping");

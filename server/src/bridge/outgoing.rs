@@ -24,6 +24,11 @@ impl Active {
         conn.begin(|| life.enter());
         Self(Rc::clone(conn))
     }
+
+    /// Nothing that follows on the connection is answered.
+    pub(super) fn is_last(&self) {
+        self.0.refuse();
+    }
 }
 
 impl Drop for Active {

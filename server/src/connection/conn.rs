@@ -46,6 +46,8 @@ pub(crate) struct Conn {
     timed_out: Cell<bool>,
     /// Reading waits for the end of a request.
     paused: Cell<bool>,
+    /// What follows is not answered.
+    refuses: Cell<bool>,
     closing: Cell<Option<Instant>>,
     waker: RefCell<Option<Waker>>,
 }
@@ -79,6 +81,7 @@ impl Conn {
             gone_since: Cell::new(None),
             timed_out: Cell::new(false),
             paused: Cell::new(false),
+            refuses: Cell::new(false),
             closing: Cell::new(None),
             waker: RefCell::new(None),
         }
@@ -173,6 +176,17 @@ impl Conn {
         self.wake();
     }
 
+    /// Answers nothing that follows and closes after the response that is being sent.
+    pub(crate) fn refuse(&self) {
+        self.refuses.set(true);
+        self.close();
+    }
+
+    /// Whether nothing more is answered.
+    pub(crate) fn refuses(&self) -> bool {
+        self.refuses.get()
+    }
+
     fn wake(&self) {
         if let Some(waker) = &*self.waker.borrow() {
             waker.wake_by_ref();
@@ -198,7 +212,7 @@ impl Conn {
                 None => Verdict::Wait,
             };
         }
-        if self.heard.get() {
+        if self.heard.get() && !self.refuses() {
             let since = self.head_since.get().unwrap_or_else(Instant::now);
             self.head_since.set(Some(since));
             let end = since + config.header_timeout;
