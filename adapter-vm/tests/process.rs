@@ -33,15 +33,15 @@ struct Serving {
 impl Serving {
     fn with(pairs: &[(&str, &str)]) -> Self {
         let mut child = command(pairs).spawn().expect("the example runs");
-        let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
-        let mut addresses = Vec::new();
+        let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+        let mut serving = Self { child, lines, addresses: Vec::new() };
         loop {
-            let line = lines.next().expect("it becomes ready").expect("readable");
+            let line = serving.lines.next().expect("it becomes ready").expect("readable");
             if let Some((_, rest)) = line.split_once("listening on ") {
-                addresses.push(rest.split('"').next().expect("an address").to_owned());
+                serving.addresses.push(rest.split('"').next().expect("an address").to_owned());
             }
             if line.contains("\"ready\"") {
-                return Self { child, lines, addresses };
+                return serving;
             }
         }
     }
