@@ -8,18 +8,18 @@ use anyhost_tests::servers::Postgres;
 use sqlx::{Connection, PgConnection};
 
 /// A host with these settings.
-pub fn host(paradigm: Paradigm, settings: &[(&str, &str)]) -> Host {
+pub(crate) fn host(paradigm: Paradigm, settings: &[(&str, &str)]) -> Host {
     let settings = Settings::from_pairs(settings.iter().copied());
     Host::builder(paradigm, "test").settings(settings).build().unwrap()
 }
 
 /// A database as an App on a long-running host opens it, with this many connections.
-pub async fn long_running(url: &str, size: usize) -> Db<sqlx::Postgres> {
+pub(crate) async fn long_running(url: &str, size: usize) -> Db<sqlx::Postgres> {
     open(Paradigm::LongRunning, url, &[("DATABASE_POOL_SIZE", &size.to_string())]).await.unwrap().1
 }
 
 /// A database opened on a host with these settings.
-pub async fn open<DB: Driver>(
+pub(crate) async fn open<DB: Driver>(
     paradigm: Paradigm,
     url: &str,
     settings: &[(&str, &str)],
@@ -32,12 +32,17 @@ pub async fn open<DB: Driver>(
 }
 
 /// A connection of the test's own, past every pool and proxy.
-pub async fn direct(url: &str) -> PgConnection {
+pub(crate) async fn direct(url: &str) -> PgConnection {
     PgConnection::connect(url).await.unwrap()
 }
 
 /// Waits until what a query of the server's own view counts has come to this.
-pub async fn counted(own: &mut PgConnection, query: &'static str, wanted: i64, within: Duration) {
+pub(crate) async fn counted(
+    own: &mut PgConnection,
+    query: &'static str,
+    wanted: i64,
+    within: Duration,
+) {
     let until = Instant::now() + within;
     loop {
         let count: i64 = sqlx::query_scalar(query).fetch_one(&mut *own).await.unwrap();
@@ -50,16 +55,16 @@ pub async fn counted(own: &mut PgConnection, query: &'static str, wanted: i64, w
 }
 
 /// The clients of a database, without the one that asks.
-pub const CLIENTS: &str = "SELECT count(*) FROM pg_stat_activity \
+pub(crate) const CLIENTS: &str = "SELECT count(*) FROM pg_stat_activity \
      WHERE datname = current_database() AND pid <> pg_backend_pid()";
 
 /// The id of the backend that serves a statement.
-pub async fn backend(db: &Db<sqlx::Postgres>) -> i32 {
+pub(crate) async fn backend(db: &Db<sqlx::Postgres>) -> i32 {
     sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(db).await.unwrap()
 }
 
 /// An ordinary user of a server, who cannot have what is reserved for others.
-pub fn ordinary(server: &Postgres) -> String {
+pub(crate) fn ordinary(server: &Postgres) -> String {
     server.sql("CREATE ROLE app LOGIN");
     server.url().replace("//postgres@", "//app@")
 }

@@ -2,6 +2,8 @@
 //!
 //! README.md in this folder says which rule is shown by which test.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic, its helpers too")]
+
 mod budget;
 mod dirt;
 mod drivers;

@@ -5,6 +5,7 @@
 //! what counts is the median over the rounds of the ratio within a round. Build it in release:
 //! `cargo run --release -p anyhost-tests --example throughput -- [rounds] [connections]`.
 
+#![expect(clippy::unwrap_used, reason = "a measurement that cannot be made ends")]
 #![expect(clippy::print_stdout, reason = "the table is what this program is run for")]
 
 use std::future::Future;

@@ -4,6 +4,7 @@
 //! microseconds and which backend served it, or with the error. Arguments: how it holds its connection
 //! (`ours`, `ours-long-running`, `sqlx`, `bare`) and the URL.
 
+#![expect(clippy::unwrap_used, reason = "a test sees how it ends")]
 #![expect(clippy::print_stdout, reason = "it says where it listens")]
 
 use std::time::{Duration, Instant};
