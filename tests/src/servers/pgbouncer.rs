@@ -41,7 +41,8 @@ impl PgBouncer {
                 folder = folder.display(),
             ),
         );
-        let program = ground::program(&["/usr/sbin/pgbouncer", "/usr/local/bin/pgbouncer"], "pgbouncer");
+        let program =
+            ground::program(&["/usr/sbin/pgbouncer", "/usr/local/bin/pgbouncer"], "pgbouncer");
         let process = USER.start(&program, &["ini"], &folder);
         process.wait_for_line(&["process up"]);
         Self { folder, port, process }

@@ -134,9 +134,8 @@ async fn serve(listener: StdListener, port: u16, to: u16, shared: Arc<Shared>) {
         }
         let wanted = mode != Mode::Refuse;
         if listening != wanted {
-            listener = wanted.then(|| {
-                TcpListener::from_std(listen(port)).expect("we are in a runtime")
-            });
+            listener =
+                wanted.then(|| TcpListener::from_std(listen(port)).expect("we are in a runtime"));
             shared.control.send_modify(|control| control.listening = wanted);
         }
         let accept = async {
