@@ -1,4 +1,4 @@
-//! A machine whose process 1 is systemd, with the units of notes on it.
+//! A machine whose process 1 is systemd, with the unit of notes on it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,17 +20,14 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// Boots with the units of the deploy folder, changed as asked, and this connection string as the
-    /// credential. The network is this machine's.
-    pub(crate) fn boot(url: &str, change: impl Fn(&str, String) -> String) -> Self {
+    /// Boots with the unit of the deploy folder, changed as asked, and these lines in its environment. The
+    /// network is this machine's.
+    pub(crate) fn boot(environment: &str, change: impl Fn(String) -> String) -> Self {
         let folder = TempDir::new().unwrap();
-        let units = folder.path().join("units");
-        fs::create_dir(&units).unwrap();
-        for unit in ["notes.service", "notes.socket"] {
-            let text = fs::read_to_string(deploy("vm").join(unit)).unwrap();
-            fs::write(units.join(unit), change(unit, text)).unwrap();
-        }
-        fs::write(folder.path().join("database-url"), format!("{url}\n")).unwrap();
+        let unit = folder.path().join("notes.service");
+        let text = fs::read_to_string(deploy("vm/notes.service")).unwrap();
+        fs::write(&unit, change(text)).unwrap();
+        fs::write(folder.path().join("environment"), environment).unwrap();
         let bind = |from: PathBuf, to: &str| format!("--bind-ro={}:{to}", from.display());
         let here = root().join("tests/deployments");
         let name = folder.path().file_name().unwrap().to_string_lossy().replace('.', "anyhost");
@@ -41,9 +38,8 @@ impl Machine {
             folder.path().join("cgroups").display().to_string(),
             bind(here.join("init-writable"), "/sbin/init-writable"),
             bind(binary("notes-vm"), "/usr/local/bin/notes-vm"),
-            bind(units.join("notes.service"), "/etc/systemd/system/notes.service"),
-            bind(units.join("notes.socket"), "/etc/systemd/system/notes.socket"),
-            bind(folder.path().join("database-url"), "/etc/notes/database-url"),
+            bind(unit, "/etc/systemd/system/notes.service"),
+            bind(folder.path().join("environment"), "/etc/notes/environment"),
         ];
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let _ = program("/usr/bin/systemd-nspawn");
