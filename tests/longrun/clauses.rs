@@ -26,7 +26,7 @@ fn every_clause_is_shown_by_a_test_that_is_there_or_called_a_gap() {
             continue;
         }
         let named: Vec<&str> = row[2].split('`').skip(1).step_by(2).collect();
-        assert!(!named.is_empty() && named.len() % 2 == 0, "{row:?}");
+        assert!(!named.is_empty() && named.len().is_multiple_of(2), "{row:?}");
         for pair in named.chunks(2) {
             let text = fs::read_to_string(root.join(pair[0]));
             let text = text.unwrap_or_else(|error| panic!("{}: {}: {error}", row[0], pair[0]));
