@@ -204,7 +204,9 @@ fn restart(runtime: &Runtime, effort: Effort) -> Result<Vec<Curve>, String> {
                 })
             })
             .collect();
-        let sleep = |millis| runtime.block_on(tokio::time::sleep(Duration::from_millis(millis)));
+        let sleep = |millis| {
+            runtime.block_on(async { tokio::time::sleep(Duration::from_millis(millis)).await });
+        };
         sleep(before);
         database.server().crash();
         sleep(away);

@@ -1,11 +1,16 @@
 //! A process that runs one of the servers.
 
-use std::io::{BufRead as _, BufReader};
-use std::net::SocketAddr;
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::Kind;
 use crate::{machine, process};
+
+/// How long a server may take to start.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A server in a process of its own, killed when dropped.
 #[derive(Debug)]
@@ -29,14 +34,39 @@ impl Subject {
         let mut child = child.map_err(|error| format!("cannot start {kind}: {error}"))?;
         let mut line = String::new();
         if let Some(stdout) = child.stdout.take() {
-            BufReader::new(stdout).read_line(&mut line).map_err(|error| error.to_string())?;
+            let mut stdout = BufReader::new(stdout);
+            stdout.read_line(&mut line).map_err(|error| error.to_string())?;
+            // What it says later is read to the end: a pipe without a reader would be an error to it.
+            thread::spawn(move || io::copy(&mut stdout, &mut io::sink()));
         }
         let Ok(address) = line.trim().parse() else {
             let _ = child.kill();
             let _ = child.wait();
             return Err(format!("{kind} did not say where it listens, but {line:?}"));
         };
-        Ok(Self { child, address })
+        // Dropped, and so ended, where it does not come up.
+        let subject = Self { child, address };
+        let begun = Instant::now();
+        while !subject.answers() {
+            if begun.elapsed() > PATIENCE {
+                return Err(format!("{kind} did not answer within {PATIENCE:?}"));
+            }
+            thread::park_timeout(Duration::from_millis(10));
+        }
+        Ok(subject)
+    }
+
+    /// Whether it has started: some servers listen before.
+    fn answers(&self) -> bool {
+        let ask = || -> io::Result<bool> {
+            let mut stream = TcpStream::connect(self.address)?;
+            stream.set_read_timeout(Some(PATIENCE))?;
+            stream.write_all(b"GET /hello HTTP/1.1\r\nhost: bench\r\nconnection: close\r\n\r\n")?;
+            let mut status = [0; 13];
+            stream.read_exact(&mut status)?;
+            Ok(&status == b"HTTP/1.1 200 ")
+        };
+        ask().unwrap_or(false)
     }
 
     /// Where it listens.
