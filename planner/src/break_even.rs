@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::cost::{Cost, MONTH};
 use crate::model::{Fleet, Host, Model, Scaling};
 use crate::simulation::{Options, Setup, Usage};
+use crate::theory::billed_share;
 use crate::traffic::Traffic;
 use crate::workload::Workload;
 
@@ -226,9 +227,7 @@ impl Sketch {
                         usage.node_seconds += ((many / per_node).ceil() + spare).max(1.0) * seconds;
                     }
                     let spread = many.max(1.0);
-                    let busy = rate * self.whole / spread;
-                    let begun = rate / spread * (-busy).exp();
-                    let active = (1.0 - (-busy).exp() + begun * step / 2.0).min(1.0);
+                    let active = billed_share(rate / spread, self.whole, step);
                     usage.active_seconds += active * spread * seconds;
                 }
             }

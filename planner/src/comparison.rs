@@ -42,6 +42,8 @@ pub struct Candidate {
     pub title: String,
     /// A name that fits a column.
     pub short: String,
+    /// What a reader should know besides the figures.
+    pub note: String,
     /// `long-running` or `serverless`.
     pub paradigm: String,
     /// What it would do, or why it cannot run the App.
@@ -81,6 +83,9 @@ impl Comparison {
     /// Simulates every host, two at a time, and compares.
     ///
     /// `watch` gives each host what its progress is told to.
+    ///
+    /// # Panics
+    /// Never, unless a simulation does.
     #[must_use]
     pub fn new(
         catalog: &Catalog,
@@ -126,6 +131,7 @@ impl Comparison {
                 host: host.name.clone(),
                 title: host.title.clone(),
                 short: host.short.clone(),
+                note: host.note.clone(),
                 paradigm: host.paradigm().to_string(),
                 result: result
                     .expect("every host was given to a thread")

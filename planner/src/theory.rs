@@ -80,6 +80,24 @@ pub fn most_busy(rate: f64, service: f64, seconds: f64, uniform: f64) -> u64 {
     }
 }
 
+/// The share of the time that is billed where an instance is paid for while it has requests, in whole steps of time.
+///
+/// A billed stretch ends at the first step at which no request is there; with load a that is one step in e^a, and no
+/// stretch is shorter than the busy period of M/G/∞, (e^a − 1) / rate, and half a step.
+#[must_use]
+pub fn billed_share(rate: f64, time: f64, step: f64) -> f64 {
+    let load = rate * time;
+    if rate <= 0.0 {
+        return 0.0;
+    }
+    if load > 50.0 {
+        return 1.0;
+    }
+    let busy = load.exp_m1() / rate + step / 2.0;
+    let billed = busy.max(step * load.exp());
+    billed / (billed + 1.0 / rate)
+}
+
 fn poisson_probability(mean: f64, level: f64) -> f64 {
     (level * mean.ln() - mean - log_factorial(level)).exp()
 }

@@ -72,7 +72,7 @@ impl Verdict {
         reasons.push(why(best, run, statistics));
         match other {
             Some((other, run)) => reasons.push(format!(
-                "The best {} host, {}, costs {} a month: {}.",
+                "The best {} host that reaches the goals, {}, costs {} a month: {}.",
                 other.paradigm,
                 other.title,
                 dollars(run.cost.month),
@@ -84,14 +84,14 @@ impl Verdict {
             )),
         }
         reasons.push(connections(best, run));
+        reasons.extend(pooler(candidates));
         Self {
             host: Some(best.host.clone()),
             paradigm: Some(best.paradigm.clone()),
             answer: format!(
-                "{}: {} ({}), {} a month.",
+                "{}: {}, {} a month.",
                 capital(&best.paradigm),
                 best.title,
-                best.host,
                 dollars(run.cost.month)
             ),
             reasons,
@@ -121,11 +121,11 @@ fn fault(candidate: &Candidate, goals: &Goals) -> Option<String> {
     let outcome = &run.outcome;
     let refused = outcome.refused_share();
     if refused > goals.refused {
+        let many = run.most_instances;
+        let process = if many == 1 { "process" } else { "processes" };
         let because = match &run.bounded {
-            Some(reason) => {
-                format!("the database bounds it to {} processes ({reason})", run.most_instances)
-            }
-            None => format!("at most {} processes", outcome.peak_instances),
+            Some(_) => format!("the database has connections for {many} {process}"),
+            None => format!("{many} {process} at most, and what the queues hold"),
         };
         return Some(format!("turns away {} of the requests: {because}", percent(refused)));
     }
@@ -140,17 +140,23 @@ fn fault(candidate: &Candidate, goals: &Goals) -> Option<String> {
 }
 
 fn reasons_for_none(candidates: &[Candidate]) -> Vec<String> {
-    let bounded =
-        candidates.iter().filter_map(|c| c.result.as_ref().ok()?.bounded.as_ref()).count();
-    let mut reasons = Vec::new();
-    if bounded > 0 {
-        reasons.push(format!(
-            "The database's connections bound {bounded} of {} hosts: a pooler in front of it (--pooler) or a larger \
-             --max-connections changes that.",
-            candidates.len()
-        ));
-    }
-    reasons
+    pooler(candidates).into_iter().collect()
+}
+
+/// What the database's limit does to the choice.
+fn pooler(candidates: &[Candidate]) -> Option<String> {
+    let bounded = candidates.iter().filter(|candidate| {
+        let bound = |run: &Run| run.bounded.is_some() && run.outcome.refused_share() > 0.001;
+        candidate.result.as_ref().is_ok_and(bound)
+    });
+    let names = bounded.map(|candidate| candidate.host.as_str()).collect::<Vec<_>>();
+    (!names.is_empty()).then(|| {
+        format!(
+            "The database's connections keep {} from what the traffic asks for; a pooler before it (--pooler) or more \
+             --max-connections may change the answer.",
+            names.join(", ")
+        )
+    })
 }
 
 fn shape(statistics: &Statistics) -> String {
@@ -173,14 +179,22 @@ fn why(best: &Candidate, run: &Run, statistics: &Statistics) -> String {
     let busy = statistics.mean * outcome.latency.mean;
     if best.is_serverless() {
         let cold = outcome.cold_starts as f64 / outcome.requests.max(1) as f64;
-        return format!(
-            "{} requests are inside at once on average, so that a process kept for them would idle {} of its time; \
-             paid by the request, idling costs nothing. {} of the requests ({}) wait for a start.",
-            count(busy),
-            percent((1.0 - busy).max(0.0)),
-            count(outcome.cold_starts as f64),
-            percent(cold),
-        );
+        let because = if busy < 1.0 {
+            format!(
+                "{} requests are inside at once on average, so that a process kept for them would idle {} of its \
+                 time; paid by the request, idling costs nothing.",
+                count(busy),
+                percent(1.0 - busy)
+            )
+        } else {
+            format!(
+                "{} requests are inside at once on average, and environments follow a rise at once, where instances \
+                 take their time to start.",
+                count(busy)
+            )
+        };
+        let (many, share) = (count(outcome.cold_starts as f64), percent(cold));
+        return format!("{because} {many} of the requests ({share}) wait for a start.");
     }
     format!(
         "{} instances on average ({} at most) answer many requests each, {} of them at once; what is paid does not grow \
@@ -194,7 +208,7 @@ fn why(best: &Candidate, run: &Run, statistics: &Statistics) -> String {
 fn connections(best: &Candidate, run: &Run) -> String {
     let bounded = match &run.bounded {
         Some(_) => format!(
-            "; the database allows {} processes, which are not more than it can do with here",
+            "; the database has connections for {} processes, which is enough here",
             run.most_instances
         ),
         None => String::new(),

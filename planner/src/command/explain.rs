@@ -32,7 +32,8 @@ pub(crate) struct Explain {
 
 impl Explain {
     pub(crate) fn run(self, out: &mut impl Write) -> Result<ExitCode, Failure> {
-        if !(1.0..=10.0).contains(&self.overlap) || !(self.cores > 0.0 && self.cores <= 4096.0) {
+        let cores = self.cores > 0.0 && self.cores <= 4096.0;
+        if !cores || !(1.0..=10.0).contains(&self.overlap) {
             return Err(Failure::usage("--overlap is from 1 to 10, --cores above 0"));
         }
         let paradigm = if self.serverless { Paradigm::Serverless } else { Paradigm::LongRunning };

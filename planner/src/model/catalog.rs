@@ -93,6 +93,8 @@ struct Entry {
     name: String,
     title: String,
     short: String,
+    #[serde(default)]
+    note: String,
     kind: String,
     sizes: Option<Vec<Size>>,
     balancing: Option<Balancing>,
@@ -102,7 +104,7 @@ struct Entry {
 }
 
 impl Entry {
-    fn host(self) -> Result<Host, String> {
+    fn host(mut self) -> Result<Host, String> {
         for (name, price) in &self.prices {
             if price.valid_on.is_none() {
                 return Err(format!(
@@ -120,8 +122,13 @@ impl Entry {
                 return Err(format!("parameter {name} must be 0 or more"));
             }
         }
-        let parameters = Value::Table(self.parameters);
-        let model = match (self.kind.as_str(), self.sizes, self.balancing, self.scaling) {
+        let parameters = Value::Table(std::mem::take(&mut self.parameters));
+        let model = match (
+            self.kind.as_str(),
+            self.sizes.take(),
+            self.balancing.take(),
+            self.scaling.take(),
+        ) {
             ("fleet", Some(sizes), Some(balancing), Some(scaling)) if !sizes.is_empty() => {
                 let parameters = parameters.try_into().map_err(|error| error.to_string())?;
                 Model::Fleet(Fleet { sizes, balancing, scaling, parameters })
@@ -142,9 +149,8 @@ impl Entry {
             ("functions", ..) => return Err("functions have no sizes, balancing or scaling".into()),
             (other, ..) => return Err(format!("kind must be fleet or functions, found {other}")),
         };
-        let Self { name, title, short, prices, .. } =
-            Self { parameters: Table::new(), sizes: None, balancing: None, scaling: None, ..self };
-        Ok(Host { name, title, short, model, prices })
+        let Self { name, title, short, note, prices, .. } = self;
+        Ok(Host { name, title, short, note, model, prices })
     }
 }
 

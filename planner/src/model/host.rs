@@ -16,6 +16,8 @@ pub struct Host {
     pub title: String,
     /// A name that fits a column.
     pub short: String,
+    /// What a reader should know besides the figures.
+    pub note: String,
     /// How it runs processes.
     pub model: Model,
     /// What it costs, by what each price is for.
@@ -23,6 +25,7 @@ pub struct Host {
 }
 
 /// How a host runs processes.
+#[expect(clippy::large_enum_variant, reason = "there is one for each host, and hosts are few")]
 #[derive(Clone, Debug)]
 pub enum Model {
     /// Instances that answer many requests at once, started and stopped by a scaler.
@@ -76,6 +79,7 @@ pub enum Balancing {
 }
 
 /// When instances are added and removed.
+#[expect(clippy::large_enum_variant, reason = "there is one for each host, and hosts are few")]
 #[derive(Clone, Debug, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Scaling {

@@ -166,8 +166,12 @@ fn details(comparison: &Comparison) -> String {
         let bounded = run.bounded.as_ref().map_or(String::new(), |reason| {
             format!("<p><small>Core refuses more: {}</small></p>", escape(reason))
         });
+        let note = match candidate.note.as_str() {
+            "" => String::new(),
+            note => format!("<p><small>{}</small></p>", escape(note)),
+        };
         text.push_str(&format!(
-            "<details><summary>{}: {} a month</summary><ul>{}</ul><p>{} with {} GB each, at most {} of them: {}.</p>{bounded}</details>",
+            "<details><summary>{}: {} a month</summary><ul>{}</ul><p>{} with {} GB each, at most {} of them: {}.</p>{bounded}{note}</details>",
             escape(&candidate.title),
             dollars(run.cost.month),
             lines.collect::<String>(),

@@ -63,6 +63,8 @@ pub struct Setup<'a> {
     pub deployment: Deployment,
     /// Instances that always run.
     pub least: usize,
+    /// Instances at the start: what the first interval asks for, since no deployment begins with its trace.
+    pub first: usize,
     pub(crate) options: &'a Options,
 }
 
@@ -78,18 +80,19 @@ impl<'a> Setup<'a> {
         options: &'a Options,
     ) -> Result<Self, Infeasible> {
         let size = size(host, workload)?;
-        let (least, wished, overlap) = match &host.model {
+        let (least, first, wished, overlap) = match &host.model {
             Model::Fleet(fleet) => wished(fleet, size, workload, traffic, options),
             Model::Functions(functions) => {
                 let most = functions.parameters.max_environments.value as usize;
-                (0, options.max_instances.unwrap_or(most).clamp(1, most), 1.0)
+                (0, 0, options.max_instances.unwrap_or(most).clamp(1, most), 1.0)
             }
         };
         let deployment =
             connections::deploy(host.paradigm(), size.cores, wished, overlap, &workload.database)
                 .map_err(|error| Infeasible(error.to_string()))?;
         let least = least.min(deployment.instances);
-        Ok(Self { host, workload, traffic, size, deployment, least, options })
+        let first = first.clamp(least, deployment.instances);
+        Ok(Self { host, workload, traffic, size, deployment, least, first, options })
     }
 
     pub(crate) fn plan(&self) -> &Plan {
@@ -198,32 +201,37 @@ fn size(host: &Host, workload: &Workload) -> Result<Size, Infeasible> {
     }
 }
 
-/// Instances that always run, that core shall plan for, and the overlap of a deploy.
+/// Instances that always run, that run at first, that core shall plan for; and the overlap of a deploy.
 fn wished(
     fleet: &Fleet,
     size: Size,
     workload: &Workload,
     traffic: &Traffic,
     options: &Options,
-) -> (usize, usize, f64) {
+) -> (usize, usize, usize, f64) {
     let parameters = &fleet.parameters;
     let most = parameters.max_instances.value as usize;
     let most = options.max_instances.unwrap_or(most).clamp(1, most);
-    let target = fleet.scaling.utilisation();
-    let busy = traffic.peak() * workload.service.mean();
-    let by_use = busy * workload.processor_share / (size.cores * target);
-    let places = parameters
-        .concurrency_per_core
-        .as_ref()
-        .map_or(0.0, |per_core| busy / (per_core.value * size.cores * target));
     let least = (parameters.min_instances.value as usize).min(most);
-    let needed = (by_use.max(places).ceil() as usize).clamp(least.max(1), most);
+    let target = fleet.scaling.utilisation();
+    let needed = |rate: f64| {
+        let busy = rate * workload.service.mean();
+        let by_use = busy * workload.processor_share / (size.cores * target);
+        let places = parameters
+            .concurrency_per_core
+            .as_ref()
+            .map_or(0.0, |per_core| busy / (per_core.value * size.cores * target));
+        (by_use.max(places).ceil() as usize).clamp(least, most)
+    };
+    let first = traffic.counts().first().copied().unwrap_or(0) as f64;
+    let first = needed(first / traffic.interval().as_secs_f64());
+    let peak = needed(traffic.peak()).max(1);
     let overlap = parameters.overlap.value;
     match fleet.scaling {
-        Scaling::Fixed { .. } => (needed, needed, overlap),
+        Scaling::Fixed { .. } => (peak, peak, peak, overlap),
         // Room for half as much again, and for one to be replaced.
         Scaling::Utilisation { .. } | Scaling::Requests { .. } => {
-            (least, (needed + needed.div_ceil(2)).max(least + 1).min(most), overlap)
+            (least, first, (peak + peak.div_ceil(2)).max(least + 1).min(most), overlap)
         }
     }
 }

@@ -63,7 +63,7 @@ impl Axis {
             .filter(|power| power.rem_euclid(step) == 0)
             .map(|p| 10_f64.powi(p))
             .collect::<Vec<_>>();
-        if values.len() < 3 {
+        if last - first < 2 {
             let fine = (first - 1..=last).flat_map(|p| [1.0, 2.0, 5.0].map(|f| f * 10_f64.powi(p)));
             values = fine.filter(|v| (self.low..=self.high).contains(v)).collect();
         }

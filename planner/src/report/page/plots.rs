@@ -126,8 +126,8 @@ fn latency(plotted: &[Plotted<'_>], span: f64) -> Chart {
     let mut lines = Vec::new();
     for (index, plotted) in plotted.iter().enumerate() {
         let dashed = if index > 0 { " dashed" } else { "" };
-        let values: [(&str, fn(&Point) -> f64); 2] = [(" thin", |p| p.p50), ("", |p| p.p99)];
-        for (thin, value) in values {
+        for thin in [" thin", ""] {
+            let value = |point: &Point| if thin.is_empty() { point.p99 } else { point.p50 };
             let points = course(&plotted.run.outcome.course, span, value);
             // A stretch without a request has no latency.
             let points = points.into_iter().map(|point| point.filter(|(_, y)| *y > 0.0)).collect();

@@ -8,7 +8,7 @@ use crate::workload::Workload;
 
 pub(crate) fn sources(catalog: &Catalog, comparison: &Comparison, workload: &Workload) -> String {
     let shown = catalog.hosts().iter().filter(|host| comparison.candidate(&host.name).is_some());
-    let prices = shown.flat_map(|host| prices(host)).collect::<String>();
+    let prices = shown.flat_map(prices).collect::<String>();
     let database = &workload.database;
     format!(
         "<section><h2>What was assumed</h2><p>A request takes {} on average on a free processor ({} of it with a database \

@@ -10,7 +10,7 @@ use crate::simulation::nodes::Starts;
 use crate::simulation::recorder::Recorder;
 use crate::simulation::run::{Deploys, Parts, Setup};
 use crate::simulation::scaler::{Scaler, Seen};
-use crate::theory::{Waiting, most_busy};
+use crate::theory::{Waiting, billed_share, most_busy};
 
 /// The share of its capacity up to which a station counts as settled; beyond it, what comes piles up.
 const SETTLED: f64 = 0.995;
@@ -24,14 +24,15 @@ pub(crate) fn fleet(setup: &Setup<'_>, model: &Fleet) -> Recorder {
     let period = Scaler::period(&model.scaling);
     let span = setup.traffic.span();
     let mut due = Nanos::from_seconds(period);
+    let mut mean = Mean::default();
     for (index, stretch) in stretches(setup.traffic, period).enumerate() {
         while run.starting.front().is_some_and(|at| *at <= stretch.at) {
             run.starting.pop_front();
             run.ready += 1;
         }
-        let seen = run.pass(stretch);
+        mean.add(run.pass(stretch), stretch.length);
         if stretch.at >= due {
-            run.scale(stretch.at, seen);
+            run.scale(stretch.at, mean.take(&run));
             due = stretch.at.after(period);
         }
         if index % 16_384 == 0 {
@@ -39,6 +40,33 @@ pub(crate) fn fleet(setup: &Setup<'_>, model: &Fleet) -> Recorder {
         }
     }
     run.recorder
+}
+
+/// What was seen since the last decision, averaged over its time.
+#[derive(Debug, Default)]
+struct Mean {
+    busy_cores: f64,
+    in_flight: f64,
+    length: f64,
+}
+
+impl Mean {
+    fn add(&mut self, (busy_cores, in_flight): (f64, f64), length: f64) {
+        self.busy_cores += busy_cores * length;
+        self.in_flight += in_flight * length;
+        self.length += length;
+    }
+
+    fn take(&mut self, run: &Run<'_>) -> Seen {
+        let Self { busy_cores, in_flight, length } = std::mem::take(self);
+        Seen {
+            ready: run.ready,
+            all: run.ready + run.starting.len(),
+            busy_cores: busy_cores / length,
+            in_flight: in_flight / length,
+            pending: 0,
+        }
+    }
 }
 
 struct Run<'a> {
@@ -54,6 +82,8 @@ struct Run<'a> {
     places: f64,
     /// Requests that have piled up before the processors.
     pile: f64,
+    /// Instances before which it has.
+    holders: f64,
     /// Connections used lately by a few instances: now, and in the stretch before.
     used: [[u64; 2]; FOLLOWED],
     turned: Nanos,
@@ -68,19 +98,20 @@ impl<'a> Run<'a> {
             parameters.concurrency_per_core.as_ref().map(|c| (c.value * cores).max(1.0) as usize);
         let (least, most) = (setup.least, setup.deployment.instances);
         let mut starts = Starts::new(parameters, cores, setup.workload.start);
-        starts.begin(least);
+        starts.begin(setup.first);
         Self {
             setup,
             model,
             parts: setup.parts(),
             random: Random::new(setup.options.seed ^ 0x666c_6565_7400),
             recorder: Recorder::new(setup.traffic.span(), cores, setup.size.memory_gb),
-            ready: least,
+            ready: setup.first,
             starting: VecDeque::new(),
             starts,
             scaler: Scaler::new(&model.scaling, cores, places, least, most),
             places: places.map_or(f64::INFINITY, |many| many as f64),
             pile: 0.0,
+            holders: 1.0,
             used: [[0, 0]; FOLLOWED],
             turned: Nanos(0),
             deploys: Deploys::new(
@@ -91,7 +122,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn pass(&mut self, stretch: Stretch) -> Seen {
+    /// Gives the processors and the requests that were busy on average.
+    fn pass(&mut self, stretch: Stretch) -> (f64, f64) {
         let Stretch { at, length, requests, rate } = stretch;
         let mut rest = requests;
         if self.ready == 0 && requests > 0 {
@@ -102,33 +134,38 @@ impl<'a> Run<'a> {
         let processor = self.parts.processor * service;
         let without_queue = service * self.parts.whole();
         let can = self.capacity(processor, without_queue);
+        // What has piled up stays with those it has piled up before: instances that come later take no part of it.
+        if self.pile == 0.0 || rate > can * SETTLED {
+            self.holders = many;
+        }
+        let held = self.holders.min(many) / many;
         let piled = self.pile;
-        self.pile = (self.pile + (rate - can * SETTLED) * length).max(0.0);
+        self.pile = (self.pile + (rate - can * SETTLED) * held * length).max(0.0);
         // What would wait for longer than anybody does is turned away.
-        let bound = self.model.parameters.patience_seconds.value * can;
+        let bound = self.model.parameters.patience_seconds.value * can * held;
         let too_many = (self.pile - bound).max(0.0);
         self.pile -= too_many;
         let (processors, pool, late) = self.waits(rate.min(can), many);
         let refused = ((too_many + late * length).round() as u64).min(rest);
         let served = rest - refused;
         self.recorder.refused(at, refused);
-        let fluid = (piled + self.pile) / 2.0 / can;
+        let patience = self.setup.plan().acquire().as_secs_f64();
+        let fluid = (piled + self.pile) / 2.0 / (can * held);
         for weight in samples(served) {
-            let wait = fluid + draw(processors, &mut self.random) + draw(pool, &mut self.random);
+            let before = if self.random.uniform() < held { fluid } else { 0.0 };
+            let queued = draw(processors, &mut self.random);
+            // A pool that is always full: who is served has waited for nearly as long as anybody may.
+            let borrowed =
+                if late > 0.0 { patience } else { draw(pool, &mut self.random).min(patience) };
+            let wait = before + queued + borrowed;
             let service = self.setup.workload.service.sample(&mut self.random);
             self.recorder.served(at, wait + service * self.parts.whole(), wait, weight);
         }
-        let wait = fluid + processors.overall() + pool.overall();
+        let wait = fluid * held + processors.overall() + pool.overall();
         let in_flight = rate.min(can) * (wait + without_queue);
         self.account(stretch, many, in_flight);
         let cores = self.setup.size.cores / self.parts.servers as f64;
-        Seen {
-            ready: self.ready,
-            all: self.ready + self.starting.len(),
-            busy_cores: rate.min(can) * processor * cores,
-            in_flight,
-            pending: 0,
-        }
+        (rate.min(can) * processor * cores, in_flight)
     }
 
     /// The most requests per second of all instances.
@@ -187,10 +224,6 @@ impl<'a> Run<'a> {
         let patience = self.setup.plan().acquire().as_secs_f64();
         let can = connections as f64 / query.max(1e-12);
         let late = if each > can { (each - can) * many } else { 0.0 };
-        if late > 0.0 {
-            // A queue that is always full: who is served has waited for as long as anybody may.
-            pool = Waiting { chance: 1.0, mean: patience };
-        }
         pool.mean = pool.mean.min(patience);
         (processors, pool, late)
     }
@@ -202,11 +235,8 @@ impl<'a> Run<'a> {
         self.recorder.usage.instance_seconds += all * factor * length;
         self.recorder.usage.node_seconds += self.starts.nodes() as f64 * length;
         self.recorder.instances(at, (all * factor).ceil() as u64);
-        // An instance is active while it has a request: the busy share of M/G/∞, and half a step more per stretch of it.
         let step = self.model.parameters.active_step_seconds.as_ref().map_or(0.0, |s| s.value);
-        let each = in_flight / many;
-        let begun = rate / many * (-each).exp();
-        let active = (1.0 - (-each).exp() + begun * step / 2.0).min(1.0);
+        let active = billed_share(rate / many, in_flight / rate.max(1e-12), step);
         if self.ready > 0 || stretch.requests > 0 {
             self.recorder.usage.active_seconds += active * many * length;
         }

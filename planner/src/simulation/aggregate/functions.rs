@@ -31,6 +31,7 @@ pub(crate) fn functions(setup: &Setup<'_>, parameters: &FunctionParameters) -> R
         most,
         rate: parameters.requests_per_environment_second.value * most as f64,
         burst: parameters.burst_environments.value / parameters.burst_seconds.value,
+        before: 0.0,
     };
     let mut kept = Kept::new(parameters.keep_warm_seconds.value);
     let mut deployed = 0;
@@ -77,6 +78,8 @@ struct Limits {
     most: usize,
     rate: f64,
     burst: f64,
+    /// Requests per second of the stretch before.
+    before: f64,
 }
 
 /// What a stretch asks for.
@@ -87,6 +90,12 @@ struct Demand {
 
 impl Limits {
     fn demand(&mut self, stretch: Stretch, live: u64, uniform: f64) -> Demand {
+        let demand = self.demanded(stretch, live, uniform);
+        self.before = stretch.rate;
+        demand
+    }
+
+    fn demanded(&self, stretch: Stretch, live: u64, uniform: f64) -> Demand {
         let Stretch { length, requests, rate, .. } = stretch;
         if requests == 0 {
             return Demand { busy: 0, refused: 0 };
@@ -95,7 +104,9 @@ impl Limits {
         // Requests beyond what lives need a start each, and hold their environment for so much longer.
         let surplus = (rate - live as f64 / self.whole).max(0.0) * self.cold;
         let mut busy = most_busy(rate, self.whole, length, uniform).max(1) + surplus as u64;
-        busy = busy.min(requests + load.ceil() as u64);
+        // No more than come, and than are left from before.
+        let left = (self.before * self.whole).ceil() as u64;
+        busy = busy.min(requests + left);
         let most = self.most as u64;
         let mut refused = (1.0 - self.rate / rate).max(0.0);
         if busy > most {

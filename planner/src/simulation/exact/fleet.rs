@@ -159,8 +159,8 @@ impl<'a> Run<'a> {
             counted: Nanos(0),
             turned: Nanos(0),
         };
-        run.starts.begin(least);
-        for _ in 0..least {
+        run.starts.begin(setup.first);
+        for _ in 0..setup.first {
             let index = run.add();
             run.begin(Nanos(0), index);
         }
@@ -218,8 +218,9 @@ impl<'a> Run<'a> {
     fn give(&mut self, now: Nanos, index: usize, mut request: Request) {
         request.waited += now.since(request.queued);
         let instance = &mut self.instances[index];
-        if instance.in_flight == 0 {
-            instance.active_since = now;
+        // A request that comes within a step that is billed already goes on with it.
+        if instance.in_flight == 0 && now.since(instance.active_since) >= instance.billed {
+            (instance.active_since, instance.billed) = (now, 0.0);
         }
         instance.in_flight += 1;
         if let Some(request) = instance.processors.enter(now, request) {
@@ -302,7 +303,8 @@ impl<'a> Run<'a> {
             let active = now.since(instance.active_since);
             let step = self.model.parameters.active_step_seconds.as_ref().map_or(0.0, |s| s.value);
             let paid = if step > 0.0 { (active / step).ceil() * step } else { active };
-            self.recorder.usage.active_seconds += paid;
+            self.recorder.usage.active_seconds += paid - instance.billed;
+            instance.billed = paid;
             if !instance.ready {
                 self.remove(now, index);
             }

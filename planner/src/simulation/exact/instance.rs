@@ -70,7 +70,9 @@ pub(crate) struct Instance {
     pub(crate) processors: Station,
     pub(crate) pool: Station,
     pub(crate) in_flight: usize,
+    /// When the time began that is billed as one, and how much of it has been billed, in seconds.
     pub(crate) active_since: Nanos,
+    pub(crate) billed: f64,
     /// Open connections, and the most that were used lately: now, and in the stretch before.
     pub(crate) open: usize,
     pub(crate) used: [usize; 2],
@@ -84,6 +86,7 @@ impl Instance {
             pool: Station::new(pool),
             in_flight: 0,
             active_since: Nanos(0),
+            billed: 0.0,
             open: 0,
             used: [0, 0],
         }

@@ -1,0 +1,60 @@
+//! The aggregate mode against the exact one.
+
+use anyhost_core::Paradigm;
+use anyhost_planner::cost::Cost;
+use anyhost_planner::model::Catalog;
+use anyhost_planner::simulation::{Mode, Options};
+use anyhost_planner::traffic::Pattern;
+use anyhost_planner::workload::Workload;
+
+use crate::run;
+
+#[test]
+fn both_modes_find_the_same() {
+    let catalog = Catalog::built_in();
+    for pattern in [
+        "steady:mean=20,days=0.25",
+        "daily:mean=8,days=1",
+        "spikes:mean=1,peak=60,every=2h,length=5m,days=1",
+        "growth:mean=2,factor=10,days=1",
+    ] {
+        let traffic = pattern.parse::<Pattern>().expect("a pattern").traffic(2);
+        for host in catalog.hosts() {
+            let [exact, aggregate] = [u64::MAX, 0].map(|exact_up_to| {
+                let options = Options { exact_up_to, ..Options::default() };
+                run(host, &Workload::default(), &traffic, &options)
+            });
+            assert_eq!((exact.mode, aggregate.mode), (Mode::Exact, Mode::Aggregate));
+            assert_eq!(exact.requests, aggregate.requests);
+            let near = |what: &str, exact: f64, aggregate: f64, share: f64, least: f64| {
+                let error = (aggregate - exact).abs();
+                let name = &host.name;
+                assert!(
+                    error <= exact * share + least,
+                    "{pattern} on {name}: {what} {aggregate} in aggregate, {exact} exactly"
+                );
+            };
+            let cost = |usage| Cost::of(host, usage).month;
+            near("cost", cost(&exact.usage), cost(&aggregate.usage), 0.06, 0.02);
+            // In an overload waits depend on when exactly instances come: there only the size is the same.
+            if exact.refused_share() > 0.001 || exact.latency.p99 > 1.0 {
+                near("mean", exact.latency.mean, aggregate.latency.mean, 0.5, 0.0);
+                near("p99", exact.latency.p99, aggregate.latency.p99, 0.6, 0.0);
+            } else {
+                near("p50", exact.latency.p50, aggregate.latency.p50, 0.15, 0.0);
+                near("p99", exact.latency.p99, aggregate.latency.p99, 0.2, 0.0);
+            }
+            let peaks = |what, exact: u64, aggregate: u64, share| {
+                near(what, exact as f64, aggregate as f64, share, 2.0);
+            };
+            peaks("peak instances", exact.peak_instances, aggregate.peak_instances, 0.2);
+            // In aggregate all instances of a fleet have their busiest moment together: that errs on the high side.
+            if host.paradigm() == Paradigm::LongRunning {
+                assert!(aggregate.peak_connections + 3 >= exact.peak_connections, "{pattern}");
+            }
+            peaks("peak connections", exact.peak_connections, aggregate.peak_connections, 0.4);
+            near("cold starts", exact.cold_starts as f64, aggregate.cold_starts as f64, 0.3, 20.0);
+            near("refused", exact.refused as f64, aggregate.refused as f64, 0.3, 20.0);
+        }
+    }
+}
