@@ -227,7 +227,7 @@ fn flips(curves: &Curves, statistics: &Statistics) -> Vec<String> {
             factor => format!("{} of this load", percent(factor)),
         };
         format!(
-            "At {} requests a second on average ({} a month, {now}) the cheapest changes from {} to {}, at {} a month.",
+            "By price alone, at {} requests a second on average ({} a month, {now}) the cheapest changes from {} to {}, at {} a month.",
             rate(flip.load),
             count(flip.requests),
             flip.below,

@@ -185,7 +185,7 @@ fn costs(comparison: &Comparison, plotted: &[Plotted<'_>]) -> String {
         marks,
     };
     format!(
-        "<figure><figcaption><b>Cost over load</b> <span>a month, over requests a second on average, for this shape; dots are \
+        "<figure><figcaption><b>Cost over load</b> <span>a month, over requests a second on average, for this shape, by price alone: without queues and the database's limit; dots are \
          break-even points, the upright line is this load</span></figcaption><p class=\"legend\">{legend}</p>{}</figure>",
         chart.for_page()
     )
