@@ -233,14 +233,18 @@ impl<DB: Driver> Pool<DB> {
         }
         // Looked at before and after: a permit that comes free while this attempt counts as begun would be
         // seen by nobody else.
-        while self.budget.available_permits() > 0
-            && self.connector.may_start(self.waiting.load(Ordering::SeqCst))
-        {
+        while self.budget.available_permits() > 0 && self.connector.may_start(self.unserved()) {
             match Arc::clone(&self.budget).try_acquire_owned() {
                 Ok(permit) => self.connector.start(self, permit),
                 Err(_) => self.connector.did_not_start(),
             }
         }
+    }
+
+    /// How many wait for whom no connection lies ready: one that has been added or returned a moment ago may
+    /// not have been picked up yet.
+    fn unserved(&self) -> usize {
+        self.waiting.load(Ordering::SeqCst).saturating_sub(self.idle.status().available)
     }
 
     /// Puts a new connection among the idle ones.
