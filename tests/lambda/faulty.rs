@@ -1,5 +1,7 @@
 //! An App on Lambda that fails as its settings and its requests tell it.
 
+#![expect(clippy::print_stdout, reason = "what it says is what a test waits for")]
+
 use std::convert::Infallible;
 use std::process::ExitCode;
 use std::time::Duration;
