@@ -19,13 +19,14 @@ use anyhost_tests::fleet::Instance;
 fn slow_clients_by_the_thousand_keep_nobody_from_being_served() {
     let program = Path::new("/usr/bin/slowhttptest");
     assert!(program.exists(), "{} is missing: apt-get install slowhttptest", program.display());
-    let instance = Instance::start("echo-paas", &[]);
+    // Patience longer than the load takes on the slowest machine: the attack must outlast it.
+    let instance = Instance::start("echo-paas", &[("HEADER_TIMEOUT", "300s")]);
     let url = format!("http://127.0.0.1:{}/", instance.port);
     let idle = memory(&instance);
     let folder = tempfile::TempDir::new().expect("a folder for temporary files");
-    // Header lines every second for 12 seconds, all connections within the first two.
+    // A header line every ten seconds until it is stopped, all connections within the first two.
     let arguments =
-        ["-H", "-c", "2000", "-r", "1000", "-i", "1", "-l", "12", "-t", "GET", "-u", &url];
+        ["-H", "-c", "2000", "-r", "1000", "-i", "10", "-l", "300", "-t", "GET", "-u", &url];
     let slow = Process::start(program, &arguments, folder.path(), &[("TERM", "dumb")]);
     eventually("2,000 connections are open", || (sockets(&instance) >= 2000).then_some(()));
     let clients = Clients {
