@@ -20,6 +20,15 @@ impl Function {
         Self::start(&binary("echo-lambda"), RuntimeApi::start(), settings)
     }
 
+    /// Starts notes on a database of this URL, whose schema it brings up to date first.
+    pub(crate) fn notes(url: &str) -> Self {
+        let program = binary("notes-lambda");
+        let settings = [("DATABASE_URL", url)];
+        let migrated = Process::start(&program, &["migrate"], std::path::Path::new("/"), &settings);
+        assert!(migrated.wait_for_exit(PATIENCE).success(), "{}", migrated.log().text());
+        Self::start(&program, RuntimeApi::start(), &settings)
+    }
+
     /// Starts the App that fails as it is told.
     pub(crate) fn faulty(settings: &[(&str, &str)]) -> Self {
         Self::faulty_on(RuntimeApi::start(), settings)

@@ -6,3 +6,4 @@ mod function;
 mod init;
 mod invoke;
 mod streaming;
+mod thaw;
