@@ -58,7 +58,8 @@ impl Database {
         self.postmaster().map_or(0.0, process::cpu_of_children)
     }
 
-    /// How many processes serve connections now; a handful more look after the server itself.
+    /// How many processes of the server are there for clients now: those that are being turned away too, which
+    /// is why there may be more than `max_connections`.
     #[must_use]
     pub fn connections(&self) -> usize {
         let all = self.postmaster().map(process::children).unwrap_or_default();

@@ -71,7 +71,12 @@ fn along(
     for &point in points {
         let turns = measure(point)?;
         let [our, their] = turns.each_ref().map(|turn| turn.done as f64 / turn.seconds);
-        say(&format!("{id}: {point} {x}: {our:.0}/s, sqlx::Pool {their:.0}/s; {}", who(&turns[0])));
+        say(&format!(
+            "{id}: {point} {x}: {our:.0}/s, sqlx::Pool {their:.0}/s; {} and {} failed; {}",
+            turns[0].failed,
+            turns[1].failed,
+            who(&turns[0])
+        ));
         ours.push((point as f64, our));
         theirs.push((point as f64, their));
     }

@@ -75,7 +75,7 @@ fn bursts(runtime: &Runtime, effort: Effort) -> Result<Vec<Curve>, String> {
             let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
             let lost = size as u64 - count(&burst.served);
             say(&format!(
-                "storm: {size} environments, {name}: {} served, {lost} not, at most {most} connections, {seconds:.1} s",
+                "storm: {size} environments, {name}: {} served, {lost} not, at most {most} processes of the server, {seconds:.1} s",
                 count(&burst.served)
             ));
             let x = size as f64;
@@ -102,12 +102,17 @@ fn bursts(runtime: &Runtime, effort: Effort) -> Result<Vec<Curve>, String> {
             "% of them",
             failed,
         ),
-        curve("storm-connections", "The same: connections at once, at most", "connections", open),
+        curve(
+            "storm-connections",
+            "The same: processes of the server at once, at most, those that turn a client away among them",
+            "processes",
+            open,
+        ),
         curve("storm-time", "The same: until the last one had ended", "ms", took),
     ])
 }
 
-/// Starts so many environments at once and waits for their ends; the most connections there were.
+/// Starts so many environments at once and waits for their ends; the most processes of the server there were.
 fn burst_of(
     runtime: &Runtime,
     side: Side,
