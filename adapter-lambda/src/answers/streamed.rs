@@ -8,7 +8,6 @@ use anyhost_core::Body;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use http::header::SET_COOKIE;
 use http::response::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::Frame;
@@ -50,10 +49,6 @@ impl Streamed {
         prelude.extend_from_slice(response.status.as_str().as_bytes());
         // A prelude has the members of a Function URL's answer, whoever reads it.
         headers::push(&mut prelude, &response.headers, &Shape::FUNCTION_URL);
-        if !response.headers.contains_key(SET_COOKIE) {
-            // AWS's own runtimes never leave it out, and readers have come to rely on that.
-            prelude.extend_from_slice(b",\"cookies\":[]");
-        }
         prelude.push(b'}');
         Self {
             prelude: Some(prelude.into()),
