@@ -25,6 +25,9 @@ pub(crate) static CANCELLED: Mutex<Vec<String>> = Mutex::new(Vec::new());
 /// How often `stop` was called.
 pub(crate) static STOPPED: AtomicUsize = AtomicUsize::new(0);
 
+/// How often work that outlasts its response has ended.
+pub(crate) static OUTLASTED: AtomicUsize = AtomicUsize::new(0);
+
 /// The App; its first path segment says what it does.
 #[derive(Debug)]
 pub(crate) struct Subject;
@@ -63,6 +66,16 @@ impl App for Subject {
                 tokio::time::sleep(Duration::from_millis(number.unwrap_or(300))).await;
                 unanswered.0.clear();
                 Ok(Response::new(Body::from("slow")))
+            }
+            // Answers at once and goes on working for so many milliseconds.
+            "outlast" => {
+                let work = Duration::from_millis(number.unwrap_or(300));
+                let context = Context::of(&request).expect("every request has a context");
+                context.wait_until(async move {
+                    tokio::time::sleep(work).await;
+                    OUTLASTED.fetch_add(1, Ordering::SeqCst);
+                });
+                Ok(Response::new(Body::from("at once")))
             }
             // Says how many bytes came.
             "count" => {

@@ -1,7 +1,9 @@
 //! From actix's request to the App's.
 
 use actix_http::{Payload, header as old};
-use anyhost_core::{Body, BodyError, Context, Error, Request, is_hop_by_hop, strip_hop_by_hop};
+use anyhost_core::{
+    Body, BodyError, Context, Error, Life, Request, is_hop_by_hop, strip_hop_by_hop,
+};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use http::header::{CONNECTION, CONTENT_LENGTH, HeaderName, HeaderValue};
@@ -24,7 +26,11 @@ fn bad(why: &'static str) -> Error {
 ///
 /// # Errors
 /// What the client is told where no App shall see its request; the connection ends with it.
-pub(super) fn translate(from: &actix_http::Request, conn: &Conn) -> Result<Request, Error> {
+pub(super) fn translate(
+    from: &actix_http::Request,
+    conn: &Conn,
+    life: &Life,
+) -> Result<Request, Error> {
     let method = method(from.method())?;
     if method == Method::CONNECT {
         return Err(Error::new(StatusCode::NOT_IMPLEMENTED, "this is no proxy"));
@@ -52,6 +58,7 @@ pub(super) fn translate(from: &actix_http::Request, conn: &Conn) -> Result<Reque
         .filter(|value| is_trace_parent(value))
         .map(str::to_owned);
     let context = Context::new(Context::fresh_id())
+        .with_life(life.clone())
         .with_client_ip(conn.peer)
         .with_scheme(conn.scheme)
         .with_host(host)

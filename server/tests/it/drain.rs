@@ -6,13 +6,15 @@ use std::time::Duration;
 use anyhost_core::{Exit, Phase};
 
 use crate::running::Running;
-use crate::subject::STOPPED;
+use crate::subject::{OUTLASTED, STOPPED};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_in_flight_is_finished_and_its_connection_closed() {
     let mut server = Running::with(&[]).await;
     let mut idle = server.connect().await;
     assert_eq!(idle.get("/").await.status, 200);
+    // An answer may arrive a moment before its request counts as finished.
+    server.host.life().idle().await;
     let mut busy = server.connect().await;
     busy.send("GET /slow/300 HTTP/1.1\r\nhost: t\r\n\r\n").await;
     while server.host.life().in_flight() == 0 {
@@ -44,6 +46,17 @@ async fn a_body_that_is_being_sent_is_sent_to_its_end() {
     server.say_stop();
     assert_eq!(client.answer().await.text(), ".....");
     assert_eq!(server.end().await.aborted, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn work_that_outlasts_its_response_ends_before_the_process() {
+    let mut server = Running::with(&[]).await;
+    let mut client = server.connect().await;
+    let ended = OUTLASTED.load(Ordering::SeqCst);
+    assert_eq!(client.get("/outlast/300").await.text(), "at once");
+    server.say_stop();
+    assert_eq!(server.end().await.exit(), Exit::Done);
+    assert_eq!(OUTLASTED.load(Ordering::SeqCst), ended + 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
