@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhost_core::{ConfigError, Settings};
-use anyhost_server::Config;
+use anyhost_server::{Config, Trust};
 
 /// A platform: how it is recognised and what it needs.
 ///
@@ -26,6 +26,9 @@ pub(crate) struct Preset {
     pub(crate) request_timeout: Option<Duration>,
     /// The variables that tell one process from another, the best first.
     pub(crate) instance: &'static [&'static str],
+    /// The headers about the client that the platform's one router sets or overwrites whatever the client
+    /// sends, on platforms that promise it and let nobody past the router.
+    pub(crate) trusted: &'static [&'static str],
 }
 
 impl Preset {
@@ -40,6 +43,7 @@ impl Preset {
         lame_duck: Duration::ZERO,
         request_timeout: None,
         instance: &["HOSTNAME"],
+        trusted: &[],
     };
 
     /// How the server treats requests here, unless the settings say something else.
@@ -47,6 +51,7 @@ impl Preset {
         Config {
             lame_duck: self.lame_duck,
             request_timeout: self.request_timeout,
+            trust: Trust::router(self.trusted)?,
             ..Config::default()
         }
         .with(settings)

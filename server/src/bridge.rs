@@ -60,7 +60,7 @@ pub(crate) fn serve<A: App>(
     if let Err(error) = admit(shared) {
         return Serving::answered(sending.send(shared, turned_away(error), None));
     }
-    let request = match request::translate(&from, &conn, shared.host.life()) {
+    let request = match request::translate(&from, &conn, shared.host.life(), &shared.config.trust) {
         Ok(request) => request,
         Err(error) => {
             let sending = Sending { last: true, ..sending };

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use anyhost_core::{ConfigError, Settings};
 
+use crate::Trust;
+
 /// How the server treats connections and requests.
 ///
 /// An adapter starts from [`Config::default`], puts in what its platform needs and lets the settings of
@@ -35,6 +37,8 @@ pub struct Config {
     /// `MAX_IN_FLIGHT`: requests at once; beyond it the client gets 503 with `Retry-After` at once.
     /// Default none.
     pub max_in_flight: Option<usize>,
+    /// `TRUSTED_PROXIES` and `TRUSTED_HEADERS`: whose word about the client is believed. Default nobody's.
+    pub trust: Trust,
 }
 
 impl Default for Config {
@@ -49,6 +53,7 @@ impl Default for Config {
             workers: None,
             max_connections: 10_000,
             max_in_flight: None,
+            trust: Trust::default(),
         }
     }
 }
@@ -71,6 +76,7 @@ impl Config {
                 .unwrap_or(self.max_connections),
             max_in_flight: at_least_one(settings, "MAX_IN_FLIGHT", usize::MAX)?
                 .or(self.max_in_flight),
+            trust: self.trust.with(settings)?,
         })
     }
 }

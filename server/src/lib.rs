@@ -12,6 +12,7 @@ mod program;
 mod server;
 mod shared;
 mod signals;
+mod trust;
 mod worker;
 
 pub use config::Config;
@@ -21,3 +22,4 @@ pub use logs::{LogFormat, Logs};
 pub use program::{Program, conclude};
 pub use server::Server;
 pub use signals::stop_signal;
+pub use trust::{Networks, Trust};

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::preset::{Preset, has};
 
-/// SIGKILL follows SIGTERM after 10 seconds, which nothing can change.
+/// SIGKILL follows SIGTERM after 10 seconds, which nothing can change. The front end writes the client to
+/// the right of `X-Forwarded-For`; behind a load balancer of Google's that is the balancer.
 pub(super) const PRESET: Preset = Preset {
     name: "cloud_run",
     is: |settings| {
@@ -15,5 +16,6 @@ pub(super) const PRESET: Preset = Preset {
     grace: Duration::from_secs(8),
     // No variable tells instances apart; a random id does.
     instance: &[],
+    trusted: &["x-forwarded-for", "x-forwarded-proto"],
     ..Preset::BASE
 };

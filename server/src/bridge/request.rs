@@ -11,8 +11,9 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, StatusCode, Uri, Version};
 
 use super::upload::Upload;
-use crate::Config;
 use crate::connection::Conn;
+use crate::trust::{Caller, is_host};
+use crate::{Config, Trust};
 
 /// A body that is announced to be at most this long is read before the App is called: it is there in one
 /// piece, nothing is handed over, and no slow client holds an App's resources.
@@ -30,6 +31,7 @@ pub(super) fn translate(
     from: &actix_http::Request,
     conn: &Conn,
     life: &Life,
+    trust: &Trust,
 ) -> Result<Request, Error> {
     let method = method(from.method())?;
     if method == Method::CONNECT {
@@ -38,30 +40,34 @@ pub(super) fn translate(
     let uri = target(from.uri())?;
     let lines = conn.take_lines();
     let mut repeat = conn.repeat.borrow_mut();
-    let (headers, host) = match repeat.recall(lines) {
+    // The host of an absolute target stands above the header's, and no two such targets need be the same.
+    let absolute = from.uri().authority().map(|authority| authority.as_str());
+    let (headers, caller) = match repeat.recall(lines.filter(|_| absolute.is_none())) {
         Some(repeated) => repeated,
         None => {
             let headers = headers(&from.head().headers)?;
-            let host = host(&headers)?;
-            repeat.remember(lines, &headers, host.as_ref());
-            (headers, host)
+            let named = host(&headers)?;
+            let host = absolute.map(str::to_owned).or(named);
+            let seen = Caller { address: conn.peer, scheme: conn.scheme, host };
+            let caller = trust.read(seen, &headers);
+            repeat.remember(lines.filter(|_| absolute.is_none()), &headers, &caller);
+            (headers, caller)
         }
-    };
-    // The host of an absolute target stands above the header's.
-    let host = match from.uri().authority() {
-        Some(authority) => Some(authority.as_str().to_owned()),
-        None => host,
     };
     let trace_parent = headers
         .get("traceparent")
         .and_then(|value| value.to_str().ok())
         .filter(|value| is_trace_parent(value))
         .map(str::to_owned);
-    let context = Context::new(Context::fresh_id())
+    let id = match trust.request_id(conn.peer, &headers) {
+        Some(id) => id.to_owned(),
+        None => Context::fresh_id(),
+    };
+    let context = Context::new(id)
         .with_life(life.clone())
-        .with_client_ip(conn.peer)
-        .with_scheme(conn.scheme)
-        .with_host(host)
+        .with_client_ip(caller.address)
+        .with_scheme(caller.scheme)
+        .with_host(caller.host)
         .with_trace_parent(trace_parent);
     let mut request = Request::new(Body::empty());
     *request.method_mut() = method;
@@ -134,23 +140,6 @@ fn host(headers: &HeaderMap) -> Result<Option<String>, Error> {
         Some(Ok(host)) if is_host(host) => Ok(Some(host.to_owned())),
         Some(_) => Err(bad("the Host header is not a host")),
     }
-}
-
-/// `uri-host [ ":" port ]` of RFC 9110 §7.2, less the characters that no host has and attacks do.
-fn is_host(text: &str) -> bool {
-    let (name, port) = match text.rfind(':') {
-        Some(colon) if !text[colon..].contains(']') => (&text[..colon], &text[colon + 1..]),
-        _ => (text, ""),
-    };
-    let port_is_number = port.bytes().all(|byte| byte.is_ascii_digit());
-    let name_is_host = match name.strip_prefix('[') {
-        Some(literal) => literal.strip_suffix(']').is_some_and(|inside| {
-            !inside.is_empty()
-                && inside.bytes().all(|b| b.is_ascii_alphanumeric() || b":.-_~%".contains(&b))
-        }),
-        None => name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=".contains(&b)),
-    };
-    port_is_number && name_is_host
 }
 
 /// A `traceparent` that W3C Trace Context accepts; any other is as good as none.

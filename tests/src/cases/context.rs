@@ -29,6 +29,8 @@ fn a_forged_forwarding_header_is_not_believed(door) {
         .header("X-Forwarded-Proto", "gopher")
         .header("Forwarded", "for=198.51.100.66;proto=gopher;host=evil.example")
         .header("X-Real-IP", "198.51.100.66")
+        .header("Fly-Client-IP", "198.51.100.66")
+        .header("CF-Connecting-IP", "198.51.100.66")
         .header("X-Forwarded-Host", "evil.example");
     let seen = seen(door, &request);
     let facts = door.facts();

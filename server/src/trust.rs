@@ -1,0 +1,253 @@
+//! Who is calling: whose word about the client is believed, and which of their words.
+
+mod hops;
+mod networks;
+
+use std::net::IpAddr;
+
+use anyhost_core::{ConfigError, Scheme, Setting, Settings};
+use http::{HeaderMap, HeaderName};
+
+use hops::{Hop, address, forwarded, forwarded_for, from_the_right};
+pub use networks::Networks;
+
+/// What is believed where `TRUSTED_PROXIES` says who is and nothing says what of.
+const USUAL: [&str; 3] = ["x-forwarded-for", "x-forwarded-proto", "x-request-id"];
+
+/// Whose word about the client is believed. By default nobody's: the client is who connects.
+///
+/// A header is believed only where somebody said that the proxies set it: most proxies pass on whatever
+/// else the client sent under such names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trust {
+    proxies: Proxies,
+    headers: Vec<Believed>,
+}
+
+/// The proxies between the client and this process.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum Proxies {
+    #[default]
+    Nobody,
+    /// So many, whatever their addresses: nobody else reaches this process.
+    Hops(u8),
+    /// Whoever is in these networks.
+    Networks(Networks),
+}
+
+/// A header that is believed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Believed {
+    /// `X-Forwarded-For`, each proxy adding who it was asked by.
+    For,
+    /// `X-Forwarded-Proto`.
+    Proto,
+    /// `X-Forwarded-Host`.
+    Host,
+    /// `Forwarded` of RFC 7239: all three.
+    Forwarded,
+    /// One that holds the client's address alone, such as `Fly-Client-IP`.
+    Address(HeaderName),
+    /// One that names the request, such as `X-Request-Id`.
+    RequestId(HeaderName),
+}
+
+/// Who a request comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Caller {
+    pub(crate) address: Option<IpAddr>,
+    pub(crate) scheme: Scheme,
+    pub(crate) host: Option<String>,
+}
+
+impl Trust {
+    /// Trust in the one router before this process, as a platform promises it, and in these headers, which
+    /// that router sets or overwrites whatever a client sends. Without headers nobody is trusted.
+    ///
+    /// # Errors
+    /// [`ConfigError`] where a header says nothing about a client.
+    pub fn router(headers: &[&str]) -> Result<Self, ConfigError> {
+        let proxies = if headers.is_empty() { Proxies::Nobody } else { Proxies::Hops(1) };
+        Ok(Self { proxies, headers: believed(&headers.join(","))? })
+    }
+
+    /// The trust with what the settings say put over it: `TRUSTED_PROXIES`, their number or their
+    /// networks, and `TRUSTED_HEADERS`, which of their headers are believed.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the variable that is wrong.
+    pub fn with(self, settings: &Settings) -> Result<Self, ConfigError> {
+        let proxies = settings.get("TRUSTED_PROXIES")?.unwrap_or(self.proxies);
+        let headers = match settings.text("TRUSTED_HEADERS") {
+            Some(text) => believed(text)?,
+            None if self.headers.is_empty() => believed(&USUAL.join(","))?,
+            None => self.headers,
+        };
+        Ok(Self { proxies, headers })
+    }
+
+    /// Whether the peer's word is believed.
+    pub(crate) fn believes(&self, peer: Option<IpAddr>) -> bool {
+        match &self.proxies {
+            Proxies::Nobody => false,
+            Proxies::Hops(_) => true,
+            Proxies::Networks(networks) => networks.contain(peer),
+        }
+    }
+
+    /// Puts what a trusted peer's headers say over what the connection says.
+    pub(crate) fn read(&self, mut seen: Caller, headers: &HeaderMap) -> Caller {
+        let peer = seen.address;
+        if !self.believes(peer) {
+            return seen;
+        }
+        let has = |header: &Believed| self.headers.contains(header);
+        let (depth, hop) = if has(&Believed::Forwarded) {
+            self.walk(peer, forwarded(headers))
+        } else if has(&Believed::For) {
+            self.walk(peer, forwarded_for(headers))
+        } else {
+            (1, Hop::default())
+        };
+        let alone = self.headers.iter().find_map(|header| match header {
+            Believed::Address(name) => address(headers.get(name)?.to_str().ok()?.trim()),
+            _ => None,
+        });
+        seen.address = alone.or(hop.address).or(seen.address);
+        // A proxy that overwrites leaves one value; of those that add theirs each has its own.
+        let said = |header: &Believed, name: &str| {
+            let values = has(header).then(|| from_the_right(headers, name).take(depth).last());
+            values.flatten()
+        };
+        let scheme = said(&Believed::Proto, "x-forwarded-proto").or(hop.scheme.as_deref());
+        match scheme {
+            Some(scheme) if scheme.eq_ignore_ascii_case("https") => seen.scheme = Scheme::Https,
+            Some(scheme) if scheme.eq_ignore_ascii_case("http") => seen.scheme = Scheme::Http,
+            _ => {}
+        }
+        let host = said(&Believed::Host, "x-forwarded-host").or(hop.host.as_deref());
+        if let Some(host) = host.filter(|host| !host.is_empty() && is_host(host)) {
+            seen.host = Some(host.to_owned());
+        }
+        seen
+    }
+
+    /// The id that a trusted peer gave a request.
+    pub(crate) fn request_id<'h>(
+        &self,
+        peer: Option<IpAddr>,
+        headers: &'h HeaderMap,
+    ) -> Option<&'h str> {
+        if matches!(self.proxies, Proxies::Nobody) || !self.believes(peer) {
+            return None;
+        }
+        self.headers.iter().find_map(|header| match header {
+            Believed::RequestId(name) => {
+                headers.get(name)?.to_str().ok().filter(|id| is_request_id(id))
+            }
+            _ => None,
+        })
+    }
+
+    /// The hop that is the client, and how many proxies have spoken up to it. It begins at the peer and
+    /// goes on as long as it stands at a proxy that is trusted and has said who asked it: where that one
+    /// said nothing that is an address, the client is as far as could be seen.
+    fn walk(&self, peer: Option<IpAddr>, hops: impl Iterator<Item = Hop>) -> (usize, Hop) {
+        let mut depth = 0;
+        let mut at = Hop { address: peer, ..Hop::default() };
+        for hop in hops {
+            let trusted = match &self.proxies {
+                Proxies::Nobody => false,
+                Proxies::Hops(hops) => depth < usize::from(*hops),
+                Proxies::Networks(networks) => networks.contain(at.address),
+            };
+            if !trusted {
+                break;
+            }
+            depth += 1;
+            let seen = hop.address.is_some();
+            // The scheme and the host may be said although the address is hidden.
+            at = Hop { address: hop.address.or(at.address), ..hop };
+            if !seen {
+                break;
+            }
+        }
+        (depth.max(1), at)
+    }
+}
+
+impl Setting for Proxies {
+    fn expected() -> String {
+        format!("the number of proxies from 0 to 255, or {}", Networks::expected())
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        match text.parse() {
+            Ok(0) => Some(Self::Nobody),
+            Ok(hops) => Some(Self::Hops(hops)),
+            Err(_) => Networks::parse(text).map(Self::Networks),
+        }
+    }
+}
+
+fn believed(text: &str) -> Result<Vec<Believed>, ConfigError> {
+    let wrong = |name: &str| {
+        let known = "x-forwarded-for, x-forwarded-proto, x-forwarded-host, forwarded, or names that \
+                     end in -ip or -request-id";
+        ConfigError::new("TRUSTED_HEADERS", format!("expected {known}, found {name:?}"))
+    };
+    let names = text.split(',').map(|name| name.trim().to_ascii_lowercase());
+    let names = names.filter(|name| !name.is_empty());
+    let headers: Vec<_> = names
+        .map(|name| {
+            Ok(match name.as_str() {
+                "x-forwarded-for" => Believed::For,
+                "x-forwarded-proto" => Believed::Proto,
+                "x-forwarded-host" => Believed::Host,
+                "forwarded" => Believed::Forwarded,
+                _ => {
+                    let header = HeaderName::try_from(&name).map_err(|_| wrong(&name))?;
+                    if name.ends_with("-ip") {
+                        Believed::Address(header)
+                    } else if name.ends_with("-request-id") {
+                        Believed::RequestId(header)
+                    } else {
+                        return Err(wrong(&name));
+                    }
+                }
+            })
+        })
+        .collect::<Result<_, _>>()?;
+    if headers.contains(&Believed::For) && headers.contains(&Believed::Forwarded) {
+        let problem = "x-forwarded-for and forwarded are two words for one thing: name the one that \
+                       the proxies set";
+        return Err(ConfigError::new("TRUSTED_HEADERS", problem));
+    }
+    Ok(headers)
+}
+
+/// `uri-host [ ":" port ]` of RFC 9110 §7.2, less the characters that no host has and attacks do.
+pub(crate) fn is_host(text: &str) -> bool {
+    let (name, port) = match text.rfind(':') {
+        Some(colon) if !text[colon..].contains(']') => (&text[..colon], &text[colon + 1..]),
+        _ => (text, ""),
+    };
+    let port_is_number = port.bytes().all(|byte| byte.is_ascii_digit());
+    let name_is_host = match name.strip_prefix('[') {
+        Some(literal) => literal.strip_suffix(']').is_some_and(|inside| {
+            !inside.is_empty()
+                && inside.bytes().all(|b| b.is_ascii_alphanumeric() || b":.-_~%".contains(&b))
+        }),
+        None => name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=".contains(&b)),
+    };
+    port_is_number && name_is_host
+}
+
+/// What names a request without harm to logs and headers: 1 to 128 letters, digits and `-_.:/+=@`.
+fn is_request_id(text: &str) -> bool {
+    (1..=128).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:/+=@".contains(&b))
+}
+
+#[cfg(test)]
+mod tests;
