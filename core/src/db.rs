@@ -18,6 +18,7 @@ mod session;
 mod settings;
 mod slot;
 mod statement;
+mod stats;
 mod tx;
 
 pub use conn::Conn;
@@ -30,4 +31,5 @@ pub(crate) use held::Held;
 pub use plan::{Inputs, Plan, Statements};
 pub use session::Session;
 pub use settings::{Kind, Pooler, kind};
+pub use stats::{Closed, Metric, Reading, Stats, Times};
 pub use tx::Tx;

@@ -13,6 +13,7 @@ mod passwords;
 mod poolers;
 mod queue;
 mod schema;
+mod stats;
 mod storm;
 mod table;
 mod trouble;

@@ -27,6 +27,11 @@ impl Moment {
         }
     }
 
+    /// The same moment on the clock that only goes forwards.
+    pub(crate) fn instant(&self) -> Instant {
+        self.monotonic
+    }
+
     /// The largest gap since an earlier moment that any clock saw.
     pub(crate) fn since(&self, earlier: &Self) -> Duration {
         let monotonic = self.monotonic.saturating_duration_since(earlier.monotonic);

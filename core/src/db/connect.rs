@@ -35,6 +35,8 @@ pub(super) struct Connector<DB: Driver> {
     options: Options<DB>,
     credentials: Credentials,
     pooler: Pooler,
+    /// Where the database is, as people may read it.
+    place: String,
     /// The runtime that drives every connection: the one that lives as long as the process. A connection
     /// opened on a worker's own runtime would end with the worker, and wait whenever it is busy.
     home: Handle,
@@ -46,11 +48,17 @@ pub(super) struct Connector<DB: Driver> {
 }
 
 impl<DB: Driver> Connector<DB> {
-    pub(super) fn new(options: Options<DB>, credentials: Credentials, pooler: Pooler) -> Self {
+    pub(super) fn new(
+        options: Options<DB>,
+        credentials: Credentials,
+        pooler: Pooler,
+        place: String,
+    ) -> Self {
         Self {
             options,
             credentials,
             pooler,
+            place,
             home: Handle::current(),
             connecting: AtomicUsize::new(0),
             outage: Mutex::default(),
@@ -195,6 +203,10 @@ impl<DB: Driver> Connector<DB> {
         self.last_outage().filter(Outage::is_final)
     }
 
+    pub(super) fn place(&self) -> &str {
+        &self.place
+    }
+
     pub(super) fn home(&self) -> &Handle {
         &self.home
     }
@@ -205,7 +217,8 @@ impl<DB: Driver> Connector<DB> {
         opened: Opened<DB>,
         permit: OwnedSemaphorePermit,
     ) -> Slot<DB> {
-        let Opened { connection, id, crowded } = opened;
+        let Opened { connection, id, crowded, took } = opened;
+        pool.counts.created(took);
         let now = Moment::now(&pool.epoch);
         let unnamed = pool.plan.statements() == Statements::UnnamedInTransaction;
         // Up to a tenth less, so that connections opened together do not end together.
@@ -231,6 +244,7 @@ impl<DB: Driver> Connector<DB> {
             Some(until) => until.saturating_duration_since(Instant::now()).min(plan.connect()),
             None => plan.connect(),
         };
+        let begun = Instant::now();
         let attempt = async {
             let mut connection = self.connect().await?;
             let admission = DB::admit(&mut connection, self.pooler).await?;
@@ -239,7 +253,12 @@ impl<DB: Driver> Connector<DB> {
         match tokio::time::timeout(patience, attempt).await {
             Ok(Ok((connection, admission))) => {
                 self.admitted(admission)?;
-                Ok(Opened { connection, id: admission.id, crowded: admission.is_crowded() })
+                Ok(Opened {
+                    connection,
+                    id: admission.id,
+                    crowded: admission.is_crowded(),
+                    took: begun.elapsed(),
+                })
             }
             Ok(Err(error)) => Err(Outage::of::<DB>(error)),
             Err(_) => {
@@ -317,6 +336,7 @@ pub(super) struct Opened<DB: Driver> {
     pub(super) connection: DB::Connection,
     pub(super) id: Option<i64>,
     pub(super) crowded: bool,
+    pub(super) took: Duration,
 }
 
 /// Why connecting fails, since when.

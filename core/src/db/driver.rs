@@ -28,6 +28,10 @@ pub trait Driver: Database<Connection: Migrate> + sealed::Sealed {
     #[doc(hidden)]
     const KIND: Kind;
 
+    /// Its name in OpenTelemetry's conventions.
+    #[doc(hidden)]
+    const SYSTEM: &'static str;
+
     /// The connect options for a URL, for connections that this plan uses through this pooler.
     #[doc(hidden)]
     fn options(url: &DatabaseUrl, tuning: &Tuning<'_>) -> Result<Options<Self>, ConfigError>

@@ -15,7 +15,7 @@ use super::held::Held;
 use super::plan::{Inputs, Plan};
 use super::pool::Pool;
 use super::settings::{DatabaseSettings, Kind};
-use super::{Conn, Error, PoolState, Tx};
+use super::{Conn, Error, PoolState, Stats, Tx};
 use crate::{Host, Paradigm};
 
 /// How long opening may take at start on a long-running host; a supervisor starts the process again.
@@ -110,7 +110,8 @@ impl<DB: Driver> Db<DB> {
             settings.password_file.clone().map_or(Credentials::Url, Credentials::File)
         });
         let options = DB::options(&settings.url, &tuning)?;
-        let connector = Connector::<DB>::new(options, credentials, settings.pooler);
+        let connector =
+            Connector::<DB>::new(options, credentials, settings.pooler, settings.url.place());
         let patience = match host.paradigm() {
             Paradigm::LongRunning => START_PATIENCE,
             Paradigm::Serverless => provisional.acquire(),
@@ -189,6 +190,12 @@ impl<DB: Driver> Db<DB> {
         self.0.pool.state()
     }
 
+    /// The connections in numbers: those of this moment, and what has been counted since they were opened.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.0.pool.stats()
+    }
+
     /// Closes every connection: idle ones at once, those in use when they come back, at the latest after
     /// `within`. Whoever waits is refused with [`Error::Closed`].
     pub async fn close(&self, within: Duration) {
@@ -222,6 +229,10 @@ impl<DB: Driver> Held for Db<DB> {
 
     fn rest(&self) {
         self.0.pool.rest();
+    }
+
+    fn stats(&self) -> Stats {
+        self.stats()
     }
 
     fn plan(&self) -> String {

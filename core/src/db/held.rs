@@ -7,13 +7,14 @@ use std::time::Duration;
 use futures_core::future::BoxFuture;
 use futures_util::future::join_all;
 
-use super::Error;
+use super::{Error, Stats};
 
 /// One database that was opened through a host, whatever its driver.
 pub(crate) trait Held: Send + Sync {
     fn ping(&self) -> BoxFuture<'_, Result<(), Error>>;
     fn close(&self, within: Duration) -> BoxFuture<'_, ()>;
     fn rest(&self);
+    fn stats(&self) -> Stats;
     fn plan(&self) -> String;
 }
 
@@ -56,6 +57,23 @@ impl Databases {
     #[must_use]
     pub fn plans(&self) -> Vec<String> {
         self.0.iter().map(|database| database.plan()).collect()
+    }
+
+    /// Each database in numbers, under names that differ.
+    #[must_use]
+    pub fn stats(&self) -> Vec<Stats> {
+        let mut all: Vec<Stats> = Vec::new();
+        for database in &self.0 {
+            let mut stats = database.stats();
+            let name = stats.pool.clone();
+            let mut number = 1;
+            while all.iter().any(|other| other.pool == stats.pool) {
+                number += 1;
+                stats.pool = format!("{name} ({number})");
+            }
+            all.push(stats);
+        }
+        all
     }
 
     pub(crate) fn push(&mut self, database: Arc<dyn Held>) {

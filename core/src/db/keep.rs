@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::clock::Moment;
 use super::driver::Driver;
 use super::pool::Pool;
+use super::stats::Reason;
 
 /// How often the idle connections are looked at.
 const PERIOD: Duration = Duration::from_secs(15);
@@ -46,7 +47,7 @@ async fn look_after<DB: Driver>(pool: &Arc<Pool<DB>>) {
     for (index, lent) in idle.into_iter().enumerate().collect::<Vec<_>>().into_iter().rev() {
         let unused = now.since(&lent.proof);
         if index >= pool.plan.warm() && unused > pool.plan.idle() {
-            pool.give_up(lent);
+            pool.give_up(lent, Reason::Idle);
         } else if pool
             .plan
             .keepalive()

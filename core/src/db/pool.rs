@@ -17,6 +17,7 @@ use super::driver::Driver;
 use super::error::{Error, PoolState};
 use super::plan::Plan;
 use super::slot::{Card, Holder, Slot};
+use super::stats::{Counts, Reason, Stats};
 use crate::{Epoch, Paradigm, deadline};
 
 /// A connection that is lent.
@@ -49,6 +50,7 @@ pub(super) struct Pool<DB: Driver> {
     alarm: AtomicU64,
     closed: AtomicBool,
     cards: Mutex<Vec<Card>>,
+    pub(super) counts: Counts,
 }
 
 impl<DB: Driver> Pool<DB> {
@@ -74,6 +76,7 @@ impl<DB: Driver> Pool<DB> {
             alarm: AtomicU64::new(0),
             closed: AtomicBool::new(false),
             cards: Mutex::default(),
+            counts: Counts::default(),
         }
     }
 
@@ -87,10 +90,12 @@ impl<DB: Driver> Pool<DB> {
         }
         while let Ok(lent) = self.idle.try_get() {
             if self.is_proven(&lent) {
+                self.counts.lay_ready();
                 return Ok(sign_out(lent, place));
             }
             // Boxed, as the wait below: what is rare does not make every borrowing larger.
             if let Some(lent) = Box::pin(self.proven(lent, None)).await {
+                self.counts.lay_ready();
                 return Ok(sign_out(lent, place));
             }
         }
@@ -100,19 +105,30 @@ impl<DB: Driver> Pool<DB> {
 
     /// Takes a connection back, or closes it where it must not be used again.
     pub(super) fn take_back(self: &Arc<Self>, mut lent: Lent<DB>) {
-        lent.card.give_back();
+        let holder = lent.card.give_back();
         if !lent.session.is_clean() || self.is_closed() || std::thread::panicking() {
             let condition = &lent.session.condition;
+            let mut reason = if self.is_closed() { Reason::Drained } else { Reason::Dirty };
             if condition.is_lost() {
+                reason = Reason::Lost;
                 self.alarm.fetch_add(1, Ordering::Release);
             }
             if condition.outdated {
+                reason = Reason::Outdated;
                 self.renew(lent.generation);
             }
-            return self.give_up(lent);
+            if let Some(holder) = holder {
+                self.counts.used(holder.since.elapsed());
+            }
+            return self.give_up(lent, reason);
         }
-        if std::mem::take(&mut lent.session.condition.proven) {
+        let proven = std::mem::take(&mut lent.session.condition.proven);
+        if proven {
             self.stamp(&mut lent);
+        }
+        if let Some(holder) = holder {
+            let now = if proven { lent.proof.instant() } else { Instant::now() };
+            self.counts.used(now.saturating_duration_since(holder.since));
         }
         // Dropping it is what returns it, to whoever waits longest.
         drop(lent);
@@ -120,7 +136,8 @@ impl<DB: Driver> Pool<DB> {
     }
 
     /// Closes a connection for good, and sees to it that those who wait get another.
-    pub(super) fn give_up(self: &Arc<Self>, lent: Lent<DB>) {
+    pub(super) fn give_up(self: &Arc<Self>, lent: Lent<DB>, reason: Reason) {
+        self.counts.closed(reason);
         self.connector.part(self, unmanaged::Object::take(lent));
         self.connect_for_waiting();
     }
@@ -157,9 +174,18 @@ impl<DB: Driver> Pool<DB> {
             && slot.alarm == self.alarm()
     }
 
-    fn is_current(&self, slot: &Slot<DB>, now: &Moment) -> bool {
+    pub(super) fn is_current(&self, slot: &Slot<DB>, now: &Moment) -> bool {
         slot.generation == self.generation.load(Ordering::Acquire)
             && now.since(&slot.born) <= slot.lifetime
+    }
+
+    /// Why a connection that is not current must go.
+    pub(super) fn end_of(&self, slot: &Slot<DB>) -> Reason {
+        if slot.generation == self.generation.load(Ordering::Acquire) {
+            Reason::Lifetime
+        } else {
+            Reason::Outdated
+        }
     }
 
     /// The connection if it is fit for use, which it says itself where nothing else does. Where it is not, it
@@ -173,7 +199,8 @@ impl<DB: Driver> Pool<DB> {
             return Some(lent);
         }
         if !self.is_current(&lent, &Moment::now(&self.epoch)) {
-            self.give_up(lent);
+            let reason = self.end_of(&lent);
+            self.give_up(lent, reason);
             return None;
         }
         let until = until.or_else(deadline::current);
@@ -199,6 +226,7 @@ impl<DB: Driver> Pool<DB> {
         lent: Lent<DB>,
         patience: Duration,
     ) -> Option<Lent<DB>> {
+        self.counts.asked();
         let mut asked = Asked { lent: Some(lent), pool: self };
         let lent = asked.lent.as_mut().expect("it was put there just now");
         let answer = tokio::time::timeout(patience, lent.session.ping()).await;
@@ -215,7 +243,7 @@ impl<DB: Driver> Pool<DB> {
                     self.renew(lent.generation);
                 }
                 lent.session.condition.lose();
-                self.give_up(lent);
+                self.give_up(lent, Reason::Silent);
                 None
             }
         }
@@ -250,7 +278,7 @@ impl<DB: Driver> Pool<DB> {
     /// Puts a new connection among the idle ones.
     pub(super) fn add(&self, slot: Slot<DB>) {
         if self.is_closed() {
-            return;
+            return self.counts.closed(Reason::Drained);
         }
         let mut cards = self.cards.lock().unwrap_or_else(PoisonError::into_inner);
         cards.retain(Card::is_current);
@@ -265,6 +293,7 @@ impl<DB: Driver> Pool<DB> {
     fn clear_if_closed(&self) {
         if self.is_closed() {
             while let Ok(slot) = self.idle.try_remove() {
+                self.counts.closed(Reason::Drained);
                 drop(slot);
             }
         }
@@ -279,7 +308,7 @@ impl<DB: Driver> Pool<DB> {
         let mut kept = Vec::new();
         while let Ok(lent) = self.idle.try_get() {
             if lent.crowded {
-                self.give_up(lent);
+                self.give_up(lent, Reason::Crowded);
             } else {
                 kept.push(lent);
             }
@@ -298,6 +327,7 @@ impl<DB: Driver> Pool<DB> {
         let everything = async {
             let mut farewells = Vec::new();
             while let Ok(slot) = self.idle.try_remove() {
+                self.counts.closed(Reason::Drained);
                 farewells.push(async move {
                     let Slot { session, _permit, .. } = slot;
                     let _ = sqlx::Connection::close(session.connection).await;
@@ -328,6 +358,22 @@ impl<DB: Driver> Pool<DB> {
             last_connect_error: self.connector.last_outage().map(|outage| outage.to_string()),
         }
     }
+
+    /// The pool in numbers.
+    pub(super) fn stats(&self) -> Stats {
+        let PoolState { open, max, in_use, idle, waiting, .. } = self.state();
+        self.counts.read(Stats {
+            pool: self.connector.place().to_owned(),
+            system: DB::SYSTEM,
+            open,
+            idle,
+            in_use,
+            waiting,
+            max,
+            warm: self.plan.warm(),
+            ..Stats::default()
+        })
+    }
 }
 
 fn sign_out<DB: Driver>(lent: Lent<DB>, place: &'static Location<'static>) -> Lent<DB> {
@@ -345,7 +391,7 @@ struct Asked<'p, DB: Driver> {
 impl<DB: Driver> Drop for Asked<'_, DB> {
     fn drop(&mut self) {
         if let Some(lent) = self.lent.take() {
-            self.pool.give_up(lent);
+            self.pool.give_up(lent, Reason::Dirty);
         }
     }
 }

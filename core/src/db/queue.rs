@@ -26,21 +26,29 @@ impl<DB: Driver> Pool<DB> {
         let by_plan = begun + self.plan.acquire();
         let until = deadline::current().map_or(by_plan, |deadline| deadline.min(by_plan));
         if until <= begun {
+            self.counts.timed_out();
             return Err(Error::Deadline { state: self.state() });
         }
         if let Some(error) = self.connector.outage(self.plan.acquire()) {
+            self.counts.refused();
             self.connect_for_waiting();
             return Err(error);
         }
         let most = self.plan.size().saturating_mul(QUEUE_PER_CONNECTION);
         let place = Waiting::enter(self);
         if place.count > most {
+            self.counts.refused();
             return Err(Error::QueueFull { state: self.state() });
         }
         let lent = match self.paradigm {
             Paradigm::LongRunning => self.wait_in_queue(until).await,
             Paradigm::Serverless => self.wait_alone(until).await,
         };
+        match &lent {
+            Ok(_) => self.counts.waited(begun.elapsed()),
+            Err(_) if Instant::now() >= until => self.counts.timed_out(),
+            Err(_) => {}
+        }
         lent.map_err(|outage| match outage {
             Some(outage) => outage.into_error(),
             None if self.is_closed() => Error::Closed,

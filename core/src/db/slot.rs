@@ -52,8 +52,8 @@ impl Card {
         *self.lock() = Some(holder);
     }
 
-    pub(super) fn give_back(&self) {
-        *self.lock() = None;
+    pub(super) fn give_back(&self) -> Option<Holder> {
+        self.lock().take()
     }
 
     pub(super) fn holder(&self) -> Option<Holder> {

@@ -21,6 +21,8 @@ impl sealed::Sealed for MySql {}
 impl Driver for MySql {
     const KIND: Kind = Kind::MySql;
 
+    const SYSTEM: &'static str = "mysql";
+
     /// It does not notice: what it does is ended by [`cancel`](Driver::cancel).
     const NOTICES: Duration = Duration::from_millis(50);
 

@@ -46,6 +46,8 @@ const LOCK_HOLDER: &str = "SELECT format('process %s (%s) from %s, since %s', a.
 impl Driver for Postgres {
     const KIND: Kind = Kind::Postgres;
 
+    const SYSTEM: &'static str = "postgresql";
+
     /// As often as it looks, and the time to end.
     const NOTICES: Duration = Duration::from_millis(LOOKS + 50);
 

@@ -21,6 +21,8 @@ impl sealed::Sealed for Sqlite {}
 impl Driver for Sqlite {
     const KIND: Kind = Kind::Sqlite;
 
+    const SYSTEM: &'static str = "sqlite";
+
     /// Takes the write lock at once: a transaction that reads first and writes later could not get it any
     /// more once another has written, and would fail instead of waiting.
     const BEGIN: Option<&'static str> = Some("BEGIN IMMEDIATE");

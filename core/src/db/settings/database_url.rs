@@ -110,6 +110,19 @@ impl DatabaseUrl {
         self.driver.expose_secret()
     }
 
+    /// Where the database is: `host:port/name`, for SQLite its file. Nothing of it is secret.
+    pub(crate) fn place(&self) -> String {
+        let Ok(url) = Url::parse(self.expose()) else { return String::new() };
+        let path = url.path();
+        let port = match self.kind {
+            Kind::Sqlite => return path.to_owned(),
+            Kind::Postgres => 5432,
+            Kind::MySql => 3306,
+        };
+        let host = url.host_str().unwrap_or("localhost");
+        format!("{host}:{}{path}", url.port().unwrap_or(port))
+    }
+
     /// A complaint about this URL.
     pub(crate) fn wrong(&self, problem: impl Into<String>) -> ConfigError {
         ConfigError::new(self.variable, problem)
