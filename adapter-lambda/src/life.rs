@@ -33,6 +33,7 @@ pub(crate) async fn serve<A: App>(
     let mut signals = Signals::new()?;
     let begun = Instant::now();
     let started = Arc::new(Started::<A>::begin(host.clone()));
+    let mut first = RuntimeApi::new(endpoint.clone());
     let init = async {
         let start = async {
             match configuration.init_budget {
@@ -40,7 +41,7 @@ pub(crate) async fn serve<A: App>(
                 None => Some(started.app().await),
             }
         };
-        tokio::join!(start, register(&endpoint)).0
+        tokio::join!(start, register(&endpoint), first.warm()).0
     };
     let outcome = tokio::select! {
         outcome = init => outcome,
@@ -53,7 +54,7 @@ pub(crate) async fn serve<A: App>(
         Some(Ok(_)) => {}
         Some(Err(failure)) => {
             let failure = Failure::new(failure.exit(), failure);
-            RuntimeApi::new(endpoint).fail_init(&diagnostic(&failure)).await;
+            first.fail_init(&diagnostic(&failure)).await;
             return Err(failure);
         }
         None => tracing::warn!(
@@ -62,8 +63,8 @@ pub(crate) async fn serve<A: App>(
     }
 
     let mut workers = JoinSet::new();
-    for _ in 0..configuration.concurrency {
-        let api = RuntimeApi::new(endpoint.clone());
+    let others = (1..configuration.concurrency).map(|_| RuntimeApi::new(endpoint.clone()));
+    for api in std::iter::once(first).chain(others) {
         workers.spawn(work(host.clone(), configuration.mode, Arc::clone(&started), api));
     }
     let mut ended = Ok(());

@@ -1,9 +1,10 @@
 //! The one call in a program's `main`.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhost_core::{App, Exit, Failure, Host, Paradigm, Settings, Verb, check, migrate};
+use anyhost_core::{App, Exit, Failure, Host, Paradigm, Settings, Verb, check, conclude, migrate};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::environment::{self, Configuration};
@@ -24,30 +25,22 @@ const GRACE: Duration = Duration::from_millis(250);
 #[must_use = "the exit code is to be returned from `main`"]
 pub fn run<A: App>() -> ExitCode {
     let (words, settings) = environment::read();
-    match Verb::parse(words).and_then(|verb| carry_out::<A>(verb, settings)) {
-        Ok(()) => Exit::Done.into(),
-        Err(failure) => {
-            say(&failure);
-            failure.exit().into()
-        }
-    }
+    conclude(Verb::parse(words).and_then(|verb| carry_out::<A>(verb, settings)))
 }
 
-fn carry_out<A: App>(verb: Verb, settings: Settings) -> Result<(), Failure> {
+fn carry_out<A: App>(verb: Verb, settings: Settings) -> Result<Exit, Failure> {
     match verb {
-        Verb::Serve => serve::<A>(settings),
+        Verb::Serve => serve::<A>(settings).map(|()| Exit::Done),
         Verb::Migrate => {
             let (host, _) = prepare(settings)?;
-            in_runtime(&runtime(1)?, migrate::<A>(&host))
+            runtime(1)?.block_on(migrate::<A>(&host)).map(|()| Exit::Done)
         }
         Verb::Check => {
             let (host, _) = prepare(settings)?;
-            let report = in_runtime(&runtime(1)?, check::<A>(&host))?;
-            #[expect(clippy::print_stdout, reason = "this is what the verb is for")]
-            {
-                print!("{report}");
-            }
-            Ok(())
+            let report = runtime(1)?.block_on(check::<A>(&host))?;
+            // A reader that is gone needs no report.
+            let _ = std::io::stdout().write_all(report.as_bytes());
+            Ok(Exit::Done)
         }
     }
 }
@@ -87,13 +80,6 @@ fn prepare(settings: Settings) -> Result<(Host, Configuration), Failure> {
     Ok((host.build()?, configuration))
 }
 
-fn in_runtime<T>(
-    runtime: &Runtime,
-    work: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
-    runtime.block_on(work)
-}
-
 /// One thread where one request runs at a time: more would only cost memory and time at the start.
 fn runtime(concurrency: usize) -> Result<Runtime, Failure> {
     let mut builder = match concurrency {
@@ -104,9 +90,4 @@ fn runtime(concurrency: usize) -> Result<Runtime, Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::new(Exit::Bind, format!("no runtime: {error}")))
-}
-
-#[expect(clippy::print_stderr, reason = "the last word of a process belongs on stderr")]
-fn say(failure: &Failure) {
-    eprintln!("{failure}");
 }

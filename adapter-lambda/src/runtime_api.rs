@@ -69,6 +69,11 @@ impl RuntimeApi {
         Self { connection: Connection::new(endpoint), next }
     }
 
+    /// Opens its connection ahead of the first call.
+    pub(crate) async fn warm(&mut self) {
+        self.connection.warm().await;
+    }
+
     /// Waits for the next invocation, for as long as it takes: the process may be frozen meanwhile.
     ///
     /// # Errors

@@ -7,8 +7,8 @@ mod presets;
 
 use std::process::ExitCode;
 
-use anyhost_core::{App, Exit, Failure, Host, Paradigm, Verb};
-use anyhost_server::{Logs, Program, bind_everywhere, conclude};
+use anyhost_core::{App, Exit, Failure, Host, Paradigm, Verb, conclude};
+use anyhost_server::{Logs, Program, bind_everywhere};
 
 /// The port where `PORT` is not set: what most platforms expect of a container that is told nothing.
 const DEFAULT_PORT: u16 = 8080;

@@ -7,8 +7,8 @@ mod supervisor;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhost_core::{App, Exit, Failure, Host, Paradigm, Verb};
-use anyhost_server::{Config, Logs, Program, conclude};
+use anyhost_core::{App, Exit, Failure, Host, Paradigm, Verb, conclude};
+use anyhost_server::{Config, Logs, Program};
 
 use listen::Addresses;
 

@@ -92,6 +92,7 @@ headlines! {
     "HTTP event of 1 MiB into a request", "event/http/1mib", "lambda_http", Cpu, AtMost 0.5;
     "ALB event of 1 MiB into a request", "event/alb/1mib", "lambda_http", Cpu, AtMost 0.5;
     "from spawn to the first poll", "lambda/first-poll", "lambda_http", Time, AtMost 1.2;
+    "resident memory of a function", "lambda/invocation/http/small", "lambda_http", Memory, AtMost 1.3;
 }
 
 impl Headline {

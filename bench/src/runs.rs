@@ -87,8 +87,8 @@ fn of_lambda(effort: Effort) -> Vec<Contest> {
     let events = sources.map(Event::small).into_iter().chain(sources.map(Event::large));
     let mut contests: Vec<_> = events.map(|event| lambda::conversion(&event, effort)).collect();
     contests.push(lambda::first_poll(effort));
+    contests.push(lambda::invocations(&Event::small(Source::Http), effort));
     if effort != Effort::Quick {
-        contests.push(lambda::invocations(&Event::small(Source::Http), effort));
         contests.push(lambda::invocations(&Event::large(Source::Http), effort));
     }
     contests

@@ -1,6 +1,7 @@
 //! How a process ends: exit codes that tell the phases apart, and the one line that says why.
 
 use std::fmt;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use crate::{ConfigError, Error, db};
@@ -106,3 +107,21 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+/// The exit code of a program, with the one line that explains a failure on stderr.
+///
+/// What was asked for, such as the help, goes to stdout.
+pub fn conclude(outcome: Result<Exit, Failure>) -> ExitCode {
+    match outcome {
+        Ok(exit) => exit.into(),
+        // A reader that is gone needs no word.
+        Err(failure) if failure.exit() == Exit::Done => {
+            let _ = writeln!(std::io::stdout(), "{failure}");
+            Exit::Done.into()
+        }
+        Err(failure) => {
+            let _ = writeln!(std::io::stderr(), "error: {failure}");
+            failure.exit().into()
+        }
+    }
+}

@@ -2,7 +2,7 @@
 
 mod resources;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 pub use resources::Resources;
@@ -20,7 +20,7 @@ pub struct Host(Arc<Known>);
 struct Known {
     paradigm: Paradigm,
     platform: String,
-    resources: Resources,
+    resources: OnceLock<Resources>,
     instance: String,
     grace: Duration,
     concurrency: usize,
@@ -57,10 +57,11 @@ impl Host {
         &self.0.platform
     }
 
-    /// The processors and the memory this process may use.
+    /// The processors and the memory this process may use. Looked up when first asked for: dozens of system
+    /// calls, for which a function that starts has no time.
     #[must_use]
     pub fn resources(&self) -> Resources {
-        self.0.resources
+        *self.0.resources.get_or_init(Resources::detect)
     }
 
     /// The id of this process among its siblings.
@@ -174,7 +175,7 @@ impl HostBuilder {
         Ok(Host(Arc::new(Known {
             paradigm,
             platform,
-            resources: resources.unwrap_or_else(Resources::detect),
+            resources: resources.map_or_else(OnceLock::new, OnceLock::from),
             instance: instance.unwrap_or_else(|| format!("{:08x}", fastrand::u32(..))),
             grace,
             concurrency,

@@ -24,7 +24,7 @@ pub use app::App;
 pub use deadline::{remaining, within};
 pub use epoch::Epoch;
 pub use error::{Error, PROBLEM_JSON};
-pub use exit::{Exit, Failure};
+pub use exit::{Exit, Failure, conclude};
 pub use host::{Host, HostBuilder, Resources};
 pub use http::{
     Body, BodyError, Context, DEFAULT_MAX_BODY, Request, Response, Scheme, is_hop_by_hop,

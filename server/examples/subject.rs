@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use anyhost_core::{
     App, Body, BodyError, Context, Error, Exit, Failure, Host, Paradigm, Request, Response,
-    Settings, async_trait,
+    Settings, async_trait, conclude,
 };
-use anyhost_server::{Config, Listener, Logs, Program, bind_tcp, conclude};
+use anyhost_server::{Config, Listener, Logs, Program, bind_tcp};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use http::header::{CONTENT_LENGTH, HeaderValue, SET_COOKIE};

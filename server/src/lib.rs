@@ -19,7 +19,7 @@ pub use config::Config;
 pub use drain::Drained;
 pub use listen::{Listener, bind_everywhere, bind_tcp, bind_unix};
 pub use logs::{LogFormat, Logs};
-pub use program::{Program, conclude};
+pub use program::Program;
 pub use server::Server;
 pub use signals::stop_signal;
 pub use trust::{Networks, Trust};

@@ -1,7 +1,6 @@
 //! A process that is a server: its verbs, its runtime, its exit code.
 
 use std::io::Write as _;
-use std::process::ExitCode;
 
 use anyhost_core::{App, Exit, Failure, Host, Verb};
 use tokio::runtime::{Builder, Runtime};
@@ -74,19 +73,4 @@ fn runtime() -> Result<Runtime, Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::new(Exit::Bind, format!("cannot start a runtime: {error}")))
-}
-
-/// The exit code of a program, with the one line that explains a failure on stderr.
-pub fn conclude(outcome: Result<Exit, Failure>) -> ExitCode {
-    match outcome {
-        Ok(exit) => exit.into(),
-        Err(failure) if failure.exit() == Exit::Done => {
-            let _ = writeln!(std::io::stdout(), "{failure}");
-            Exit::Done.into()
-        }
-        Err(failure) => {
-            let _ = writeln!(std::io::stderr(), "error: {failure}");
-            failure.exit().into()
-        }
-    }
 }

@@ -44,9 +44,9 @@ async fn polls_that_fail_without_end_end_the_process_after_a_bounded_number() {
         assert_eq!(function.api.requests(Endpoint::Next), POLLS, "{fault:?}");
         assert!(begun.elapsed() >= Duration::from_millis(1_500), "each try waits longer");
         let lines = last_words(&function.process);
-        // The last word, on stderr: a warning has its level before it.
-        let last =
-            |line: &String| line.starts_with("the Lambda Runtime API") && line.contains(words);
+        let last = |line: &String| {
+            line.starts_with("error: the Lambda Runtime API") && line.contains(words)
+        };
         assert_eq!(lines.iter().filter(|line| last(line)).count(), 1, "{lines:?}");
         assert!(!lines.iter().any(|line| line.contains("panicked")), "{lines:?}");
     }

@@ -16,7 +16,7 @@ async fn a_start_that_fails_is_reported_and_ends_the_process() {
     assert_eq!(failed.error_type, "Runtime.StartFailed");
     assert_eq!(failed.message, "the start fails");
     assert_eq!(function.exit(PATIENCE), Some(70));
-    assert_eq!(last_words(&function.process), ["the start fails"]);
+    assert_eq!(last_words(&function.process), ["error: the start fails"]);
     assert_eq!(function.api.requests(Endpoint::Next), 0);
 }
 
@@ -38,7 +38,7 @@ async fn a_wrong_setting_is_reported_and_names_its_variable() {
         assert_eq!(failed.header_type.as_deref(), Some("Runtime.InvalidConfiguration"));
         assert!(failed.message.starts_with(&format!("{variable}: expected ")), "{failed:?}");
         assert_eq!(function.exit(PATIENCE), Some(78));
-        assert_eq!(last_words(&function.process), [failed.message]);
+        assert_eq!(last_words(&function.process), [format!("error: {}", failed.message)]);
     }
 }
 
@@ -69,21 +69,20 @@ fn outside_of_lambda_one_line_says_what_is_missing() {
     ] {
         let process = Process::start(&binary("echo-lambda"), &[], folder.path(), &environment);
         assert_eq!(process.wait_for_exit(PATIENCE).code(), Some(78));
-        assert_eq!(last_words(&process), [line]);
+        assert_eq!(last_words(&process), [format!("error: {line}")]);
     }
 }
 
 #[test]
 fn an_api_that_is_not_there_is_given_up_soon() {
     let folder = TempDir::new().expect("a folder for temporary files");
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = nobody.local_addr().expect("an address").to_string();
-    drop(nobody);
-    let environment = [("AWS_LAMBDA_RUNTIME_API", address.as_str())];
+    // A port that the kernel gives to nobody who asks for any: another test's API cannot be there.
+    let environment = [("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:1")];
     let process = Process::start(&binary("echo-lambda"), &[], folder.path(), &environment);
     assert_eq!(process.wait_for_exit(PATIENCE).code(), Some(69));
     let lines = last_words(&process);
-    let last = |line: &&String| line.starts_with("the Lambda Runtime API cannot be reached: ");
+    let last =
+        |line: &&String| line.starts_with("error: the Lambda Runtime API cannot be reached: ");
     assert_eq!(lines.iter().filter(last).count(), 1, "{lines:?}");
 }
 

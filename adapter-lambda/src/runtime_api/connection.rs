@@ -27,6 +27,14 @@ impl Connection {
         &self.endpoint
     }
 
+    /// Opens the connection before it is used. Where that fails, the first use tries again.
+    pub(super) async fn warm(&mut self) {
+        match self.open().await {
+            Ok(sender) => self.sender = Some(sender),
+            Err(fault) => tracing::debug!("the Runtime API is not there yet: {fault}"),
+        }
+    }
+
     /// Sends a request and waits for the head of its reply. A connection that was closed while nobody used
     /// it is opened again; one that breaks on the way is a fault.
     pub(super) async fn call(
