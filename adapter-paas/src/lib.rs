@@ -28,7 +28,7 @@ fn outcome<A: App>() -> Result<Exit, Failure> {
     let preset = detect::platform(&settings)?;
     let config = preset.config(&settings)?;
     let port = settings.get::<u16>(preset.port)?.unwrap_or(DEFAULT_PORT);
-    let logs = Logs::from_settings(&settings)?;
+    let logs = Logs::from_settings(&settings, preset.logs)?;
     let mut host =
         Host::builder(Paradigm::LongRunning, preset.name).grace(preset.grace(&settings)?);
     if let Some(instance) = preset.instance(&settings) {

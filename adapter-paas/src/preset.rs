@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhost_core::{ConfigError, Settings};
-use anyhost_server::{Config, Trust};
+use anyhost_server::{Config, LogFormat, Trust};
 
 /// A platform: how it is recognised and what it needs.
 ///
@@ -29,6 +29,8 @@ pub(crate) struct Preset {
     /// The headers about the client that the platform's one router sets or overwrites whatever the client
     /// sends, on platforms that promise it and let nobody past the router.
     pub(crate) trusted: &'static [&'static str],
+    /// The log lines that the platform reads.
+    pub(crate) logs: LogFormat,
 }
 
 impl Preset {
@@ -44,6 +46,7 @@ impl Preset {
         request_timeout: None,
         instance: &["HOSTNAME"],
         trusted: &[],
+        logs: LogFormat::Json,
     };
 
     /// How the server treats requests here, unless the settings say something else.

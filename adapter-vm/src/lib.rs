@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhost_core::{App, Exit, Failure, Host, Paradigm, Verb, conclude};
-use anyhost_server::{Config, Logs, Program};
+use anyhost_server::{Config, LogFormat, Logs, Program};
 
 use listen::Addresses;
 
@@ -29,7 +29,7 @@ fn outcome<A: App>() -> Result<Exit, Failure> {
     let settings = environment::settings();
     let config = Config::default().with(&settings)?;
     let addresses = settings.get::<Addresses>("LISTEN")?.unwrap_or_default();
-    let logs = Logs::from_settings(&settings)?;
+    let logs = Logs::from_settings(&settings, LogFormat::Json)?;
     let grace = settings.get("SHUTDOWN_GRACE")?.unwrap_or(GRACE);
     let platform = if supervisor::present(&settings) { "systemd" } else { "vm" };
     let host =

@@ -5,11 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::FutureExt;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, Entry, HeaderName};
 use http::{HeaderValue, Method, StatusCode};
 
 use crate::error::Reported;
 use crate::{App, Body, BodyError, Context, Error, Request, Response, strip_hop_by_hop, within};
+
+/// The name under which a response says which request it answers.
+static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Runs an App for one request and turns whatever comes of it into a response.
 ///
@@ -19,12 +22,22 @@ use crate::{App, Body, BodyError, Context, Error, Request, Response, strip_hop_b
 /// - The response is one that every door can send: a final status, no headers of a single connection, no
 ///   body where the status or the method allows none, a content length that is true.
 ///
-/// The request's [`Context`] gives the id and the deadline; a request without one gets a fresh id.
-pub async fn answer<A: App>(app: &A, max_body: usize, mut request: Request) -> Response {
+/// The request's [`Context`] gives the id and the deadline; a request without one gets a fresh id. The
+/// response names it in `X-Request-Id`, unless the App has done so.
+pub async fn answer<A: App>(app: &A, max_body: usize, request: Request) -> Response {
     let context = match request.extensions().get::<Context>() {
         Some(context) => context.clone(),
         None => Context::new(Context::fresh_id()),
     };
+    context.clone().within(answer_within(app, max_body, request, context)).await
+}
+
+async fn answer_within<A: App>(
+    app: &A,
+    max_body: usize,
+    mut request: Request,
+    context: Context,
+) -> Response {
     let method = request.method().clone();
     let response = if announced(&request).is_some_and(|length| length > max_body as u64) {
         BodyError::too_large(max_body).to_response().render(Some(context.request_id()))
@@ -44,7 +57,7 @@ pub async fn answer<A: App>(app: &A, max_body: usize, mut request: Request) -> R
 /// Answers a request that a door cannot give to an App, for what it is or because its time is up, with
 /// an error instead: the same problem, log line and rules as an App's own error.
 pub fn refuse(method: &Method, context: &Context, error: Error) -> Response {
-    log(context.request_id(), &error);
+    context.within_call(|| log(context.request_id(), &error));
     settle(method, context, error.render(Some(context.request_id())))
 }
 
@@ -149,6 +162,12 @@ fn settle(method: &Method, context: &Context, mut response: Response) -> Respons
     } else if response.body().len().is_some() {
         // The door counts the bytes; a length that disagrees would cut the answer or hang the client.
         response.headers_mut().remove(CONTENT_LENGTH);
+    }
+    response.body_mut().work_for(context);
+    if let Entry::Vacant(vacant) = response.headers_mut().entry(&REQUEST_ID)
+        && let Ok(id) = HeaderValue::from_str(context.request_id())
+    {
+        vacant.insert(id);
     }
     response
 }

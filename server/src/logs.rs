@@ -1,17 +1,32 @@
 //! What the process writes about itself, and how: one line per event on stdout.
 
-use std::io::IsTerminal;
+mod fields;
+mod line;
+
+use std::fs::File;
+use std::io::{self, IsTerminal};
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
 
 use anyhost_core::{ConfigError, Settings};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use line::Line;
 
 /// The shape of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
     /// For a reader at a terminal.
     Text,
-    /// One JSON object a line, for a collector.
+    /// One JSON object a line, with `timestamp`, `level` and `message`.
     Json,
+    /// One JSON object a line, with the `time`, `severity` and trace that Google's Cloud Logging reads.
+    Google,
+    /// Text after a priority such as `<6>`, for systemd's journal.
+    Journald,
 }
 
 /// What is logged and how.
@@ -22,24 +37,32 @@ pub enum LogFormat {
 pub struct Logs {
     format: LogFormat,
     filter: EnvFilter,
+    project: Option<String>,
 }
 
 impl Logs {
     /// The level of `LOG_LEVEL` (default `info`; also directives such as `info,sqlx=debug`) in the format
-    /// of `LOG_FORMAT` (`text` or `json`; default text on a terminal, else JSON).
+    /// of `LOG_FORMAT`: `text`, `json`, `google`, `journald` or `auto`, the default, which is text on a
+    /// terminal, `journald` where stdout is a stream of the journal, and else what the platform reads.
     ///
     /// # Errors
     /// [`ConfigError`] names the variable that is wrong.
-    pub fn from_settings(settings: &Settings) -> Result<Self, ConfigError> {
+    pub fn from_settings(settings: &Settings, platform: LogFormat) -> Result<Self, ConfigError> {
         let format = match settings.text("LOG_FORMAT") {
-            None if std::io::stdout().is_terminal() => LogFormat::Text,
-            None | Some("json") => LogFormat::Json,
+            None | Some("auto") if io::stdout().is_terminal() => LogFormat::Text,
+            None | Some("auto") if to_the_journal(settings) => LogFormat::Journald,
+            None | Some("auto") => platform,
             Some("text") => LogFormat::Text,
+            Some("json") => LogFormat::Json,
+            Some("google") => LogFormat::Google,
+            Some("journald") => LogFormat::Journald,
             Some(other) => {
-                let problem = format!("expected text or json, found {other:?}");
+                let problem =
+                    format!("expected auto, text, json, google or journald, found {other:?}");
                 return Err(ConfigError::new("LOG_FORMAT", problem));
             }
         };
+        let project = settings.text("GOOGLE_CLOUD_PROJECT").map(str::to_owned);
         let level = settings.text("LOG_LEVEL").unwrap_or("info");
         let filter = EnvFilter::builder()
             .parse(format!("actix_http=off,{level}"))
@@ -51,15 +74,22 @@ impl Logs {
                     format!("expected off, error, warn, info, debug or trace, found {level:?}"),
                 )
             })?;
-        Ok(Self { format, filter })
+        Ok(Self { format, filter, project })
     }
 
     /// Begins to log. A process that logs already, a test for instance, goes on as it does.
     pub fn begin(self) {
-        let lines = tracing_subscriber::fmt().with_env_filter(self.filter);
+        let colours = self.format == LogFormat::Text && io::stdout().is_terminal();
+        let lines = Line { format: self.format, project: self.project, colours };
+        let lines = fmt::layer().with_ansi(colours).event_format(lines);
         let begun = match self.format {
-            LogFormat::Text => lines.try_init(),
-            LogFormat::Json => lines.json().flatten_event(true).try_init(),
+            LogFormat::Text | LogFormat::Journald => {
+                tracing_subscriber::registry().with(self.filter).with(lines).try_init()
+            }
+            LogFormat::Json | LogFormat::Google => tracing_subscriber::registry()
+                .with(self.filter)
+                .with(lines.fmt_fields(fmt::format::JsonFields::new()))
+                .try_init(),
         };
         if begun.is_err() {
             tracing::debug!("logging was set up already");
@@ -71,6 +101,20 @@ impl Logs {
             tracing::error!(location, "panic: {}", panic.payload_as_str().unwrap_or("no message"));
         }));
     }
+}
+
+/// Whether stdout is the stream that systemd has connected to the journal: the variable alone may be left
+/// over from another process (systemd.exec(5)).
+fn to_the_journal(settings: &Settings) -> bool {
+    let Some((device, inode)) =
+        settings.text("JOURNAL_STREAM").and_then(|text| text.split_once(':'))
+    else {
+        return false;
+    };
+    let stdout = io::stdout().as_fd().try_clone_to_owned().map(File::from);
+    stdout
+        .and_then(|stdout| stdout.metadata())
+        .is_ok_and(|stdout| device.parse() == Ok(stdout.dev()) && inode.parse() == Ok(stdout.ino()))
 }
 
 /// tracing takes any word for a target: `LOG_LEVEL=verbose` would silence everything but that target.
@@ -90,11 +134,12 @@ mod tests {
     fn a_level_that_is_none_is_refused() {
         for wrong in ["verbose", "info,loud", "="] {
             let settings = Settings::from_pairs([("LOG_LEVEL", wrong)]);
-            let error = Logs::from_settings(&settings).expect_err(wrong);
+            let error = Logs::from_settings(&settings, LogFormat::Json).expect_err(wrong);
             assert_eq!(error.variable(), "LOG_LEVEL");
         }
         for right in ["debug", "INFO", "info,sqlx=debug"] {
-            Logs::from_settings(&Settings::from_pairs([("LOG_LEVEL", right)])).expect(right);
+            let settings = Settings::from_pairs([("LOG_LEVEL", right)]);
+            Logs::from_settings(&settings, LogFormat::Json).expect(right);
         }
     }
 }

@@ -46,7 +46,7 @@ impl App for Faulty {
                 Response::new(Body::from(left.unwrap_or_else(|| "unknown".into())))
             }
             "/trace" => {
-                let trace = context.trace_parent().unwrap_or_default().to_owned();
+                let trace = context.trace_parent().to_owned();
                 Response::new(Body::from(trace))
             }
             "/event" => Response::new(Body::from(context.event().unwrap_or_default().to_owned())),

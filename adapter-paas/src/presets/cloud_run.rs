@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use anyhost_server::LogFormat;
+
 use crate::preset::{Preset, has};
 
 /// SIGKILL follows SIGTERM after 10 seconds, which nothing can change. The front end writes the client to
@@ -17,5 +19,6 @@ pub(super) const PRESET: Preset = Preset {
     // No variable tells instances apart; a random id does.
     instance: &[],
     trusted: &["x-forwarded-for", "x-forwarded-proto"],
+    logs: LogFormat::Google,
     ..Preset::BASE
 };

@@ -7,7 +7,7 @@ use anyhost_core::db::Db;
 use anyhost_core::{
     App, Body, Error, Host, Paradigm, Request, Response, Settings, Verb, async_trait, call_service,
 };
-use anyhost_server::{Config, Logs, Program, bind_tcp};
+use anyhost_server::{Config, LogFormat, Logs, Program, bind_tcp};
 use axum::Router;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use sqlx::Postgres;
@@ -55,7 +55,8 @@ pub(super) fn serve(database: Option<&str>) -> Result<(), String> {
     let level = [("LOG_LEVEL", "error"), ("LOG_FORMAT", "json")];
     let settings = level.into_iter().chain(database.map(|url| ("DATABASE_URL", url)));
     let settings = Settings::from_pairs(settings);
-    let logs = Logs::from_settings(&settings).map_err(|error| error.to_string())?;
+    let logs =
+        Logs::from_settings(&settings, LogFormat::Json).map_err(|error| error.to_string())?;
     let host = Host::builder(Paradigm::LongRunning, "bench")
         .grace(Duration::from_secs(1))
         .settings(settings)

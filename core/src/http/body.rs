@@ -43,7 +43,8 @@ enum Kind {
     #[default]
     Empty,
     Whole(Bytes),
-    Stream(BoxBody),
+    /// With the request that it answers, once that is known.
+    Stream(BoxBody, Option<crate::Context>),
 }
 
 impl Body {
@@ -68,7 +69,7 @@ impl Body {
             return own.take().unwrap_or_default();
         }
         match body {
-            Some(body) => Self(Kind::Stream(Box::pin(body.map_err(BodyError::other)))),
+            Some(body) => Self(Kind::Stream(Box::pin(body.map_err(BodyError::other)), None)),
             None => Self::empty(),
         }
     }
@@ -80,7 +81,7 @@ impl Body {
         T: Into<Bytes> + 'static,
         E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
     {
-        Self(Kind::Stream(Box::pin(Chunks(Box::pin(stream)))))
+        Self(Kind::Stream(Box::pin(Chunks(Box::pin(stream))), None))
     }
 
     /// The whole body.
@@ -91,7 +92,7 @@ impl Body {
         match self.0 {
             Kind::Empty => Ok(Bytes::new()),
             Kind::Whole(bytes) => Ok(bytes),
-            Kind::Stream(stream) => Ok(stream.collect().await?.to_bytes()),
+            Kind::Stream(stream, _) => Ok(stream.collect().await?.to_bytes()),
         }
     }
 
@@ -103,7 +104,7 @@ impl Body {
         match self.0 {
             Kind::Empty => Ok(Bytes::new()),
             Kind::Whole(bytes) => Ok(bytes),
-            Kind::Stream(_) => Err(self),
+            Kind::Stream(..) => Err(self),
         }
     }
 
@@ -119,13 +120,30 @@ impl Body {
         self.len() == Some(0)
     }
 
+    /// The request that this body answers, where it is a stream that an adapter is sending.
+    #[must_use]
+    pub fn context(&self) -> Option<&crate::Context> {
+        match &self.0 {
+            Kind::Stream(_, context) => context.as_ref(),
+            Kind::Empty | Kind::Whole(_) => None,
+        }
+    }
+
+    /// What makes the body works for this request from here on.
+    pub(crate) fn work_for(&mut self, request: &crate::Context) {
+        if let Kind::Stream(_, context) = &mut self.0 {
+            *context = Some(request.clone());
+        }
+    }
+
     /// The body with a limit: reading beyond it fails with [`BodyError`] and raises the flag, so that
     /// the host answers 413 whatever the App makes of the error.
     #[must_use]
     pub(crate) fn limited(self, limit: usize, exceeded: Arc<AtomicBool>) -> Self {
         match self.0 {
-            Kind::Stream(stream) => {
-                Self(Kind::Stream(Box::pin(Limited { stream, left: limit, limit, exceeded })))
+            Kind::Stream(stream, context) => {
+                let limited = Limited { stream, left: limit, limit, exceeded };
+                Self(Kind::Stream(Box::pin(limited), context))
             }
             whole => Self(whole),
         }
@@ -154,7 +172,10 @@ impl http_body::Body for Body {
                 self.0 = Kind::Empty;
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
-            Kind::Stream(stream) => stream.as_mut().poll_frame(cx),
+            Kind::Stream(stream, None) => stream.as_mut().poll_frame(cx),
+            Kind::Stream(stream, Some(context)) => {
+                context.within_call(|| stream.as_mut().poll_frame(cx))
+            }
         }
     }
 
@@ -162,7 +183,7 @@ impl http_body::Body for Body {
         match &self.0 {
             Kind::Empty => true,
             Kind::Whole(_) => false,
-            Kind::Stream(stream) => stream.is_end_stream(),
+            Kind::Stream(stream, _) => stream.is_end_stream(),
         }
     }
 
@@ -170,7 +191,7 @@ impl http_body::Body for Body {
         match &self.0 {
             Kind::Empty => SizeHint::with_exact(0),
             Kind::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Kind::Stream(stream) => stream.size_hint(),
+            Kind::Stream(stream, _) => stream.size_hint(),
         }
     }
 }
@@ -180,7 +201,7 @@ impl fmt::Debug for Body {
         match &self.0 {
             Kind::Empty => f.write_str("Body::Empty"),
             Kind::Whole(bytes) => write!(f, "Body::Whole({} bytes)", bytes.len()),
-            Kind::Stream(_) => f.write_str("Body::Stream"),
+            Kind::Stream(..) => f.write_str("Body::Stream"),
         }
     }
 }

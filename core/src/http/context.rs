@@ -1,7 +1,7 @@
 //! What a host knows about one request and the wire does not say.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -56,6 +56,8 @@ struct Known {
     host: Option<String>,
     mount: String,
     trace_parent: Option<String>,
+    /// The one that is begun here, where the client brought none and somebody asks.
+    begun: OnceLock<String>,
     event: Option<Bytes>,
     life: Option<Life>,
 }
@@ -72,11 +74,29 @@ impl Context {
         // The formatter of a u128 divides, and this is a part of every request.
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let mut text = [0; 32];
-        for (pair, byte) in text.chunks_exact_mut(2).zip(fastrand::u128(..).to_be_bytes()) {
+        for (pair, byte) in text.chunks_exact_mut(2).zip(fastrand::u128(1..).to_be_bytes()) {
             pair[0] = DIGITS[usize::from(byte >> 4)];
             pair[1] = DIGITS[usize::from(byte & 0xf)];
         }
         String::from_utf8_lossy(&text).into_owned()
+    }
+
+    /// The context of the request that the running code works for: inside [`App::call`](crate::App::call),
+    /// in what it awaits, in the body of its response and in [`wait_until`](Self::wait_until). A task that
+    /// is spawned by other means has none.
+    #[must_use]
+    pub fn current() -> Option<Self> {
+        CURRENT.try_with(Self::clone).ok()
+    }
+
+    /// Runs a future that works for this request: whatever it calls finds it with [`current`](Self::current).
+    pub fn within<F: Future>(self, future: F) -> impl Future<Output = F::Output> {
+        CURRENT.scope(self, future)
+    }
+
+    /// Runs a function that works for this request.
+    pub fn within_call<T>(&self, call: impl FnOnce() -> T) -> T {
+        CURRENT.sync_scope(self.clone(), call)
     }
 
     /// The context of a request.
@@ -128,10 +148,42 @@ impl Context {
         &self.0.mount
     }
 
-    /// The W3C `traceparent` under which this request runs.
+    /// The W3C `traceparent` under which this request runs, for what it asks others: the one that came with
+    /// it, else one that is begun here.
     #[must_use]
-    pub fn trace_parent(&self) -> Option<&str> {
-        self.0.trace_parent.as_deref()
+    pub fn trace_parent(&self) -> &str {
+        match &self.0.trace_parent {
+            Some(parent) => parent,
+            None => self.0.begun.get_or_init(|| {
+                // An id of ours is random enough to be a trace's: then both have one name.
+                let id = self.request_id();
+                let fresh;
+                let trace = if is_trace_id(id) {
+                    id
+                } else {
+                    fresh = Self::fresh_id();
+                    &fresh
+                };
+                // Sampled: it stands in our log lines at least.
+                format!("00-{trace}-{:016x}-01", fastrand::u64(1..))
+            }),
+        }
+    }
+
+    /// The id of the trace that this request is a part of: 32 hexadecimal digits.
+    #[must_use]
+    pub fn trace_id(&self) -> &str {
+        if self.0.trace_parent.is_none() && is_trace_id(self.request_id()) {
+            return self.request_id();
+        }
+        // Whoever sets a trace parent has checked it; one that is none has no id.
+        self.trace_parent().get(3..35).unwrap_or_default()
+    }
+
+    /// Whether the trace began before this request.
+    #[must_use]
+    pub fn continues_trace(&self) -> bool {
+        self.0.trace_parent.is_some()
     }
 
     /// The event as the platform delivered it, as JSON, where the door is one of events.
@@ -151,10 +203,10 @@ impl Context {
     /// Outside of a tokio runtime.
     pub fn wait_until(&self, work: impl Future<Output = ()> + Send + 'static) {
         let accepted = self.0.life.as_ref().map(Life::enter);
-        tokio::spawn(async move {
+        tokio::spawn(self.clone().within(async move {
             work.await;
             drop(accepted);
-        });
+        }));
     }
 
     /// Sets the life of the process, which work that outlasts the response becomes a part of.
@@ -199,7 +251,7 @@ impl Context {
         self
     }
 
-    /// Sets the trace parent.
+    /// Sets the trace parent that came with the request; it must be a valid one.
     #[must_use]
     pub fn with_trace_parent(mut self, trace_parent: Option<String>) -> Self {
         self.known().trace_parent = trace_parent;
@@ -218,9 +270,54 @@ impl Context {
     }
 }
 
+tokio::task_local! {
+    static CURRENT: Context;
+}
+
+fn is_trace_id(text: &str) -> bool {
+    text.len() == 32
+        && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+        && text.bytes().any(|b| b != b'0')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_trace_goes_on_or_begins_here() {
+        let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let goes_on = Context::new("r-1").with_trace_parent(Some(parent.into()));
+        assert_eq!(goes_on.trace_parent(), parent);
+        assert_eq!(goes_on.trace_id(), "4bf92f3577b34da6a3ce929d0e0e4736");
+
+        for id in [Context::fresh_id(), "r-1".into(), "0".repeat(32)] {
+            let begins = Context::new(id.clone());
+            let parent = begins.trace_parent().to_owned();
+            assert_eq!(parent, begins.clone().trace_parent(), "it is one trace");
+            let parts: Vec<&str> = parent.split('-').collect();
+            assert_eq!(parts.iter().map(|part| part.len()).collect::<Vec<_>>(), [2, 32, 16, 2]);
+            assert_eq!(parts[1], begins.trace_id());
+            assert_eq!(parts[1] == id, is_trace_id(&id), "{id}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_current_request_is_known_to_what_works_for_it() {
+        assert!(Context::current().is_none());
+        let context = Context::new("r-1");
+        let id = || Context::current().map(|context| context.request_id().to_owned());
+        let (tell, told) = tokio::sync::oneshot::channel();
+        context
+            .clone()
+            .within(async {
+                assert_eq!(id().as_deref(), Some("r-1"));
+                context.wait_until(async move { tell.send(id()).expect("somebody waits") });
+            })
+            .await;
+        assert_eq!(told.await.expect("told").as_deref(), Some("r-1"));
+        assert!(Context::current().is_none());
+    }
 
     #[tokio::test]
     async fn work_after_the_response_keeps_the_process_busy_until_it_ends() {

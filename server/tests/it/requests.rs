@@ -74,7 +74,7 @@ async fn the_context_says_who_asks_for_what() {
     assert_eq!(
         answer.text().lines().last(),
         Some(
-            r#"ip=Some(127.0.0.1) scheme=http host=Some("abs.example:81") id=32 trace=Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")"#
+            r#"ip=Some(127.0.0.1) scheme=http host=Some("abs.example:81") id=32 trace="00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01""#
         )
     );
 }

@@ -1,7 +1,7 @@
 //! What the host tells the App beside the request.
 
-use crate::cases::{cases, seen};
-use crate::wire::get;
+use crate::cases::{ask, cases, seen};
+use crate::wire::{Seen, get};
 
 cases! { "context";
 
@@ -21,6 +21,18 @@ fn every_request_has_an_id_of_its_own(door) {
     let (first, second) = (seen(door, &get("/x")), seen(door, &get("/x")));
     assert!(!first.request_id.is_empty());
     assert_ne!(first.request_id, second.request_id);
+}
+
+fn a_response_names_its_request(door) {
+    let response = ask(door, &get("/x"));
+    assert_eq!(response.all("x-request-id"), [Seen::of(&response.body).request_id]);
+}
+
+fn a_problem_names_its_request_twice(door) {
+    let response = ask(door, &get("/r/missing"));
+    let named = response.all("x-request-id");
+    assert_eq!(named.len(), 1, "{response:?}");
+    assert_eq!(response.problem(404)["request_id"], named[0].as_str());
 }
 
 fn a_forged_forwarding_header_is_not_believed(door) {
