@@ -35,5 +35,10 @@ fn outcome<A: App>() -> Result<Exit, Failure> {
         host = host.instance(instance);
     }
     let host = host.settings(settings).build()?;
-    Program { host, config, logs }.run::<A>(verb, || bind_everywhere(port), std::future::ready(()))
+    let tls = config.tls.is_some();
+    let bind = || {
+        let bound = bind_everywhere(port)?.into_iter();
+        Ok(bound.map(|listener| if tls { listener.with_tls() } else { listener }).collect())
+    };
+    Program { host, config, logs }.run::<A>(verb, bind, std::future::ready(()))
 }

@@ -13,20 +13,20 @@ pub(crate) struct Addresses(Vec<Address>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Address {
-    Tcp { host: String, port: u16 },
+    Tcp { host: String, port: u16, tls: bool },
     Unix(PathBuf),
 }
 
 /// This machine alone, as long as nobody asks for more: a proxy stands in front.
 impl Default for Addresses {
     fn default() -> Self {
-        Self(vec![Address::Tcp { host: "127.0.0.1".into(), port: 8080 }])
+        Self(vec![Address::Tcp { host: "127.0.0.1".into(), port: 8080, tls: false }])
     }
 }
 
 impl Setting for Addresses {
     fn expected() -> String {
-        "addresses such as 127.0.0.1:8080, [::]:80 or unix:/run/app.sock, separated by commas"
+        "addresses such as 127.0.0.1:8080, tls://[::]:443 or unix:/run/app.sock, separated by commas"
             .into()
     }
 
@@ -40,6 +40,10 @@ impl Address {
         if let Some(path) = text.strip_prefix("unix:") {
             return path.starts_with('/').then(|| Self::Unix(path.into()));
         }
+        let (text, tls) = match text.strip_prefix("tls://") {
+            Some(rest) => (rest, true),
+            None => (text, false),
+        };
         let (host, port) = text.rsplit_once(':')?;
         let port = port.parse().ok()?;
         let host = match host.strip_prefix('[') {
@@ -48,20 +52,24 @@ impl Address {
             None if host.contains(':') => return None,
             None => host,
         };
-        (!host.is_empty()).then(|| Self::Tcp { host: host.into(), port })
+        (!host.is_empty()).then(|| Self::Tcp { host: host.into(), port, tls })
     }
 
     fn bind(&self) -> Result<Vec<Listener>, Failure> {
         match self {
             Self::Unix(path) => Ok(vec![bind_unix(path)?]),
-            Self::Tcp { host, port } => {
+            Self::Tcp { host, port, tls } => {
                 let found: Vec<SocketAddr> = (host.as_str(), *port)
                     .to_socket_addrs()
                     .map_err(|error| {
                         Failure::new(Exit::Bind, format!("cannot listen on {self}: {error}"))
                     })?
                     .collect();
-                found.into_iter().map(bind_tcp).collect()
+                found
+                    .into_iter()
+                    .map(bind_tcp)
+                    .map(|bound| bound.map(|bound| if *tls { bound.with_tls() } else { bound }))
+                    .collect()
             }
         }
     }
@@ -96,8 +104,13 @@ impl fmt::Display for Addresses {
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
-            Self::Tcp { host, port } => write!(f, "{host}:{port}"),
+            Self::Tcp { host, port, tls } => {
+                f.write_str(if *tls { "tls://" } else { "" })?;
+                match host.contains(':') {
+                    true => write!(f, "[{host}]:{port}"),
+                    false => write!(f, "{host}:{port}"),
+                }
+            }
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
@@ -109,10 +122,18 @@ mod tests {
 
     #[test]
     fn addresses_are_what_they_were_written_as() {
-        for text in ["127.0.0.1:8080", "[::1]:80", "localhost:0", "unix:/run/a.sock, [::]:8080"] {
+        for text in [
+            "127.0.0.1:8080",
+            "[::1]:80",
+            "localhost:0",
+            "unix:/run/a.sock, [::]:8080",
+            "tls://[::]:443",
+        ] {
             assert_eq!(Addresses::parse(text).expect(text).to_string(), text);
         }
-        for wrong in ["8080", ":8080", "::1:80", "unix:relative", "a:99999", "a:80,", "[::1:80"] {
+        for wrong in
+            ["8080", ":8080", "::1:80", "unix:relative", "a:99999", "a:80,", "[::1:80", "tls:a:80"]
+        {
             assert_eq!(Addresses::parse(wrong), None, "{wrong}");
         }
     }

@@ -9,7 +9,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::Listener;
-use crate::worker::{Accepted, Workers};
+use crate::listen::Bound;
+use crate::worker::{Accepted, Stream, Workers};
 
 /// How long to wait where the process or the machine has no file descriptor left.
 const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(50);
@@ -21,6 +22,7 @@ pub(crate) async fn accept(
     workers: Arc<Workers>,
     mut stop: watch::Receiver<bool>,
 ) -> io::Result<()> {
+    let tls = listener.speaks_tls();
     let socket = Socket::new(listener)?;
     loop {
         let accepted = tokio::select! {
@@ -33,12 +35,12 @@ pub(crate) async fn accept(
             } => accepted,
         };
         match accepted {
-            Ok(accepted) => workers.give(accepted),
+            Ok(stream) => workers.give(Accepted { stream, tls }),
             Err(error) => pause(&error).await,
         }
     }
-    while let Ok(accepted) = socket.accept_now() {
-        workers.give(accepted);
+    while let Ok(stream) = socket.accept_now() {
+        workers.give(Accepted { stream, tls });
     }
     Ok(())
 }
@@ -51,40 +53,40 @@ enum Socket {
 
 impl Socket {
     fn new(listener: Listener) -> io::Result<Self> {
-        Ok(match listener {
-            Listener::Tcp(socket) => {
+        Ok(match listener.socket {
+            Bound::Tcp(socket) => {
                 socket.set_nonblocking(true)?;
                 Self::Tcp(tokio::net::TcpListener::from_std(socket.try_clone()?)?, socket)
             }
-            Listener::Unix(socket) => {
+            Bound::Unix(socket) => {
                 socket.set_nonblocking(true)?;
                 Self::Unix(tokio::net::UnixListener::from_std(socket.try_clone()?)?, socket)
             }
         })
     }
 
-    async fn accept(&self) -> io::Result<Accepted> {
+    async fn accept(&self) -> io::Result<Stream> {
         match self {
             Self::Tcp(socket, _) => {
                 let (stream, peer) = socket.accept().await?;
-                Ok(Accepted::Tcp(stream.into_std()?, peer))
+                Ok(Stream::Tcp(stream.into_std()?, peer))
             }
-            Self::Unix(socket, _) => Ok(Accepted::Unix(socket.accept().await?.0.into_std()?)),
+            Self::Unix(socket, _) => Ok(Stream::Unix(socket.accept().await?.0.into_std()?)),
         }
     }
 
     /// A connection that waits in the kernel, whether or not the runtime has heard of it.
-    fn accept_now(&self) -> io::Result<Accepted> {
+    fn accept_now(&self) -> io::Result<Stream> {
         match self {
             Self::Tcp(_, socket) => {
                 let (stream, peer) = socket.accept()?;
                 stream.set_nonblocking(true)?;
-                Ok(Accepted::Tcp(stream, peer))
+                Ok(Stream::Tcp(stream, peer))
             }
             Self::Unix(_, socket) => {
                 let (stream, _) = socket.accept()?;
                 stream.set_nonblocking(true)?;
-                Ok(Accepted::Unix(stream))
+                Ok(Stream::Unix(stream))
             }
         }
     }

@@ -1,9 +1,11 @@
 //! From actix's request to the App's and from the App's response to actix's: the only place that knows both.
 
+mod incoming;
 mod outgoing;
 mod repeat;
 mod request;
 mod response;
+mod stream;
 mod upload;
 
 use std::convert::Infallible;
@@ -21,10 +23,12 @@ use http::{Method, StatusCode};
 
 pub(crate) use outgoing::Outgoing;
 pub(crate) use repeat::Repeat;
+pub(crate) use stream::serve as serve_stream;
 
 use crate::connection::Conn;
 use crate::health;
 use crate::shared::{Local, Shared};
+use incoming::Incoming;
 use outgoing::Active;
 use upload::Upload;
 
@@ -48,6 +52,7 @@ pub(crate) fn serve<A: App>(
     let sending = Sending {
         head: from.method() == actix_http::Method::HEAD,
         old: from.version() == actix_http::Version::HTTP_10,
+        offers: from.head().connection_type() == ConnectionType::Upgrade,
         last: false,
         active: Active::begin(&conn, shared.host.life()),
     };
@@ -71,15 +76,23 @@ pub(crate) fn serve<A: App>(
         .iter()
         .any(|name| from.head().headers.contains_key(name));
     Serving::Asking(match from.take_payload() {
-        Payload::None => Box::pin(ask(local, request, None, sending)),
+        Payload::None => Box::pin(async move {
+            let (response, upload) = ask(&local.shared, request, None).await;
+            sending.send(&local.shared, response, upload)
+        }),
         // actix takes all that follows a request to upgrade for its body. Nothing is upgraded here, which
         // a server is free to do; what follows cannot be told from a body, so nothing follows.
-        Payload::H1 { .. } if !framed => {
-            Box::pin(ask(local, request, None, Sending { last: true, ..sending }))
-        }
+        Payload::H1 { .. } if !framed => Box::pin(async move {
+            let (response, upload) = ask(&local.shared, request, None).await;
+            Sending { last: true, ..sending }.send(&local.shared, response, upload)
+        }),
         payload => Box::pin(async move {
-            match request::with_body(request, payload, &local.shared.config).await {
-                Ok((request, upload)) => ask(local, request, upload, sending).await,
+            let body = Incoming::Http1(payload);
+            match incoming::with_body(request, body, &local.shared.config).await {
+                Ok((request, upload)) => {
+                    let (response, upload) = ask(&local.shared, request, upload).await;
+                    sending.send(&local.shared, response, upload)
+                }
                 Err(error) => {
                     let sending = Sending { last: true, ..sending };
                     sending.send(&local.shared, turned_away(error), None)
@@ -133,17 +146,14 @@ fn turned_away(error: Error) -> Response {
     refuse(&Method::GET, &Context::new(Context::fresh_id()), error)
 }
 
-/// Asks the App, and moves the request's body along while it works.
+/// Asks the App, and moves the request's body along while it works; what is left of it comes back.
 async fn ask<A: App>(
-    local: Rc<Local<A>>,
+    shared: &Shared<A>,
     mut request: Request,
     mut upload: Option<Upload>,
-    sending: Sending,
-) -> actix_http::Response<Outgoing> {
-    let shared = &*local.shared;
+) -> (Response, Option<Upload>) {
     let Some(app) = shared.app() else {
-        let error = Error::bare(StatusCode::SERVICE_UNAVAILABLE);
-        return sending.send(shared, turned_away(error), None);
+        return (turned_away(Error::bare(StatusCode::SERVICE_UNAVAILABLE)), None);
     };
     let timeout = shared.config.request_timeout;
     if let Some(timeout) = timeout
@@ -182,8 +192,7 @@ async fn ask<A: App>(
     if let Some(named) = named.filter(|_| logged) {
         named.log(response.status());
     }
-    let upload = upload.filter(|upload| !upload.done());
-    sending.send(shared, response, upload)
+    (response, upload.filter(|upload| !upload.done()))
 }
 
 /// A request by its name, for what is said about it after it was given away.
@@ -221,6 +230,8 @@ impl Named {
 struct Sending {
     head: bool,
     old: bool,
+    /// The client offers to go on with another protocol.
+    offers: bool,
     /// The connection ends with this request.
     last: bool,
     active: Active,
@@ -233,7 +244,7 @@ impl Sending {
         response: Response,
         upload: Option<Upload>,
     ) -> actix_http::Response<Outgoing> {
-        let Self { head, old, last, active } = self;
+        let Self { head, old, offers, last, active } = self;
         if last {
             active.is_last();
         }
@@ -243,6 +254,10 @@ impl Sending {
             // A client of HTTP/1.0 knows no chunks: the end of the connection ends the body.
             response.head_mut().no_chunking(true);
             close |= matches!(response.body().size(), BodySize::Stream);
+        }
+        if offers {
+            // actix would say that it accepts. The client goes on as it began, which is its other choice.
+            response.head_mut().set_connection_type(ConnectionType::KeepAlive);
         }
         if close {
             response.head_mut().set_connection_type(ConnectionType::Close);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhost_core::{ConfigError, Settings};
 
-use crate::Trust;
+use crate::{Tls, Trust};
 
 /// How the server treats connections and requests.
 ///
@@ -39,6 +39,8 @@ pub struct Config {
     pub max_in_flight: Option<usize>,
     /// `TRUSTED_PROXIES` and `TRUSTED_HEADERS`: whose word about the client is believed. Default nobody's.
     pub trust: Trust,
+    /// `TLS_CERTIFICATE` and `TLS_KEY`: what the listeners that speak TLS show. Default none.
+    pub tls: Option<Tls>,
 }
 
 impl Default for Config {
@@ -54,6 +56,7 @@ impl Default for Config {
             max_connections: 10_000,
             max_in_flight: None,
             trust: Trust::default(),
+            tls: None,
         }
     }
 }
@@ -77,6 +80,7 @@ impl Config {
             max_in_flight: at_least_one(settings, "MAX_IN_FLIGHT", usize::MAX)?
                 .or(self.max_in_flight),
             trust: self.trust.with(settings)?,
+            tls: Tls::from_settings(settings)?.or(self.tls),
         })
     }
 }

@@ -1,8 +1,12 @@
 //! One connection from its first byte to its last: who drives it, and what ends it.
 
 mod conn;
+mod frames;
 mod framing;
+pub(crate) mod http2;
 mod io;
+mod open;
+mod transport;
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -13,7 +17,9 @@ use std::time::Instant;
 use tokio::time::Sleep;
 
 pub(crate) use conn::Conn;
-pub(crate) use io::{Io, Transport};
+pub(crate) use io::Io;
+pub(crate) use open::{Opened, open};
+pub(crate) use transport::Transport;
 
 use crate::Config;
 use conn::Verdict;

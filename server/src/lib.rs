@@ -12,6 +12,7 @@ mod program;
 mod server;
 mod shared;
 mod signals;
+mod tls;
 mod trust;
 mod worker;
 
@@ -22,4 +23,5 @@ pub use logs::{LogFormat, Logs};
 pub use program::Program;
 pub use server::Server;
 pub use signals::stop_signal;
+pub use tls::Tls;
 pub use trust::{Networks, Trust};

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
@@ -13,43 +14,94 @@ use socket2::{Domain, Protocol, Socket, Type};
 /// Connections that may wait in the kernel to be accepted; the kernel lowers it to `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
 
-/// A bound socket on which the server accepts connections.
+/// A bound socket on which the server accepts connections, and what is spoken on it.
 #[derive(Debug)]
-pub enum Listener {
-    /// A TCP socket.
+pub struct Listener {
+    pub(crate) socket: Bound,
+    tls: bool,
+}
+
+#[derive(Debug)]
+pub(crate) enum Bound {
     Tcp(TcpListener),
-    /// A Unix socket.
     Unix(UnixListener),
+}
+
+impl Listener {
+    /// A listener that somebody else has bound and handed over, such as systemd: TCP or Unix.
+    ///
+    /// # Errors
+    /// [`Exit::Bind`] where the descriptor is none that accepts connections.
+    pub fn inherited(descriptor: OwnedFd) -> Result<Self, Failure> {
+        let number = descriptor.as_raw_fd();
+        let wrong = |what: &str| {
+            Failure::new(Exit::Bind, format!("cannot listen on descriptor {number}: {what}"))
+        };
+        let socket = Socket::from(descriptor);
+        let listens = socket.is_listener().map_err(|error| wrong(&error.to_string()))?;
+        if !listens || socket.r#type().ok() != Some(Type::STREAM) {
+            return Err(wrong("it is not a listening stream socket"));
+        }
+        match socket.local_addr() {
+            Ok(address) if address.as_socket().is_some() => Ok(TcpListener::from(socket).into()),
+            Ok(address) if address.is_unix() => Ok(UnixListener::from(socket).into()),
+            Ok(_) => Err(wrong("it is neither a TCP nor a Unix socket")),
+            Err(error) => Err(wrong(&error.to_string())),
+        }
+    }
+
+    /// The same socket, on which TLS is spoken with the certificate of [`Config::tls`](crate::Config::tls).
+    #[must_use]
+    pub fn with_tls(mut self) -> Self {
+        self.tls = true;
+        self
+    }
+
+    /// Whether TLS is spoken on it.
+    #[must_use]
+    pub fn speaks_tls(&self) -> bool {
+        self.tls
+    }
+
+    /// The address of a TCP socket.
+    #[must_use]
+    pub fn tcp_address(&self) -> Option<SocketAddr> {
+        match &self.socket {
+            Bound::Tcp(listener) => listener.local_addr().ok(),
+            Bound::Unix(_) => None,
+        }
+    }
 }
 
 impl From<TcpListener> for Listener {
     fn from(listener: TcpListener) -> Self {
-        Self::Tcp(listener)
+        Self { socket: Bound::Tcp(listener), tls: false }
     }
 }
 
 impl From<UnixListener> for Listener {
     fn from(listener: UnixListener) -> Self {
-        Self::Unix(listener)
+        Self { socket: Bound::Unix(listener), tls: false }
     }
 }
 
 /// The address a client would connect to.
 impl fmt::Display for Listener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp(listener) => match listener.local_addr() {
+        match &self.socket {
+            Bound::Tcp(listener) => match listener.local_addr() {
                 Ok(address) => fmt::Display::fmt(&address, f),
                 Err(_) => f.write_str("a TCP socket"),
             },
-            Self::Unix(listener) => match listener.local_addr() {
+            Bound::Unix(listener) => match listener.local_addr() {
                 Ok(address) => match address.as_pathname() {
                     Some(path) => write!(f, "unix:{}", path.display()),
                     None => f.write_str("unix:"),
                 },
                 Err(_) => f.write_str("a Unix socket"),
             },
-        }
+        }?;
+        f.write_str(if self.tls { " with TLS" } else { "" })
     }
 }
 
@@ -58,7 +110,7 @@ impl fmt::Display for Listener {
 /// # Errors
 /// [`Exit::Bind`] names the address and the reason.
 pub fn bind_tcp(address: SocketAddr) -> Result<Listener, Failure> {
-    tcp(address).map(Listener::Tcp).map_err(|error| {
+    tcp(address).map(Listener::from).map_err(|error| {
         Failure::new(Exit::Bind, format!("cannot listen on {address}: {}", reason(&error)))
     })
 }
@@ -70,7 +122,7 @@ pub fn bind_tcp(address: SocketAddr) -> Result<Listener, Failure> {
 pub fn bind_everywhere(port: u16) -> Result<Vec<Listener>, Failure> {
     let (six, four) = (Ipv6Addr::UNSPECIFIED, Ipv4Addr::UNSPECIFIED);
     match tcp((six, port).into()) {
-        Ok(listener) => Ok(vec![Listener::Tcp(listener)]),
+        Ok(listener) => Ok(vec![listener.into()]),
         // A machine without IPv6 has no such socket or no such address.
         Err(error)
             if !matches!(
@@ -102,7 +154,7 @@ fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
 /// # Errors
 /// [`Exit::Bind`] names the path and the reason.
 pub fn bind_unix(path: &Path) -> Result<Listener, Failure> {
-    unix(path).map(Listener::Unix).map_err(|error| {
+    unix(path).map(Listener::from).map_err(|error| {
         Failure::new(
             Exit::Bind,
             format!("cannot listen on unix:{}: {}", path.display(), reason(&error)),
@@ -147,13 +199,40 @@ mod tests {
     #[test]
     fn an_address_in_use_is_named() {
         let first = bind_tcp(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
-        let Listener::Tcp(listener) = &first else { panic!("a TCP listener") };
-        let address = listener.local_addr().expect("bound");
+        let address = first.tcp_address().expect("bound");
         let failure = bind_tcp(address).expect_err("the port is taken");
         assert_eq!(failure.exit(), Exit::Bind);
         assert_eq!(
             failure.to_string(),
             format!("cannot listen on {address}: the address is already in use")
         );
+    }
+
+    #[test]
+    fn an_inherited_descriptor_is_what_it_is() {
+        let tcp = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = tcp.local_addr().expect("bound");
+        let listener = Listener::inherited(tcp.into()).expect("a TCP listener");
+        assert_eq!(listener.tcp_address(), Some(address));
+
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("s");
+        let unix = UnixListener::bind(&path).expect("a free path");
+        let listener = Listener::inherited(unix.into()).expect("a Unix listener");
+        assert_eq!(listener.to_string(), format!("unix:{}", path.display()));
+    }
+
+    #[test]
+    fn an_inherited_descriptor_that_accepts_nothing_is_named() {
+        let connected = UnixStream::pair().expect("a pair").0;
+        let datagrams = std::net::UdpSocket::bind("127.0.0.1:0").expect("a free port");
+        let file = tempfile::tempfile().expect("a file");
+        for descriptor in [OwnedFd::from(connected), datagrams.into(), file.into()] {
+            let number = descriptor.as_raw_fd();
+            let failure = Listener::inherited(descriptor).expect_err("no listener");
+            assert_eq!(failure.exit(), Exit::Bind);
+            let text = failure.to_string();
+            assert!(text.starts_with(&format!("cannot listen on descriptor {number}: ")), "{text}");
+        }
     }
 }

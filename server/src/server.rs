@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use anyhost_core::{App, Exit, Failure, Host, Phase};
+use anyhost_core::{App, ConfigError, Exit, Failure, Host, Phase};
 use futures_util::future::join_all;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use crate::accept::accept;
 use crate::drain::{Drained, drain};
@@ -71,6 +72,12 @@ impl Server {
     /// [`Failure`] where the App does not start or the operating system gives no thread.
     pub async fn run<A: App>(self, stop: impl Future<Output = ()>) -> Result<Drained, Failure> {
         let Self { host, config, listeners } = self;
+        check_tls(&config, &listeners)?;
+        // What runs in it ends with this function.
+        let mut beside = JoinSet::new();
+        if let Some(tls) = config.tls.clone() {
+            beside.spawn(tls.follow());
+        }
         let shared = Arc::new(Shared::<A>::new(host, config));
         let workers = Workers::start(&shared).map_err(|error| {
             Failure::new(Exit::Bind, format!("cannot start a thread to serve connections: {error}"))
@@ -117,4 +124,15 @@ impl Server {
         tracing::info!("draining");
         Ok(drain(&shared, &workers, &closed, accepting).await)
     }
+}
+
+/// # Errors
+/// Where there is a listener for TLS and no certificate, or a certificate that nobody would see.
+fn check_tls(config: &Config, listeners: &[Listener]) -> Result<(), Failure> {
+    let problem = match (&config.tls, listeners.iter().find(|listener| listener.speaks_tls())) {
+        (None, Some(listener)) => format!("is not set, and {listener} needs it"),
+        (Some(_), None) => "is set, and no listener speaks TLS".to_owned(),
+        _ => return Ok(()),
+    };
+    Err(ConfigError::new("TLS_CERTIFICATE", problem).into())
 }

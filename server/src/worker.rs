@@ -16,15 +16,20 @@ use anyhost_core::{App, Scheme};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, watch};
 
-use crate::bridge;
-use crate::connection::{Conn, Io, Transport, drive};
+use crate::connection::{self, Conn, Io, Opened, Transport, drive, http2};
 use crate::shared::{Local, Shared};
+use crate::{Tls, bridge};
 
 /// How long a client may take to notice that a response came before its body was read.
 const LINGER: Duration = Duration::from_secs(2);
 
 /// A connection that nobody serves yet; its socket does not block.
-pub(crate) enum Accepted {
+pub(crate) struct Accepted {
+    pub(crate) stream: Stream,
+    pub(crate) tls: bool,
+}
+
+pub(crate) enum Stream {
     Tcp(std::net::TcpStream, SocketAddr),
     Unix(std::os::unix::net::UnixStream),
 }
@@ -204,27 +209,44 @@ async fn work<A: App>(
         match order {
             Order::Serve(accepted) => {
                 number += 1;
-                let (transport, peer) = match open(accepted) {
+                let Accepted { stream, tls } = accepted;
+                let scheme = if tls { Scheme::Https } else { Scheme::Http };
+                let (transport, peer) = match open(stream) {
                     Ok(opened) => opened,
                     Err(error) => {
                         tracing::debug!("a connection was gone before it was served: {error}");
-                        let conn = Rc::new(Conn::new(None, Scheme::Http));
+                        let conn = Rc::new(Conn::new(None, scheme));
                         drop(Seat::take(&room, number, &conn));
                         continue;
                     }
                 };
-                let conn =
-                    Rc::new(Conn::new(peer.map(|peer| peer.ip().to_canonical()), Scheme::Http));
+                let conn = Rc::new(Conn::new(peer.map(|peer| peer.ip().to_canonical()), scheme));
                 if closing {
                     conn.close();
                 }
                 let seat = Seat::take(&room, number, &conn);
-                let io = Io::new(transport, Rc::clone(&conn));
                 let local = Rc::clone(&local);
                 let http = Rc::clone(&http);
                 tokio::task::spawn_local(async move {
-                    let dispatcher = http.call((io, Protocol::Http1, peer));
-                    drive(dispatcher, conn, &local.shared.config).await;
+                    let config = &local.shared.config;
+                    let acceptor = config.tls.as_ref().filter(|_| tls).map(Tls::acceptor);
+                    let serving = async {
+                        match connection::open(transport, acceptor, &conn).await {
+                            Ok(Opened::Http1(io)) => {
+                                let dispatcher = http.call((io, Protocol::Http1, peer));
+                                dispatcher.await.map_err(|error| error.to_string())
+                            }
+                            Ok(Opened::Http2(io)) => {
+                                let serve = http2::serve(io, |request, respond| {
+                                    let (local, conn) = (Rc::clone(&local), Rc::clone(&conn));
+                                    bridge::serve_stream(local, conn, request, respond)
+                                });
+                                Box::pin(serve).await.map_err(|error| error.to_string())
+                            }
+                            Err(error) => Err(error.to_string()),
+                        }
+                    };
+                    drive(serving, Rc::clone(&conn), config).await;
                     drop(seat);
                 });
             }
@@ -240,16 +262,14 @@ async fn work<A: App>(
 }
 
 /// Registers an accepted socket with the runtime of this worker.
-fn open(accepted: Accepted) -> io::Result<(Transport, Option<SocketAddr>)> {
-    match accepted {
-        Accepted::Tcp(stream, peer) => {
+fn open(stream: Stream) -> io::Result<(Transport, Option<SocketAddr>)> {
+    match stream {
+        Stream::Tcp(stream, peer) => {
             // A response that comes in pieces must not wait for the client's acknowledgements.
             stream.set_nodelay(true)?;
             let stream = tokio::net::TcpStream::from_std(stream)?;
-            Ok((Transport::Tcp(stream), Some(peer)))
+            Ok((stream.into(), Some(peer)))
         }
-        Accepted::Unix(stream) => {
-            Ok((Transport::Unix(tokio::net::UnixStream::from_std(stream)?), None))
-        }
+        Stream::Unix(stream) => Ok((tokio::net::UnixStream::from_std(stream)?.into(), None)),
     }
 }

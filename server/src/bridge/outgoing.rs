@@ -5,8 +5,9 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use actix_http::body::{BodySize, MessageBody};
-use anyhost_core::{Body, BodyError, Life};
+use anyhost_core::{Body, BodyError, InFlight, Life};
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body::Frame;
 
 use super::upload::Upload;
@@ -17,23 +18,33 @@ use crate::connection::Conn;
 const PIECE: usize = 64 * 1024;
 
 /// A request that is being answered, from its head to the last byte of its response.
-pub(super) struct Active(Rc<Conn>);
+pub(super) struct Active {
+    conn: Rc<Conn>,
+    /// Counts the request as work where its connection does not.
+    _guard: Option<InFlight>,
+}
 
 impl Active {
     pub(super) fn begin(conn: &Rc<Conn>, life: &Life) -> Self {
         conn.begin(|| life.enter());
-        Self(Rc::clone(conn))
+        Self { conn: Rc::clone(conn), _guard: None }
+    }
+
+    /// The same for one of the requests that a connection of HTTP/2 carries at once.
+    pub(super) fn begin_stream(conn: &Rc<Conn>, life: &Life) -> Self {
+        conn.begin_stream();
+        Self { conn: Rc::clone(conn), _guard: Some(life.enter()) }
     }
 
     /// Nothing that follows on the connection is answered.
     pub(super) fn is_last(&self) {
-        self.0.refuse();
+        self.conn.refuse();
     }
 }
 
 impl Drop for Active {
     fn drop(&mut self) {
-        self.0.end();
+        self.conn.end();
     }
 }
 
@@ -43,6 +54,7 @@ pub(crate) struct Outgoing {
     size: BodySize,
     /// The rest of the request body, where the App reads it while it answers.
     upload: Option<Box<Upload>>,
+    trailers: Option<Box<HeaderMap>>,
     _active: Active,
 }
 
@@ -60,7 +72,7 @@ enum Kind {
 impl Outgoing {
     /// No body; `size` is what the head says of it.
     pub(super) fn none(size: BodySize, active: Active) -> Self {
-        Self { kind: Kind::Done, size, upload: None, _active: active }
+        Self { kind: Kind::Done, size, upload: None, trailers: None, _active: active }
     }
 
     pub(super) fn new(
@@ -74,14 +86,32 @@ impl Outgoing {
         match body.into_full() {
             Ok(bytes) => {
                 let size = BodySize::Sized(bytes.len() as u64);
-                Self { kind: Kind::Whole(bytes), size, upload, _active: active }
+                Self { kind: Kind::Whole(bytes), size, upload, trailers: None, _active: active }
             }
             Err(body) => {
                 let left = body.len().or(declared);
                 let size = left.map_or(BodySize::Stream, BodySize::Sized);
-                Self { kind: Kind::Stream { body, left }, size, upload, _active: active }
+                Self {
+                    kind: Kind::Stream { body, left },
+                    size,
+                    upload,
+                    trailers: None,
+                    _active: active,
+                }
             }
         }
+    }
+}
+
+impl Outgoing {
+    /// Whether it is known that no more bytes and no trailers follow.
+    pub(super) fn ended(&self) -> bool {
+        matches!(self.kind, Kind::Done) && self.trailers.is_none()
+    }
+
+    /// What the App sends behind its body.
+    pub(super) fn take_trailers(&mut self) -> Option<HeaderMap> {
+        self.trailers.take().map(|trailers| *trailers)
     }
 }
 
@@ -127,8 +157,11 @@ impl MessageBody for Outgoing {
                             }
                             return Poll::Ready(Some(Ok(data)));
                         }
-                        // Trailers are one of the things that this door does not carry.
-                        Some(Ok(Err(_))) => continue,
+                        Some(Ok(Err(frame))) => {
+                            // HTTP/1.1 does not carry them here.
+                            this.trailers = frame.into_trailers().ok().map(Box::new);
+                            continue;
+                        }
                         Some(Err(error)) => error,
                         None => match left {
                             None | Some(0) => {

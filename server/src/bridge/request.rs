@@ -1,23 +1,18 @@
 //! From actix's request to the App's.
 
-use actix_http::{Payload, header as old};
-use anyhost_core::{
-    Body, BodyError, Context, Error, Life, Request, is_hop_by_hop, strip_hop_by_hop,
-};
-use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt;
-use http::header::{CONNECTION, CONTENT_LENGTH, HeaderName, HeaderValue};
+mod http2;
+
+use actix_http::header as old;
+use anyhost_core::{Body, Context, Error, Life, Request, is_hop_by_hop, strip_hop_by_hop};
+use bytes::Bytes;
+use http::header::{CONNECTION, HeaderName, HeaderValue};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, StatusCode, Uri, Version};
+pub(super) use http2::translate as translate_http2;
 
-use super::upload::Upload;
+use crate::Trust;
 use crate::connection::Conn;
 use crate::trust::{Caller, is_host};
-use crate::{Config, Trust};
-
-/// A body that is announced to be at most this long is read before the App is called: it is there in one
-/// piece, nothing is handed over, and no slow client holds an App's resources.
-const READ_AHEAD: u64 = 16 * 1024;
 
 fn bad(why: &'static str) -> Error {
     Error::new(StatusCode::BAD_REQUEST, why)
@@ -48,18 +43,34 @@ pub(super) fn translate(
             let headers = headers(&from.head().headers)?;
             let named = host(&headers)?;
             let host = absolute.map(str::to_owned).or(named);
-            let seen = Caller { address: conn.peer, scheme: conn.scheme, host };
+            let seen = Caller { address: conn.peer(), scheme: conn.scheme(), host };
             let caller = trust.read(seen, &headers);
             repeat.remember(lines.filter(|_| absolute.is_none()), &headers, &caller);
             (headers, caller)
         }
     };
+    let version = match from.version() {
+        actix_http::Version::HTTP_10 => Version::HTTP_10,
+        _ => Version::HTTP_11,
+    };
+    Ok(made((method, uri, version), headers, caller, conn, life, trust))
+}
+
+/// The request that all of this makes.
+fn made(
+    (method, uri, version): (Method, Uri, Version),
+    headers: HeaderMap,
+    caller: Caller,
+    conn: &Conn,
+    life: &Life,
+    trust: &Trust,
+) -> Request {
     let trace_parent = headers
         .get("traceparent")
         .and_then(|value| value.to_str().ok())
         .filter(|value| is_trace_parent(value))
         .map(str::to_owned);
-    let id = match trust.request_id(conn.peer, &headers) {
+    let id = match trust.request_id(conn.peer(), &headers) {
         Some(id) => id.to_owned(),
         None => Context::fresh_id(),
     };
@@ -72,14 +83,10 @@ pub(super) fn translate(
     let mut request = Request::new(Body::empty());
     *request.method_mut() = method;
     *request.uri_mut() = uri;
-    *request.version_mut() = match from.version() {
-        actix_http::Version::HTTP_10 => Version::HTTP_10,
-        actix_http::Version::HTTP_2 => Version::HTTP_2,
-        _ => Version::HTTP_11,
-    };
+    *request.version_mut() = version;
     *request.headers_mut() = headers;
     request.extensions_mut().insert(context);
-    Ok(request)
+    request
 }
 
 fn method(from: &actix_http::Method) -> Result<Method, Error> {
@@ -162,61 +169,6 @@ fn is_trace_parent(text: &str) -> bool {
         && parent.bytes().any(|b| b != b'0')
         && hex(flags, 2)
         && (version != "00" || parts.next().is_none())
-}
-
-/// The request with its body, and what moves the body while the App runs.
-///
-/// # Errors
-/// What the client is told where its body does not come.
-pub(super) async fn with_body(
-    request: Request,
-    mut payload: Payload,
-    config: &Config,
-) -> Result<(Request, Option<Upload>), Error> {
-    let header = request.headers().get(CONTENT_LENGTH);
-    let announced: Option<u64> = header.and_then(|value| value.to_str().ok()?.trim().parse().ok());
-    let (body, upload) = match announced {
-        Some(length) if length <= READ_AHEAD => {
-            let read = whole(&mut payload, length as usize);
-            match tokio::time::timeout(config.body_timeout, read).await {
-                Ok(Ok(bytes)) => (Body::from(bytes), None),
-                Ok(Err(error)) => {
-                    // The App decides what a body that broke off means to it; mostly nobody is left.
-                    let broken = futures_util::stream::once(async { Err::<Bytes, _>(error) });
-                    (Body::stream(broken), None)
-                }
-                Err(_) => {
-                    let why = "the request body stopped coming";
-                    return Err(Error::new(StatusCode::REQUEST_TIMEOUT, why));
-                }
-            }
-        }
-        _ => {
-            let (upload, reader) = Upload::new(payload, announced, config.body_timeout);
-            (Body::new(reader), Some(upload))
-        }
-    };
-    Ok((request.map(|_| body), upload))
-}
-
-/// A short body in one piece; without a copy where it came in one.
-async fn whole(payload: &mut Payload, length: usize) -> Result<Bytes, BodyError> {
-    let Some(first) = payload.next().await else { return Ok(Bytes::new()) };
-    let first = first.map_err(|error| BodyError::broken(error.to_string()))?;
-    if first.len() == length {
-        // The end is known to be here; the payload is taken to it so that the connection can go on.
-        return match payload.next().await {
-            None => Ok(first),
-            Some(Ok(_)) => Err(BodyError::broken("more bytes than announced")),
-            Some(Err(error)) => Err(BodyError::broken(error.to_string())),
-        };
-    }
-    let mut all = BytesMut::with_capacity(length);
-    all.extend_from_slice(&first);
-    while let Some(chunk) = payload.next().await {
-        all.extend_from_slice(&chunk.map_err(|error| BodyError::broken(error.to_string()))?);
-    }
-    Ok(all.freeze())
 }
 
 #[cfg(test)]

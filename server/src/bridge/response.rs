@@ -2,7 +2,7 @@
 
 use actix_http::body::BodySize;
 use actix_http::header as old;
-use anyhost_core::Response;
+use anyhost_core::{Body, Response};
 use http::StatusCode;
 use http::header::CONTENT_LENGTH;
 
@@ -17,19 +17,7 @@ pub(super) fn translate(
     active: Active,
 ) -> actix_http::Response<Outgoing> {
     let (parts, body) = response.into_parts();
-    let declared = parts
-        .headers
-        .get(CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    let bodyless = [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&parts.status);
-    let body = if bodyless {
-        Outgoing::none(BodySize::None, active)
-    } else if head {
-        // What GET would have said of its body, without the body.
-        Outgoing::none(declared.map_or(BodySize::None, BodySize::Sized), active)
-    } else {
-        Outgoing::new(body, declared, upload, active)
-    };
+    let body = outgoing(&parts, body, head, upload, active);
     let mut to = actix_http::Response::with_body(status(parts.status), body);
     let headers = to.headers_mut();
     let mut last = None;
@@ -43,6 +31,29 @@ pub(super) fn translate(
         }
     }
     to
+}
+
+/// The body of a response as it is sent; `head` says that the method was HEAD.
+pub(super) fn outgoing(
+    parts: &http::response::Parts,
+    body: Body,
+    head: bool,
+    upload: Option<Upload>,
+    active: Active,
+) -> Outgoing {
+    let declared = parts
+        .headers
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let bodyless = [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&parts.status);
+    if bodyless {
+        Outgoing::none(BodySize::None, active)
+    } else if head {
+        // What GET would have said of its body, without the body.
+        Outgoing::none(declared.map_or(BodySize::None, BodySize::Sized), active)
+    } else {
+        Outgoing::new(body, declared, upload, active)
+    }
 }
 
 fn old_name(name: &http::HeaderName) -> Option<old::HeaderName> {

@@ -8,16 +8,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use actix_http::Payload;
 use anyhost_core::BodyError;
 use bytes::Bytes;
-use futures_core::Stream;
 use http_body::{Frame, SizeHint};
 use tokio::time::Sleep;
 
+use super::incoming::Incoming;
+
 /// The connection's end of a request body.
 pub(super) struct Upload {
-    payload: Option<Payload>,
+    incoming: Option<Incoming>,
     slot: Arc<Slot>,
     patience: Duration,
     timer: Option<Pin<Box<Sleep>>>,
@@ -52,18 +52,18 @@ impl Slot {
 
 impl Upload {
     pub(super) fn new(
-        payload: Payload,
+        incoming: Incoming,
         announced: Option<u64>,
         patience: Duration,
     ) -> (Self, Reader) {
         let slot = Arc::new(Slot::default());
         let reader = Reader { slot: Arc::clone(&slot), left: announced };
-        (Self { payload: Some(payload), slot, patience, timer: None, timed_out: false }, reader)
+        (Self { incoming: Some(incoming), slot, patience, timer: None, timed_out: false }, reader)
     }
 
     /// Whether there is no more to hand over, or nobody to take it.
     pub(super) fn done(&self) -> bool {
-        self.payload.is_none() || self.slot.lock().abandoned
+        self.incoming.is_none() || self.slot.lock().abandoned
     }
 
     /// Whether the client stopped sending while the App waited.
@@ -73,11 +73,11 @@ impl Upload {
 
     /// Hands over what has come, and has the task woken when more can be.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) {
-        while let Some(payload) = &mut self.payload {
+        while let Some(incoming) = &mut self.incoming {
             {
                 let mut held = self.slot.lock();
                 if held.abandoned {
-                    self.payload = None;
+                    self.incoming = None;
                     return;
                 }
                 held.writer.get_or_insert_with(|| cx.waker().clone()).clone_from(cx.waker());
@@ -87,10 +87,10 @@ impl Upload {
                     return;
                 }
             }
-            let chunk = match Pin::new(payload).poll_next(cx) {
+            let chunk = match incoming.poll_chunk(cx) {
                 Poll::Ready(Some(Ok(chunk))) if chunk.is_empty() => continue,
                 Poll::Ready(Some(Ok(chunk))) => Some(Ok(chunk)),
-                Poll::Ready(Some(Err(error))) => Some(Err(BodyError::broken(error.to_string()))),
+                Poll::Ready(Some(Err(error))) => Some(Err(error)),
                 Poll::Ready(None) => None,
                 Poll::Pending if self.over(cx) => {
                     self.timed_out = true;
@@ -100,7 +100,7 @@ impl Upload {
             };
             self.timer = None;
             if !matches!(chunk, Some(Ok(_))) {
-                self.payload = None;
+                self.incoming = None;
             }
             let mut held = self.slot.lock();
             held.ended = chunk.is_none();

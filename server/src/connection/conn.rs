@@ -1,32 +1,24 @@
 //! What is known about one connection, shared by its socket, its driver and its requests.
 
+mod verdict;
+
 use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
 use std::task::{Context, Waker};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhost_core::{InFlight, Scheme};
 
+use super::frames::Waits;
 use super::framing::Heads;
-use crate::Config;
 use crate::bridge::Repeat;
-
-/// How long the answer to a client may take that has closed its sending side. Some close only that side
-/// and wait for the answer; most are gone for good, and their requests must not run on.
-const HALF_CLOSED: Duration = Duration::from_millis(500);
-
-/// How long a connection without a request is kept once the server closes: its first request may be on
-/// the way, and a client does not expect to lose that one.
-const FIRST_REQUEST: Duration = Duration::from_secs(1);
-
-/// How long an idle connection is kept once the server closes: long enough to learn of a request that the
-/// kernel has received already.
-const LAST_LOOK: Duration = Duration::from_millis(5);
+pub(super) use verdict::Verdict;
 
 /// One connection. Lives on one thread.
 pub(crate) struct Conn {
-    pub(crate) peer: Option<IpAddr>,
-    pub(crate) scheme: Scheme,
+    peer: Cell<Option<IpAddr>>,
+    scheme: Cell<Scheme>,
+    http2: Cell<bool>,
     /// The headers of the last request, for the next one.
     pub(crate) repeat: RefCell<Repeat>,
     lines: Cell<Option<u64>>,
@@ -52,22 +44,13 @@ pub(crate) struct Conn {
     waker: RefCell<Option<Waker>>,
 }
 
-/// What a connection waits for besides an event.
-pub(super) enum Verdict {
-    /// For nothing: there is no deadline.
-    Wait,
-    /// Until this moment; then it ends.
-    CloseAt(Instant),
-    /// Until this moment; then the client is told that its head did not come, and it ends.
-    GiveUpAt(Instant),
-}
-
 impl Conn {
     pub(crate) fn new(peer: Option<IpAddr>, scheme: Scheme) -> Self {
         let now = Instant::now();
         Self {
-            peer,
-            scheme,
+            peer: Cell::new(peer),
+            scheme: Cell::new(scheme),
+            http2: Cell::new(false),
             repeat: RefCell::default(),
             lines: Cell::new(None),
             opened: now,
@@ -87,6 +70,22 @@ impl Conn {
         }
     }
 
+    /// The client's address, where it is known.
+    pub(crate) fn peer(&self) -> Option<IpAddr> {
+        self.peer.get()
+    }
+
+    /// The scheme the client used.
+    pub(crate) fn scheme(&self) -> Scheme {
+        self.scheme.get()
+    }
+
+    /// HTTP/2 is spoken: many requests at once, each with a time of its own.
+    pub(super) fn is_http2(&self) {
+        self.http2.set(true);
+        self.heard.set(false);
+    }
+
     /// A request was read: it counts as work from here on.
     pub(crate) fn begin(&self, enter: impl FnOnce() -> InFlight) {
         if self.active.get() == 0 {
@@ -98,6 +97,12 @@ impl Conn {
         self.seen.set(self.seen.get() + 1);
         self.heard.set(false);
         self.head_since.set(None);
+    }
+
+    /// A request of HTTP/2 was read, which counts itself as work.
+    pub(crate) fn begin_stream(&self) {
+        self.active.set(self.active.get() + 1);
+        self.seen.set(self.seen.get() + 1);
     }
 
     /// The last byte of a response was handed to the dispatcher, or its request was dropped.
@@ -147,6 +152,15 @@ impl Conn {
         self.lines.take()
     }
 
+    /// Bytes of HTTP/2 have come; whether the head of a request is cut behind them.
+    pub(super) fn head_waits(&self, waits: Waits) {
+        match waits {
+            Waits::No => self.head_since.set(None),
+            Waits::Still => {}
+            Waits::Anew => self.head_since.set(Some(Instant::now())),
+        }
+    }
+
     pub(super) fn sent(&self, stuck: bool) {
         match (stuck, self.stuck_since.get()) {
             (true, None) => self.stuck_since.set(Some(Instant::now())),
@@ -176,6 +190,18 @@ impl Conn {
         self.wake();
     }
 
+    /// The same, where nobody has said so before.
+    pub(crate) fn close_once(&self) {
+        if !self.closing() {
+            self.close();
+        }
+    }
+
+    /// Whether the connection is to be closed as soon as nothing is lost by it.
+    pub(crate) fn closing(&self) -> bool {
+        self.closing.get().is_some()
+    }
+
     /// Answers nothing that follows and closes after the response that is being sent.
     pub(crate) fn refuse(&self) {
         self.refuses.set(true);
@@ -201,34 +227,13 @@ impl Conn {
         }
     }
 
-    /// What this connection waits for now, after its dispatcher has done all it can.
-    pub(super) fn verdict(&self, config: &Config) -> Verdict {
-        if let Some(since) = self.stuck_since.get() {
-            return Verdict::CloseAt(since + config.send_timeout);
-        }
-        if self.busy() {
-            return match self.gone_since.get() {
-                Some(since) => Verdict::CloseAt(since + HALF_CLOSED),
-                None => Verdict::Wait,
-            };
-        }
-        if self.heard.get() && !self.refuses() {
-            let since = self.head_since.get().unwrap_or_else(Instant::now);
-            self.head_since.set(Some(since));
-            let end = since + config.header_timeout;
-            return if self.timed_out() { Verdict::CloseAt(end) } else { Verdict::GiveUpAt(end) };
-        }
-        let first = self.seen.get() == 0;
-        Verdict::CloseAt(match self.closing.get() {
-            Some(since) if first => since + FIRST_REQUEST,
-            Some(since) => since.max(self.idle_since.get()) + LAST_LOOK,
-            None if first => self.opened + config.header_timeout,
-            None => self.idle_since.get() + config.keep_alive,
-        })
-    }
-
-    /// The head did not come in time: the next read finds the end of the input.
+    /// The head did not come in time: the next read finds the end of the input. A connection of HTTP/2
+    /// that was idle for long is told goodbye.
     pub(super) fn give_up(&self) {
-        self.timed_out.set(true);
+        if self.http2.get() {
+            self.close();
+        } else {
+            self.timed_out.set(true);
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhost_core::{Failure, Host, Paradigm, Settings};
-use anyhost_server::{Config, Drained, Listener, Server, bind_tcp};
+use anyhost_server::{Config, Drained, Server, bind_tcp};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -38,8 +38,7 @@ impl Running {
             .build()
             .expect("a host");
         let listener = bind_tcp(([127, 0, 0, 1], 0).into()).expect("a free port");
-        let Listener::Tcp(socket) = &listener else { panic!("a TCP listener") };
-        let address = socket.local_addr().expect("bound");
+        let address = listener.tcp_address().expect("bound");
         let (stop, stopped) = oneshot::channel();
         let server = Server::new(host.clone(), config).listen(listener);
         let server = tokio::spawn(server.run::<Subject>(async {

@@ -1,0 +1,164 @@
+//! The bytes under a connection: a socket, or TLS on one.
+
+use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+/// How much is read at once to see what a connection begins with. Most heads are shorter: then the
+/// first request costs no more reading than any other.
+const FIRST_READ: usize = 4096;
+
+/// What a connection reads and writes.
+#[derive(Debug)]
+pub(crate) struct Transport {
+    /// Bytes that were read to see what they are, and are still to be read.
+    early: Vec<u8>,
+    socket: Socket,
+}
+
+#[derive(Debug)]
+enum Socket {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+    Tls(Box<TlsStream<Transport>>),
+}
+
+impl From<TcpStream> for Transport {
+    fn from(stream: TcpStream) -> Self {
+        Self { early: Vec::new(), socket: Socket::Tcp(stream) }
+    }
+}
+
+impl From<UnixStream> for Transport {
+    fn from(stream: UnixStream) -> Self {
+        Self { early: Vec::new(), socket: Socket::Unix(stream) }
+    }
+}
+
+impl Transport {
+    /// TLS on this transport, once client and server have shaken hands.
+    ///
+    /// # Errors
+    /// Where the client does not speak it, or not as we do.
+    pub(super) async fn tls(self, acceptor: TlsAcceptor) -> io::Result<Self> {
+        let stream = acceptor.accept(self).await?;
+        Ok(Self { early: Vec::new(), socket: Socket::Tls(Box::new(stream)) })
+    }
+
+    /// What client and server have agreed to speak inside TLS.
+    pub(super) fn agreed(&self) -> Option<&[u8]> {
+        match &self.socket {
+            Socket::Tls(stream) => stream.get_ref().1.alpn_protocol(),
+            Socket::Tcp(_) | Socket::Unix(_) => None,
+        }
+    }
+
+    /// The bytes that were read early.
+    pub(super) fn early(&self) -> &[u8] {
+        &self.early
+    }
+
+    /// Reads more bytes early, and says how many have come: 0 at the end.
+    pub(super) fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut space = [MaybeUninit::uninit(); FIRST_READ];
+        let mut buffer = ReadBuf::uninit(&mut space);
+        ready!(Pin::new(&mut self.socket).poll_read(cx, &mut buffer))?;
+        self.early.extend_from_slice(buffer.filled());
+        Poll::Ready(Ok(buffer.filled().len()))
+    }
+}
+
+/// A client must be able to tell the end of TLS from a connection that was cut.
+impl Drop for Transport {
+    fn drop(&mut self) {
+        if let Socket::Tls(stream) = &mut self.socket {
+            // Best effort: a socket that is full has nobody who reads.
+            let _ = Pin::new(&mut **stream).poll_shutdown(&mut Context::from_waker(Waker::noop()));
+        }
+    }
+}
+
+macro_rules! each {
+    ($socket:expr, $stream:ident => $call:expr) => {
+        match $socket {
+            Socket::Tcp(stream) => {
+                let $stream = Pin::new(stream);
+                $call
+            }
+            Socket::Unix(stream) => {
+                let $stream = Pin::new(stream);
+                $call
+            }
+            Socket::Tls(stream) => {
+                let $stream = Pin::new(&mut **stream);
+                $call
+            }
+        }
+    };
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        each!(self.get_mut(), stream => stream.poll_read(cx, buffer))
+    }
+}
+
+impl AsyncRead for Transport {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.early.is_empty() {
+            return Pin::new(&mut self.socket).poll_read(cx, buffer);
+        }
+        let count = self.early.len().min(buffer.remaining());
+        buffer.put_slice(&self.early[..count]);
+        if count == self.early.len() {
+            self.early = Vec::new();
+        } else {
+            self.early.drain(..count);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Transport {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        each!(&mut self.socket, stream => stream.poll_write(cx, bytes))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        each!(&mut self.socket, stream => stream.poll_write_vectored(cx, slices))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        each!(&mut self.socket, stream => stream.poll_flush(cx))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        each!(&mut self.socket, stream => stream.poll_shutdown(cx))
+    }
+}
