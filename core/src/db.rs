@@ -4,6 +4,7 @@ mod clock;
 mod conn;
 mod connect;
 mod credentials;
+mod drained;
 mod driver;
 mod error;
 mod executor;
@@ -23,6 +24,7 @@ mod tx;
 
 pub use conn::Conn;
 pub use credentials::{Password, Passwords};
+pub use drained::Drained;
 pub use driver::{Driver, Limits};
 pub use error::{Error, PoolState};
 pub use handle::Db;

@@ -29,6 +29,11 @@ impl Function {
         Self::start(&program, RuntimeApi::start(), &settings)
     }
 
+    /// Starts notes on a database that need not be there.
+    pub(crate) fn notes_without_schema(url: &str) -> Self {
+        Self::start(&binary("notes-lambda"), RuntimeApi::start(), &[("DATABASE_URL", url)])
+    }
+
     /// Starts the App that fails as it is told.
     pub(crate) fn faulty(settings: &[(&str, &str)]) -> Self {
         Self::faulty_on(RuntimeApi::start(), settings)

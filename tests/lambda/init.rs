@@ -1,9 +1,10 @@
 //! The init: what fails there is reported, and what takes too long goes on in the first invocation.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhost_tests::process::{PATIENCE, Process, binary};
 use anyhost_tests::runtime_api::{Endpoint, Fault, RuntimeApi};
+use anyhost_tests::servers::{Mode, Proxy};
 use tempfile::TempDir;
 
 use crate::function::{Function, content, get, last_words};
@@ -104,6 +105,31 @@ async fn the_extension_registers_before_the_first_poll() {
     assert_eq!(function.api.extensions(), ["anyhost"]);
     // Lambda waits for it: an init ends when every extension has asked for an event.
     function.api.requested(Endpoint::ExtensionNext, 1).await;
+}
+
+#[tokio::test]
+async fn a_database_that_is_away_is_told_in_one_line_before_the_init_is_over() {
+    // One that refuses, and one that takes bytes and never answers.
+    let refusing = Proxy::start(9);
+    refusing.set(Mode::Refuse);
+    let silent = Proxy::start(9);
+    silent.set(Mode::Blackhole);
+    let cases = [(&refusing, "Connection refused"), (&silent, "no answer within")];
+    let cases = cases.map(|(proxy, reason)| async move {
+        let url = proxy.url("postgres://app:hunter2@127.0.0.1:5432/app");
+        let function = Function::notes_without_schema(&url);
+        let begun = Instant::now();
+        let failed = function.api.init_error().await;
+        assert!(begun.elapsed() < Duration::from_millis(9500), "{:?}", begun.elapsed());
+        assert_eq!(failed.header_type.as_deref(), Some("Runtime.DependencyUnavailable"));
+        let said = &failed.message;
+        assert!(said.starts_with("the database cannot be reached: "), "{said}");
+        assert!(said.contains(reason) && !said.contains("hunter2"), "{said}");
+        assert_eq!(function.exit(PATIENCE), Some(69));
+        assert!(last_words(&function.process).contains(said), "{said}");
+        assert_eq!(function.api.requests(Endpoint::Next), 0);
+    });
+    futures_util::future::join_all(cases).await;
 }
 
 #[tokio::test]

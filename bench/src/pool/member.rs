@@ -95,7 +95,9 @@ impl Member {
     /// Closes what is open.
     pub(crate) async fn close(&self) {
         match self {
-            Self::Ours(db) => db.close(Duration::from_secs(1)).await,
+            Self::Ours(db) => {
+                db.close(Duration::from_secs(1)).await;
+            }
             Self::Sqlx(pool) => pool.close().await,
             // Closed by being dropped.
             Self::Bb8(_) | Self::Deadpool(_) => {}

@@ -35,7 +35,8 @@ impl<DB: Driver> Conn<DB> {
     }
 
     pub(super) async fn begin_here(&mut self) -> Result<(), Error> {
-        Session::begin(self).await.map_err(|error| self.explain(error))
+        let limit = self.pool.limit_of_transactions();
+        Session::begin(self, limit).await.map_err(|error| self.explain(error))
     }
 
     /// Closes the connection instead of lending it again.

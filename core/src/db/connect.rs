@@ -20,7 +20,7 @@ use super::plan::{Plan, Statements};
 use super::pool::Pool;
 use super::session::Session;
 use super::settings::Pooler;
-use super::slot::{Card, Slot};
+use super::slot::{Card, Lifetimes, Slot};
 use crate::{Paradigm, deadline};
 
 /// The first pause after a failed attempt; each further one may be twice as long.
@@ -43,6 +43,7 @@ pub(super) struct Connector<DB: Driver> {
     connecting: AtomicUsize,
     outage: Mutex<Option<Outage>>,
     limits: OnceLock<Limits>,
+    lifetimes: Lifetimes,
     /// Set by the first connection that could write: later ones must.
     writes: AtomicBool,
 }
@@ -63,22 +64,29 @@ impl<DB: Driver> Connector<DB> {
             connecting: AtomicUsize::new(0),
             outage: Mutex::default(),
             limits: OnceLock::new(),
+            lifetimes: Lifetimes::default(),
             writes: AtomicBool::new(false),
         }
     }
 
-    /// Opens a connection in the caller's own time, trying again until `until`.
-    pub(super) async fn first(&self, plan: &Plan, until: Instant) -> Result<Opened<DB>, Outage> {
-        let until = deadline::current().map_or(until, |deadline| deadline.min(until));
+    /// Opens a connection in the caller's own time, trying again until patience ends.
+    pub(super) async fn first(
+        &self,
+        plan: &Plan,
+        patience: Patience,
+    ) -> Result<Opened<DB>, Outage> {
+        let patience = patience.within_deadline();
         let mut pauses = Pauses::default();
         let mut before = None;
         loop {
+            let until = patience.after(before.as_ref());
             let outage = match self.attempt(plan, Some(until)).await {
                 Ok(opened) => return Ok(opened),
                 // An attempt that had no time left says less than the one before it.
                 Err(outage) if Instant::now() >= until => return Err(before.unwrap_or(outage)),
                 Err(outage) => outage,
             };
+            let until = patience.after(Some(&outage));
             let pause = pauses.next();
             if outage.is_final() || Instant::now() + pause >= until {
                 return Err(outage);
@@ -95,7 +103,7 @@ impl<DB: Driver> Connector<DB> {
         permit: OwnedSemaphorePermit,
         until: Instant,
     ) -> Result<Slot<DB>, Outage> {
-        let opened = self.first(&pool.plan, until).await?;
+        let opened = self.first(&pool.plan, Patience::until(until)).await?;
         Ok(self.slot(pool, opened, permit))
     }
 
@@ -203,6 +211,10 @@ impl<DB: Driver> Connector<DB> {
         self.last_outage().filter(Outage::is_final)
     }
 
+    pub(super) fn pooler(&self) -> Pooler {
+        self.pooler
+    }
+
     pub(super) fn place(&self) -> &str {
         &self.place
     }
@@ -217,12 +229,11 @@ impl<DB: Driver> Connector<DB> {
         opened: Opened<DB>,
         permit: OwnedSemaphorePermit,
     ) -> Slot<DB> {
-        let Opened { connection, id, crowded, took } = opened;
+        let Opened { connection, id, crowded, took, forgotten: _ } = opened;
         pool.counts.created(took);
         let now = Moment::now(&pool.epoch);
         let unnamed = pool.plan.statements() == Statements::UnnamedInTransaction;
-        // Up to a tenth less, so that connections opened together do not end together.
-        let lifetime = pool.plan.lifetime().mul_f64(1.0 - 0.1 * fastrand::f64());
+        let lifetime = self.lifetimes.next(pool.plan.lifetime());
         Slot {
             session: Session::new(connection, unnamed),
             proof: now,
@@ -258,6 +269,7 @@ impl<DB: Driver> Connector<DB> {
                     id: admission.id,
                     crowded: admission.is_crowded(),
                     took: begun.elapsed(),
+                    forgotten: admission.forgotten,
                 })
             }
             Ok(Err(error)) => Err(Outage::of::<DB>(error)),
@@ -287,7 +299,7 @@ impl<DB: Driver> Connector<DB> {
     }
 
     fn admitted(&self, admission: Admission) -> Result<(), Outage> {
-        let Admission { limits, used: _, read_only, id: _ } = admission;
+        let Admission { limits, used: _, read_only, id: _, forgotten: _ } = admission;
         if !read_only {
             self.writes.store(true, Ordering::Release);
         } else if self.writes.load(Ordering::Acquire) {
@@ -331,12 +343,41 @@ impl<DB: Driver> Connector<DB> {
     }
 }
 
+/// Until when connecting is tried again, by what keeps it from succeeding.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    /// While the server answers that it takes no more connections: one may come free.
+    pub(super) full: Instant,
+    /// While it cannot be reached.
+    pub(super) away: Instant,
+}
+
+impl Patience {
+    pub(super) fn until(until: Instant) -> Self {
+        Self { full: until, away: until }
+    }
+
+    fn within_deadline(self) -> Self {
+        let Some(deadline) = deadline::current() else { return self };
+        Self { full: self.full.min(deadline), away: self.away.min(deadline) }
+    }
+
+    fn after(self, outage: Option<&Outage>) -> Instant {
+        match outage.map(|outage| outage.refusal) {
+            Some(Refusal::Full) => self.full,
+            _ => self.away,
+        }
+    }
+}
+
 /// A connection that has been opened and has nothing to do yet.
 pub(super) struct Opened<DB: Driver> {
     pub(super) connection: DB::Connection,
     pub(super) id: Option<i64>,
     pub(super) crowded: bool,
     pub(super) took: Duration,
+    /// How long the server keeps it where nobody uses it.
+    pub(super) forgotten: Option<Duration>,
 }
 
 /// Why connecting fails, since when.

@@ -84,6 +84,13 @@ pub trait Driver: Database<Connection: Migrate> + sealed::Sealed {
     #[doc(hidden)]
     const BEGIN: Option<&'static str> = None;
 
+    /// The statement that begins a transaction which the server ends by itself once so much time has passed,
+    /// where it can: its client may have been frozen in the middle of it.
+    #[doc(hidden)]
+    fn begin_within(_left: Duration) -> Option<String> {
+        None
+    }
+
     #[doc(hidden)]
     fn fetch_many<'e, 'q: 'e, E>(
         connection: &'e mut Self::Connection,
@@ -151,6 +158,8 @@ pub struct Admission {
     pub(crate) read_only: bool,
     /// The server's id of this connection, where closing it does not end what the server does for it.
     pub(crate) id: Option<i64>,
+    /// How long the server keeps a connection that nobody uses; `None`: for ever, or not known.
+    pub(crate) forgotten: Option<Duration>,
 }
 
 impl Admission {

@@ -8,18 +8,22 @@ use std::time::{Duration, Instant};
 use futures_core::future::BoxFuture;
 use tokio::sync::Semaphore;
 
-use super::connect::Connector;
+use super::connect::{Connector, Patience};
 use super::credentials::{Credentials, Passwords};
 use super::driver::{Driver, Tuning};
 use super::held::Held;
 use super::plan::{Inputs, Plan};
 use super::pool::Pool;
 use super::settings::{DatabaseSettings, Kind};
-use super::{Conn, Error, PoolState, Stats, Tx};
+use super::{Conn, Drained, Error, PoolState, Stats, Tx};
 use crate::{Host, Paradigm};
 
 /// How long opening may take at start on a long-running host; a supervisor starts the process again.
 const START_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a server that cannot be reached is tried at start on a serverless host: Lambda gives an init ten
+/// seconds, and what went wrong is said before they are over.
+const INIT_PATIENCE: Duration = Duration::from_secs(8);
 
 /// The database connections of one process, held the way its host needs: a clone shares them.
 ///
@@ -55,6 +59,10 @@ const START_PATIENCE: Duration = Duration::from_secs(10);
 /// | `DATABASE_MAX_CONNECTIONS` | what the server takes | asked of the server |
 /// | `DATABASE_RESERVED` | what of it is not ours | asked of the server |
 /// | `DATABASE_ACQUIRE_TIMEOUT` | how long a caller waits for a connection | 2 s; serverless 29 s |
+/// | `DATABASE_IDLE_TIMEOUT` | how long a connection beyond the first may stay unused | 10 min |
+/// | `DATABASE_MAX_LIFETIME` | how long a connection may live, less up to a quarter | 30 min |
+/// | `DATABASE_LEAK_THRESHOLD` | how long one may be held before the log names the place | 60 s |
+/// | `DATABASE_LOCK_TIMEOUT` | how long migrations wait for each other and for locks | 60 s |
 /// | `APP_INSTANCES` | processes of this deployment; on Lambda its reserved concurrency | 1; serverless unknown |
 /// | `APP_OVERLAP` | how many times as many there are during a deploy | 2; serverless 1 |
 pub struct Db<DB: Driver>(Arc<Inner<DB>>);
@@ -70,7 +78,8 @@ impl<DB: Driver> Db<DB> {
     /// # Errors
     /// [`Error::Setting`] and [`Error::Plan`] where the settings are wrong or do not fit;
     /// [`Error::Unreachable`], [`Error::Refused`] and [`Error::Credentials`] where no connection can be had
-    /// within 10 seconds (on a serverless host: within the time a caller may wait).
+    /// within 10 seconds. On a serverless host a server that cannot be reached is tried for 8 seconds, one that
+    /// takes no more connections for as long as a caller may wait.
     pub async fn open(host: &Host) -> Result<Self, Error> {
         Self::open_settings(host, DatabaseSettings::parse(host.settings(), None)?, None).await
     }
@@ -103,7 +112,7 @@ impl<DB: Driver> Db<DB> {
             return Err(settings.url.wrong(format!("expected a {} URL", DB::NAME)).into());
         }
         // What the settings alone forbid is refused before anything is opened.
-        let provisional = Plan::new(&Inputs::gather(host, &settings, None))?;
+        let provisional = Plan::new(&Inputs::gather(host, &settings, None))?.with(&settings, None);
         let application = format!("anyhost/{}", host.instance());
         let tuning = Tuning { pooler: settings.pooler, application: &application };
         let credentials = credentials.unwrap_or_else(|| {
@@ -112,15 +121,27 @@ impl<DB: Driver> Db<DB> {
         let options = DB::options(&settings.url, &tuning)?;
         let connector =
             Connector::<DB>::new(options, credentials, settings.pooler, settings.url.place());
+        let begun = Instant::now();
         let patience = match host.paradigm() {
-            Paradigm::LongRunning => START_PATIENCE,
-            Paradigm::Serverless => provisional.acquire(),
+            Paradigm::LongRunning => Patience::until(begun + START_PATIENCE),
+            Paradigm::Serverless => {
+                let until = begun + provisional.acquire();
+                Patience { full: until, away: until.min(begun + INIT_PATIENCE) }
+            }
         };
         let first = connector
-            .first(&provisional, Instant::now() + patience)
+            .first(&provisional, patience)
             .await
             .map_err(super::connect::Outage::into_error)?;
-        let plan = Plan::new(&Inputs::gather(host, &settings, connector.limits()))?;
+        let plan = Plan::new(&Inputs::gather(host, &settings, connector.limits()))?
+            .with(&settings, first.forgotten);
+        if let Some(forgotten) = first.forgotten.filter(|forgotten| *forgotten < provisional.idle())
+        {
+            tracing::warn!(
+                "the server ends connections that are idle for {} s; they are given up or kept in use before",
+                forgotten.as_secs_f64()
+            );
+        }
         // A serverless host that gives one process many requests at once does not freeze it between them.
         let paradigm = match host.paradigm() {
             Paradigm::Serverless if host.concurrency() == 1 => Paradigm::Serverless,
@@ -197,9 +218,9 @@ impl<DB: Driver> Db<DB> {
     }
 
     /// Closes every connection: idle ones at once, those in use when they come back, at the latest after
-    /// `within`. Whoever waits is refused with [`Error::Closed`].
-    pub async fn close(&self, within: Duration) {
-        self.0.pool.close(within).await;
+    /// `within`. Whoever waits is refused with [`Error::Closed`]. What became of them is told and logged.
+    pub async fn close(&self, within: Duration) -> Drained {
+        self.0.pool.close(within).await
     }
 }
 
@@ -223,7 +244,7 @@ impl<DB: Driver> Held for Db<DB> {
         })
     }
 
-    fn close(&self, within: Duration) -> BoxFuture<'_, ()> {
+    fn close(&self, within: Duration) -> BoxFuture<'_, Drained> {
         Box::pin(Self::close(self, within))
     }
 

@@ -7,12 +7,12 @@ use std::time::Duration;
 use futures_core::future::BoxFuture;
 use futures_util::future::join_all;
 
-use super::{Error, Stats};
+use super::{Drained, Error, Stats};
 
 /// One database that was opened through a host, whatever its driver.
 pub(crate) trait Held: Send + Sync {
     fn ping(&self) -> BoxFuture<'_, Result<(), Error>>;
-    fn close(&self, within: Duration) -> BoxFuture<'_, ()>;
+    fn close(&self, within: Duration) -> BoxFuture<'_, Drained>;
     fn rest(&self);
     fn stats(&self) -> Stats;
     fn plan(&self) -> String;
@@ -37,9 +37,9 @@ impl Databases {
     }
 
     /// Closes every connection: idle ones at once, those in use when they come back, at the latest after
-    /// `within`.
-    pub async fn close(&self, within: Duration) {
-        join_all(self.0.iter().map(|database| database.close(within))).await;
+    /// `within`. What became of them, database by database.
+    pub async fn close(&self, within: Duration) -> Vec<Drained> {
+        join_all(self.0.iter().map(|database| database.close(within))).await
     }
 
     /// Gives up what must not be kept through a freeze, without waiting for anything: a serverless host calls

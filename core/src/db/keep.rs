@@ -6,21 +6,23 @@ use std::time::Duration;
 
 use super::clock::Moment;
 use super::driver::Driver;
+use super::plan::Plan;
 use super::pool::Pool;
 use super::stats::Reason;
 
-/// How often the idle connections are looked at.
+/// How often the connections are looked at, where no time of the plan is so short that it must be oftener.
 const PERIOD: Duration = Duration::from_secs(15);
 
-/// Holding a connection longer than this is worth a line in the log.
-const LONG: Duration = Duration::from_secs(60);
+/// The shortest time between two looks.
+const SHORTEST_PERIOD: Duration = Duration::from_millis(50);
 
 /// Looks after a pool until it is dropped or closed.
 pub(super) fn start<DB: Driver>(pool: &Arc<Pool<DB>>) {
     let weak: Weak<Pool<DB>> = Arc::downgrade(pool);
+    let period = period(&pool.plan);
     pool.connector.home().spawn(async move {
         loop {
-            tokio::time::sleep(PERIOD).await;
+            tokio::time::sleep(period).await;
             let Some(pool) = weak.upgrade() else { return };
             if pool.is_closed() {
                 return;
@@ -30,13 +32,15 @@ pub(super) fn start<DB: Driver>(pool: &Arc<Pool<DB>>) {
     });
 }
 
+/// A quarter of the shortest time that is to be kept.
+fn period(plan: &Plan) -> Duration {
+    let times = [Some(plan.idle()), Some(plan.lifetime()), Some(plan.leak()), plan.keepalive()];
+    let shortest = times.into_iter().flatten().min().unwrap_or(PERIOD);
+    (shortest / 4).clamp(SHORTEST_PERIOD, PERIOD)
+}
+
 async fn look_after<DB: Driver>(pool: &Arc<Pool<DB>>) {
-    let state = pool.state();
-    if let Some((place, held)) = &state.longest_holder
-        && *held > LONG
-    {
-        tracing::warn!(place, seconds = held.as_secs(), "a database connection is held for long");
-    }
+    pool.report_leaks();
     let now = Moment::now(&pool.epoch);
     // The idle ones, newest first: deadpool lends the newest, so the oldest are the superfluous ones.
     let mut idle = Vec::new();
@@ -46,7 +50,10 @@ async fn look_after<DB: Driver>(pool: &Arc<Pool<DB>>) {
     let mut stale = Vec::new();
     for (index, lent) in idle.into_iter().enumerate().collect::<Vec<_>>().into_iter().rev() {
         let unused = now.since(&lent.proof);
-        if index >= pool.plan.warm() && unused > pool.plan.idle() {
+        if !pool.is_current(&lent, &now) {
+            let reason = pool.end_of(&lent);
+            pool.give_up(lent, reason);
+        } else if index >= pool.plan.warm() && unused > pool.plan.idle() {
             pool.give_up(lent, Reason::Idle);
         } else if pool
             .plan
@@ -66,4 +73,5 @@ async fn look_after<DB: Driver>(pool: &Arc<Pool<DB>>) {
         }
     }
     pool.connect_for_waiting();
+    pool.keep_warm();
 }

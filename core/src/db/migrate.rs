@@ -13,7 +13,7 @@ use super::settings::{DatabaseSettings, Pooler};
 use super::{Db, Error};
 use crate::{ConfigError, Host};
 
-/// How long another process may hold the lock before we give up, and how long a statement of a migration may
+/// How long another process may hold the lock before we give up, unless `DATABASE_LOCK_TIMEOUT` says, and how long a statement of a migration may
 /// wait for a lock on a table while everybody else queues up behind it.
 const LOCK_PATIENCE: Duration = Duration::from_secs(60);
 
@@ -76,7 +76,8 @@ impl<DB: Driver> Db<DB> {
         };
         // A process that is stopped half-way must not leave the server at work.
         DB::admit(&mut connection, Pooler::None).await.map_err(unreachable)?;
-        let outcome = run::<DB>(&mut connection, migrator, LOCK_PATIENCE).await;
+        let patience = settings.lock_timeout.unwrap_or(LOCK_PATIENCE);
+        let outcome = run::<DB>(&mut connection, migrator, patience).await;
         // Whatever happened: with the connection goes every lock it held.
         let _ = connection.close().await;
         outcome
@@ -129,7 +130,7 @@ async fn run<DB: Driver>(
             let whose = if holder.is_empty() { "somebody" } else { &holder };
             return Err(Error::Schema(format!(
                 "the lock for migrations is held by {whose}, for more than {} s",
-                patience.as_secs()
+                patience.as_secs_f64()
             )));
         }
         Err(error) => return Err(Error::Schema(format!("the lock for migrations: {error}"))),

@@ -107,6 +107,7 @@ pub struct Plan {
     idle: Duration,
     lifetime: Duration,
     keepalive: Option<Duration>,
+    leak: Duration,
     statements: Statements,
     explanation: String,
 }
@@ -168,9 +169,24 @@ impl Plan {
             idle: Duration::from_secs(600),
             lifetime: Duration::from_secs(1800),
             keepalive: keepalive.filter(|_| inputs.kind != Kind::Sqlite),
+            leak: Duration::from_secs(60),
             statements,
             explanation,
         })
+    }
+
+    /// The same plan with what the settings say of times, on a server that ends connections which nobody has
+    /// used for `forgotten`.
+    pub(crate) fn with(mut self, settings: &DatabaseSettings, forgotten: Option<Duration>) -> Self {
+        self.idle = settings.idle_timeout.unwrap_or(self.idle);
+        self.lifetime = settings.max_lifetime.unwrap_or(self.lifetime);
+        self.leak = settings.leak_threshold.unwrap_or(self.leak);
+        if let Some(forgotten) = forgotten {
+            // A quarter early: the server's clock began when its answer left.
+            self.idle = self.idle.min(forgotten.mul_f64(0.75));
+            self.keepalive = self.keepalive.map(|often| often.min(forgotten / 2));
+        }
+        self
     }
 
     /// The most connections this process opens.
@@ -211,13 +227,15 @@ impl Plan {
         self.proof
     }
 
-    /// How long a connection beyond the warm ones may stay unused: 10 minutes.
+    /// How long a connection beyond the warm ones may stay unused: 10 minutes, or `DATABASE_IDLE_TIMEOUT`; less
+    /// where the server itself ends idle connections earlier.
     #[must_use]
     pub fn idle(&self) -> Duration {
         self.idle
     }
 
-    /// How long a connection may live: 30 minutes, less up to a tenth so that no two end together.
+    /// How long a connection may live: 30 minutes, or `DATABASE_MAX_LIFETIME`; less up to a quarter, so that
+    /// those which were opened together do not end together.
     #[must_use]
     pub fn lifetime(&self) -> Duration {
         self.lifetime
@@ -228,6 +246,13 @@ impl Plan {
     #[must_use]
     pub fn keepalive(&self) -> Option<Duration> {
         self.keepalive
+    }
+
+    /// How long a connection may be held before the place that holds it is named in the log: 60 seconds, or
+    /// `DATABASE_LEAK_THRESHOLD`.
+    #[must_use]
+    pub fn leak(&self) -> Duration {
+        self.leak
     }
 
     /// How statements are prepared.

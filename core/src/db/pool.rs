@@ -13,9 +13,11 @@ use tokio::sync::{Notify, Semaphore};
 
 use super::clock::Moment;
 use super::connect::Connector;
+use super::drained::Drained;
 use super::driver::Driver;
 use super::error::{Error, PoolState};
 use super::plan::Plan;
+use super::settings::Pooler;
 use super::slot::{Card, Holder, Slot};
 use super::stats::{Counts, Reason, Stats};
 use crate::{Epoch, Paradigm, deadline};
@@ -106,6 +108,10 @@ impl<DB: Driver> Pool<DB> {
     /// Takes a connection back, or closes it where it must not be used again.
     pub(super) fn take_back(self: &Arc<Self>, mut lent: Lent<DB>) {
         let holder = lent.card.give_back();
+        if let Some(Holder { reported: true, place, since, .. }) = &holder {
+            let seconds = since.elapsed().as_secs_f64();
+            tracing::info!(%place, seconds, "a connection that was thought leaked has come back");
+        }
         if !lent.session.is_clean() || self.is_closed() || std::thread::panicking() {
             let condition = &lent.session.condition;
             let mut reason = if self.is_closed() { Reason::Drained } else { Reason::Dirty };
@@ -269,6 +275,18 @@ impl<DB: Driver> Pool<DB> {
         }
     }
 
+    /// Opens a connection where fewer are open than are to be kept, one at a time.
+    pub(super) fn keep_warm(self: &Arc<Self>) {
+        let open = self.plan.size().saturating_sub(self.budget.available_permits());
+        if open >= self.plan.warm() || self.is_closed() || !self.connector.may_start(1) {
+            return;
+        }
+        match Arc::clone(&self.budget).try_acquire_owned() {
+            Ok(permit) => self.connector.start(self, permit),
+            Err(_) => self.connector.did_not_start(),
+        }
+    }
+
     /// How many wait for whom no connection lies ready: one that has been added or returned a moment ago may
     /// not have been picked up yet.
     fn unserved(&self) -> usize {
@@ -315,13 +333,25 @@ impl<DB: Driver> Pool<DB> {
         }
     }
 
+    /// How long a transaction that begins now may last, on a host that may freeze this process in the middle of
+    /// it: until the request's deadline.
+    pub(super) fn limit_of_transactions(&self) -> Option<Duration> {
+        match (self.paradigm, self.connector.pooler()) {
+            // RDS Proxy keeps a client that sets anything on one connection for good.
+            (Paradigm::LongRunning, _) | (_, Pooler::RdsProxy) => None,
+            (Paradigm::Serverless, _) => deadline::remaining(),
+        }
+    }
+
     pub(super) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
     }
 
     /// Closes the pool: waiters are refused at once, idle connections say goodbye, those in use are waited
     /// for until `within` is over.
-    pub(super) async fn close(self: &Arc<Self>, within: Duration) {
+    pub(super) async fn close(self: &Arc<Self>, within: Duration) -> Drained {
+        let begun = Instant::now();
+        let open = self.plan.size() - self.budget.available_permits().min(self.plan.size());
         self.closed.store(true, Ordering::Release);
         self.news.notify_waiters();
         let everything = async {
@@ -338,6 +368,33 @@ impl<DB: Driver> Pool<DB> {
             let _ = self.budget.acquire_many(size).await;
         };
         let _ = tokio::time::timeout(within, everything).await;
+        let mut holders = self.holders();
+        holders.sort_by_key(|holder| holder.since);
+        let drained = Drained {
+            pool: self.connector.place().to_owned(),
+            closed: open.saturating_sub(holders.len()),
+            aborted: holders.len(),
+            holders: holders
+                .iter()
+                .map(|holder| (holder.place.to_string(), holder.since.elapsed()))
+                .collect(),
+            took: begun.elapsed(),
+        };
+        drained.log();
+        drained
+    }
+
+    /// Names in the log, once each, those who have held a connection for longer than the plan thinks right.
+    pub(super) fn report_leaks(&self) {
+        let cards = self.cards.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for holder in cards.iter().filter_map(|card| card.report(self.plan.leak())) {
+            self.counts.leaked();
+            tracing::warn!(
+                place = %holder.place,
+                seconds = holder.since.elapsed().as_secs_f64(),
+                "a database connection is held for long: it may have leaked"
+            );
+        }
     }
 
     /// The state of the pool at this moment.
@@ -377,7 +434,12 @@ impl<DB: Driver> Pool<DB> {
 }
 
 fn sign_out<DB: Driver>(lent: Lent<DB>, place: &'static Location<'static>) -> Lent<DB> {
-    lent.card.lend(Holder { place, since: Instant::now(), task: tokio::task::try_id() });
+    lent.card.lend(Holder {
+        place,
+        since: Instant::now(),
+        task: tokio::task::try_id(),
+        reported: false,
+    });
     lent
 }
 

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use futures_core::Stream;
 use futures_core::future::BoxFuture;
@@ -12,6 +13,7 @@ use futures_core::stream::BoxStream;
 use futures_util::{TryStreamExt, stream};
 use sqlx::{Connection, Execute, Executor, SqlStr};
 use sqlx_core::describe::Describe;
+use sqlx_core::sql_str::{AssertSqlSafe, SqlSafeStr};
 
 use super::Error;
 use super::driver::{Driver, Step, Verdict};
@@ -48,11 +50,14 @@ impl<DB: Driver> Session<DB> {
             && !self.connection.should_flush()
     }
 
-    /// Begins a transaction, or a savepoint inside one.
-    pub(super) async fn begin(&mut self) -> Result<(), sqlx::Error> {
+    /// Begins a transaction; one that the server ends by itself where the time is limited.
+    pub(super) async fn begin(&mut self, limit: Option<Duration>) -> Result<(), sqlx::Error> {
         use sqlx_core::transaction::TransactionManager as _;
         self.condition.failed = false;
-        let begin = DB::BEGIN.map(SqlStr::from_static);
+        let limited = limit.and_then(DB::begin_within);
+        // The text is ours, a number apart.
+        let limited = limited.map(|begin| AssertSqlSafe(begin).into_sql_str());
+        let begin = limited.or_else(|| DB::BEGIN.map(SqlStr::from_static));
         self.condition
             .watch::<DB, _>(DB::TransactionManager::begin(&mut self.connection, begin))
             .await
@@ -200,7 +205,7 @@ impl<'c, DB: Driver> Executor<'c> for &'c mut Session<DB> {
         Box::pin(async move {
             let wraps = self.wraps(&statement);
             if wraps {
-                self.begin().await?;
+                self.begin(None).await?;
             }
             let row = self
                 .condition
@@ -248,7 +253,7 @@ fn wrapped<'e, 'q: 'e, DB: Driver, E: 'q + Execute<'q, DB>>(
     statement: Statement<'q, DB, E>,
 ) -> BoxStream<'e, Result<Step<DB>, sqlx::Error>> {
     let all = async move {
-        session.begin().await?;
+        session.begin(None).await?;
         let all = DB::fetch_many(&mut session.connection, statement);
         let rows = session.condition.watch::<DB, Vec<Step<DB>>>(all.try_collect()).await;
         match &rows {

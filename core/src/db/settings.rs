@@ -105,6 +105,10 @@ pub(crate) struct DatabaseSettings {
     pub(crate) reserved: Option<usize>,
     pub(crate) acquire_timeout: Option<Duration>,
     pub(crate) connect_timeout: Option<Duration>,
+    pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) max_lifetime: Option<Duration>,
+    pub(crate) leak_threshold: Option<Duration>,
+    pub(crate) lock_timeout: Option<Duration>,
     pub(crate) pooler: Pooler,
     pub(crate) instances: Option<usize>,
     pub(crate) overlap: Option<Overlap>,
@@ -139,6 +143,10 @@ impl DatabaseSettings {
             reserved: settings.get("DATABASE_RESERVED")?,
             acquire_timeout: settings.get("DATABASE_ACQUIRE_TIMEOUT")?.or(pool_timeout),
             connect_timeout,
+            idle_timeout: positive(settings, "DATABASE_IDLE_TIMEOUT")?,
+            max_lifetime: positive(settings, "DATABASE_MAX_LIFETIME")?,
+            leak_threshold: positive(settings, "DATABASE_LEAK_THRESHOLD")?,
+            lock_timeout: positive(settings, "DATABASE_LOCK_TIMEOUT")?,
             pooler: settings.get("DATABASE_POOLER")?.unwrap_or(if pgbouncer {
                 Pooler::PgBouncer
             } else {
@@ -147,6 +155,14 @@ impl DatabaseSettings {
             instances: count("APP_INSTANCES")?,
             overlap: settings.get("APP_OVERLAP")?,
         })
+    }
+}
+
+/// A duration that is more than nothing: of a limit, nothing could mean "none" as well as "at once".
+fn positive(settings: &Settings, name: &'static str) -> Result<Option<Duration>, ConfigError> {
+    match settings.get::<Duration>(name)? {
+        Some(Duration::ZERO) => Err(ConfigError::new(name, "expected more than 0")),
+        duration => Ok(duration),
     }
 }
 
@@ -204,6 +220,17 @@ mod tests {
             &[("DATABASE_URL", "postgres://h/d"), ("DATABASE_POOLER", "pgbounce")],
             "DATABASE_POOLER: expected none, pgbouncer, pgbouncer-prepared or rds-proxy, found \"pgbounce\"",
         );
+        for name in [
+            "DATABASE_IDLE_TIMEOUT",
+            "DATABASE_MAX_LIFETIME",
+            "DATABASE_LEAK_THRESHOLD",
+            "DATABASE_LOCK_TIMEOUT",
+        ] {
+            refused(
+                &[("DATABASE_URL", "postgres://h/d"), (name, "0s")],
+                &format!("{name}: expected more than 0"),
+            );
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! One open connection with its permit and its age: what the pool stores.
 
 use std::panic::Location;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -35,6 +36,27 @@ pub(super) struct Slot<DB: Driver> {
     pub(super) _permit: OwnedSemaphorePermit,
 }
 
+/// How long each connection of a pool may live: those that are opened together end evenly spread over the
+/// last quarter of what the plan allows.
+#[derive(Debug)]
+pub(super) struct Lifetimes(AtomicU64);
+
+impl Lifetimes {
+    pub(super) fn next(&self, longest: Duration) -> Duration {
+        // Steps of the golden ratio fall as far from each other as they can, however many there are.
+        const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
+        let turn = self.0.fetch_add(STEP, Ordering::Relaxed);
+        longest.mul_f64(1.0 - 0.25 * (turn as f64 / u64::MAX as f64))
+    }
+}
+
+impl Default for Lifetimes {
+    /// Processes that were started together begin at different places.
+    fn default() -> Self {
+        Self(AtomicU64::new(fastrand::u64(..)))
+    }
+}
+
 /// Who has a connection, and since when; shared with whoever reports on the pool.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Card(Arc<Mutex<Option<Holder>>>);
@@ -45,6 +67,8 @@ pub(super) struct Holder {
     pub(super) place: &'static Location<'static>,
     pub(super) since: Instant,
     pub(super) task: Option<tokio::task::Id>,
+    /// Whether the log has named it as one that may have leaked.
+    pub(super) reported: bool,
 }
 
 impl Card {
@@ -54,6 +78,13 @@ impl Card {
 
     pub(super) fn give_back(&self) -> Option<Holder> {
         self.lock().take()
+    }
+
+    /// The holder, the first time that it is asked for after so long.
+    pub(super) fn report(&self, after: Duration) -> Option<Holder> {
+        let mut holder = self.lock();
+        let holder = holder.as_mut().filter(|holder| holder.since.elapsed() > after)?;
+        (!std::mem::replace(&mut holder.reported, true)).then_some(*holder)
     }
 
     pub(super) fn holder(&self) -> Option<Holder> {
@@ -67,5 +98,41 @@ impl Card {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Holder>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The most of these moments that fall into one second.
+    fn most_in_a_second(moments: &[Duration]) -> usize {
+        let within = |from: Duration| {
+            moments.iter().filter(|at| (from..from + Duration::from_secs(1)).contains(at)).count()
+        };
+        moments.iter().map(|moment| within(*moment)).max().unwrap_or(0)
+    }
+
+    #[test]
+    fn a_hundred_connections_opened_in_a_second_end_at_most_ten_in_each() {
+        let longest = Duration::from_secs(60);
+        for _ in 0..100 {
+            let lifetimes = Lifetimes::default();
+            let born = |number| Duration::from_millis(10) * number;
+            let ends: Vec<_> =
+                (0..100).map(|number| born(number) + lifetimes.next(longest)).collect();
+            assert!(ends.iter().all(|end| *end <= longest + Duration::from_secs(1)));
+            assert!(most_in_a_second(&ends) <= 10, "{}", most_in_a_second(&ends));
+            // Where all live equally long they end as they were opened.
+            let herd: Vec<_> = (0..100).map(|number| born(number) + longest).collect();
+            assert_eq!(most_in_a_second(&herd), 100);
+        }
+    }
+
+    #[test]
+    fn two_processes_that_start_together_choose_different_lifetimes() {
+        let (one, other) = (Lifetimes::default(), Lifetimes::default());
+        let longest = Duration::from_secs(60);
+        assert_ne!(one.next(longest), other.next(longest));
     }
 }

@@ -52,6 +52,8 @@ pub struct Stats {
     pub timeouts: u64,
     /// Callers that were refused without a wait: the queue was full, the server away for long.
     pub refused: u64,
+    /// Connections that were held for longer than [`Plan::leak`](super::Plan::leak), and named in the log.
+    pub leaks: u64,
     /// Round trips that asked a connection whether it is alive.
     pub pings: u64,
     /// How long connecting took, where it succeeded.

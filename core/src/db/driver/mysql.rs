@@ -61,7 +61,7 @@ impl Driver for MySql {
             let row = sqlx::Executor::fetch_one(
                 &mut *connection,
                 "SELECT CAST(@@max_connections AS SIGNED), CAST(@@read_only AS SIGNED), \
-                 CAST(CONNECTION_ID() AS SIGNED)",
+                 CAST(CONNECTION_ID() AS SIGNED), CAST(@@wait_timeout AS SIGNED)",
             )
             .await?;
             let direct = pooler == Pooler::None;
@@ -74,6 +74,7 @@ impl Driver for MySql {
                 used,
                 read_only: row.try_get::<i64, _>(1)? != 0,
                 id: if direct { Some(row.try_get(2)?) } else { None },
+                forgotten: u64::try_from(row.try_get::<i64, _>(3)?).ok().map(Duration::from_secs),
             })
         })
     }
@@ -112,13 +113,16 @@ impl Driver for MySql {
             if got == Some(1) {
                 return Ok(Ok(()));
             }
+            // Whoever may not see the other's connection learns its number at least.
             let row = sqlx::Executor::fetch_one(
                 connection,
-                "SELECT CAST(IS_USED_LOCK(CONCAT('anyhost:', DATABASE())) AS SIGNED)",
+                "SELECT CONCAT('connection ', l.id, COALESCE(CONCAT(' (', p.user, ') from ', p.host, \
+                 ', which has done the same for ', p.time, ' s'), '')) \
+                 FROM (SELECT IS_USED_LOCK(CONCAT('anyhost:', DATABASE())) AS id) l \
+                 LEFT JOIN information_schema.processlist p ON p.id = l.id",
             )
             .await?;
-            let holder: Option<i64> = row.try_get(0)?;
-            Ok(Err(holder.map(|id| format!("connection {id}")).unwrap_or_default()))
+            Ok(Err(row.try_get::<Option<String>, _>(0)?.unwrap_or_default()))
         })
     }
 

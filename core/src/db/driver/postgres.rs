@@ -33,7 +33,8 @@ const ADMIT: &str = "SELECT current_setting('max_connections')::int8, \
      pg_backend_pid()::int8, \
      CASE WHEN current_setting('client_connection_check_interval', true) IS NOT NULL \
          AND version() ~* 'linux|bsd' \
-       THEN set_config('client_connection_check_interval', '100', false) END";
+       THEN set_config('client_connection_check_interval', '100', false) END, \
+     (extract(epoch FROM coalesce(current_setting('idle_session_timeout', true), '0')::interval) * 1000)::int8";
 
 /// Who has the lock for migrations. The number is "encyclop" in ASCII: nobody else's by accident.
 const LOCK_HOLDER: &str = "SELECT format('process %s (%s) from %s, since %s', a.pid, \
@@ -110,6 +111,9 @@ impl Driver for Postgres {
                     Some(_looks) => None,
                     None => row.try_get_unchecked::<String, _>(4)?.parse().ok(),
                 },
+                forgotten: Some(count(6)?)
+                    .filter(|millis| *millis > 0)
+                    .map(|millis| Duration::from_millis(millis as u64)),
             })
         })
     }
@@ -144,6 +148,17 @@ impl Driver for Postgres {
 
     fn cancel(id: i64) -> Option<String> {
         Some(format!("SELECT pg_terminate_backend({id})"))
+    }
+
+    /// A statement ends with the time that is left, and whoever then does nothing loses the transaction and its
+    /// locks a second later.
+    fn begin_within(left: Duration) -> Option<String> {
+        let millis = left.as_millis().max(1);
+        Some(format!(
+            "BEGIN; SET LOCAL statement_timeout = {millis}; \
+             SET LOCAL idle_in_transaction_session_timeout = {}",
+            millis + 1000
+        ))
     }
 
     fn lock_migrations(

@@ -12,6 +12,7 @@ pub(in crate::db) struct Counts {
     closed: [AtomicU64; 8],
     timeouts: AtomicU64,
     refused: AtomicU64,
+    leaks: AtomicU64,
     pings: AtomicU64,
     create_time: Clocked,
     wait_time: Clocked,
@@ -49,6 +50,10 @@ impl Counts {
         self.refused.fetch_add(1, Relaxed);
     }
 
+    pub(in crate::db) fn leaked(&self) {
+        self.leaks.fetch_add(1, Relaxed);
+    }
+
     pub(in crate::db) fn asked(&self) {
         self.pings.fetch_add(1, Relaxed);
     }
@@ -83,6 +88,7 @@ impl Counts {
             },
             timeouts: self.timeouts.load(Relaxed),
             refused: self.refused.load(Relaxed),
+            leaks: self.leaks.load(Relaxed),
             pings: self.pings.load(Relaxed),
             create_time: self.create_time.read(),
             wait_time: self.wait_time.read(),

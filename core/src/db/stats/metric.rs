@@ -91,6 +91,12 @@ impl Stats {
                 "Callers refused without a wait",
                 self.refused,
             ),
+            (
+                "anyhost.db.connection.leaks",
+                "{connection}",
+                "Connections held for long",
+                self.leaks,
+            ),
             ("anyhost.db.connection.pings", "{ping}", "Questions whether one lives", self.pings),
         ];
         for (name, unit, description, count) in counts {
