@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 
-.PHONY: run test test-platforms bench bench-quick lint doc fmt prerequisites
+.PHONY: run test test-platforms bench bench-quick bench-reality lint doc fmt prerequisites
 
 run: ## notes on port 8080, on SQLite
 	cargo run -p notes
@@ -19,6 +19,10 @@ test-platforms: ## against the large third-party parts, kept in .platforms
 bench: prerequisites ## us and our peers side by side, in less than 20 minutes; writes BENCHMARKS.md
 	cargo build --release -p anyhost-bench
 	cargo run --release -p anyhost-bench -- full
+
+bench-reality: prerequisites ## the planner's predictions beside a real load; writes planner/docs/reality.md
+	cargo build --release -p anyhost-bench
+	cargo run --release -p anyhost-bench -- reality
 
 bench-quick: prerequisites ## the headline ratios, in less than 3 minutes; fails where one is missed
 	cargo build --release -p anyhost-bench

@@ -29,13 +29,22 @@ impl Database {
     /// # Errors
     /// As for [`start`](Self::start).
     pub fn with(settings: &[&str]) -> Result<Self, String> {
-        let server = Postgres::start(settings);
+        let database = Self::bare(settings)?;
+        let server = database.server();
         server.sql(
             "CREATE TABLE notes (id bigint PRIMARY KEY, title text NOT NULL, body text NOT NULL); \
              INSERT INTO notes SELECT n, 'Note ' || n, repeat('text ', 20) FROM generate_series(1, 1000) n",
         );
         server.sql("VACUUM ANALYZE notes");
-        let database = Self { server };
+        Ok(database)
+    }
+
+    /// Starts it without a table.
+    ///
+    /// # Errors
+    /// As for [`start`](Self::start).
+    pub fn bare(settings: &[&str]) -> Result<Self, String> {
+        let database = Self { server: Postgres::start(settings) };
         database.postmaster().ok_or("the server does not say which process it is")?;
         Ok(database)
     }

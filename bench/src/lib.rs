@@ -13,6 +13,7 @@ pub mod page;
 pub mod plot;
 pub mod pool;
 pub mod process;
+pub mod reality;
 pub mod results;
 pub mod runs;
 pub mod storm;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhost_bench::contest::say;
 use anyhost_bench::effort::Effort;
 use anyhost_bench::runs::{PARTS, Part};
-use anyhost_bench::{headlines, page, runs, subjects};
+use anyhost_bench::{headlines, page, reality, runs, subjects};
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
@@ -41,6 +41,15 @@ enum Verb {
         /// Where the results are
         #[arg(long, default_value = "bench/results.json")]
         results: PathBuf,
+    },
+    /// Hold the planner's predictions against notes under real traffic and write the page about it
+    Reality {
+        /// How long each traffic lasts
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        /// Print what was found as JSON and write no page
+        #[arg(long)]
+        json: bool,
     },
     /// Be one of the servers that are compared: ours, actix or axum
     #[command(hide = true)]
@@ -90,6 +99,15 @@ fn outcome(verb: Verb) -> Result<bool, String> {
             let measured = serde_json::from_str(&text);
             let measured = measured.map_err(|error| format!("{}: {error}", results.display()))?;
             page::write(&measured, Path::new("."))?;
+            Ok(true)
+        }
+        Verb::Reality { seconds, json } => {
+            let found = reality::run(seconds)?;
+            if json {
+                print(&serde_json::to_string(&found).map_err(|error| error.to_string())?);
+            } else {
+                reality::write(&found, Path::new("."))?;
+            }
             Ok(true)
         }
         Verb::Serve { kind, database } => {

@@ -215,7 +215,8 @@ fn table(text: &mut String, contest: &Contest) {
 }
 
 /// Puts a text between the two markers of a name.
-fn fill(path: &Path, name: &str, text: &str) -> Result<(), String> {
+/// Replaces what stands between two markers.
+pub(crate) fn fill(path: &Path, name: &str, text: &str) -> Result<(), String> {
     let page = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
     let (begin, end) = (format!("<!-- {name}: begin -->\n"), format!("<!-- {name}: end -->"));
     let missing = || format!("{}: no markers named {name}", path.display());

@@ -68,3 +68,21 @@ fn growth_runs() {
     assert!(curves.iter().all(|curve| curve.lines.iter().all(|(_, points)| line(points))));
     assert_eq!(curves.len(), 3);
 }
+
+#[test]
+fn predictions_are_held_against_measurements() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_anyhost-bench"));
+    let output = command.args(["reality", "--seconds", "1", "--json"]).output();
+    let output = output.expect("the benchmarks were built");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).expect("results");
+    let runs = found["runs"].as_array().expect("runs");
+    assert_eq!(runs.len(), 6);
+    for run in runs {
+        assert_eq!(run["failed"], 0, "{run}");
+        for figure in run["figures"].as_array().expect("figures") {
+            assert!(figure["predicted"].as_f64() > Some(0.0), "{run}");
+            assert!(figure["measured"].as_f64() > Some(0.0), "{run}");
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! `notes-paas` as a process, and what it takes for a request when nothing else is to be done.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhost_planner::traffic::Traffic;
+use anyhost_planner::workload::Distribution;
+use anyhost_tests::process::{PATIENCE, Process, binary};
+use bytes::Bytes;
+use http::Request;
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use tempfile::TempDir;
+
+use super::App;
+use super::traffic::{Measured, send};
+use crate::database::Database;
+use crate::process::cpu;
+
+/// A note.
+pub(super) const NOTE: &str = r#"{"title":"a note","body":"of a few words"}"#;
+
+/// `notes-paas` on a database; killed when dropped.
+pub(super) struct LongRunning {
+    process: Process,
+    address: String,
+    client: Client<HttpConnector, Full<Bytes>>,
+    _folder: TempDir,
+}
+
+/// Brings the schema up to date.
+pub(super) fn migrate(database: &Database) -> Result<(), String> {
+    let url = database.url();
+    let environment = [("DATABASE_URL", url.as_str())];
+    let migration =
+        Process::start(&binary("notes-paas"), &["migrate"], Path::new("/"), &environment);
+    let exit = migration.wait_for_exit(PATIENCE);
+    if exit.success() { Ok(()) } else { Err(migration.log().text()) }
+}
+
+impl LongRunning {
+    pub(super) fn start(database: &Database) -> Result<Self, String> {
+        let folder = TempDir::new().map_err(|error| error.to_string())?;
+        let url = database.url();
+        let environment = [("DATABASE_URL", url.as_str()), ("PORT", "0"), ("LOG_FORMAT", "text")];
+        let process = Process::start(&binary("notes-paas"), &[], folder.path(), &environment);
+        let line = process.wait_for_line(&["listening on"]);
+        process.wait_for_line(&["ready"]);
+        let port = line.rsplit(':').next().unwrap_or_default().trim();
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        let client = Client::builder(TokioExecutor::new()).build(connector);
+        Ok(Self { process, address: format!("127.0.0.1:{port}"), client, _folder: folder })
+    }
+
+    /// Measures requests one after the other.
+    pub(super) async fn calibrate(&self, samples: usize) -> Result<App, String> {
+        for _ in 0..samples / 10 + 1 {
+            self.note().await?;
+        }
+        let mut without = Duration::ZERO;
+        for _ in 0..samples {
+            let begun = Instant::now();
+            ask(&self.client, self.request("GET", "/livez", "")).await?;
+            without += begun.elapsed();
+        }
+        let before = cpu(self.process.id()).unwrap_or_default();
+        let mut times = Vec::with_capacity(samples);
+        for _ in 0..samples {
+            let begun = Instant::now();
+            self.note().await?;
+            times.push(begun.elapsed().as_secs_f64());
+        }
+        let processor = cpu(self.process.id()).unwrap_or_default() - before;
+        let whole: f64 = times.iter().sum();
+        let service = Distribution::measured(times).ok_or("nothing was measured")?;
+        let processor_share = (processor / whole).clamp(0.0, 1.0);
+        let without = without.as_secs_f64() / whole;
+        let database_share = (1.0 - without.max(processor_share)).max(0.0);
+        Ok(App { service, database_share, processor_share, starts: Vec::new() })
+    }
+
+    /// Sends a traffic.
+    pub(super) async fn measure(
+        &self,
+        traffic: &Traffic,
+        database: &Database,
+    ) -> Result<Measured, String> {
+        Ok(send(traffic, database, || self.note()).await)
+    }
+
+    fn note(&self) -> impl Future<Output = Result<(), String>> + Send + use<> {
+        let (client, request) = (self.client.clone(), self.request("POST", "/notes", NOTE));
+        async move { ask(&client, request).await }
+    }
+
+    fn request(&self, method: &str, path: &str, body: &'static str) -> Request<Full<Bytes>> {
+        let uri = format!("http://{}{path}", self.address);
+        let request = Request::builder().method(method).uri(uri);
+        let request = request.header("content-type", "application/json");
+        request.body(Full::new(Bytes::from_static(body.as_bytes()))).expect("it is well formed")
+    }
+}
+
+async fn ask(
+    client: &Client<HttpConnector, Full<Bytes>>,
+    request: Request<Full<Bytes>>,
+) -> Result<(), String> {
+    let answer = client.request(request).await.map_err(|error| error.to_string())?;
+    let status = answer.status();
+    answer.into_body().collect().await.map_err(|error| error.to_string())?;
+    if status.is_success() { Ok(()) } else { Err(status.to_string()) }
+}

@@ -1,0 +1,103 @@
+//! The traffics, and clients that send a request when it is due, whatever became of those before it.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use anyhost_planner::traffic::{Arrivals, Traffic};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, interval, sleep_until};
+
+use super::Found;
+use crate::contest::say;
+use crate::database::Database;
+
+/// What the arrivals that are measured begin with; the predicted ones have a seed of their own.
+const SEED: u64 = 20_260_101;
+
+/// How often the connections of the server are counted.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// Steady below and near what five connections carry, and bursts beyond it.
+pub(super) fn all(seconds: u64) -> Vec<Traffic> {
+    let traffic = |name: &str, rate: &dyn Fn(u64) -> u64| {
+        Traffic::new(name, Duration::from_secs(1), (0..seconds).map(rate).collect())
+    };
+    vec![
+        traffic("55 a second", &|_| 55),
+        traffic("85 a second", &|_| 85),
+        // Twice in 60 seconds, 5 seconds long.
+        traffic("20 a second, bursts of 150", &|second| if second % 30 < 5 { 150 } else { 20 }),
+    ]
+}
+
+/// What became of a traffic.
+#[derive(Debug)]
+pub(super) struct Measured {
+    latencies: Vec<Duration>,
+    failed: u64,
+    connections: usize,
+}
+
+impl Measured {
+    pub(super) fn failed(&self) -> u64 {
+        self.failed
+    }
+
+    pub(super) fn found(&self) -> Found {
+        let at = |share: f64| {
+            let last = self.latencies.len().saturating_sub(1) as f64;
+            // Between 0 and the last index.
+            self.latencies.get((last * share).round() as usize).copied().unwrap_or_default()
+        };
+        Found { p50: at(0.5), p99: at(0.99), connections: self.connections as f64 }
+    }
+}
+
+/// Sends every request of a traffic at its time and waits for all answers.
+pub(super) async fn send<F>(
+    traffic: &Traffic,
+    database: &Database,
+    request: impl Fn() -> F,
+) -> Measured
+where
+    F: Future<Output = Result<(), String>> + Send + 'static,
+{
+    let most = Cell::new(0);
+    let answers = async {
+        let begun = Instant::now();
+        let mut answers = JoinSet::new();
+        for arrival in Arrivals::new(traffic, SEED) {
+            let due = begun + Duration::from_secs_f64(arrival.seconds());
+            sleep_until(due).await;
+            let answer = request();
+            // From when it was due: a client that is late itself does not make the App look faster.
+            answers.spawn(async move { answer.await.map(|()| due.elapsed()) });
+        }
+        answers.join_all().await
+    };
+    let watch = async {
+        let mut ticks = interval(LOOK);
+        loop {
+            ticks.tick().await;
+            most.set(most.get().max(database.connections()));
+        }
+    };
+    let answers = tokio::select! {
+        answers = answers => answers,
+        () = watch => Vec::new(),
+    };
+    let mut measured = Measured { latencies: Vec::new(), failed: 0, connections: most.get() };
+    for answer in answers {
+        match answer {
+            Ok(latency) => measured.latencies.push(latency),
+            Err(why) => {
+                if measured.failed == 0 {
+                    say(&format!("  a request failed: {why}"));
+                }
+                measured.failed += 1;
+            }
+        }
+    }
+    measured.latencies.sort_unstable();
+    measured
+}
