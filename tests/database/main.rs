@@ -6,6 +6,7 @@
 
 mod age;
 mod budget;
+mod closing;
 mod dirt;
 mod drivers;
 mod freeze;

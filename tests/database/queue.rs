@@ -157,64 +157,6 @@ async fn nest(db: &Db<sqlx::Postgres>, tasks: usize) -> Vec<Result<(), Error>> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_waits_when_the_pool_closes_is_told_at_once() {
-    let db = long_running(&Postgres::shared().database(), 1).await;
-    let held = db.conn().await.unwrap();
-    let waiters: Vec<_> = (0..10)
-        .map(|_| {
-            let db = db.clone();
-            tokio::spawn(async move { db.conn().await.map(drop) })
-        })
-        .collect();
-    while db.state().waiting < 10 {
-        tokio::task::yield_now().await;
-    }
-    let begun = Instant::now();
-    let closing = tokio::spawn({
-        let db = db.clone();
-        async move { db.close(Duration::from_secs(1)).await }
-    });
-    for waiter in waiters {
-        assert!(matches!(waiter.await.unwrap(), Err(Error::Closed)));
-    }
-    assert!(begun.elapsed() < 500 * MS, "{:?}", begun.elapsed());
-    assert!(matches!(db.conn().await, Err(Error::Closed)));
-    closing.await.unwrap();
-    let took = begun.elapsed();
-    assert!(took > 900 * MS && took < 1300 * MS, "one was held all the time: {took:?}");
-    drop(held);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn closing_tells_what_was_closed_in_time_and_who_holds_the_rest() {
-    let url = Postgres::shared().database();
-    let db = long_running(&url, 4).await;
-    let mut all = futures_util::future::join_all((0..3).map(|_| db.conn())).await;
-    assert!(all.iter().all(Result::is_ok));
-    drop(all.pop());
-    let back = all.pop();
-    let returns = tokio::spawn(async move {
-        tokio::time::sleep(100 * MS).await;
-        drop(back);
-    });
-    let begun = Instant::now();
-    let drained = db.close(400 * MS).await;
-    let took = begun.elapsed();
-    assert!(took >= 390 * MS && took < 800 * MS, "{took:?}");
-    assert_eq!((drained.closed, drained.aborted), (2, 1), "{drained}");
-    let [(place, held)] = &drained.holders[..] else { panic!("{drained}") };
-    assert!(place.contains("queue.rs:"), "{place}");
-    assert!(*held >= 390 * MS, "{held:?}");
-    assert!(drained.to_string().contains("1 still in use; held at "), "{drained}");
-    returns.await.unwrap();
-    // A pool of sqlx waits for the same holder without an end.
-    let control = sqlx::PgPool::connect(&url).await.unwrap();
-    let held = control.acquire().await.unwrap();
-    assert!(timeout(600 * MS, control.close()).await.is_err());
-    drop((held, all));
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn an_error_names_who_holds_the_connections() {
     let settings = [("DATABASE_POOL_SIZE", "1"), ("DATABASE_ACQUIRE_TIMEOUT", "300ms")];
     let url = Postgres::shared().database();

@@ -1,0 +1,98 @@
+//! The end of a pool: in time, with a word to everybody it concerns.
+
+use std::time::{Duration, Instant};
+
+use anyhost_core::Paradigm;
+use anyhost_core::db::Error;
+use anyhost_tests::servers::Postgres;
+use tokio::time::timeout;
+
+use crate::kit::{CLIENTS, backend, counted, direct, long_running, open};
+
+const MS: Duration = Duration::from_millis(1);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_waits_when_the_pool_closes_is_told_at_once() {
+    let db = long_running(&Postgres::shared().database(), 1).await;
+    let held = db.conn().await.unwrap();
+    let waiters: Vec<_> = (0..10)
+        .map(|_| {
+            let db = db.clone();
+            tokio::spawn(async move { db.conn().await.map(drop) })
+        })
+        .collect();
+    while db.state().waiting < 10 {
+        tokio::task::yield_now().await;
+    }
+    let begun = Instant::now();
+    let closing = tokio::spawn({
+        let db = db.clone();
+        async move { db.close(Duration::from_secs(1)).await }
+    });
+    for waiter in waiters {
+        assert!(matches!(waiter.await.unwrap(), Err(Error::Closed)));
+    }
+    assert!(begun.elapsed() < 500 * MS, "{:?}", begun.elapsed());
+    assert!(matches!(db.conn().await, Err(Error::Closed)));
+    closing.await.unwrap();
+    let took = begun.elapsed();
+    assert!(took > 900 * MS && took < 1300 * MS, "one was held all the time: {took:?}");
+    drop(held);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn closing_tells_what_was_closed_in_time_and_who_holds_the_rest() {
+    let url = Postgres::shared().database();
+    let db = long_running(&url, 4).await;
+    let mut all = futures_util::future::join_all((0..3).map(|_| db.conn())).await;
+    assert!(all.iter().all(Result::is_ok));
+    drop(all.pop());
+    let back = all.pop();
+    let returns = tokio::spawn(async move {
+        tokio::time::sleep(100 * MS).await;
+        drop(back);
+    });
+    let begun = Instant::now();
+    let drained = db.close(400 * MS).await;
+    let took = begun.elapsed();
+    assert!(took >= 390 * MS && took < 800 * MS, "{took:?}");
+    assert_eq!((drained.closed, drained.aborted), (2, 1), "{drained}");
+    let [(place, held)] = &drained.holders[..] else { panic!("{drained}") };
+    assert!(place.contains("queue.rs:"), "{place}");
+    assert!(*held >= 390 * MS, "{held:?}");
+    assert!(drained.to_string().contains("1 still in use; held at "), "{drained}");
+    returns.await.unwrap();
+    // A pool of sqlx waits for the same holder without an end.
+    let control = sqlx::PgPool::connect(&url).await.unwrap();
+    let held = control.acquire().await.unwrap();
+    assert!(timeout(600 * MS, control.close()).await.is_err());
+    drop((held, all));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn half_a_second_before_a_kill_is_enough_to_leave_nothing_on_the_server() {
+    let server = Postgres::start(&["log_disconnections=on", "log_min_messages=debug1"]);
+    let mut own = direct(&server.url()).await;
+    let settings = [("DATABASE_POOL_SIZE", "2")];
+    let (host, db) =
+        open::<sqlx::Postgres>(Paradigm::Serverless, &server.url(), &settings).await.unwrap();
+    backend(&db).await;
+    // One is idle, one ends what it does while the rest of the time runs.
+    let in_flight = tokio::spawn({
+        let db = db.clone();
+        async move { sqlx::query("SELECT pg_sleep(0.2)").execute(&db).await }
+    });
+    counted(
+        &mut own,
+        "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'",
+        1,
+        Duration::from_secs(2),
+    )
+    .await;
+    let begun = Instant::now();
+    let drained = host.databases().close(400 * MS).await;
+    assert!(begun.elapsed() < 500 * MS, "{:?}", begun.elapsed());
+    assert_eq!(drained[0].aborted, 0, "{drained:?}");
+    in_flight.await.unwrap().unwrap();
+    counted(&mut own, CLIENTS, 0, 500 * MS).await;
+}
