@@ -58,7 +58,7 @@ async fn closing_tells_what_was_closed_in_time_and_who_holds_the_rest() {
     assert!(took >= 390 * MS && took < 800 * MS, "{took:?}");
     assert_eq!((drained.closed, drained.aborted), (2, 1), "{drained}");
     let [(place, held)] = &drained.holders[..] else { panic!("{drained}") };
-    assert!(place.contains("queue.rs:"), "{place}");
+    assert!(place.contains("closing.rs:"), "{place}");
     assert!(*held >= 390 * MS, "{held:?}");
     assert!(drained.to_string().contains("1 still in use; held at "), "{drained}");
     returns.await.unwrap();
