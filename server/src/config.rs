@@ -39,6 +39,9 @@ pub struct Config {
     pub max_in_flight: Option<usize>,
     /// `TRUSTED_PROXIES` and `TRUSTED_HEADERS`: whose word about the client is believed. Default nobody's.
     pub trust: Trust,
+    /// `PROXY_PROTOCOL`: whether every connection begins with a header of the PROXY protocol, version 1 or
+    /// 2, in which a trusted proxy says who its client is. A connection without is closed. Default off.
+    pub proxy_protocol: bool,
     /// `TLS_CERTIFICATE` and `TLS_KEY`: what the listeners that speak TLS show. Default none.
     pub tls: Option<Tls>,
 }
@@ -56,6 +59,7 @@ impl Default for Config {
             max_connections: 10_000,
             max_in_flight: None,
             trust: Trust::default(),
+            proxy_protocol: false,
             tls: None,
         }
     }
@@ -67,6 +71,13 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] names the variable that is wrong.
     pub fn with(self, settings: &Settings) -> Result<Self, ConfigError> {
+        let trust = self.trust.with(settings)?;
+        let proxy_protocol = settings.get("PROXY_PROTOCOL")?.unwrap_or(self.proxy_protocol);
+        // A number would count a hop that the header has counted already.
+        if proxy_protocol && !trust.names_networks() {
+            let problem = "is on, and TRUSTED_PROXIES names no addresses whose word could be taken";
+            return Err(ConfigError::new("PROXY_PROTOCOL", problem));
+        }
         Ok(Self {
             keep_alive: positive(settings, "KEEP_ALIVE")?.unwrap_or(self.keep_alive),
             header_timeout: positive(settings, "HEADER_TIMEOUT")?.unwrap_or(self.header_timeout),
@@ -79,7 +90,8 @@ impl Config {
                 .unwrap_or(self.max_connections),
             max_in_flight: at_least_one(settings, "MAX_IN_FLIGHT", usize::MAX)?
                 .or(self.max_in_flight),
-            trust: self.trust.with(settings)?,
+            trust,
+            proxy_protocol,
             tls: Tls::from_settings(settings)?.or(self.tls),
         })
     }

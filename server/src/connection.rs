@@ -6,6 +6,7 @@ mod framing;
 pub(crate) mod http2;
 mod io;
 mod open;
+mod proxied;
 mod transport;
 
 use std::future::poll_fn;

@@ -86,6 +86,11 @@ impl Trust {
         Ok(Self { proxies, headers })
     }
 
+    /// Whether it is known by their addresses whose word is believed.
+    pub(crate) fn names_networks(&self) -> bool {
+        matches!(self.proxies, Proxies::Networks(_))
+    }
+
     /// Whether the peer's word is believed.
     pub(crate) fn believes(&self, peer: Option<IpAddr>) -> bool {
         match &self.proxies {

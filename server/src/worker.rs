@@ -16,9 +16,9 @@ use anyhost_core::{App, Scheme};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, watch};
 
+use crate::bridge;
 use crate::connection::{self, Conn, Io, Opened, Transport, drive, http2};
 use crate::shared::{Local, Shared};
-use crate::{Tls, bridge};
 
 /// How long a client may take to notice that a response came before its body was read.
 const LINGER: Duration = Duration::from_secs(2);
@@ -229,9 +229,8 @@ async fn work<A: App>(
                 let http = Rc::clone(&http);
                 tokio::task::spawn_local(async move {
                     let config = &local.shared.config;
-                    let acceptor = config.tls.as_ref().filter(|_| tls).map(Tls::acceptor);
                     let serving = async {
-                        match connection::open(transport, acceptor, &conn).await {
+                        match connection::open(transport, config, tls, &conn).await {
                             Ok(Opened::Http1(io)) => {
                                 let dispatcher = http.call((io, Protocol::Http1, peer));
                                 dispatcher.await.map_err(|error| error.to_string())

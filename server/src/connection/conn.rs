@@ -80,6 +80,12 @@ impl Conn {
         self.scheme.get()
     }
 
+    /// A proxy that is trusted says who the client is.
+    pub(super) fn comes_from(&self, peer: Option<IpAddr>, scheme: Option<Scheme>) {
+        self.peer.set(peer.map(|address| address.to_canonical()));
+        self.scheme.set(scheme.unwrap_or(self.scheme.get()));
+    }
+
     /// HTTP/2 is spoken: many requests at once, each with a time of its own.
     pub(super) fn is_http2(&self) {
         self.http2.set(true);

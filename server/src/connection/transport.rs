@@ -64,6 +64,11 @@ impl Transport {
         &self.early
     }
 
+    /// Drops the first of the bytes that were read early: they are understood.
+    pub(super) fn take_early(&mut self, count: usize) {
+        self.early.drain(..count);
+    }
+
     /// Reads more bytes early, and says how many have come: 0 at the end.
     pub(super) fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let mut space = [MaybeUninit::uninit(); FIRST_READ];
