@@ -41,6 +41,8 @@ pub enum Capability {
     LargeAnswers,
     /// A limit on the size of answers.
     AnswerLimit,
+    /// Headers that belong to one connection.
+    HopHeaders,
     /// The address of the client.
     ClientAddress,
     /// A trusted front end that says who the client is.
@@ -58,9 +60,22 @@ pub const fn lacks(door: Kind) -> &'static [(Capability, &'static str)] {
             (AnswerLimit, "there is none"),
             (FrontEnd, "there is none"),
         ],
-        Kind::PaasTcp | Kind::VmTcp => &[
+        Kind::PaasTcp | Kind::VmTcp | Kind::VmTls => &[
             (Buffers, "the client has the head before the body is made"),
             (Trailers, "actix-web sends none over HTTP/1.1"),
+            (AnswerLimit, "there is none"),
+            (FrontEnd, "there is none before this socket"),
+        ],
+        Kind::VmProxy => &[
+            (Buffers, "the client has the head before the body is made"),
+            (Trailers, "actix-web sends none over HTTP/1.1"),
+            (AnswerLimit, "there is none"),
+            (FrontEnd, "the one before this socket speaks in a protocol of its own"),
+        ],
+        Kind::VmH2c | Kind::VmH2 => &[
+            (Wire, "requests are frames, and what they hold is no text"),
+            (Buffers, "the client has the head before the body is made"),
+            (HopHeaders, "HTTP/2 has none, and forbids them"),
             (AnswerLimit, "there is none"),
             (FrontEnd, "there is none before this socket"),
         ],
@@ -180,6 +195,10 @@ pub const SKIPS: [(Kind, usize); Kind::ALL.len()] = [
     (Kind::PaasTcp, 4),
     (Kind::VmTcp, 4),
     (Kind::VmUnix, 5),
+    (Kind::VmProxy, 4),
+    (Kind::VmTls, 4),
+    (Kind::VmH2c, 22),
+    (Kind::VmH2, 22),
     (Kind::RestV1, 40),
     (Kind::HttpV2, 44),
     (Kind::HttpV1, 48),

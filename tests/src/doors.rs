@@ -1,14 +1,17 @@
 //! The doors: every way a request comes in, each sending the client's bytes and giving back the client's.
 
 mod direct;
+mod http2;
 mod lambda;
 mod tcp;
+mod tls;
 
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
 pub use tcp::send;
+pub use tls::Certificate;
 
 use crate::process::binary;
 use crate::wire::{Request, Response};
@@ -72,6 +75,14 @@ pub enum Kind {
     VmTcp,
     /// A VM process over a Unix socket.
     VmUnix,
+    /// A VM process over TCP, its clients named by the PROXY protocol.
+    VmProxy,
+    /// A VM process over TLS.
+    VmTls,
+    /// A VM process by HTTP/2 over TCP.
+    VmH2c,
+    /// A VM process by HTTP/2 over TLS.
+    VmH2,
     /// A Lambda function behind an API Gateway REST API, the stage in the path.
     RestV1,
     /// A Lambda function behind an API Gateway HTTP API, the stage in the path.
@@ -90,11 +101,15 @@ pub enum Kind {
 
 impl Kind {
     /// All of them, in the order of the table.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 15] = [
         Self::Direct,
         Self::PaasTcp,
         Self::VmTcp,
         Self::VmUnix,
+        Self::VmProxy,
+        Self::VmTls,
+        Self::VmH2c,
+        Self::VmH2,
         Self::RestV1,
         Self::HttpV2,
         Self::HttpV1,
@@ -112,6 +127,10 @@ impl Kind {
             Self::PaasTcp => "paas_tcp",
             Self::VmTcp => "vm_tcp",
             Self::VmUnix => "vm_unix",
+            Self::VmProxy => "vm_proxy",
+            Self::VmTls => "vm_tls",
+            Self::VmH2c => "vm_h2c",
+            Self::VmH2 => "vm_h2",
             Self::RestV1 => "lambda_rest_v1",
             Self::HttpV2 => "lambda_http_v2",
             Self::HttpV1 => "lambda_http_v1",
@@ -125,7 +144,16 @@ impl Kind {
     /// Whether it leads to a Lambda function.
     #[must_use]
     pub const fn is_lambda(self) -> bool {
-        !matches!(self, Self::Direct | Self::PaasTcp | Self::VmTcp | Self::VmUnix)
+        matches!(
+            self,
+            Self::RestV1
+                | Self::HttpV2
+                | Self::HttpV1
+                | Self::FunctionUrl
+                | Self::AlbSingle
+                | Self::AlbMulti
+                | Self::Lattice
+        )
     }
 
     fn open(self, example: Example) -> Box<dyn Door> {
@@ -135,6 +163,10 @@ impl Kind {
             (Self::PaasTcp, _) => Box::new(tcp::Tcp::paas(example)),
             (Self::VmTcp, _) => Box::new(tcp::Tcp::vm(example)),
             (Self::VmUnix, _) => Box::new(tcp::Tcp::vm_unix(example)),
+            (Self::VmProxy, _) => Box::new(tcp::Tcp::vm_proxy(example)),
+            (Self::VmTls, _) => Box::new(tcp::Tcp::vm_tls(example)),
+            (Self::VmH2c, _) => Box::new(http2::Http2::plain(example)),
+            (Self::VmH2, _) => Box::new(http2::Http2::tls(example)),
             (Self::RestV1, _) => Box::new(lambda::Lambda::open(example, lambda::RestV1)),
             (Self::HttpV2, _) => Box::new(lambda::Lambda::open(example, lambda::HttpV2)),
             (Self::HttpV1, _) => Box::new(lambda::Lambda::open(example, lambda::HttpV1)),

@@ -110,7 +110,7 @@ fn a_content_length_is_the_bodys(door) {
     assert_eq!(seen.one("content-length"), "6");
 }
 
-fn headers_of_the_connection_are_not_seen(door) {
+fn headers_of_the_connection_are_not_seen(door) [HopHeaders] {
     let request = get("/h")
         .header("Connection", "close, X-Hop")
         .header("X-Hop", "1")

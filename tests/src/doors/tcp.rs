@@ -5,14 +5,16 @@
 mod parse;
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use ppp::v2;
 use tempfile::TempDir;
 
+use super::tls::Certificate;
 use super::{Door, Example, Facts, MAX_BODY};
 use crate::process::{PATIENCE, Process};
 use crate::wire::{Request, Response};
@@ -21,11 +23,24 @@ use crate::wire::{Request, Response};
 pub(super) struct Tcp {
     process: Process,
     address: Address,
+    before: Before,
     _folder: TempDir,
 }
 
+/// What stands on a connection before its first request.
+pub(super) enum Before {
+    Nothing,
+    /// The PROXY protocol's header, which names another client.
+    Proxy(Vec<u8>),
+    /// A handshake with whoever has this certificate.
+    Tls(Certificate),
+}
+
+/// The client that the PROXY protocol's header names.
+const PROXIED: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 55);
+
 /// Bytes and the moment at which they came.
-type Chunk = (Instant, Vec<u8>);
+pub(super) type Chunk = (Instant, Vec<u8>);
 
 enum Address {
     Tcp(SocketAddr),
@@ -50,13 +65,48 @@ impl Tcp {
         })
     }
 
+    /// A program of the VM adapter that speaks TLS.
+    pub(super) fn vm_tls(example: Example) -> Self {
+        let folder = TempDir::new().expect("a folder for temporary files");
+        let certificate = Certificate::new(folder.path());
+        let [chain, key] = ["certificate.pem", "key.pem"].map(|file| folder.path().join(file));
+        let [chain, key] = [chain, key].map(|file| file.display().to_string());
+        let more = [("TLS_CERTIFICATE", chain.as_str()), ("TLS_KEY", &key)];
+        let listen = ("LISTEN", "tls://127.0.0.1:0");
+        Self::start(&example.program("vm"), folder, listen, &more, Before::Tls(certificate))
+    }
+
+    /// A program of the VM adapter behind a proxy that says who its client is.
+    pub(super) fn vm_proxy(example: Example) -> Self {
+        let folder = TempDir::new().expect("a folder for temporary files");
+        let more = [("PROXY_PROTOCOL", "on"), ("TRUSTED_PROXIES", "127.0.0.1")];
+        let addresses: (SocketAddr, SocketAddr) =
+            ((PROXIED, 4711).into(), ([127, 0, 0, 1], 80).into());
+        let version = v2::Version::Two | v2::Command::Proxy;
+        let header = v2::Builder::with_addresses(version, v2::Protocol::Stream, addresses).build();
+        let before = Before::Proxy(header.expect("a header of two addresses"));
+        let listen = ("LISTEN", "127.0.0.1:0");
+        Self::start(&example.program("vm"), folder, listen, &more, before)
+    }
+
     fn open(program: &Path, listen: impl FnOnce(&TempDir) -> (&'static str, String)) -> Self {
         let folder = TempDir::new().expect("a folder for temporary files");
         let (variable, value) = listen(&folder);
+        Self::start(program, folder, (variable, &value), &[], Before::Nothing)
+    }
+
+    fn start(
+        program: &Path,
+        folder: TempDir,
+        listen: (&str, &str),
+        more: &[(&str, &str)],
+        before: Before,
+    ) -> Self {
         let max_body = MAX_BODY.to_string();
-        let environment = [(variable, value.as_str()), ("MAX_BODY", &max_body)];
+        let mut environment = vec![listen, ("MAX_BODY", &max_body)];
+        environment.extend_from_slice(more);
         let process = Process::start(program, &[], folder.path(), &environment);
-        let address = match value.strip_prefix("unix:") {
+        let address = match listen.1.strip_prefix("unix:") {
             Some(path) => {
                 process.wait_for_line(&["listening on", path]);
                 Address::Unix(path.into())
@@ -66,9 +116,16 @@ impl Tcp {
                 Address::Tcp(port_of(&line).unwrap_or_else(|| panic!("no port in {line:?}")))
             }
         };
-        let tcp = Self { process, address, _folder: folder };
+        let tcp = Self { process, address, before, _folder: folder };
         tcp.wait_until_ready();
         tcp
+    }
+
+    /// Where it listens, and with what certificate.
+    pub(super) fn place(&self) -> (SocketAddr, Option<&Certificate>) {
+        let Address::Tcp(address) = self.address else { panic!("a TCP socket") };
+        let Before::Tls(certificate) = &self.before else { return (address, None) };
+        (address, Some(certificate))
     }
 
     /// Asks for readiness until it is there. It is asked again only when the answer is in.
@@ -90,7 +147,13 @@ impl Tcp {
     fn talk(&self, bytes: Vec<u8>, cut: bool) -> Result<Vec<Chunk>, String> {
         let talk = || -> std::io::Result<Vec<Chunk>> {
             match &self.address {
-                Address::Tcp(address) => talk(*address, bytes, cut),
+                Address::Tcp(address) => match &self.before {
+                    Before::Nothing => talk(*address, bytes, cut),
+                    Before::Proxy(header) => {
+                        talk(*address, [header.as_slice(), &bytes].concat(), cut)
+                    }
+                    Before::Tls(certificate) => certificate.talk(*address, &bytes, cut),
+                },
                 Address::Unix(path) => {
                     let socket = UnixStream::connect(path)?;
                     socket.set_read_timeout(Some(PATIENCE))?;
@@ -119,11 +182,13 @@ impl Door for Tcp {
     }
 
     fn facts(&self) -> Facts {
-        let client_ip = match self.address {
-            Address::Tcp(_) => Some("127.0.0.1"),
-            Address::Unix(_) => None,
+        let client_ip = match (&self.address, &self.before) {
+            (_, Before::Proxy(_)) => Some("192.0.2.55"),
+            (Address::Tcp(_), _) => Some("127.0.0.1"),
+            (Address::Unix(_), _) => None,
         };
-        Facts { client_ip, scheme: "http", host: "shop.example", adds: &[] }
+        let scheme = if matches!(self.before, Before::Tls(_)) { "https" } else { "http" };
+        Facts { client_ip, scheme, host: "shop.example", adds: &[] }
     }
 
     fn log(&self) -> String {
