@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhost_core::{ConfigError, Settings};
 
-use crate::{Tls, Trust};
+use crate::{AdminAddress, MaxInFlight, Probes, Tls, Trust};
 
 /// How the server treats connections and requests.
 ///
@@ -34,9 +34,17 @@ pub struct Config {
     /// `MAX_CONNECTIONS`: connections at once; beyond it new ones wait in the kernel's queue.
     /// Default 10,000.
     pub max_connections: usize,
-    /// `MAX_IN_FLIGHT`: requests at once; beyond it the client gets 503 with `Retry-After` at once.
-    /// Default none.
-    pub max_in_flight: Option<usize>,
+    /// `MAX_IN_FLIGHT`: requests at once, a number or `auto`; beyond it the client gets 503 with
+    /// `Retry-After` at once. Default as many as come.
+    pub max_in_flight: MaxInFlight,
+    /// `LIVEZ_PATH`, `READYZ_PATH` and `STARTUPZ_PATH`: what platforms ask. Default `/livez`, `/readyz` and
+    /// `/startupz`.
+    pub probes: Probes,
+    /// `ADMIN_LISTEN`: where operators are answered: metrics, and probes with details. Default nowhere.
+    pub admin: Option<AdminAddress>,
+    /// `ACCESS_LOG`: whether each request the App was asked is a line of the log. Default not: the router
+    /// before the process mostly writes one.
+    pub access_log: bool,
     /// `TRUSTED_PROXIES` and `TRUSTED_HEADERS`: whose word about the client is believed. Default nobody's.
     pub trust: Trust,
     /// `PROXY_PROTOCOL`: whether every connection begins with a header of the PROXY protocol, version 1 or
@@ -57,7 +65,10 @@ impl Default for Config {
             lame_duck: Duration::ZERO,
             workers: None,
             max_connections: 10_000,
-            max_in_flight: None,
+            max_in_flight: MaxInFlight::default(),
+            probes: Probes::default(),
+            admin: None,
+            access_log: false,
             trust: Trust::default(),
             proxy_protocol: false,
             tls: None,
@@ -88,8 +99,10 @@ impl Config {
             workers: at_least_one(settings, "WORKERS", 512)?.or(self.workers),
             max_connections: at_least_one(settings, "MAX_CONNECTIONS", usize::MAX)?
                 .unwrap_or(self.max_connections),
-            max_in_flight: at_least_one(settings, "MAX_IN_FLIGHT", usize::MAX)?
-                .or(self.max_in_flight),
+            max_in_flight: settings.get("MAX_IN_FLIGHT")?.unwrap_or(self.max_in_flight),
+            probes: self.probes.with(settings)?,
+            admin: settings.get("ADMIN_LISTEN")?.or(self.admin),
+            access_log: settings.get("ACCESS_LOG")?.unwrap_or(self.access_log),
             trust,
             proxy_protocol,
             tls: Tls::from_settings(settings)?.or(self.tls),

@@ -1,8 +1,9 @@
-//! `/livez` and `/readyz`: what a platform asks a process, answered before the App is asked anything.
+//! `/livez`, `/readyz` and `/startupz`: what a platform asks a process, answered before the App is asked anything.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhost_core::{Body, Host, Phase, Response};
+use anyhost_core::{Body, ConfigError, Host, Phase, Response, Setting, Settings};
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use tokio::sync::Mutex;
@@ -22,27 +23,87 @@ pub(crate) enum Probe {
     Live,
     /// Whether requests shall be sent here.
     Ready,
+    /// Whether the App has started: until then nobody need ask the others.
+    Started,
+}
+
+/// The paths that platforms ask. Requests for them never reach the App.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probes {
+    live: String,
+    ready: String,
+    started: String,
+}
+
+impl Default for Probes {
+    fn default() -> Self {
+        Self { live: "/livez".into(), ready: "/readyz".into(), started: "/startupz".into() }
+    }
+}
+
+impl Probes {
+    /// No paths: all requests are the App's.
+    pub(crate) fn none() -> Self {
+        Self { live: String::new(), ready: String::new(), started: String::new() }
+    }
+
+    /// The paths with what `LIVEZ_PATH`, `READYZ_PATH` and `STARTUPZ_PATH` say put over them. `off` leaves a
+    /// path to the App: some front ends keep names that end in `z` for themselves.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the variable that is wrong.
+    pub fn with(self, settings: &Settings) -> Result<Self, ConfigError> {
+        Ok(Self {
+            live: settings.get::<ProbePath>("LIVEZ_PATH")?.map_or(self.live, |path| path.0),
+            ready: settings.get::<ProbePath>("READYZ_PATH")?.map_or(self.ready, |path| path.0),
+            started: settings.get::<ProbePath>("STARTUPZ_PATH")?.map_or(self.started, |path| path.0),
+        })
+    }
+
+    /// The probe that a path is, or none.
+    pub(crate) fn of(&self, path: &str) -> Option<Probe> {
+        if path == self.live {
+            Some(Probe::Live)
+        } else if path == self.ready {
+            Some(Probe::Ready)
+        } else if path == self.started {
+            Some(Probe::Started)
+        } else {
+            None
+        }
+    }
+}
+
+struct ProbePath(String);
+
+impl Setting for ProbePath {
+    fn expected() -> String {
+        "a path such as /health, or off".into()
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "off" => Some(Self(String::new())),
+            _ => {
+                let fits = |b: u8| b.is_ascii_graphic() && !b"?#\"<>".contains(&b);
+                (text.starts_with('/') && text.bytes().all(fits)).then(|| Self(text.into()))
+            }
+        }
+    }
 }
 
 impl Probe {
-    /// The probe that a path is, or none.
-    pub(crate) fn of(path: &str) -> Option<Self> {
-        match path {
-            "/livez" => Some(Self::Live),
-            "/readyz" => Some(Self::Ready),
-            _ => None,
-        }
-    }
-
     /// Plain text, no redirect, any method, any `Host`: probes come without a scheme, with an address
     /// for a name, and follow nothing.
     pub(crate) async fn answer<A>(self, shared: &Shared<A>) -> Response {
         let unavailable = StatusCode::SERVICE_UNAVAILABLE;
         match self {
             Self::Live => plain(StatusCode::OK, "ok\n"),
+            Self::Started if shared.app().is_none() => plain(unavailable, "starting\n"),
+            Self::Started => plain(StatusCode::OK, "started\n"),
             Self::Ready => match shared.host.life().phase() {
                 Phase::Starting => plain(unavailable, "starting\n"),
-                Phase::Ready if shared.readiness.check(&shared.host).await => {
+                Phase::Ready if shared.readiness.check(&shared.host).await.is_none() => {
                     plain(StatusCode::OK, "ready\n")
                 }
                 Phase::Ready => plain(unavailable, "a database does not answer\n"),
@@ -63,22 +124,60 @@ fn plain(status: StatusCode, text: &'static str) -> Response {
 
 /// The last answer of the databases.
 #[derive(Default)]
-pub(crate) struct Readiness(Mutex<Option<(Instant, bool)>>);
+pub(crate) struct Readiness {
+    last: Mutex<Option<(Instant, Option<String>)>>,
+    unready: AtomicBool,
+}
 
 impl Readiness {
-    /// Whether every database answers. Probes that come together share one question.
-    async fn check(&self, host: &Host) -> bool {
-        let mut last = self.0.lock().await;
-        if let Some((when, ready)) = *last
+    /// Why a database does not answer, or nothing. Probes that come together share one question.
+    async fn check(&self, host: &Host) -> Option<String> {
+        let mut last = self.last.lock().await;
+        if let Some((when, why)) = &*last
             && when.elapsed() < FRESH
         {
-            return ready;
+            return why.clone();
         }
         let answer = host.databases().ready(PATIENCE).await;
-        if let Err(error) = &answer {
-            tracing::warn!("not ready: {error}");
+        let why = answer.err().map(|error| error.to_string());
+        if let Some(why) = &why {
+            tracing::warn!("not ready: {why}");
         }
-        *last = Some((Instant::now(), answer.is_ok()));
-        answer.is_ok()
+        self.unready.store(why.is_some(), Ordering::Relaxed);
+        *last = Some((Instant::now(), why.clone()));
+        why
+    }
+
+    /// Why requests shall not be sent here, or nothing.
+    pub(crate) async fn unready(&self, host: &Host) -> Option<String> {
+        match host.life().phase() {
+            Phase::Starting => Some("the App is starting".into()),
+            Phase::Ready => self.check(host).await,
+            Phase::Draining | Phase::Stopped => Some("the host said stop".into()),
+        }
+    }
+
+    /// Whether the databases answered when they were last asked.
+    pub(crate) fn last(&self) -> bool {
+        !self.unready.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_another_or_none() {
+        let settings = Settings::from_pairs([("LIVEZ_PATH", "/health"), ("READYZ_PATH", "off")]);
+        let probes = Probes::default().with(&settings).expect("paths");
+        assert!(matches!(probes.of("/health"), Some(Probe::Live)));
+        assert!(matches!(probes.of("/startupz"), Some(Probe::Started)));
+        assert!(probes.of("/livez").is_none() && probes.of("/readyz").is_none());
+        for wrong in ["health", "/a b", "/a?b"] {
+            let settings = Settings::from_pairs([("STARTUPZ_PATH", wrong)]);
+            let error = Probes::default().with(&settings).expect_err(wrong);
+            assert_eq!(error.variable(), "STARTUPZ_PATH");
+        }
     }
 }

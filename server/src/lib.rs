@@ -1,13 +1,16 @@
 #![doc = include_str!("../README.md")]
 
 mod accept;
+mod admin;
 mod bridge;
 mod config;
 mod connection;
 mod drain;
 mod health;
+mod limit;
 mod listen;
 mod logs;
+mod metrics;
 mod program;
 mod server;
 mod shared;
@@ -16,8 +19,11 @@ mod tls;
 mod trust;
 mod worker;
 
+pub use admin::AdminAddress;
 pub use config::Config;
 pub use drain::Drained;
+pub use health::Probes;
+pub use limit::MaxInFlight;
 pub use listen::{Listener, bind_everywhere, bind_tcp, bind_unix};
 pub use logs::{LogFormat, Logs};
 pub use program::Program;

@@ -5,8 +5,9 @@ use std::sync::{Arc, OnceLock};
 
 use anyhost_core::Host;
 
-use crate::Config;
+use crate::{Config, MaxInFlight};
 use crate::health::Readiness;
+use crate::limit::Limit;
 
 /// One worker's hold on what is shared. Requests count their references to it on their own thread, where
 /// counting costs nothing.
@@ -18,6 +19,7 @@ pub(crate) struct Shared<A> {
     pub(crate) host: Host,
     pub(crate) config: Config,
     pub(crate) readiness: Readiness,
+    pub(crate) limit: Limit,
     app: OnceLock<A>,
     draining: AtomicBool,
 }
@@ -26,6 +28,7 @@ impl<A> Shared<A> {
     pub(crate) fn new(host: Host, config: Config) -> Self {
         Self {
             host,
+            limit: Limit::new(config.max_in_flight),
             config,
             readiness: Readiness::default(),
             app: OnceLock::new(),
@@ -41,6 +44,11 @@ impl<A> Shared<A> {
     pub(crate) fn started(&self, app: A) {
         let first = self.app.set(app).is_ok();
         debug_assert!(first, "an App is started once per server");
+    }
+
+    /// Whether somebody reads what is counted of requests.
+    pub(crate) fn counts(&self) -> bool {
+        self.config.admin.is_some() || self.config.max_in_flight == MaxInFlight::Auto
     }
 
     /// Whether the host said stop. The same as the phase of [`anyhost_core::Life`], without its lock: it

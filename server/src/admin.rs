@@ -1,0 +1,243 @@
+//! What operators are told, on a socket of their own: probes with details, and numbers.
+
+use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhost_core::{
+    App, Body, Error, Failure, Host, Paradigm, Phase, Request, Response, Setting, async_trait,
+};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use crate::accept::accept;
+use crate::health::Probes;
+use crate::metrics::{Moment, Totals, page};
+use crate::shared::Shared;
+use crate::worker::Workers;
+use crate::{Config, Listener, bind_tcp, bind_unix};
+
+/// Where operators ask: `127.0.0.1:9090`, `[::]:9090` or `unix:/run/app-admin.sock`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AdminAddress {
+    /// An address of this machine.
+    Tcp(SocketAddr),
+    /// The path of a Unix socket.
+    Unix(PathBuf),
+}
+
+impl AdminAddress {
+    /// Binds it.
+    ///
+    /// # Errors
+    /// [`Failure`] names the address and the reason.
+    pub fn bind(&self) -> Result<Listener, Failure> {
+        match self {
+            Self::Tcp(address) => bind_tcp(*address),
+            Self::Unix(path) => bind_unix(path),
+        }
+    }
+}
+
+impl Setting for AdminAddress {
+    fn expected() -> String {
+        "an address such as 127.0.0.1:9090, [::]:9090 or unix:/run/app-admin.sock".into()
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        match text.strip_prefix("unix:") {
+            Some(path) => path.starts_with('/').then(|| Self::Unix(path.into())),
+            None => text.parse().ok().map(Self::Tcp),
+        }
+    }
+}
+
+/// Answers operators on a listener of their own for as long as the value is kept.
+///
+/// It is a server of its own, with one thread: however busy the workers are, it answers.
+pub(crate) struct Admin {
+    workers: Arc<Workers>,
+    _stop: watch::Sender<bool>,
+}
+
+impl Admin {
+    /// # Errors
+    /// Where the operating system gives no thread.
+    pub(crate) fn start<A: App>(
+        listener: Listener,
+        shared: &Arc<Shared<A>>,
+        workers: &Arc<Workers>,
+    ) -> std::io::Result<Self> {
+        let host = Host::builder(Paradigm::LongRunning, shared.host.platform())
+            .build()
+            .map_err(std::io::Error::other)?;
+        host.life().advance(Phase::Ready);
+        let config = Config {
+            workers: Some(1),
+            max_connections: 256,
+            probes: Probes::none(),
+            ..Config::default()
+        };
+        let own = Arc::new(Shared::new(host, config));
+        own.started(Desk {
+            seen: Arc::new(Seen { shared: Arc::clone(shared), workers: Arc::clone(workers) }),
+            begun: Instant::now(),
+        });
+        let workers = Workers::start(&own)?;
+        let (stop, stopped) = watch::channel(false);
+        tracing::info!("operators are answered on {listener}");
+        tokio::spawn(accept(listener, Arc::clone(&workers), stopped));
+        Ok(Self { workers, _stop: stop })
+    }
+}
+
+impl Drop for Admin {
+    fn drop(&mut self) {
+        self.workers.abort();
+    }
+}
+
+/// What the desk sees of the server it tells about.
+#[async_trait]
+trait See: Send + Sync {
+    fn host(&self) -> &Host;
+    fn totals(&self) -> Totals;
+    fn moment(&self) -> Moment;
+    /// Why requests shall not be sent here, or nothing.
+    async fn unready(&self) -> Option<String>;
+}
+
+struct Seen<A> {
+    shared: Arc<Shared<A>>,
+    workers: Arc<Workers>,
+}
+
+#[async_trait]
+impl<A: App> See for Seen<A> {
+    fn host(&self) -> &Host {
+        &self.shared.host
+    }
+
+    fn totals(&self) -> Totals {
+        self.workers.totals()
+    }
+
+    fn moment(&self) -> Moment {
+        let life = self.shared.host.life();
+        Moment {
+            in_flight: life.in_flight(),
+            limit: self.shared.limit.most(),
+            connections: self.workers.connections(),
+            ready: life.phase() == Phase::Ready && self.shared.readiness.last(),
+        }
+    }
+
+    async fn unready(&self) -> Option<String> {
+        self.shared.readiness.unready(&self.shared.host).await
+    }
+}
+
+/// The App that operators talk to.
+struct Desk {
+    seen: Arc<dyn See>,
+    begun: Instant,
+}
+
+#[async_trait]
+impl App for Desk {
+    async fn start(_host: &Host) -> Result<Self, Error> {
+        // It is made where it is needed, and started by nobody.
+        Err(Error::bare(StatusCode::NOT_IMPLEMENTED))
+    }
+
+    async fn call(&self, request: Request) -> Result<Response, Error> {
+        if ![Method::GET, Method::HEAD].contains(request.method()) {
+            return Err(Error::new(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD")
+                .with_header(http::header::ALLOW, HeaderValue::from_static("GET, HEAD")));
+        }
+        let life = self.seen.host().life();
+        match request.uri().path() {
+            "/metrics" => {
+                let databases = self.seen.host().databases().stats();
+                let databases: Vec<_> = databases.iter().flat_map(|stats| stats.metrics()).collect();
+                let page = page(&self.seen.totals(), &self.seen.moment(), &databases);
+                Ok(answer(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", page))
+            }
+            "/livez" => {
+                let seconds = self.begun.elapsed().as_secs();
+                Ok(told(StatusCode::OK, &json!({"status": "ok", "seconds": seconds})))
+            }
+            "/startupz" => {
+                let started = life.phase() != Phase::Starting;
+                let status = if started { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+                Ok(told(status, &json!({"status": phase(life.phase())})))
+            }
+            "/readyz" => {
+                let why = self.seen.unready().await;
+                let status = if why.is_none() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+                Ok(told(status, &self.details(why)))
+            }
+            _ => Err(Error::new(
+                StatusCode::NOT_FOUND,
+                "there are /metrics, /livez, /readyz and /startupz",
+            )),
+        }
+    }
+}
+
+impl Desk {
+    fn details(&self, why: Option<String>) -> Value {
+        let host = self.seen.host();
+        let moment = self.seen.moment();
+        let databases: Vec<Value> = host
+            .databases()
+            .stats()
+            .into_iter()
+            .map(|stats| {
+                json!({
+                    "pool": stats.pool,
+                    "system": stats.system,
+                    "open": stats.open,
+                    "idle": stats.idle,
+                    "in_use": stats.in_use,
+                    "waiting": stats.waiting,
+                    "max": stats.max,
+                })
+            })
+            .collect();
+        json!({
+            "status": if why.is_none() { "ready" } else { "unavailable" },
+            "reason": why,
+            "phase": phase(host.life().phase()),
+            "platform": host.platform(),
+            "instance": host.instance(),
+            "in_flight": moment.in_flight,
+            "connections": moment.connections,
+            "databases": databases,
+        })
+    }
+}
+
+fn phase(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Starting => "starting",
+        Phase::Ready => "ready",
+        Phase::Draining => "draining",
+        Phase::Stopped => "stopped",
+    }
+}
+
+fn told(status: StatusCode, value: &Value) -> Response {
+    answer(status, "application/json", format!("{value}\n"))
+}
+
+fn answer(status: StatusCode, kind: &'static str, text: String) -> Response {
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,188 @@
+//! How many requests are answered at once, and how that number finds itself.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use anyhost_core::Setting;
+
+use crate::metrics::Totals;
+
+/// How many requests are answered at once; beyond it the client gets 503 at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MaxInFlight {
+    /// As many as come.
+    #[default]
+    Any,
+    /// So many.
+    Fixed(usize),
+    /// As many as are answered without waiting for each other, as the time that answers take tells.
+    Auto,
+}
+
+impl Setting for MaxInFlight {
+    fn expected() -> String {
+        "auto or a whole number of at least 1".into()
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "auto" => Some(Self::Auto),
+            _ => text.parse().ok().filter(|most| *most > 0).map(Self::Fixed),
+        }
+    }
+}
+
+/// The limit as requests meet it.
+#[derive(Debug)]
+pub(crate) struct Limit(AtomicUsize);
+
+impl Limit {
+    pub(crate) fn new(setting: MaxInFlight) -> Self {
+        Self(AtomicUsize::new(match setting {
+            MaxInFlight::Any => usize::MAX,
+            MaxInFlight::Fixed(most) => most,
+            MaxInFlight::Auto => FIRST as usize,
+        }))
+    }
+
+    /// Whether so many are more than there may be.
+    pub(crate) fn exceeded(&self, in_flight: usize) -> bool {
+        in_flight > self.0.load(Ordering::Relaxed)
+    }
+
+    /// The most there may be, where there is a limit.
+    pub(crate) fn most(&self) -> Option<usize> {
+        Some(self.0.load(Ordering::Relaxed)).filter(|most| *most < usize::MAX)
+    }
+
+    /// Moves the limit about, for ever. `look` gives what was counted so far, and the requests in flight.
+    pub(crate) async fn adapt(&self, look: impl Fn() -> (Totals, usize)) {
+        let mut gradient = Gradient::default();
+        let (mut last, mut busiest) = (look().0, 0);
+        loop {
+            for _ in 0..LOOKS {
+                tokio::time::sleep(WINDOW / LOOKS).await;
+                busiest = busiest.max(look().1);
+            }
+            let now = look().0;
+            let ((before, time_before), (answers, time)) = (last.answered(), now.answered());
+            // Few answers tell little: the window goes on.
+            let answered = answers - before;
+            if answered < FEW {
+                continue;
+            }
+            let mean = time.saturating_sub(time_before).as_secs_f64() / answered as f64;
+            self.0.store(gradient.window(mean, busiest), Ordering::Relaxed);
+            (last, busiest) = (now, 0);
+        }
+    }
+}
+
+/// The shortest time over which answers are taken together.
+const WINDOW: Duration = Duration::from_millis(100);
+/// How often the requests in flight are looked at in that time.
+const LOOKS: u32 = 5;
+/// Answers that are enough for an opinion.
+const FEW: u64 = 10;
+/// The limit before anything is known.
+const FIRST: f64 = 64.0;
+const LEAST: f64 = 8.0;
+const MOST: f64 = 10_000.0;
+/// How much longer than usual answers may take before the limit goes down.
+const TOLERANCE: f64 = 1.5;
+/// The part of a new opinion in the limit.
+const SMOOTHING: f64 = 0.2;
+/// Windows that the usual time is the mean of.
+const USUAL: f64 = 600.0;
+
+/// The limit by the gradient of answer times: Netflix's `Gradient2Limit` over windows, with its constants but
+/// for the room to grow, the square root of the limit as in its first `GradientLimit`,
+/// <https://github.com/Netflix/concurrency-limits>.
+///
+/// What answers take now is compared with what they take usually. As long as they take no longer, nobody
+/// waits for anybody and the limit grows; when they do, requests queue somewhere, and it shrinks by as much.
+#[derive(Debug)]
+struct Gradient {
+    limit: f64,
+    usual: f64,
+    windows: f64,
+}
+
+impl Default for Gradient {
+    fn default() -> Self {
+        Self { limit: FIRST, usual: 0.0, windows: 0.0 }
+    }
+}
+
+impl Gradient {
+    /// The limit after a window in which answers took so many seconds in the mean, with so many requests in
+    /// flight at most.
+    fn window(&mut self, mean: f64, busiest: usize) -> usize {
+        let mean = mean.max(1e-6);
+        self.windows = (self.windows + 1.0).min(USUAL);
+        self.usual += (mean - self.usual) / self.windows;
+        // After a long time of load the usual must find back to what it was.
+        if self.usual / mean > 2.0 {
+            self.usual *= 0.95;
+        }
+        // A limit that nobody comes near to is neither too high nor too low.
+        if (busiest as f64) < self.limit / 2.0 {
+            return self.limit as usize;
+        }
+        let gradient = (TOLERANCE * self.usual / mean).clamp(0.5, 1.0);
+        let wanted = self.limit * gradient + self.limit.sqrt();
+        self.limit = (self.limit * (1.0 - SMOOTHING) + wanted * SMOOTHING).clamp(LEAST, MOST);
+        self.limit as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A server that answers `fast` requests at once in 10 ms; more wait for each other.
+    fn served(gradient: &mut Gradient, fast: f64, offered: f64, windows: usize) -> f64 {
+        for _ in 0..windows {
+            let in_flight = gradient.limit.min(offered);
+            let mean = 0.010 * (in_flight / fast).max(1.0);
+            gradient.window(mean, in_flight as usize);
+        }
+        gradient.limit
+    }
+
+    #[test]
+    fn it_grows_while_answers_stay_fast_and_shrinks_when_they_queue() {
+        let mut gradient = Gradient::default();
+        let calm = served(&mut gradient, 1000.0, 500.0, 300);
+        assert!(calm >= 500.0, "{calm}");
+        // The same load on a server that became ten times slower.
+        let slow = served(&mut gradient, 50.0, 500.0, 30);
+        assert!(slow < calm / 2.0, "{slow}");
+        // And it comes back.
+        let again = served(&mut gradient, 1000.0, 500.0, 600);
+        assert!(again >= 500.0, "{again}");
+    }
+
+    #[test]
+    fn a_flood_from_the_first_moment_is_held_near_what_the_server_can() {
+        let mut gradient = Gradient::default();
+        served(&mut gradient, 100.0, 20.0, 50);
+        let flooded = served(&mut gradient, 100.0, 100_000.0, 600);
+        assert!((50.0..1000.0).contains(&flooded), "{flooded}");
+    }
+
+    #[test]
+    fn an_idle_server_keeps_its_limit() {
+        let mut gradient = Gradient::default();
+        assert_eq!(served(&mut gradient, 100.0, 3.0, 1000), FIRST);
+    }
+
+    #[test]
+    fn a_limit_is_a_number_or_auto() {
+        assert_eq!(MaxInFlight::parse("auto"), Some(MaxInFlight::Auto));
+        assert_eq!(MaxInFlight::parse("8"), Some(MaxInFlight::Fixed(8)));
+        for wrong in ["0", "-1", "many", ""] {
+            assert_eq!(MaxInFlight::parse(wrong), None, "{wrong:?}");
+        }
+    }
+}
