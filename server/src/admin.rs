@@ -1,7 +1,7 @@
 //! What operators are told, on a socket of their own: probes with details, and numbers.
 
-use std::path::PathBuf;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -162,7 +162,8 @@ impl App for Desk {
         match request.uri().path() {
             "/metrics" => {
                 let databases = self.seen.host().databases().stats();
-                let databases: Vec<_> = databases.iter().flat_map(|stats| stats.metrics()).collect();
+                let databases: Vec<_> =
+                    databases.iter().flat_map(|stats| stats.metrics()).collect();
                 let page = page(&self.seen.totals(), &self.seen.moment(), &databases);
                 Ok(answer(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", page))
             }
@@ -177,7 +178,8 @@ impl App for Desk {
             }
             "/readyz" => {
                 let why = self.seen.unready().await;
-                let status = if why.is_none() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+                let status =
+                    if why.is_none() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
                 Ok(told(status, &self.details(why)))
             }
             _ => Err(Error::new(

@@ -1,5 +1,6 @@
 //! From actix's request to the App's and from the App's response to actix's: the only place that knows both.
 
+mod active;
 mod incoming;
 mod outgoing;
 mod repeat;
@@ -26,10 +27,9 @@ pub(crate) use repeat::Repeat;
 pub(crate) use stream::serve as serve_stream;
 
 use crate::connection::Conn;
-use crate::health;
 use crate::shared::{Local, Shared};
+use active::Active;
 use incoming::Incoming;
-use outgoing::Active;
 use upload::Upload;
 
 /// What a client that came too early or with too many others is told to wait.
@@ -49,20 +49,21 @@ pub(crate) fn serve<A: App>(
         // The client was told that nothing follows: what it sent behind may be somebody else's words.
         return Serving::Asking(Box::pin(std::future::pending()));
     }
-    let sending = Sending {
+    let mut sending = Sending {
         head: from.method() == actix_http::Method::HEAD,
         old: from.version() == actix_http::Version::HTTP_10,
         offers: from.head().connection_type() == ConnectionType::Upgrade,
         last: false,
-        active: Active::begin(&conn, shared.host.life()),
+        active: Active::begin(&conn, shared.host.life(), from.method().as_str()),
     };
-    if let Some(probe) = health::Probe::of(from.path()) {
+    if let Some(probe) = shared.config.probes.of(from.path()) {
+        sending.active.is_probe();
         return Serving::Asking(Box::pin(async move {
             let response = probe.answer(&local.shared).await;
             sending.send(&local.shared, response, None)
         }));
     }
-    if let Err(error) = admit(shared) {
+    if let Err(error) = admit(shared, &conn) {
         return Serving::answered(sending.send(shared, turned_away(error), None));
     }
     let request = match request::translate(&from, &conn, shared.host.life(), &shared.config.trust) {
@@ -72,6 +73,7 @@ pub(crate) fn serve<A: App>(
             return Serving::answered(sending.send(shared, turned_away(error), None));
         }
     };
+    sending.active.asks();
     let framed = [old::CONTENT_LENGTH, old::TRANSFER_ENCODING]
         .iter()
         .any(|name| from.head().headers.contains_key(name));
@@ -128,17 +130,18 @@ impl Future for Serving {
 }
 
 /// Whether the App can be asked now.
-fn admit<A>(shared: &Shared<A>) -> Result<(), Error> {
+fn admit<A>(shared: &Shared<A>, conn: &Conn) -> Result<(), Error> {
     let unavailable = |why| Error::new(StatusCode::SERVICE_UNAVAILABLE, why).retry_after(COME_BACK);
     if shared.app().is_none() {
         return Err(unavailable("the service is starting"));
     }
-    match shared.config.max_in_flight {
-        Some(most) if shared.host.life().in_flight() > most => {
-            Err(unavailable("too many requests at once"))
+    if shared.limit.exceeded(shared.host.life().in_flight()) {
+        if let Some(counts) = conn.counts() {
+            counts.shed();
         }
-        _ => Ok(()),
+        return Err(unavailable("too many requests at once"));
     }
+    Ok(())
 }
 
 /// The answer to a request that never became one for the App.
@@ -164,7 +167,8 @@ async fn ask<A: App>(
         request.extensions_mut().insert(context.with_deadline(deadline));
     }
     // Only a request that may be refused later, or logged, needs its name twice.
-    let logged = tracing::enabled!(tracing::Level::DEBUG);
+    let access = shared.config.access_log;
+    let logged = access || tracing::enabled!(tracing::Level::DEBUG);
     let named = (timeout.is_some() || upload.is_some() || logged).then(|| Named::of(&request));
 
     let mut answer = pin!(answer(app, shared.host.max_body(), request));
@@ -190,7 +194,7 @@ async fn ask<A: App>(
         (Err(error), None) => turned_away(error),
     };
     if let Some(named) = named.filter(|_| logged) {
-        named.log(response.status());
+        named.log(response.status(), access);
     }
     (response, upload.filter(|upload| !upload.done()))
 }
@@ -214,15 +218,17 @@ impl Named {
         }
     }
 
-    fn log(&self, status: StatusCode) {
-        tracing::debug!(
-            request_id = self.context.request_id(),
-            method = %self.method,
-            path = self.path,
-            status = status.as_u16(),
-            seconds = self.begun.elapsed().as_secs_f64(),
-            "answered"
-        );
+    fn log(&self, status: StatusCode, access: bool) {
+        let Self { method, path, context, begun } = self;
+        let (status, seconds) = (status.as_u16(), begun.elapsed().as_secs_f64());
+        let client = context.client_ip().map(tracing::field::display);
+        context.within_call(|| {
+            if access {
+                tracing::info!(target: "access", %method, path, status, seconds, client, "answered");
+            } else {
+                tracing::debug!(%method, path, status, seconds, client, "answered");
+            }
+        });
     }
 }
 
@@ -244,7 +250,8 @@ impl Sending {
         response: Response,
         upload: Option<Upload>,
     ) -> actix_http::Response<Outgoing> {
-        let Self { head, old, offers, last, active } = self;
+        let Self { head, old, offers, last, mut active } = self;
+        active.has_status(response.status().as_u16());
         if last {
             active.is_last();
         }

@@ -55,6 +55,9 @@ pub(crate) async fn drain<A: App>(
     let left = |until: Instant| until.saturating_duration_since(Instant::now());
     let life = shared.host.life();
     let in_flight = life.in_flight();
+    let open =
+        || -> usize { shared.host.databases().stats().iter().map(|database| database.open).sum() };
+    let connections = open();
 
     if !shared.config.lame_duck.is_zero() {
         tokio::time::sleep(shared.config.lame_duck.min(left(deadline))).await;
@@ -88,6 +91,8 @@ pub(crate) async fn drain<A: App>(
         in_flight,
         finished = in_flight.saturating_sub(aborted),
         aborted,
+        database_connections = connections,
+        database_connections_left = open(),
         seconds = drained.took.as_secs_f64(),
         "drained"
     );

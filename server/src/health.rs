@@ -56,7 +56,9 @@ impl Probes {
         Ok(Self {
             live: settings.get::<ProbePath>("LIVEZ_PATH")?.map_or(self.live, |path| path.0),
             ready: settings.get::<ProbePath>("READYZ_PATH")?.map_or(self.ready, |path| path.0),
-            started: settings.get::<ProbePath>("STARTUPZ_PATH")?.map_or(self.started, |path| path.0),
+            started: settings
+                .get::<ProbePath>("STARTUPZ_PATH")?
+                .map_or(self.started, |path| path.0),
         })
     }
 

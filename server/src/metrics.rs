@@ -27,8 +27,7 @@ pub(crate) const BOUNDS: [Duration; 14] = [
 ];
 
 /// The methods that are told apart; any other is the last.
-const METHODS: [&str; 8] =
-    ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "_OTHER"];
+const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "_OTHER"];
 
 /// The classes of a status. A request without one was given up by its client, or dropped at the end.
 const CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
@@ -136,7 +135,10 @@ mod tests {
             counts.shed();
         }
         let totals = Totals::of(&workers);
-        assert_eq!((totals.requests[0][2], totals.requests[7][5], totals.requests[2][0]), (2, 2, 2));
+        assert_eq!(
+            (totals.requests[0][2], totals.requests[7][5], totals.requests[2][0]),
+            (2, 2, 2)
+        );
         assert_eq!((totals.durations[1], totals.durations[BOUNDS.len()]), (2, 2));
         assert_eq!(totals.answered(), (4, Duration::from_millis(120_014)));
         assert_eq!(totals.shed, 2);

@@ -8,10 +8,11 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::accept::accept;
+use crate::admin::Admin;
 use crate::drain::{Drained, drain};
 use crate::shared::Shared;
 use crate::worker::Workers;
-use crate::{Config, Listener};
+use crate::{AdminAddress, Config, Listener, MaxInFlight};
 
 /// An HTTP server on bound sockets.
 ///
@@ -78,10 +79,22 @@ impl Server {
         if let Some(tls) = config.tls.clone() {
             beside.spawn(tls.follow());
         }
+        let admin = config.admin.as_ref().map(AdminAddress::bind).transpose()?;
         let shared = Arc::new(Shared::<A>::new(host, config));
-        let workers = Workers::start(&shared).map_err(|error| {
+        let no_thread = |error| {
             Failure::new(Exit::Bind, format!("cannot start a thread to serve connections: {error}"))
-        })?;
+        };
+        let workers = Workers::start(&shared).map_err(no_thread)?;
+        // Operators are answered to the end.
+        let admin = admin.map(|listener| Admin::start(listener, &shared, &workers));
+        let _admin = admin.transpose().map_err(no_thread)?;
+        if shared.config.max_in_flight == MaxInFlight::Auto {
+            let (shared, workers) = (Arc::clone(&shared), Arc::clone(&workers));
+            beside.spawn(async move {
+                let look = || (workers.totals(), shared.host.life().in_flight());
+                shared.limit.adapt(look).await;
+            });
+        }
         let (closed, _) = watch::channel(false);
         let acceptors: Vec<_> = listeners
             .into_iter()

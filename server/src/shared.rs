@@ -5,9 +5,9 @@ use std::sync::{Arc, OnceLock};
 
 use anyhost_core::Host;
 
-use crate::{Config, MaxInFlight};
 use crate::health::Readiness;
 use crate::limit::Limit;
+use crate::{Config, MaxInFlight};
 
 /// One worker's hold on what is shared. Requests count their references to it on their own thread, where
 /// counting costs nothing.

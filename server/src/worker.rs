@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::bridge;
 use crate::connection::{self, Conn, Io, Opened, Transport, drive, http2};
+use crate::metrics::{Counts, Totals};
 use crate::shared::{Local, Shared};
 
 /// How long a client may take to notice that a response came before its body was read.
@@ -52,6 +53,7 @@ pub(crate) struct Workers {
 struct Worker {
     orders: mpsc::UnboundedSender<Order>,
     load: Arc<AtomicUsize>,
+    counts: Option<Arc<Counts>>,
 }
 
 impl Workers {
@@ -68,13 +70,15 @@ impl Workers {
                 let load = Arc::new(AtomicUsize::new(0));
                 let counted = Load { load: Arc::clone(&load), changed: changed.clone() };
                 let shared = Arc::clone(shared);
+                let counts = shared.counts().then(Arc::<Counts>::default);
+                let own = counts.clone();
                 let (began, beginning) = std::sync::mpsc::channel();
                 thread::Builder::new().name(format!("anyhost-{number}")).spawn(move || {
                     let mut runtime = Builder::new_current_thread();
                     match runtime.enable_all().build_local(LocalOptions::default()) {
                         Ok(runtime) => {
                             let _ = began.send(Ok(()));
-                            runtime.block_on(work(shared, inbox, counted));
+                            runtime.block_on(work(shared, inbox, counted, own));
                         }
                         Err(error) => {
                             let _ = began.send(Err(error));
@@ -83,7 +87,7 @@ impl Workers {
                 })?;
                 // Waiting for a thread that begins is waiting for a few system calls.
                 beginning.recv().map_err(io::Error::other)??;
-                Ok(Worker { orders, load })
+                Ok(Worker { orders, load, counts })
             })
             .collect::<io::Result<Vec<_>>>()?;
         Ok(Arc::new(Self { workers, most: shared.config.max_connections, changed }))
@@ -102,6 +106,11 @@ impl Workers {
     /// Connections that are open.
     pub(crate) fn connections(&self) -> usize {
         self.workers.iter().map(|worker| worker.load.load(Ordering::Relaxed)).sum()
+    }
+
+    /// What they have counted so far, where they count.
+    pub(crate) fn totals(&self) -> Totals {
+        Totals::of(self.workers.iter().filter_map(|worker| worker.counts.as_deref()))
     }
 
     /// Waits until one more connection may be accepted.
@@ -180,6 +189,7 @@ async fn work<A: App>(
     shared: Arc<Shared<A>>,
     mut inbox: mpsc::UnboundedReceiver<Order>,
     load: Load,
+    counts: Option<Arc<Counts>>,
 ) {
     let local = Rc::new(Local { shared });
     let service = {
@@ -215,12 +225,16 @@ async fn work<A: App>(
                     Ok(opened) => opened,
                     Err(error) => {
                         tracing::debug!("a connection was gone before it was served: {error}");
-                        let conn = Rc::new(Conn::new(None, scheme));
+                        let conn = Rc::new(Conn::new(None, scheme, None));
                         drop(Seat::take(&room, number, &conn));
                         continue;
                     }
                 };
-                let conn = Rc::new(Conn::new(peer.map(|peer| peer.ip().to_canonical()), scheme));
+                if let Some(counts) = &counts {
+                    counts.connected();
+                }
+                let peer_ip = peer.map(|peer| peer.ip().to_canonical());
+                let conn = Rc::new(Conn::new(peer_ip, scheme, counts.clone()));
                 if closing {
                     conn.close();
                 }

@@ -7,6 +7,7 @@ mod clauses;
 mod drain;
 mod hostile;
 mod lines;
+mod operators;
 mod rolling;
 mod starts;
 mod sudden;

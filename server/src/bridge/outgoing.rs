@@ -1,52 +1,20 @@
 //! A response body on its way from the App to the connection.
 
 use std::pin::Pin;
-use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use actix_http::body::{BodySize, MessageBody};
-use anyhost_core::{Body, BodyError, InFlight, Life};
+use anyhost_core::{Body, BodyError};
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::Frame;
 
+use super::active::Active;
 use super::upload::Upload;
-use crate::connection::Conn;
 
 /// The largest piece of a whole body that is handed over at once. actix copies what it gets into its write
 /// buffer, which would otherwise grow to the size of the body.
 const PIECE: usize = 64 * 1024;
-
-/// A request that is being answered, from its head to the last byte of its response.
-pub(super) struct Active {
-    conn: Rc<Conn>,
-    /// Counts the request as work where its connection does not.
-    _guard: Option<InFlight>,
-}
-
-impl Active {
-    pub(super) fn begin(conn: &Rc<Conn>, life: &Life) -> Self {
-        conn.begin(|| life.enter());
-        Self { conn: Rc::clone(conn), _guard: None }
-    }
-
-    /// The same for one of the requests that a connection of HTTP/2 carries at once.
-    pub(super) fn begin_stream(conn: &Rc<Conn>, life: &Life) -> Self {
-        conn.begin_stream();
-        Self { conn: Rc::clone(conn), _guard: Some(life.enter()) }
-    }
-
-    /// Nothing that follows on the connection is answered.
-    pub(super) fn is_last(&self) {
-        self.conn.refuse();
-    }
-}
-
-impl Drop for Active {
-    fn drop(&mut self) {
-        self.conn.end();
-    }
-}
 
 /// A response body as actix takes it.
 pub(crate) struct Outgoing {
@@ -174,6 +142,11 @@ impl MessageBody for Outgoing {
                             }
                         },
                     };
+                    let say = || tracing::error!("a response breaks off: {failed}");
+                    match body.context() {
+                        Some(context) => context.within_call(say),
+                        None => say(),
+                    }
                     // What came before goes out first; then the connection breaks off.
                     this.kind = Kind::Failed(failed);
                     cx.waker().wake_by_ref();
@@ -183,7 +156,6 @@ impl MessageBody for Outgoing {
                     let Kind::Failed(error) = std::mem::replace(&mut this.kind, Kind::Done) else {
                         return Poll::Ready(None);
                     };
-                    tracing::error!("a response breaks off: {error}");
                     return Poll::Ready(Some(Err(error)));
                 }
             }

@@ -6,7 +6,8 @@ use anyhost_core::{Body, Response};
 use http::StatusCode;
 use http::header::CONTENT_LENGTH;
 
-use super::outgoing::{Active, Outgoing};
+use super::active::Active;
+use super::outgoing::Outgoing;
 use super::upload::Upload;
 
 /// The response that actix sends for one that core has settled; `head` says that the method was HEAD.

@@ -14,12 +14,12 @@ use h2::{Reason, RecvStream, SendStream};
 use http::header::{CONTENT_LENGTH, DATE, EXPECT, HeaderValue};
 use http::{Method, StatusCode, Version};
 
+use super::active::Active;
 use super::incoming::{self, Incoming};
-use super::outgoing::{Active, Outgoing};
+use super::outgoing::Outgoing;
 use super::upload::Upload;
 use super::{admit, ask, request, response, turned_away};
 use crate::connection::Conn;
-use crate::health;
 use crate::shared::{Local, Shared};
 
 /// Why nothing more is sent on a stream: the client does not want it, or is gone.
@@ -40,7 +40,8 @@ pub(crate) async fn serve<A: App>(
     mut to: SendResponse<Bytes>,
 ) {
     let shared = &*local.shared;
-    let active = Active::begin_stream(&conn, shared.host.life());
+    let method = from.method().as_str();
+    let mut active = Active::begin_stream(&conn, shared.host.life(), method);
     let head = from.method() == Method::HEAD;
     if continues(&from) {
         // Best effort: a client that is gone is noticed below.
@@ -49,7 +50,7 @@ pub(crate) async fn serve<A: App>(
         let _ = to.send_informational(interim);
     }
     let answered = {
-        let mut answering = pin!(answer(shared, &conn, from));
+        let mut answering = pin!(answer(shared, &conn, from, &mut active));
         poll_fn(|cx| match to.poll_reset(cx) {
             Poll::Ready(_) => Poll::Ready(None),
             Poll::Pending => answering.as_mut().poll(cx).map(Some),
@@ -57,6 +58,7 @@ pub(crate) async fn serve<A: App>(
         .await
     };
     let Some((response, upload)) = answered else { return };
+    active.has_status(response.status().as_u16());
     if shared.draining() {
         conn.close_once();
     }
@@ -74,11 +76,13 @@ async fn answer<A: App>(
     shared: &Shared<A>,
     conn: &Conn,
     from: http::Request<RecvStream>,
+    active: &mut Active,
 ) -> (Response, Option<Upload>) {
-    if let Some(probe) = health::Probe::of(from.uri().path()) {
+    if let Some(probe) = shared.config.probes.of(from.uri().path()) {
+        active.is_probe();
         return (probe.answer(shared).await, None);
     }
-    if let Err(error) = admit(shared) {
+    if let Err(error) = admit(shared, conn) {
         return (turned_away(error), None);
     }
     let (parts, body) = from.into_parts();
@@ -87,6 +91,7 @@ async fn answer<A: App>(
             Ok(request) => request,
             Err(error) => return (turned_away(error), None),
         };
+    active.asks();
     if body.is_end_stream() {
         return ask(shared, request, None).await;
     }

@@ -4,6 +4,7 @@ mod verdict;
 
 use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::Instant;
 
@@ -12,6 +13,7 @@ use anyhost_core::{InFlight, Scheme};
 use super::frames::Waits;
 use super::framing::Heads;
 use crate::bridge::Repeat;
+use crate::metrics::Counts;
 pub(super) use verdict::Verdict;
 
 /// One connection. Lives on one thread.
@@ -19,6 +21,8 @@ pub(crate) struct Conn {
     peer: Cell<Option<IpAddr>>,
     scheme: Cell<Scheme>,
     http2: Cell<bool>,
+    /// Where its requests are counted, if they are.
+    counts: Option<Arc<Counts>>,
     /// The headers of the last request, for the next one.
     pub(crate) repeat: RefCell<Repeat>,
     lines: Cell<Option<u64>>,
@@ -45,12 +49,13 @@ pub(crate) struct Conn {
 }
 
 impl Conn {
-    pub(crate) fn new(peer: Option<IpAddr>, scheme: Scheme) -> Self {
+    pub(crate) fn new(peer: Option<IpAddr>, scheme: Scheme, counts: Option<Arc<Counts>>) -> Self {
         let now = Instant::now();
         Self {
             peer: Cell::new(peer),
             scheme: Cell::new(scheme),
             http2: Cell::new(false),
+            counts,
             repeat: RefCell::default(),
             lines: Cell::new(None),
             opened: now,
@@ -73,6 +78,11 @@ impl Conn {
     /// The client's address, where it is known.
     pub(crate) fn peer(&self) -> Option<IpAddr> {
         self.peer.get()
+    }
+
+    /// Where its requests are counted, if somebody reads the counts.
+    pub(crate) fn counts(&self) -> Option<&Counts> {
+        self.counts.as_deref()
     }
 
     /// The scheme the client used.

@@ -34,7 +34,11 @@ struct Page(String);
 
 impl Page {
     fn server(&mut self, totals: &Totals, moment: &Moment) -> fmt::Result {
-        self.head("http_server_requests_total", "counter", "Requests by method and class of status; none where the client went away")?;
+        self.head(
+            "http_server_requests_total",
+            "counter",
+            "Requests by method and class of status; none where the client went away",
+        )?;
         for (method, classes) in METHODS.iter().zip(&totals.requests) {
             for (class, count) in CLASSES.iter().zip(classes) {
                 // What never happened has no line: else there were dozens.
@@ -56,14 +60,44 @@ impl Page {
         let cumulative: Vec<_> = cumulative.collect();
         let (count, sum) = totals.answered();
         self.times(name, "", &cumulative, count, sum)?;
-        self.one("http_server_requests_shed_total", "counter", "Requests turned away because there were too many", totals.shed)?;
-        self.one("http_server_active_requests", "gauge", "Requests being answered, and work that outlasts them", moment.in_flight as u64)?;
+        self.one(
+            "http_server_requests_shed_total",
+            "counter",
+            "Requests turned away because there were too many",
+            totals.shed,
+        )?;
+        self.one(
+            "http_server_active_requests",
+            "gauge",
+            "Requests being answered, and work that outlasts them",
+            moment.in_flight as u64,
+        )?;
         if let Some(limit) = moment.limit {
-            self.one("http_server_active_requests_limit", "gauge", "Requests that may be answered at once", limit as u64)?;
+            self.one(
+                "http_server_active_requests_limit",
+                "gauge",
+                "Requests that may be answered at once",
+                limit as u64,
+            )?;
         }
-        self.one("http_server_connections_opened_total", "counter", "Connections that were accepted", totals.connections)?;
-        self.one("http_server_open_connections", "gauge", "Connections that are open", moment.connections as u64)?;
-        self.one("anyhost_ready", "gauge", "Whether requests shall be sent here: 1 or 0", u64::from(moment.ready))
+        self.one(
+            "http_server_connections_opened_total",
+            "counter",
+            "Connections that were accepted",
+            totals.connections,
+        )?;
+        self.one(
+            "http_server_open_connections",
+            "gauge",
+            "Connections that are open",
+            moment.connections as u64,
+        )?;
+        self.one(
+            "anyhost_ready",
+            "gauge",
+            "Whether requests shall be sent here: 1 or 0",
+            u64::from(moment.ready),
+        )
     }
 
     fn databases(&mut self, metrics: &[Metric]) -> fmt::Result {
@@ -126,7 +160,8 @@ impl Page {
 }
 
 fn labels(attributes: &[(&str, String)]) -> String {
-    let escaped = |value: &str| value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+    let escaped =
+        |value: &str| value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
     let label = |(name, value): &(&str, String)| {
         format!("{}=\"{}\"", name.replace('.', "_"), escaped(value))
     };
@@ -140,7 +175,10 @@ mod tests {
 
     #[test]
     fn a_label_is_escaped_and_a_histogram_is_cumulative() {
-        assert_eq!(labels(&[("a.b", "c\"\\\n".into()), ("d", "e".into())]), r#"a_b="c\"\\\n",d="e""#);
+        assert_eq!(
+            labels(&[("a.b", "c\"\\\n".into()), ("d", "e".into())]),
+            r#"a_b="c\"\\\n",d="e""#
+        );
         let counts = Counts::default();
         counts.answered(Method::of("GET"), Some(204));
         counts.took(Duration::from_millis(1));
