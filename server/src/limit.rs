@@ -155,8 +155,8 @@ mod tests {
         let mut gradient = Gradient::default();
         let calm = served(&mut gradient, 1000.0, 500.0, 300);
         assert!(calm >= 500.0, "{calm}");
-        // The same load on a server that became ten times slower.
-        let slow = served(&mut gradient, 50.0, 500.0, 30);
+        // The server becomes many times slower, and requests pile up.
+        let slow = served(&mut gradient, 50.0, 5000.0, 30);
         assert!(slow < calm / 2.0, "{slow}");
         // And it comes back.
         let again = served(&mut gradient, 1000.0, 500.0, 600);
