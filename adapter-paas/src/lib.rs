@@ -29,8 +29,9 @@ fn outcome<A: App>() -> Result<Exit, Failure> {
     let config = preset.config(&settings)?;
     let port = settings.get::<u16>(preset.port)?.unwrap_or(DEFAULT_PORT);
     let logs = Logs::from_settings(&settings, preset.logs)?;
-    let mut host =
-        Host::builder(Paradigm::LongRunning, preset.name).grace(preset.grace(&settings)?);
+    let mut host = Host::builder(Paradigm::LongRunning, preset.name)
+        .grace(preset.grace(&settings)?)
+        .demand_database_tls(preset.database_tls);
     if let Some(instance) = preset.instance(&settings) {
         host = host.instance(instance);
     }

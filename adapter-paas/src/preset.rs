@@ -22,6 +22,8 @@ pub(crate) struct Preset {
     pub(crate) grace_variable: Option<&'static str>,
     /// How long routers may go on sending new connections after the stop signal.
     pub(crate) lame_duck: Duration,
+    /// Whether the platform hands out URLs of databases that demand TLS and do not say so.
+    pub(crate) database_tls: bool,
     /// When the App must have a response, on platforms whose router gives up.
     pub(crate) request_timeout: Option<Duration>,
     /// The variables that tell one process from another, the best first.
@@ -43,6 +45,7 @@ impl Preset {
         grace: Duration::from_secs(8),
         grace_variable: None,
         lame_duck: Duration::ZERO,
+        database_tls: false,
         request_timeout: None,
         instance: &["HOSTNAME"],
         trusted: &[],

@@ -20,6 +20,7 @@ mod settings;
 mod slot;
 mod statement;
 mod stats;
+mod tls;
 mod tx;
 
 pub use conn::Conn;

@@ -24,6 +24,7 @@ struct Known {
     instance: String,
     grace: Duration,
     concurrency: usize,
+    database_tls: bool,
     max_body: usize,
     settings: Settings,
     life: Life,
@@ -41,6 +42,7 @@ impl Host {
             instance: None,
             grace: Duration::from_secs(25),
             concurrency: 1,
+            database_tls: false,
             settings: Settings::default(),
         }
     }
@@ -81,6 +83,12 @@ impl Host {
     #[must_use]
     pub fn concurrency(&self) -> usize {
         self.0.concurrency
+    }
+
+    /// Whether the platform's databases are only to be talked to through TLS, where their URL says nothing of it.
+    #[must_use]
+    pub fn demands_database_tls(&self) -> bool {
+        self.0.database_tls
     }
 
     /// The largest request body in bytes; set by `MAX_BODY`, default [`DEFAULT_MAX_BODY`].
@@ -128,6 +136,7 @@ pub struct HostBuilder {
     instance: Option<String>,
     grace: Duration,
     concurrency: usize,
+    database_tls: bool,
     settings: Settings,
 }
 
@@ -162,12 +171,28 @@ impl HostBuilder {
         self
     }
 
+    /// Demands TLS to a PostgreSQL server whose URL says nothing of it: for platforms that hand out such URLs for
+    /// servers which offer it. Defaults to TLS where the server offers it.
+    pub fn demand_database_tls(mut self, demand: bool) -> Self {
+        self.database_tls = demand;
+        self
+    }
+
     /// The host.
     ///
     /// # Errors
     /// [`ConfigError`] where `MAX_BODY` is not a size.
     pub fn build(self) -> Result<Host, ConfigError> {
-        let Self { paradigm, platform, resources, instance, grace, concurrency, settings } = self;
+        let Self {
+            paradigm,
+            platform,
+            resources,
+            instance,
+            grace,
+            concurrency,
+            database_tls,
+            settings,
+        } = self;
         let max_body = match settings.get::<ByteSize>("MAX_BODY")? {
             Some(ByteSize(bytes)) => usize::try_from(bytes).unwrap_or(usize::MAX),
             None => DEFAULT_MAX_BODY,
@@ -179,6 +204,7 @@ impl HostBuilder {
             instance: instance.unwrap_or_else(|| format!("{:08x}", fastrand::u32(..))),
             grace,
             concurrency,
+            database_tls,
             max_body,
             settings,
             life: Life::default(),

@@ -18,4 +18,5 @@ mod schema;
 mod stats;
 mod storm;
 mod table;
+mod tls;
 mod trouble;

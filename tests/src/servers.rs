@@ -2,6 +2,7 @@
 //!
 //! A server that is missing fails the test with the name of its Debian package: nothing is skipped.
 
+mod certificates;
 mod ground;
 mod haproxy;
 mod mariadb;
@@ -10,6 +11,7 @@ mod pgbouncer;
 mod postgres;
 mod proxy;
 
+pub use certificates::Certificates;
 pub use ground::port;
 pub use haproxy::Haproxy;
 pub use mariadb::MariaDb;

@@ -21,7 +21,7 @@ use super::pool::Pool;
 use super::session::Session;
 use super::settings::Pooler;
 use super::slot::{Card, Lifetimes, Slot};
-use crate::{Paradigm, deadline};
+use crate::{ConfigError, Paradigm, deadline};
 
 /// The first pause after a failed attempt; each further one may be twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
@@ -284,16 +284,15 @@ impl<DB: Driver> Connector<DB> {
     /// Connects with the password of the moment; where it is refused and another is to be had, with that.
     async fn connect(&self) -> Result<DB::Connection, sqlx::Error> {
         let Some(password) = self.credentials.password(None).await? else {
-            return self.options.connect().await;
+            return open::<DB>(self.options.clone()).await;
         };
-        let error = match DB::with_password(&self.options, password.expose()).connect().await {
+        let with = |password: &str| open::<DB>(DB::with_password(&self.options, password));
+        let error = match with(password.expose()).await {
             Err(error) if DB::refusal(&error) == Refusal::Credentials => error,
             outcome => return outcome,
         };
         match self.credentials.password(Some(&password)).await? {
-            Some(other) if other.expose() != password.expose() => {
-                DB::with_password(&self.options, other.expose()).connect().await
-            }
+            Some(other) if other.expose() != password.expose() => with(other.expose()).await,
             _ => Err(error),
         }
     }
@@ -343,6 +342,17 @@ impl<DB: Driver> Connector<DB> {
     }
 }
 
+/// One attempt, in the ways that the TLS mode has.
+async fn open<DB: Driver>(options: Options<DB>) -> Result<DB::Connection, sqlx::Error> {
+    match options.connect().await {
+        Err(error) => match DB::second_way(&options, &error) {
+            Some(second) => second.connect().await,
+            None => Err(error),
+        },
+        opened => opened,
+    }
+}
+
 /// Until when connecting is tried again, by what keeps it from succeeding.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Patience {
@@ -386,29 +396,37 @@ pub(super) struct Outage {
     refusal: Refusal,
     cause: Arc<sqlx::Error>,
     since: Instant,
+    /// What is wrong with TLS.
+    tls: Option<String>,
 }
 
 impl Outage {
     pub(super) fn of<DB: Driver>(cause: sqlx::Error) -> Self {
-        Self::new(DB::refusal(&cause), cause)
+        match super::tls::fault(DB::KIND, &cause) {
+            Some(fault) => Self { tls: Some(fault), ..Self::new(Refusal::Tls, cause) },
+            None => Self::new(DB::refusal(&cause), cause),
+        }
     }
 
     fn new(refusal: Refusal, cause: sqlx::Error) -> Self {
-        Self { refusal, cause: Arc::new(cause), since: Instant::now() }
+        Self { refusal, cause: Arc::new(cause), since: Instant::now(), tls: None }
     }
 
     /// Whether trying again is no use until somebody has changed something.
     fn is_final(&self) -> bool {
         match self.refusal {
-            Refusal::Credentials | Refusal::Pooled => true,
+            Refusal::Credentials | Refusal::Pooled | Refusal::Tls => true,
             Refusal::Unreachable | Refusal::Full => false,
         }
     }
 
     pub(super) fn into_error(self) -> Error {
-        let Self { refusal, cause, since: _ } = self;
+        let Self { refusal, cause, since: _, tls } = self;
+        if let Some(fault) = tls {
+            return Error::Setting(ConfigError::new("DATABASE_URL", fault));
+        }
         match refusal {
-            Refusal::Unreachable => Error::Unreachable { cause },
+            Refusal::Unreachable | Refusal::Tls => Error::Unreachable { cause },
             Refusal::Full => Error::Refused { cause },
             Refusal::Credentials => Error::Credentials { cause },
             Refusal::Pooled => Error::pooled(&cause),

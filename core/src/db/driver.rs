@@ -44,6 +44,15 @@ pub trait Driver: Database<Connection: Migrate> + sealed::Sealed {
     where
         Self: Sized;
 
+    /// The options to try next after this refusal, where the TLS mode has a second way.
+    #[doc(hidden)]
+    fn second_way(_options: &Options<Self>, _refused: &sqlx::Error) -> Option<Options<Self>>
+    where
+        Self: Sized,
+    {
+        None
+    }
+
     /// What a connection says of itself and its server right after it was opened.
     #[doc(hidden)]
     fn admit(
@@ -137,6 +146,8 @@ pub(crate) type Options<DB> = <<DB as Database>::Connection as Connection>::Opti
 pub struct Tuning<'a> {
     pub(crate) pooler: Pooler,
     pub(crate) application: &'a str,
+    /// Whether the platform's databases are only to be talked to through TLS.
+    pub(crate) demands_tls: bool,
 }
 
 /// How many connections a server takes.
@@ -196,6 +207,8 @@ pub enum Refusal {
     Credentials,
     /// A pooler answers that was not told of.
     Pooled,
+    /// TLS is not to be had, or with the wrong server.
+    Tls,
 }
 
 /// The four ways of running a statement, which every driver has under the same names.

@@ -65,6 +65,13 @@ const INIT_PATIENCE: Duration = Duration::from_secs(8);
 /// | `DATABASE_LOCK_TIMEOUT` | how long migrations wait for each other and for locks | 60 s |
 /// | `APP_INSTANCES` | processes of this deployment; on Lambda its reserved concurrency | 1; serverless unknown |
 /// | `APP_OVERLAP` | how many times as many there are during a deploy | 2; serverless 1 |
+///
+/// How far TLS goes is said in the URL, as libpq and MySQL's clients have it: `sslmode` (`disable`, `allow`,
+/// `prefer`, `require`, `verify-ca`, `verify-full`) with `sslrootcert` (a file, or `system`), `sslcert` and
+/// `sslkey`; `ssl-mode` (`DISABLED`, `PREFERRED`, `REQUIRED`, `VERIFY_CA`, `VERIFY_IDENTITY`) with `ssl-ca`,
+/// `ssl-cert` and `ssl-key`. What is demanded is never done without. The driver trusts the authorities that
+/// everybody trusts beside the one a URL names, so choose `verify-full` or `VERIFY_IDENTITY` outside of a
+/// private network: they check the host's name too.
 pub struct Db<DB: Driver>(Arc<Inner<DB>>);
 
 struct Inner<DB: Driver> {
@@ -114,7 +121,11 @@ impl<DB: Driver> Db<DB> {
         // What the settings alone forbid is refused before anything is opened.
         let provisional = Plan::new(&Inputs::gather(host, &settings, None))?.with(&settings, None);
         let application = format!("anyhost/{}", host.instance());
-        let tuning = Tuning { pooler: settings.pooler, application: &application };
+        let tuning = Tuning {
+            pooler: settings.pooler,
+            application: &application,
+            demands_tls: host.demands_database_tls(),
+        };
         let credentials = credentials.unwrap_or_else(|| {
             settings.password_file.clone().map_or(Credentials::Url, Credentials::File)
         });

@@ -58,8 +58,15 @@ impl<DB: Driver> Db<DB> {
             }
         };
         let plan = Plan::new(&Inputs::gather(host, settings, None))?;
-        let tuning = Tuning { pooler: Pooler::None, application: "anyhost/migrate" };
-        let unreachable = |error: sqlx::Error| super::connect::Outage::of::<DB>(error).into_error();
+        let tuning = Tuning {
+            pooler: Pooler::None,
+            application: "anyhost/migrate",
+            demands_tls: host.demands_database_tls(),
+        };
+        let unreachable = |error: sqlx::Error| match super::tls::fault(DB::KIND, &error) {
+            Some(fault) => url.wrong(fault).into(),
+            None => super::connect::Outage::of::<DB>(error).into_error(),
+        };
         let mut options = DB::options(url, &tuning)?;
         let credentials =
             settings.password_file.clone().map_or(Credentials::Url, Credentials::File);

@@ -213,6 +213,25 @@ mod tests {
             "DATABASE_URL: parameter sslmode: expected disable, allow, prefer, require, verify-ca, verify-full",
         );
         refused(
+            &[("DATABASE_URL", "mysql://u:hunter2@h/d?ssl-mode=on")],
+            "DATABASE_URL: parameter ssl-mode: expected disabled, preferred, required, verify_ca, verify_identity",
+        );
+        refused(
+            &[(
+                "DATABASE_URL",
+                "postgres://u:hunter2@h/d?sslmode=verify-full&sslrootcert=/no/such/file",
+            )],
+            "DATABASE_URL: parameter sslrootcert: \"/no/such/file\" cannot be read: No such file or directory (os error 2)",
+        );
+        refused(
+            &[("DATABASE_URL", "postgres://u:hunter2@h/d?sslmode=verify-ca&sslrootcert=/dev/null")],
+            "DATABASE_URL: parameter sslrootcert: \"/dev/null\" has no PEM block, which begins with \"-----BEGIN \"",
+        );
+        refused(
+            &[("DATABASE_URL", "postgres://u:hunter2@h/d?sslmode=require&sslrootcert=system")],
+            "DATABASE_URL: parameter sslrootcert: system goes with sslmode=verify-full alone",
+        );
+        refused(
             &[("DATABASE_URL", "postgres://h/d"), ("DATABASE_POOL_SIZE", "0")],
             "DATABASE_POOL_SIZE: expected a whole number of at least 1, found \"0\"",
         );

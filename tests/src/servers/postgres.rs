@@ -12,10 +12,14 @@ use crate::process::{PATIENCE, Process, Signal};
 const USER: User = User("postgres");
 const PACKAGE: &str = "postgresql";
 
-/// Everybody may come in, except one user who has to know a password.
+/// Everybody may come in, except one user who has to know a password, one who has to come through TLS, and one
+/// who has to show a certificate.
 const ACCESS: &str = "\
 local all all trust
 host all locked 127.0.0.1/32 scram-sha-256
+hostssl all encrypted 127.0.0.1/32 trust
+host all encrypted 127.0.0.1/32 reject
+hostssl all certified 127.0.0.1/32 cert
 host all all 127.0.0.1/32 trust
 host replication all 127.0.0.1/32 trust
 ";
@@ -33,7 +37,8 @@ static TEMPLATE: LazyLock<PathBuf> = LazyLock::new(|| {
 
 /// A PostgreSQL server of one test, or of several.
 ///
-/// The user `postgres` needs no password; the user `locked` does, once a test has made it.
+/// The user `postgres` needs no password; the user `locked` does, `encrypted` needs TLS and `certified` a
+/// certificate, once a test has made them.
 #[derive(Debug)]
 pub struct Postgres {
     folder: PathBuf,

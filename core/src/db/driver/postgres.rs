@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_core::future::BoxFuture;
 use futures_core::stream::BoxStream;
-use sqlx::postgres::PgConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{AssertSqlSafe, Execute, Executor, PgConnection, Postgres, Row, SqlStr};
 use sqlx_core::describe::Describe;
 
@@ -59,6 +59,9 @@ impl Driver for Postgres {
         if options.get_application_name().is_none() {
             options = options.application_name(tuning.application);
         }
+        if tuning.demands_tls && !url.speaks_of_tls && options.get_socket().is_none() {
+            options = options.ssl_mode(PgSslMode::Require);
+        }
         match tuning.pooler {
             Pooler::None => {
                 if let Some(schema) = &url.schema {
@@ -81,6 +84,13 @@ impl Driver for Postgres {
 
     fn with_password(options: &PgConnectOptions, password: &str) -> PgConnectOptions {
         options.clone().password(password)
+    }
+
+    /// As libpq: `allow` begins without TLS, and has it where the server wants it.
+    fn second_way(options: &PgConnectOptions, refused: &sqlx::Error) -> Option<PgConnectOptions> {
+        let unencrypted = code(refused).as_deref() == Some("28000");
+        (unencrypted && matches!(options.get_ssl_mode(), PgSslMode::Allow))
+            .then(|| options.clone().ssl_mode(PgSslMode::Require))
     }
 
     fn admit(

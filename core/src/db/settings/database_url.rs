@@ -6,6 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use super::{Count, Kind};
+use crate::db::tls;
 use crate::{ConfigError, Setting};
 
 /// A database URL whose parameters are all known. Its text is never printed: it holds a password.
@@ -16,6 +17,8 @@ pub struct DatabaseUrl {
     driver: SecretString,
     pub(super) taught: Taught,
     pub(crate) schema: Option<String>,
+    /// Whether the URL says how far TLS goes.
+    pub(crate) speaks_of_tls: bool,
 }
 
 /// The parameters that other tools teach people to write into a URL, with the meaning they have there.
@@ -26,6 +29,9 @@ pub(super) struct Taught {
     pub(super) connect_timeout: Option<Duration>,
     pub(super) pgbouncer: bool,
 }
+
+/// The parameters that name an authority.
+const ROOTS: [&str; 4] = ["sslrootcert", "ssl-root-cert", "ssl-ca", "sslca"];
 
 const TAUGHT: [&str; 6] =
     ["connection_limit", "pool_timeout", "connect_timeout", "pgbouncer", "schema", "sslmode"];
@@ -44,6 +50,7 @@ impl DatabaseUrl {
         let mut taught = Taught::default();
         let mut schema = None;
         let mut kept: Vec<(String, String)> = Vec::new();
+        let (mut mode, mut root, mut system): (Option<String>, bool, bool) = (None, false, false);
         for (name, value) in url.query_pairs() {
             let unfit = |expected: &str| {
                 ConfigError::new(variable, format!("parameter {name}: expected {expected}"))
@@ -72,8 +79,22 @@ impl DatabaseUrl {
                     None => return Err(unfit("true or false")),
                 },
                 "schema" if kind == Kind::Postgres => schema = Some(value.into_owned()),
-                "sslmode" if !ssl_modes(kind).contains(&value.to_ascii_lowercase().as_str()) => {
-                    return Err(unfit(&ssl_modes(kind).join(", ")));
+                "sslmode" | "ssl-mode" if kind != Kind::Sqlite => {
+                    let value = value.to_ascii_lowercase();
+                    if !ssl_modes(kind).contains(&value.as_str()) {
+                        return Err(unfit(&ssl_modes(kind).join(", ")));
+                    }
+                    mode = Some(value);
+                }
+                // The authorities that everybody trusts are the driver's own choice where it is told of none.
+                "sslrootcert" if kind == Kind::Postgres && value == "system" => system = true,
+                file if driver_parameters(kind).contains(&file) && tls::FILES.contains(&file) => {
+                    if let Some(problem) = tls::wrong_file(&value) {
+                        let text = format!("parameter {name}: {problem}");
+                        return Err(ConfigError::new(variable, text));
+                    }
+                    root |= ROOTS.contains(&file);
+                    kept.push((name.into_owned(), value.into_owned()));
                 }
                 known
                     if driver_parameters(kind).contains(&known)
@@ -97,12 +118,37 @@ impl DatabaseUrl {
                 }
             }
         }
+        if system {
+            // As libpq: whoever trusts everybody's authorities has to look at the name as well.
+            match mode.as_deref() {
+                None => mode = Some("verify-full".into()),
+                Some("verify-full") => {}
+                Some(_) => {
+                    return wrong(
+                        "parameter sslrootcert: system goes with sslmode=verify-full alone",
+                    );
+                }
+            }
+        }
+        // As libpq: whoever demands TLS and names an authority wants it checked.
+        if kind == Kind::Postgres && root && mode.as_deref() == Some("require") {
+            mode = Some("verify-ca".into());
+        }
+        let speaks_of_tls = mode.is_some() || root;
+        kept.extend(mode.map(|mode| ("sslmode".to_owned(), mode)));
         if kept.is_empty() {
             url.set_query(None);
         } else {
             url.query_pairs_mut().clear().extend_pairs(kept);
         }
-        Ok(Self { kind, variable, driver: SecretString::from(String::from(url)), taught, schema })
+        Ok(Self {
+            kind,
+            variable,
+            driver: SecretString::from(String::from(url)),
+            taught,
+            schema,
+            speaks_of_tls,
+        })
     }
 
     /// The URL as the driver takes it, without the parameters that are ours.
