@@ -5,9 +5,11 @@
 mod callers;
 mod clauses;
 mod drain;
+mod flood;
 mod hostile;
 mod lines;
 mod operators;
 mod rolling;
+mod routers;
 mod starts;
 mod sudden;

@@ -10,7 +10,8 @@ use anyhost_tests::wait::eventually;
 use prometheus_parse::{Scrape, Value as Number};
 use serde_json::Value;
 
-const ADMIN: (&str, &str) = ("ADMIN_LISTEN", "127.0.0.1:0");
+/// A port of the system's choice for operators.
+pub(crate) const ADMIN: (&str, &str) = ("ADMIN_LISTEN", "127.0.0.1:0");
 
 /// The port on which a process answers operators.
 #[track_caller]

@@ -34,14 +34,24 @@ impl Haproxy {
         Self::with(backends, "")
     }
 
+    /// The same, waiting for an answer no longer than this.
+    #[must_use]
+    pub fn patient(backends: &[u16], patience: Duration) -> Self {
+        Self::begin(backends, "", patience)
+    }
+
     /// The same with more words for each backend, such as `send-proxy`.
     #[must_use]
     pub fn with(backends: &[u16], words: &str) -> Self {
+        Self::begin(backends, words, Duration::from_secs(60))
+    }
+
+    fn begin(backends: &[u16], words: &str, patience: Duration) -> Self {
         let program = ground::program(&["/usr/sbin/haproxy"], "haproxy");
         let folder = ground::folder("haproxy", &User("root"));
         let port = ground::port();
         let file = folder.join("haproxy.cfg");
-        let text = configuration(&folder, port, backends, words);
+        let text = configuration(&folder, port, backends, words, patience);
         fs::write(&file, text).expect("the folder is ours");
         let arguments = ["-db", "-f", file.to_str().expect("a plain path")];
         let process = Process::start(&program, &arguments, &folder, &[]);
@@ -99,7 +109,14 @@ impl Haproxy {
     }
 }
 
-fn configuration(folder: &Path, port: u16, backends: &[u16], words: &str) -> String {
+fn configuration(
+    folder: &Path,
+    port: u16,
+    backends: &[u16],
+    words: &str,
+    patience: Duration,
+) -> String {
+    let patience = patience.as_millis();
     let folder = folder.display();
     let mut text = format!(
         "\
@@ -111,7 +128,7 @@ defaults
     mode http
     timeout connect 2s
     timeout client 60s
-    timeout server 60s
+    timeout server {patience}ms
     timeout check 1s
     retries 0
     http-reuse always
