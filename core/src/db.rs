@@ -17,6 +17,7 @@ mod pool;
 mod queue;
 mod session;
 mod settings;
+mod shelf;
 mod slot;
 mod statement;
 mod stats;

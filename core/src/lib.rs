@@ -18,6 +18,7 @@ mod paradigm;
 mod program;
 mod service;
 mod settings;
+mod worker;
 
 pub use answer::{answer, refuse};
 pub use app::App;
@@ -35,6 +36,7 @@ pub use paradigm::Paradigm;
 pub use program::{Verb, check, migrate, start};
 pub use service::call_service;
 pub use settings::{ByteSize, ConfigError, Setting, Settings};
+pub use worker::{AtWork, Worker};
 
 /// The attribute that lets a trait have `async` methods: `#[anyhost_core::async_trait] impl App for …`.
 pub use async_trait::async_trait;

@@ -20,3 +20,4 @@ mod storm;
 mod table;
 mod tls;
 mod trouble;
+mod workers;

@@ -2,11 +2,11 @@
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
-use std::sync::Arc;
 
 use super::driver::Driver;
-use super::pool::{Lent, Pool};
+use super::pool::Pool;
 use super::session::Session;
+use super::shelf::Lent;
 use super::{Error, Tx};
 
 /// A connection that is borrowed until it is dropped.
@@ -17,12 +17,11 @@ use super::{Error, Tx};
 /// the server ends what it still did for it.
 pub struct Conn<DB: Driver> {
     lent: Option<Lent<DB>>,
-    pool: Arc<Pool<DB>>,
 }
 
 impl<DB: Driver> Conn<DB> {
-    pub(super) fn new(lent: Lent<DB>, pool: Arc<Pool<DB>>) -> Self {
-        Self { lent: Some(lent), pool }
+    pub(super) fn new(lent: Lent<DB>) -> Self {
+        Self { lent: Some(lent) }
     }
 
     /// Begins a transaction that owns this connection.
@@ -35,7 +34,7 @@ impl<DB: Driver> Conn<DB> {
     }
 
     pub(super) async fn begin_here(&mut self) -> Result<(), Error> {
-        let limit = self.pool.limit_of_transactions();
+        let limit = self.lent.as_ref().and_then(|lent| lent.pool().limit_of_transactions());
         Session::begin(self, limit).await.map_err(|error| self.explain(error))
     }
 
@@ -66,7 +65,7 @@ impl<DB: Driver> DerefMut for Conn<DB> {
 impl<DB: Driver> Drop for Conn<DB> {
     fn drop(&mut self) {
         if let Some(lent) = self.lent.take() {
-            self.pool.take_back(lent);
+            Pool::take_back(lent);
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use sqlx::ConnectOptions;
@@ -20,6 +20,7 @@ use super::plan::{Plan, Statements};
 use super::pool::Pool;
 use super::session::Session;
 use super::settings::Pooler;
+use super::shelf::Place;
 use super::slot::{Card, Lifetimes, Slot};
 use crate::{ConfigError, Paradigm, deadline};
 
@@ -104,7 +105,7 @@ impl<DB: Driver> Connector<DB> {
         until: Instant,
     ) -> Result<Slot<DB>, Outage> {
         let opened = self.first(&pool.plan, Patience::until(until)).await?;
-        Ok(self.slot(pool, opened, permit))
+        Ok(self.slot(pool, opened, permit, Place::default()))
     }
 
     /// Whether a further connection should be opened for those who wait, in which case it counts as begun:
@@ -126,20 +127,22 @@ impl<DB: Driver> Connector<DB> {
     /// Opens a connection for whoever waits, after a `true` from [`may_start`](Self::may_start). While the
     /// server is away the task stays as the one probe that notices its return.
     pub(super) fn start(&self, pool: &Arc<Pool<DB>>, permit: OwnedSemaphorePermit) {
-        let pool = Arc::downgrade(pool);
-        self.home.spawn(async move {
+        let begun = Begun { pool: Arc::downgrade(pool), place: pool.place(), permit: Some(permit) };
+        let runtime = pool.runtime(&begun.place).clone();
+        runtime.spawn(async move {
+            let mut begun = begun;
             let mut pauses = Pauses::default();
-            let mut permit = Some(permit);
             loop {
-                let Some(pool) = pool.upgrade() else { return };
+                let Some(pool) = begun.pool.upgrade() else { return };
                 let connector = &pool.connector;
                 match connector.attempt(&pool.plan, None).await {
                     Ok(opened) => {
                         *connector.lock() = None;
                         connector.connecting.fetch_sub(1, Ordering::SeqCst);
                         // Taken on every way out of the loop, and only there.
-                        let permit = permit.take().expect("the permit is taken once");
-                        pool.add(connector.slot(&pool, opened, permit));
+                        let permit = begun.permit.take().expect("the permit is taken once");
+                        let place = std::mem::take(&mut begun.place);
+                        pool.add(connector.slot(&pool, opened, permit, place));
                         return pool.connect_for_waiting();
                     }
                     Err(outage) => {
@@ -150,7 +153,7 @@ impl<DB: Driver> Connector<DB> {
                         let others = connector.connecting.load(Ordering::Acquire) > 1;
                         if others || pool.is_closed() {
                             connector.did_not_start();
-                            drop(permit.take());
+                            drop(begun.permit.take());
                             return pool.connect_for_waiting();
                         }
                     }
@@ -179,7 +182,7 @@ impl<DB: Driver> Connector<DB> {
                     // The number in the statement is ours. That the work has ended by itself is no news.
                     let statement = AssertSqlSafe(statement);
                     let _ = DB::fetch_optional(&mut opened.connection, statement).await;
-                    pool.add(connector.slot(&pool, opened, permit));
+                    pool.add(connector.slot(&pool, opened, permit, Place::default()));
                 });
             }
             // Nothing may be under way when a serverless host freezes us, and one connection is in nobody's way.
@@ -228,6 +231,7 @@ impl<DB: Driver> Connector<DB> {
         pool: &Pool<DB>,
         opened: Opened<DB>,
         permit: OwnedSemaphorePermit,
+        place: Place,
     ) -> Slot<DB> {
         let Opened { connection, id, crowded, took, forgotten: _ } = opened;
         pool.counts.created(took);
@@ -245,6 +249,8 @@ impl<DB: Driver> Connector<DB> {
             id,
             crowded,
             card: Card::default(),
+            place,
+            shelf: None,
             _permit: permit,
         }
     }
@@ -376,6 +382,26 @@ impl Patience {
         match outage.map(|outage| outage.refusal) {
             Some(Refusal::Full) => self.full,
             _ => self.away,
+        }
+    }
+}
+
+/// A connection that is being opened on some runtime, which may end before it is open.
+struct Begun<DB: Driver> {
+    pool: Weak<Pool<DB>>,
+    place: Place,
+    /// Taken when the attempt is over.
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl<DB: Driver> Drop for Begun<DB> {
+    fn drop(&mut self) {
+        let Some(permit) = self.permit.take() else { return };
+        drop(permit);
+        // The runtime of a worker is gone: somebody else opens one. That of the process ends with it.
+        if let (Some(_), Some(pool)) = (self.place.worker, self.pool.upgrade()) {
+            pool.connector.did_not_start();
+            pool.connect_for_waiting();
         }
     }
 }

@@ -15,6 +15,7 @@ use super::held::Held;
 use super::plan::{Inputs, Plan};
 use super::pool::Pool;
 use super::settings::{DatabaseSettings, Kind};
+use super::shelf::Place;
 use super::{Conn, Drained, Error, PoolState, Stats, Tx};
 use crate::{Host, Paradigm};
 
@@ -159,11 +160,18 @@ impl<DB: Driver> Db<DB> {
             Paradigm::Serverless | Paradigm::LongRunning => Paradigm::LongRunning,
         };
         let writer = (DB::KIND == Kind::Sqlite).then(|| Arc::new(Semaphore::new(1)));
-        let pool = Arc::new(Pool::new(plan, host.epoch().clone(), paradigm, connector, writer));
+        let pool = Arc::new(Pool::new(
+            plan,
+            host.epoch().clone(),
+            paradigm,
+            connector,
+            writer,
+            host.workers(),
+        ));
         let permit = Arc::clone(&pool.budget)
             .try_acquire_owned()
             .expect("a plan has room for one connection, and this is the first");
-        pool.add(pool.connector.slot(&pool, first, permit));
+        pool.add(pool.connector.slot(&pool, first, permit, Place::default()));
         if paradigm == Paradigm::LongRunning {
             super::keep::start(&pool);
         }
@@ -183,7 +191,7 @@ impl<DB: Driver> Db<DB> {
         let place = Location::caller();
         async move {
             let pool = &self.0.pool;
-            Ok(Conn::new(pool.lend(place).await?, Arc::clone(pool)))
+            Ok(Conn::new(pool.lend(place).await?))
         }
     }
 
@@ -204,7 +212,7 @@ impl<DB: Driver> Db<DB> {
                 Some(writer) => Arc::clone(writer).acquire_owned().await.ok(),
                 None => None,
             };
-            let mut conn = Conn::new(pool.lend(place).await?, Arc::clone(pool));
+            let mut conn = Conn::new(pool.lend(place).await?);
             conn.begin_here().await?;
             Ok(Tx::new(conn, writer))
         }

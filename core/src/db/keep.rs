@@ -44,9 +44,11 @@ async fn look_after<DB: Driver>(pool: &Arc<Pool<DB>>) {
     let now = Moment::now(&pool.epoch);
     // The idle ones, newest first: deadpool lends the newest, so the oldest are the superfluous ones.
     let mut idle = Vec::new();
-    while let Ok(lent) = pool.idle.try_get() {
+    while let Some(lent) = pool.any_idle() {
         idle.push(lent);
     }
+    // Each shelf is in this order; all of them are not.
+    idle.sort_by_key(|lent| now.since(&lent.proof));
     let mut stale = Vec::new();
     for (index, lent) in idle.into_iter().enumerate().collect::<Vec<_>>().into_iter().rev() {
         let unused = now.since(&lent.proof);

@@ -17,13 +17,11 @@ use super::drained::Drained;
 use super::driver::Driver;
 use super::error::{Error, PoolState};
 use super::plan::Plan;
-use super::settings::Pooler;
+use super::settings::{Kind, Pooler};
+use super::shelf::{Lent, Shelf};
 use super::slot::{Card, Holder, Slot};
 use super::stats::{Counts, Reason, Stats};
-use crate::{Epoch, Paradigm, deadline};
-
-/// A connection that is lent.
-pub(super) type Lent<DB> = unmanaged::Object<Slot<DB>>;
+use crate::{Epoch, Paradigm, Worker, deadline};
 
 /// The pool: deadpool keeps the idle connections and the queue of those who wait for one; what is opened,
 /// kept and given up is decided here.
@@ -33,7 +31,9 @@ pub(super) type Lent<DB> = unmanaged::Object<Slot<DB>>;
 /// connect. Its *unmanaged* pool only lends: whatever is added first, a returned connection or a new one,
 /// serves whoever waits longest.
 pub(super) struct Pool<DB: Driver> {
-    pub(super) idle: unmanaged::Pool<Slot<DB>>,
+    /// The idle connections that belong to no worker, and those that are waited for elsewhere.
+    pub(super) common: unmanaged::Pool<Slot<DB>>,
+    pub(super) shelves: Box<[Shelf<DB>]>,
     pub(super) budget: Arc<Semaphore>,
     pub(super) plan: Plan,
     pub(super) epoch: Epoch,
@@ -62,10 +62,16 @@ impl<DB: Driver> Pool<DB> {
         paradigm: Paradigm,
         connector: Connector<DB>,
         writer: Option<Arc<Semaphore>>,
+        workers: Vec<Worker>,
     ) -> Self {
+        // A serverless host opens a connection inside the call that needs it; SQLite has no sockets.
+        let drive = paradigm == Paradigm::LongRunning && DB::KIND != Kind::Sqlite;
+        let workers = if drive { workers } else { Vec::new() };
+        let size = plan.size();
         Self {
-            idle: unmanaged::Pool::new(plan.size()),
-            budget: Arc::new(Semaphore::new(plan.size())),
+            common: unmanaged::Pool::new(size),
+            shelves: workers.into_iter().map(|worker| Shelf::new(worker, size)).collect(),
+            budget: Arc::new(Semaphore::new(size)),
             plan,
             epoch,
             connector,
@@ -90,7 +96,7 @@ impl<DB: Driver> Pool<DB> {
         if self.is_closed() {
             return Err(Error::Closed);
         }
-        while let Ok(lent) = self.idle.try_get() {
+        while let Some(lent) = self.idle() {
             if self.is_proven(&lent) {
                 self.counts.lay_ready();
                 return Ok(sign_out(lent, place));
@@ -106,45 +112,46 @@ impl<DB: Driver> Pool<DB> {
     }
 
     /// Takes a connection back, or closes it where it must not be used again.
-    pub(super) fn take_back(self: &Arc<Self>, mut lent: Lent<DB>) {
-        let holder = lent.card.give_back();
+    pub(super) fn take_back(mut lent: Lent<DB>) {
+        let (slot, pool) = lent.parts();
+        let holder = slot.card.give_back();
         if let Some(Holder { reported: true, place, since, .. }) = &holder {
             let seconds = since.elapsed().as_secs_f64();
             tracing::info!(%place, seconds, "a connection that was thought leaked has come back");
         }
-        if !lent.session.is_clean() || self.is_closed() || std::thread::panicking() {
-            let condition = &lent.session.condition;
-            let mut reason = if self.is_closed() { Reason::Drained } else { Reason::Dirty };
+        if !slot.session.is_clean() || pool.is_closed() || std::thread::panicking() {
+            let condition = &slot.session.condition;
+            let mut reason = if pool.is_closed() { Reason::Drained } else { Reason::Dirty };
             if condition.is_lost() {
                 reason = Reason::Lost;
-                self.alarm.fetch_add(1, Ordering::Release);
+                pool.alarm.fetch_add(1, Ordering::Release);
             }
             if condition.outdated {
                 reason = Reason::Outdated;
-                self.renew(lent.generation);
+                pool.renew(slot.generation);
             }
             if let Some(holder) = holder {
-                self.counts.used(holder.since.elapsed());
+                pool.counts.used(holder.since.elapsed());
             }
-            return self.give_up(lent, reason);
+            let pool = Arc::clone(pool);
+            return pool.give_up(lent, reason);
         }
-        let proven = std::mem::take(&mut lent.session.condition.proven);
+        let proven = std::mem::take(&mut slot.session.condition.proven);
         if proven {
-            self.stamp(&mut lent);
+            pool.stamp(slot);
         }
         if let Some(holder) = holder {
-            let now = if proven { lent.proof.instant() } else { Instant::now() };
-            self.counts.used(now.saturating_duration_since(holder.since));
+            let now = if proven { slot.proof.instant() } else { Instant::now() };
+            pool.counts.used(now.saturating_duration_since(holder.since));
         }
         // Dropping it is what returns it, to whoever waits longest.
         drop(lent);
-        self.clear_if_closed();
     }
 
     /// Closes a connection for good, and sees to it that those who wait get another.
     pub(super) fn give_up(self: &Arc<Self>, lent: Lent<DB>, reason: Reason) {
         self.counts.closed(reason);
-        self.connector.part(self, unmanaged::Object::take(lent));
+        self.connector.part(self, lent.take());
         self.connect_for_waiting();
     }
 
@@ -160,9 +167,9 @@ impl<DB: Driver> Pool<DB> {
     }
 
     /// Notes that a connection has just proven to be alive.
-    fn stamp(&self, lent: &mut Lent<DB>) {
-        lent.proof = Moment::now(&self.epoch);
-        lent.alarm = self.alarm();
+    fn stamp(&self, slot: &mut Slot<DB>) {
+        slot.proof = Moment::now(&self.epoch);
+        slot.alarm = self.alarm();
     }
 
     /// How many connections have broken.
@@ -183,11 +190,14 @@ impl<DB: Driver> Pool<DB> {
     pub(super) fn is_current(&self, slot: &Slot<DB>, now: &Moment) -> bool {
         slot.generation == self.generation.load(Ordering::Acquire)
             && now.since(&slot.born) <= slot.lifetime
+            && !self.is_orphan(slot)
     }
 
     /// Why a connection that is not current must go.
     pub(super) fn end_of(&self, slot: &Slot<DB>) -> Reason {
-        if slot.generation == self.generation.load(Ordering::Acquire) {
+        if self.is_orphan(slot) {
+            Reason::Stranded
+        } else if slot.generation == self.generation.load(Ordering::Acquire) {
             Reason::Lifetime
         } else {
             Reason::Outdated
@@ -242,6 +252,11 @@ impl<DB: Driver> Pool<DB> {
                 self.stamp(&mut lent);
                 Some(lent)
             }
+            Err(_) if self.is_stalled(&lent) => {
+                // The worker that drives it has not looked for the answer, which says nothing of the others.
+                self.give_up(lent, Reason::Stranded);
+                None
+            }
             Ok(Err(_)) | Err(_) => {
                 // What took this one has most likely taken the others that are as old: they go without being
                 // asked, each of which would cost its own timeout.
@@ -290,7 +305,7 @@ impl<DB: Driver> Pool<DB> {
     /// How many wait for whom no connection lies ready: one that has been added or returned a moment ago may
     /// not have been picked up yet.
     fn unserved(&self) -> usize {
-        self.waiting.load(Ordering::SeqCst).saturating_sub(self.idle.status().available)
+        self.waiting.load(Ordering::SeqCst).saturating_sub(self.count_idle())
     }
 
     /// Puts a new connection among the idle ones.
@@ -302,15 +317,13 @@ impl<DB: Driver> Pool<DB> {
         cards.retain(Card::is_current);
         cards.push(slot.card.clone());
         drop(cards);
-        // There are as many places as permits, and the slot holds one of them.
-        let _ = self.idle.try_add(slot);
-        self.clear_if_closed();
+        self.lay(slot);
     }
 
     /// Closes what became idle while the pool was being closed.
-    fn clear_if_closed(&self) {
+    pub(super) fn clear_if_closed(&self) {
         if self.is_closed() {
-            while let Ok(slot) = self.idle.try_remove() {
+            while let Some(slot) = self.remove_idle() {
                 self.counts.closed(Reason::Drained);
                 drop(slot);
             }
@@ -324,7 +337,7 @@ impl<DB: Driver> Pool<DB> {
             return;
         }
         let mut kept = Vec::new();
-        while let Ok(lent) = self.idle.try_get() {
+        while let Some(lent) = self.any_idle() {
             if lent.crowded {
                 self.give_up(lent, Reason::Crowded);
             } else {
@@ -356,7 +369,7 @@ impl<DB: Driver> Pool<DB> {
         self.news.notify_waiters();
         let everything = async {
             let mut farewells = Vec::new();
-            while let Ok(slot) = self.idle.try_remove() {
+            while let Some(slot) = self.remove_idle() {
                 self.counts.closed(Reason::Drained);
                 farewells.push(async move {
                     let Slot { session, _permit, .. } = slot;
@@ -399,14 +412,13 @@ impl<DB: Driver> Pool<DB> {
 
     /// The state of the pool at this moment.
     pub(super) fn state(&self) -> PoolState {
-        let status = self.idle.status();
         let holders = self.holders();
         let max = self.plan.size();
         PoolState {
             open: max - self.budget.available_permits().min(max),
             max,
             in_use: holders.len(),
-            idle: status.available,
+            idle: self.count_idle(),
             waiting: self.waiting.load(Ordering::Acquire),
             longest_holder: holders
                 .iter()

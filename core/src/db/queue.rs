@@ -9,7 +9,8 @@ use std::time::Instant;
 use super::connect::Outage;
 use super::driver::Driver;
 use super::error::Error;
-use super::pool::{Lent, Pool};
+use super::pool::Pool;
+use super::shelf::Lent;
 use super::slot::{Holder, Slot};
 use crate::{Paradigm, deadline};
 
@@ -73,12 +74,19 @@ impl<DB: Driver> Pool<DB> {
             if self.is_closed() {
                 return Err(None);
             }
+            // This caller is counted now, so what comes back from here on comes to its knowledge. What came
+            // back before, on another worker, is looked for.
+            while let Some(lent) = self.idle() {
+                if let Some(lent) = self.proven(lent, Some(until)).await {
+                    return Ok(lent);
+                }
+            }
             self.connect_for_waiting();
+            self.take_from_busy();
             tokio::select! {
                 biased;
-                lent = self.idle.get() => {
-                    // deadpool's own close is never called, so getting cannot fail.
-                    let Ok(lent) = lent else { return Err(None) };
+                lent = self.next_idle() => {
+                    let Some(lent) = lent else { return Err(None) };
                     if let Some(lent) = self.proven(lent, Some(until)).await {
                         return Ok(lent);
                     }
@@ -102,8 +110,8 @@ impl<DB: Driver> Pool<DB> {
             }
             tokio::select! {
                 biased;
-                lent = self.idle.get() => {
-                    let Ok(lent) = lent else { return Err(None) };
+                lent = self.next_idle() => {
+                    let Some(lent) = lent else { return Err(None) };
                     if let Some(lent) = self.proven(lent, Some(until)).await {
                         return Ok(lent);
                     }
@@ -144,23 +152,26 @@ struct Waiting<'a, DB: Driver> {
     pool: &'a Pool<DB>,
     count: usize,
     task: Option<tokio::task::Id>,
+    shelf: Option<usize>,
 }
 
 impl<'a, DB: Driver> Waiting<'a, DB> {
     fn enter(pool: &'a Pool<DB>) -> Self {
         // Counted before the budget is looked at: whoever frees a place later sees that it is waited for.
         let count = pool.waiting.fetch_add(1, Ordering::SeqCst) + 1;
+        let shelf = pool.waits();
         let task = tokio::task::try_id();
         if let Some(task) = task {
             pool.waiters.lock().unwrap_or_else(PoisonError::into_inner).push(task);
         }
-        Self { pool, count, task }
+        Self { pool, count, task, shelf }
     }
 }
 
 impl<DB: Driver> Drop for Waiting<'_, DB> {
     fn drop(&mut self) {
         self.pool.waiting.fetch_sub(1, Ordering::SeqCst);
+        self.pool.leaves(self.shelf);
         if let Some(task) = self.task {
             let mut waiters = self.pool.waiters.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(place) = waiters.iter().position(|waiter| *waiter == task) {

@@ -10,6 +10,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::clock::Moment;
 use super::driver::Driver;
 use super::session::Session;
+use super::shelf::Place;
 
 /// One open connection. Dropping it closes the socket, then gives the permit back: permits count open
 /// connections, whoever holds them.
@@ -32,6 +33,10 @@ pub(super) struct Slot<DB: Driver> {
     /// Whether the server had few connections left when this one was opened.
     pub(super) crowded: bool,
     pub(super) card: Card,
+    /// Where it was opened.
+    pub(super) place: Place,
+    /// The shelf it came from; `None`: the common one.
+    pub(super) shelf: Option<usize>,
     // The last field: fields are dropped in order.
     pub(super) _permit: OwnedSemaphorePermit,
 }

@@ -82,6 +82,8 @@ pub struct Closed {
     pub outdated: u64,
     /// The server had few connections left, and this process was about to be frozen.
     pub crowded: u64,
+    /// The worker that drove it was busy or had ended, and others waited for its place.
+    pub stranded: u64,
     /// The pool was closed.
     pub drained: u64,
 }
@@ -95,8 +97,9 @@ impl Closed {
 
     /// Each count with the name of its reason.
     #[must_use]
-    pub fn reasons(&self) -> [(&'static str, u64); 8] {
-        let Self { lifetime, idle, dirty, lost, silent, outdated, crowded, drained } = *self;
+    pub fn reasons(&self) -> [(&'static str, u64); 9] {
+        let Self { lifetime, idle, dirty, lost, silent, outdated, crowded, stranded, drained } =
+            *self;
         [
             ("lifetime", lifetime),
             ("idle", idle),
@@ -105,6 +108,7 @@ impl Closed {
             ("silent", silent),
             ("outdated", outdated),
             ("crowded", crowded),
+            ("stranded", stranded),
             ("drained", drained),
         ]
     }

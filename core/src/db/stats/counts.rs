@@ -9,7 +9,7 @@ use super::{BOUNDS, Closed, Stats, Times};
 #[derive(Debug, Default)]
 pub(in crate::db) struct Counts {
     created: AtomicU64,
-    closed: [AtomicU64; 8],
+    closed: [AtomicU64; 9],
     timeouts: AtomicU64,
     refused: AtomicU64,
     leaks: AtomicU64,
@@ -29,6 +29,7 @@ pub(in crate::db) enum Reason {
     Silent,
     Outdated,
     Crowded,
+    Stranded,
     Drained,
 }
 
@@ -84,6 +85,7 @@ impl Counts {
                 silent: closed(Reason::Silent),
                 outdated: closed(Reason::Outdated),
                 crowded: closed(Reason::Crowded),
+                stranded: closed(Reason::Stranded),
                 drained: closed(Reason::Drained),
             },
             timeouts: self.timeouts.load(Relaxed),

@@ -1,0 +1,237 @@
+//! Workers with runtimes of their own open connections on themselves, and nobody depends on one of them.
+
+use std::collections::BTreeSet;
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use anyhost_core::db::{Conn, Db, Error};
+use anyhost_core::{Paradigm, Worker};
+use anyhost_tests::servers::Postgres;
+use futures_util::future::{join_all, try_join_all};
+use sqlx::Postgres as Pg;
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::oneshot;
+use tokio::time::{sleep, timeout};
+
+use crate::kit::{CLIENTS, backend, counted, direct, host};
+
+const MS: Duration = Duration::from_millis(1);
+
+/// The threads of a server, and a database that was opened by the process they belong to.
+struct Crew {
+    home: Runtime,
+    workers: Vec<(Handle, oneshot::Sender<()>, JoinHandle<()>)>,
+    url: String,
+    db: Db<Pg>,
+}
+
+impl Crew {
+    fn of(count: usize, size: usize) -> Self {
+        let url = Postgres::shared().database();
+        let (workers, crew): (Vec<_>, Vec<_>) = (0..count).map(begin).unzip();
+        let size = size.to_string();
+        let settings = [
+            ("DATABASE_URL", url.as_str()),
+            ("APP_OVERLAP", "1"),
+            ("DATABASE_POOL_SIZE", &size),
+            ("DATABASE_ACQUIRE_TIMEOUT", "20s"),
+        ];
+        let host = host(Paradigm::LongRunning, &settings);
+        host.hire(crew);
+        let home = Runtime::new().unwrap();
+        let db = home.block_on(Db::open(&host)).unwrap();
+        Self { home, workers, url, db }
+    }
+
+    /// Runs something on a worker.
+    fn on<F>(&self, worker: usize, work: impl FnOnce(Db<Pg>) -> F) -> oneshot::Receiver<F::Output>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        let (sender, outcome) = oneshot::channel();
+        let work = work(self.db.clone());
+        self.workers[worker].0.spawn(async move {
+            let _ = sender.send(work.await);
+        });
+        outcome
+    }
+
+    /// Runs something on a worker and waits for it.
+    fn run<F>(&self, worker: usize, work: impl FnOnce(Db<Pg>) -> F) -> F::Output
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        let outcome = self.on(worker, work);
+        self.home.block_on(async { timeout(20_000 * MS, outcome).await.unwrap().unwrap() })
+    }
+
+    fn end(&mut self, worker: usize) {
+        let (_, end, thread) = self.workers.remove(worker);
+        end.send(()).unwrap();
+        thread.join().unwrap();
+    }
+}
+
+fn begin(number: usize) -> ((Handle, oneshot::Sender<()>, JoinHandle<()>), Worker) {
+    let worker = Worker::new(number);
+    let (end, ended) = oneshot::channel();
+    let (began, beginning) = mpsc::channel();
+    let thread = thread::spawn({
+        let worker = worker.clone();
+        move || {
+            let (waits, runs) = (worker.clone(), worker.clone());
+            let runtime = Builder::new_current_thread()
+                .enable_all()
+                .on_thread_park(move || waits.waits())
+                .on_thread_unpark(move || runs.runs())
+                .build()
+                .unwrap();
+            let _at_work = worker.begin(runtime.handle().clone());
+            began.send(runtime.handle().clone()).unwrap();
+            let _ = runtime.block_on(ended);
+        }
+    });
+    ((beginning.recv().unwrap(), end, thread), worker)
+}
+
+/// So many at once.
+async fn some(db: &Db<Pg>, count: usize) -> Result<Vec<Conn<Pg>>, Error> {
+    try_join_all((0..count).map(|_| db.conn())).await
+}
+
+/// So many at once, each asked who it is.
+async fn all_at_once(db: Db<Pg>, count: usize) -> Result<BTreeSet<i32>, Error> {
+    let mut conns = some(&db, count).await?;
+    let mut pids = BTreeSet::new();
+    for conn in &mut conns {
+        let pid = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut **conn).await;
+        pids.insert(pid.unwrap());
+    }
+    Ok(pids)
+}
+
+/// Who serves so many queries one after the other.
+async fn one_by_one(db: Db<Pg>, count: usize) -> BTreeSet<i32> {
+    let mut pids = BTreeSet::new();
+    for _ in 0..count {
+        pids.insert(backend(&db).await);
+    }
+    pids
+}
+
+#[test]
+fn workers_use_the_connections_that_they_opened_themselves() {
+    let crew = Crew::of(2, 5);
+    // The process has opened one, which the first of these takes; each worker opens its share.
+    let held = [(0, 3), (1, 2)].map(|(worker, count)| {
+        let conns = move |db: Db<Pg>| async move { some(&db, count).await.unwrap() };
+        crew.run(worker, conns)
+    });
+    drop(held);
+    let first = crew.run(0, |db| one_by_one(db, 20));
+    let second = crew.run(1, |db| one_by_one(db, 20));
+    assert_eq!(first.intersection(&second).count(), 0, "{first:?} and {second:?}");
+    // What lies idle anywhere can be had anywhere.
+    assert_eq!(crew.run(0, |db| all_at_once(db, 5)).unwrap().len(), 5);
+    assert_eq!(crew.run(1, |db| all_at_once(db, 5)).unwrap().len(), 5);
+    assert_eq!(crew.home.block_on(all_at_once(crew.db.clone(), 5)).unwrap().len(), 5);
+}
+
+#[test]
+fn a_worker_that_is_busy_holds_up_nobody_else() {
+    let crew = Crew::of(2, 4);
+    assert_eq!(crew.run(0, |db| all_at_once(db, 4)).unwrap().len(), 4);
+    let (release, released) = mpsc::channel::<()>();
+    let (blocks, blocked) = mpsc::channel();
+    let freed = crew.on(0, |_| async move {
+        blocks.send(()).unwrap();
+        // What no App should do: its thread waits.
+        released.recv().unwrap();
+    });
+    blocked.recv().unwrap();
+    // Being busy is a matter of time.
+    crew.home.block_on(sleep(100 * MS));
+    assert_eq!(crew.run(1, |db| all_at_once(db, 4)).unwrap().len(), 4);
+    assert_eq!(crew.home.block_on(all_at_once(crew.db.clone(), 4)).unwrap().len(), 4);
+    release.send(()).unwrap();
+    crew.home.block_on(freed).unwrap();
+    crew.home
+        .block_on(async { counted(&mut direct(&crew.url).await, CLIENTS, 4, 5_000 * MS).await });
+}
+
+#[test]
+fn what_a_worker_opened_is_opened_again_when_it_has_ended() {
+    let mut crew = Crew::of(2, 4);
+    assert_eq!(crew.run(0, |db| all_at_once(db, 4)).unwrap().len(), 4);
+    crew.end(0);
+    let pids = crew.home.block_on(all_at_once(crew.db.clone(), 4)).unwrap();
+    assert_eq!(pids.len(), 4);
+    crew.end(0);
+    assert_eq!(crew.home.block_on(all_at_once(crew.db.clone(), 4)).unwrap().len(), 4);
+    crew.home
+        .block_on(async { counted(&mut direct(&crew.url).await, CLIENTS, 4, 5_000 * MS).await });
+}
+
+#[test]
+fn a_worker_that_ends_while_it_connects_leaves_its_place_to_others() {
+    for _ in 0..20 {
+        let mut crew = Crew::of(1, 2);
+        let held = crew.home.block_on(crew.db.conn()).unwrap();
+        // It begins to connect and is gone.
+        let (began, beginning) = mpsc::channel();
+        let _never = crew.on(0, |db| async move {
+            let mut wanted = std::pin::pin!(db.conn());
+            assert!(futures_util::poll!(&mut wanted).is_pending());
+            began.send(()).unwrap();
+            wanted.await.map(drop)
+        });
+        beginning.recv().unwrap();
+        crew.end(0);
+        drop(held);
+        assert_eq!(crew.home.block_on(all_at_once(crew.db.clone(), 2)).unwrap().len(), 2);
+    }
+}
+
+#[test]
+fn nobody_is_forgotten_whoever_gives_up_and_wherever_they_wait() {
+    let crew = Crew::of(3, 7);
+    // One task on the first worker, many on the second, those of the third give up all the time.
+    let misbehave = |seed: u64, patience: Option<Duration>| {
+        let mut random = fastrand::Rng::with_seed(seed);
+        move |db: Db<Pg>| async move {
+            for _ in 0..150 {
+                let hold = Duration::from_micros(random.u64(0..300));
+                let work = async {
+                    let _conn = db.conn().await?;
+                    sleep(hold).await;
+                    Ok::<_, Error>(())
+                };
+                match patience {
+                    Some(patience) => match timeout(patience.mul_f64(random.f64()), work).await {
+                        Ok(outcome) => outcome?,
+                        Err(_) => tokio::task::yield_now().await,
+                    },
+                    None => work.await?,
+                }
+            }
+            Ok::<_, Error>(())
+        }
+    };
+    let mut all = vec![crew.on(0, misbehave(0, None))];
+    all.extend((0..40).map(|seed| crew.on(1, misbehave(seed, None))));
+    all.extend((0..40).map(|seed| crew.on(2, misbehave(seed, Some(2 * MS)))));
+    let outside: Vec<_> =
+        (0..10).map(|seed| crew.home.spawn(misbehave(seed, None)(crew.db.clone()))).collect();
+    crew.home.block_on(async {
+        for outcome in join_all(all).await {
+            outcome.unwrap().unwrap();
+        }
+        for outcome in join_all(outside).await {
+            outcome.unwrap().unwrap();
+        }
+        // None was lost, none is too many.
+        assert_eq!(all_at_once(crew.db.clone(), 7).await.unwrap().len(), 7);
+        counted(&mut direct(&crew.url).await, CLIENTS, 7, 5_000 * MS).await;
+    });
+}
