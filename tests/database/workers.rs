@@ -151,7 +151,7 @@ fn a_worker_that_is_busy_holds_up_nobody_else() {
     });
     blocked.recv().unwrap();
     // Being busy is a matter of time.
-    crew.home.block_on(sleep(100 * MS));
+    crew.home.block_on(async { sleep(100 * MS).await });
     assert_eq!(crew.run(1, |db| all_at_once(db, 4)).unwrap().len(), 4);
     assert_eq!(crew.home.block_on(all_at_once(crew.db.clone(), 4)).unwrap().len(), 4);
     release.send(()).unwrap();
