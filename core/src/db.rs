@@ -11,6 +11,7 @@ mod executor;
 mod handle;
 mod held;
 mod keep;
+mod lent;
 mod migrate;
 mod plan;
 mod pool;

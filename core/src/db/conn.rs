@@ -4,9 +4,9 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 
 use super::driver::Driver;
+use super::lent::Lent;
 use super::pool::Pool;
 use super::session::Session;
-use super::shelf::Lent;
 use super::{Error, Tx};
 
 /// A connection that is borrowed until it is dropped.

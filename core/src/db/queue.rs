@@ -9,8 +9,8 @@ use std::time::Instant;
 use super::connect::Outage;
 use super::driver::Driver;
 use super::error::Error;
+use super::lent::Lent;
 use super::pool::Pool;
-use super::shelf::Lent;
 use super::slot::{Holder, Slot};
 use crate::{Paradigm, deadline};
 

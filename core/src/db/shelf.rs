@@ -5,7 +5,6 @@
 //! on itself, and what comes back goes to its own worker first. Two rules keep that fair and safe: every
 //! sixteenth goes to whoever waits longest, wherever that is, and nobody depends on a worker that is busy.
 
-use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering, fence};
 
@@ -13,6 +12,7 @@ use deadpool::unmanaged;
 use tokio::runtime::Handle;
 
 use super::driver::Driver;
+use super::lent::Lent;
 use super::pool::Pool;
 use super::slot::Slot;
 use super::stats::Reason;
@@ -180,7 +180,7 @@ impl<DB: Driver> Pool<DB> {
         self.laid(shelf);
     }
 
-    fn lay_back(&self, object: unmanaged::Object<Slot<DB>>) {
+    pub(super) fn lay_back(&self, object: unmanaged::Object<Slot<DB>>) {
         let shelf = self.shelf_for(&object);
         if shelf == object.shelf {
             // Dropping it is what returns it, to whoever waits longest.
@@ -251,52 +251,6 @@ impl<DB: Driver> Pool<DB> {
     }
 
     fn lent(self: &Arc<Self>, object: unmanaged::Object<Slot<DB>>) -> Lent<DB> {
-        Lent { object: Some(object), pool: Arc::clone(self) }
-    }
-}
-
-/// A connection that is lent; dropped, it comes back.
-pub(super) struct Lent<DB: Driver> {
-    object: Option<unmanaged::Object<Slot<DB>>>,
-    pool: Arc<Pool<DB>>,
-}
-
-impl<DB: Driver> Lent<DB> {
-    /// The pool it comes back to.
-    pub(super) fn pool(&self) -> &Arc<Pool<DB>> {
-        &self.pool
-    }
-
-    /// The connection, and the pool it comes back to.
-    pub(super) fn parts(&mut self) -> (&mut Slot<DB>, &Arc<Pool<DB>>) {
-        let Self { object, pool } = self;
-        (object.as_mut().expect("it is there until it is dropped"), pool)
-    }
-
-    /// The connection itself, which does not come back.
-    pub(super) fn take(mut self) -> Slot<DB> {
-        unmanaged::Object::take(self.object.take().expect("it is there until it is dropped"))
-    }
-}
-
-impl<DB: Driver> Deref for Lent<DB> {
-    type Target = Slot<DB>;
-
-    fn deref(&self) -> &Slot<DB> {
-        self.object.as_ref().expect("it is there until it is dropped")
-    }
-}
-
-impl<DB: Driver> DerefMut for Lent<DB> {
-    fn deref_mut(&mut self) -> &mut Slot<DB> {
-        self.object.as_mut().expect("it is there until it is dropped")
-    }
-}
-
-impl<DB: Driver> Drop for Lent<DB> {
-    fn drop(&mut self) {
-        if let Some(object) = self.object.take() {
-            self.pool.lay_back(object);
-        }
+        Lent::new(object, Arc::clone(self))
     }
 }
