@@ -19,7 +19,7 @@ use std::net::IpAddr;
 use ::http::header::HOST;
 use ::http::uri::PathAndQuery;
 use ::http::{HeaderMap, Method, StatusCode, Uri};
-use anyhost_core::{Body, Context, Error, Request, Scheme, strip_hop_by_hop};
+use anyhost_core::{Body, Context, Error, Request, Scheme, refuse_websocket, strip_hop_by_hop};
 use bytes::Bytes;
 
 use crate::answers::Shape;
@@ -90,6 +90,8 @@ pub(crate) fn translate(event: &Bytes, context: Context) -> Result<Translated, N
     if method.is_empty() {
         return Err(NoRequest::Incomplete("it names no method"));
     }
+    let method_said = method.parse::<Method>();
+    let offer = method_said.as_ref().map_or(Ok(()), |method| refuse_websocket(method, &headers));
     strip_hop_by_hop(&mut headers);
     let host =
         headers.get(HOST).and_then(|host| host.to_str().ok()).filter(|host| !host.is_empty());
@@ -99,7 +101,6 @@ pub(crate) fn translate(event: &Bytes, context: Context) -> Result<Translated, N
         .with_host(host.or(domain).map(str::to_owned))
         .with_mount(mount)
         .with_event(event.clone());
-    let method_said = method.parse::<Method>();
     let request = match (&method_said, PathAndQuery::from_maybe_shared(Bytes::from(target)), body) {
         (Ok(method), Ok(target), Ok(body)) => {
             headers::agree_on_length(&mut headers, body.len());
@@ -121,6 +122,7 @@ pub(crate) fn translate(event: &Bytes, context: Context) -> Result<Translated, N
             Err(refused(StatusCode::BAD_REQUEST, "the event's body is not base64", &error))
         }
     };
+    let request = offer.and(request);
     let method = method_said.unwrap_or_default();
     Ok(Translated { shape, method, context, request })
 }

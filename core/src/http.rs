@@ -6,7 +6,7 @@ mod wire;
 
 pub use body::{Body, BodyError, DEFAULT_MAX_BODY};
 pub use context::{Context, Scheme};
-pub use wire::{is_hop_by_hop, strip_hop_by_hop};
+pub use wire::{is_hop_by_hop, refuse_websocket, strip_hop_by_hop};
 
 /// A request as an App gets it: the target and the headers as the client sent them, a [`Body`], and a
 /// [`Context`] in the extensions.

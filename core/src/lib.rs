@@ -29,7 +29,7 @@ pub use exit::{Exit, Failure, conclude};
 pub use host::{Host, HostBuilder, Resources};
 pub use http::{
     Body, BodyError, Context, DEFAULT_MAX_BODY, Request, Response, Scheme, is_hop_by_hop,
-    strip_hop_by_hop,
+    refuse_websocket, strip_hop_by_hop,
 };
 pub use life::{InFlight, Life, Phase};
 pub use paradigm::Paradigm;

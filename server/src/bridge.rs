@@ -52,8 +52,8 @@ pub(crate) fn serve<A: App>(
     let mut sending = Sending {
         head: from.method() == actix_http::Method::HEAD,
         old: from.version() == actix_http::Version::HTTP_10,
-        offers: from.head().connection_type() == ConnectionType::Upgrade,
-        last: false,
+        // actix would accept an offer to go on with another protocol, or end the connection in silence.
+        last: from.head().connection_type() == ConnectionType::Upgrade,
         active: Active::begin(&conn, shared.host.life(), from.method().as_str()),
     };
     if let Some(probe) = shared.config.probes.of(from.path()) {
@@ -173,11 +173,15 @@ async fn ask<A: App>(
 
     let mut answer = pin!(answer(app, shared.host.max_body(), request));
     let answered = poll_fn(|cx| {
-        // The body moves first: an App that waits for it finds it there.
-        if let Some(upload) = &mut upload {
-            upload.poll(cx);
+        loop {
+            // The body moves first: an App that waits for it finds it there. What has come is moved at
+            // once, however many pieces it is: actix waits no longer once it has seen a wrong chunk.
+            let moved = upload.as_mut().is_some_and(|upload| upload.poll(cx));
+            match answer.as_mut().poll(cx) {
+                Poll::Pending if moved => {}
+                other => return other,
+            }
         }
-        answer.as_mut().poll(cx)
     });
     let mut response = match timeout {
         None => Ok(answered.await),
@@ -236,8 +240,6 @@ impl Named {
 struct Sending {
     head: bool,
     old: bool,
-    /// The client offers to go on with another protocol.
-    offers: bool,
     /// The connection ends with this request.
     last: bool,
     active: Active,
@@ -250,7 +252,7 @@ impl Sending {
         response: Response,
         upload: Option<Upload>,
     ) -> actix_http::Response<Outgoing> {
-        let Self { head, old, offers, last, mut active } = self;
+        let Self { head, old, last, mut active } = self;
         active.has_status(response.status().as_u16());
         if last {
             active.is_last();
@@ -261,10 +263,6 @@ impl Sending {
             // A client of HTTP/1.0 knows no chunks: the end of the connection ends the body.
             response.head_mut().no_chunking(true);
             close |= matches!(response.body().size(), BodySize::Stream);
-        }
-        if offers {
-            // actix would say that it accepts. The client goes on as it began, which is its other choice.
-            response.head_mut().set_connection_type(ConnectionType::KeepAlive);
         }
         if close {
             response.head_mut().set_connection_type(ConnectionType::Close);

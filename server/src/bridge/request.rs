@@ -2,10 +2,12 @@
 
 mod http2;
 
-use actix_http::header as old;
-use anyhost_core::{Body, Context, Error, Life, Request, is_hop_by_hop, strip_hop_by_hop};
+use actix_http::{ConnectionType, header as old};
+use anyhost_core::{
+    Body, Context, Error, Life, Request, is_hop_by_hop, refuse_websocket, strip_hop_by_hop,
+};
 use bytes::Bytes;
-use http::header::{CONNECTION, HeaderName, HeaderValue};
+use http::header::{CONNECTION, HeaderName, HeaderValue, UPGRADE};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, StatusCode, Uri, Version};
 pub(super) use http2::translate as translate_http2;
@@ -31,6 +33,15 @@ pub(super) fn translate(
     let method = method(from.method())?;
     if method == Method::CONNECT {
         return Err(Error::new(StatusCode::NOT_IMPLEMENTED, "this is no proxy"));
+    }
+    if from.head().connection_type() == ConnectionType::Upgrade {
+        let offers = [old::CONNECTION, old::UPGRADE].map(|name| from.head().headers.get_all(name));
+        let [connection, upgrade] = offers.map(|values| values.map(|value| value.as_bytes()));
+        let connection = connection.map(|value| (CONNECTION, HeaderValue::from_bytes(value)));
+        let upgrade = upgrade.map(|value| (UPGRADE, HeaderValue::from_bytes(value)));
+        let offers =
+            connection.chain(upgrade).filter_map(|(name, value)| Some((name, value.ok()?)));
+        refuse_websocket(&method, &offers.collect())?;
     }
     let uri = target(from.uri())?;
     let lines = conn.take_lines();

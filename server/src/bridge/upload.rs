@@ -71,20 +71,22 @@ impl Upload {
         self.timed_out
     }
 
-    /// Hands over what has come, and has the task woken when more can be.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) {
+    /// Hands over what has come, and has the task woken when more can be. Returns whether there is
+    /// something new for the App.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut moved = false;
         while let Some(incoming) = &mut self.incoming {
             {
                 let mut held = self.slot.lock();
                 if held.abandoned {
                     self.incoming = None;
-                    return;
+                    return moved;
                 }
                 held.writer.get_or_insert_with(|| cx.waker().clone()).clone_from(cx.waker());
                 if held.chunk.is_some() {
                     // The client is not what is waited for.
                     self.timer = None;
-                    return;
+                    return moved;
                 }
             }
             let chunk = match incoming.poll_chunk(cx) {
@@ -96,7 +98,7 @@ impl Upload {
                     self.timed_out = true;
                     Some(Err(BodyError::broken("the client stopped sending it")))
                 }
-                Poll::Pending => return,
+                Poll::Pending => return moved,
             };
             self.timer = None;
             if !matches!(chunk, Some(Ok(_))) {
@@ -105,12 +107,14 @@ impl Upload {
             let mut held = self.slot.lock();
             held.ended = chunk.is_none();
             held.chunk = chunk;
+            moved = true;
             let reader = held.reader.take();
             drop(held);
             if let Some(reader) = reader {
                 reader.wake();
             }
         }
+        moved
     }
 
     fn over(&mut self, cx: &mut Context<'_>) -> bool {

@@ -149,10 +149,7 @@ async fn an_upgrade_that_is_not_offered_is_an_ordinary_request() {
     let server = Running::with(&[]).await;
     let mut client = server.connect().await;
     client
-        .send(
-            "GET /chat HTTP/1.1\r\nhost: test\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
-             sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n\r\n",
-        )
+        .send("GET /chat HTTP/1.1\r\nhost: test\r\nconnection: upgrade\r\nupgrade: irc/6.9\r\n\r\n")
         .await;
     let answer = client.answer().await;
     assert_eq!((answer.status, answer.header("connection")), (200, Some("close")));

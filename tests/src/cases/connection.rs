@@ -1,8 +1,8 @@
 //! The HTTP/1.1 connection itself: what is no request is refused, and requests never mix.
 
-use crate::cases::{cases, still_answers, tail};
+use crate::cases::{ask, cases, still_answers, tail};
 use crate::doors::Door;
-use crate::wire::{Response, Seen};
+use crate::wire::{Request, Response, Seen, get};
 
 #[track_caller]
 fn exchange(door: &dyn Door, bytes: &[u8]) -> Vec<Response> {
@@ -24,6 +24,15 @@ fn refused(door: &dyn Door, bytes: &[u8]) {
 #[track_caller]
 fn seen(responses: Vec<Response>) -> Vec<Seen> {
     responses.into_iter().map(Response::seen).collect()
+}
+
+/// A browser's request for a WebSocket.
+fn websocket() -> Request {
+    get("/ws")
+        .header("Connection", "keep-alive, Upgrade")
+        .header("Upgrade", "websocket")
+        .header("Sec-WebSocket-Version", "13")
+        .header("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")
 }
 
 cases! { "connection";
@@ -58,6 +67,41 @@ fn a_body_that_breaks_off_never_reaches_the_app_whole(door) [Wire] {
     let answer = door.exchange_cut(request).unwrap_or_default();
     assert!(answer.iter().all(|response| response.status >= 400), "{answer:?}");
     still_answers(door);
+}
+
+fn a_chunk_longer_than_announced_is_400(door) [Wire] {
+    refused(door, b"POST /long HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nabcdef\r\n0\r\n\r\n");
+}
+
+fn a_wrong_chunk_behind_right_ones_is_400(door) [Wire] {
+    refused(door, b"POST /later HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n1\r\nb\r\nzz\r\n0\r\n\r\n");
+}
+
+fn a_websocket_is_501(door) [Upgrades] {
+    ask(door, &websocket()).problem(501);
+    still_answers(door);
+}
+
+fn what_follows_a_websocket_that_is_refused_is_no_request(door) [Wire] {
+    let responses = exchange(
+        door,
+        b"GET /ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n\
+          GET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n",
+    );
+    let statuses: Vec<u16> = responses.iter().map(|response| response.status).collect();
+    assert_eq!(statuses, [501], "{responses:?}");
+    still_answers(door);
+}
+
+fn an_offer_of_http_2_is_answered_in_http_1(door) [Upgrades] {
+    let offer = get("/h2c")
+        .header("Connection", "Upgrade, HTTP2-Settings")
+        .header("Upgrade", "h2c")
+        .header("HTTP2-Settings", "AAMAAABkAAQCAAAAAAIAAAAA");
+    let response = ask(door, &offer).expect(200);
+    assert!(response.all("upgrade").is_empty(), "{response:?}");
+    assert!(!response.listed("connection").contains(&"upgrade".to_owned()), "{response:?}");
+    assert_eq!(response.seen().path, "/h2c");
 }
 
 fn requests_on_one_connection_are_answered_in_order(door) [Wire] {
