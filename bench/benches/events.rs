@@ -17,9 +17,8 @@ fn events(criterion: &mut Criterion) {
                 bencher.iter(|| anyhost_lambda::request_of(black_box(&bytes)).expect("an event"));
             });
             group.bench_function("lambda_http", |bencher| {
-                bencher.iter(|| {
-                    lambda_http::request::from_str(black_box(&text)).expect("an event")
-                });
+                bencher
+                    .iter(|| lambda_http::request::from_str(black_box(&text)).expect("an event"));
             });
             group.finish();
         }

@@ -4,6 +4,7 @@ mod bodies;
 mod client;
 mod drain;
 mod hostile;
+mod http2;
 mod memory;
 mod process;
 mod requests;
