@@ -2,12 +2,18 @@
 #![expect(clippy::disallowed_methods, reason = "this is the file that reads the environment")]
 
 use std::ffi::OsString;
+use std::io::IsTerminal as _;
 
 use anyhost_core::Settings;
 
 /// The command line, the program's own name first.
 pub(crate) fn arguments() -> impl Iterator<Item = OsString> {
     std::env::args_os()
+}
+
+/// Whether somebody sits before this process: no router sends it requests.
+pub(crate) fn is_a_terminal() -> bool {
+    std::io::stdin().is_terminal()
 }
 
 /// The variables of this process.

@@ -26,7 +26,7 @@ fn outcome<A: App>() -> Result<Exit, Failure> {
     let verb = Verb::parse(environment::arguments())?;
     let settings = environment::settings();
     let preset = detect::platform(&settings)?;
-    let config = preset.config(&settings)?;
+    let config = preset.config(&settings, environment::is_a_terminal())?;
     let port = settings.get::<u16>(preset.port)?.unwrap_or(DEFAULT_PORT);
     let logs = Logs::from_settings(&settings, preset.logs)?;
     let mut host = Host::builder(Paradigm::LongRunning, preset.name)

@@ -52,10 +52,17 @@ impl Preset {
         logs: LogFormat::Json,
     };
 
-    /// How the server treats requests here, unless the settings say something else.
-    pub(crate) fn config(&self, settings: &Settings) -> Result<Config, ConfigError> {
+    /// How the server treats requests here, unless the settings say something else. At a terminal nobody
+    /// waits for routers to learn of a stop.
+    pub(crate) fn config(
+        &self,
+        settings: &Settings,
+        terminal: bool,
+    ) -> Result<Config, ConfigError> {
+        // Where less time is given, requests in flight get half of it in any case.
+        let lame_duck = self.lame_duck.min(self.grace(settings)? / 2);
         Config {
-            lame_duck: self.lame_duck,
+            lame_duck: if terminal { Duration::ZERO } else { lame_duck },
             request_timeout: self.request_timeout,
             trust: Trust::router(self.trusted)?,
             ..Config::default()

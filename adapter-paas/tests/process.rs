@@ -130,7 +130,7 @@ fn a_wrong_setting_is_one_line_and_78() {
         ("PLATFORM", "herokou", "error: PLATFORM: expected one of "),
         ("MAX_BODY", "huge", "error: MAX_BODY: expected a size"),
         ("SHUTDOWN_GRACE", "-1", "error: SHUTDOWN_GRACE: expected a duration"),
-        ("LOG_FORMAT", "xml", "error: LOG_FORMAT: expected text or json"),
+        ("LOG_FORMAT", "xml", "error: LOG_FORMAT: expected auto, text, json"),
     ] {
         let (code, printed) = refused(&[(variable, value)], &[]);
         assert_eq!(code, Some(78), "{printed}");

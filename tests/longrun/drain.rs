@@ -55,6 +55,17 @@ fn during_the_lame_duck_readiness_is_gone_and_new_connections_are_served() {
 }
 
 #[test]
+fn unasked_a_process_somewhere_serves_on_until_routers_may_know() {
+    let instance = Instance::start("echo-paas", &[("LAME_DUCK", "")]);
+    let begun = Instant::now();
+    instance.tell(Signal::TERM);
+    assert_eq!(Wire::to(instance.port).get("/readyz").status, 503);
+    assert_eq!(Wire::to(instance.port).get("/").status, 200);
+    assert_eq!(instance.exit_code(PATIENCE), 0);
+    assert!(begun.elapsed() >= Duration::from_secs(3), "it left before the routers knew");
+}
+
+#[test]
 fn an_upload_that_never_ends_does_not_hold_the_process_beyond_its_grace() {
     let grace = Duration::from_secs(3);
     for program in PROGRAMS {

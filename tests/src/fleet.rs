@@ -10,6 +10,9 @@ use tempfile::TempDir;
 
 use crate::connection::Wire;
 
+/// No router has to learn of a stop, unless a test says so: `("LAME_DUCK", "")` is the platform's own time.
+const AT_ONCE: (&str, &str) = ("LAME_DUCK", "0");
+
 /// One process, and the port it serves.
 #[derive(Debug)]
 pub struct Instance {
@@ -27,7 +30,7 @@ impl Instance {
     pub fn start(program: &str, environment: &[(&str, &str)]) -> Self {
         let listen =
             if program.ends_with("-vm") { ("LISTEN", "127.0.0.1:0") } else { ("PORT", "0") };
-        let environment = [environment, &[listen]].concat();
+        let environment = [&[AT_ONCE, listen], environment].concat();
         let (process, folder) = launch(program, &[], &environment);
         let instance = Self { port: port_of(&process), process, _folder: folder };
         instance.wait_until_ready();
@@ -39,7 +42,7 @@ impl Instance {
     #[must_use]
     pub fn on(port: u16, program: &str, environment: &[(&str, &str)]) -> Self {
         let text = port.to_string();
-        let environment = [environment, &[("PORT", text.as_str())]].concat();
+        let environment = [&[AT_ONCE, ("PORT", text.as_str())], environment].concat();
         let (process, folder) = launch(program, &[], &environment);
         let instance = Self { process, port, _folder: folder };
         instance.wait_until_ready();
