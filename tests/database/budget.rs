@@ -247,6 +247,19 @@ fn no_plan_lets_a_deploy_open_more_than_the_server_takes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_environment_with_many_requests_at_once_has_a_connection_for_each() {
+    let url = Postgres::shared().database();
+    let settings = anyhost_core::Settings::from_pairs([("DATABASE_URL", url.as_str())]);
+    let host = anyhost_core::Host::builder(Paradigm::Serverless, "test").settings(settings);
+    let host = host.concurrency(32).build().unwrap();
+    let db = Db::<sqlx::Postgres>::open(&host).await.unwrap();
+    assert_eq!(db.plan().size(), 32);
+    let all = futures_util::future::join_all((0..32).map(|_| db.conn())).await;
+    assert!(all.iter().all(Result::is_ok));
+    assert_eq!(db.state().in_use, 32);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn connections_that_callers_drop_are_gone_from_the_server() {
     let url = Postgres::shared().database();
     let mut own = direct(&url).await;

@@ -245,6 +245,11 @@ async fn a_session_that_was_changed_is_not_handed_on() {
         "LISTEN news",
         "PREPARE mine AS SELECT 1",
         "SELECT pg_advisory_lock(1)",
+        "SELECT PG_TRY_ADVISORY_LOCK_SHARED(2)",
+        "SELECT set_config('search_path', 'elsewhere', false)",
+        "/* a tool's name */ SET search_path = elsewhere",
+        "CREATE LOCAL TEMP TABLE mine (a int)",
+        "BEGIN; SELECT 1; COMMIT AND CHAIN",
     ] {
         let before = backend(&db).await;
         sqlx::raw_sql(change).execute(&db).await.unwrap();

@@ -149,3 +149,82 @@ async fn on_sqlite_sixteen_writers_take_turns_and_readers_are_not_held_up() {
     assert_eq!(rows, 16 * 25);
     assert!(slowest < Duration::from_secs(1), "{slowest:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_mariadb_a_session_that_was_changed_is_not_handed_on() {
+    let db = mariadb(&MariaDb::shared().database(), "1").await;
+    for change in [
+        "SET @tenant = 1",
+        "/* a tool's name */ SET time_zone = '+01:00'",
+        "BEGIN",
+        "CREATE TEMPORARY TABLE mine (a int)",
+        "SELECT 1, get_lock('mine', 0)",
+        "USE information_schema",
+    ] {
+        let before = connection(&db).await;
+        sqlx::raw_sql(change).execute(&db).await.unwrap();
+        assert_ne!(connection(&db).await, before, "{change}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_mariadb_a_warm_checkout_costs_no_round_trip_and_an_idle_one_a_ping() {
+    let server = MariaDb::shared();
+    let proxy = Proxy::start(server.port());
+    let db = mariadb(&proxy.url(&server.database()), "1").await;
+    connection(&db).await;
+    let before = proxy.round_trips();
+    for _ in 0..20 {
+        connection(&db).await;
+    }
+    assert_eq!(proxy.round_trips() - before, 20);
+    tokio::time::sleep(db.plan().proof() + 50 * MS).await;
+    let before = proxy.round_trips();
+    connection(&db).await;
+    assert_eq!(proxy.round_trips() - before, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_mariadb_a_crash_is_refused_in_time_and_recovered_from() {
+    let server = std::sync::Arc::new(MariaDb::start(&[]));
+    let db = mariadb(&server.database(), "2").await;
+    connection(&db).await;
+    let on_thread = async |act: fn(&MariaDb)| {
+        let server = std::sync::Arc::clone(&server);
+        tokio::task::spawn_blocking(move || act(&server)).await.unwrap();
+    };
+    on_thread(MariaDb::crash).await;
+    let begun = Instant::now();
+    let error = sqlx::query("SELECT 1").execute(&db).await.unwrap_err();
+    assert!(begun.elapsed() < Duration::from_millis(2500), "{:?}: {error}", begun.elapsed());
+    on_thread(MariaDb::restart).await;
+    let back = Instant::now();
+    while sqlx::query("SELECT 1").execute(&db).await.is_err() {
+        assert!(back.elapsed() < Duration::from_secs(2), "not recovered");
+        tokio::time::sleep(20 * MS).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_sqlite_a_dropped_or_cancelled_transaction_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}?mode=rwc", folder.path().join("test.db").display());
+    let settings = [("DATABASE_POOL_SIZE", "1"), ("DATABASE_ACQUIRE_TIMEOUT", "2s")];
+    let (_host, db) = open::<Sqlite>(Paradigm::LongRunning, &url, &settings).await.unwrap();
+    sqlx::raw_sql("CREATE TABLE t (a INTEGER)").execute(&db).await.unwrap();
+    let insert = |number: i64| sqlx::query("INSERT INTO t VALUES (?)").bind(number);
+    for number in 0_i64..20 {
+        let mut tx = db.begin().await.unwrap();
+        insert(-1).execute(&mut *tx).await.unwrap();
+        drop(tx);
+        let _ = timeout(Duration::from_micros(20 * number.unsigned_abs()), db.begin()).await;
+        insert(number).execute(&db).await.unwrap();
+    }
+    // What another connection sees is there.
+    let (_host, other) = open::<Sqlite>(Paradigm::LongRunning, &url, &settings).await.unwrap();
+    let rows: Vec<i64> =
+        sqlx::query_scalar("SELECT a FROM t ORDER BY a").fetch_all(&other).await.unwrap();
+    assert_eq!(rows, (0..20).collect::<Vec<i64>>());
+    let drained = db.close(Duration::from_secs(1)).await;
+    assert_eq!(drained.aborted, 0, "{drained}");
+}

@@ -3,11 +3,13 @@
 use std::io::Read;
 use std::net::TcpStream;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhost_tests::process::{Process, Signal};
 use anyhost_tests::servers::{Postgres, Proxy};
 use anyhost_tests::wait::pause;
+
+use crate::tls::encrypted;
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -26,8 +28,13 @@ struct Served {
 
 impl Environment {
     fn start(how: &str, url: &str) -> Self {
+        Self::start_with(how, url, &[])
+    }
+
+    fn start_with(how: &str, url: &str, settings: &[&str]) -> Self {
         let program = Path::new(env!("CARGO_BIN_EXE_environment"));
-        let process = Process::start(program, &[how, url], Path::new("/"), &[]);
+        let arguments = [&[how, url], settings].concat();
+        let process = Process::start(program, &arguments, Path::new("/"), &[]);
         let line = process.wait_for_line(&["listening on"]);
         let port = line.rsplit_once(' ').unwrap().1.parse().unwrap();
         Self { process, port }
@@ -134,5 +141,90 @@ fn a_freeze_right_after_the_answer_tears_nothing() {
         });
         let Served { took, backend } = environment.request();
         assert!(backend.is_ok() && took < 500 * MS, "{backend:?} {took:?}");
+    }
+}
+
+#[test]
+fn a_connection_that_grew_too_old_in_a_freeze_is_not_used_again() {
+    let server = Postgres::start(&[]);
+    for (how, _, _) in KINDS {
+        let environment =
+            Environment::start_with(how, &server.url(), &["DATABASE_MAX_LIFETIME=1s"]);
+        let before = environment.request().backend.unwrap();
+        environment.frozen(|| pause(1100 * MS));
+        let after = environment.request().backend.unwrap();
+        assert_ne!(after, before, "{how}");
+    }
+}
+
+#[test]
+fn a_freeze_through_tls_costs_no_error() {
+    let (certificates, server) = encrypted();
+    let root = certificates.file("root.crt");
+    let url = server.url().replace("127.0.0.1", "localhost");
+    let url = format!("{url}?sslmode=verify-full&sslrootcert={}", root.display());
+    let proxy = Proxy::start(server.port());
+    let url = proxy.url(&url);
+    for (how, _, frozen) in KINDS {
+        let environment = Environment::start(how, &url);
+        environment.request().backend.unwrap();
+        for round in 0..4 {
+            let handshakes = proxy.accepted();
+            environment.frozen(|| {
+                // Ended with a word, and without.
+                if round % 2 == 0 {
+                    server.terminate_all();
+                } else {
+                    proxy.forget();
+                }
+                pause(frozen);
+            });
+            let Served { took, backend } = environment.request();
+            backend.unwrap_or_else(|error| panic!("{how}, freeze {round}: {error}"));
+            assert!(took < Duration::from_millis(1500), "{how}, freeze {round}: {took:?}");
+            assert_eq!(proxy.accepted() - handshakes, 1, "{how}, freeze {round}");
+        }
+    }
+}
+
+#[test]
+fn two_environments_made_of_one_program_are_told_apart() {
+    let server = Postgres::start(&[]);
+    let two = [0, 1].map(|_| Environment::start("ours", &server.url()));
+    let backends = two.each_ref().map(|environment| environment.request().backend.unwrap());
+    assert_ne!(backends[0], backends[1], "no connection is shared");
+    let names = server.sql(
+        "SELECT count(DISTINCT application_name) FROM pg_stat_activity \
+         WHERE application_name LIKE 'anyhost/%'",
+    );
+    assert_eq!(names, "2");
+}
+
+#[test]
+fn a_transaction_that_was_frozen_in_the_middle_ends_on_the_server() {
+    let server = Postgres::start(&[]);
+    let at_work = || {
+        server.sql(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'anyhost/%' \
+             AND xact_start IS NOT NULL",
+        )
+    };
+    let settled = |wanted: &str, within: Duration| {
+        let until = Instant::now() + within;
+        while Instant::now() < until && at_work() != wanted {
+            pause(20 * MS);
+        }
+        at_work() == wanted
+    };
+    for (how, ends) in [("ours", true), ("ours-long-running", false)] {
+        let environment = Environment::start_with(how, &server.url(), &["TRANSACTION=1"]);
+        let _asked = TcpStream::connect(("127.0.0.1", environment.port)).unwrap();
+        assert!(settled("1", Duration::from_secs(5)), "{how}: it begins");
+        environment.process.signal(Signal::STOP);
+        // A long-running process is not frozen by its host, and keeps what it has begun: the control.
+        assert_eq!(settled("0", Duration::from_millis(3500)), ends, "{how}");
+        environment.process.signal(Signal::CONT);
+        drop(environment);
+        server.terminate_all();
     }
 }

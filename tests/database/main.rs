@@ -15,6 +15,7 @@ mod passwords;
 mod poolers;
 mod queue;
 mod schema;
+mod silence;
 mod stats;
 mod storm;
 mod table;

@@ -217,3 +217,54 @@ async fn the_wrong_mode_gives_one_error_that_names_the_setting() {
     let text = error.unwrap_err().to_string();
     assert!(text.contains("DATABASE_POOLER"), "{text}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_small_cache_of_statements_does_not_grow_on_the_server() {
+    let url = Postgres::shared().database();
+    for (parameter, most, least) in [("?statement-cache-capacity=2", 3, 0), ("", 1000, 60)] {
+        let url = format!("{url}{parameter}");
+        let settings = [("DATABASE_POOL_SIZE", "1")];
+        let (_host, db) =
+            open::<sqlx::Postgres>(Paradigm::LongRunning, &url, &settings).await.unwrap();
+        for round in 0..180 {
+            let statement = format!("SELECT {} + $1", round % 60);
+            sqlx::query(sqlx::AssertSqlSafe(statement)).bind(round).execute(&db).await.unwrap();
+        }
+        let prepared: i64 = sqlx::query_scalar("SELECT count(*) FROM pg_prepared_statements")
+            .fetch_one(&db)
+            .await
+            .unwrap();
+        assert!((least..=most).contains(&prepared), "{parameter}: {prepared}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn behind_rds_proxy_nothing_is_sent_that_pins_a_connection() {
+    // What RDS Proxy keeps a client on one connection for, of what this crate could send itself.
+    const PINS: [&str; 8] =
+        ["SET ", "set_config", "advisory", "nextval", "LISTEN", "DISCARD", "DEALLOCATE", "TEMP"];
+    for (pooler, pins) in [("rds-proxy", false), ("none", true)] {
+        let server = Postgres::start(&["log_statement=all"]);
+        let settings = [("DATABASE_POOLER", pooler), ("DATABASE_POOL_SIZE", "2")];
+        for paradigm in [Paradigm::LongRunning, Paradigm::Serverless] {
+            let (host, db) =
+                open::<sqlx::Postgres>(paradigm, &server.url(), &settings).await.unwrap();
+            let soon = std::time::Instant::now() + Duration::from_secs(5);
+            anyhost_core::within(soon, async {
+                sqlx::query("SELECT $1::int").bind(1).execute(&db).await.unwrap();
+                let tx = db.begin().await.unwrap();
+                tx.commit().await.unwrap();
+                host.databases().ready(Duration::from_secs(1)).await.unwrap();
+            })
+            .await;
+            host.databases().close(Duration::from_secs(1)).await;
+        }
+        let log = server.log();
+        let pinned: Vec<&str> = log
+            .lines()
+            .filter(|line| line.contains("anyhost/") && PINS.iter().any(|pin| line.contains(pin)))
+            .collect();
+        assert!(log.contains("BEGIN"), "{log}");
+        assert_eq!(!pinned.is_empty(), pins, "{pooler}: {pinned:#?}");
+    }
+}

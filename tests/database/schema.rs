@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhost_core::Paradigm;
 use anyhost_core::db::{Db, Error};
-use anyhost_tests::servers::{PgBouncer, Postgres};
+use anyhost_tests::servers::{MariaDb, PgBouncer, Postgres};
 use sqlx::SqlStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
@@ -87,4 +87,71 @@ async fn behind_a_pooler_migrations_take_the_direct_url_or_refuse() {
     assert!(refused.unwrap_err().to_string().starts_with("DIRECT_DATABASE_URL"));
     let settings = [settings[0], settings[1], ("DIRECT_DATABASE_URL", &direct)];
     Db::<sqlx::Postgres>::migrate(&host(Paradigm::LongRunning, &settings), &steps).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_holds_the_lock_for_too_long_is_named() {
+    let url = Postgres::shared().database();
+    let mut holder = direct(&format!("{url}?application_name=a-forgotten-shell")).await;
+    let lock = "SELECT pg_advisory_lock(7308888618279137136)";
+    sqlx::query(lock).execute(&mut holder).await.unwrap();
+    let pid: i32 =
+        sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut holder).await.unwrap();
+    let settings = [("DATABASE_URL", url.as_str()), ("DATABASE_LOCK_TIMEOUT", "300ms")];
+    let host = host(Paradigm::LongRunning, &settings);
+    let steps = migrator(&["CREATE TABLE a (a int)"]);
+    let begun = Instant::now();
+    let error = Db::<sqlx::Postgres>::migrate(&host, &steps).await.unwrap_err();
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    let text = error.to_string();
+    let holder_is = format!("held by process {pid} (a-forgotten-shell) from 127.0.0.1, since 20");
+    assert!(text.contains(&holder_is) && text.ends_with("for more than 0.3 s"), "{text}");
+    drop(holder);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_mariadb_migrations_take_turns_name_who_is_in_the_way_and_leave_no_lock() {
+    let server = MariaDb::shared();
+    let url = server.database();
+    let (_, name) = url.rsplit_once('/').unwrap();
+    let settings = [("DATABASE_URL", url.as_str()), ("DATABASE_LOCK_TIMEOUT", "5s")];
+    let patient = host(Paradigm::LongRunning, &settings);
+    let steps = migrator(&["CREATE TABLE a (a int)", "DO SLEEP(0.3)"]);
+    let both = [Db::<sqlx::MySql>::migrate(&patient, &steps), Db::migrate(&patient, &steps)];
+    for outcome in futures_util::future::join_all(both).await {
+        outcome.unwrap();
+    }
+    let wrong = migrator(&["CREATE TABLE a (a int)", "DO SLEEP(0.3)", "CREATE TABLE b (nonsense)"]);
+    let error = Db::<sqlx::MySql>::migrate(&patient, &wrong).await.unwrap_err();
+    assert!(matches!(error, Error::Schema(_)), "{error}");
+    let locked = format!("SELECT IS_USED_LOCK('anyhost:{name}') IS NULL");
+    let until = Instant::now() + Duration::from_secs(2);
+    while server.sql(&locked) != "1" {
+        assert!(Instant::now() < until, "the lock of a failed migration is still there");
+    }
+    // Somebody else holds it.
+    let mut holder = <sqlx::MySqlConnection as sqlx::Connection>::connect(&url).await.unwrap();
+    let lock = sqlx::query("SELECT GET_LOCK(CONCAT('anyhost:', DATABASE()), 0)");
+    lock.execute(&mut holder).await.unwrap();
+    let id: u64 =
+        sqlx::query_scalar("SELECT CONNECTION_ID()").fetch_one(&mut holder).await.unwrap();
+    let settings = [settings[0], ("DATABASE_LOCK_TIMEOUT", "1s")];
+    let hurried = host(Paradigm::LongRunning, &settings);
+    let error = Db::<sqlx::MySql>::migrate(&hurried, &steps).await.unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains(&format!("held by connection {id} (app) from localhost")), "{text}");
+    drop(holder);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_sqlite_two_processes_that_migrate_at_once_both_succeed() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}?mode=rwc", folder.path().join("test.db").display());
+    let host = host(Paradigm::LongRunning, &[("DATABASE_URL", &url)]);
+    let steps = migrator(&["CREATE TABLE a (a int)", "CREATE TABLE b (b int)"]);
+    let both = [Db::<sqlx::Sqlite>::migrate(&host, &steps), Db::migrate(&host, &steps)];
+    for outcome in futures_util::future::join_all(both).await {
+        outcome.unwrap();
+    }
+    Db::<sqlx::Sqlite>::open(&host).await.unwrap().check_schema(&steps).await.unwrap();
 }

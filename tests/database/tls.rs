@@ -7,7 +7,7 @@ use anyhost_tests::servers::{Certificates, MariaDb, Postgres};
 use crate::kit::open;
 
 /// The files a server with TLS starts with, and their folder.
-fn encrypted() -> (Certificates, Postgres) {
+pub(crate) fn encrypted() -> (Certificates, Postgres) {
     let certificates = Certificates::make("postgres");
     let file = |name| certificates.file(name).display().to_string();
     let settings = [

@@ -15,7 +15,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::clock::Moment;
 use super::credentials::Credentials;
 use super::driver::{Admission, Driver, Limits, Options, Refusal};
-use super::error::Error;
+use super::error::{Error, Told};
 use super::plan::{Plan, Statements};
 use super::pool::Pool;
 use super::session::Session;
@@ -178,7 +178,12 @@ impl<DB: Driver> Connector<DB> {
             Some(statement) if busy => {
                 self.home.spawn(async move {
                     let connector = &pool.connector;
-                    let Ok(mut opened) = connector.attempt(&pool.plan, None).await else { return };
+                    // Half of the time, so that those who wait for this place have the other half.
+                    let until = Instant::now() + pool.plan.connect() / 2;
+                    let Ok(mut opened) = connector.attempt(&pool.plan, Some(until)).await else {
+                        drop(permit);
+                        return pool.connect_for_waiting();
+                    };
                     // The number in the statement is ours. That the work has ended by itself is no news.
                     let statement = AssertSqlSafe(statement);
                     let _ = DB::fetch_optional(&mut opened.connection, statement).await;
@@ -462,7 +467,7 @@ impl Outage {
 
 impl fmt::Display for Outage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.cause, f)
+        fmt::Display::fmt(&Told(&self.cause), f)
     }
 }
 

@@ -62,8 +62,8 @@ impl Password {
         self
     }
 
-    fn is_fresh(&self) -> bool {
-        self.expires.is_none_or(|expires| SystemTime::now() + EARLY < expires)
+    fn is_fresh(&self, now: SystemTime) -> bool {
+        self.expires.is_none_or(|expires| now + EARLY < expires)
     }
 
     pub(super) fn expose(&self) -> &str {
@@ -98,6 +98,15 @@ impl Credentials {
         &self,
         refused: Option<&Password>,
     ) -> Result<Option<Password>, sqlx::Error> {
+        self.password_at(SystemTime::now, refused).await
+    }
+
+    /// The same by this clock, which is looked at when whoever asked before has had an answer.
+    async fn password_at(
+        &self,
+        now: impl Fn() -> SystemTime + Send,
+        refused: Option<&Password>,
+    ) -> Result<Option<Password>, sqlx::Error> {
         let failed = |error: Box<dyn StdError + Send + Sync>| {
             sqlx::Error::Io(std::io::Error::other(format!("no password to connect with: {error}")))
         };
@@ -116,7 +125,7 @@ impl Credentials {
                     refused.is_some_and(|refused| refused.expose() == password.expose())
                 };
                 match &*held {
-                    Some(password) if password.is_fresh() && !is_refused(password) => {
+                    Some(password) if password.is_fresh(now()) && !is_refused(password) => {
                         Ok(Some(password.clone()))
                     }
                     _ => {
@@ -127,5 +136,52 @@ impl Credentials {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    /// Tokens that are valid for 15 minutes by a clock that a test sets, each of them new.
+    struct Tokens {
+        asked: AtomicUsize,
+        now: SystemTime,
+    }
+
+    #[async_trait]
+    impl Passwords for Arc<Tokens> {
+        async fn password(&self) -> Result<Password, Box<dyn StdError + Send + Sync>> {
+            tokio::task::yield_now().await;
+            let number = self.asked.fetch_add(1, Ordering::SeqCst);
+            let minutes = Duration::from_secs(60 * 15) * u32::try_from(number + 1)?;
+            Ok(Password::new(format!("token {number}")).expires(self.now + minutes))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_leap_of_the_clock_costs_one_renewal_for_fifty_who_connect() {
+        let now = SystemTime::now();
+        let tokens = Arc::new(Tokens { asked: AtomicUsize::new(0), now });
+        let credentials = Credentials::provider(Arc::new(Arc::clone(&tokens)));
+        let wave = async |now: SystemTime| {
+            let fifty = (0..50).map(|_| credentials.password_at(move || now, None));
+            let mut given = Vec::new();
+            for password in futures_util::future::join_all(fifty).await {
+                given.push(
+                    password.expect("there is one").expect("it is asked for").expose().to_owned(),
+                );
+            }
+            given.dedup();
+            (given, tokens.asked.load(Ordering::SeqCst))
+        };
+        assert_eq!(wave(now).await, (vec!["token 0".into()], 1));
+        // Ten minutes on nothing is stale, twenty on all of it is.
+        assert_eq!(wave(now + Duration::from_secs(600)).await, (vec!["token 0".into()], 1));
+        assert_eq!(wave(now + Duration::from_secs(1200)).await, (vec!["token 1".into()], 2));
+        // A clock that was set back makes nothing older.
+        assert_eq!(wave(now).await, (vec!["token 1".into()], 2));
     }
 }

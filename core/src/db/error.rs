@@ -48,21 +48,21 @@ pub enum Error {
     },
 
     /// The server cannot be reached. It may come back.
-    #[error("the database cannot be reached: {cause}")]
+    #[error("the database cannot be reached: {}", Told(cause))]
     Unreachable {
         /// What connecting said last.
         cause: Arc<sqlx::Error>,
     },
 
     /// The server answers and takes no more connections. Somebody holds too many.
-    #[error("the database takes no more connections: {cause}")]
+    #[error("the database takes no more connections: {}", Told(cause))]
     Refused {
         /// What the server said last.
         cause: Arc<sqlx::Error>,
     },
 
     /// The server does not accept the user, the password or the database.
-    #[error("the database does not accept these credentials: {cause}")]
+    #[error("the database does not accept these credentials: {}", Told(cause))]
     Credentials {
         /// What the server said.
         cause: Arc<sqlx::Error>,
@@ -176,6 +176,20 @@ impl Error {
             | Self::Nested { .. }
             | Self::Schema(_)
             | Self::Query(_) => crate::Error::bare(StatusCode::INTERNAL_SERVER_ERROR),
+        }
+    }
+}
+
+/// What the driver says, with the server's code where it was the server that said it.
+pub(super) struct Told<'e>(pub(super) &'e sqlx::Error);
+
+impl fmt::Display for Told<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(error) = self;
+        write!(f, "{error}")?;
+        match error.as_database_error().and_then(sqlx::error::DatabaseError::code) {
+            Some(code) => write!(f, " (SQLSTATE {code})"),
+            None => Ok(()),
         }
     }
 }

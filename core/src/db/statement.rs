@@ -88,17 +88,21 @@ enum Effect {
 /// What a statement does to its session, by its first words. Several statements in one text count as what
 /// the worst of them does.
 fn effect(sql: &str) -> Effect {
-    if sql.contains("advisory_lock") && !sql.contains("advisory_xact_lock") {
+    if calls(sql) {
         return Effect::Alters;
     }
     let mut effect = Effect::None;
     for statement in sql.split(';') {
-        let mut words = statement.split_whitespace().map(|word| word.trim_matches('('));
+        let mut words =
+            without_comments(statement).split_whitespace().map(|word| word.trim_matches('('));
         let (first, second) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
         let is = |word: &str, keyword: &str| word.eq_ignore_ascii_case(keyword);
         let one = match first.as_bytes().first().map(u8::to_ascii_uppercase) {
             Some(b'B') if is(first, "BEGIN") => Effect::Begins,
             Some(b'S') if is(first, "START") && is(second, "TRANSACTION") => Effect::Begins,
+            Some(b'C') if is(first, "COMMIT") && words.any(|word| is(word, "CHAIN")) => {
+                Effect::Begins
+            }
             Some(b'C') if is(first, "COMMIT") => Effect::Ends,
             Some(b'E') if is(first, "END") => Effect::Ends,
             Some(b'A') if is(first, "ABORT") => Effect::Ends,
@@ -111,18 +115,16 @@ fn effect(sql: &str) -> Effect {
             Some(b'L') if is(first, "LISTEN") || is(first, "LOCK") && is(second, "TABLES") => {
                 Effect::Alters
             }
-            Some(b'C')
-                if is(first, "CREATE")
-                    && ["TEMP", "TEMPORARY"].iter().any(|temp| is(second, temp)) =>
-            {
+            Some(b'C') if is(first, "CREATE") => {
+                let is_temporary = |word: &str| is(word, "TEMP") || is(word, "TEMPORARY");
+                // LOCAL TEMP, OR REPLACE TEMP.
+                let temporary = is_temporary(second) || words.take(2).any(is_temporary);
+                if temporary { Effect::Alters } else { Effect::None }
+            }
+            Some(b'D') if is(first, "DECLARE") && words.any(|word| is(word, "HOLD")) => {
                 Effect::Alters
             }
             Some(b'P') if is(first, "PREPARE") => Effect::Alters,
-            Some(b'S')
-                if is(first, "SELECT") && second.to_ascii_uppercase().starts_with("GET_LOCK") =>
-            {
-                Effect::Alters
-            }
             Some(b'U') if is(first, "USE") => Effect::Alters,
             _ => Effect::None,
         };
@@ -133,6 +135,48 @@ fn effect(sql: &str) -> Effect {
         };
     }
     effect
+}
+
+/// Whether it calls a function that changes the session: a lock that outlasts the transaction, a setting.
+fn calls(sql: &str) -> bool {
+    sql.match_indices('(').any(|(at, _)| {
+        let before = sql[..at].trim_end().as_bytes();
+        let ends = |name: &str| {
+            let start = before.len().checked_sub(name.len());
+            start.is_some_and(|start| before[start..].eq_ignore_ascii_case(name.as_bytes()))
+        };
+        // The last letter tells most calls from these.
+        match before.last().map(u8::to_ascii_lowercase) {
+            Some(b'k') => ends("advisory_lock") || ends("get_lock"),
+            Some(b'd') => ends("advisory_lock_shared"),
+            Some(b'g') => ends("set_config") && !is_local(&sql[at..]),
+            _ => false,
+        }
+    })
+}
+
+/// Whether the arguments of `set_config`, which follow, say that it ends with the transaction.
+fn is_local(arguments: &str) -> bool {
+    let end = arguments.find(')').unwrap_or(arguments.len());
+    let last = arguments[..end].rsplit(',').next().unwrap_or_default().trim();
+    last.eq_ignore_ascii_case("true")
+        || last.eq_ignore_ascii_case("'t'")
+        || last.eq_ignore_ascii_case("'true'")
+}
+
+/// A statement from its first word on: some tools write a comment before each.
+fn without_comments(statement: &str) -> &str {
+    let mut rest = statement.trim_start();
+    loop {
+        let after = if let Some(comment) = rest.strip_prefix("--") {
+            comment.split_once('\n').map(|(_, after)| after)
+        } else if let Some(comment) = rest.strip_prefix("/*") {
+            comment.split_once("*/").map(|(_, after)| after)
+        } else {
+            return rest;
+        };
+        rest = after.unwrap_or_default().trim_start();
+    }
 }
 
 #[cfg(test)]
@@ -157,6 +201,21 @@ mod tests {
             ("SELECT GET_LOCK('a', 1)", Effect::Alters),
             ("UPDATE settings SET a = 1", Effect::None),
             ("LISTEN news", Effect::Alters),
+            ("/* a tool's name */ SET search_path = a", Effect::Alters),
+            ("-- a comment\n-- and another\nbegin", Effect::Begins),
+            ("-- only a comment", Effect::None),
+            ("SELECT PG_ADVISORY_LOCK (1)", Effect::Alters),
+            ("SELECT pg_try_advisory_lock_shared(1), pg_advisory_xact_lock(2)", Effect::Alters),
+            ("SELECT 1, get_lock('a', 1)", Effect::Alters),
+            ("SELECT set_config('app.tenant', $1, false)", Effect::Alters),
+            ("SELECT set_config('app.tenant', $1, $2)", Effect::Alters),
+            ("SELECT set_config('app.tenant', $1, true)", Effect::None),
+            ("SELECT current_setting('search_path'), is_locked(1), f(2)", Effect::None),
+            ("CREATE LOCAL TEMPORARY TABLE t (a int)", Effect::Alters),
+            ("CREATE OR REPLACE TEMP VIEW v AS SELECT 1", Effect::Alters),
+            ("CREATE TABLE t (a int)", Effect::None),
+            ("DECLARE c CURSOR WITH HOLD FOR SELECT 1", Effect::Alters),
+            ("COMMIT AND CHAIN", Effect::Begins),
         ] {
             assert_eq!(effect(sql), expected, "{sql}");
         }

@@ -2,7 +2,8 @@
 //!
 //! Every connection to its port is one request: it runs one statement and answers with how long that took in
 //! microseconds and which backend served it, or with the error. Arguments: how it holds its connection
-//! (`ours`, `ours-long-running`, `sqlx`, `bare`) and the URL.
+//! (`ours`, `ours-long-running`, `sqlx`, `bare`), the URL, and further settings (`NAME=value`). With `TRANSACTION`
+//! the statement runs for eight seconds in a transaction of a request that may take one.
 
 #![expect(clippy::unwrap_used, reason = "a test sees how it ends")]
 #![expect(clippy::print_stdout, reason = "it says where it listens")]
@@ -10,7 +11,7 @@
 use std::time::{Duration, Instant};
 
 use anyhost_core::db::Db;
-use anyhost_core::{Host, Paradigm, Settings};
+use anyhost_core::{Host, Paradigm, Settings, within};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{Connection, PgConnection, PgPool};
 use tokio::io::AsyncWriteExt;
@@ -27,10 +28,11 @@ enum Held {
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [how, url] = &arguments[..] else { panic!("expected how and the URL") };
+    let [how, url, settings @ ..] = &arguments[..] else { panic!("expected how and the URL") };
+    let more: Vec<_> = settings.iter().filter_map(|setting| setting.split_once('=')).collect();
     let mut held = match how.as_str() {
-        "ours" => ours(Paradigm::Serverless, url).await,
-        "ours-long-running" => ours(Paradigm::LongRunning, url).await,
+        "ours" => ours(Paradigm::Serverless, url, &more).await,
+        "ours-long-running" => ours(Paradigm::LongRunning, url, &more).await,
         "sqlx" => {
             let options = PgPoolOptions::new().max_connections(1);
             Held::Sqlx(options.acquire_timeout(Duration::from_secs(5)).connect(url).await.unwrap())
@@ -44,6 +46,9 @@ async fn main() {
         let (mut caller, _) = listener.accept().await.unwrap();
         let begun = Instant::now();
         let served: Result<i32, sqlx::Error> = match &mut held {
+            Held::Ours(host, db) if host.settings().text("TRANSACTION").is_some() => {
+                within(begun + Duration::from_secs(1), in_transaction(db)).await
+            }
             Held::Ours(host, db) => {
                 host.epoch().advance();
                 let served = sqlx::query_scalar(STATEMENT).fetch_one(&*db).await;
@@ -61,8 +66,17 @@ async fn main() {
     }
 }
 
-async fn ours(paradigm: Paradigm, url: &str) -> Held {
-    let settings = Settings::from_pairs([("DATABASE_URL", url), ("DATABASE_POOL_SIZE", "1")]);
+async fn in_transaction(db: &Db<sqlx::Postgres>) -> Result<i32, sqlx::Error> {
+    let mut tx = db.begin().await.unwrap();
+    let row =
+        sqlx::query_scalar("SELECT pg_backend_pid() FROM pg_sleep(8)").fetch_one(&mut *tx).await;
+    tx.rollback().await.unwrap();
+    row
+}
+
+async fn ours(paradigm: Paradigm, url: &str, more: &[(&str, &str)]) -> Held {
+    let own = [("DATABASE_URL", url), ("DATABASE_POOL_SIZE", "1")];
+    let settings = Settings::from_pairs(own.iter().chain(more).copied());
     let host = Host::builder(paradigm, "test").settings(settings).build().unwrap();
     let db = Db::open(&host).await.unwrap();
     Held::Ours(host, db)
