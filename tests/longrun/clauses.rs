@@ -34,7 +34,8 @@ fn every_clause_is_shown_by_a_test_that_is_there_or_called_a_gap() {
                 .split_once(&format!("fn {}(", pair[1]))
                 .unwrap_or_else(|| panic!("{}: {} has no {}", row[0], pair[0], pair[1]));
             let attributes = before.rsplit("}\n").next().unwrap_or_default();
-            assert!(attributes.contains("#[test]"), "{}: {} is no test", row[0], pair[1]);
+            let marked = ["#[test]", "#[tokio::test"].iter().any(|mark| attributes.contains(mark));
+            assert!(marked, "{}: {} is no test", row[0], pair[1]);
             assert!(!attributes.contains("#[ignore"), "{}: {} is not run", row[0], pair[1]);
         }
     }

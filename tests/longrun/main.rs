@@ -9,6 +9,7 @@ mod flood;
 mod hostile;
 mod lines;
 mod operators;
+mod protocols;
 mod rolling;
 mod routers;
 mod starts;

@@ -38,6 +38,9 @@ fn a_wrong_setting_is_one_line_that_names_it_and_exit_78() {
         ("echo-paas", "SHUTDOWN_GRACE", "soon"),
         ("echo-paas", "LAME_DUCK", "-1"),
         ("echo-paas", "MAX_BODY", "much"),
+        ("echo-paas", "PROXY_PROTOCOL", "on"),
+        ("echo-paas", "TLS_CERTIFICATE", "/nowhere/certificate.pem"),
+        ("echo-vm", "LISTEN", "tls://127.0.0.1:0"),
         ("echo-vm", "LISTEN", "8080"),
         ("notes-paas", "DATABASE_URL", "nonsense"),
     ] {
@@ -51,6 +54,8 @@ fn a_wrong_setting_is_one_line_that_names_it_and_exit_78() {
         let lines = process.log().lines();
         let errors: Vec<_> = lines.iter().filter(|line| line.starts_with("error: ")).collect();
         assert_eq!(exit.code(), Some(78), "{variable}={value}: {lines:?}");
+        // Where TLS is wanted and nothing is there to show, the missing variable is what is wrong.
+        let variable = if value.starts_with("tls:") { "TLS_CERTIFICATE" } else { variable };
         assert!(errors.len() == 1 && errors[0].contains(variable), "{variable}={value}: {lines:?}");
     }
 }
