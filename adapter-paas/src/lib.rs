@@ -41,5 +41,6 @@ fn outcome<A: App>() -> Result<Exit, Failure> {
         let bound = bind_everywhere(port)?.into_iter();
         Ok(bound.map(|listener| if tls { listener.with_tls() } else { listener }).collect())
     };
-    Program { host, config, logs }.run::<A>(verb, bind, std::future::ready(()))
+    Program { host, config, logs }
+        .run::<A>(verb, bind, |running| Box::pin(running.hangups.ignore()))
 }

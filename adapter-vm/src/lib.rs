@@ -1,16 +1,24 @@
 #![doc = include_str!("../README.md")]
 
+mod activation;
 mod environment;
+mod folders;
 mod listen;
+mod notify;
+mod reload;
 mod supervisor;
+mod watchdog;
 
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhost_core::{App, Exit, Failure, Host, Paradigm, Verb, conclude};
-use anyhost_server::{Config, LogFormat, Logs, Program};
+use anyhost_server::{Config, LogFormat, Logs, Program, Running};
 
 use listen::Addresses;
+use notify::Manager;
+use reload::Reload;
+use supervisor::Supervisor;
 
 /// How long a stop may take: systemd waits 90 seconds (`TimeoutStopSec`) before it kills.
 const GRACE: Duration = Duration::from_secs(80);
@@ -26,14 +34,36 @@ pub fn run<A: App>() -> ExitCode {
 
 fn outcome<A: App>() -> Result<Exit, Failure> {
     let verb = Verb::parse(environment::arguments())?;
-    let settings = environment::settings();
+    let settings = environment::settings()?;
     let config = Config::default().with(&settings)?;
-    let addresses = settings.get::<Addresses>("LISTEN")?.unwrap_or_default();
+    let asked = settings.get::<Addresses>("LISTEN")?;
     let logs = Logs::from_settings(&settings, LogFormat::Json)?;
     let grace = settings.get("SHUTDOWN_GRACE")?.unwrap_or(GRACE);
+    let manager = Manager::from_settings(&settings)?;
+    let supervisor = Supervisor::new(manager.clone(), &settings, grace)?;
+    let watchdog = watchdog::wanted(&settings)?;
     let platform = if supervisor::present(&settings) { "systemd" } else { "vm" };
+    let inherited = activation::inherited(&settings)?;
+    // What was handed over is enough where nobody asks for more.
+    let addresses = match asked {
+        None if !inherited.is_empty() => Addresses::none(),
+        asked => asked.unwrap_or_default(),
+    };
+    let places = inherited.iter().map(ToString::to_string).chain(addresses.texts());
+    let serving = format!("serving on {}", places.collect::<Vec<_>>().join(", "));
     let host =
         Host::builder(Paradigm::LongRunning, platform).grace(grace).settings(settings).build()?;
-    let beside = supervisor::follow(host.life().clone(), addresses.to_string());
-    Program { host, config, logs }.run::<A>(verb, || addresses.bind(), beside)
+    let tls = config.tls.clone();
+    let beside = async move |running: Running| {
+        let Running { pulse, hangups, level, host } = running;
+        if let Some(every) = watchdog {
+            tokio::spawn(watchdog::watch(manager.clone(), every, pulse));
+        }
+        let life = host.life().clone();
+        let reload = Reload { manager, host, level, tls, serving: serving.clone() };
+        tokio::spawn(reload.at(hangups));
+        supervisor.follow(&life, &serving).await;
+    };
+    let bind = || addresses.bind(inherited);
+    Program { host, config, logs }.run::<A>(verb, bind, |running| Box::pin(beside(running)))
 }

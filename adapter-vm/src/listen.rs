@@ -76,28 +76,32 @@ impl Address {
 }
 
 impl Addresses {
-    /// Binds every address.
+    /// No address at all.
+    pub(crate) fn none() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Each address as it was written.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = String> {
+        self.0.iter().map(ToString::to_string)
+    }
+
+    /// The sockets that were handed over, and every address bound that none of them has.
     ///
     /// # Errors
     /// [`Exit::Bind`] names the first address that cannot be bound.
-    pub(crate) fn bind(&self) -> Result<Vec<Listener>, Failure> {
-        let mut listeners = Vec::with_capacity(self.0.len());
+    pub(crate) fn bind(&self, inherited: Vec<Listener>) -> Result<Vec<Listener>, Failure> {
+        let place =
+            |listener: &Listener| listener.to_string().trim_end_matches(" with TLS").to_owned();
+        let there: Vec<String> = inherited.iter().map(place).collect();
+        let mut listeners = inherited;
         for address in &self.0 {
-            listeners.extend(address.bind()?);
+            let text = address.to_string();
+            if !there.iter().any(|place| place == text.trim_start_matches("tls://")) {
+                listeners.extend(address.bind()?);
+            }
         }
         Ok(listeners)
-    }
-}
-
-impl fmt::Display for Addresses {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, address) in self.0.iter().enumerate() {
-            if index > 0 {
-                f.write_str(", ")?;
-            }
-            fmt::Display::fmt(address, f)?;
-        }
-        Ok(())
     }
 }
 
@@ -129,7 +133,8 @@ mod tests {
             "unix:/run/a.sock, [::]:8080",
             "tls://[::]:443",
         ] {
-            assert_eq!(Addresses::parse(text).expect(text).to_string(), text);
+            let parsed = Addresses::parse(text).expect(text);
+            assert_eq!(parsed.texts().collect::<Vec<_>>().join(", "), text);
         }
         for wrong in
             ["8080", ":8080", "::1:80", "unix:relative", "a:99999", "a:80,", "[::1:80", "tls:a:80"]

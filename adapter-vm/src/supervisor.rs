@@ -1,7 +1,19 @@
-//! What systemd is told about the life of this process.
+//! What systemd is told about the life of this process, and when.
 
-use anyhost_core::{Life, Phase, Settings};
-use sd_notify::{NotifyState, notify};
+use std::time::Duration;
+
+use anyhost_core::{ConfigError, Life, Phase, Settings};
+use sd_notify::NotifyState;
+use tokio::time::{Instant, sleep};
+
+use crate::notify::Manager;
+
+/// How long a start may take where `START_GRACE` says nothing.
+const START_GRACE: Duration = Duration::from_secs(600);
+
+/// How often systemd is asked for more time, and for how much each time.
+const ASK: Duration = Duration::from_secs(5);
+const MORE: Duration = Duration::from_secs(20);
 
 /// Whether systemd started this process as a service and wants to hear from it.
 pub(crate) fn present(settings: &Settings) -> bool {
@@ -12,21 +24,64 @@ pub(crate) fn present(settings: &Settings) -> bool {
             .any(|variable| settings.text(variable).and_then(|pid| pid.parse().ok()) == Some(own))
 }
 
-/// Tells systemd each phase as it is reached. Without `NOTIFY_SOCKET` nobody listens and nothing is said.
-pub(crate) async fn follow(life: Life, addresses: String) {
-    tell(&[NotifyState::Status("starting")]);
-    life.reached(Phase::Ready).await;
-    if life.phase() == Phase::Ready {
-        let status = format!("serving on {addresses}");
-        tell(&[NotifyState::Ready, NotifyState::Status(&status)]);
-    }
-    life.reached(Phase::Draining).await;
-    tell(&[NotifyState::Stopping, NotifyState::Status("draining")]);
+/// What tells systemd each phase as it is reached, and asks for time while one takes long.
+#[derive(Debug)]
+pub(crate) struct Supervisor {
+    manager: Manager,
+    start_grace: Duration,
+    grace: Duration,
 }
 
-/// A message that does not arrive is no reason to stop serving.
-fn tell(states: &[NotifyState<'_>]) {
-    if let Err(error) = notify(states) {
-        tracing::debug!("systemd was not told: {error}");
+impl Supervisor {
+    pub(crate) fn new(
+        manager: Manager,
+        settings: &Settings,
+        grace: Duration,
+    ) -> Result<Self, ConfigError> {
+        let start_grace = settings.get("START_GRACE")?.unwrap_or(START_GRACE);
+        Ok(Self { manager, start_grace, grace })
+    }
+
+    /// Follows a life to its end.
+    pub(crate) async fn follow(&self, life: &Life, serving: &str) {
+        let Self { manager, start_grace, grace } = self;
+        self.patient("starting", *start_grace, None, life.reached(Phase::Ready)).await;
+        if life.phase() == Phase::Ready {
+            manager.tell(&[NotifyState::Ready, NotifyState::Status(serving)]);
+        }
+        life.reached(Phase::Draining).await;
+        let stopping = Some(NotifyState::Stopping);
+        self.patient("draining", *grace, stopping, life.reached(Phase::Stopped)).await;
+    }
+
+    /// Says what is done, and asks for more time again and again until it is done or has taken as long as it
+    /// may. A wish for less than the unit allows changes nothing.
+    async fn patient(
+        &self,
+        what: &str,
+        longest: Duration,
+        mut news: Option<NotifyState<'_>>,
+        done: impl Future<Output = ()>,
+    ) {
+        let begun = Instant::now();
+        tokio::pin!(done);
+        loop {
+            let taken = begun.elapsed();
+            let Some(left) = longest.checked_sub(taken).filter(|left| !left.is_zero()) else {
+                return done.await;
+            };
+            let more = u32::try_from(MORE.min(left).as_micros()).unwrap_or(u32::MAX);
+            let status = match taken.as_secs() {
+                0 => what.to_owned(),
+                seconds => format!("{what} for {seconds} s"),
+            };
+            let usual = [NotifyState::ExtendTimeoutUsec(more), NotifyState::Status(&status)];
+            let states: Vec<_> = news.take().into_iter().chain(usual).collect();
+            self.manager.tell(&states);
+            tokio::select! {
+                () = &mut done => return,
+                () = sleep(ASK) => {}
+            }
+        }
     }
 }

@@ -143,7 +143,7 @@ fn systemd_is_told_each_phase() {
     };
     let path = path.to_str().expect("a text");
     let serving = Serving::with(&[("LISTEN", "127.0.0.1:0"), ("NOTIFY_SOCKET", path)]);
-    assert_eq!(heard(), "STATUS=starting\n");
+    assert!(heard().ends_with("STATUS=starting\n"));
     let ready = heard();
     assert!(ready.starts_with("READY=1\n") && ready.contains("STATUS=serving on"), "{ready}");
     // It said so when it was: a connection is served without another wait.

@@ -199,7 +199,8 @@ fn outcome() -> Result<Exit, Failure> {
         announce(&listener);
         Ok(vec![listener])
     };
-    Program { host, config, logs }.run::<Subject>(Default::default(), bind, std::future::ready(()))
+    Program { host, config, logs }
+        .run::<Subject>(Default::default(), bind, |running| Box::pin(running.hangups.ignore()))
 }
 
 fn announce(listener: &Listener) {

@@ -6,6 +6,7 @@ use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhost_core::{Life, Phase};
 use tokio::sync::watch;
 
 use crate::Listener;
@@ -16,14 +17,23 @@ use crate::worker::{Accepted, Stream, Workers};
 const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(50);
 
 /// Accepts on one socket until told to stop; then takes what the kernel has accepted already, so that
-/// nobody who is connected is turned away.
+/// nobody who is connected is turned away. Where the socket outlives this process, connections wait in its
+/// queue instead, for the App to start and after the stop for the next process.
 pub(crate) async fn accept(
     listener: Listener,
     workers: Arc<Workers>,
+    life: Life,
     mut stop: watch::Receiver<bool>,
 ) -> io::Result<()> {
-    let tls = listener.speaks_tls();
+    let (tls, outlives) = (listener.speaks_tls(), listener.outlives);
     let socket = Socket::new(listener)?;
+    if outlives {
+        tokio::select! {
+            biased;
+            _ = stop.wait_for(|stop| *stop) => return Ok(()),
+            () = life.reached(Phase::Ready) => {}
+        }
+    }
     loop {
         let accepted = tokio::select! {
             biased;
@@ -38,6 +48,9 @@ pub(crate) async fn accept(
             Ok(stream) => workers.give(Accepted { stream, tls }),
             Err(error) => pause(&error).await,
         }
+    }
+    if outlives {
+        return Ok(());
     }
     while let Ok(stream) = socket.accept_now() {
         workers.give(Accepted { stream, tls });

@@ -89,7 +89,8 @@ impl Admin {
         let workers = Workers::start(&own)?;
         let (stop, stopped) = watch::channel(false);
         tracing::info!("operators are answered on {listener}");
-        tokio::spawn(accept(listener, Arc::clone(&workers), stopped));
+        let life = own.host.life().clone();
+        tokio::spawn(accept(listener, Arc::clone(&workers), life, stopped));
         Ok(Self { workers, _stop: stop })
     }
 }

@@ -19,6 +19,8 @@ const BACKLOG: i32 = 4096;
 pub struct Listener {
     pub(crate) socket: Bound,
     tls: bool,
+    /// Somebody else keeps the socket open when this process is gone.
+    pub(crate) outlives: bool,
 }
 
 #[derive(Debug)]
@@ -28,7 +30,8 @@ pub(crate) enum Bound {
 }
 
 impl Listener {
-    /// A listener that somebody else has bound and handed over, such as systemd: TCP or Unix.
+    /// A listener that somebody else has bound and handed over, such as systemd: TCP or Unix. What its queue
+    /// holds when this process stops is left to the next one.
     ///
     /// # Errors
     /// [`Exit::Bind`] where the descriptor is none that accepts connections.
@@ -42,12 +45,15 @@ impl Listener {
         if !listens || socket.r#type().ok() != Some(Type::STREAM) {
             return Err(wrong("it is not a listening stream socket"));
         }
-        match socket.local_addr() {
-            Ok(address) if address.as_socket().is_some() => Ok(TcpListener::from(socket).into()),
-            Ok(address) if address.is_unix() => Ok(UnixListener::from(socket).into()),
-            Ok(_) => Err(wrong("it is neither a TCP nor a Unix socket")),
-            Err(error) => Err(wrong(&error.to_string())),
-        }
+        let address = socket.local_addr().map_err(|error| wrong(&error.to_string()))?;
+        let listener: Self = if address.as_socket().is_some() {
+            TcpListener::from(socket).into()
+        } else if address.is_unix() {
+            UnixListener::from(socket).into()
+        } else {
+            return Err(wrong("it is neither a TCP nor a Unix socket"));
+        };
+        Ok(Self { outlives: true, ..listener })
     }
 
     /// The same socket, on which TLS is spoken with the certificate of [`Config::tls`](crate::Config::tls).
@@ -75,13 +81,13 @@ impl Listener {
 
 impl From<TcpListener> for Listener {
     fn from(listener: TcpListener) -> Self {
-        Self { socket: Bound::Tcp(listener), tls: false }
+        Self { socket: Bound::Tcp(listener), tls: false, outlives: false }
     }
 }
 
 impl From<UnixListener> for Listener {
     fn from(listener: UnixListener) -> Self {
-        Self { socket: Bound::Unix(listener), tls: false }
+        Self { socket: Bound::Unix(listener), tls: false, outlives: false }
     }
 }
 

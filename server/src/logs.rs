@@ -9,10 +9,9 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 
 use anyhost_core::{ConfigError, Settings};
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Registry, fmt, reload};
 
 use line::Line;
 
@@ -63,44 +62,68 @@ impl Logs {
             }
         };
         let project = settings.text("GOOGLE_CLOUD_PROJECT").map(str::to_owned);
-        let level = settings.text("LOG_LEVEL").unwrap_or("info");
-        let filter = EnvFilter::builder()
-            .parse(format!("actix_http=off,{level}"))
-            .ok()
-            .filter(|_| is_filter(level))
-            .ok_or_else(|| {
-                ConfigError::new(
-                    "LOG_LEVEL",
-                    format!("expected off, error, warn, info, debug or trace, found {level:?}"),
-                )
-            })?;
+        let filter = filter(settings)?;
         Ok(Self { format, filter, project })
     }
 
-    /// Begins to log. A process that logs already, a test for instance, goes on as it does.
-    pub fn begin(self) {
+    /// Begins to log, at a level that can be changed. A process that logs already, a test for instance, goes
+    /// on as it does.
+    pub fn begin(self) -> LogLevel {
         let colours = self.format == LogFormat::Text && io::stdout().is_terminal();
         let lines = Line { format: self.format, project: self.project, colours };
         let lines = fmt::layer().with_ansi(colours).event_format(lines);
+        let (filter, level) = reload::Layer::new(self.filter);
         let begun = match self.format {
             LogFormat::Text | LogFormat::Journald => {
-                tracing_subscriber::registry().with(self.filter).with(lines).try_init()
+                tracing_subscriber::registry().with(filter).with(lines).try_init()
             }
             LogFormat::Json | LogFormat::Google => tracing_subscriber::registry()
-                .with(self.filter)
+                .with(filter)
                 .with(lines.fmt_fields(fmt::format::JsonFields::new()))
                 .try_init(),
         };
         if begun.is_err() {
             tracing::debug!("logging was set up already");
-            return;
+            return LogLevel(level);
         }
         // A panic is an event like any other: one line in the same form, not several on stderr.
         std::panic::set_hook(Box::new(|panic| {
             let location = panic.location().map(ToString::to_string);
             tracing::error!(location, "panic: {}", panic.payload_as_str().unwrap_or("no message"));
         }));
+        LogLevel(level)
     }
+}
+
+/// The level of a process that logs.
+#[derive(Clone, Debug)]
+pub struct LogLevel(reload::Handle<EnvFilter, Registry>);
+
+impl LogLevel {
+    /// Takes the level from settings that were read again.
+    ///
+    /// # Errors
+    /// [`ConfigError`] where `LOG_LEVEL` is none; the level stays as it was.
+    pub fn set(&self, settings: &Settings) -> Result<(), ConfigError> {
+        let filter = filter(settings)?;
+        // Where logging was set up by somebody else there is nothing to change.
+        let _ = self.0.reload(filter);
+        Ok(())
+    }
+}
+
+fn filter(settings: &Settings) -> Result<EnvFilter, ConfigError> {
+    let level = settings.text("LOG_LEVEL").unwrap_or("info");
+    EnvFilter::builder()
+        .parse(format!("actix_http=off,{level}"))
+        .ok()
+        .filter(|_| is_filter(level))
+        .ok_or_else(|| {
+            ConfigError::new(
+                "LOG_LEVEL",
+                format!("expected off, error, warn, info, debug or trace, found {level:?}"),
+            )
+        })
 }
 
 /// Whether stdout is the stream that systemd has connected to the journal: the variable alone may be left

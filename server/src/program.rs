@@ -1,11 +1,13 @@
 //! A process that is a server: its verbs, its runtime, its exit code.
 
 use std::io::Write as _;
+use std::pin::Pin;
 
 use anyhost_core::{App, Exit, Failure, Host, Verb};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::{Config, Listener, Logs, Server, stop_signal};
+use crate::descriptors::room_for;
+use crate::{Config, Hangups, Listener, LogLevel, Logs, Pulse, Server, stop_signal};
 
 /// Everything a long-running adapter has found out before the App is asked.
 #[derive(Debug)]
@@ -18,11 +20,27 @@ pub struct Program {
     pub logs: Logs,
 }
 
+/// What an adapter sees of its server while it runs.
+#[derive(Debug)]
+pub struct Running {
+    /// Whether its threads answer.
+    pub pulse: Pulse,
+    /// The wishes to read again what may have changed.
+    pub hangups: Hangups,
+    /// The level of its log.
+    pub level: LogLevel,
+    /// The host of its App.
+    pub host: Host,
+}
+
+/// What an adapter does as long as its server runs.
+pub type Beside = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 impl Program {
     /// Does what the verb says: serves until told to stop, migrates, or checks and prints what it found.
     ///
-    /// `bind` is called for `serve` alone, before the App starts. `beside` runs on the same runtime as
-    /// long as the server does: what an adapter has to say to its supervisor.
+    /// `bind` is called for `serve` alone, before the App starts. What `beside` makes runs on the same
+    /// runtime as long as the server does: what an adapter has to say to its supervisor.
     ///
     /// # Errors
     /// [`Failure`] with the exit code of the phase that failed.
@@ -30,18 +48,21 @@ impl Program {
         self,
         verb: Verb,
         bind: impl FnOnce() -> Result<Vec<Listener>, Failure>,
-        beside: impl Future<Output = ()> + Send + 'static,
+        beside: impl FnOnce(Running) -> Beside,
     ) -> Result<Exit, Failure> {
-        let Self { host, config, logs } = self;
-        logs.begin();
+        let Self { host, mut config, logs } = self;
+        let level = logs.begin();
         match verb {
             Verb::Serve => {
+                config.max_connections = room_for(config.max_connections);
                 let listeners = bind()?;
                 let runtime = runtime()?;
                 let outcome = runtime.block_on(async {
                     let stop = stop_signal()?;
+                    let hangups = Hangups::catch()?;
+                    let server = Server::new(host.clone(), config);
+                    let beside = beside(Running { pulse: server.pulse(), hangups, level, host });
                     let beside = tokio::spawn(beside);
-                    let server = Server::new(host, config);
                     let server = listeners.into_iter().fold(server, Server::listen);
                     let outcome = server.run::<A>(stop).await;
                     beside.abort();

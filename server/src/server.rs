@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use crate::accept::accept;
 use crate::admin::Admin;
 use crate::drain::{Drained, drain};
+use crate::pulse::Pulse;
 use crate::shared::Shared;
 use crate::worker::Workers;
 use crate::{AdminAddress, Config, Listener, MaxInFlight};
@@ -48,12 +49,19 @@ pub struct Server {
     host: Host,
     config: Config,
     listeners: Vec<Listener>,
+    pulse: Pulse,
 }
 
 impl Server {
     /// A server on a host, which listens nowhere yet.
     pub fn new(host: Host, config: Config) -> Self {
-        Self { host, config, listeners: Vec::new() }
+        Self { host, config, listeners: Vec::new(), pulse: Pulse::default() }
+    }
+
+    /// What tells whether this server still works, from when it runs.
+    #[must_use]
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
     }
 
     /// Adds a bound socket.
@@ -65,14 +73,15 @@ impl Server {
     /// Starts the App and answers requests until `stop` is ready, then drains.
     ///
     /// Connections are accepted at once: `/livez` answers while the App starts, and requests get 503
-    /// until it has. The App starts on the runtime that this is called on; what it opens there lives as
+    /// until it has. Only a socket that was handed over is left alone until then: there connections wait in
+    /// the kernel for whoever serves them next. The App starts on the runtime that this is called on; what it opens there lives as
     /// long as that runtime, whatever becomes of the threads that serve connections. It must be a
     /// multi-threaded one, so that no busy thread stands in the way.
     ///
     /// # Errors
     /// [`Failure`] where the App does not start or the operating system gives no thread.
     pub async fn run<A: App>(self, stop: impl Future<Output = ()>) -> Result<Drained, Failure> {
-        let Self { host, config, listeners } = self;
+        let Self { host, config, listeners, pulse } = self;
         check_tls(&config, &listeners)?;
         // What runs in it ends with this function.
         let mut beside = JoinSet::new();
@@ -80,6 +89,7 @@ impl Server {
             beside.spawn(tls.follow());
         }
         let admin = config.admin.as_ref().map(AdminAddress::bind).transpose()?;
+        let life = host.life().clone();
         let shared = Arc::new(Shared::<A>::new(host, config));
         let no_thread = |error| {
             Failure::new(Exit::Bind, format!("cannot start a thread to serve connections: {error}"))
@@ -95,12 +105,14 @@ impl Server {
                 shared.limit.adapt(look).await;
             });
         }
+        pulse.begin(&workers);
         let (closed, _) = watch::channel(false);
         let acceptors: Vec<_> = listeners
             .into_iter()
             .map(|listener| {
                 tracing::info!("listening on {listener}");
-                tokio::spawn(accept(listener, Arc::clone(&workers), closed.subscribe()))
+                let workers = Arc::clone(&workers);
+                tokio::spawn(accept(listener, workers, life.clone(), closed.subscribe()))
             })
             .collect();
         let accepting = async {
@@ -110,7 +122,6 @@ impl Server {
                 }
             }
         };
-        let life = shared.host.life().clone();
         tokio::pin!(stop);
         let started = tokio::select! {
             biased;

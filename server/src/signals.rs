@@ -1,4 +1,4 @@
-//! The signals that tell a process to stop.
+//! The signals that tell a process to stop, or to read again what may have changed.
 
 use std::io;
 
@@ -8,8 +8,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// The moment at which the host tells this process to stop: SIGTERM or SIGINT, which mean the same.
 ///
 /// The signals are caught from the call on, not from the first poll. A second one ends the process at
-/// once: who sends it has decided that waiting is over. SIGHUP, which would end a process that does not
-/// catch it, is none of these: nothing is reloaded, and the log says so.
+/// once: who sends it has decided that waiting is over.
 ///
 /// # Errors
 /// [`Exit::Bind`] where the operating system allows no signal handler.
@@ -17,13 +16,6 @@ pub fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static, Failur
     let mut stop = Stop::catch().map_err(|error| {
         Failure::new(Exit::Bind, format!("cannot catch SIGTERM and SIGINT: {error}"))
     })?;
-    let mut hangup = signal(SignalKind::hangup())
-        .map_err(|error| Failure::new(Exit::Bind, format!("cannot catch SIGHUP: {error}")))?;
-    tokio::spawn(async move {
-        while hangup.recv().await.is_some() {
-            tracing::info!("SIGHUP: there is nothing to reload");
-        }
-    });
     Ok(async move {
         let name = stop.next().await;
         tracing::info!("{name}: stopping");
@@ -52,6 +44,35 @@ impl Stop {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
+
+/// SIGHUP, which would end a process that does not catch it: a closed terminal, or an operator who wants
+/// files to be read again.
+#[derive(Debug)]
+pub struct Hangups(Signal);
+
+impl Hangups {
+    pub(crate) fn catch() -> Result<Self, Failure> {
+        signal(SignalKind::hangup())
+            .map(Self)
+            .map_err(|error| Failure::new(Exit::Bind, format!("cannot catch SIGHUP: {error}")))
+    }
+
+    /// Waits for the next one.
+    pub async fn next(&mut self) {
+        if self.0.recv().await.is_none() {
+            // The runtime is going away; nothing comes any more.
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Says in the log, at each, that there is nothing to reload: for a host whose settings cannot change.
+    pub async fn ignore(mut self) {
+        loop {
+            self.next().await;
+            tracing::info!("SIGHUP: there is nothing to reload");
         }
     }
 }

@@ -1,9 +1,10 @@
 //! The threads that serve connections, each with a runtime of its own.
 
+mod accepted;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,27 +14,20 @@ use std::time::Duration;
 use actix_http::{HttpService, KeepAlive, Protocol};
 use actix_web::dev::{Service, ServiceFactory, fn_service};
 use anyhost_core::{App, Scheme};
+use futures_util::future::join_all;
 use tokio::runtime::{Builder, LocalOptions};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use accepted::open;
+pub(crate) use accepted::{Accepted, Stream};
 
 use crate::bridge;
-use crate::connection::{self, Conn, Io, Opened, Transport, drive, http2};
+use crate::connection::{self, Conn, Io, Opened, drive, http2};
 use crate::metrics::{Counts, Totals};
 use crate::shared::{Local, Shared};
 
 /// How long a client may take to notice that a response came before its body was read.
 const LINGER: Duration = Duration::from_secs(2);
-
-/// A connection that nobody serves yet; its socket does not block.
-pub(crate) struct Accepted {
-    pub(crate) stream: Stream,
-    pub(crate) tls: bool,
-}
-
-pub(crate) enum Stream {
-    Tcp(std::net::TcpStream, SocketAddr),
-    Unix(std::os::unix::net::UnixStream),
-}
 
 enum Order {
     Serve(Accepted),
@@ -41,6 +35,8 @@ enum Order {
     Close,
     /// Drop every connection with what it does.
     Abort,
+    /// Say that this worker still takes orders.
+    Answer(oneshot::Sender<()>),
 }
 
 /// The workers of one server.
@@ -149,6 +145,21 @@ impl Workers {
         for worker in &self.workers {
             let _ = worker.orders.send(Order::Close);
         }
+    }
+
+    /// Asks every worker for a sign of life and waits for all of them: for ever where one stands still.
+    /// False where one has ended.
+    pub(crate) async fn answer(&self) -> bool {
+        let asked: Vec<_> = self
+            .workers
+            .iter()
+            .map(|worker| {
+                let (answer, asked) = oneshot::channel();
+                let _ = worker.orders.send(Order::Answer(answer));
+                asked
+            })
+            .collect();
+        join_all(asked).await.iter().all(Result::is_ok)
     }
 
     /// Drops every connection with what it does.
@@ -280,19 +291,9 @@ async fn work<A: App>(
                 }
             }
             Order::Abort => break,
+            Order::Answer(answer) => {
+                let _ = answer.send(());
+            }
         }
-    }
-}
-
-/// Registers an accepted socket with the runtime of this worker.
-fn open(stream: Stream) -> io::Result<(Transport, Option<SocketAddr>)> {
-    match stream {
-        Stream::Tcp(stream, peer) => {
-            // A response that comes in pieces must not wait for the client's acknowledgements.
-            stream.set_nodelay(true)?;
-            let stream = tokio::net::TcpStream::from_std(stream)?;
-            Ok((stream.into(), Some(peer)))
-        }
-        Stream::Unix(stream) => Ok((tokio::net::UnixStream::from_std(stream)?.into(), None)),
     }
 }

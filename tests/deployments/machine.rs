@@ -1,6 +1,7 @@
-//! A machine whose process 1 is systemd, with the unit of notes on it.
+//! A machine whose process 1 is systemd, with the units of notes on it.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -20,14 +21,20 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// Boots with the unit of the deploy folder, changed as asked, and these lines in its environment. The
-    /// network is this machine's.
-    pub(crate) fn boot(environment: &str, change: impl Fn(String) -> String) -> Self {
+    /// Boots with the units of the deploy folder, changed as asked, this program for the service and this
+    /// connection string as its credential. The network is this machine's.
+    pub(crate) fn boot(program_: &str, url: &str, change: impl Fn(&str, String) -> String) -> Self {
         let folder = TempDir::new().unwrap();
-        let unit = folder.path().join("notes.service");
-        let text = fs::read_to_string(deploy("vm/notes.service")).unwrap();
-        fs::write(&unit, change(text)).unwrap();
-        fs::write(folder.path().join("environment"), environment).unwrap();
+        let (units, etc) = (folder.path().join("units"), folder.path().join("etc"));
+        fs::create_dir(&units).unwrap();
+        fs::create_dir(&etc).unwrap();
+        for unit in ["notes.service", "notes.socket"] {
+            let text = fs::read_to_string(deploy("vm").join(unit)).unwrap();
+            fs::write(units.join(unit), change(unit, text)).unwrap();
+        }
+        let secret = etc.join("database-url");
+        fs::write(&secret, format!("{url}\n")).unwrap();
+        fs::set_permissions(&secret, Permissions::from_mode(0o600)).unwrap();
         let bind = |from: PathBuf, to: &str| format!("--bind-ro={}:{to}", from.display());
         let here = root().join("tests/deployments");
         let name = folder.path().file_name().unwrap().to_string_lossy().replace('.', "anyhost");
@@ -37,9 +44,10 @@ impl Machine {
             name,
             folder.path().join("cgroups").display().to_string(),
             bind(here.join("init-writable"), "/sbin/init-writable"),
-            bind(binary("notes-vm"), "/usr/local/bin/notes-vm"),
-            bind(unit, "/etc/systemd/system/notes.service"),
-            bind(folder.path().join("environment"), "/etc/notes/environment"),
+            bind(binary(program_), "/usr/local/bin/notes-vm"),
+            bind(units.join("notes.service"), "/etc/systemd/system/notes.service"),
+            bind(units.join("notes.socket"), "/etc/systemd/system/notes.socket"),
+            bind(etc, "/etc/notes"),
         ];
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let _ = program("/usr/bin/systemd-nspawn");
@@ -55,6 +63,11 @@ impl Machine {
             (state.trim() == "running").then_some(())
         });
         machine
+    }
+
+    /// Puts a setting into the folder of the service's configuration.
+    pub(crate) fn configure(&self, name: &str, value: &str) {
+        fs::write(self.folder.path().join("etc").join(name), value).unwrap();
     }
 
     /// A program inside.

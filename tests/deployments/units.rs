@@ -1,4 +1,4 @@
-//! The unit, read by systemd's own tools without a systemd that runs.
+//! The units, read by systemd's own tools without a systemd that runs.
 
 use std::fs;
 
@@ -9,22 +9,29 @@ use crate::tool::{deploy, outcome, program, words};
 /// The most that `systemd-analyze security` may say, of ten.
 const MOST_EXPOSED: f64 = 2.0;
 
-/// What `verify` says of the unit where its program is there.
+/// The units where they can be verified: with a program that is there.
 fn verified(change: impl Fn(String) -> String) -> String {
     let folder = TempDir::new().unwrap();
-    let unit = folder.path().join("notes.service");
-    let text = fs::read_to_string(deploy("vm/notes.service")).unwrap();
-    fs::write(&unit, change(text.replace("/usr/local/bin/notes-vm", "/bin/true"))).unwrap();
+    for unit in ["notes.service", "notes.socket"] {
+        let text = fs::read_to_string(deploy("vm").join(unit)).unwrap();
+        fs::write(
+            folder.path().join(unit),
+            change(text.replace("/usr/local/bin/notes-vm", "/bin/true")),
+        )
+        .unwrap();
+    }
     let mut analyze = program("/usr/bin/systemd-analyze");
-    outcome(analyze.args(["verify", "--man=no"]).arg(unit)).1
+    analyze.args(["verify", "--man=no"]);
+    analyze.args(["notes.service", "notes.socket"].map(|unit| folder.path().join(unit)));
+    outcome(&mut analyze).1
 }
 
 #[test]
-fn systemd_has_nothing_to_say_about_the_unit() {
+fn systemd_has_nothing_to_say_about_the_units() {
     assert_eq!(verified(|text| text), "");
     // The control: it exits with 0 whatever it finds, and says what.
-    let said = verified(|text| text.replace("RestartSec", "RestartSecs"));
-    assert!(said.contains("RestartSecs"), "{said}");
+    let said = verified(|text| text.replace("WatchdogSec", "WatchdogSecs"));
+    assert!(said.contains("WatchdogSecs"), "{said}");
 }
 
 #[test]

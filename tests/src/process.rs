@@ -3,6 +3,7 @@
 mod binary;
 mod log;
 
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -46,12 +47,46 @@ impl Process {
         let mut command = Command::new(program);
         command.args(arguments).current_dir(folder).env_clear().envs(environment.iter().copied());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self::run(program, command)
+    }
+
+    /// Starts a program as systemd starts one that it hands sockets to: the first as descriptor 3, with what
+    /// the variables say of them. With a second socket the log is what it writes to stderr, and with that its
+    /// stdout, which is the same.
+    ///
+    /// # Panics
+    /// For more than two sockets.
+    #[must_use]
+    pub fn start_with_sockets(
+        program: &Path,
+        folder: &Path,
+        environment: &[(&str, &str)],
+        sockets: Vec<OwnedFd>,
+    ) -> Self {
+        let count = sockets.len();
+        // The shell's own descriptors become the numbers that the protocol wants, and its id the program's.
+        let moves = ["", "exec 3<&0 0</dev/null", "exec 3<&0 4<&1 0</dev/null 1>&2"][count];
+        let script = format!("{moves}; LISTEN_PID=$$ LISTEN_FDS={count} exec \"$0\"");
+        let mut command = Command::new("/bin/sh");
+        command.arg("-c").arg(script).arg(program).current_dir(folder).env_clear();
+        command.envs(environment.iter().copied()).stderr(Stdio::piped());
+        let mut sockets = sockets.into_iter();
+        command.stdin(sockets.next().map_or_else(Stdio::null, Stdio::from));
+        command.stdout(sockets.next().map_or_else(Stdio::piped, Stdio::from));
+        Self::run(program, command)
+    }
+
+    fn run(program: &Path, mut command: Command) -> Self {
         let mut child = match command.spawn() {
             Ok(child) => child,
             Err(error) => panic!("{} cannot be started: {error}", program.display()),
         };
+        // This side's copies of the sockets go with it.
+        drop(command);
         let log = Log::default();
-        log.follow(child.stdout.take().expect("piped above"));
+        if let Some(stdout) = child.stdout.take() {
+            log.follow(stdout);
+        }
         log.follow(child.stderr.take().expect("piped above"));
         let pid = Pid::from_child(&child);
         let state = Arc::new(State { exit: Mutex::new(None), changed: Condvar::new() });

@@ -19,7 +19,7 @@ use super::error::{Error, Told};
 use super::plan::{Plan, Statements};
 use super::pool::Pool;
 use super::session::Session;
-use super::settings::Pooler;
+use super::settings::{DatabaseUrl, Pooler};
 use super::shelf::Place;
 use super::slot::{Card, Lifetimes, Slot};
 use crate::{ConfigError, Paradigm, deadline};
@@ -68,6 +68,15 @@ impl<DB: Driver> Connector<DB> {
             lifetimes: Lifetimes::default(),
             writes: AtomicBool::new(false),
         }
+    }
+
+    /// Takes the password of a URL that was read again, for the connections to come.
+    pub(super) fn renew(&self, url: &DatabaseUrl) -> Result<(), ConfigError> {
+        if url.place() != self.place {
+            return Err(url.wrong("names another database, which takes a restart"));
+        }
+        self.credentials.renew(url);
+        Ok(())
     }
 
     /// Opens a connection in the caller's own time, trying again until patience ends.

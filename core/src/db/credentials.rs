@@ -3,12 +3,14 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Mutex;
+
+use super::settings::{DatabaseSettings, DatabaseUrl};
 
 /// A token is renewed this long before it expires: connecting takes time too, and clocks differ.
 const EARLY: Duration = Duration::from_secs(60);
@@ -79,8 +81,8 @@ impl fmt::Debug for Password {
 
 /// The password of a pool's connections.
 pub(super) enum Credentials {
-    /// The one in the URL.
-    Url,
+    /// The one in the URL; once the settings were read again, the one in the URL of then.
+    Url(RwLock<Option<Password>>),
     /// What stands in a file at that moment.
     File(PathBuf),
     /// What a provider gave last; whoever finds it stale renews it while the others wait.
@@ -88,6 +90,21 @@ pub(super) enum Credentials {
 }
 
 impl Credentials {
+    /// The password of the settings, wherever they have it.
+    pub(super) fn of(settings: &DatabaseSettings) -> Self {
+        settings.password_file.clone().map_or_else(|| Self::Url(RwLock::default()), Self::File)
+    }
+
+    /// Takes the password of a URL for the connections to come, where the URL is what has it.
+    pub(super) fn renew(&self, url: &DatabaseUrl) {
+        if let Self::Url(renewed) = self
+            && let Some(password) = url.password()
+        {
+            *renewed.write().unwrap_or_else(PoisonError::into_inner) =
+                Some(Password::new(password));
+        }
+    }
+
     pub(super) fn provider(source: Arc<dyn Passwords>) -> Self {
         Self::Provider(source, Mutex::default())
     }
@@ -111,7 +128,9 @@ impl Credentials {
             sqlx::Error::Io(std::io::Error::other(format!("no password to connect with: {error}")))
         };
         match self {
-            Self::Url => Ok(None),
+            Self::Url(renewed) => {
+                Ok(renewed.read().unwrap_or_else(PoisonError::into_inner).clone())
+            }
             Self::File(path) => {
                 let text = tokio::fs::read_to_string(path).await.map_err(|error| {
                     failed(format!("DATABASE_PASSWORD_FILE ({}): {error}", path.display()).into())

@@ -14,10 +14,10 @@ use super::driver::{Driver, Tuning};
 use super::held::Held;
 use super::plan::{Inputs, Plan};
 use super::pool::Pool;
-use super::settings::{DatabaseSettings, Kind};
+use super::settings::{DatabaseSettings, DatabaseUrl, Kind};
 use super::shelf::Place;
 use super::{Conn, Drained, Error, PoolState, Stats, Tx};
-use crate::{Host, Paradigm};
+use crate::{ConfigError, Host, Paradigm};
 
 /// How long opening may take at start on a long-running host; a supervisor starts the process again.
 const START_PATIENCE: Duration = Duration::from_secs(10);
@@ -127,9 +127,7 @@ impl<DB: Driver> Db<DB> {
             application: &application,
             demands_tls: host.demands_database_tls(),
         };
-        let credentials = credentials.unwrap_or_else(|| {
-            settings.password_file.clone().map_or(Credentials::Url, Credentials::File)
-        });
+        let credentials = credentials.unwrap_or_else(|| Credentials::of(&settings));
         let options = DB::options(&settings.url, &tuning)?;
         let connector =
             Connector::<DB>::new(options, credentials, settings.pooler, settings.url.place());
@@ -269,6 +267,10 @@ impl<DB: Driver> Held for Db<DB> {
 
     fn rest(&self) {
         self.0.pool.rest();
+    }
+
+    fn renew(&self, url: &DatabaseUrl) -> Result<(), ConfigError> {
+        self.0.pool.connector.renew(url)
     }
 
     fn stats(&self) -> Stats {

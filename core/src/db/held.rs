@@ -7,13 +7,16 @@ use std::time::Duration;
 use futures_core::future::BoxFuture;
 use futures_util::future::join_all;
 
+use super::settings::DatabaseUrl;
 use super::{Drained, Error, Stats};
+use crate::{ConfigError, Settings};
 
 /// One database that was opened through a host, whatever its driver.
 pub(crate) trait Held: Send + Sync {
     fn ping(&self) -> BoxFuture<'_, Result<(), Error>>;
     fn close(&self, within: Duration) -> BoxFuture<'_, Drained>;
     fn rest(&self);
+    fn renew(&self, url: &DatabaseUrl) -> Result<(), ConfigError>;
     fn stats(&self) -> Stats;
     fn plan(&self) -> String;
 }
@@ -51,6 +54,16 @@ impl Databases {
         for database in &self.0 {
             database.rest();
         }
+    }
+
+    /// Takes the password of `DATABASE_URL` from settings that were read again, for the connections to come;
+    /// open ones go on. Passwords from a file or a provider are asked for anyway.
+    ///
+    /// # Errors
+    /// [`ConfigError`] where the URL is none or names another database: then nothing changes.
+    pub fn renew(&self, settings: &Settings) -> Result<(), ConfigError> {
+        let Some(url) = DatabaseUrl::of(settings)? else { return Ok(()) };
+        self.0.iter().try_for_each(|database| database.renew(&url))
     }
 
     /// The plan of each database, in a sentence with its arithmetic.

@@ -68,8 +68,7 @@ impl<DB: Driver> Db<DB> {
             None => super::connect::Outage::of::<DB>(error).into_error(),
         };
         let mut options = DB::options(url, &tuning)?;
-        let credentials =
-            settings.password_file.clone().map_or(Credentials::Url, Credentials::File);
+        let credentials = Credentials::of(settings);
         if let Some(password) = credentials.password(None).await.map_err(unreachable)? {
             options = DB::with_password(&options, password.expose());
         }

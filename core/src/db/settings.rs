@@ -5,7 +5,7 @@ mod database_url;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub(super) use database_url::DatabaseUrl;
+pub(crate) use database_url::DatabaseUrl;
 use database_url::Taught;
 use secrecy::SecretString;
 use url::Url;
@@ -173,10 +173,7 @@ fn positive(settings: &Settings, name: &'static str) -> Result<Option<Duration>,
 /// # Errors
 /// [`ConfigError`] where the URL is none, or none of a database that is known.
 pub fn kind(settings: &Settings) -> Result<Option<Kind>, ConfigError> {
-    settings
-        .secret(DATABASE_URL)
-        .map(|url| DatabaseUrl::parse(DATABASE_URL, &url).map(|url| url.kind))
-        .transpose()
+    Ok(DatabaseUrl::of(settings)?.map(|url| url.kind))
 }
 
 #[cfg(test)]

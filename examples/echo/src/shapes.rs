@@ -79,6 +79,10 @@ pub(crate) async fn shape(name: &str) -> Result<Response, Error> {
         "trailers" => with(Response::new(with_trailer()), [(TRAILER, value(b"x-t"))]),
         "err" => typed("text/plain", breaks_off()),
         "panic" => panic!("this shape panics"),
+        // What no handler may do: its thread stands still for good, and what else it serves with it.
+        "block" => loop {
+            std::thread::park();
+        },
 
         _ => return Err(Error::new(StatusCode::NOT_FOUND, "there is no shape of that name")),
     })

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use percent_encoding::percent_decode_str;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use super::{Count, Kind};
+use super::{Count, DATABASE_URL, Kind};
 use crate::db::tls;
-use crate::{ConfigError, Setting};
+use crate::{ConfigError, Setting, Settings};
 
 /// A database URL whose parameters are all known. Its text is never printed: it holds a password.
 #[derive(Clone)]
@@ -37,6 +38,11 @@ const TAUGHT: [&str; 6] =
     ["connection_limit", "pool_timeout", "connect_timeout", "pgbouncer", "schema", "sslmode"];
 
 impl DatabaseUrl {
+    /// The URL in `DATABASE_URL`; `None` where it is unset.
+    pub(crate) fn of(settings: &Settings) -> Result<Option<Self>, ConfigError> {
+        settings.secret(DATABASE_URL).map(|url| Self::parse(DATABASE_URL, &url)).transpose()
+    }
+
     pub(super) fn parse(variable: &'static str, text: &SecretString) -> Result<Self, ConfigError> {
         let wrong = |problem: &str| Err(ConfigError::new(variable, problem));
         let Ok(mut url) = Url::parse(text.expose_secret()) else {
@@ -167,6 +173,12 @@ impl DatabaseUrl {
         };
         let host = url.host_str().unwrap_or("localhost");
         format!("{host}:{}{path}", url.port().unwrap_or(port))
+    }
+
+    /// The password in it, decoded as the driver decodes it.
+    pub(crate) fn password(&self) -> Option<String> {
+        let url = Url::parse(self.expose()).ok()?;
+        Some(percent_decode_str(url.password()?).decode_utf8_lossy().into_owned())
     }
 
     /// A complaint about this URL.

@@ -1,0 +1,95 @@
+//! Socket activation: the sockets that systemd listens on and hands over.
+
+use std::os::fd::OwnedFd;
+
+use anyhost_core::{ConfigError, Exit, Failure, Settings};
+use anyhost_server::Listener;
+use listenfd::ListenFd;
+
+use crate::environment;
+
+/// The first descriptor that is handed over (`SD_LISTEN_FDS_START`).
+const FIRST: usize = 3;
+
+/// The names (`FileDescriptorName=`) of sockets on which TLS is spoken. Any other means HTTP: without one,
+/// systemd gives a socket the name of its unit.
+const TLS: [&str; 2] = ["tls", "https"];
+
+/// The sockets handed over to this process, in the order of the unit; none where they were meant for another.
+///
+/// # Errors
+/// [`Exit::Config`] where what is said of them makes no sense, [`Exit::Bind`] where one is none that takes
+/// connections.
+pub(crate) fn inherited(settings: &Settings) -> Result<Vec<Listener>, Failure> {
+    let names = names(settings)?;
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    // From here on no child of this process takes them for its own.
+    let mut descriptors = environment::descriptors();
+    names
+        .iter()
+        .enumerate()
+        .map(|(index, name)| {
+            let socket = take(&mut descriptors, index).map_err(|error| {
+                let number = FIRST + index;
+                let problem = format!("descriptor {number} ({name}) is no socket: {error}");
+                Failure::new(Exit::Bind, problem)
+            })?;
+            let listener = Listener::inherited(socket)?;
+            Ok(if TLS.contains(&name.as_str()) { listener.with_tls() } else { listener })
+        })
+        .collect()
+}
+
+/// The name of each socket that is this process's; systemd calls one that has none `unknown`.
+fn names(settings: &Settings) -> Result<Vec<String>, ConfigError> {
+    // Left over from a parent, they are somebody else's.
+    if settings.get::<u32>("LISTEN_PID")? != Some(std::process::id()) {
+        return Ok(Vec::new());
+    }
+    let count: usize = settings.get("LISTEN_FDS")?.unwrap_or(0);
+    let names: Vec<String> = match settings.text("LISTEN_FDNAMES") {
+        Some(names) => names.split(':').map(str::to_owned).collect(),
+        None => vec!["unknown".into(); count],
+    };
+    if names.len() != count {
+        let problem = format!("names {} sockets, and LISTEN_FDS says {count}", names.len());
+        return Err(ConfigError::new("LISTEN_FDNAMES", problem));
+    }
+    Ok(names)
+}
+
+fn take(descriptors: &mut ListenFd, index: usize) -> std::io::Result<OwnedFd> {
+    let missing = || std::io::Error::other("it is not there");
+    if let Ok(socket) = descriptors.take_tcp_listener(index) {
+        return socket.map(OwnedFd::from).ok_or_else(missing);
+    }
+    descriptors.take_unix_listener(index)?.map(OwnedFd::from).ok_or_else(missing)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(pid: u32, count: &str, all: Option<&str>) -> Result<Vec<String>, ConfigError> {
+        let pid = pid.to_string();
+        let mut pairs = vec![("LISTEN_PID", pid.as_str()), ("LISTEN_FDS", count)];
+        pairs.extend(all.map(|all| ("LISTEN_FDNAMES", all)));
+        names(&Settings::from_pairs(pairs))
+    }
+
+    #[test]
+    fn sockets_have_the_names_of_their_units() {
+        let own = std::process::id();
+        assert_eq!(named(own, "2", Some("http:https")), Ok(vec!["http".into(), "https".into()]));
+        assert_eq!(named(own, "1", None), Ok(vec!["unknown".into()]));
+        assert_eq!(named(own + 1, "1", Some("http")), Ok(Vec::new()));
+        assert_eq!(names(&Settings::default()), Ok(Vec::new()));
+        assert_eq!(
+            named(own, "2", Some("http")).map_err(|error| error.variable()),
+            Err("LISTEN_FDNAMES")
+        );
+        assert_eq!(named(own, "two", None).map_err(|error| error.variable()), Err("LISTEN_FDS"));
+    }
+}

@@ -1,0 +1,45 @@
+//! Messages to the service manager, over the socket that it names.
+
+use std::fmt::Write as _;
+use std::io;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::sync::Arc;
+
+use anyhost_core::{ConfigError, Settings};
+use sd_notify::NotifyState;
+
+/// Where messages go. A clone is the same place.
+#[derive(Clone, Debug)]
+pub(crate) struct Manager(Option<Arc<(UnixDatagram, SocketAddr)>>);
+
+impl Manager {
+    /// The manager behind `NOTIFY_SOCKET`, a path or an abstract name; nobody where it is not set.
+    pub(crate) fn from_settings(settings: &Settings) -> Result<Self, ConfigError> {
+        let Some(name) = settings.text("NOTIFY_SOCKET") else { return Ok(Self(None)) };
+        let address = match name.strip_prefix('@') {
+            Some(name) => SocketAddr::from_abstract_name(name),
+            None => SocketAddr::from_pathname(name),
+        };
+        let wrong = |error: io::Error| ConfigError::new("NOTIFY_SOCKET", error.to_string());
+        let address = address.map_err(wrong)?;
+        let socket = UnixDatagram::unbound().map_err(wrong)?;
+        // A manager that is slow to read must not hold this process.
+        socket.set_nonblocking(true).map_err(wrong)?;
+        Ok(Self(Some(Arc::new((socket, address)))))
+    }
+
+    /// Sends these in one message. One that does not arrive is no reason to stop serving.
+    pub(crate) fn tell(&self, states: &[NotifyState<'_>]) {
+        let Some(manager) = &self.0 else { return };
+        let (socket, address) = &**manager;
+        let mut message = String::new();
+        for state in states {
+            // Writing to a string cannot fail.
+            let _ = writeln!(message, "{state}");
+        }
+        if let Err(error) = socket.send_to_addr(message.as_bytes(), address) {
+            tracing::debug!("systemd was not told: {error}");
+        }
+    }
+}

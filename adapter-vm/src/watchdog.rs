@@ -1,0 +1,33 @@
+//! systemd's watchdog: a sign of life at half its interval, given only when every thread answers.
+
+use std::time::Duration;
+
+use anyhost_core::{ConfigError, Settings};
+use anyhost_server::Pulse;
+use sd_notify::NotifyState;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::notify::Manager;
+
+/// How often systemd wants to hear from this process: `WATCHDOG_USEC`, where `WATCHDOG_PID` names it or nobody.
+pub(crate) fn wanted(settings: &Settings) -> Result<Option<Duration>, ConfigError> {
+    if settings.get::<u32>("WATCHDOG_PID")?.is_some_and(|pid| pid != std::process::id()) {
+        return Ok(None);
+    }
+    let every = settings.get::<u64>("WATCHDOG_USEC")?.filter(|every| *every > 0);
+    Ok(every.map(Duration::from_micros))
+}
+
+/// Gives signs of life for ever. It runs on the main runtime, which drives the databases, and asks every
+/// thread that serves: where one of them stands still none is given, and systemd ends the process.
+pub(crate) async fn watch(manager: Manager, every: Duration, pulse: Pulse) {
+    let mut ticks = interval(every / 2);
+    // After a freeze one sign is enough.
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if pulse.answers().await {
+            manager.tell(&[NotifyState::Watchdog]);
+        }
+    }
+}
