@@ -1,13 +1,12 @@
 //! An App on `anyhost-server`.
 
-use std::future::ready;
 use std::time::Duration;
 
 use anyhost_core::db::Db;
 use anyhost_core::{
     App, Body, Error, Host, Paradigm, Request, Response, Settings, Verb, async_trait, call_service,
 };
-use anyhost_server::{Config, LogFormat, Logs, Program, bind_tcp};
+use anyhost_server::{Beside, Config, LogFormat, Logs, Program, Running, bind_tcp};
 use axum::Router;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use sqlx::Postgres;
@@ -69,6 +68,7 @@ pub(super) fn serve(database: Option<&str>) -> Result<(), String> {
         Ok(vec![listener])
     };
     let program = Program { host, config: Config::default(), logs };
-    program.run::<Subject>(Verb::Serve, bind, ready(())).map_err(|failure| failure.to_string())?;
+    let beside = |running: Running| -> Beside { Box::pin(running.hangups.ignore()) };
+    program.run::<Subject>(Verb::Serve, bind, beside).map_err(|failure| failure.to_string())?;
     Ok(())
 }
