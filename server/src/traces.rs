@@ -1,0 +1,181 @@
+//! Spans of requests for OpenTelemetry, sent by OTLP over HTTP.
+
+use std::time::Duration;
+
+use anyhost_core::{ConfigError, Context, Failure, Exit, Host, Request, Settings};
+use http::{HeaderMap, StatusCode, Version};
+use opentelemetry::propagation::{Extractor, TextMapPropagator};
+use opentelemetry::trace::{
+    Span as _, SpanBuilder, SpanKind, Status, Tracer as _, TracerProvider as _,
+};
+use opentelemetry::{Context as Parent, KeyValue};
+use opentelemetry_otlp::SpanExporter;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::propagation::TraceContextPropagator;
+use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider, Span as SdkSpan};
+
+/// Where spans are sent to; a clone is the same place.
+#[derive(Clone, Debug)]
+pub(crate) struct Traces {
+    provider: SdkTracerProvider,
+    tracer: SdkTracer,
+}
+
+impl Traces {
+    /// The traces that the standard variables ask for: none where no endpoint is set, or where
+    /// `OTEL_SDK_DISABLED` or `OTEL_TRACES_EXPORTER=none` says so. The SDK reads the others itself.
+    ///
+    /// # Errors
+    /// [`Failure`] where they ask for what is not built in.
+    pub(crate) fn of(host: &Host) -> Result<Option<Self>, Failure> {
+        if !wanted(host.settings())? {
+            return Ok(None);
+        }
+        let failed = |error| Failure::new(Exit::Config, format!("OTEL_EXPORTER_OTLP_ENDPOINT: {error}"));
+        let exporter = SpanExporter::builder().with_http().build().map_err(failed)?;
+        // What OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say is in it already.
+        let resource = Resource::builder()
+            .with_attribute(KeyValue::new("service.instance.id", host.instance().to_owned()))
+            .build();
+        let provider = SdkTracerProvider::builder()
+            .with_batch_exporter(exporter)
+            .with_resource(resource)
+            .build();
+        let tracer = provider.tracer("anyhost");
+        Ok(Some(Self { provider, tracer }))
+    }
+
+    /// Begins the span of a request, which goes on with the trace that came with it. What the request asks
+    /// others belongs to the span.
+    pub(crate) fn begin(&self, request: &mut Request) -> Span {
+        let parent = TraceContextPropagator::new()
+            .extract_with_context(&Parent::new(), &Headers(request.headers()));
+        let context = request.extensions_mut().remove::<Context>();
+        let builder = SpanBuilder::from_name(request.method().to_string())
+            .with_kind(SpanKind::Server)
+            .with_attributes(attributes(request, context.as_ref()));
+        let span = self.tracer.build_with_context(builder, &parent);
+        let own = span.span_context();
+        if let Some(context) = context {
+            let parent = format!(
+                "00-{}-{}-{:02x}",
+                own.trace_id(),
+                own.span_id(),
+                own.trace_flags().to_u8()
+            );
+            request.extensions_mut().insert(context.with_trace_parent(Some(parent)));
+        }
+        Span(span)
+    }
+
+    /// Sends what is left, for no longer than this.
+    pub(crate) fn end(self, within: Duration) {
+        if let Err(error) = self.provider.shutdown_with_timeout(within) {
+            tracing::warn!("the last spans were not sent: {error}");
+        }
+    }
+}
+
+/// The span of a request; one that is dropped ends without a status.
+pub(crate) struct Span(SdkSpan);
+
+impl Span {
+    /// The request has its response.
+    pub(crate) fn answered(mut self, status: StatusCode) {
+        let code = i64::from(status.as_u16());
+        self.0.set_attribute(KeyValue::new("http.response.status_code", code));
+        if status.is_server_error() {
+            self.0.set_attribute(KeyValue::new("error.type", status.as_str().to_owned()));
+            self.0.set_status(Status::error(""));
+        }
+        self.0.end();
+    }
+}
+
+/// Whether somebody asked for traces.
+fn wanted(settings: &Settings) -> Result<bool, ConfigError> {
+    let first = |names: [&'static str; 2]| {
+        names.into_iter().find_map(|name| Some((name, settings.text(name)?)))
+    };
+    if settings.get::<bool>("OTEL_SDK_DISABLED")? == Some(true) {
+        return Ok(false);
+    }
+    match settings.text("OTEL_TRACES_EXPORTER") {
+        None | Some("otlp") => {}
+        Some("none") => return Ok(false),
+        Some(other) => {
+            let problem = format!("expected otlp or none, found {other:?}");
+            return Err(ConfigError::new("OTEL_TRACES_EXPORTER", problem));
+        }
+    }
+    let endpoint = first(["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"]);
+    let Some((name, endpoint)) = endpoint else { return Ok(false) };
+    if !endpoint.starts_with("http://") {
+        let problem = "expected http://, the address of a collector beside this process";
+        return Err(ConfigError::new(name, problem));
+    }
+    match first(["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"]) {
+        None | Some((_, "http/protobuf")) => Ok(true),
+        Some((name, other)) => {
+            let problem = format!("expected http/protobuf, found {other:?}");
+            Err(ConfigError::new(name, problem))
+        }
+    }
+}
+
+/// What OpenTelemetry's conventions for HTTP servers tell of a request.
+fn attributes(request: &Request, context: Option<&Context>) -> Vec<KeyValue> {
+    let version = match request.version() {
+        Version::HTTP_2 => "2",
+        Version::HTTP_10 => "1.0",
+        _ => "1.1",
+    };
+    let mut all = vec![
+        KeyValue::new("http.request.method", request.method().to_string()),
+        KeyValue::new("url.path", request.uri().path().to_owned()),
+        KeyValue::new("network.protocol.version", version),
+    ];
+    if let Some(context) = context {
+        all.push(KeyValue::new("url.scheme", context.scheme().as_str()));
+        all.push(KeyValue::new("anyhost.request_id", context.request_id().to_owned()));
+        let address = context.client_ip().map(|address| address.to_string());
+        all.extend(address.map(|address| KeyValue::new("client.address", address)));
+        all.extend(context.host().map(|host| KeyValue::new("server.address", host.to_owned())));
+    }
+    all
+}
+
+struct Headers<'r>(&'r HeaderMap);
+
+impl Extractor for Headers<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key)?.to_str().ok()
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        self.0.keys().map(http::HeaderName::as_str).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn traces_are_sent_where_the_standard_variables_say_so() {
+        let ask = |pairs: &[(&str, &str)]| wanted(&Settings::from_pairs(pairs.iter().copied()));
+        let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318");
+        assert_eq!(ask(&[]), Ok(false));
+        assert_eq!(ask(&[endpoint]), Ok(true));
+        assert_eq!(ask(&[endpoint, ("OTEL_SDK_DISABLED", "true")]), Ok(false));
+        assert_eq!(ask(&[endpoint, ("OTEL_TRACES_EXPORTER", "none")]), Ok(false));
+        for wrong in [
+            ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "https://far.example"),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+            ("OTEL_TRACES_EXPORTER", "zipkin"),
+        ] {
+            let error = ask(&[endpoint, wrong]).expect_err("not built in");
+            assert_eq!(error.variable(), wrong.0);
+        }
+    }
+}
