@@ -10,6 +10,7 @@ run: ## notes on port 8080, on SQLite
 
 test: prerequisites ## every test, on real servers
 	cargo test --workspace
+	cargo test -p anyhost-server --features opentelemetry
 
 test-platforms: ## against the large third-party parts, kept in .platforms
 	tests/platforms/install

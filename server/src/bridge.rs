@@ -158,6 +158,7 @@ async fn ask<A: App>(
     let Some(app) = shared.app() else {
         return (turned_away(Error::bare(StatusCode::SERVICE_UNAVAILABLE)), None);
     };
+    let span = shared.traces.as_ref().map(|traces| traces.begin(&mut request));
     let timeout = shared.config.request_timeout;
     if let Some(timeout) = timeout
         && let Some(context) = request.extensions_mut().remove::<Context>()
@@ -197,6 +198,9 @@ async fn ask<A: App>(
         (Err(error), Some(named)) => refuse(&named.method, &named.context, error),
         (Err(error), None) => turned_away(error),
     };
+    if let Some(span) = span {
+        span.answered(response.status());
+    }
     if let Some(named) = named.filter(|_| logged) {
         named.log(response.status(), access);
     }

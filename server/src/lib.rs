@@ -18,6 +18,11 @@ mod server;
 mod shared;
 mod signals;
 mod tls;
+#[cfg(feature = "opentelemetry")]
+mod traces;
+#[cfg(not(feature = "opentelemetry"))]
+#[path = "traces/none.rs"]
+mod traces;
 mod trust;
 mod worker;
 

@@ -2,12 +2,18 @@
 
 use std::io::Write as _;
 use std::pin::Pin;
+use std::time::Duration;
 
 use anyhost_core::{App, Exit, Failure, Host, Verb};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::descriptors::room_for;
+use crate::traces::Traces;
 use crate::{Config, Hangups, Listener, LogLevel, Logs, Pulse, Server, stop_signal};
+
+/// How long the last spans may take to be sent.
+const FLUSH_LEAST: Duration = Duration::from_millis(200);
+const FLUSH_MOST: Duration = Duration::from_secs(2);
 
 /// Everything a long-running adapter has found out before the App is asked.
 #[derive(Debug)]
@@ -56,11 +62,13 @@ impl Program {
             Verb::Serve => {
                 config.max_connections = room_for(config.max_connections);
                 let listeners = bind()?;
+                let traces = Traces::of(&host)?;
+                let grace = host.grace();
                 let runtime = runtime()?;
                 let outcome = runtime.block_on(async {
                     let stop = stop_signal()?;
                     let hangups = Hangups::catch()?;
-                    let server = Server::new(host.clone(), config);
+                    let server = Server::new(host.clone(), config).traces(traces.clone());
                     let beside = beside(Running { pulse: server.pulse(), hangups, level, host });
                     let beside = tokio::spawn(beside);
                     let server = listeners.into_iter().fold(server, Server::listen);
@@ -70,6 +78,12 @@ impl Program {
                 });
                 // What an App left running must not hold the process.
                 runtime.shutdown_background();
+                if let Some(traces) = traces {
+                    // What the drain has left of the grace, and a moment in any case: it is the last word.
+                    let took = outcome.as_ref().map_or(Duration::ZERO, |drained| drained.took);
+                    let left = grace.saturating_sub(took);
+                    traces.end(left.clamp(FLUSH_LEAST, FLUSH_MOST));
+                }
                 outcome.map(|drained| drained.exit())
             }
             Verb::Migrate => {

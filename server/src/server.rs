@@ -12,6 +12,7 @@ use crate::admin::Admin;
 use crate::drain::{Drained, drain};
 use crate::pulse::Pulse;
 use crate::shared::Shared;
+use crate::traces::Traces;
 use crate::worker::Workers;
 use crate::{AdminAddress, Config, Listener, MaxInFlight};
 
@@ -50,12 +51,13 @@ pub struct Server {
     config: Config,
     listeners: Vec<Listener>,
     pulse: Pulse,
+    traces: Option<Traces>,
 }
 
 impl Server {
     /// A server on a host, which listens nowhere yet.
     pub fn new(host: Host, config: Config) -> Self {
-        Self { host, config, listeners: Vec::new(), pulse: Pulse::default() }
+        Self { host, config, listeners: Vec::new(), pulse: Pulse::default(), traces: None }
     }
 
     /// What tells whether this server still works, from when it runs.
@@ -70,6 +72,11 @@ impl Server {
         self
     }
 
+    pub(crate) fn traces(mut self, traces: Option<Traces>) -> Self {
+        self.traces = traces;
+        self
+    }
+
     /// Starts the App and answers requests until `stop` is ready, then drains.
     ///
     /// Connections are accepted at once: `/livez` answers while the App starts, and requests get 503
@@ -81,7 +88,7 @@ impl Server {
     /// # Errors
     /// [`Failure`] where the App does not start or the operating system gives no thread.
     pub async fn run<A: App>(self, stop: impl Future<Output = ()>) -> Result<Drained, Failure> {
-        let Self { host, config, listeners, pulse } = self;
+        let Self { host, config, listeners, pulse, traces } = self;
         check_tls(&config, &listeners)?;
         // What runs in it ends with this function.
         let mut beside = JoinSet::new();
@@ -90,7 +97,7 @@ impl Server {
         }
         let admin = config.admin.as_ref().map(AdminAddress::bind).transpose()?;
         let life = host.life().clone();
-        let shared = Arc::new(Shared::<A>::new(host, config));
+        let shared = Arc::new(Shared::<A>::new(host, config).with_traces(traces));
         let no_thread = |error| {
             Failure::new(Exit::Bind, format!("cannot start a thread to serve connections: {error}"))
         };

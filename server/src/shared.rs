@@ -7,6 +7,7 @@ use anyhost_core::Host;
 
 use crate::health::Readiness;
 use crate::limit::Limit;
+use crate::traces::Traces;
 use crate::{Config, MaxInFlight};
 
 /// One worker's hold on what is shared. Requests count their references to it on their own thread, where
@@ -20,6 +21,8 @@ pub(crate) struct Shared<A> {
     pub(crate) config: Config,
     pub(crate) readiness: Readiness,
     pub(crate) limit: Limit,
+    /// Where spans of requests go.
+    pub(crate) traces: Option<Traces>,
     app: OnceLock<A>,
     draining: AtomicBool,
 }
@@ -29,11 +32,17 @@ impl<A> Shared<A> {
         Self {
             host,
             limit: Limit::new(config.max_in_flight),
+            traces: None,
             config,
             readiness: Readiness::default(),
             app: OnceLock::new(),
             draining: AtomicBool::new(false),
         }
+    }
+
+    pub(crate) fn with_traces(mut self, traces: Option<Traces>) -> Self {
+        self.traces = traces;
+        self
     }
 
     /// The App, once it has started.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhost_core::{ConfigError, Context, Failure, Exit, Host, Request, Settings};
+use anyhost_core::{ConfigError, Context, Exit, Failure, Host, Request, Settings};
 use http::{HeaderMap, StatusCode, Version};
 use opentelemetry::propagation::{Extractor, TextMapPropagator};
 use opentelemetry::trace::{
@@ -31,7 +31,8 @@ impl Traces {
         if !wanted(host.settings())? {
             return Ok(None);
         }
-        let failed = |error| Failure::new(Exit::Config, format!("OTEL_EXPORTER_OTLP_ENDPOINT: {error}"));
+        let failed =
+            |error| Failure::new(Exit::Config, format!("OTEL_EXPORTER_OTLP_ENDPOINT: {error}"));
         let exporter = SpanExporter::builder().with_http().build().map_err(failed)?;
         // What OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say is in it already.
         let resource = Resource::builder()
