@@ -26,6 +26,9 @@ enum Work {
     Checkout,
 }
 
+/// How long a task waits that was refused.
+const COME_BACK: Duration = Duration::from_millis(20);
+
 /// Pools over one server, or over one way to it; the first is ours.
 pub struct Pools {
     runtime: Runtime,
@@ -196,7 +199,12 @@ async fn turn(member: &Member, tasks: usize, work: Work, time: Duration) -> Turn
                     let then = std::mem::replace(&mut now, Instant::now());
                     match outcome {
                         Ok(()) => histogram.add(now - then),
-                        Err(_) => failed += 1,
+                        Err(_) => {
+                            failed += 1;
+                            // A client that is refused comes back later.
+                            tokio::time::sleep(COME_BACK).await;
+                            now = Instant::now();
+                        }
                     }
                     if matches!(work, Work::Checkout) {
                         // A checkout that waits for nothing would keep its thread for itself.

@@ -36,6 +36,7 @@ pub use paradigm::Paradigm;
 pub use program::{Verb, check, migrate, start};
 pub use service::call_service;
 pub use settings::{ByteSize, ConfigError, Setting, Settings};
+pub(crate) use worker::STUCK;
 pub use worker::{AtWork, Worker};
 
 /// The attribute that lets a trait have `async` methods: `#[anyhost_core::async_trait] impl App for …`.

@@ -12,6 +12,9 @@ use tokio::runtime::Handle;
 /// others would wait for it.
 const BUSY: Duration = Duration::from_millis(20);
 
+/// A worker that is busy for longer than this is stuck, and not just short of processor time.
+pub(crate) const STUCK: Duration = Duration::from_millis(200);
+
 /// The moment that a worker's times are counted from.
 static BEGINNING: LazyLock<Instant> = LazyLock::new(Instant::now);
 
@@ -68,9 +71,17 @@ impl Worker {
 
     /// Whether what it drives makes progress: it has not ended, and waits for events or did so a moment ago.
     pub(crate) fn is_responsive(&self) -> bool {
+        !self.runs_longer_than(BUSY) && !self.has_ended() && self.0.runtime.get().is_some()
+    }
+
+    /// Whether what it drives has made no progress for so long that nobody should count on it.
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.runs_longer_than(STUCK) || self.has_ended()
+    }
+
+    fn runs_longer_than(&self, time: Duration) -> bool {
         let since = self.0.running.load(Ordering::Relaxed);
-        let busy = since > 0 && u128::from(now().saturating_sub(since)) > BUSY.as_millis();
-        !busy && !self.has_ended() && self.0.runtime.get().is_some()
+        since > 0 && u128::from(now().saturating_sub(since)) > time.as_millis()
     }
 
     /// Whether its runtime is gone, or is about to be.
@@ -145,7 +156,12 @@ mod tests {
             std::thread::yield_now();
         }
         assert!(!worker.is_responsive());
+        worker.0.running.store(1, Ordering::Relaxed);
+        while !worker.is_stuck() {
+            std::thread::yield_now();
+        }
         worker.waits();
+        assert!(!worker.is_stuck());
         assert!(worker.is_responsive());
     }
 }

@@ -28,6 +28,9 @@ use crate::{ConfigError, Paradigm, deadline};
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 /// The longest pause between two attempts, which bounds how late a server's return is noticed.
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+/// The longest pause while the server answers that it is full, at most an eighth of the time that is left: a
+/// refusal costs it as much as a connection, so that many who ask often keep it from serving anybody.
+const LONGEST_WHILE_FULL: Duration = Duration::from_secs(2);
 /// How long a server takes at most to notice that a connection was closed on which it does nothing.
 const IDLE_NOTICES: Duration = Duration::from_millis(5);
 
@@ -97,7 +100,11 @@ impl<DB: Driver> Connector<DB> {
                 Err(outage) => outage,
             };
             let until = patience.after(Some(&outage));
-            let pause = pauses.next();
+            let left = until.saturating_duration_since(Instant::now());
+            let pause = match outage.refusal {
+                Refusal::Full => pauses.next(LONGEST_WHILE_FULL.min(left / 8)),
+                _ => pauses.next(LONGEST_PAUSE),
+            };
             if outage.is_final() || Instant::now() + pause >= until {
                 return Err(outage);
             }
@@ -168,7 +175,7 @@ impl<DB: Driver> Connector<DB> {
                     }
                 }
                 drop(pool);
-                tokio::time::sleep(pauses.next()).await;
+                tokio::time::sleep(pauses.next(LONGEST_PAUSE)).await;
             }
         });
     }
@@ -486,8 +493,8 @@ impl fmt::Display for Outage {
 struct Pauses(u32);
 
 impl Pauses {
-    fn next(&mut self) -> Duration {
-        let bound = (FIRST_PAUSE * 2u32.saturating_pow(self.0.min(16))).min(LONGEST_PAUSE);
+    fn next(&mut self, longest: Duration) -> Duration {
+        let bound = (FIRST_PAUSE * 2u32.saturating_pow(self.0.min(16))).min(longest);
         self.0 += 1;
         // Never nothing at all: an attempt that fails at once must not become a busy loop.
         Duration::from_millis(1) + bound.mul_f64(fastrand::f64())

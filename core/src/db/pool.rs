@@ -306,7 +306,7 @@ impl<DB: Driver> Pool<DB> {
     /// How many wait for whom no connection lies ready: one that has been added or returned a moment ago may
     /// not have been picked up yet.
     fn unserved(&self) -> usize {
-        self.waiting.load(Ordering::SeqCst).saturating_sub(self.count_idle())
+        self.waiting.load(Ordering::SeqCst).saturating_sub(self.count_ready())
     }
 
     /// Puts a new connection among the idle ones.

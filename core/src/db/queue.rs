@@ -12,10 +12,11 @@ use super::error::Error;
 use super::lent::Lent;
 use super::pool::Pool;
 use super::slot::{Holder, Slot};
-use crate::{Paradigm, deadline};
+use crate::{Paradigm, STUCK, deadline};
 
-/// How many callers may wait per connection: a queue longer than this takes longer than anyone waits.
-const QUEUE_PER_CONNECTION: usize = 256;
+/// How many callers may wait per connection. Their time bounds the wait; this bounds the memory, and refuses at
+/// once what no connection serves in a caller's time: a thousand queries of 2 ms take the 2 s that a caller has.
+const QUEUE_PER_CONNECTION: usize = 1024;
 
 impl<DB: Driver> Pool<DB> {
     /// Waits for a connection: one that comes back or a new one, whichever is first.
@@ -82,7 +83,7 @@ impl<DB: Driver> Pool<DB> {
                 }
             }
             self.connect_for_waiting();
-            self.take_from_busy();
+            self.take_from_stuck();
             tokio::select! {
                 biased;
                 lent = self.next_idle() => {
@@ -97,7 +98,17 @@ impl<DB: Driver> Pool<DB> {
                     }
                 }
                 () = tokio::time::sleep_until(until.into()) => return Err(None),
+                // A worker that holds idle connections may get stuck meanwhile.
+                () = self.watch_workers(), if !self.shelves.is_empty() => {}
             }
+        }
+    }
+
+    /// Never ends; the caller keeps its turn meanwhile.
+    async fn watch_workers(self: &Arc<Self>) {
+        loop {
+            tokio::time::sleep(STUCK).await;
+            self.take_from_stuck();
         }
     }
 

@@ -125,9 +125,16 @@ impl<DB: Driver> Pool<DB> {
         }
     }
 
-    /// Closes idle connections of workers that are busy or gone: somebody waits for their places.
-    pub(super) fn take_from_busy(self: &Arc<Self>) {
-        for shelf in self.shelves.iter().filter(|shelf| !shelf.worker.is_responsive()) {
+    /// How many connections lie ready, without those that nobody can count on now.
+    pub(super) fn count_ready(&self) -> usize {
+        let shelves = self.shelves.iter().filter(|shelf| shelf.worker.is_responsive());
+        let shelves = shelves.map(|shelf| shelf.idle.status().available);
+        self.common.status().available + shelves.sum::<usize>()
+    }
+
+    /// Closes idle connections of workers that are stuck or gone: somebody waits for their places.
+    pub(super) fn take_from_stuck(self: &Arc<Self>) {
+        for shelf in self.shelves.iter().filter(|shelf| shelf.worker.is_stuck()) {
             if let Ok(object) = shelf.idle.try_get() {
                 self.give_up(self.lent(object), Reason::Stranded);
             }
@@ -145,18 +152,13 @@ impl<DB: Driver> Pool<DB> {
     }
 
     /// Where the next connection is opened: on the worker that wants it as long as that has less than its
-    /// share, else by the process.
+    /// share, else on another that has less, else by the process.
     pub(super) fn place(&self) -> Place {
         // The rest belongs to the process: what a worker does not drive can wait for none.
         let share = self.plan.size().checked_div(self.shelves.len()).unwrap_or(0);
-        let wanted = |shelf: &Shelf<DB>| shelf.waiting.load(Ordering::Relaxed) > 0;
-        let number = match self.here() {
-            Some(here) => self.shelves[here].take_seat(share).then_some(here),
-            None => self.shelves.iter().position(|shelf| {
-                wanted(shelf) && shelf.worker.is_responsive() && shelf.take_seat(share)
-            }),
-        };
-        match number {
+        let here = self.here().filter(|here| self.shelves[*here].take_seat(share));
+        let other = |shelf: &Shelf<DB>| shelf.worker.is_responsive() && shelf.take_seat(share);
+        match here.or_else(|| self.shelves.iter().position(other)) {
             Some(number) => {
                 let open = Some(Arc::clone(&self.shelves[number].open));
                 Place { worker: Some(number), open }
