@@ -228,3 +228,35 @@ async fn on_sqlite_a_dropped_or_cancelled_transaction_leaves_nothing_behind() {
     let drained = db.close(Duration::from_secs(1)).await;
     assert_eq!(drained.aborted, 0, "{drained}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_sqlite_a_transaction_inside_another_is_an_error_and_not_a_deadlock() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}?mode=rwc", folder.path().join("test.db").display());
+    let settings = [("DATABASE_POOL_SIZE", "3"), ("DATABASE_ACQUIRE_TIMEOUT", "300ms")];
+    let (_host, db) = open::<Sqlite>(Paradigm::LongRunning, &url, &settings).await.unwrap();
+    let outer = db.begin().await.unwrap();
+    let line = line!() - 1;
+    let error = timeout(Duration::from_secs(5), db.begin()).await.unwrap().unwrap_err();
+    assert!(matches!(error, Error::TimedOut { .. }), "{error}");
+    assert!(error.to_string().contains(&format!("drivers.rs:{line}")), "{error}");
+    let soon = Instant::now() + 50 * MS;
+    let error = timeout(Duration::from_secs(5), within(soon, db.begin())).await.unwrap();
+    assert!(matches!(error, Err(Error::Deadline { .. })), "{error:?}");
+    assert_eq!(db.stats().timeouts, 2);
+    // Whoever waits for a turn is told of the end.
+    let waiting = tokio::spawn({
+        let db = db.clone();
+        async move { db.begin().await.map(drop) }
+    });
+    while db.state().waiting == 0 {
+        tokio::task::yield_now().await;
+    }
+    let closing = tokio::spawn({
+        let db = db.clone();
+        async move { db.close(Duration::from_secs(2)).await }
+    });
+    assert!(matches!(waiting.await.unwrap(), Err(Error::Closed)));
+    outer.rollback().await.unwrap();
+    assert_eq!(closing.await.unwrap().aborted, 0);
+}

@@ -1,7 +1,10 @@
 //! TLS to a database: as far as the URL says, never less in silence, and every refusal in one line.
 
+use std::path::Path;
+
 use anyhost_core::db::{Db, Error};
 use anyhost_core::{Host, Paradigm, Settings};
+use anyhost_tests::process::{PATIENCE, Process, binary};
 use anyhost_tests::servers::{Certificates, MariaDb, Postgres};
 
 use crate::kit::open;
@@ -157,4 +160,26 @@ async fn on_mariadb_every_mode_means_what_it_means_there() {
     let line = cipher(format!("{plain}?ssl-mode=REQUIRED")).await.unwrap_err().to_string();
     assert!(line.contains("does not offer TLS, which ssl-mode demands"), "{line}");
     assert_eq!(cipher(format!("{plain}?ssl-mode=PREFERRED")).await.unwrap(), "");
+}
+
+#[test]
+fn on_heroku_a_url_without_a_mode_demands_tls() {
+    let check = |variables: &[(&str, &str)]| {
+        let program = binary("notes-paas");
+        let process = Process::start(&program, &["check"], Path::new("/"), variables);
+        (process.wait_for_exit(PATIENCE).code(), process.log().text())
+    };
+    let plain = Postgres::shared().database();
+    let (code, said) = check(&[("DYNO", "web.1"), ("DATABASE_URL", &plain)]);
+    assert_eq!(code, Some(78), "{said}");
+    assert!(said.contains("DATABASE_URL: the server does not offer TLS"), "{said}");
+    // Anywhere else it goes on to the schema, which is not there, and over TLS it does on Heroku too.
+    let (_certificates, server) = encrypted();
+    for variables in [
+        [("PLATFORM", "generic"), ("DATABASE_URL", &plain)],
+        [("DYNO", "web.1"), ("DATABASE_URL", &server.url())],
+    ] {
+        let (_, said) = check(&variables);
+        assert!(said.contains("schema is not up to date"), "{said}");
+    }
 }

@@ -205,11 +205,7 @@ impl<DB: Driver> Db<DB> {
         let place = Location::caller();
         async move {
             let pool = &self.0.pool;
-            let writer = match &pool.writer {
-                // The semaphore is never closed; one that were would mean no limit, which is safe too.
-                Some(writer) => Arc::clone(writer).acquire_owned().await.ok(),
-                None => None,
-            };
+            let writer = pool.turn_to_write().await?;
             let mut conn = Conn::new(pool.lend(place).await?);
             conn.begin_here().await?;
             Ok(Tx::new(conn, writer))

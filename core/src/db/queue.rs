@@ -6,6 +6,8 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
+use tokio::sync::OwnedSemaphorePermit;
+
 use super::connect::Outage;
 use super::driver::Driver;
 use super::error::Error;
@@ -63,6 +65,45 @@ impl<DB: Driver> Pool<DB> {
                 }),
             },
         })
+    }
+
+    /// Waits for the turn to write, where the database takes one writer at a time: in order, and for no longer
+    /// than for a connection.
+    pub(super) async fn turn_to_write(
+        self: &Arc<Self>,
+    ) -> Result<Option<OwnedSemaphorePermit>, Error> {
+        let Some(writer) = &self.writer else { return Ok(None) };
+        if let Ok(turn) = Arc::clone(writer).try_acquire_owned() {
+            return Ok(Some(turn));
+        }
+        let begun = Instant::now();
+        let by_plan = begun + self.plan.acquire();
+        let until = deadline::current().map_or(by_plan, |deadline| deadline.min(by_plan));
+        let mut news = pin!(self.news.notified());
+        news.as_mut().enable();
+        let _place = Waiting::enter(self);
+        let end = async {
+            while !self.is_closed() {
+                news.as_mut().await;
+                news.set(self.news.notified());
+                news.as_mut().enable();
+            }
+        };
+        tokio::select! {
+            biased;
+            // The semaphore is never closed; one that were would mean no limit, which is safe too.
+            turn = Arc::clone(writer).acquire_owned() => Ok(turn.ok()),
+            () = end => Err(Error::Closed),
+            () = tokio::time::sleep_until(until.into()) => {
+                self.counts.timed_out();
+                let state = self.state();
+                Err(if until < by_plan {
+                    Error::Deadline { state }
+                } else {
+                    Error::TimedOut { waited: begun.elapsed(), state }
+                })
+            }
+        }
     }
 
     /// On a long-running host connections are opened by tasks of their own: a caller who gives up leaves a
