@@ -267,8 +267,8 @@ async fn work<A: App>(
                     let serving = async {
                         match connection::open(transport, config, tls, &conn).await {
                             Ok(Opened::Http1(io)) => {
-                                let dispatcher = http.call((io, Protocol::Http1, peer));
-                                dispatcher.await.map_err(|error| error.to_string())
+                                let served = http.call((io, Protocol::Http1, peer)).await;
+                                served.map_err(|error| error.to_string())
                             }
                             Ok(Opened::Http2(io)) => {
                                 let serve = http2::serve(io, |request, respond| {
