@@ -144,14 +144,28 @@ async fn on_mariadb_migrations_take_turns_name_who_is_in_the_way_and_leave_no_lo
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn on_sqlite_two_processes_that_migrate_at_once_both_succeed() {
+async fn on_sqlite_processes_that_migrate_at_once_all_succeed() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}?mode=rwc", folder.path().join("test.db").display());
     let host = host(Paradigm::LongRunning, &[("DATABASE_URL", &url)]);
-    let steps = migrator(&["CREATE TABLE a (a int)", "CREATE TABLE b (b int)"]);
-    let both = [Db::<sqlx::Sqlite>::migrate(&host, &steps), Db::migrate(&host, &steps)];
-    for outcome in futures_util::future::join_all(both).await {
-        outcome.unwrap();
+    let steps =
+        migrator(&["CREATE TABLE a (a int)", "CREATE TABLE b (b int)", "CREATE TABLE c (c int)"]);
+    let steps = std::sync::Arc::new(steps);
+    let all = (0..8).map(|_| {
+        let (host, steps) = (host.clone(), std::sync::Arc::clone(&steps));
+        tokio::spawn(async move { Db::<sqlx::Sqlite>::migrate(&host, &steps).await })
+    });
+    for outcome in futures_util::future::join_all(all.collect::<Vec<_>>()).await {
+        outcome.unwrap().unwrap();
     }
+    // One that is wrong by itself fails all the same.
+    let wrong = migrator(&[
+        "CREATE TABLE a (a int)",
+        "CREATE TABLE b (b int)",
+        "CREATE TABLE c (c int)",
+        "CREATE TABLE d (nonsense",
+    ]);
+    let error = Db::<sqlx::Sqlite>::migrate(&host, &wrong).await.unwrap_err();
+    assert!(matches!(error, Error::Schema(_)), "{error}");
     Db::<sqlx::Sqlite>::open(&host).await.unwrap().check_schema(&steps).await.unwrap();
 }

@@ -61,7 +61,7 @@ const INIT_PATIENCE: Duration = Duration::from_secs(8);
 /// | `DATABASE_RESERVED` | what of it is not ours | asked of the server |
 /// | `DATABASE_ACQUIRE_TIMEOUT` | how long a caller waits for a connection | 2 s; serverless 29 s |
 /// | `DATABASE_IDLE_TIMEOUT` | how long a connection beyond the first may stay unused | 10 min |
-/// | `DATABASE_MAX_LIFETIME` | how long a connection may live, less up to a quarter | 30 min |
+/// | `DATABASE_MAX_LIFETIME` | how long a connection may live, less up to a quarter | 30 min; SQLite for ever |
 /// | `DATABASE_LEAK_THRESHOLD` | how long one may be held before the log names the place | 60 s |
 /// | `DATABASE_LOCK_TIMEOUT` | how long migrations wait for each other and for locks | 60 s |
 /// | `APP_INSTANCES` | processes of this deployment; on Lambda its reserved concurrency | 1; serverless unknown |

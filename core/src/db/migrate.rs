@@ -9,7 +9,7 @@ use sqlx_core::migrate::Migrate;
 use super::credentials::Credentials;
 use super::driver::{Driver, Tuning};
 use super::plan::{Inputs, Plan};
-use super::settings::{DatabaseSettings, Pooler};
+use super::settings::{DatabaseSettings, Kind, Pooler};
 use super::{Db, Error};
 use crate::{ConfigError, Host};
 
@@ -141,7 +141,29 @@ async fn run<DB: Driver>(
         }
         Err(error) => return Err(Error::Schema(format!("the lock for migrations: {error}"))),
     }
-    migrator.run_direct(None, connection, false).await.map_err(explain)
+    let mut seen = applied::<DB>(connection, migrator).await;
+    loop {
+        let Err(error) = migrator.run_direct(None, connection, false).await else { return Ok(()) };
+        // SQLite has no lock that another process would wait for: what failed because somebody else was quicker
+        // is done, and the rest is tried again.
+        let now = applied::<DB>(connection, migrator).await;
+        if DB::KIND != Kind::Sqlite || now <= seen {
+            return Err(explain(error));
+        }
+        seen = now;
+    }
+}
+
+/// How many migrations have been applied, by whomever.
+async fn applied<DB: Driver>(connection: &mut DB::Connection, migrator: &Migrator) -> usize {
+    match DB::KIND {
+        Kind::Sqlite => {
+            let applied = connection.list_applied_migrations(&migrator.table_name).await;
+            applied.map_or(0, |applied| applied.len())
+        }
+        // They have a lock, and nobody else applies any.
+        Kind::Postgres | Kind::MySql => 0,
+    }
 }
 
 fn explain(error: MigrateError) -> Error {

@@ -12,6 +12,10 @@ use crate::{Host, Paradigm};
 /// Connections left for people and their tools when everything else is in use: a shell, a dump, a migration.
 const ADMIN: usize = 3;
 
+/// The lifetime of a connection that nothing makes stale: of a file, or of a database in memory that ends with its
+/// last connection. A hundred years.
+const FOREVER: Duration = Duration::from_secs(100 * 365 * 86_400);
+
 /// What a plan is made from. Everything is given: the same inputs give the same plan anywhere.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Inputs {
@@ -167,7 +171,10 @@ impl Plan {
             ping: Duration::from_millis(500),
             proof: Duration::from_millis(500),
             idle: Duration::from_secs(600),
-            lifetime: Duration::from_secs(1800),
+            lifetime: match inputs.kind {
+                Kind::Postgres | Kind::MySql => Duration::from_secs(1800),
+                Kind::Sqlite => FOREVER,
+            },
             keepalive: keepalive.filter(|_| inputs.kind != Kind::Sqlite),
             leak: Duration::from_secs(60),
             statements,
@@ -235,7 +242,7 @@ impl Plan {
     }
 
     /// How long a connection may live: 30 minutes, or `DATABASE_MAX_LIFETIME`; less up to a quarter, so that
-    /// those which were opened together do not end together.
+    /// those which were opened together do not end together. On SQLite for ever.
     #[must_use]
     pub fn lifetime(&self) -> Duration {
         self.lifetime
@@ -469,6 +476,8 @@ mod tests {
             .expect("fits");
         assert_eq!(plan.size(), 3);
         assert_eq!(plan.keepalive(), None);
+        // A database in memory ends with its last connection.
+        assert!(plan.lifetime() > Duration::from_secs(365 * 86_400));
     }
 
     #[test]
