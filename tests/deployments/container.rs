@@ -5,7 +5,9 @@ use std::process::Stdio;
 
 use anyhost_tests::connection::Wire;
 use anyhost_tests::fleet::{Notebook, port_of};
-use anyhost_tests::wait::eventually;
+use anyhost_tests::process::PATIENCE;
+use anyhost_tests::servers::port;
+use anyhost_tests::wait::{eventually, within};
 
 use crate::image::{Container, IMAGE, containers};
 use crate::tool::{outcome, output};
@@ -93,4 +95,40 @@ fn without_a_folder_to_write_sqlite_is_one_clear_line() {
         Container::run("readonly", &["--env=PORT=0", "--read-only-tmpfs=false"], "serve");
     container.process.wait_for_line(&["error: "]);
     assert_ne!(container.exit_code(), 0);
+}
+
+/// Killed for its memory it comes back by the policy of its platform, and nothing is half done.
+#[test]
+fn beyond_its_memory_it_is_killed_and_comes_back() {
+    let (notebook, port) = (Notebook::new(30, 24), port());
+    let url = format!("--env=DATABASE_URL={}", notebook.url);
+    let listen = format!("--env=PORT={port}");
+    let more = ["--detach", "--restart=always", &url, &listen, "--env=MAX_BODY=1G", "--tmpfs=/tmp"];
+    let container = Container::run("memory", &more, "serve");
+    let is_ready = || {
+        let mut wire = Wire::try_to(([127, 0, 0, 1], port).into()).ok()?;
+        (wire.get("/readyz").status == 200).then_some(())
+    };
+    eventually("it is ready", is_ready);
+    let before = container.pid();
+    let mut upload = Wire::to(port);
+    upload.write("POST /notes HTTP/1.1\r\nhost: test\r\ncontent-length: 400000000\r\n\r\n");
+    let piece = vec![b' '; 1 << 20];
+    (0..400).for_each(|_| upload.offer(&piece));
+    within(3 * PATIENCE, "it is another process", || {
+        let now = container.pid();
+        (now != before && now != "0").then_some(())
+    });
+    eventually("it is ready again", is_ready);
+    let restarts =
+        output(containers().args(["inspect", "--format={{.RestartCount}}", &container.name]));
+    assert_eq!(restarts, "1");
+    let note = r#"{"title":"after it was too large"}"#;
+    let length = note.len();
+    let mut writer = Wire::to(port);
+    writer.write(format!(
+        "POST /notes HTTP/1.1\r\nhost: test\r\ncontent-length: {length}\r\n\r\n{note}"
+    ));
+    assert_eq!(writer.answer().status, 201);
+    assert_eq!(notebook.sql("SELECT count(*) FROM notes"), "1");
 }

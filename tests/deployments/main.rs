@@ -11,6 +11,7 @@ mod image;
 mod linters;
 mod machine;
 mod numbers;
+mod openapi;
 mod pod;
 mod procfile;
 mod proxies;

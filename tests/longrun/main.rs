@@ -7,6 +7,7 @@ mod clauses;
 mod drain;
 mod flood;
 mod hostile;
+mod idle;
 mod lines;
 mod manager;
 mod operators;

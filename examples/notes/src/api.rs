@@ -8,7 +8,7 @@ use axum::extract::{DefaultBodyLimit, Path, RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use http::header::LOCATION;
+use http::header::{CONTENT_TYPE, LOCATION};
 use http::{StatusCode, Uri};
 use serde::Serialize;
 
@@ -24,6 +24,9 @@ struct List {
     next: Option<i64>,
 }
 
+/// The routes below but this one, in the words of OpenAPI.
+const OPENAPI: &str = include_str!("../openapi.json");
+
 type Notes = State<Arc<dyn Store>>;
 
 pub(crate) fn router(store: impl Store) -> Router {
@@ -31,6 +34,7 @@ pub(crate) fn router(store: impl Store) -> Router {
     Router::new()
         .route("/notes", get(list).post(create))
         .route("/notes/{id}", get(read).put(replace).delete(delete))
+        .route("/openapi.json", get(async || ([(CONTENT_TYPE, "application/json")], OPENAPI)))
         .fallback(async |uri: Uri| missing(format!("nothing is at {}", uri.path())))
         .method_not_allowed_fallback(async || {
             Problem::from(Error::bare(StatusCode::METHOD_NOT_ALLOWED))

@@ -15,6 +15,7 @@ use crate::wait::eventually;
 pub struct Nginx {
     folder: PathBuf,
     process: Process,
+    words: &'static str,
 }
 
 impl Nginx {
@@ -24,15 +25,24 @@ impl Nginx {
     /// Where `nginx` is not installed, with the name of its package.
     #[must_use]
     pub fn start(backends: &[u16]) -> Self {
+        Self::start_with(backends, "")
+    }
+
+    /// Starts it with further words about the connections that it keeps.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    #[must_use]
+    pub fn start_with(backends: &[u16], words: &'static str) -> Self {
         let program = ground::program(&["/usr/sbin/nginx"], "nginx");
         let folder = ground::folder("nginx", &User("root"));
-        let text = configuration(backends);
+        let text = configuration(backends, words);
         fs::write(folder.join("nginx.conf"), text).expect("the folder is ours");
         let prefix = folder.to_str().expect("a plain path");
         let arguments = ["-e", "stderr", "-p", prefix, "-c", "nginx.conf"];
         let process = Process::start(&program, &arguments, &folder, &[]);
         process.wait_for_line(&["start worker process "]);
-        Self { folder, process }
+        Self { folder, process, words }
     }
 
     /// Where its clients connect.
@@ -45,7 +55,7 @@ impl Nginx {
     /// where they are.
     #[track_caller]
     pub fn send_to(&self, backends: &[u16]) {
-        let text = configuration(backends);
+        let text = configuration(backends, self.words);
         fs::write(self.folder.join("nginx.conf"), text).expect("the folder is ours");
         let before = self.generations();
         self.process.signal(Signal::HUP);
@@ -64,7 +74,7 @@ impl Nginx {
     }
 }
 
-fn configuration(backends: &[u16]) -> String {
+fn configuration(backends: &[u16], words: &str) -> String {
     let mut servers = String::new();
     for port in backends {
         writeln!(servers, "        server 127.0.0.1:{port} max_fails=0;").expect("strings grow");
@@ -88,6 +98,7 @@ http {{
     scgi_temp_path temporary-scgi;
     upstream app {{
 {servers}        keepalive 64;
+        {words}
     }}
     server {{
         listen unix:front;

@@ -74,6 +74,12 @@ impl Proxy {
         Self { port, shared }
     }
 
+    /// Where it listens.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// A URL with the proxy in the place of the server.
     #[must_use]
     pub fn url(&self, direct: &str) -> String {
