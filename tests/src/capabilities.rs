@@ -63,7 +63,7 @@ pub const fn lacks(door: Kind) -> &'static [(Capability, &'static str)] {
             (AnswerLimit, "there is none"),
             (FrontEnd, "there is none"),
         ],
-        Kind::PaasTcp | Kind::VmTcp | Kind::VmTls => &[
+        Kind::PaasTcp | Kind::VmTcp | Kind::VmInherited | Kind::VmTls => &[
             (Buffers, "the client has the head before the body is made"),
             (Trailers, "actix-web sends none over HTTP/1.1"),
             (AnswerLimit, "there is none"),
@@ -199,6 +199,7 @@ pub const SKIPS: [(Kind, usize); Kind::ALL.len()] = [
     (Kind::PaasTcp, 4),
     (Kind::VmTcp, 4),
     (Kind::VmUnix, 5),
+    (Kind::VmInherited, 4),
     (Kind::VmProxy, 4),
     (Kind::VmTls, 4),
     (Kind::VmH2c, 27),

@@ -75,6 +75,8 @@ pub enum Kind {
     VmTcp,
     /// A VM process over a Unix socket.
     VmUnix,
+    /// A VM process over TCP, its listener handed over by whoever started it.
+    VmInherited,
     /// A VM process over TCP, its clients named by the PROXY protocol.
     VmProxy,
     /// A VM process over TLS.
@@ -101,11 +103,12 @@ pub enum Kind {
 
 impl Kind {
     /// All of them, in the order of the table.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Direct,
         Self::PaasTcp,
         Self::VmTcp,
         Self::VmUnix,
+        Self::VmInherited,
         Self::VmProxy,
         Self::VmTls,
         Self::VmH2c,
@@ -127,6 +130,7 @@ impl Kind {
             Self::PaasTcp => "paas_tcp",
             Self::VmTcp => "vm_tcp",
             Self::VmUnix => "vm_unix",
+            Self::VmInherited => "vm_inherited",
             Self::VmProxy => "vm_proxy",
             Self::VmTls => "vm_tls",
             Self::VmH2c => "vm_h2c",
@@ -163,6 +167,7 @@ impl Kind {
             (Self::PaasTcp, _) => Box::new(tcp::Tcp::paas(example)),
             (Self::VmTcp, _) => Box::new(tcp::Tcp::vm(example)),
             (Self::VmUnix, _) => Box::new(tcp::Tcp::vm_unix(example)),
+            (Self::VmInherited, _) => Box::new(tcp::Tcp::vm_inherited(example)),
             (Self::VmProxy, _) => Box::new(tcp::Tcp::vm_proxy(example)),
             (Self::VmTls, _) => Box::new(tcp::Tcp::vm_tls(example)),
             (Self::VmH2c, _) => Box::new(http2::Http2::plain(example)),

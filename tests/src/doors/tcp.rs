@@ -3,9 +3,10 @@
 //! No client library stands between: it would hide what a strict client chokes on.
 
 mod parse;
+mod write;
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use ppp::v2;
 use tempfile::TempDir;
+use write::written;
 
 use super::tls::Certificate;
 use super::{Door, Example, Facts, MAX_BODY};
@@ -63,6 +65,22 @@ impl Tcp {
         Self::open(&example.program("vm"), |folder| {
             ("LISTEN", format!("unix:{}", folder.path().join("s").display()))
         })
+    }
+
+    /// A program of the VM adapter on a listener that it is handed, as systemd does it.
+    pub(super) fn vm_inherited(example: Example) -> Self {
+        let folder = TempDir::new().expect("a folder for temporary files");
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("bound");
+        let environment = [("MAX_BODY", MAX_BODY.to_string())];
+        let environment = environment.each_ref().map(|(name, value)| (*name, value.as_str()));
+        let program = example.program("vm");
+        let sockets = vec![listener.into()];
+        let process = Process::start_with_sockets(&program, folder.path(), &environment, sockets);
+        let (address, before) = (Address::Tcp(address), Before::Nothing);
+        let tcp = Self { process, address, before, _folder: folder };
+        tcp.wait_until_ready();
+        tcp
     }
 
     /// A program of the VM adapter that speaks TLS.
@@ -212,44 +230,6 @@ fn talk(address: SocketAddr, bytes: Vec<u8>, cut: bool) -> io::Result<Vec<Chunk>
     let (writer, half) = (socket.try_clone()?, socket.try_clone()?);
     let end = move || if cut { half.shutdown(Shutdown::Write) } else { Ok(()) };
     write_and_read(bytes, writer, end, socket)
-}
-
-/// The bytes of a request; the connection ends with the response.
-fn written(request: &Request, host: &str) -> Vec<u8> {
-    let mut bytes = format!("{} {} HTTP/1.1\r\n", request.method, request.target).into_bytes();
-    let mut line = |name: &str, value: &[u8]| {
-        bytes.extend_from_slice(name.as_bytes());
-        bytes.extend_from_slice(b": ");
-        bytes.extend_from_slice(value);
-        bytes.extend_from_slice(b"\r\n");
-    };
-    if request.first("host").is_none() {
-        line("Host", host.as_bytes());
-    }
-    for (name, value) in &request.headers {
-        line(name, value);
-    }
-    if request.first("connection").is_none() {
-        line("Connection", b"close");
-    }
-    if request.chunked {
-        line("Transfer-Encoding", b"chunked");
-    } else if request.says_its_length() && request.first("content-length").is_none() {
-        line("Content-Length", request.body.len().to_string().as_bytes());
-    }
-    bytes.extend_from_slice(b"\r\n");
-    if request.chunked {
-        // Uneven pieces, so that no reader is lucky.
-        for piece in request.body.chunks((request.body.len() / 5).max(7)) {
-            bytes.extend_from_slice(format!("{:x}\r\n", piece.len()).as_bytes());
-            bytes.extend_from_slice(piece);
-            bytes.extend_from_slice(b"\r\n");
-        }
-        bytes.extend_from_slice(b"0\r\n\r\n");
-    } else {
-        bytes.extend_from_slice(&request.body);
-    }
-    bytes
 }
 
 fn write_and_read(
