@@ -1,5 +1,6 @@
 //! Lambda: from an event to a request, and whole processes on a Runtime API of their own.
 
+pub mod database;
 mod events;
 mod function;
 mod runtime_api;
@@ -67,9 +68,12 @@ fn again(time: Duration, mut work: impl FnMut()) -> Turn {
     }
 }
 
-/// The two functions: ours, and the smallest that lambda_http's guide shows.
-const FUNCTIONS: [(&str, &str); 2] =
-    [("anyhost-lambda", "function-ours"), ("lambda_http", "function-peer")];
+/// The functions: ours, and the smallest that the guides of the others show.
+const FUNCTIONS: [(&str, &str); 3] = [
+    ("anyhost-lambda", "function-ours"),
+    ("lambda_http", "function-peer"),
+    ("poem-lambda", "function-poem"),
+];
 
 /// A process from its start to its first poll of the Runtime API.
 #[must_use]

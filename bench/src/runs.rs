@@ -67,7 +67,7 @@ pub fn run(effort: Effort, parts: &[Part]) -> Result<Results, String> {
             parts.len()
         ));
         match part {
-            Part::Lambda => results.contests.extend(of_lambda(effort)),
+            Part::Lambda => results.contests.extend(of_lambda(effort)?),
             Part::Pool => results.contests.extend(of_pools(effort)?),
             Part::Http => results.contests.extend(of_http(effort)?),
             Part::Storm if effort != Effort::Quick => results.curves.extend(storm::curves(effort)?),
@@ -82,7 +82,7 @@ pub fn run(effort: Effort, parts: &[Part]) -> Result<Results, String> {
     Ok(results)
 }
 
-fn of_lambda(effort: Effort) -> Vec<Contest> {
+fn of_lambda(effort: Effort) -> Result<Vec<Contest>, String> {
     let sources = [Source::Rest, Source::Http, Source::Alb];
     let events = sources.map(Event::small).into_iter().chain(sources.map(Event::large));
     let mut contests: Vec<_> = events.map(|event| lambda::conversion(&event, effort)).collect();
@@ -90,8 +90,9 @@ fn of_lambda(effort: Effort) -> Vec<Contest> {
     contests.push(lambda::invocations(&Event::small(Source::Http), effort));
     if effort != Effort::Quick {
         contests.push(lambda::invocations(&Event::large(Source::Http), effort));
+        contests.extend(lambda::database::contests(effort)?);
     }
-    contests
+    Ok(contests)
 }
 
 fn of_pools(effort: Effort) -> Result<Vec<Contest>, String> {

@@ -3,6 +3,8 @@
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use super::runtime_api::RuntimeApi;
 use crate::histogram::Histogram;
 use crate::results::Turn;
@@ -17,6 +19,11 @@ pub(super) struct Function {
 
 impl Function {
     pub(super) fn start(program: &str) -> Self {
+        Self::start_with(program, &[])
+    }
+
+    /// The same with more in its environment.
+    pub(super) fn start_with(program: &str, environment: &[(&str, &str)]) -> Self {
         let path = machine::sibling(program).expect("it was built with this program");
         let api = RuntimeApi::start();
         let mut command = Command::new(path);
@@ -30,6 +37,7 @@ impl Function {
             ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".into()),
             ("AWS_REGION", "eu-west-1".into()),
         ]);
+        command.envs(environment.iter().copied());
         command.stdin(Stdio::null()).stdout(Stdio::null());
         let started = Instant::now();
         let child = command.spawn().expect("it can be started");
@@ -39,6 +47,32 @@ impl Function {
     /// How long it took until it asked for its first event.
     pub(super) fn first_poll(&mut self) -> Duration {
         self.api.polled().saturating_duration_since(self.started)
+    }
+
+    /// How long it takes from its start to the answer to its first event.
+    pub(super) fn first_answer(&mut self, event: &str) -> Duration {
+        let polled = self.first_poll();
+        polled + self.api.invoke(event)
+    }
+
+    /// Freezes it for a while, as Lambda does between invocations; then how long the next one takes.
+    #[expect(clippy::disallowed_methods, reason = "a freeze is time that passes")]
+    pub(super) fn thaw(
+        &mut self,
+        frozen: Duration,
+        event: &str,
+        meanwhile: impl FnOnce(),
+    ) -> Duration {
+        self.api.polled();
+        self.signal(Signal::STOP);
+        meanwhile();
+        std::thread::sleep(frozen);
+        self.signal(Signal::CONT);
+        self.api.invoke(event)
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("it is our child and lives");
     }
 
     /// Gives it one event after the other.

@@ -7,6 +7,9 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+/// What an answer that is one holds.
+const FINE: &[u8] = b"\"statusCode\":200";
+
 /// How long a function may take for anything.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -65,11 +68,13 @@ impl RuntimeApi {
         stream.write_all(event.as_bytes()).expect("the function listens");
         // A client may answer on the connection it polled on, or on another.
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout that is not zero");
-        let answer = request(&mut stream).expect("the function answers on the same connection");
+        let (head, body) = request(&mut stream).expect("it answers on the same connection");
         let took = begun.elapsed();
-        assert!(answer.starts_with("POST ") && answer.contains("/response "), "{answer}");
+        assert!(head.starts_with("POST ") && head.contains("/response "), "{head}");
+        let fine = body.windows(FINE.len()).any(|part| part == FINE);
+        assert!(fine, "{}", String::from_utf8_lossy(&body));
         write!(stream, "HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n").expect("it listens");
-        let poll = request(&mut stream).expect("the function polls on the same connection");
+        let (poll, _) = request(&mut stream).expect("the function polls on the same connection");
         assert!(poll.contains("/invocation/next "), "{poll}");
         self.waiting = Some((Instant::now(), stream));
         took
@@ -79,7 +84,7 @@ impl RuntimeApi {
 /// Answers what comes before the first poll of a connection: the registration of an extension.
 fn greet(mut stream: TcpStream, polls: &Sender<(Instant, TcpStream)>) {
     let _ = stream.set_nodelay(true);
-    while let Ok(head) = request(&mut stream) {
+    while let Ok((head, _)) = request(&mut stream) {
         if head.contains("/invocation/next ") {
             // Nobody waits for it where the measurement is over.
             let _ = polls.send((Instant::now(), stream));
@@ -99,8 +104,8 @@ fn greet(mut stream: TcpStream, polls: &Sender<(Instant, TcpStream)>) {
     }
 }
 
-/// Reads one request to its end; its head.
-fn request(stream: &mut TcpStream) -> io::Result<String> {
+/// Reads one request to its end; its head and its body.
+fn request(stream: &mut TcpStream) -> io::Result<(String, Vec<u8>)> {
     let mut bytes = Vec::with_capacity(4096);
     let mut piece = [0; 16 * 1024];
     loop {
@@ -117,10 +122,10 @@ fn request(stream: &mut TcpStream) -> io::Result<String> {
             let digits = rest.trim_start().split(|c: char| !c.is_ascii_digit()).next();
             let length: usize = digits.and_then(|digits| digits.parse().ok()).unwrap_or(0);
             if body.len() >= length {
-                return Ok(head);
+                return Ok((head, bytes.split_off(end + 4)));
             }
         } else if !lower.contains("transfer-encoding:") || body.ends_with(b"0\r\n\r\n") {
-            return Ok(head);
+            return Ok((head, bytes.split_off(end + 4)));
         }
     }
 }
