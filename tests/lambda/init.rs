@@ -126,7 +126,7 @@ async fn a_database_that_is_away_is_told_in_one_line_before_the_init_is_over() {
         assert!(said.starts_with("the database cannot be reached: "), "{said}");
         assert!(said.contains(reason) && !said.contains("hunter2"), "{said}");
         assert_eq!(function.exit(PATIENCE), Some(69));
-        assert!(last_words(&function.process).contains(said), "{said}");
+        assert!(last_words(&function.process).contains(&format!("error: {said}")), "{said}");
         assert_eq!(function.api.requests(Endpoint::Next), 0);
     });
     futures_util::future::join_all(cases).await;
