@@ -17,6 +17,9 @@ use crate::{ConfigError, Host};
 /// wait for a lock on a table while everybody else queues up behind it.
 const LOCK_PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long to leave a SQLite file alone that somebody else is just changing to WAL.
+const LOCKED: Duration = Duration::from_millis(20);
+
 impl<DB: Driver> Db<DB> {
     /// Brings the schema up to date, for `App::migrate`: on a direct connection that is closed afterwards, so
     /// that no lock outlives it.
@@ -72,7 +75,15 @@ impl<DB: Driver> Db<DB> {
         if let Some(password) = credentials.password(None).await.map_err(unreachable)? {
             options = DB::with_password(&options, password.expose());
         }
-        let connect = tokio::time::timeout(plan.connect() * 2, options.connect());
+        let connect = async {
+            loop {
+                match options.connect().await {
+                    Err(error) if is_locked::<DB>(&error) => tokio::time::sleep(LOCKED).await,
+                    outcome => return outcome,
+                }
+            }
+        };
+        let connect = tokio::time::timeout(plan.connect() * 2, connect);
         let mut connection = match connect.await {
             Ok(connection) => connection.map_err(unreachable)?,
             Err(_) => {
@@ -122,6 +133,15 @@ impl<DB: Driver> Db<DB> {
             missing.join(", ")
         )))
     }
+}
+
+/// Whether this is SQLite's SQLITE_BUSY, in any of its kinds. Where two that connect change a new file to
+/// WAL, it does not wait as it does elsewhere.
+fn is_locked<DB: Driver>(error: &sqlx::Error) -> bool {
+    let sqlx::Error::Database(error) = error else { return false };
+    let code = error.code().and_then(|code| code.parse::<u32>().ok());
+    // The kind of busy is in the upper bits.
+    DB::KIND == Kind::Sqlite && code.is_some_and(|code| code & 0xff == 5)
 }
 
 /// The migrator's own lock waits for ever, and names nobody: ours is taken first.
