@@ -10,11 +10,12 @@ use crate::effort::Effort;
 use crate::histogram::Histogram;
 use crate::results::{Contest, Turn};
 
+/// Ours, which reads its environment; a peer is given the URL as its argument.
+const OURS: &str = "function-ours-db";
+
 /// Ours, and what guides show.
-const FUNCTIONS: [(&str, &str); 2] = [
-    ("anyhost-lambda", "function-ours-db"),
-    ("lambda_http + axum + sqlx::PgPool", "function-peer-db"),
-];
+const FUNCTIONS: [(&str, &str); 2] =
+    [("anyhost-lambda", OURS), ("lambda_http + axum + sqlx::PgPool", "function-peer-db")];
 
 /// Longer than ours takes a connection for alive without asking.
 const FROZEN: Duration = Duration::from_millis(700);
@@ -28,7 +29,10 @@ pub fn contests(effort: Effort) -> Result<Vec<Contest>, String> {
     let database = Database::start()?;
     let url = database.url();
     let event = Event::small(Source::Http).json();
-    let start = |program| Function::start_with(program, &[("DATABASE_URL", &url)]);
+    let start = |program| match program {
+        OURS => Function::start_with(program, &[], &[("DATABASE_URL", &url)]),
+        _ => Function::start_with(program, &[&url], &[]),
+    };
 
     let contenders = FUNCTIONS.map(|(name, program)| {
         Contender::new(name, {

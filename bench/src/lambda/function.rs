@@ -19,11 +19,15 @@ pub(super) struct Function {
 
 impl Function {
     pub(super) fn start(program: &str) -> Self {
-        Self::start_with(program, &[])
+        Self::start_with(program, &[], &[])
     }
 
-    /// The same with more in its environment.
-    pub(super) fn start_with(program: &str, environment: &[(&str, &str)]) -> Self {
+    /// The same with arguments, and with more in its environment.
+    pub(super) fn start_with(
+        program: &str,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Self {
         let path = machine::sibling(program).expect("it was built with this program");
         let api = RuntimeApi::start();
         let mut command = Command::new(path);
@@ -37,7 +41,7 @@ impl Function {
             ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".into()),
             ("AWS_REGION", "eu-west-1".into()),
         ]);
-        command.envs(environment.iter().copied());
+        command.args(arguments).envs(environment.iter().copied());
         command.stdin(Stdio::null()).stdout(Stdio::null());
         let started = Instant::now();
         let child = command.spawn().expect("it can be started");
