@@ -5,7 +5,6 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use rustix::process::{Resource, getrlimit, setrlimit};
 use serde::{Deserialize, Serialize};
 
 /// Where a run took place.
@@ -25,14 +24,6 @@ pub struct Machine {
     pub load_after: f64,
     /// How long the run took, in seconds.
     pub seconds: f64,
-}
-
-/// Lets this process open as many files as it may: hundreds of clients, and functions with an API each.
-pub fn open_files() {
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    // Where it is refused, the old limit holds.
-    let _ = setrlimit(Resource::Nofile, limit);
 }
 
 impl Machine {

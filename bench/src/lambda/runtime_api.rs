@@ -2,7 +2,9 @@
 //! nothing else.
 
 use std::io::{self, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,7 +17,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A Runtime API for one function.
 pub(super) struct RuntimeApi {
-    address: String,
+    address: SocketAddr,
+    over: Arc<AtomicBool>,
     /// When the function asked for an event, and the connection it asked on.
     polls: Receiver<(Instant, TcpStream)>,
     /// The poll that waits for its event.
@@ -25,20 +28,24 @@ pub(super) struct RuntimeApi {
 impl RuntimeApi {
     pub(super) fn start() -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
-        let address = listener.local_addr().expect("it is bound").to_string();
+        let address = listener.local_addr().expect("it is bound");
+        let over = Arc::new(AtomicBool::new(false));
         let (sender, polls) = channel();
+        let ends = Arc::clone(&over);
         thread::spawn(move || {
-            // Ends with the process: a blocked accept costs nothing.
             for stream in listener.incoming().flatten() {
+                if ends.load(Ordering::Acquire) {
+                    return;
+                }
                 let sender = sender.clone();
                 thread::spawn(move || greet(stream, &sender));
             }
         });
-        Self { address, polls, waiting: None }
+        Self { address, over, polls, waiting: None }
     }
 
     pub(super) fn address(&self) -> String {
-        self.address.clone()
+        self.address.to_string()
     }
 
     /// Waits until the function asks for an event; since when it does.
@@ -78,6 +85,15 @@ impl RuntimeApi {
         assert!(poll.contains("/invocation/next "), "{poll}");
         self.waiting = Some((Instant::now(), stream));
         took
+    }
+}
+
+/// The listener ends with its function: a run starts hundreds.
+impl Drop for RuntimeApi {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Release);
+        // What wakes a thread that waits for somebody to connect.
+        let _ = TcpStream::connect(self.address);
     }
 }
 
