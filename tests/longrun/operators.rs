@@ -22,6 +22,17 @@ pub(crate) fn admin_port(instance: &Instance) -> u16 {
     digits.parse().expect("a port")
 }
 
+/// Notes on a server of its own, with its operators' port.
+fn notes() -> (Postgres, Instance, u16) {
+    let server = Postgres::start(&["max_connections=30"]);
+    let url = server.database();
+    let (migration, _folder) = launch("notes-paas", &["migrate"], &[("DATABASE_URL", &url)]);
+    assert!(migration.wait_for_exit(PATIENCE).success());
+    let instance = Instance::start("notes-paas", &[ADMIN, ("DATABASE_URL", &url)]);
+    let admin = admin_port(&instance);
+    (server, instance, admin)
+}
+
 /// The samples of a page of metrics, each by its name and its labels.
 pub(crate) fn samples(page: &Answer) -> HashMap<String, f64> {
     assert!(page.says("content-type: text/plain; version=0.0.4; charset=utf-8"), "{}", page.head);
@@ -47,12 +58,7 @@ pub(crate) fn samples(page: &Answer) -> HashMap<String, f64> {
 
 #[test]
 fn metrics_count_what_happens_and_stay_off_the_public_port() {
-    let server = Postgres::start(&["max_connections=30"]);
-    let url = server.database();
-    let (migration, _folder) = launch("notes-paas", &["migrate"], &[("DATABASE_URL", &url)]);
-    assert!(migration.wait_for_exit(PATIENCE).success());
-    let instance = Instance::start("notes-paas", &[ADMIN, ("DATABASE_URL", &url)]);
-    let admin = admin_port(&instance);
+    let (_server, instance, admin) = notes();
 
     let mut wire = Wire::to(instance.port);
     for _ in 0..5 {
@@ -93,12 +99,7 @@ fn metrics_count_what_happens_and_stay_off_the_public_port() {
 
 #[test]
 fn readiness_has_its_reason_on_the_admin_port_alone() {
-    let server = Postgres::start(&["max_connections=30"]);
-    let url = server.database();
-    let (migration, _folder) = launch("notes-paas", &["migrate"], &[("DATABASE_URL", &url)]);
-    assert!(migration.wait_for_exit(PATIENCE).success());
-    let instance = Instance::start("notes-paas", &[ADMIN, ("DATABASE_URL", &url)]);
-    let admin = admin_port(&instance);
+    let (server, instance, admin) = notes();
     let detail = |path| {
         let answer = Wire::to(admin).get(path);
         let detail: Value = serde_json::from_str(&answer.body).expect("JSON");

@@ -68,6 +68,13 @@ pub trait Driver: Database<Connection: Migrate> + sealed::Sealed {
     #[doc(hidden)]
     fn refusal(error: &sqlx::Error) -> Refusal;
 
+    /// Whether a failure to connect says that somebody else is just setting the database up, and that a moment
+    /// later it may succeed.
+    #[doc(hidden)]
+    fn is_locked(_error: &sqlx::Error) -> bool {
+        false
+    }
+
     /// How long the server takes at most to notice that a connection was closed on which it is at work; zero
     /// where there is no server.
     #[doc(hidden)]

@@ -78,7 +78,7 @@ impl<DB: Driver> Db<DB> {
         let connect = async {
             loop {
                 match options.connect().await {
-                    Err(error) if is_locked::<DB>(&error) => tokio::time::sleep(LOCKED).await,
+                    Err(error) if DB::is_locked(&error) => tokio::time::sleep(LOCKED).await,
                     outcome => return outcome,
                 }
             }
@@ -133,15 +133,6 @@ impl<DB: Driver> Db<DB> {
             missing.join(", ")
         )))
     }
-}
-
-/// Whether this is SQLite's SQLITE_BUSY, in any of its kinds. Where two that connect change a new file to
-/// WAL, it does not wait as it does elsewhere.
-fn is_locked<DB: Driver>(error: &sqlx::Error) -> bool {
-    let sqlx::Error::Database(error) = error else { return false };
-    let code = error.code().and_then(|code| code.parse::<u32>().ok());
-    // The kind of busy is in the upper bits.
-    DB::KIND == Kind::Sqlite && code.is_some_and(|code| code & 0xff == 5)
 }
 
 /// The migrator's own lock waits for ever, and names nobody: ours is taken first.

@@ -4,13 +4,13 @@ use std::panic::Location;
 use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::connect::Outage;
 use super::driver::Driver;
-use super::error::Error;
+use super::error::{Error, PoolState};
 use super::lent::Lent;
 use super::pool::Pool;
 use super::slot::{Holder, Slot};
@@ -26,9 +26,8 @@ impl<DB: Driver> Pool<DB> {
         self: &Arc<Self>,
         wanted: &'static Location<'static>,
     ) -> Result<Lent<DB>, Error> {
-        let begun = Instant::now();
-        let by_plan = begun + self.plan.acquire();
-        let until = deadline::current().map_or(by_plan, |deadline| deadline.min(by_plan));
+        let time = Time::from_now(self.plan.acquire());
+        let Time { begun, until, .. } = time;
         if until <= begun {
             self.counts.timed_out();
             return Err(Error::Deadline { state: self.state() });
@@ -58,11 +57,8 @@ impl<DB: Driver> Pool<DB> {
             None if self.is_closed() => Error::Closed,
             None => match self.connector.last_outage() {
                 Some(outage) => outage.into_error(),
-                None if until < by_plan => Error::Deadline { state: self.state() },
-                None => self.nested(wanted).unwrap_or_else(|| Error::TimedOut {
-                    waited: begun.elapsed(),
-                    state: self.state(),
-                }),
+                None if time.is_the_requests() => Error::Deadline { state: self.state() },
+                None => self.nested(wanted).unwrap_or_else(|| time.is_up(self.state())),
             },
         })
     }
@@ -76,9 +72,7 @@ impl<DB: Driver> Pool<DB> {
         if let Ok(turn) = Arc::clone(writer).try_acquire_owned() {
             return Ok(Some(turn));
         }
-        let begun = Instant::now();
-        let by_plan = begun + self.plan.acquire();
-        let until = deadline::current().map_or(by_plan, |deadline| deadline.min(by_plan));
+        let time = Time::from_now(self.plan.acquire());
         let mut news = pin!(self.news.notified());
         news.as_mut().enable();
         let _place = Waiting::enter(self);
@@ -94,14 +88,9 @@ impl<DB: Driver> Pool<DB> {
             // The semaphore is never closed; one that were would mean no limit, which is safe too.
             turn = Arc::clone(writer).acquire_owned() => Ok(turn.ok()),
             () = end => Err(Error::Closed),
-            () = tokio::time::sleep_until(until.into()) => {
+            () = tokio::time::sleep_until(time.until.into()) => {
                 self.counts.timed_out();
-                let state = self.state();
-                Err(if until < by_plan {
-                    Error::Deadline { state }
-                } else {
-                    Error::TimedOut { waited: begun.elapsed(), state }
-                })
+                Err(time.is_up(self.state()))
             }
         }
     }
@@ -196,6 +185,36 @@ impl<DB: Driver> Pool<DB> {
             held: own.place.to_string(),
             wanted: wanted.to_string(),
         })
+    }
+}
+
+/// The time of a caller: what the plan gives it, or less where its request has a deadline.
+#[derive(Clone, Copy)]
+struct Time {
+    begun: Instant,
+    by_plan: Instant,
+    until: Instant,
+}
+
+impl Time {
+    fn from_now(acquire: Duration) -> Self {
+        let begun = Instant::now();
+        let by_plan = begun + acquire;
+        let until = deadline::current().map_or(by_plan, |deadline| deadline.min(by_plan));
+        Self { begun, by_plan, until }
+    }
+
+    fn is_the_requests(&self) -> bool {
+        self.until < self.by_plan
+    }
+
+    /// What a caller is told whose time is up.
+    fn is_up(&self, state: PoolState) -> Error {
+        if self.is_the_requests() {
+            Error::Deadline { state }
+        } else {
+            Error::TimedOut { waited: self.begun.elapsed(), state }
+        }
     }
 }
 

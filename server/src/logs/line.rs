@@ -68,6 +68,13 @@ struct Known<'e> {
     context: Option<&'e Context>,
 }
 
+impl<'e> Known<'e> {
+    /// An event that names its request knows better than the place it was written in.
+    fn request_id(&self, fields: &'e Fields) -> Option<&'e str> {
+        fields.request_id.as_deref().or(self.context.map(Context::request_id))
+    }
+}
+
 impl Line {
     fn json(
         &self,
@@ -83,9 +90,7 @@ impl Line {
         json_text(line, &fields.message);
         line.push_str(",\"target\":");
         json_text(line, event.target);
-        // An event that names its request knows better than the place it was written in.
-        let id = fields.request_id.as_deref();
-        if let Some(id) = id.or(event.context.map(Context::request_id)) {
+        if let Some(id) = event.request_id(fields) {
             line.push_str(",\"request_id\":");
             json_text(line, id);
         }
@@ -138,8 +143,7 @@ impl Line {
             write!(line, "{name}{{{}}}: ", Shown(fields))?;
         }
         write!(line, "{}{}", Shown(&fields.message), fields.others)?;
-        let id = fields.request_id.as_deref();
-        if let Some(id) = id.or(event.context.map(Context::request_id)) {
+        if let Some(id) = event.request_id(fields) {
             write!(line, " request_id={}", Shown(id))?;
         }
         if let Some(context) =

@@ -62,6 +62,15 @@ impl Driver for Sqlite {
         }
     }
 
+    /// SQLITE_BUSY, of whatever kind. Where two that connect change a new file to WAL, SQLite does not wait as it
+    /// does elsewhere.
+    fn is_locked(error: &sqlx::Error) -> bool {
+        let sqlx::Error::Database(error) = error else { return false };
+        let code = error.code().and_then(|code| code.parse::<u32>().ok());
+        // The kind of busy is in the upper bits.
+        code.is_some_and(|code| code & 0xff == 5)
+    }
+
     fn refusal(_error: &sqlx::Error) -> Refusal {
         Refusal::Unreachable
     }
