@@ -63,6 +63,7 @@ impl Pools {
                 let unchecked = Member::sqlx(url, size, false).await?;
                 members.push(("sqlx::Pool, not tested before use", unchecked));
                 members.push(("bb8 over sqlx", Member::bb8(url, size).await?));
+                members.push(("deadpool over sqlx, never tested", Member::bare(url, size)?));
             }
             Ok::<_, String>((size, members))
         })?;

@@ -20,6 +20,7 @@ pub(crate) enum Member {
     Ours(Db<Postgres>),
     Sqlx(PgPool),
     Bb8(bb8::Pool<Manager>),
+    Bare(deadpool::managed::Pool<Manager>),
     Deadpool(deadpool_postgres::Pool),
 }
 
@@ -59,6 +60,14 @@ impl Member {
         pool.map(Self::Bb8).map_err(text)
     }
 
+    /// deadpool over sqlx's connections, none of which is ever tested: what a pool over this driver reaches that
+    /// does nothing but lend.
+    pub(super) fn bare(url: &str, size: usize) -> Result<Self, String> {
+        let manager = Manager(url.parse().map_err(text)?);
+        let pool = deadpool::managed::Pool::builder(manager).max_size(size).build();
+        pool.map(Self::Bare).map_err(text)
+    }
+
     pub(super) fn deadpool(url: &str, size: usize) -> Result<Self, String> {
         let config = url.parse::<tokio_postgres::Config>().map_err(text)?;
         let manager = deadpool_postgres::Manager::new(config, NoTls);
@@ -83,6 +92,14 @@ impl Member {
                     .await
                     .map_err(text)?
             }
+            Self::Bare(pool) => {
+                let mut connection = pool.get().await.map_err(text)?;
+                sqlx::query_scalar(QUERY)
+                    .bind(ID)
+                    .fetch_one(&mut *connection)
+                    .await
+                    .map_err(text)?
+            }
             Self::Deadpool(pool) => {
                 let client = pool.get().await.map_err(text)?;
                 let statement = client.prepare_cached(QUERY).await.map_err(text)?;
@@ -100,7 +117,7 @@ impl Member {
             }
             Self::Sqlx(pool) => pool.close().await,
             // Closed by being dropped.
-            Self::Bb8(_) | Self::Deadpool(_) => {}
+            Self::Bb8(_) | Self::Bare(_) | Self::Deadpool(_) => {}
         }
     }
 
@@ -110,6 +127,7 @@ impl Member {
             Self::Ours(db) => drop(db.conn().await.map_err(text)?),
             Self::Sqlx(pool) => drop(pool.acquire().await.map_err(text)?),
             Self::Bb8(pool) => drop(pool.get().await.map_err(text)?),
+            Self::Bare(pool) => drop(pool.get().await.map_err(text)?),
             Self::Deadpool(pool) => drop(pool.get().await.map_err(text)?),
         }
         Ok(())
@@ -120,7 +138,8 @@ fn text(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
 
-/// sqlx's connections for bb8, which tests one before use as sqlx's own pool does: both by their defaults.
+/// sqlx's connections: for bb8, which tests one before use as sqlx's own pool does, both by their defaults; and
+/// for deadpool, which here tests none.
 #[derive(Clone, Debug)]
 pub(crate) struct Manager(PgConnectOptions);
 
@@ -138,5 +157,22 @@ impl bb8::ManageConnection for Manager {
 
     fn has_broken(&self, _: &mut PgConnection) -> bool {
         false
+    }
+}
+
+impl deadpool::managed::Manager for Manager {
+    type Type = PgConnection;
+    type Error = sqlx::Error;
+
+    async fn create(&self) -> Result<PgConnection, sqlx::Error> {
+        self.0.connect().await
+    }
+
+    async fn recycle(
+        &self,
+        _: &mut PgConnection,
+        _: &deadpool::managed::Metrics,
+    ) -> deadpool::managed::RecycleResult<sqlx::Error> {
+        Ok(())
     }
 }

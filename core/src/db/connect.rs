@@ -120,7 +120,7 @@ impl<DB: Driver> Connector<DB> {
         pool: &Pool<DB>,
         permit: OwnedSemaphorePermit,
         until: Instant,
-    ) -> Result<Slot<DB>, Outage> {
+    ) -> Result<Box<Slot<DB>>, Outage> {
         let opened = self.first(&pool.plan, Patience::until(until)).await?;
         Ok(self.slot(pool, opened, permit, Place::default()))
     }
@@ -254,13 +254,14 @@ impl<DB: Driver> Connector<DB> {
         opened: Opened<DB>,
         permit: OwnedSemaphorePermit,
         place: Place,
-    ) -> Slot<DB> {
+    ) -> Box<Slot<DB>> {
         let Opened { connection, id, crowded, took, forgotten: _ } = opened;
         pool.counts.created(took);
         let now = Moment::now(&pool.epoch);
         let unnamed = pool.plan.statements() == Statements::UnnamedInTransaction;
         let lifetime = self.lifetimes.next(pool.plan.lifetime());
-        Slot {
+        // Boxed once: a connection is handed on many times.
+        Box::new(Slot {
             session: Session::new(connection, unnamed),
             proof: now,
             alarm: pool.alarm(),
@@ -274,7 +275,7 @@ impl<DB: Driver> Connector<DB> {
             place,
             shelf: None,
             _permit: permit,
-        }
+        })
     }
 
     /// One attempt, with its own timeout.

@@ -9,7 +9,7 @@ use sqlx_core::describe::Describe;
 use super::driver::{Driver, Step};
 use super::{Conn, Db, Error};
 
-impl<'p, DB: Driver> Executor<'p> for &Db<DB> {
+impl<'p, DB: Driver> Executor<'p> for &'p Db<DB> {
     type Database = DB;
 
     fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Result<Step<DB>, sqlx::Error>>
@@ -17,9 +17,8 @@ impl<'p, DB: Driver> Executor<'p> for &Db<DB> {
         'p: 'e,
         E: 'q + Execute<'q, DB>,
     {
-        let db = self.clone();
         Box::pin(async_stream::try_stream! {
-            let mut conn = borrow(&db).await?;
+            let mut conn = borrow(self).await?;
             let mut rows = conn.fetch_many(query);
             while let Some(row) = rows.try_next().await? {
                 yield row;
@@ -35,8 +34,7 @@ impl<'p, DB: Driver> Executor<'p> for &Db<DB> {
         'p: 'e,
         E: 'q + Execute<'q, DB>,
     {
-        let db = self.clone();
-        Box::pin(async move { borrow(&db).await?.fetch_optional(query).await })
+        Box::pin(async move { borrow(self).await?.optional(query).await })
     }
 
     fn prepare_with<'e>(
@@ -47,16 +45,14 @@ impl<'p, DB: Driver> Executor<'p> for &Db<DB> {
     where
         'p: 'e,
     {
-        let db = self.clone();
-        Box::pin(async move { borrow(&db).await?.prepare_with(sql, parameters).await })
+        Box::pin(async move { borrow(self).await?.prepare_with(sql, parameters).await })
     }
 
     fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<DB>, sqlx::Error>>
     where
         'p: 'e,
     {
-        let db = self.clone();
-        Box::pin(async move { borrow(&db).await?.describe(sql).await })
+        Box::pin(async move { borrow(self).await?.describe(sql).await })
     }
 }
 

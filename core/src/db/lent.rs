@@ -11,12 +11,12 @@ use super::slot::Slot;
 
 /// A connection that is lent; dropped, it comes back.
 pub(super) struct Lent<DB: Driver> {
-    object: Option<unmanaged::Object<Slot<DB>>>,
+    object: Option<unmanaged::Object<Box<Slot<DB>>>>,
     pool: Arc<Pool<DB>>,
 }
 
 impl<DB: Driver> Lent<DB> {
-    pub(super) fn new(object: unmanaged::Object<Slot<DB>>, pool: Arc<Pool<DB>>) -> Self {
+    pub(super) fn new(object: unmanaged::Object<Box<Slot<DB>>>, pool: Arc<Pool<DB>>) -> Self {
         Self { object: Some(object), pool }
     }
 
@@ -32,7 +32,7 @@ impl<DB: Driver> Lent<DB> {
     }
 
     /// The connection itself, which does not come back.
-    pub(super) fn take(mut self) -> Slot<DB> {
+    pub(super) fn take(mut self) -> Box<Slot<DB>> {
         unmanaged::Object::take(self.object.take().expect("it is there until it is dropped"))
     }
 }

@@ -33,7 +33,7 @@ use crate::{Epoch, Paradigm, Worker, deadline};
 /// serves whoever waits longest.
 pub(super) struct Pool<DB: Driver> {
     /// The idle connections that belong to no worker, and those that are waited for elsewhere.
-    pub(super) common: unmanaged::Pool<Slot<DB>>,
+    pub(super) common: unmanaged::Pool<Box<Slot<DB>>>,
     pub(super) shelves: Box<[Shelf<DB>]>,
     pub(super) budget: Arc<Semaphore>,
     pub(super) plan: Plan,
@@ -98,18 +98,22 @@ impl<DB: Driver> Pool<DB> {
             return Err(Error::Closed);
         }
         while let Some(lent) = self.idle() {
-            if self.is_proven(&lent) {
+            let now = Moment::now(&self.epoch);
+            if self.is_proven(&lent, &now) {
                 self.counts.lay_ready();
-                return Ok(sign_out(lent, place));
+                return Ok(sign_out(lent, place, now.instant()));
             }
-            // Boxed, as the wait below: what is rare does not make every borrowing larger.
-            if let Some(lent) = Box::pin(self.proven(lent, None)).await {
+            if let Some(lent) = self.proven(lent, None).await {
                 self.counts.lay_ready();
-                return Ok(sign_out(lent, place));
+                return Ok(sign_out(lent, place, Instant::now()));
             }
         }
-        let lent = Box::pin(self.wait(place)).await?;
-        Ok(sign_out(lent, place))
+        let begun = Instant::now();
+        // Boxed: where one lies ready nobody carries it.
+        let lent = Box::pin(self.wait(place, begun)).await?;
+        let now = Instant::now();
+        self.counts.waited(now - begun);
+        Ok(sign_out(lent, place, now))
     }
 
     /// Takes a connection back, or closes it where it must not be used again.
@@ -152,7 +156,7 @@ impl<DB: Driver> Pool<DB> {
     /// Closes a connection for good, and sees to it that those who wait get another.
     pub(super) fn give_up(self: &Arc<Self>, lent: Lent<DB>, reason: Reason) {
         self.counts.closed(reason);
-        self.connector.part(self, lent.take());
+        self.connector.part(self, *lent.take());
         self.connect_for_waiting();
     }
 
@@ -180,9 +184,8 @@ impl<DB: Driver> Pool<DB> {
 
     /// Whether a connection is fit for use without being asked: of this generation, not too old, and proven
     /// alive a moment ago with no sign of trouble since.
-    fn is_proven(&self, slot: &Slot<DB>) -> bool {
-        let now = Moment::now(&self.epoch);
-        self.is_current(slot, &now)
+    fn is_proven(&self, slot: &Slot<DB>, now: &Moment) -> bool {
+        self.is_current(slot, now)
             && now.same_epoch(&slot.proof)
             && now.since(&slot.proof) <= self.plan.proof()
             && slot.alarm == self.alarm()
@@ -212,14 +215,21 @@ impl<DB: Driver> Pool<DB> {
         lent: Lent<DB>,
         until: Option<Instant>,
     ) -> Option<Lent<DB>> {
-        if self.is_proven(&lent) {
+        let now = Moment::now(&self.epoch);
+        if self.is_proven(&lent, &now) {
             return Some(lent);
         }
-        if !self.is_current(&lent, &Moment::now(&self.epoch)) {
+        if !self.is_current(&lent, &now) {
             let reason = self.end_of(&lent);
             self.give_up(lent, reason);
             return None;
         }
+        // Boxed: what is rare does not make every borrowing larger.
+        Box::pin(self.doubted(lent, until)).await
+    }
+
+    /// [`proven`](Self::proven), where it must be asked.
+    async fn doubted(self: &Arc<Self>, lent: Lent<DB>, until: Option<Instant>) -> Option<Lent<DB>> {
         let until = until.or_else(deadline::current);
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));
         match (left, self.paradigm) {
@@ -310,7 +320,7 @@ impl<DB: Driver> Pool<DB> {
     }
 
     /// Puts a new connection among the idle ones.
-    pub(super) fn add(&self, slot: Slot<DB>) {
+    pub(super) fn add(&self, slot: Box<Slot<DB>>) {
         if self.is_closed() {
             return self.counts.closed(Reason::Drained);
         }
@@ -373,7 +383,7 @@ impl<DB: Driver> Pool<DB> {
             while let Some(slot) = self.remove_idle() {
                 self.counts.closed(Reason::Drained);
                 farewells.push(async move {
-                    let Slot { session, _permit, .. } = slot;
+                    let Slot { session, _permit, .. } = *slot;
                     let _ = sqlx::Connection::close(session.connection).await;
                 });
             }
@@ -446,13 +456,12 @@ impl<DB: Driver> Pool<DB> {
     }
 }
 
-fn sign_out<DB: Driver>(lent: Lent<DB>, place: &'static Location<'static>) -> Lent<DB> {
-    lent.card.lend(Holder {
-        place,
-        since: Instant::now(),
-        task: tokio::task::try_id(),
-        reported: false,
-    });
+fn sign_out<DB: Driver>(
+    lent: Lent<DB>,
+    place: &'static Location<'static>,
+    since: Instant,
+) -> Lent<DB> {
+    lent.card.lend(Holder { place, since, task: tokio::task::try_id(), reported: false });
     lent
 }
 

@@ -21,13 +21,14 @@ use crate::{Paradigm, STUCK, deadline};
 const QUEUE_PER_CONNECTION: usize = 1024;
 
 impl<DB: Driver> Pool<DB> {
-    /// Waits for a connection: one that comes back or a new one, whichever is first.
+    /// Waits for a connection since `begun`: one that comes back or a new one, whichever is first.
     pub(super) async fn wait(
         self: &Arc<Self>,
         wanted: &'static Location<'static>,
+        begun: Instant,
     ) -> Result<Lent<DB>, Error> {
-        let time = Time::from_now(self.plan.acquire());
-        let Time { begun, until, .. } = time;
+        let time = Time::from(begun, self.plan.acquire());
+        let until = time.until;
         if until <= begun {
             self.counts.timed_out();
             return Err(Error::Deadline { state: self.state() });
@@ -45,12 +46,11 @@ impl<DB: Driver> Pool<DB> {
         }
         let lent = match self.paradigm {
             Paradigm::LongRunning => self.wait_in_queue(until).await,
-            Paradigm::Serverless => self.wait_alone(until).await,
+            // Boxed: opening a connection is a large future, which no other caller should carry.
+            Paradigm::Serverless => Box::pin(self.wait_alone(until)).await,
         };
-        match &lent {
-            Ok(_) => self.counts.waited(begun.elapsed()),
-            Err(_) if Instant::now() >= until => self.counts.timed_out(),
-            Err(_) => {}
+        if lent.is_err() && Instant::now() >= until {
+            self.counts.timed_out();
         }
         lent.map_err(|outage| match outage {
             Some(outage) => outage.into_error(),
@@ -72,7 +72,7 @@ impl<DB: Driver> Pool<DB> {
         if let Ok(turn) = Arc::clone(writer).try_acquire_owned() {
             return Ok(Some(turn));
         }
-        let time = Time::from_now(self.plan.acquire());
+        let time = Time::from(Instant::now(), self.plan.acquire());
         let mut news = pin!(self.news.notified());
         news.as_mut().enable();
         let _place = Waiting::enter(self);
@@ -127,19 +127,23 @@ impl<DB: Driver> Pool<DB> {
                         return Err(Some(hopeless));
                     }
                 }
-                () = tokio::time::sleep_until(until.into()) => return Err(None),
-                // A worker that holds idle connections may get stuck meanwhile.
-                () = self.watch_workers(), if !self.shelves.is_empty() => {}
+                () = self.watch_until(until) => return Err(None),
             }
         }
     }
 
-    /// Never ends; the caller keeps its turn meanwhile.
-    async fn watch_workers(self: &Arc<Self>) {
-        loop {
-            tokio::time::sleep(STUCK).await;
+    /// Ends when the time is up; the caller keeps its turn meanwhile. A worker that holds idle connections may
+    /// get stuck before: that is looked after by the same timer.
+    async fn watch_until(self: &Arc<Self>, until: Instant) {
+        while !self.shelves.is_empty() {
+            let next = Instant::now() + STUCK;
+            if next >= until {
+                break;
+            }
+            tokio::time::sleep_until(next.into()).await;
             self.take_from_stuck();
         }
+        tokio::time::sleep_until(until.into()).await;
     }
 
     /// On a serverless host the caller opens its connection itself: when it has its answer, nothing is left
@@ -166,7 +170,7 @@ impl<DB: Driver> Pool<DB> {
         }
     }
 
-    async fn open_until(self: &Arc<Self>, until: Instant) -> Result<Slot<DB>, Option<Outage>> {
+    async fn open_until(self: &Arc<Self>, until: Instant) -> Result<Box<Slot<DB>>, Option<Outage>> {
         let Ok(permit) = Arc::clone(&self.budget).acquire_owned().await else { return Err(None) };
         self.connector.open_with_patience(self, permit, until).await.map_err(Some)
     }
@@ -197,8 +201,7 @@ struct Time {
 }
 
 impl Time {
-    fn from_now(acquire: Duration) -> Self {
-        let begun = Instant::now();
+    fn from(begun: Instant, acquire: Duration) -> Self {
         let by_plan = begun + acquire;
         let until = deadline::current().map_or(by_plan, |deadline| deadline.min(by_plan));
         Self { begun, by_plan, until }

@@ -85,6 +85,27 @@ impl<DB: Driver> Session<DB> {
         self.condition.watch::<DB, _>(self.connection.ping()).await
     }
 
+    /// Runs a statement for its first row, where there is one.
+    pub(super) async fn optional<'q, E: Execute<'q, DB> + 'q>(
+        &mut self,
+        query: E,
+    ) -> Result<Option<DB::Row>, sqlx::Error> {
+        let statement = Statement::new(query, Marks::of(&self.condition.marks), self.unnamed);
+        let wraps = self.wraps(&statement);
+        if wraps {
+            self.begin(None).await?;
+        }
+        let statement = DB::fetch_optional(&mut self.connection, statement);
+        let row = self.condition.watch::<DB, _>(statement).await;
+        if wraps {
+            match &row {
+                Ok(_) => self.commit().await?,
+                Err(_) => self.rollback().await?,
+            }
+        }
+        row
+    }
+
     /// Whether a statement must be wrapped into a transaction of its own.
     fn wraps<'q, E: Execute<'q, DB>>(&self, statement: &Statement<'q, DB, E>) -> bool {
         self.unnamed && !statement.is_simple() && !self.connection.is_in_transaction()
@@ -201,24 +222,7 @@ impl<'c, DB: Driver> Executor<'c> for &'c mut Session<DB> {
         'c: 'e,
         E: 'q + Execute<'q, DB>,
     {
-        let statement = Statement::new(query, Marks::of(&self.condition.marks), self.unnamed);
-        Box::pin(async move {
-            let wraps = self.wraps(&statement);
-            if wraps {
-                self.begin(None).await?;
-            }
-            let row = self
-                .condition
-                .watch::<DB, _>(DB::fetch_optional(&mut self.connection, statement))
-                .await;
-            if wraps {
-                match &row {
-                    Ok(_) => self.commit().await?,
-                    Err(_) => self.rollback().await?,
-                }
-            }
-            row
-        })
+        Box::pin(self.optional(query))
     }
 
     fn prepare_with<'e>(

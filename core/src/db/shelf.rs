@@ -24,7 +24,7 @@ const FAVOURS: usize = 15;
 /// The idle connections that one worker opened on itself.
 pub(super) struct Shelf<DB: Driver> {
     worker: Worker,
-    idle: unmanaged::Pool<Slot<DB>>,
+    idle: unmanaged::Pool<Box<Slot<DB>>>,
     /// Callers on this worker that wait.
     waiting: AtomicUsize,
     /// Connections that were opened on this worker, idle or not, and those that are being opened.
@@ -84,7 +84,7 @@ impl<DB: Driver> Pool<DB> {
     }
 
     /// An idle connection, wherever it lies, which does not come back.
-    pub(super) fn remove_idle(&self) -> Option<Slot<DB>> {
+    pub(super) fn remove_idle(&self) -> Option<Box<Slot<DB>>> {
         self.all().find_map(|shelf| shelf.try_remove().ok())
     }
 
@@ -174,7 +174,7 @@ impl<DB: Driver> Pool<DB> {
     }
 
     /// Lays a connection where whoever may have it looks for it.
-    pub(super) fn lay(&self, mut slot: Slot<DB>) {
+    pub(super) fn lay(&self, mut slot: Box<Slot<DB>>) {
         let shelf = self.shelf_for(&slot);
         slot.shelf = shelf;
         // There are as many places as permits, and the slot holds one of them.
@@ -182,7 +182,7 @@ impl<DB: Driver> Pool<DB> {
         self.laid(shelf);
     }
 
-    pub(super) fn lay_back(&self, object: unmanaged::Object<Slot<DB>>) {
+    pub(super) fn lay_back(&self, object: unmanaged::Object<Box<Slot<DB>>>) {
         let shelf = self.shelf_for(&object);
         if shelf == object.shelf {
             // Dropping it is what returns it, to whoever waits longest.
@@ -200,7 +200,7 @@ impl<DB: Driver> Pool<DB> {
         self.clear_if_closed();
     }
 
-    fn shelf(&self, number: Option<usize>) -> &unmanaged::Pool<Slot<DB>> {
+    fn shelf(&self, number: Option<usize>) -> &unmanaged::Pool<Box<Slot<DB>>> {
         number.map_or(&self.common, |number| &self.shelves[number].idle)
     }
 
@@ -241,7 +241,7 @@ impl<DB: Driver> Pool<DB> {
         }
     }
 
-    fn all(&self) -> impl Iterator<Item = &unmanaged::Pool<Slot<DB>>> {
+    fn all(&self) -> impl Iterator<Item = &unmanaged::Pool<Box<Slot<DB>>>> {
         std::iter::once(&self.common).chain(self.shelves.iter().map(|shelf| &shelf.idle))
     }
 
@@ -255,7 +255,7 @@ impl<DB: Driver> Pool<DB> {
         Some(here)
     }
 
-    fn lent(self: &Arc<Self>, object: unmanaged::Object<Slot<DB>>) -> Lent<DB> {
+    fn lent(self: &Arc<Self>, object: unmanaged::Object<Box<Slot<DB>>>) -> Lent<DB> {
         Lent::new(object, Arc::clone(self))
     }
 }

@@ -4,6 +4,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use memchr::memchr_iter;
 use sqlx::error::BoxDynError;
 use sqlx::{Database, Execute, SqlStr};
 
@@ -85,49 +86,17 @@ enum Effect {
     Alters,
 }
 
-/// What a statement does to its session, by its first words. Several statements in one text count as what
-/// the worst of them does.
+/// What a text does to its session. Several statements in one count as what the worst of them does.
 fn effect(sql: &str) -> Effect {
     if calls(sql) {
         return Effect::Alters;
     }
+    let ends = memchr_iter(b';', sql.as_bytes()).chain([sql.len()]);
+    let mut begin = 0;
     let mut effect = Effect::None;
-    for statement in sql.split(';') {
-        let mut words =
-            without_comments(statement).split_whitespace().map(|word| word.trim_matches('('));
-        let (first, second) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-        let is = |word: &str, keyword: &str| word.eq_ignore_ascii_case(keyword);
-        let one = match first.as_bytes().first().map(u8::to_ascii_uppercase) {
-            Some(b'B') if is(first, "BEGIN") => Effect::Begins,
-            Some(b'S') if is(first, "START") && is(second, "TRANSACTION") => Effect::Begins,
-            Some(b'C') if is(first, "COMMIT") && words.any(|word| is(word, "CHAIN")) => {
-                Effect::Begins
-            }
-            Some(b'C') if is(first, "COMMIT") => Effect::Ends,
-            Some(b'E') if is(first, "END") => Effect::Ends,
-            Some(b'A') if is(first, "ABORT") => Effect::Ends,
-            Some(b'R') if is(first, "ROLLBACK") && !is(second, "TO") => Effect::Ends,
-            Some(b'S')
-                if is(first, "SET") && !is(second, "LOCAL") && !is(second, "TRANSACTION") =>
-            {
-                Effect::Alters
-            }
-            Some(b'L') if is(first, "LISTEN") || is(first, "LOCK") && is(second, "TABLES") => {
-                Effect::Alters
-            }
-            Some(b'C') if is(first, "CREATE") => {
-                let is_temporary = |word: &str| is(word, "TEMP") || is(word, "TEMPORARY");
-                // LOCAL TEMP, OR REPLACE TEMP.
-                let temporary = is_temporary(second) || words.take(2).any(is_temporary);
-                if temporary { Effect::Alters } else { Effect::None }
-            }
-            Some(b'D') if is(first, "DECLARE") && words.any(|word| is(word, "HOLD")) => {
-                Effect::Alters
-            }
-            Some(b'P') if is(first, "PREPARE") => Effect::Alters,
-            Some(b'U') if is(first, "USE") => Effect::Alters,
-            _ => Effect::None,
-        };
+    for end in ends {
+        let one = effect_of_one(&sql[begin..end]);
+        begin = end + 1;
         effect = match (effect, one) {
             (Effect::Alters, _) | (_, Effect::Alters) => return Effect::Alters,
             (effect, Effect::None) => effect,
@@ -137,9 +106,47 @@ fn effect(sql: &str) -> Effect {
     effect
 }
 
+/// What a statement does to its session, by its first words. Most are known by the first alone.
+fn effect_of_one(statement: &str) -> Effect {
+    let statement = without_comments(statement).trim_start_matches('(');
+    let letters = statement.bytes().take_while(u8::is_ascii_alphabetic).count();
+    let (first, rest) = statement.split_at(letters);
+    let is = |word: &str, keyword: &str| word.eq_ignore_ascii_case(keyword);
+    let words = || rest.split_whitespace().map(|word| word.trim_matches('('));
+    let second_is = |keyword: &str| words().next().is_some_and(|word| is(word, keyword));
+    match first.as_bytes().first().map(u8::to_ascii_uppercase) {
+        Some(b'B') if is(first, "BEGIN") => Effect::Begins,
+        Some(b'S') if is(first, "START") && second_is("TRANSACTION") => Effect::Begins,
+        Some(b'C') if is(first, "COMMIT") && words().any(|word| is(word, "CHAIN")) => {
+            Effect::Begins
+        }
+        Some(b'C') if is(first, "COMMIT") => Effect::Ends,
+        Some(b'E') if is(first, "END") => Effect::Ends,
+        Some(b'A') if is(first, "ABORT") => Effect::Ends,
+        Some(b'R') if is(first, "ROLLBACK") && !second_is("TO") => Effect::Ends,
+        Some(b'S') if is(first, "SET") && !second_is("LOCAL") && !second_is("TRANSACTION") => {
+            Effect::Alters
+        }
+        Some(b'L') if is(first, "LISTEN") || is(first, "LOCK") && second_is("TABLES") => {
+            Effect::Alters
+        }
+        Some(b'C') if is(first, "CREATE") => {
+            // LOCAL TEMP, OR REPLACE TEMP.
+            let temporary = |word: &str| is(word, "TEMP") || is(word, "TEMPORARY");
+            if words().take(3).any(temporary) { Effect::Alters } else { Effect::None }
+        }
+        Some(b'D') if is(first, "DECLARE") && words().any(|word| is(word, "HOLD")) => {
+            Effect::Alters
+        }
+        Some(b'P') if is(first, "PREPARE") => Effect::Alters,
+        Some(b'U') if is(first, "USE") => Effect::Alters,
+        _ => Effect::None,
+    }
+}
+
 /// Whether it calls a function that changes the session: a lock that outlasts the transaction, a setting.
 fn calls(sql: &str) -> bool {
-    sql.match_indices('(').any(|(at, _)| {
+    memchr_iter(b'(', sql.as_bytes()).any(|at| {
         let before = sql[..at].trim_end().as_bytes();
         let ends = |name: &str| {
             let start = before.len().checked_sub(name.len());
@@ -216,6 +223,11 @@ mod tests {
             ("CREATE TABLE t (a int)", Effect::None),
             ("DECLARE c CURSOR WITH HOLD FOR SELECT 1", Effect::Alters),
             ("COMMIT AND CHAIN", Effect::Begins),
+            ("(SELECT 1) UNION (SELECT 2)", Effect::None),
+            ("set\tsearch_path = a;", Effect::Alters),
+            ("", Effect::None),
+            ("SELECT 1; ; USE shop", Effect::Alters),
+            ("SETTINGS", Effect::None),
         ] {
             assert_eq!(effect(sql), expected, "{sql}");
         }
