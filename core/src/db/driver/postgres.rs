@@ -1,5 +1,7 @@
 //! PostgreSQL: its limits, its error codes, its ways with poolers.
 
+mod admission;
+
 use std::borrow::Cow;
 use std::str::FromStr;
 use std::time::Duration;
@@ -11,30 +13,13 @@ use sqlx::{AssertSqlSafe, Execute, Executor, PgConnection, Postgres, Row, SqlStr
 use sqlx_core::describe::Describe;
 
 use super::{
-    Admission, Driver, Limits, Refusal, Step, Tuning, Verdict, quiet, run_statements, sealed,
+    Admission, Driver, Refusal, Step, Tuning, Verdict, quiet, run_statements, sealed,
     verdict_without_server,
 };
 use crate::ConfigError;
 use crate::db::settings::{DatabaseUrl, Kind, Pooler};
 
 impl sealed::Sealed for Postgres {}
-
-/// How often the server looks whether the client whose statement runs is still there.
-const LOOKS: u64 = 100;
-
-/// One round trip: what the server takes, how much of it is taken, whether it takes writes, who we are; and,
-/// where the server knows how (14 and later, not on every system), that it looks every 100 ms whether a
-/// client whose statement runs is still there, so that what an abandoned request left behind ends.
-const ADMIT: &str = "SELECT current_setting('max_connections')::int8, \
-     current_setting('superuser_reserved_connections')::int8 \
-       + coalesce(current_setting('reserved_connections', true), '0')::int8, \
-     (SELECT sum(numbackends) FROM pg_stat_database), \
-     current_setting('transaction_read_only') = 'on', \
-     pg_backend_pid()::int8, \
-     CASE WHEN current_setting('client_connection_check_interval', true) IS NOT NULL \
-         AND version() ~* 'linux|bsd' \
-       THEN set_config('client_connection_check_interval', '100', false) END, \
-     (extract(epoch FROM coalesce(current_setting('idle_session_timeout', true), '0')::interval) * 1000)::int8";
 
 /// Who has the lock for migrations. The number is "encyclop" in ASCII: nobody else's by accident.
 const LOCK_HOLDER: &str = "SELECT format('process %s (%s) from %s, since %s', a.pid, \
@@ -50,7 +35,7 @@ impl Driver for Postgres {
     const SYSTEM: &'static str = "postgresql";
 
     /// As often as it looks, and the time to end.
-    const NOTICES: Duration = Duration::from_millis(LOOKS + 50);
+    const NOTICES: Duration = Duration::from_millis(admission::LOOKS + 50);
 
     fn options(url: &DatabaseUrl, tuning: &Tuning<'_>) -> Result<PgConnectOptions, ConfigError> {
         let mut options = PgConnectOptions::from_str(url.expose())
@@ -97,35 +82,7 @@ impl Driver for Postgres {
         connection: &mut PgConnection,
         pooler: Pooler,
     ) -> BoxFuture<'_, Result<Admission, sqlx::Error>> {
-        Box::pin(async move {
-            if pooler != Pooler::None {
-                // Behind a pooler the limits are another server's, and a setting would stick to a stranger.
-                let row = Executor::fetch_one(
-                    connection,
-                    "SELECT current_setting('transaction_read_only')",
-                )
-                .await?;
-                let read_only: String = row.try_get(0)?;
-                return Ok(Admission { read_only: read_only == "on", ..Admission::default() });
-            }
-            let row = Executor::fetch_one(connection, ADMIT).await?;
-            let count = |index| {
-                row.try_get_unchecked::<String, _>(index)
-                    .map(|text| text.parse::<usize>().unwrap_or(0))
-            };
-            Ok(Admission {
-                limits: Some(Limits { max_connections: count(0)?, reserved: count(1)? }),
-                used: Some(count(2)?),
-                read_only: row.try_get_unchecked::<String, _>(3)? == "t",
-                id: match row.try_get_unchecked::<Option<String>, _>(5)? {
-                    Some(_looks) => None,
-                    None => row.try_get_unchecked::<String, _>(4)?.parse().ok(),
-                },
-                forgotten: Some(count(6)?)
-                    .filter(|millis| *millis > 0)
-                    .map(|millis| Duration::from_millis(millis as u64)),
-            })
-        })
+        Box::pin(admission::ask(connection, pooler))
     }
 
     fn verdict(error: &sqlx::Error) -> Verdict {
