@@ -14,26 +14,35 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::environment::Configuration;
 use crate::invoke::{self, Outcome};
-use crate::runtime_api::{Backoff, Endpoint, Fault, Invocation, RuntimeApi, register};
+use crate::runtime_api::{Ahead, Backoff, Endpoint, Fault, Invocation, Registration, RuntimeApi};
 use signals::Signals;
 pub(crate) use started::Started;
 
 /// How long an event may be on its way from Lambda's own process to this one.
 const ON_ITS_WAY: Duration = Duration::from_millis(20);
 
-/// Serves until Lambda says stop or the Runtime API is gone.
+/// Serves until Lambda says stop or the Runtime API is gone. What is prepared, while the extension registers,
+/// is everything that a wrong setting can stop.
 ///
 /// # Errors
 /// [`Failure`] with the exit code of the phase that failed. Lambda has been told of a failed start.
 pub(crate) async fn serve<A: App>(
-    host: Host,
-    configuration: Configuration,
     endpoint: Endpoint,
+    ahead: Option<Ahead>,
+    prepare: impl FnOnce() -> Result<(Host, Configuration), Failure>,
 ) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
     let begun = Instant::now();
+    let mut registration = Registration::begin(RuntimeApi::new(endpoint.clone()).with(ahead)).await;
+    let (host, configuration) = match prepare() {
+        Ok(prepared) => prepared,
+        Err(failure) => {
+            let (mut api, _) = registration.end().await?;
+            api.fail_init(&diagnostic(&failure)).await;
+            return Err(failure);
+        }
+    };
     let started = Arc::new(Started::<A>::begin(host.clone()));
-    let mut first = RuntimeApi::new(endpoint.clone());
     let init = async {
         let start = async {
             match configuration.init_budget {
@@ -41,15 +50,16 @@ pub(crate) async fn serve<A: App>(
                 None => Some(started.app().await),
             }
         };
-        tokio::join!(start, register(&endpoint), first.warm()).0
+        tokio::join!(start, registration.end())
     };
-    let outcome = tokio::select! {
+    let (outcome, registered) = tokio::select! {
         outcome = init => outcome,
         () = signals.next() => {
             host.life().advance(Phase::Draining);
             return stop(&host, &started).await;
         }
     };
+    let (mut first, extension) = registered?;
     match outcome {
         Some(Ok(_)) => {}
         Some(Err(failure)) => {
@@ -65,7 +75,11 @@ pub(crate) async fn serve<A: App>(
     let mut workers = JoinSet::new();
     let others = (1..configuration.concurrency).map(|_| RuntimeApi::new(endpoint.clone()));
     for api in std::iter::once(first).chain(others) {
-        workers.spawn(work(host.clone(), configuration.mode, Arc::clone(&started), api));
+        // Boxed: what is spawned is moved several times, each time through memory that is new to a cold process.
+        workers.spawn(Box::pin(work(host.clone(), configuration.mode, Arc::clone(&started), api)));
+    }
+    if let Some(extension) = extension {
+        tokio::spawn(extension.wait());
     }
     let mut ended = Ok(());
     loop {

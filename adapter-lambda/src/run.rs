@@ -8,8 +8,9 @@ use anyhost_core::{App, Exit, Failure, Host, Paradigm, Settings, Verb, check, co
 use tokio::runtime::{Builder, Runtime};
 
 use crate::environment::{self, Configuration};
+use crate::life;
 use crate::logs::Logs;
-use crate::{life, runtime_api};
+use crate::runtime_api::Ahead;
 
 /// The time a stop may take: Lambda gives 500 ms to an environment with an internal extension, and on
 /// some paths only 300 of them to the runtime.
@@ -47,18 +48,16 @@ fn carry_out<A: App>(verb: Verb, settings: Settings) -> Result<Exit, Failure> {
 
 fn serve<A: App>(settings: Settings) -> Result<(), Failure> {
     let endpoint = Configuration::endpoint(&settings)?;
-    let prepared = prepare(settings);
-    let runtime =
-        runtime(prepared.as_ref().map_or(1, |(_, configuration)| configuration.concurrency))?;
+    let ahead = Ahead::begin(&endpoint);
+    // What is wrong with it is said when everything is prepared, and to Lambda too.
+    let concurrency =
+        Configuration::of(&settings).map_or(1, |configuration| configuration.concurrency);
+    let runtime = runtime(concurrency)?;
     let outcome = runtime.block_on(async {
-        match prepared {
-            Ok((host, configuration)) => life::serve::<A>(host, configuration, endpoint).await,
-            Err(failure) => {
-                let mut api = runtime_api::RuntimeApi::new(endpoint);
-                api.fail_init(&life::diagnostic(&failure)).await;
-                Err(failure)
-            }
-        }
+        // A task of its own: every wake of what `block_on` itself runs is a write to an eventfd.
+        tokio::spawn(Box::pin(life::serve::<A>(endpoint, ahead, move || prepare(settings))))
+            .await
+            .unwrap_or_else(|panic| Err(Failure::new(Exit::Start, panic)))
     });
     // What still blocks a thread is not waited for: Lambda would not wait either.
     runtime.shutdown_background();

@@ -18,6 +18,7 @@
 //! What stands here instead is the loop alone, over the same hyper. lambda_http's vocabulary stays: its
 //! `Diagnostic` is what an error looks like, its `Body` what is posted.
 
+mod ahead;
 mod backoff;
 mod connection;
 mod endpoint;
@@ -32,10 +33,11 @@ use http_body_util::BodyExt;
 use lambda_http::lambda_runtime::Diagnostic;
 use lambda_http::lambda_runtime::streaming::Body;
 
+pub(crate) use ahead::Ahead;
 pub(crate) use backoff::Backoff;
 use connection::Connection;
 pub(crate) use endpoint::Endpoint;
-pub(crate) use extension::register;
+pub(crate) use extension::Registration;
 pub(crate) use fault::Fault;
 pub(crate) use invocation::Invocation;
 
@@ -69,9 +71,9 @@ impl RuntimeApi {
         Self { connection: Connection::new(endpoint), next }
     }
 
-    /// Opens its connection ahead of the first call.
-    pub(crate) async fn warm(&mut self) {
-        self.connection.warm().await;
+    /// The same on a connection that was begun ahead.
+    pub(crate) fn with(self, ahead: Option<Ahead>) -> Self {
+        Self { connection: self.connection.with(ahead), ..self }
     }
 
     /// Waits for the next invocation, for as long as it takes: the process may be frozen meanwhile.

@@ -68,7 +68,7 @@ async fn a_second_signal_ends_a_request_that_hangs() {
 #[tokio::test]
 async fn sigterm_during_the_start_ends_it() {
     let function = Function::faulty(&[("START_TAKES", "1h")]);
-    function.api.requested(anyhost_tests::runtime_api::Endpoint::ExtensionNext, 1).await;
+    function.api.requested(anyhost_tests::runtime_api::Endpoint::Register, 1).await;
     function.process.signal(Signal::TERM);
     assert_eq!(function.exit(SOON), Some(0));
 }

@@ -133,5 +133,6 @@ async fn the_connection_is_kept_over_many_invocations() {
     for _ in 0..50 {
         assert_eq!(function.get("/").await, (200, "ok".into()));
     }
+    function.api.requested(Endpoint::ExtensionNext, 1).await;
     assert_eq!(function.api.connections(), 2, "one polls and answers, one is the extension's");
 }

@@ -8,31 +8,29 @@ use hyper_util::rt::TokioIo;
 use lambda_http::lambda_runtime::streaming::Body;
 use tokio::net::TcpStream;
 
-use super::{Endpoint, Fault};
+use super::{Ahead, Endpoint, Fault};
 
 /// One connection, for one request at a time.
 #[derive(Debug)]
 pub(super) struct Connection {
     endpoint: Endpoint,
+    ahead: Option<Ahead>,
     sender: Option<SendRequest<Body>>,
 }
 
 impl Connection {
     /// A connection that is opened when it is first used.
     pub(super) fn new(endpoint: Endpoint) -> Self {
-        Self { endpoint, sender: None }
+        Self { endpoint, ahead: None, sender: None }
+    }
+
+    /// The same, over one that was begun ahead.
+    pub(super) fn with(self, ahead: Option<Ahead>) -> Self {
+        Self { ahead, ..self }
     }
 
     pub(super) fn endpoint(&self) -> &Endpoint {
         &self.endpoint
-    }
-
-    /// Opens the connection before it is used. Where that fails, the first use tries again.
-    pub(super) async fn warm(&mut self) {
-        match self.open().await {
-            Ok(sender) => self.sender = Some(sender),
-            Err(fault) => tracing::debug!("the Runtime API is not there yet: {fault}"),
-        }
     }
 
     /// Sends a request and waits for the head of its reply. A connection that was closed while nobody used
@@ -74,8 +72,12 @@ impl Connection {
         Ok(status)
     }
 
-    async fn open(&self) -> Result<SendRequest<Body>, Fault> {
-        let stream = TcpStream::connect(self.endpoint.address()).await.map_err(Fault::Connect)?;
+    async fn open(&mut self) -> Result<SendRequest<Body>, Fault> {
+        let stream = match self.ahead.take() {
+            Some(ahead) => ahead.connected().await,
+            None => TcpStream::connect(self.endpoint.address()).await,
+        };
+        let stream = stream.map_err(Fault::Connect)?;
         // Every request is a small one that somebody waits for.
         stream.set_nodelay(true).map_err(Fault::Connect)?;
         let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(Fault::Http)?;

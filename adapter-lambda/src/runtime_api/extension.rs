@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
+use anyhost_core::{Exit, Failure};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method};
 use http_body_util::BodyExt;
 use lambda_http::lambda_runtime::streaming::Body;
+use tokio::task::{JoinHandle, yield_now};
+use tokio::time::timeout;
 
 use super::connection::Connection;
-use super::{Endpoint, Fault, request};
+use super::{Endpoint, Fault, RuntimeApi, request};
 
 /// How long a start waits for the registration: on AWS it takes a millisecond, and some emulators have no
 /// such API.
@@ -17,47 +20,89 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const NAME: HeaderName = HeaderName::from_static("lambda-extension-name");
 const IDENTIFIER: HeaderName = HeaderName::from_static("lambda-extension-identifier");
 
-/// Registers the extension; to be called before the first poll. Where it fails, this process will be
-/// killed without a word and serves as well.
-pub(crate) async fn register(endpoint: &Endpoint) {
-    match tokio::time::timeout(PATIENCE, announce(endpoint)).await {
-        Ok(Ok(())) => {}
-        Ok(Err(fault)) => {
-            tracing::warn!("no extension, so no SIGTERM before the end: {fault}");
+/// An extension that is being registered, on the connection that polls afterwards: Lambda takes no extension
+/// once it has been polled, so the two cannot overtake each other.
+#[derive(Debug)]
+pub(crate) struct Registration(JoinHandle<(RuntimeApi, Result<Extension, Fault>)>);
+
+impl Registration {
+    /// Sends the registration, so that the reply is on its way while this process prepares itself.
+    pub(crate) async fn begin(mut api: RuntimeApi) -> Self {
+        let task = tokio::spawn(async move {
+            let outcome = timeout(PATIENCE, Extension::register(&mut api.connection)).await;
+            (api, outcome.unwrap_or(Err(Fault::NoReply(PATIENCE))))
+        });
+        // The turns of the runtime that it takes to connect to an address on this machine and to write. Where
+        // they are too few, it is written when this process waits for something else.
+        for _ in 0..3 {
+            yield_now().await;
         }
-        Err(_) => tracing::warn!("no extension, so no SIGTERM before the end: no reply in 1 s"),
+        know_processor();
+        Self(task)
+    }
+
+    /// Waits for the reply: the connection, to poll on, and the extension. Where there is none, this process
+    /// will be killed without a word and serves as well.
+    ///
+    /// # Errors
+    /// [`Failure`] where registering panicked.
+    pub(crate) async fn end(&mut self) -> Result<(RuntimeApi, Option<Extension>), Failure> {
+        let ended = (&mut self.0).await;
+        let (api, outcome) = ended.map_err(|panic| Failure::new(Exit::Start, panic))?;
+        let extension = outcome.inspect_err(|fault| {
+            tracing::warn!("no extension, so no SIGTERM before the end: {fault}")
+        });
+        Ok((api, extension.ok()))
     }
 }
 
-async fn announce(endpoint: &Endpoint) -> Result<(), Fault> {
-    let mut connection = Connection::new(endpoint.clone());
-    let uri = endpoint.uri("/2020-01-01/extension/register");
-    // Subscribed to nothing: a subscriber would be part of every invocation.
-    let body = Body::from(Bytes::from_static(b"{\"events\":[]}"));
-    let mut register = request(endpoint, Method::POST, uri, body);
-    register.headers_mut().insert(NAME, HeaderValue::from_static("anyhost"));
-    register
-        .headers_mut()
-        .insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    let reply = connection.call(register).await?;
-    if !reply.status().is_success() {
-        return Err(Fault::Status(reply.status()));
+/// Has the standard library find out what the processor can do, which it does once and the parser of replies asks
+/// for: a virtual machine answers each of ten questions in microseconds, and here nobody waits for them.
+fn know_processor() {
+    #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+    std::hint::black_box(std::is_x86_feature_detected!("avx2"));
+}
+
+/// A registered extension.
+#[derive(Debug)]
+pub(crate) struct Extension {
+    endpoint: Endpoint,
+    identifier: HeaderValue,
+}
+
+impl Extension {
+    async fn register(connection: &mut Connection) -> Result<Self, Fault> {
+        let endpoint = connection.endpoint().clone();
+        let uri = endpoint.uri("/2020-01-01/extension/register");
+        // Subscribed to nothing: a subscriber would be part of every invocation.
+        let body = Body::from(Bytes::from_static(b"{\"events\":[]}"));
+        let mut register = request(&endpoint, Method::POST, uri, body);
+        let headers = register.headers_mut();
+        headers.insert(NAME, HeaderValue::from_static("anyhost"));
+        headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let reply = connection.call(register).await?;
+        let (head, body) = reply.into_parts();
+        // Read to its end, so that the connection can be used again.
+        body.collect().await.map_err(Fault::Http)?;
+        if !head.status.is_success() {
+            return Err(Fault::Status(head.status));
+        }
+        let identifier = head.headers.get(IDENTIFIER).cloned();
+        let identifier = identifier.ok_or(Fault::Missing("lambda-extension-identifier"))?;
+        Ok(Self { endpoint, identifier })
     }
-    let identifier = reply.headers().get(IDENTIFIER).cloned();
-    let identifier = identifier.ok_or(Fault::Missing("lambda-extension-identifier"))?;
-    reply.into_body().collect().await.map_err(Fault::Http)?;
-    let mut wait = request(
-        endpoint,
-        Method::GET,
-        endpoint.uri("/2020-01-01/extension/event/next"),
-        Body::empty(),
-    );
-    wait.headers_mut().insert(IDENTIFIER, identifier);
-    // Lambda waits for every extension to ask for its next event; this one never gets any.
-    tokio::spawn(async move {
-        if let Err(fault) = connection.call(wait).await {
+
+    /// Asks for the extension's next event, which never comes: Lambda's init is over when every extension has
+    /// asked, and the process.
+    pub(crate) async fn wait(self) {
+        let Self { endpoint, identifier } = self;
+        // The poll that is begun at the same time goes first: it is what an init is waited for.
+        yield_now().await;
+        let uri = endpoint.uri("/2020-01-01/extension/event/next");
+        let mut wait = request(&endpoint, Method::GET, uri, Body::empty());
+        wait.headers_mut().insert(IDENTIFIER, identifier);
+        if let Err(fault) = Connection::new(endpoint).call(wait).await {
             tracing::debug!("the extension is gone: {fault}");
         }
-    });
-    Ok(())
+    }
 }

@@ -1,6 +1,7 @@
 //! What can go wrong between this process and the Runtime API.
 
 use std::fmt;
+use std::time::Duration;
 
 use http::StatusCode;
 
@@ -15,6 +16,8 @@ pub(crate) enum Fault {
     Status(StatusCode),
     /// An event without a header that is needed.
     Missing(&'static str),
+    /// No reply within this time.
+    NoReply(Duration),
     /// There is no event just now.
     NoEvent,
 }
@@ -33,6 +36,7 @@ impl fmt::Display for Fault {
             }
             Self::Status(status) => write!(f, "answered {status}"),
             Self::Missing(header) => write!(f, "sent an event without {header}"),
+            Self::NoReply(time) => write!(f, "sent no reply in {} s", time.as_secs()),
             Self::NoEvent => f.write_str("has no event"),
         }
     }
