@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use deadpool::unmanaged;
+use slab::Slab;
 use tokio::sync::{Notify, Semaphore};
 
 use super::clock::Moment;
@@ -44,7 +45,7 @@ pub(super) struct Pool<DB: Driver> {
     pub(super) writer: Option<Arc<Semaphore>>,
     pub(super) waiting: AtomicUsize,
     /// The tasks that wait.
-    pub(super) waiters: Mutex<Vec<tokio::task::Id>>,
+    pub(super) waiters: Mutex<Slab<tokio::task::Id>>,
     /// Told to those who wait: the pool closes, or waiting has become hopeless.
     pub(super) news: Notify,
     /// Connections of an older generation are not used again.
@@ -97,6 +98,7 @@ impl<DB: Driver> Pool<DB> {
         if self.is_closed() {
             return Err(Error::Closed);
         }
+        self.works_here();
         while let Some(lent) = self.idle() {
             let now = Moment::now(&self.epoch);
             if self.is_proven(&lent, &now) {

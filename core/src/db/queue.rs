@@ -183,7 +183,9 @@ impl<DB: Driver> Pool<DB> {
         let holders = self.holders();
         let waiting = self.waiters.lock().unwrap_or_else(PoisonError::into_inner);
         let own = holders.iter().find(|holder| holder.task == tokio::task::try_id())?;
-        let stuck = |holder: &Holder| holder.task.is_some_and(|task| waiting.contains(&task));
+        let stuck = |holder: &Holder| {
+            holder.task.is_some_and(|task| waiting.iter().any(|(_, waits)| *waits == task))
+        };
         (holders.len() >= self.plan.size() && holders.iter().all(stuck)).then(|| Error::Nested {
             size: self.plan.size(),
             held: own.place.to_string(),
@@ -225,7 +227,8 @@ impl Time {
 struct Waiting<'a, DB: Driver> {
     pool: &'a Pool<DB>,
     count: usize,
-    task: Option<tokio::task::Id>,
+    /// Where the waiting task is noted, if it is one.
+    task: Option<usize>,
     shelf: Option<usize>,
 }
 
@@ -234,10 +237,8 @@ impl<'a, DB: Driver> Waiting<'a, DB> {
         // Counted before the budget is looked at: whoever frees a place later sees that it is waited for.
         let count = pool.waiting.fetch_add(1, Ordering::SeqCst) + 1;
         let shelf = pool.waits();
-        let task = tokio::task::try_id();
-        if let Some(task) = task {
-            pool.waiters.lock().unwrap_or_else(PoisonError::into_inner).push(task);
-        }
+        let note = |task| pool.waiters.lock().unwrap_or_else(PoisonError::into_inner).insert(task);
+        let task = tokio::task::try_id().map(note);
         Self { pool, count, task, shelf }
     }
 }
@@ -247,10 +248,7 @@ impl<DB: Driver> Drop for Waiting<'_, DB> {
         self.pool.waiting.fetch_sub(1, Ordering::SeqCst);
         self.pool.leaves(self.shelf);
         if let Some(task) = self.task {
-            let mut waiters = self.pool.waiters.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(place) = waiters.iter().position(|waiter| *waiter == task) {
-                waiters.swap_remove(place);
-            }
+            self.pool.waiters.lock().unwrap_or_else(PoisonError::into_inner).remove(task);
         }
     }
 }

@@ -65,6 +65,14 @@ impl<DB: Driver> Shelf<DB> {
 }
 
 impl<DB: Driver> Pool<DB> {
+    /// Notes that this worker has got round to something: a runtime that always has something to do waits for
+    /// nothing, and makes progress all the same.
+    pub(super) fn works_here(&self) {
+        if let Some(here) = self.here() {
+            self.shelves[here].worker.runs();
+        }
+    }
+
     /// An idle connection: of this worker, of the process, or of another worker that is not busy.
     pub(super) fn idle(self: &Arc<Self>) -> Option<Lent<DB>> {
         let here = self.here();
@@ -134,7 +142,8 @@ impl<DB: Driver> Pool<DB> {
 
     /// Closes idle connections of workers that are stuck or gone: somebody waits for their places.
     pub(super) fn take_from_stuck(self: &Arc<Self>) {
-        for shelf in self.shelves.iter().filter(|shelf| shelf.worker.is_stuck()) {
+        let lies = |shelf: &&Shelf<DB>| shelf.idle.status().available > 0;
+        for shelf in self.shelves.iter().filter(lies).filter(|shelf| shelf.worker.is_stuck()) {
             if let Ok(object) = shelf.idle.try_get() {
                 self.give_up(self.lent(object), Reason::Stranded);
             }
@@ -249,10 +258,7 @@ impl<DB: Driver> Pool<DB> {
         if self.shelves.is_empty() {
             return None;
         }
-        let here = Worker::here(|number| self.shelves.get(number).map(|shelf| &shelf.worker))?;
-        // A runtime that always has something to do waits for nothing, and makes progress all the same.
-        self.shelves[here].worker.runs();
-        Some(here)
+        Worker::here(|number| self.shelves.get(number).map(|shelf| &shelf.worker))
     }
 
     fn lent(self: &Arc<Self>, object: unmanaged::Object<Box<Slot<DB>>>) -> Lent<DB> {
