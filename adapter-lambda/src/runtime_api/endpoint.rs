@@ -1,5 +1,7 @@
 //! Where the Runtime API is.
 
+use std::net::SocketAddr;
+
 use anyhost_core::Setting;
 use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderValue, Uri};
@@ -40,6 +42,14 @@ impl Setting for Endpoint {
     }
 
     fn parse(text: &str) -> Option<Self> {
+        // What AWS gives, without the way through a URL, which a cold process has yet to load.
+        if let Ok(address) = text.parse::<SocketAddr>()
+            && address.port() != 0
+        {
+            let host = HeaderValue::from_str(text).ok()?;
+            let (name, port) = (address.ip().to_string(), address.port());
+            return Some(Self { name, port, host, base: String::new() });
+        }
         let with_scheme = match text.contains("://") {
             true => text.to_owned(),
             false => format!("http://{text}"),
@@ -87,6 +97,7 @@ mod tests {
     fn it_is_an_address_or_a_url() {
         check("127.0.0.1:9001", Some(("127.0.0.1", 9001, "")));
         check("[::1]:9001", Some(("::1", 9001, "")));
+        check("127.0.0.1:0", None);
         check("http://127.0.0.1:9000/.rt/notes", Some(("127.0.0.1", 9000, "/.rt/notes")));
         check("http://localhost:9000/.rt/", Some(("localhost", 9000, "/.rt")));
         check("localhost", Some(("localhost", 80, "")));

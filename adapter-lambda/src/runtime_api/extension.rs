@@ -28,10 +28,10 @@ pub(crate) struct Registration(JoinHandle<(RuntimeApi, Result<Extension, Fault>)
 impl Registration {
     /// Sends the registration, so that the reply is on its way while this process prepares itself.
     pub(crate) async fn begin(mut api: RuntimeApi) -> Self {
-        let task = tokio::spawn(async move {
+        let task = tokio::spawn(Box::pin(async move {
             let outcome = timeout(PATIENCE, Extension::register(&mut api.connection)).await;
             (api, outcome.unwrap_or(Err(Fault::NoReply(PATIENCE))))
-        });
+        }));
         // The turns of the runtime that it takes to connect to an address on this machine and to write. Where
         // they are too few, it is written when this process waits for something else.
         for _ in 0..3 {
