@@ -1,5 +1,7 @@
 //! From a request to a response that any door can send: the rules that all doors share, once.
 
+mod lines;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures_util::FutureExt;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, Entry, HeaderName};
 use http::{HeaderValue, Method, StatusCode};
+use lines::log;
 
 use crate::error::Reported;
 use crate::{App, Body, BodyError, Context, Error, Request, Response, strip_hop_by_hop, within};
@@ -125,14 +128,6 @@ fn reported(id: &str, mut response: Response) -> Response {
         }
     }
     rendered
-}
-
-fn log(id: &str, error: &Error) {
-    if error.status().is_server_error() {
-        tracing::error!(request_id = id, status = error.status().as_u16(), "{}", error.report());
-    } else {
-        tracing::debug!(request_id = id, status = error.status().as_u16(), "{}", error.report());
-    }
 }
 
 fn settle(method: &Method, context: &Context, mut response: Response) -> Response {

@@ -157,7 +157,10 @@ impl Error {
     /// The whole story on one line, for logs: status, detail and the chain of causes.
     pub(crate) fn report(&self) -> String {
         let mut line = self.to_string();
-        let mut cause = self.source();
+        // A driver's error around one of ours, which is all that an executor can return, says nothing more.
+        let ours =
+            |cause| find::<db::Error>(cause).map(|own| own as &(dyn std::error::Error + 'static));
+        let mut cause = self.source().map(|cause| ours(cause).unwrap_or(cause));
         while let Some(error) = cause {
             let text = error.to_string();
             // Many errors already print their source; saying it twice helps nobody.

@@ -53,13 +53,22 @@ impl Probes {
     /// # Errors
     /// [`ConfigError`] names the variable that is wrong.
     pub fn with(self, settings: &Settings) -> Result<Self, ConfigError> {
-        Ok(Self {
-            live: settings.get::<ProbePath>("LIVEZ_PATH")?.map_or(self.live, |path| path.0),
-            ready: settings.get::<ProbePath>("READYZ_PATH")?.map_or(self.ready, |path| path.0),
-            started: settings
-                .get::<ProbePath>("STARTUPZ_PATH")?
-                .map_or(self.started, |path| path.0),
-        })
+        let path = |name, own| Ok(settings.get::<ProbePath>(name)?.map_or(own, |path| path.0));
+        let probes = Self {
+            live: path("LIVEZ_PATH", self.live)?,
+            ready: path("READYZ_PATH", self.ready)?,
+            started: path("STARTUPZ_PATH", self.started)?,
+        };
+        // The second of two probes with one path would never be asked.
+        let Self { live, ready, started } = &probes;
+        for (name, path, others) in
+            [("READYZ_PATH", ready, &[live][..]), ("STARTUPZ_PATH", started, &[live, ready])]
+        {
+            if !path.is_empty() && others.contains(&path) {
+                return Err(ConfigError::new(name, format!("{path} is the path of another probe")));
+            }
+        }
+        Ok(probes)
     }
 
     /// The probe that a path is, or none.
@@ -176,6 +185,11 @@ mod tests {
         assert!(matches!(probes.of("/health"), Some(Probe::Live)));
         assert!(matches!(probes.of("/startupz"), Some(Probe::Started)));
         assert!(probes.of("/livez").is_none() && probes.of("/readyz").is_none());
+        for (name, taken) in [("LIVEZ_PATH", "/readyz"), ("STARTUPZ_PATH", "/livez")] {
+            let settings = Settings::from_pairs([(name, taken)]);
+            let error = Probes::default().with(&settings).expect_err(name).to_string();
+            assert!(error.ends_with(&format!("{taken} is the path of another probe")), "{error}");
+        }
         for wrong in ["health", "/a b", "/a?b"] {
             let settings = Settings::from_pairs([("STARTUPZ_PATH", wrong)]);
             let error = Probes::default().with(&settings).expect_err(wrong);

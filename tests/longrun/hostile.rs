@@ -222,19 +222,33 @@ fn a_chunk_that_is_longer_than_it_said_ends_the_connection() {
 
 #[test]
 fn a_head_without_an_end_is_431_or_413_and_no_memory() {
+    endless("GET / HTTP/1.1\r\nhost: test\r\nx-long: ", b'a', 431);
+}
+
+#[test]
+fn a_chunk_line_or_a_trailer_without_an_end_is_400_and_no_memory() {
+    let head = "POST / HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\n";
+    for (begun, byte) in [("3;", b'a'), ("0", b'0'), ("0\r\nx-long: ", b'a')] {
+        endless(&format!("{head}{begun}"), byte, 400);
+    }
+}
+
+/// What the longest request that begins like this is answered, and that none of it is kept.
+#[track_caller]
+fn endless(begun: &str, byte: u8, status: u16) {
     let instance = Instance::start("echo-paas", &[]);
     let before = memory(&instance);
     let mut wire = Wire::to(instance.port);
-    wire.write("GET / HTTP/1.1\r\nhost: test\r\nx-long: ");
-    let piece = vec![b'a'; 64 * 1024];
+    wire.write(begun);
+    let piece = vec![byte; 64 * 1024];
     for _ in 0..256 {
         wire.offer(&piece);
     }
     let answer = wire.try_answer();
     // Where the client still writes, the end of the connection may come before the answer is read.
-    assert!(answer.as_ref().map_or(true, |answer| answer.status == 431), "{answer:?}");
+    assert!(answer.as_ref().map_or(true, |answer| answer.status == status), "{answer:?}");
     let grown = memory(&instance).saturating_sub(before);
-    assert!(grown < 4 * 1024, "16 MiB of head grew the process by {grown} KiB");
+    assert!(grown < 4 * 1024, "16 MiB of {begun:?} grew the process by {grown} KiB");
 }
 
 /// Memory in use, in KiB.

@@ -1,5 +1,7 @@
 //! What a process writes: one JSON object a line, whatever happens.
 
+use std::net::TcpListener;
+
 use anyhost_tests::process::{PATIENCE, Signal};
 use serde_json::Value;
 
@@ -71,6 +73,36 @@ fn every_line_of_a_request_names_it_in_the_words_of_the_platform() {
     let line = panic_line(&[("LOG_FORMAT", "text")]);
     assert!(line.contains(" ERROR ") && line.contains("request_id=of-the-router-1"), "{line}");
     assert!(line.contains(&format!("trace_id={TRACE}")), "{line}");
+}
+
+/// One reason to refuse every request is not one line for each, unless each is asked for.
+#[test]
+fn requests_that_are_refused_for_one_reason_are_one_line_a_second() {
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("postgres://nobody@{}/none", silent.local_addr().expect("bound"));
+    for (level, all) in [("info", false), ("debug", true)] {
+        let environment = [("DATABASE_URL", &*url), ("PORT", "0"), ("LOG_LEVEL", level)];
+        let (process, _folder) = launch("notes-paas", &[], &environment);
+        let port = port_of(&process);
+        let ids: Vec<String> = (0..200)
+            .map(|_| {
+                let answer = Wire::to(port).get("/notes");
+                assert_eq!(answer.status, 503);
+                let problem: Value = serde_json::from_str(&answer.body).expect("a problem");
+                problem["request_id"].as_str().expect("its id").to_owned()
+            })
+            .collect();
+        process.wait_for_line(&["the service is starting", &ids[0]]);
+        if all {
+            for id in &ids {
+                process.wait_for_line(&["the service is starting", id]);
+            }
+        } else {
+            let lines = process.log().lines();
+            let said = lines.iter().filter(|line| line.contains("the service is starting")).count();
+            assert!(said < ids.len() / 2, "{said} lines for {} requests", ids.len());
+        }
+    }
 }
 
 /// A line has the journal's prefix where stdout is the stream that the variable names, and there alone.

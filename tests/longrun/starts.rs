@@ -83,7 +83,8 @@ fn it_lives_at_once_and_is_ready_when_its_database_answers() {
     let answer = Wire::to(port).get("/notes");
     assert_eq!(answer.status, 503);
     assert!(answer.head.to_ascii_lowercase().contains("retry-after:"), "{}", answer.head);
-    drop(process);
+    // What it waits for is said before it gives up.
+    process.wait_for_line(&["WARN", "connecting to the database fails, and is tried again"]);
 }
 
 #[test]

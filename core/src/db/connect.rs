@@ -109,6 +109,10 @@ impl<DB: Driver> Connector<DB> {
             if outage.is_final() || Instant::now() + pause >= until {
                 return Err(outage);
             }
+            // Whoever waits for a start is told why; on a serverless host the request's own error tells.
+            if before.is_none() && plan.keepalive().is_some() && outage.refusal != Refusal::Full {
+                tracing::warn!("connecting to the database fails, and is tried again: {outage}");
+            }
             before = Some(outage);
             tokio::time::sleep(pause).await;
         }

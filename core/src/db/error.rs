@@ -11,7 +11,8 @@ use crate::{ConfigError, Exit};
 
 /// Why there is no connection, or why there is none any more.
 ///
-/// An App passes it on with `?`: what may be over soon is a 503 with `Retry-After`, everything else a 500.
+/// An App passes it on with `?`: what may be over soon, as the rotation of a password is, is a 503 with
+/// `Retry-After`, everything else a 500.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -164,6 +165,7 @@ impl Error {
             | Self::Deadline { .. }
             | Self::Unreachable { .. }
             | Self::Refused { .. }
+            | Self::Credentials { .. }
             | Self::Closed => crate::Error::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "the database is not available at the moment",
@@ -171,7 +173,6 @@ impl Error {
             .retry_after(Duration::from_secs(1)),
             Self::Setting(_)
             | Self::Plan(_)
-            | Self::Credentials { .. }
             | Self::Lost { .. }
             | Self::Nested { .. }
             | Self::Schema(_)
@@ -186,7 +187,11 @@ pub(super) struct Told<'e>(pub(super) &'e sqlx::Error);
 impl fmt::Display for Told<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(error) = self;
-        write!(f, "{error}")?;
+        match error {
+            // The driver's own words before it say no more than the sentence that this ends.
+            sqlx::Error::Io(error) => write!(f, "{error}")?,
+            error => write!(f, "{error}")?,
+        }
         match error.as_database_error().and_then(sqlx::error::DatabaseError::code) {
             Some(code) => write!(f, " (SQLSTATE {code})"),
             None => Ok(()),

@@ -141,7 +141,7 @@ impl DatabaseSettings {
             pool_size: count("DATABASE_POOL_SIZE")?.or(connection_limit),
             max_connections: count("DATABASE_MAX_CONNECTIONS")?,
             reserved: settings.get("DATABASE_RESERVED")?,
-            acquire_timeout: settings.get("DATABASE_ACQUIRE_TIMEOUT")?.or(pool_timeout),
+            acquire_timeout: positive(settings, "DATABASE_ACQUIRE_TIMEOUT")?.or(pool_timeout),
             connect_timeout,
             idle_timeout: positive(settings, "DATABASE_IDLE_TIMEOUT")?,
             max_lifetime: positive(settings, "DATABASE_MAX_LIFETIME")?,
@@ -237,6 +237,7 @@ mod tests {
             "DATABASE_POOLER: expected none, pgbouncer, pgbouncer-prepared or rds-proxy, found \"pgbounce\"",
         );
         for name in [
+            "DATABASE_ACQUIRE_TIMEOUT",
             "DATABASE_IDLE_TIMEOUT",
             "DATABASE_MAX_LIFETIME",
             "DATABASE_LEAK_THRESHOLD",

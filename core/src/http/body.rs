@@ -1,6 +1,7 @@
 //! The body of a request or response: empty, whole, or a stream under backpressure.
 
 mod error;
+mod whole;
 
 use std::fmt;
 use std::pin::Pin;
@@ -14,6 +15,7 @@ use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
 
 pub use error::BodyError;
+use whole::gathered;
 
 /// The largest request body where `MAX_BODY` is not set: 6 MiB, AWS Lambda's limit for one invocation,
 /// so that an App meets the same limit on every host.
@@ -92,7 +94,7 @@ impl Body {
         match self.0 {
             Kind::Empty => Ok(Bytes::new()),
             Kind::Whole(bytes) => Ok(bytes),
-            Kind::Stream(stream, _) => Ok(stream.collect().await?.to_bytes()),
+            Kind::Stream(stream, _) => gathered(stream).await,
         }
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhost_core::Error;
 use axum::body::{Body, Bytes};
+use axum::extract::rejection::PathRejection;
 use axum::extract::{DefaultBodyLimit, Path, RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -28,6 +29,9 @@ struct List {
 const OPENAPI: &str = include_str!("../openapi.json");
 
 type Notes = State<Arc<dyn Store>>;
+
+/// The last part of a path, where its bytes are UTF-8.
+type Id = Result<Path<String>, PathRejection>;
 
 pub(crate) fn router(store: impl Store) -> Router {
     let store: Arc<dyn Store> = Arc::new(store);
@@ -62,23 +66,19 @@ async fn list(State(notes): Notes, RawQuery(query): RawQuery) -> Result<Json<Lis
     Ok(Json(List { notes: found, next }))
 }
 
-async fn read(State(notes): Notes, Path(id): Path<String>) -> Result<Json<Note>, Problem> {
-    let id = parse(&id)?;
+async fn read(State(notes): Notes, id: Id) -> Result<Json<Note>, Problem> {
+    let id = parse(id)?;
     notes.read(id).await?.map(Json).ok_or_else(|| no_such_note(id))
 }
 
-async fn replace(
-    State(notes): Notes,
-    Path(id): Path<String>,
-    body: Body,
-) -> Result<Json<Note>, Problem> {
-    let id = parse(&id)?;
+async fn replace(State(notes): Notes, id: Id, body: Body) -> Result<Json<Note>, Problem> {
+    let id = parse(id)?;
     let draft = Draft::parse(&read_all(body).await?)?;
     notes.replace(id, draft).await?.map(Json).ok_or_else(|| no_such_note(id))
 }
 
-async fn delete(State(notes): Notes, Path(id): Path<String>) -> Result<StatusCode, Problem> {
-    let id = parse(&id)?;
+async fn delete(State(notes): Notes, id: Id) -> Result<StatusCode, Problem> {
+    let id = parse(id)?;
     if notes.delete(id).await? { Ok(StatusCode::NO_CONTENT) } else { Err(no_such_note(id)) }
 }
 
@@ -87,9 +87,11 @@ async fn read_all(body: Body) -> Result<Bytes, Error> {
     Ok(anyhost_core::Body::new(body).bytes().await?)
 }
 
-/// A path that names no id names no note.
-fn parse(id: &str) -> Result<i64, Problem> {
-    id.parse().map_err(|_| missing(format!("{id:?} is not the id of a note")))
+/// A path that names no id names no note; of two spellings of a number, only the one in `Location` does.
+fn parse(id: Id) -> Result<i64, Problem> {
+    let Ok(Path(id)) = id else { return Err(missing("the path names no note".into())) };
+    let number = id.parse().ok().filter(|number: &i64| number.to_string() == id);
+    number.ok_or_else(|| missing(format!("{id:?} is not the id of a note")))
 }
 
 fn no_such_note(id: i64) -> Problem {

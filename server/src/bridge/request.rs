@@ -43,7 +43,7 @@ pub(super) fn translate(
             connection.chain(upgrade).filter_map(|(name, value)| Some((name, value.ok()?)));
         refuse_websocket(&method, &offers.collect())?;
     }
-    let uri = target(from.uri())?;
+    let uri = target(&method, from.uri())?;
     let lines = conn.take_lines();
     let mut repeat = conn.repeat.borrow_mut();
     // The host of an absolute target stands above the header's, and no two such targets need be the same.
@@ -105,7 +105,13 @@ fn method(from: &actix_http::Method) -> Result<Method, Error> {
 }
 
 /// The target as the client sent it, without the scheme and the host of a request to a proxy.
-fn target(from: &actix_http::Uri) -> Result<Uri, Error> {
+fn target(method: &Method, from: &actix_http::Uri) -> Result<Uri, Error> {
+    // A host alone is for CONNECT, an asterisk for OPTIONS (RFC 9112 §3.2); another server reads them otherwise.
+    if (from.scheme().is_none() && from.authority().is_some())
+        || (from.path() == "*" && *method != Method::OPTIONS)
+    {
+        return Err(bad("the request target is not for this method"));
+    }
     let Some(path) = from.path_and_query() else { return Ok(Uri::from_static("/")) };
     PathAndQuery::from_maybe_shared(Bytes::copy_from_slice(path.as_str().as_bytes()))
         .map(Uri::from)

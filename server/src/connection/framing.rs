@@ -3,7 +3,10 @@
 //! actix's parser takes a bare line feed for the end of a line. A server in front that does not sees other
 //! headers than we do, and what two servers read differently is how requests are smuggled. So the bytes
 //! are watched on their way to the parser: a bare line feed in a head becomes a zero byte, which the parser
-//! refuses with 400. Knowing where requests end also tells how far a client is ahead of its answers.
+//! refuses with 400, as it does what follows an endless line among chunks. Knowing where requests end also tells
+//! how far a client is ahead of its answers.
+//!
+//! Long because one state machine says all of it.
 
 use memchr::{memchr, memchr_iter};
 
@@ -17,6 +20,8 @@ pub(super) struct Framing {
     begun: bool,
     follows: Follows,
     ahead: usize,
+    /// Bytes of the trailers that have come.
+    trailers: usize,
     last: Block,
 }
 
@@ -60,10 +65,18 @@ enum End {
     Head(Option<u64>),
     /// The last byte is a bare line feed.
     Bare,
+    /// The lines around chunks are longer than anybody needs.
+    Long,
 }
 
 /// Header lines that take more bytes than this are not kept.
 const MOST_KEPT: usize = 2048;
+
+/// The most bytes of a line that begins a chunk, whose extensions have no bound of their own.
+const LONGEST_CHUNK_LINE: usize = 4 * 1024;
+
+/// The most bytes of all trailers of a request, which nobody is given.
+const MOST_TRAILERS: usize = 16 * 1024;
 
 #[derive(Debug, Default)]
 enum State {
@@ -77,6 +90,8 @@ enum State {
     Trailer,
     /// From here on nothing is a request: the connection was handed over or is about to be closed.
     Through,
+    /// From here on nothing is anything: the parser gets zero bytes, which it refuses.
+    Spoilt,
 }
 
 /// What follows the head that is being read.
@@ -101,6 +116,10 @@ impl Framing {
             let in_head = matches!(self.state, State::Head);
             let now = match self.state {
                 State::Through => length,
+                State::Spoilt => {
+                    rest.fill(0);
+                    length
+                }
                 State::Body(left) => {
                     let now = left.min(length as u64);
                     self.state = if left == now { State::Head } else { State::Body(left - now) };
@@ -118,6 +137,15 @@ impl Framing {
                     match end {
                         End::None => {}
                         End::Bare => rest[read - 1] = 0,
+                        End::Long => {
+                            // A line that ends without its line feed is refused wherever it stands.
+                            rest.fill(0);
+                            rest[0] = b'\r';
+                            self.partial = Vec::new();
+                            self.state = State::Spoilt;
+                            self.ahead = 0;
+                            return heads;
+                        }
                         End::Head(number) => {
                             heads = match (number, heads) {
                                 (Some(number), Heads::None) => Heads::One(number),
@@ -167,6 +195,9 @@ impl Framing {
     fn lines(&mut self, bytes: &[u8]) -> (usize, End) {
         let mut start = 0;
         for end in memchr_iter(b'\n', bytes) {
+            if self.is_too_long(end + 1 - start) {
+                return (0, End::Long);
+            }
             let line = if self.partial.is_empty() {
                 self.line(&bytes[start..end])
             } else {
@@ -185,9 +216,24 @@ impl Framing {
                 }
             }
         }
-        // The parser refuses a head that is longer than its buffer, so this ends too.
+        // The parser refuses a head that is longer than its buffer, so this ends too. It takes any other line.
+        if self.is_too_long(bytes.len() - start) {
+            return (0, End::Long);
+        }
         self.partial.extend_from_slice(&bytes[start..]);
         (bytes.len(), End::None)
+    }
+
+    /// Whether the line that goes on with so many bytes is longer than anybody needs.
+    fn is_too_long(&self, more: usize) -> bool {
+        let line = self.partial.len() + more;
+        match self.state {
+            State::ChunkSize => line > LONGEST_CHUNK_LINE,
+            State::Trailer => self.trailers + line > MOST_TRAILERS,
+            State::Head | State::Body(_) | State::Chunk(_) | State::Through | State::Spoilt => {
+                false
+            }
+        }
     }
 
     /// Reads one line, its line feed left off.
@@ -200,7 +246,10 @@ impl Framing {
             State::ChunkSize => {
                 let digits = line.split(|byte| *byte == b';').next().unwrap_or_default();
                 self.state = match number(digits.trim_ascii(), 16) {
-                    Some(0) => State::Trailer,
+                    Some(0) => {
+                        self.trailers = 0;
+                        State::Trailer
+                    }
                     Some(size) => State::Chunk(size.saturating_add(2)),
                     // The parser refuses it, as it does a bare line feed here.
                     None => State::Through,
@@ -211,7 +260,10 @@ impl Framing {
                 self.state = State::Head;
                 Line::Last
             }
-            State::Trailer => Line::Read,
+            State::Trailer => {
+                self.trailers += line.len() + 2;
+                Line::Read
+            }
             _ if !clean => Line::Bare,
             _ if !self.begun => {
                 // Empty lines before a request are skipped.
@@ -305,6 +357,30 @@ mod tests {
         ] {
             check(&format!("{request}{next}"), &format!("{request}{spoilt}"));
         }
+    }
+
+    #[test]
+    fn endless_lines_around_chunks_are_spoilt_and_not_kept() {
+        let head = "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n";
+        for (begun, more) in
+            [("3;a", "a"), ("0", "0"), ("0\r\nx-t: ", "a"), ("0\r\n", "x-t: a\r\n")]
+        {
+            let mut framing = Framing::default();
+            framing.watch(&mut format!("{head}{begun}").into_bytes(), false);
+            let mut come = Vec::new();
+            for _ in 0..1000 {
+                come = more.repeat(100).into_bytes();
+                framing.watch(&mut come, false);
+            }
+            assert!(come.iter().all(|byte| *byte == 0), "{begun:?}");
+            assert!(framing.partial.capacity() <= 2 * MOST_TRAILERS, "{begun:?}");
+        }
+        let fits = format!(
+            "{head}3;a={}\r\nabc\r\n0\r\nx-t: {}\r\n\r\n",
+            "b".repeat(4000),
+            "c".repeat(16_000)
+        );
+        check(&fits, &fits);
     }
 
     #[test]

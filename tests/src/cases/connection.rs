@@ -44,6 +44,8 @@ fn a_space_before_the_colon_is_400(door) [Wire] { refused(door, b"GET / HTTP/1.1
 fn a_folded_header_is_400(door) [Wire] { refused(door, b"GET / HTTP/1.1\r\nHost: h\r\nX: 1\r\n 2\r\n\r\n") }
 fn an_unknown_version_is_400(door) [Wire] { refused(door, b"GET / HTTP/3.7\r\nHost: h\r\n\r\n") }
 fn a_nul_in_a_header_is_400(door) [Wire] { refused(door, b"GET / HTTP/1.1\r\nHost: h\r\nX: a\0b\r\n\r\n") }
+fn a_host_for_a_target_is_400(door) [Wire] { refused(door, b"GET a.example:80 HTTP/1.1\r\nHost: h\r\n\r\n") }
+fn an_asterisk_is_for_options_alone(door) [Wire] { refused(door, b"GET * HTTP/1.1\r\nHost: h\r\n\r\n") }
 fn two_different_lengths_are_400(door) [Wire] {
     refused(door, b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab")
 }
@@ -59,6 +61,18 @@ fn a_chunk_that_is_none_is_400(door) [Wire] {
     let statuses: Vec<u16> = responses.iter().map(|response| response.status).collect();
     assert_eq!(statuses, [400], "{responses:?}");
     still_answers(door);
+}
+
+fn an_endless_chunk_line_is_400(door) [Wire] {
+    let begun = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3";
+    for more in [";a".repeat(10_000), "0".repeat(20_000)] {
+        refused(door, format!("{begun}{more}").as_bytes());
+    }
+}
+
+fn endless_trailers_are_400(door) [Wire] {
+    let begun = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n";
+    refused(door, format!("{begun}{}", "x-t: 0123456789\r\n".repeat(2000)).as_bytes());
 }
 
 fn a_body_that_breaks_off_never_reaches_the_app_whole(door) [Wire] {

@@ -72,10 +72,12 @@ fn what_is_not_json_is_refused(door) {
 }
 
 fn a_note_that_is_not_there_is_404(door) {
-    for path in ["/notes/9007199254740993", "/notes/none", "/nothing"] {
+    for path in ["/notes/9007199254740993", "/notes/none", "/notes/+1", "/notes/01", "/nothing"] {
         ask(door, &get(path)).problem(404);
     }
 }
+
+fn a_path_that_is_no_text_is_404(door) [PathEscapes] { ask(door, &get("/notes/%FF")).problem(404); }
 
 fn a_method_that_is_not_there_is_405(door) {
     ask(door, &with_json(request("PATCH", "/notes"))).problem(405);

@@ -22,8 +22,8 @@ use crate::db::settings::{DatabaseUrl, Kind, Pooler};
 impl sealed::Sealed for Postgres {}
 
 /// Who has the lock for migrations. The number is "encyclop" in ASCII: nobody else's by accident.
-const LOCK_HOLDER: &str = "SELECT format('process %s (%s) from %s, since %s', a.pid, \
-         a.application_name, coalesce(host(a.client_addr), 'a local socket'), a.backend_start::timestamp(0)) \
+const LOCK_HOLDER: &str = "SELECT format('process %s (%s) from %s%s', a.pid, a.application_name, \
+         coalesce(host(a.client_addr), 'a local socket'), ', since ' || a.backend_start::timestamp(0)) \
      FROM pg_locks l JOIN pg_stat_activity a USING (pid) \
      WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 \
        AND (l.classid::bigint << 32) | l.objid::bigint = 7308888618279137136 \

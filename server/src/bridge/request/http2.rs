@@ -29,6 +29,9 @@ pub(in crate::bridge) fn translate(
     if method == Method::CONNECT {
         return Err(Error::new(StatusCode::NOT_IMPLEMENTED, "this is no proxy"));
     }
+    if uri.path() == "*" && method != Method::OPTIONS {
+        return Err(bad("the request target is not for this method"));
+    }
     if headers.len() > MOST_HEADERS {
         let why = "too many headers";
         return Err(Error::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, why));

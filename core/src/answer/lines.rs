@@ -1,0 +1,96 @@
+//! Log lines of failed requests: one for each, but where all fail for want of the same thing one a second.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use http::StatusCode;
+
+use crate::Error;
+
+/// How long one line stands for all requests that are refused with the same words.
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// Whose lines these are to whoever filters them.
+const TARGET: &str = "anyhost_core::answer";
+
+/// How many different refusals are kept apart.
+const KINDS: usize = 8;
+
+/// Logs why a request failed. Every one is to be found where the log's level is `debug`.
+pub(super) fn log(id: &str, error: &Error) {
+    let status = error.status();
+    let more = match status {
+        // What this service does not have is no failure of it, whoever asks.
+        StatusCode::NOT_IMPLEMENTED => None,
+        // An outage or too much load fails all requests that come, for one reason.
+        StatusCode::SERVICE_UNAVAILABLE => {
+            let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+            said.again(error.to_string(), Instant::now())
+        }
+        status if status.is_server_error() => Some(0),
+        _ => None,
+    };
+    let status = status.as_u16();
+    match more {
+        Some(0) => tracing::error!(target: TARGET, request_id = id, status, "{}", error.report()),
+        Some(more) => {
+            tracing::error!(target: TARGET, request_id = id, status, more, "{}", error.report())
+        }
+        None => tracing::debug!(target: TARGET, request_id = id, status, "{}", error.report()),
+    }
+}
+
+static SAID: Mutex<Said> = Mutex::new(Said(Vec::new()));
+
+/// What was said a moment ago.
+struct Said(Vec<Line>);
+
+struct Line {
+    words: String,
+    at: Instant,
+    /// How many were not logged since.
+    more: u64,
+}
+
+impl Said {
+    /// How many with these words were not logged since the last that was, where this one is to be; `None`
+    /// where that is too recent.
+    fn again(&mut self, words: String, now: Instant) -> Option<u64> {
+        if let Some(line) = self.0.iter_mut().find(|line| line.words == words) {
+            if now.saturating_duration_since(line.at) < PERIOD {
+                line.more += 1;
+                return None;
+            }
+            line.at = now;
+            return Some(std::mem::take(&mut line.more));
+        }
+        if self.0.len() == KINDS {
+            let oldest = (0..KINDS).min_by_key(|index| self.0[*index].at).unwrap_or_default();
+            self.0.swap_remove(oldest);
+        }
+        self.0.push(Line { words, at: now, more: 0 });
+        Some(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_a_second_stands_for_all_with_the_same_words() {
+        let mut said = Said(Vec::new());
+        let now = Instant::now();
+        assert_eq!(said.again("away".into(), now), Some(0));
+        for _ in 0..1000 {
+            assert_eq!(said.again("away".into(), now + PERIOD / 2), None);
+        }
+        assert_eq!(said.again("full".into(), now + PERIOD / 2), Some(0));
+        assert_eq!(said.again("away".into(), now + PERIOD), Some(1000));
+        assert_eq!(said.again("away".into(), now + 2 * PERIOD), Some(0));
+        for number in 0..100 {
+            assert_eq!(said.again(number.to_string(), now + 3 * PERIOD), Some(0));
+        }
+        assert!(said.0.len() <= KINDS);
+    }
+}
