@@ -1,5 +1,6 @@
 //! How an App holds database connections on a host: the connection strategy.
 
+mod addresses;
 mod clock;
 mod conn;
 mod connect;

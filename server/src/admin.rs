@@ -207,6 +207,7 @@ impl Desk {
                     "idle": stats.idle,
                     "in_use": stats.in_use,
                     "waiting": stats.waiting,
+                    "waiting_to_write": stats.waiting_to_write,
                     "max": stats.max,
                 })
             })

@@ -80,6 +80,14 @@ async fn every_mode_of_libpq_means_what_it_means_there() {
     assert!(is_encrypted(&format!("{url}?sslmode=allow")).await.unwrap());
     let refused = is_encrypted(&format!("{url}?sslmode=disable")).await.unwrap_err();
     assert!(matches!(refused, Error::Credentials { .. }), "{refused}");
+    let host = crate::kit::host(Paradigm::LongRunning, &[]);
+    let migrate = async |mode: &str| {
+        let url = format!("{url}?sslmode={mode}");
+        Db::<sqlx::Postgres>::migrate_or(&host, &url, &sqlx::migrate::Migrator::DEFAULT).await
+    };
+    server.sql("GRANT CREATE ON SCHEMA public TO encrypted");
+    migrate("allow").await.unwrap();
+    assert!(matches!(migrate("disable").await, Err(Error::Credentials { .. })));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -235,3 +235,34 @@ fn nobody_is_forgotten_whoever_gives_up_and_wherever_they_wait() {
         counted(&mut direct(&crew.url).await, CLIENTS, 7, 5_000 * MS).await;
     });
 }
+
+/// Polls a future once, as its task does when it begins.
+fn begin_to_wait<T>(wanted: &mut std::pin::Pin<Box<impl Future<Output = T> + ?Sized>>) {
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(wanted.as_mut().poll(&mut context).is_pending());
+}
+
+/// A waiter that has been given a connection and is gone before it learns of it.
+#[test]
+fn a_connection_that_lay_ready_for_somebody_who_has_gone_is_handed_to_who_waits_elsewhere() {
+    let crew = Crew::of(1, 2);
+    // The process has opened the first of them, the worker the second.
+    let (second, first) = crew.run(0, |db| async move {
+        let mut two = some(&db, 2).await.unwrap();
+        (two.pop().unwrap(), two.pop().unwrap())
+    });
+    let mut elsewhere = Box::pin(crew.db.conn());
+    crew.home.block_on(async {
+        begin_to_wait(&mut elsewhere);
+    });
+    crew.run(0, |db| async move {
+        let mut here = Box::pin(db.conn());
+        begin_to_wait(&mut here);
+        // It is laid down for who waits here, and nobody picks it up.
+        drop(second);
+        drop(here);
+    });
+    let served = crew.home.block_on(async { timeout(5_000 * MS, elsewhere).await });
+    assert!(served.is_ok(), "nobody told it");
+    drop(first);
+}

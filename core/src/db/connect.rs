@@ -3,6 +3,7 @@
 //! Long because every way to open a connection shares one count of attempts and one outage.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use sqlx_core::sql_str::AssertSqlSafe;
 use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::addresses::Addresses;
 use super::clock::Moment;
 use super::credentials::Credentials;
 use super::driver::{Admission, Driver, Limits, Options, Refusal};
@@ -42,6 +44,7 @@ pub(super) struct Connector<DB: Driver> {
     pooler: Pooler,
     /// Where the database is, as people may read it.
     place: String,
+    addresses: Addresses,
     /// The runtime that drives every connection: the one that lives as long as the process. A connection
     /// opened on a worker's own runtime would end with the worker, and wait whenever it is busy.
     home: Handle,
@@ -65,6 +68,7 @@ impl<DB: Driver> Connector<DB> {
             credentials,
             pooler,
             place,
+            addresses: Addresses::default(),
             home: Handle::current(),
             connecting: AtomicUsize::new(0),
             outage: Mutex::default(),
@@ -307,6 +311,7 @@ impl<DB: Driver> Connector<DB> {
             }
             Ok(Err(error)) => Err(Outage::of::<DB>(error)),
             Err(_) => {
+                self.addresses.was_silent();
                 let text = format!("no answer within {} ms", patience.as_millis());
                 let error = std::io::Error::new(std::io::ErrorKind::TimedOut, text);
                 Err(Outage::new(Refusal::Unreachable, sqlx::Error::Io(error)))
@@ -317,9 +322,12 @@ impl<DB: Driver> Connector<DB> {
     /// Connects with the password of the moment; where it is refused and another is to be had, with that.
     async fn connect(&self) -> Result<DB::Connection, sqlx::Error> {
         let Some(password) = self.credentials.password(None).await? else {
-            return open::<DB>(self.options.clone()).await;
+            return open::<DB>(&self.addresses, &self.options).await;
         };
-        let with = |password: &str| open::<DB>(DB::with_password(&self.options, password));
+        let with = |password: &str| {
+            let options = DB::with_password(&self.options, password);
+            async move { open::<DB>(&self.addresses, &options).await }
+        };
         let error = match with(password.expose()).await {
             Err(error) if DB::refusal(&error) == Refusal::Credentials => error,
             outcome => return outcome,
@@ -375,8 +383,20 @@ impl<DB: Driver> Connector<DB> {
     }
 }
 
-/// One attempt, in the ways that the TLS mode has.
-async fn open<DB: Driver>(options: Options<DB>) -> Result<DB::Connection, sqlx::Error> {
+/// One attempt: at the addresses that the host has, in the ways that the TLS mode has.
+pub(super) async fn open<DB: Driver>(
+    addresses: &Addresses,
+    options: &Options<DB>,
+) -> Result<DB::Connection, sqlx::Error> {
+    let Some(endpoint) = DB::endpoint(options) else { return open_at::<DB>(options.clone()).await };
+    let connect = |address: Option<IpAddr>| {
+        let there = address.map(|address| DB::with_host(options, &address.to_string()));
+        open_at::<DB>(there.unwrap_or_else(|| options.clone()))
+    };
+    addresses.connect(endpoint, connect, |error| DB::refusal(error) == Refusal::Full).await
+}
+
+async fn open_at<DB: Driver>(options: Options<DB>) -> Result<DB::Connection, sqlx::Error> {
     match options.connect().await {
         Err(error) => match DB::second_way(&options, &error) {
             Some(second) => second.connect().await,

@@ -44,6 +44,22 @@ pub trait Driver: Database<Connection: Migrate> + sealed::Sealed {
     where
         Self: Sized;
 
+    /// The host and port that a connection goes to, where an address may stand in for the host: not for a
+    /// socket of this machine, nor where the server's certificate has to be one for its name.
+    #[doc(hidden)]
+    fn endpoint(_options: &Options<Self>) -> Option<(&str, u16)>
+    where
+        Self: Sized,
+    {
+        None
+    }
+
+    /// The same options with this host.
+    #[doc(hidden)]
+    fn with_host(options: &Options<Self>, host: &str) -> Options<Self>
+    where
+        Self: Sized;
+
     /// The options to try next after this refusal, where the TLS mode has a second way.
     #[doc(hidden)]
     fn second_way(_options: &Options<Self>, _refused: &sqlx::Error) -> Option<Options<Self>>
@@ -274,6 +290,12 @@ fn verdict_without_server(error: &sqlx::Error) -> Verdict {
         | sqlx::Error::InvalidSavePointStatement => Verdict::Fine,
         _ => Verdict::Broken,
     }
+}
+
+/// An IPv6 address without the brackets that it has in a URL; sqlx would look it up as a name with them.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+fn without_brackets(host: &str) -> Option<String> {
+    Some(host.strip_prefix('[')?.strip_suffix(']')?.to_owned())
 }
 
 /// The connect options of a driver that reads URLs, with the log level that suits a service: its own

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use sqlx::Connection;
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::{ConnectOptions, Connection};
 use sqlx_core::migrate::Migrate;
 
+use super::addresses::Addresses;
 use super::credentials::Credentials;
 use super::driver::{Driver, Tuning};
 use super::plan::{Inputs, Plan};
@@ -75,9 +76,10 @@ impl<DB: Driver> Db<DB> {
         if let Some(password) = credentials.password(None).await.map_err(unreachable)? {
             options = DB::with_password(&options, password.expose());
         }
+        let addresses = Addresses::default();
         let connect = async {
             loop {
-                match options.connect().await {
+                match super::connect::open::<DB>(&addresses, &options).await {
                     Err(error) if DB::is_locked(&error) => tokio::time::sleep(LOCKED).await,
                     outcome => return outcome,
                 }

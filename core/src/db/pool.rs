@@ -44,6 +44,7 @@ pub(super) struct Pool<DB: Driver> {
     /// One transaction at a time, where the database takes only one writer.
     pub(super) writer: Option<Arc<Semaphore>>,
     pub(super) waiting: AtomicUsize,
+    pub(super) waiting_to_write: AtomicUsize,
     /// The tasks that wait.
     pub(super) waiters: Mutex<Slab<tokio::task::Id>>,
     /// Told to those who wait: the pool closes, or waiting has become hopeless.
@@ -80,6 +81,7 @@ impl<DB: Driver> Pool<DB> {
             paradigm,
             writer,
             waiting: AtomicUsize::new(0),
+            waiting_to_write: AtomicUsize::new(0),
             waiters: Mutex::default(),
             news: Notify::new(),
             generation: AtomicU64::new(0),
@@ -433,6 +435,7 @@ impl<DB: Driver> Pool<DB> {
             in_use: holders.len(),
             idle: self.count_idle(),
             waiting: self.waiting.load(Ordering::Acquire),
+            waiting_to_write: self.waiting_to_write.load(Ordering::Acquire),
             longest_holder: holders
                 .iter()
                 .min_by_key(|holder| holder.since)
@@ -443,7 +446,7 @@ impl<DB: Driver> Pool<DB> {
 
     /// The pool in numbers.
     pub(super) fn stats(&self) -> Stats {
-        let PoolState { open, max, in_use, idle, waiting, .. } = self.state();
+        let PoolState { open, max, in_use, idle, waiting, waiting_to_write, .. } = self.state();
         self.counts.read(Stats {
             pool: self.connector.place().to_owned(),
             system: DB::SYSTEM,
@@ -451,6 +454,7 @@ impl<DB: Driver> Pool<DB> {
             idle,
             in_use,
             waiting,
+            waiting_to_write,
             max,
             warm: self.plan.warm(),
             ..Stats::default()

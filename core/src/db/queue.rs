@@ -2,7 +2,7 @@
 
 use std::panic::Location;
 use std::pin::pin;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -75,7 +75,7 @@ impl<DB: Driver> Pool<DB> {
         let time = Time::from(Instant::now(), self.plan.acquire());
         let mut news = pin!(self.news.notified());
         news.as_mut().enable();
-        let _place = Waiting::enter(self);
+        let _place = Waiting::to_write(self);
         let end = async {
             while !self.is_closed() {
                 news.as_mut().await;
@@ -223,9 +223,11 @@ impl Time {
     }
 }
 
-/// A place in the queue, left when dropped.
+/// A place in a queue, left when dropped.
 struct Waiting<'a, DB: Driver> {
     pool: &'a Pool<DB>,
+    /// Those who wait for the same.
+    queue: &'a AtomicUsize,
     count: usize,
     /// Where the waiting task is noted, if it is one.
     task: Option<usize>,
@@ -233,19 +235,30 @@ struct Waiting<'a, DB: Driver> {
 }
 
 impl<'a, DB: Driver> Waiting<'a, DB> {
+    /// For a connection.
     fn enter(pool: &'a Pool<DB>) -> Self {
         // Counted before the budget is looked at: whoever frees a place later sees that it is waited for.
         let count = pool.waiting.fetch_add(1, Ordering::SeqCst) + 1;
         let shelf = pool.waits();
+        Self::of(pool, &pool.waiting, count, shelf)
+    }
+
+    /// For the turn to write, which no connection serves.
+    fn to_write(pool: &'a Pool<DB>) -> Self {
+        let count = pool.waiting_to_write.fetch_add(1, Ordering::SeqCst) + 1;
+        Self::of(pool, &pool.waiting_to_write, count, None)
+    }
+
+    fn of(pool: &'a Pool<DB>, queue: &'a AtomicUsize, count: usize, shelf: Option<usize>) -> Self {
         let note = |task| pool.waiters.lock().unwrap_or_else(PoisonError::into_inner).insert(task);
         let task = tokio::task::try_id().map(note);
-        Self { pool, count, task, shelf }
+        Self { pool, queue, count, task, shelf }
     }
 }
 
 impl<DB: Driver> Drop for Waiting<'_, DB> {
     fn drop(&mut self) {
-        self.pool.waiting.fetch_sub(1, Ordering::SeqCst);
+        self.queue.fetch_sub(1, Ordering::SeqCst);
         self.pool.leaves(self.shelf);
         if let Some(task) = self.task {
             self.pool.waiters.lock().unwrap_or_else(PoisonError::into_inner).remove(task);

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use futures_core::future::BoxFuture;
 use futures_core::stream::BoxStream;
-use sqlx::mysql::{MySqlConnectOptions, MySqlDatabaseError};
+use sqlx::mysql::{MySqlConnectOptions, MySqlDatabaseError, MySqlSslMode};
 use sqlx::{Execute, MySql, MySqlConnection, Row, SqlStr};
 use sqlx_core::describe::Describe;
 
 use super::{
     Admission, Driver, Limits, Refusal, Step, Tuning, Verdict, quiet, run_statements, sealed,
-    verdict_without_server,
+    verdict_without_server, without_brackets,
 };
 use crate::ConfigError;
 use crate::db::settings::{DatabaseUrl, Kind, Pooler};
@@ -32,6 +32,9 @@ impl Driver for MySql {
                 "is not a MySQL URL; a special character in a password must be percent-encoded",
             )
         })?;
+        if let Some(address) = without_brackets(options.get_host()) {
+            options = options.host(&address);
+        }
         match tuning.pooler {
             Pooler::None => {}
             // The SET statement that sqlx sends after connecting would pin the connection to this client.
@@ -51,6 +54,15 @@ impl Driver for MySql {
 
     fn with_password(options: &MySqlConnectOptions, password: &str) -> MySqlConnectOptions {
         options.clone().password(password)
+    }
+
+    fn endpoint(options: &MySqlConnectOptions) -> Option<(&str, u16)> {
+        let named = matches!(options.get_ssl_mode(), MySqlSslMode::VerifyIdentity);
+        (options.get_socket().is_none() && !named).then(|| (options.get_host(), options.get_port()))
+    }
+
+    fn with_host(options: &MySqlConnectOptions, host: &str) -> MySqlConnectOptions {
+        options.clone().host(host)
     }
 
     fn admit(

@@ -14,7 +14,7 @@ use sqlx_core::describe::Describe;
 
 use super::{
     Admission, Driver, Refusal, Step, Tuning, Verdict, quiet, run_statements, sealed,
-    verdict_without_server,
+    verdict_without_server, without_brackets,
 };
 use crate::ConfigError;
 use crate::db::settings::{DatabaseUrl, Kind, Pooler};
@@ -41,6 +41,9 @@ impl Driver for Postgres {
         let mut options = PgConnectOptions::from_str(url.expose())
             // The driver's text may quote what it stumbled over, so it is not passed on.
             .map_err(|_| url.wrong("is not a PostgreSQL URL; a special character in a password must be percent-encoded"))?;
+        if let Some(address) = without_brackets(options.get_host()) {
+            options = options.host(&address);
+        }
         if options.get_application_name().is_none() {
             options = options.application_name(tuning.application);
         }
@@ -69,6 +72,17 @@ impl Driver for Postgres {
 
     fn with_password(options: &PgConnectOptions, password: &str) -> PgConnectOptions {
         options.clone().password(password)
+    }
+
+    fn endpoint(options: &PgConnectOptions) -> Option<(&str, u16)> {
+        let host = options.get_host();
+        let local = options.get_socket().is_some() || host.starts_with('/');
+        let named = matches!(options.get_ssl_mode(), PgSslMode::VerifyFull);
+        (!local && !named).then(|| (host, options.get_port()))
+    }
+
+    fn with_host(options: &PgConnectOptions, host: &str) -> PgConnectOptions {
+        options.clone().host(host)
     }
 
     /// As libpq: `allow` begins without TLS, and has it where the server wants it.

@@ -48,6 +48,10 @@ impl Driver for Sqlite {
         options.clone()
     }
 
+    fn with_host(options: &SqliteConnectOptions, _host: &str) -> SqliteConnectOptions {
+        options.clone()
+    }
+
     fn admit(
         _connection: &mut SqliteConnection,
         _pooler: Pooler,

@@ -31,7 +31,7 @@ pub enum Reading {
 
 impl Stats {
     /// The same numbers under the names of OpenTelemetry's conventions, `db.client.connection.*`; those that
-    /// it has no name for are `anyhost.db.connection.*`.
+    /// it has no name for are `anyhost.db.*`.
     #[must_use]
     pub fn metrics(&self) -> Vec<Metric> {
         let level = |number: usize| Reading::Level(u64::try_from(number).unwrap_or(u64::MAX));
@@ -66,6 +66,13 @@ impl Stats {
             "{request}",
             "Callers that wait for a connection",
             level(self.waiting),
+            None,
+        );
+        add(
+            "anyhost.db.writer.pending_requests",
+            "{request}",
+            "Callers that wait for their turn to write",
+            level(self.waiting_to_write),
             None,
         );
         add(
