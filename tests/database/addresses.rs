@@ -2,10 +2,11 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhost_core::Paradigm;
-use anyhost_tests::process::{Process, binary};
+use anyhost_tests::process::binary;
 use anyhost_tests::servers::{MariaDb, Postgres};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -13,7 +14,6 @@ use tokio::time::timeout;
 
 use crate::kit::open;
 
-const PATIENCE: Duration = Duration::from_secs(30);
 const SWALLOWS: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 1));
 const ANSWERS: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 
@@ -69,10 +69,14 @@ fn run(program: &Path, argument: &str, variables: &[(&str, &str)]) -> String {
     let mut arguments: Vec<&str> = own_user.split(' ').collect();
     arguments.extend(["/bin/sh", "-c", WITH_NAMES, "with-names", &names, &program]);
     arguments.extend(argument.split(' '));
-    let process =
-        Process::start(Path::new("/usr/bin/unshare"), &arguments, Path::new("/"), variables);
-    process.wait_for_exit(PATIENCE);
-    process.log().text()
+    let mut command = Command::new("/usr/bin/unshare");
+    command
+        .args(arguments)
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .envs(variables.iter().copied());
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]

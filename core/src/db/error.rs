@@ -212,8 +212,6 @@ pub struct PoolState {
     pub idle: usize,
     /// Callers that wait for one.
     pub waiting: usize,
-    /// Callers that wait for their turn to write, on SQLite.
-    pub waiting_to_write: usize,
     /// The place in the code that has held a connection longest, and for how long.
     pub longest_holder: Option<(String, Duration)>,
     /// What connecting said last, where it failed.
@@ -222,20 +220,8 @@ pub struct PoolState {
 
 impl fmt::Display for PoolState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            open,
-            max,
-            in_use,
-            idle,
-            waiting,
-            waiting_to_write,
-            longest_holder,
-            last_connect_error,
-        } = self;
+        let Self { open, max, in_use, idle, waiting, longest_holder, last_connect_error } = self;
         write!(f, "open={open}/{max} in_use={in_use} idle={idle} waiting={waiting}")?;
-        if *waiting_to_write > 0 {
-            write!(f, " waiting_to_write={waiting_to_write}")?;
-        }
         if let Some((place, held)) = longest_holder {
             write!(f, ", held longest at {place} for {:.1} s", held.as_secs_f64())?;
         }

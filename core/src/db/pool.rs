@@ -435,7 +435,6 @@ impl<DB: Driver> Pool<DB> {
             in_use: holders.len(),
             idle: self.count_idle(),
             waiting: self.waiting.load(Ordering::Acquire),
-            waiting_to_write: self.waiting_to_write.load(Ordering::Acquire),
             longest_holder: holders
                 .iter()
                 .min_by_key(|holder| holder.since)
@@ -446,7 +445,7 @@ impl<DB: Driver> Pool<DB> {
 
     /// The pool in numbers.
     pub(super) fn stats(&self) -> Stats {
-        let PoolState { open, max, in_use, idle, waiting, waiting_to_write, .. } = self.state();
+        let PoolState { open, max, in_use, idle, waiting, .. } = self.state();
         self.counts.read(Stats {
             pool: self.connector.place().to_owned(),
             system: DB::SYSTEM,
@@ -454,7 +453,7 @@ impl<DB: Driver> Pool<DB> {
             idle,
             in_use,
             waiting,
-            waiting_to_write,
+            waiting_to_write: self.waiting_to_write.load(Ordering::Acquire),
             max,
             warm: self.plan.warm(),
             ..Stats::default()
