@@ -130,6 +130,12 @@ impl Addresses {
     }
 }
 
+/// An IPv6 address without the brackets that it has in a URL; sqlx would look it up as a name with them.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+pub(super) fn without_brackets(host: &str) -> Option<String> {
+    Some(host.strip_prefix('[')?.strip_suffix(']')?.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;

@@ -292,12 +292,6 @@ fn verdict_without_server(error: &sqlx::Error) -> Verdict {
     }
 }
 
-/// An IPv6 address without the brackets that it has in a URL; sqlx would look it up as a name with them.
-#[cfg(any(feature = "postgres", feature = "mysql"))]
-fn without_brackets(host: &str) -> Option<String> {
-    Some(host.strip_prefix('[')?.strip_suffix(']')?.to_owned())
-}
-
 /// The connect options of a driver that reads URLs, with the log level that suits a service: its own
 /// statements are not news.
 #[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]

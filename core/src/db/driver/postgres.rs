@@ -14,9 +14,10 @@ use sqlx_core::describe::Describe;
 
 use super::{
     Admission, Driver, Refusal, Step, Tuning, Verdict, quiet, run_statements, sealed,
-    verdict_without_server, without_brackets,
+    verdict_without_server,
 };
 use crate::ConfigError;
+use crate::db::addresses::without_brackets;
 use crate::db::settings::{DatabaseUrl, Kind, Pooler};
 
 impl sealed::Sealed for Postgres {}
