@@ -147,13 +147,15 @@ impl Setting for Duration {
         let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
         let (number, unit) = text.split_at(digits);
         let number: u64 = number.parse().ok()?;
-        match unit.trim() {
+        let duration = match unit.trim() {
             "ms" => Some(Self::from_millis(number)),
             "" | "s" => Some(Self::from_secs(number)),
             "m" => number.checked_mul(60).map(Self::from_secs),
             "h" => number.checked_mul(3600).map(Self::from_secs),
             _ => None,
-        }
+        };
+        // A hundred years: a moment that far away is still one that a clock can show.
+        duration.filter(|duration| *duration <= Self::from_secs(100 * 365 * 86_400))
     }
 }
 

@@ -2,11 +2,13 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
+use futures_util::FutureExt;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Mutex;
 
@@ -148,7 +150,10 @@ impl Credentials {
                         Ok(Some(password.clone()))
                     }
                     _ => {
-                        let fresh = source.password().await.map_err(failed)?;
+                        // A panic would take the task along in which connections are opened for others.
+                        let fresh = AssertUnwindSafe(source.password()).catch_unwind().await;
+                        let fresh = fresh.unwrap_or_else(|_| Err("its provider panicked".into()));
+                        let fresh = fresh.map_err(failed)?;
                         *held = Some(fresh.clone());
                         Ok(Some(fresh))
                     }
@@ -177,6 +182,27 @@ mod tests {
             let number = self.asked.fetch_add(1, Ordering::SeqCst);
             let minutes = Duration::from_secs(60 * 15) * u32::try_from(number + 1)?;
             Ok(Password::new(format!("token {number}")).expires(self.now + minutes))
+        }
+    }
+
+    struct Broken;
+
+    #[async_trait]
+    impl Passwords for Broken {
+        async fn password(&self) -> Result<Password, Box<dyn StdError + Send + Sync>> {
+            panic!("a bug of the provider's");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_provider_that_panics_has_failed_and_takes_nobody_with_it() {
+        let credentials = Credentials::provider(Arc::new(Broken));
+        for _ in 0..2 {
+            let error = credentials.password(None).await.expect_err("there is none").to_string();
+            assert!(
+                error.contains("no password to connect with: its provider panicked"),
+                "{error}"
+            );
         }
     }
 

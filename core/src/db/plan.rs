@@ -16,6 +16,9 @@ const ADMIN: usize = 3;
 /// last connection. A hundred years.
 const FOREVER: Duration = Duration::from_secs(100 * 365 * 86_400);
 
+/// The most connections that one process is planned: no server takes more, and each is memory set aside.
+const MOST: usize = 100_000;
+
 /// What a plan is made from. Everything is given: the same inputs give the same plan anywhere.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Inputs {
@@ -132,6 +135,16 @@ impl Plan {
     /// [`Error::Plan`] where it does not fit what the server takes: one sentence with the numbers and the
     /// ways out.
     pub fn new(inputs: &Inputs) -> Result<Self, Error> {
+        // Numbers that mean nothing are read as the nearest that do.
+        let inputs = &Inputs {
+            cpus: inputs.cpus.clamp(1, MOST / 4),
+            concurrency: inputs.concurrency.clamp(1, MOST),
+            instances: inputs.instances.map(|instances| instances.max(1)),
+            overlap: if inputs.overlap >= 1.0 { inputs.overlap } else { 1.0 },
+            reserved: inputs.reserved.min(usize::MAX - ADMIN),
+            pool_size: inputs.pool_size.map(|size| size.clamp(1, MOST)),
+            ..*inputs
+        };
         let (size, mut explanation) = match (inputs.kind, inputs.paradigm) {
             (Kind::Sqlite, _) => sqlite(inputs),
             (_, Paradigm::LongRunning) => long_running(inputs)?,
@@ -468,6 +481,31 @@ mod tests {
              administration); set the function's reserved concurrency (APP_INSTANCES) to 94 or put a pooler in \
              front of the server and set DATABASE_POOLER"
         );
+    }
+
+    #[test]
+    fn no_input_is_too_large_or_too_small_for_the_arithmetic() {
+        for number in [0, 1, usize::MAX] {
+            for paradigm in [Paradigm::LongRunning, Paradigm::Serverless] {
+                for overlap in [0.0, -1.0, f64::NAN, f64::INFINITY, 1.0] {
+                    let edges = Inputs { paradigm, overlap, ..INPUTS };
+                    for inputs in [
+                        Inputs { cpus: number, ..edges },
+                        Inputs { cpus: number, kind: Kind::Sqlite, ..edges },
+                        Inputs { concurrency: number, ..edges },
+                        Inputs { instances: Some(number), ..edges },
+                        Inputs { max_connections: Some(number), ..edges },
+                        Inputs { reserved: number, ..edges },
+                        Inputs { pool_size: Some(number), ..edges },
+                        Inputs { pool_size: Some(number), max_connections: None, ..edges },
+                    ] {
+                        if let Ok(plan) = Plan::new(&inputs) {
+                            assert!((1..=MOST).contains(&plan.size()), "{inputs:?}: {plan}");
+                        }
+                    }
+                }
+            }
+        }
     }
 
     #[test]

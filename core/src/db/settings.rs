@@ -251,6 +251,67 @@ mod tests {
     }
 
     #[test]
+    fn what_may_be_part_of_a_password_is_not_printed() {
+        let special = "DATABASE_URL: a special character in the user or the password must be percent-encoded, \
+                       such as %23 for #, %2F for / and %3F for ?";
+        for url in [
+            "postgres://u:12#hunter2@h/d",
+            "postgres://u:12/hunter2@h/d",
+            "postgres://u:12?hunter2@h/d",
+            "postgres://u:12?hunter2&a@h/d",
+            "mysql://u:12?a=hunter2@h/d",
+        ] {
+            refused(&[("DATABASE_URL", url)], special);
+        }
+        refused(
+            &[("DATABASE_URL", "postgres://h/d?password=a&hunter2")],
+            "DATABASE_URL: unknown parameter",
+        );
+        parse(&[("DATABASE_URL", "postgres://h/d?user=me@tenant&password=p@p")]).expect("is right");
+    }
+
+    #[test]
+    fn no_time_is_longer_than_clocks_reach_and_no_wait_is_none_at_all() {
+        let forever = u64::MAX.to_string();
+        for parameter in ["pool_timeout", "connect_timeout"] {
+            refused(
+                &[("DATABASE_URL", &format!("postgres://h/d?{parameter}={forever}"))],
+                &format!(
+                    "DATABASE_URL: parameter {parameter}: expected whole seconds, or 0 for no timeout"
+                ),
+            );
+        }
+        let url = ("DATABASE_URL", "postgres://h/d");
+        let name = "DATABASE_ACQUIRE_TIMEOUT";
+        refused(
+            &[url, (name, &format!("{forever}s"))],
+            &format!("{name}: expected a duration such as 500ms, 10s or 2m, found \"{forever}s\""),
+        );
+        refused(&[url, (name, "0s")], &format!("{name}: expected more than 0"));
+    }
+
+    #[test]
+    fn a_password_is_found_where_the_driver_finds_it() {
+        let password = |url| parse(&[("DATABASE_URL", url)]).expect("is right").url.password();
+        assert_eq!(password("postgres://u:a%40b@h/d").as_deref(), Some("a@b"));
+        assert_eq!(password("postgres://u:old@h/d?password=new").as_deref(), Some("new"));
+        assert_eq!(password("postgres:///d?host=/run/postgresql"), None);
+    }
+
+    #[test]
+    fn a_place_says_what_the_parameters_say() {
+        let place = |url| parse(&[("DATABASE_URL", url)]).expect("is right").url.place();
+        assert_eq!(place("postgres://u:p@h/d"), "h:5432/d");
+        assert_eq!(place("postgres:///d?host=/run/postgresql"), "/run/postgresql:5432/d");
+        assert_eq!(place("postgres://h/d?port=6543&dbname=e"), "h:6543/e");
+        assert_eq!(
+            place("mysql://u@localhost/d?socket=/run/mysqld.sock"),
+            "/run/mysqld.sock:3306/d"
+        );
+        assert_eq!(place("postgres://[::1]/d"), "[::1]:5432/d");
+    }
+
+    #[test]
     fn parameters_that_people_bring_keep_their_meaning() {
         let settings = parse(&[(
             "DATABASE_URL",

@@ -30,6 +30,9 @@ const LOCK_HOLDER: &str = "SELECT format('process %s (%s) from %s%s', a.pid, a.a
        AND (l.classid::bigint << 32) | l.objid::bigint = 7308888618279137136 \
        AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())";
 
+/// The longest time that the server's settings take, in milliseconds: 24 days.
+const LONGEST: u128 = i32::MAX as u128;
+
 impl Driver for Postgres {
     const KIND: Kind = Kind::Postgres;
 
@@ -149,7 +152,7 @@ impl Driver for Postgres {
     ) -> BoxFuture<'_, Result<Result<(), String>, sqlx::Error>> {
         Box::pin(async move {
             // For the locks that the migrations themselves take, and that of sqlx's own tools.
-            let patient = format!("SET lock_timeout = {}", patience.as_millis());
+            let patient = format!("SET lock_timeout = {}", patience.as_millis().min(LONGEST));
             connection.execute(AssertSqlSafe(patient)).await?;
             match connection.execute("SELECT pg_advisory_lock(7308888618279137136)").await {
                 Ok(_) => Ok(Ok(())),

@@ -53,6 +53,12 @@ impl DatabaseUrl {
         let Some(kind) = Kind::of(&url) else {
             return wrong("expected a URL that begins with postgres://, mysql:// or sqlite:");
         };
+        if kind != Kind::Sqlite && ends_too_early(&url) {
+            return wrong(
+                "a special character in the user or the password must be percent-encoded, such as %23 for #, \
+                 %2F for / and %3F for ?",
+            );
+        }
         let mut taught = Taught::default();
         let mut schema = None;
         let mut kept: Vec<(String, String)> = Vec::new();
@@ -69,7 +75,9 @@ impl DatabaseUrl {
                     taught.connection_limit = Some(limit);
                 }
                 "pool_timeout" | "connect_timeout" => {
-                    let Ok(seconds) = value.parse::<u64>() else {
+                    // Up to a hundred years, which clocks can show.
+                    let Some(seconds) = value.parse().ok().filter(|s| *s <= 100 * 365 * 86_400_u64)
+                    else {
                         return Err(unfit("whole seconds, or 0 for no timeout"));
                     };
                     // "0" switches the timeout off where people learnt it; a day is as good and stays bounded.
@@ -107,6 +115,10 @@ impl DatabaseUrl {
                         || known.starts_with("options[") =>
                 {
                     kept.push((name.into_owned(), value.into_owned()));
+                }
+                // It may be the rest of a password with a character that ends a parameter.
+                _ if url.query_pairs().any(|(name, _)| name == "password") => {
+                    return wrong("unknown parameter");
                 }
                 unknown => {
                     let nearest = TAUGHT
@@ -171,13 +183,24 @@ impl DatabaseUrl {
             Kind::Postgres => 5432,
             Kind::MySql => 3306,
         };
-        let host = url.host_str().unwrap_or("localhost");
-        format!("{host}:{}{path}", url.port().unwrap_or(port))
+        let given = |names: &[&str]| {
+            let named = url.query_pairs().filter(|(name, _)| names.contains(&name.as_ref()));
+            named.last().map(|(_, value)| value.into_owned())
+        };
+        let host = given(&["host", "hostaddr", "socket"]);
+        let host = host.as_deref().or(url.host_str()).unwrap_or("localhost").to_owned();
+        let port = given(&["port"]).unwrap_or_else(|| url.port().unwrap_or(port).to_string());
+        let path = given(&["dbname"]).map_or_else(|| path.to_owned(), |name| format!("/{name}"));
+        format!("{host}:{port}{path}")
     }
 
     /// The password in it, decoded as the driver decodes it.
     pub(crate) fn password(&self) -> Option<String> {
         let url = Url::parse(self.expose()).ok()?;
+        if let Some((_, password)) = url.query_pairs().filter(|(name, _)| name == "password").last()
+        {
+            return Some(password.into_owned());
+        }
         Some(percent_decode_str(url.password()?).decode_utf8_lossy().into_owned())
     }
 
@@ -191,6 +214,20 @@ impl std::fmt::Debug for DatabaseUrl {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("DatabaseUrl").field("kind", &self.kind).finish_non_exhaustive()
     }
+}
+
+/// Whether a `#`, `/` or `?` of a password has ended the part of a URL that it stands in, so that the host is
+/// found where it ought not to be.
+fn ends_too_early(url: &Url) -> bool {
+    let stray = |(name, value): (std::borrow::Cow<'_, str>, std::borrow::Cow<'_, str>)| {
+        let known = driver_parameters(Kind::Postgres).contains(&name.as_ref())
+            || driver_parameters(Kind::MySql).contains(&name.as_ref())
+            || TAUGHT.contains(&name.as_ref())
+            || name.starts_with("options[");
+        !known && (name.contains('@') || value.contains('@'))
+    };
+    url.fragment().is_some()
+        || (url.username().is_empty() && (url.path().contains('@') || url.query_pairs().any(stray)))
 }
 
 fn ssl_modes(kind: Kind) -> &'static [&'static str] {
