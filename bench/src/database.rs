@@ -61,7 +61,7 @@ impl Database {
         &self.server
     }
 
-    /// The processor time that its open connections have used, in seconds.
+    /// The processor time that its connections have used, those that have ended among them, in seconds.
     #[must_use]
     pub fn cpu(&self) -> f64 {
         self.postmaster().map_or(0.0, process::cpu_of_children)

@@ -1,14 +1,17 @@
 //! Whole servers, each in a process of its own, asked over loopback connections.
 
+mod calls;
 mod load;
 
 use std::time::Duration;
 
+use calls::Counting;
 pub use load::{Request, drive};
 
 use crate::contest::{Contender, contest};
 use crate::effort::Effort;
-use crate::results::{Contest, Turn};
+use crate::process::Counters;
+use crate::results::{Calls, Contest, Turn};
 use crate::subjects::{Kind, Subject};
 
 /// Servers that run side by side; those that are not asked are idle.
@@ -50,6 +53,23 @@ impl Servers {
             contenders.collect(),
         )
     }
+
+    /// The system calls of each for the same, in one turn; nothing where they cannot be counted.
+    #[must_use]
+    pub fn calls(&self, question: &Question, connections: usize, effort: Effort) -> Vec<Calls> {
+        let Question { id, request, .. } = question;
+        let counted = self.0.iter().filter_map(|(kind, subject)| {
+            let mut calls = None;
+            let begin = || Counting::begin(subject.pid());
+            let end = |counting: Option<Counting>, _: &mut Turn| {
+                calls = counting.and_then(Counting::end);
+            };
+            let turn = drive(subject.address(), connections, request, effort.turn(), begin, end);
+            let (contest, contender) = (format!("http/{id}/{connections}"), name(*kind, id));
+            Some(Calls { contest, contender, each: calls? as f64 / turn.done.max(1) as f64 })
+        });
+        counted.collect()
+    }
 }
 
 /// What a server is made of, where it asks the database and where not.
@@ -63,9 +83,10 @@ fn name(kind: Kind, question: &str) -> String {
 }
 
 fn turn(subject: &Subject, connections: usize, request: &Request, time: Duration) -> Turn {
-    let begin = || subject.cpu();
-    let end = |begun: Option<f64>, turn: &mut Turn| {
-        turn.cpu_seconds = subject.cpu().zip(begun).map(|(now, begun)| now - begun);
+    let begin = || (subject.cpu(), Counters::of(subject.pid()));
+    let end = |(cpu, counters): (Option<f64>, Option<Counters>), turn: &mut Turn| {
+        turn.cpu_seconds = subject.cpu().zip(cpu).map(|(now, begun)| now - begun);
+        turn.counters = Counters::of(subject.pid()).zip(counters).map(|(now, begun)| now - begun);
         turn.memory = subject.memory();
     };
     drive(subject.address(), connections, request, time, begin, end)

@@ -1,5 +1,7 @@
 //! BENCHMARKS.md, its plots and the README's table, from the results of a run.
 
+mod costs;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
@@ -37,7 +39,7 @@ pub fn write(results: &Results, root: &Path) -> Result<(), String> {
         put(&plots.join(file(&curve.id)), &plot::lines(curve))?;
     }
     fill(&root.join("BENCHMARKS.md"), "headlines", &headlines(results, HEADLINES))?;
-    fill(&root.join("BENCHMARKS.md"), "results", &everything(results))?;
+    fill(&root.join("BENCHMARKS.md"), "results", &self::results(results))?;
     fill(&root.join("README.md"), "benchmarks", &headlines(results, &summary()))
 }
 
@@ -95,7 +97,9 @@ fn headlines(results: &Results, chosen: &[Headline]) -> String {
     text
 }
 
-fn everything(results: &Results) -> String {
+/// What stands between the markers of the results.
+#[must_use]
+pub fn results(results: &Results) -> String {
     let machine = &results.machine;
     let mut text = format!(
         "One run of {:.0} minutes on {} × {}, {:.0} GiB, Linux {}. The load of the machine was {:.1} before the run and \
@@ -134,6 +138,9 @@ fn everything(results: &Results) -> String {
         }
         for contest in contests {
             table(&mut text, contest);
+        }
+        if prefix == "http/" {
+            costs::table(&mut text, results);
         }
     }
     if !results.curves.is_empty() {

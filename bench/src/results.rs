@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::machine::Machine;
+use crate::process::Counters;
 
 /// Everything that one run measured.
 #[derive(Debug, Serialize, Deserialize)]
@@ -19,6 +20,9 @@ pub struct Results {
     /// What changes with a quantity.
     #[serde(default)]
     pub curves: Vec<Curve>,
+    /// System calls, where there is strace.
+    #[serde(default)]
+    pub calls: Vec<Calls>,
 }
 
 /// Contenders that did the same thing in turn; the first is ours.
@@ -72,6 +76,21 @@ pub struct Turn {
     /// Round trips to the database server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub round_trips: Option<u64>,
+    /// What the process that is measured did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counters: Option<Counters>,
+}
+
+/// System calls of a contender for each time it was done, counted in a turn of its own: who counts them
+/// slows them down.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Calls {
+    /// The contest.
+    pub contest: String,
+    /// The contender.
+    pub contender: String,
+    /// How many for each.
+    pub each: f64,
 }
 
 /// Lines over a quantity.

@@ -11,7 +11,7 @@ use crate::http::{self, Servers};
 use crate::lambda::{self, Event, Source};
 use crate::machine::{self, Machine};
 use crate::pool::Pools;
-use crate::results::{Contest, Results};
+use crate::results::{Calls, Contest, Results};
 use crate::{growth, storm};
 
 /// The parts of a run.
@@ -58,6 +58,7 @@ pub fn run(effort: Effort, parts: &[Part]) -> Result<Results, String> {
         versions: machine::versions(),
         contests: Vec::new(),
         curves: Vec::new(),
+        calls: Vec::new(),
     };
     for (number, part) in parts.iter().enumerate() {
         let seconds = begun.elapsed().as_secs();
@@ -69,7 +70,11 @@ pub fn run(effort: Effort, parts: &[Part]) -> Result<Results, String> {
         match part {
             Part::Lambda => results.contests.extend(of_lambda(effort)?),
             Part::Pool => results.contests.extend(of_pools(effort)?),
-            Part::Http => results.contests.extend(of_http(effort)?),
+            Part::Http => {
+                let (contests, calls) = of_http(effort)?;
+                results.contests.extend(contests);
+                results.calls.extend(calls);
+            }
             Part::Storm if effort != Effort::Quick => results.curves.extend(storm::curves(effort)?),
             Part::Growth if effort != Effort::Quick => {
                 results.curves.extend(growth::curves(effort)?);
@@ -122,9 +127,10 @@ fn of_pools(effort: Effort) -> Result<Vec<Contest>, String> {
     Ok(contests)
 }
 
-fn of_http(effort: Effort) -> Result<Vec<Contest>, String> {
+fn of_http(effort: Effort) -> Result<(Vec<Contest>, Vec<Calls>), String> {
     let database = Database::start()?;
     let servers = Servers::start(&database.url())?;
+    let mut calls = Vec::new();
     let mut contests = vec![
         servers.contest(&http::hello(), 64, effort),
         servers.contest(&http::note(), 64, effort),
@@ -134,6 +140,9 @@ fn of_http(effort: Effort) -> Result<Vec<Contest>, String> {
         contests.push(servers.contest(&http::note(), 512, effort));
         let others = http::others();
         contests.extend(others.iter().map(|question| servers.contest(question, 64, effort)));
+        for question in [http::hello(), http::note()].iter().chain(&others) {
+            calls.extend(servers.calls(question, 64, effort));
+        }
     }
-    Ok(contests)
+    Ok((contests, calls))
 }

@@ -43,7 +43,19 @@ fn pools_run() {
 
 #[test]
 fn servers_run() {
-    assert!(run("http").contests.len() >= 8);
+    let results = run("http");
+    assert!(results.contests.len() >= 8);
+    for turn in results.contests.iter().flat_map(|contest| &contest.entries).flat_map(|e| &e.turns) {
+        assert!(turn.counters.is_some(), "nothing is known of where its time goes: {turn:?}");
+    }
+    // They are counted where strace is installed and allowed to trace; then of every server.
+    assert_eq!(results.calls.len() % 3, 0, "{:?}", results.calls);
+    for calls in &results.calls {
+        assert!(calls.each > 0.9, "a request is read and answered: {calls:?}");
+    }
+    let page = anyhost_bench::page::results(&results);
+    let (_, costs) = page.split_once("### HTTP: where").expect("a table of costs");
+    assert!(costs.contains("| anyhost |") && costs.contains("| axum + sqlx::PgPool |"), "{costs}");
 }
 
 #[test]

@@ -75,6 +75,12 @@ impl Subject {
         self.address
     }
 
+    /// The process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The processor time it has used, in seconds.
     #[must_use]
     pub fn cpu(&self) -> Option<f64> {
