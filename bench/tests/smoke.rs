@@ -45,7 +45,8 @@ fn pools_run() {
 fn servers_run() {
     let results = run("http");
     assert!(results.contests.len() >= 8);
-    for turn in results.contests.iter().flat_map(|contest| &contest.entries).flat_map(|e| &e.turns) {
+    for turn in results.contests.iter().flat_map(|contest| &contest.entries).flat_map(|e| &e.turns)
+    {
         assert!(turn.counters.is_some(), "nothing is known of where its time goes: {turn:?}");
     }
     // They are counted where strace is installed and allowed to trace; then of every server.

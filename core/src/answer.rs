@@ -30,23 +30,25 @@ static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub async fn answer<A: App>(app: &A, max_body: usize, request: Request) -> Response {
     let context = match request.extensions().get::<Context>() {
         Some(context) => context.clone(),
-        None => Context::new(Context::fresh_id()),
+        None => Context::fresh(),
     };
-    context.clone().within(answer_within(app, max_body, request, context)).await
+    let mut request = request;
+    // By reference: each future that holds a request by value is as large, and moves it once more.
+    context.clone().within(answer_within(app, max_body, &mut request, &context)).await
 }
 
 async fn answer_within<A: App>(
     app: &A,
     max_body: usize,
-    mut request: Request,
-    context: Context,
+    request: &mut Request,
+    context: &Context,
 ) -> Response {
     let method = request.method().clone();
-    let response = if announced(&request).is_some_and(|length| length > max_body as u64) {
+    let mut response = if announced(request).is_some_and(|length| length > max_body as u64) {
         BodyError::too_large(max_body).to_response().render(Some(context.request_id()))
     } else {
-        let exceeded = limit(&mut request, max_body);
-        let response = call(app, &context, request).await;
+        let exceeded = limit(request, max_body);
+        let response = call(app, context, request).await;
         match exceeded {
             Some(exceeded) if exceeded.load(Ordering::Relaxed) => {
                 BodyError::too_large(max_body).to_response().render(Some(context.request_id()))
@@ -54,14 +56,17 @@ async fn answer_within<A: App>(
             _ => response,
         }
     };
-    settle(&method, &context, response)
+    settle(&method, context, &mut response);
+    response
 }
 
 /// Answers a request that a door cannot give to an App, for what it is or because its time is up, with
 /// an error instead: the same problem, log line and rules as an App's own error.
 pub fn refuse(method: &Method, context: &Context, error: Error) -> Response {
     context.within_call(|| log(context.request_id(), &error));
-    settle(method, context, error.render(Some(context.request_id())))
+    let mut response = error.render(Some(context.request_id()));
+    settle(method, context, &mut response);
+    response
 }
 
 fn announced(request: &Request) -> Option<u64> {
@@ -83,11 +88,11 @@ fn limit(request: &mut Request, max_body: usize) -> Option<Arc<AtomicBool>> {
     Some(exceeded)
 }
 
-async fn call<A: App>(app: &A, context: &Context, request: Request) -> Response {
+async fn call<A: App>(app: &A, context: &Context, request: &mut Request) -> Response {
     // An App that panics half-way may leave its own state torn, as it would in a thread of its own;
     // nothing of ours is shared with it. The future is caught where it is made too: an App written
     // without the attribute may do work there.
-    let call = catch_unwind(AssertUnwindSafe(|| app.call(request)));
+    let call = catch_unwind(AssertUnwindSafe(|| app.call(std::mem::take(request))));
     let outcome = match call.map(AssertUnwindSafe) {
         Ok(call) => match context.deadline() {
             Some(deadline) => within(deadline, call.catch_unwind()).await,
@@ -97,7 +102,10 @@ async fn call<A: App>(app: &A, context: &Context, request: Request) -> Response 
     };
     let id = context.request_id();
     match outcome {
-        Ok(Ok(response)) => reported(id, response),
+        Ok(Ok(mut response)) => match response.extensions_mut().remove() {
+            Some(Reported(error)) => reported(id, &error, &response),
+            None => response,
+        },
         Ok(Err(error)) => {
             log(id, &error);
             error.render(Some(id))
@@ -115,9 +123,8 @@ async fn call<A: App>(app: &A, context: &Context, request: Request) -> Response 
 }
 
 /// Logs an error that reached us as a response, through a router for instance, and adds the request id.
-fn reported(id: &str, mut response: Response) -> Response {
-    let Some(Reported(error)) = response.extensions_mut().remove() else { return response };
-    log(id, &error);
+fn reported(id: &str, error: &Error, response: &Response) -> Response {
+    log(id, error);
     let mut rendered = error.render(Some(id));
     for (name, value) in response.headers() {
         // What middleware added stays; what describes the body that is replaced does not.
@@ -130,7 +137,7 @@ fn reported(id: &str, mut response: Response) -> Response {
     rendered
 }
 
-fn settle(method: &Method, context: &Context, mut response: Response) -> Response {
+fn settle(method: &Method, context: &Context, response: &mut Response) {
     if response.status().is_informational() {
         let id = context.request_id();
         tracing::error!(
@@ -138,7 +145,7 @@ fn settle(method: &Method, context: &Context, mut response: Response) -> Respons
             "the App answered {}, which is not final",
             response.status()
         );
-        response = Error::bare(StatusCode::INTERNAL_SERVER_ERROR).render(Some(id));
+        *response = Error::bare(StatusCode::INTERNAL_SERVER_ERROR).render(Some(id));
     }
     strip_hop_by_hop(response.headers_mut());
     if [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&response.status()) {
@@ -164,7 +171,6 @@ fn settle(method: &Method, context: &Context, mut response: Response) -> Respons
     {
         vacant.insert(id);
     }
-    response
 }
 
 #[cfg(test)]

@@ -54,7 +54,7 @@ pub(crate) fn serve<A: App>(
         old: from.version() == actix_http::Version::HTTP_10,
         // actix would accept an offer to go on with another protocol, or end the connection in silence.
         last: from.head().connection_type() == ConnectionType::Upgrade,
-        active: Active::begin(&conn, shared.host.life(), from.method().as_str()),
+        active: Active::begin(&conn, &local.life, from.method().as_str()),
     };
     if let Some(probe) = shared.config.probes.of(from.path()) {
         sending.active.is_probe();
@@ -66,7 +66,7 @@ pub(crate) fn serve<A: App>(
     if let Err(error) = admit(shared, &conn) {
         return Serving::answered(sending.send(shared, turned_away(error), None));
     }
-    let request = match request::translate(&from, &conn, shared.host.life(), &shared.config.trust) {
+    let request = match request::translate(&from, &conn, &local.life, &shared.config.trust) {
         Ok(request) => request,
         Err(error) => {
             let sending = Sending { last: true, ..sending };
@@ -74,9 +74,6 @@ pub(crate) fn serve<A: App>(
         }
     };
     sending.active.asks();
-    let framed = [old::CONTENT_LENGTH, old::TRANSFER_ENCODING]
-        .iter()
-        .any(|name| from.head().headers.contains_key(name));
     Serving::Asking(match from.take_payload() {
         Payload::None => Box::pin(async move {
             let (response, upload) = ask(&local.shared, request, None).await;
@@ -84,7 +81,7 @@ pub(crate) fn serve<A: App>(
         }),
         // actix takes all that follows a request to upgrade for its body. Nothing is upgraded here, which
         // a server is free to do; what follows cannot be told from a body, so nothing follows.
-        Payload::H1 { .. } if !framed => Box::pin(async move {
+        Payload::H1 { .. } if !is_framed(&from) => Box::pin(async move {
             let (response, upload) = ask(&local.shared, request, None).await;
             Sending { last: true, ..sending }.send(&local.shared, response, upload)
         }),
@@ -102,6 +99,12 @@ pub(crate) fn serve<A: App>(
             }
         }),
     })
+}
+
+/// Whether a request says where its body ends.
+fn is_framed(request: &actix_http::Request) -> bool {
+    let headers = &request.head().headers;
+    [old::CONTENT_LENGTH, old::TRANSFER_ENCODING].iter().any(|name| headers.contains_key(name))
 }
 
 /// A request on its way to its response.
@@ -135,7 +138,7 @@ fn admit<A>(shared: &Shared<A>, conn: &Conn) -> Result<(), Error> {
     if shared.app().is_none() {
         return Err(unavailable("the service is starting"));
     }
-    if shared.limit.exceeded(shared.host.life().in_flight()) {
+    if shared.limit.exceeded(|| shared.host.life().in_flight()) {
         if let Some(counts) = conn.counts() {
             counts.shed();
         }
@@ -146,7 +149,7 @@ fn admit<A>(shared: &Shared<A>, conn: &Conn) -> Result<(), Error> {
 
 /// The answer to a request that never became one for the App.
 fn turned_away(error: Error) -> Response {
-    refuse(&Method::GET, &Context::new(Context::fresh_id()), error)
+    refuse(&Method::GET, &Context::fresh(), error)
 }
 
 /// Asks the App, and moves the request's body along while it works; what is left of it comes back.
@@ -221,7 +224,7 @@ impl Named {
         Self {
             method: request.method().clone(),
             path: request.uri().path().to_owned(),
-            context: context.unwrap_or_else(|| Context::new(Context::fresh_id())),
+            context: context.unwrap_or_else(Context::fresh),
             begun: Instant::now(),
         }
     }

@@ -45,9 +45,9 @@ impl Limit {
         }))
     }
 
-    /// Whether so many are more than there may be.
-    pub(crate) fn exceeded(&self, in_flight: usize) -> bool {
-        in_flight > self.0.load(Ordering::Relaxed)
+    /// Whether so many are more than there may be. They are counted only where there is a limit.
+    pub(crate) fn exceeded(&self, in_flight: impl FnOnce() -> usize) -> bool {
+        self.most().is_some_and(|most| in_flight() > most)
     }
 
     /// The most there may be, where there is a limit.

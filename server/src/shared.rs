@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use anyhost_core::Host;
+use anyhost_core::{Host, Life};
 
 use crate::health::Readiness;
 use crate::limit::Limit;
@@ -14,6 +14,8 @@ use crate::{Config, MaxInFlight};
 /// counting costs nothing.
 pub(crate) struct Local<A> {
     pub(crate) shared: Arc<Shared<A>>,
+    /// The life of the process, in which this worker counts its work apart from the others.
+    pub(crate) life: Life,
 }
 
 pub(crate) struct Shared<A> {

@@ -4,6 +4,7 @@ mod hops;
 mod networks;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use anyhost_core::{ConfigError, Scheme, Setting, Settings};
 use http::{HeaderMap, HeaderName};
@@ -57,7 +58,7 @@ enum Believed {
 pub(crate) struct Caller {
     pub(crate) address: Option<IpAddr>,
     pub(crate) scheme: Scheme,
-    pub(crate) host: Option<String>,
+    pub(crate) host: Option<Arc<str>>,
 }
 
 impl Trust {
@@ -132,7 +133,7 @@ impl Trust {
         }
         let host = said(&Believed::Host, "x-forwarded-host").or(hop.host.as_deref());
         if let Some(host) = host.filter(|host| !host.is_empty() && is_host(host)) {
-            seen.host = Some(host.to_owned());
+            seen.host = Some(host.into());
         }
         seen
     }

@@ -212,7 +212,7 @@ async fn work<A: App>(
     load: Load,
     counts: Option<Arc<Counts>>,
 ) {
-    let local = Rc::new(Local { shared });
+    let local = Rc::new(Local { life: shared.host.life().apart(), shared });
     let service = {
         let local = Rc::clone(&local);
         fn_service(move |request: actix_http::Request| {

@@ -57,7 +57,9 @@ fn traced(pid: u32) -> bool {
     let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return false };
     threads.flatten().all(|thread| {
         let status = fs::read_to_string(thread.path().join("status")).unwrap_or_default();
-        !status.lines().any(|line| line.strip_prefix("TracerPid:").is_some_and(|it| it.trim() == "0"))
+        !status
+            .lines()
+            .any(|line| line.strip_prefix("TracerPid:").is_some_and(|it| it.trim() == "0"))
     })
 }
 

@@ -49,11 +49,11 @@ pub struct Context(Arc<Known>);
 
 #[derive(Clone, Debug, Default)]
 struct Known {
-    request_id: String,
+    request_id: Id,
     deadline: Option<Instant>,
     client_ip: Option<IpAddr>,
     scheme: Scheme,
-    host: Option<String>,
+    host: Option<Arc<str>>,
     mount: String,
     trace_parent: Option<String>,
     /// The one that is begun here, where the client brought none and somebody asks.
@@ -62,15 +62,21 @@ struct Known {
     life: Option<Life>,
 }
 
-impl Context {
-    /// A context of which only the request id is known.
-    pub fn new(request_id: impl Into<String>) -> Self {
-        Self(Arc::new(Known { request_id: request_id.into(), ..Known::default() }))
-    }
+/// The name of a request; one of ours needs no memory of its own.
+#[derive(Clone, Debug)]
+enum Id {
+    Given(String),
+    Fresh([u8; 32]),
+}
 
-    /// A fresh request id: 128 random bits as 32 hexadecimal digits.
-    #[must_use]
-    pub fn fresh_id() -> String {
+impl Default for Id {
+    fn default() -> Self {
+        Self::Given(String::new())
+    }
+}
+
+impl Id {
+    fn fresh() -> [u8; 32] {
         // The formatter of a u128 divides, and this is a part of every request.
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let mut text = [0; 32];
@@ -78,7 +84,34 @@ impl Context {
             pair[0] = DIGITS[usize::from(byte >> 4)];
             pair[1] = DIGITS[usize::from(byte & 0xf)];
         }
-        String::from_utf8_lossy(&text).into_owned()
+        text
+    }
+
+    fn as_str(&self) -> &str {
+        match self {
+            Self::Given(id) => id,
+            // Digits are UTF-8.
+            Self::Fresh(digits) => std::str::from_utf8(digits).unwrap_or_default(),
+        }
+    }
+}
+
+impl Context {
+    /// A context of which only the request id is known.
+    pub fn new(request_id: impl Into<String>) -> Self {
+        Self(Arc::new(Known { request_id: Id::Given(request_id.into()), ..Known::default() }))
+    }
+
+    /// A context with a fresh request id: 128 random bits as 32 hexadecimal digits.
+    #[must_use]
+    pub fn fresh() -> Self {
+        Self(Arc::new(Known { request_id: Id::Fresh(Id::fresh()), ..Known::default() }))
+    }
+
+    /// A fresh request id, as [`fresh`](Self::fresh) has one.
+    #[must_use]
+    pub fn fresh_id() -> String {
+        String::from_utf8_lossy(&Id::fresh()).into_owned()
     }
 
     /// The context of the request that the running code works for: inside [`App::call`](crate::App::call),
@@ -108,7 +141,7 @@ impl Context {
     /// The id that names this request in every log line and in every problem.
     #[must_use]
     pub fn request_id(&self) -> &str {
-        &self.0.request_id
+        self.0.request_id.as_str()
     }
 
     /// The moment at which the host gives up on this request.
@@ -240,7 +273,20 @@ impl Context {
     /// Sets the host and port the client asked for.
     #[must_use]
     pub fn with_host(mut self, host: Option<String>) -> Self {
-        self.known().host = host;
+        self.known().host = host.map(Arc::from);
+        self
+    }
+
+    /// Sets the client's address, the scheme it used and the host and port it asked for.
+    #[must_use]
+    pub fn with_caller(
+        mut self,
+        address: Option<IpAddr>,
+        scheme: Scheme,
+        host: Option<Arc<str>>,
+    ) -> Self {
+        let known = self.known();
+        (known.client_ip, known.scheme, known.host) = (address, scheme, host);
         self
     }
 

@@ -1,9 +1,6 @@
 //! Headers that belong to one connection and not to the message.
 
-use http::header::{
-    CONNECTION, HeaderMap, HeaderName, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
-    TRANSFER_ENCODING, UPGRADE,
-};
+use http::header::{CONNECTION, HeaderMap, HeaderName, UPGRADE};
 use http::{Method, StatusCode};
 
 use crate::Error;
@@ -12,14 +9,26 @@ use crate::Error;
 /// taken from it, so that every door carries the same message.
 #[must_use]
 pub fn is_hop_by_hop(name: &HeaderName) -> bool {
-    [CONNECTION, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE]
-        .contains(name)
-        || name == "keep-alive"
-        || name == "proxy-connection"
+    matches!(
+        name.as_str(),
+        "connection"
+            | "keep-alive"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "proxy-connection"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+    )
 }
 
 /// Removes the headers that belong to one connection, those that `Connection` names among them.
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    // `Connection` is one of them itself.
+    if !headers.keys().any(is_hop_by_hop) {
+        return;
+    }
     let named: Vec<HeaderName> = headers
         .get_all(CONNECTION)
         .iter()

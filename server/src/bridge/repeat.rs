@@ -4,7 +4,7 @@
 //! checked and copied for one request is taken again for the next, where its header lines are the same
 //! bytes.
 
-use http::HeaderMap;
+use http::{HeaderMap, Uri};
 
 use crate::trust::Caller;
 
@@ -14,7 +14,12 @@ pub(crate) struct Repeat {
     /// The number by which the connection knows the header lines.
     lines: Option<u64>,
     kept: Option<(HeaderMap, Caller)>,
+    /// The target that came last with headers that were kept.
+    target: Option<Uri>,
 }
+
+/// A target that is longer than this is not kept.
+const LONGEST_TARGET: usize = 256;
 
 impl Repeat {
     /// The headers and the caller that were made of these header lines.
@@ -23,6 +28,18 @@ impl Repeat {
             return None;
         }
         self.kept.clone()
+    }
+
+    /// The target that was made of this path and query.
+    pub(super) fn recall_target(&self, path: &str) -> Option<Uri> {
+        let kept = self.target.as_ref()?;
+        (kept.path_and_query()?.as_str() == path).then(|| kept.clone())
+    }
+
+    /// Keeps a target, where headers are kept already.
+    pub(super) fn remember_target(&mut self, target: &Uri) {
+        let short = target.path_and_query().is_some_and(|it| it.as_str().len() <= LONGEST_TARGET);
+        self.target = (short && self.kept.is_some()).then(|| target.clone());
     }
 
     /// Keeps what was made of these header lines, where they have come before: a client that asks once,

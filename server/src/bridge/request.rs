@@ -2,6 +2,8 @@
 
 mod http2;
 
+use std::sync::Arc;
+
 use actix_http::{ConnectionType, header as old};
 use anyhost_core::{
     Body, Context, Error, Life, Request, is_hop_by_hop, refuse_websocket, strip_hop_by_hop,
@@ -15,6 +17,9 @@ pub(super) use http2::translate as translate_http2;
 use crate::Trust;
 use crate::connection::Conn;
 use crate::trust::{Caller, is_host};
+
+/// The header of W3C Trace Context.
+static TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 
 fn bad(why: &'static str) -> Error {
     Error::new(StatusCode::BAD_REQUEST, why)
@@ -43,9 +48,20 @@ pub(super) fn translate(
             connection.chain(upgrade).filter_map(|(name, value)| Some((name, value.ok()?)));
         refuse_websocket(&method, &offers.collect())?;
     }
-    let uri = target(&method, from.uri())?;
+    fits(&method, from.uri())?;
     let lines = conn.take_lines();
     let mut repeat = conn.repeat.borrow_mut();
+    let uri = match from.uri().path_and_query() {
+        None => Uri::from_static("/"),
+        Some(path) => match repeat.recall_target(path.as_str()) {
+            Some(uri) => uri,
+            None => {
+                let uri = target(path.as_str())?;
+                repeat.remember_target(&uri);
+                uri
+            }
+        },
+    };
     // The host of an absolute target stands above the header's, and no two such targets need be the same.
     let absolute = from.uri().authority().map(|authority| authority.as_str());
     let (headers, caller) = match repeat.recall(lines.filter(|_| absolute.is_none())) {
@@ -53,7 +69,7 @@ pub(super) fn translate(
         None => {
             let headers = headers(&from.head().headers)?;
             let named = host(&headers)?;
-            let host = absolute.map(str::to_owned).or(named);
+            let host = absolute.map(Arc::from).or(named);
             let seen = Caller { address: conn.peer(), scheme: conn.scheme(), host };
             let caller = trust.read(seen, &headers);
             repeat.remember(lines.filter(|_| absolute.is_none()), &headers, &caller);
@@ -77,20 +93,19 @@ fn made(
     trust: &Trust,
 ) -> Request {
     let trace_parent = headers
-        .get("traceparent")
+        .get(&TRACE_PARENT)
         .and_then(|value| value.to_str().ok())
         .filter(|value| is_trace_parent(value))
         .map(str::to_owned);
-    let id = match trust.request_id(conn.peer(), &headers) {
-        Some(id) => id.to_owned(),
-        None => Context::fresh_id(),
+    let named = match trust.request_id(conn.peer(), &headers) {
+        Some(id) => Context::new(id),
+        None => Context::fresh(),
     };
-    let context = Context::new(id)
-        .with_life(life.clone())
-        .with_client_ip(caller.address)
-        .with_scheme(caller.scheme)
-        .with_host(caller.host)
-        .with_trace_parent(trace_parent);
+    let mut context =
+        named.with_life(life.clone()).with_caller(caller.address, caller.scheme, caller.host);
+    if trace_parent.is_some() {
+        context = context.with_trace_parent(trace_parent);
+    }
     let mut request = Request::new(Body::empty());
     *request.method_mut() = method;
     *request.uri_mut() = uri;
@@ -104,16 +119,20 @@ fn method(from: &actix_http::Method) -> Result<Method, Error> {
     Method::from_bytes(from.as_str().as_bytes()).map_err(|_| bad("the method is not a token"))
 }
 
-/// The target as the client sent it, without the scheme and the host of a request to a proxy.
-fn target(method: &Method, from: &actix_http::Uri) -> Result<Uri, Error> {
-    // A host alone is for CONNECT, an asterisk for OPTIONS (RFC 9112 §3.2); another server reads them otherwise.
-    if (from.scheme().is_none() && from.authority().is_some())
-        || (from.path() == "*" && *method != Method::OPTIONS)
+/// Whether a target is of a form for its method: a host alone is for CONNECT, an asterisk for OPTIONS
+/// (RFC 9112 §3.2); another server reads them otherwise.
+fn fits(method: &Method, target: &actix_http::Uri) -> Result<(), Error> {
+    if (target.scheme().is_none() && target.authority().is_some())
+        || (target.path() == "*" && *method != Method::OPTIONS)
     {
         return Err(bad("the request target is not for this method"));
     }
-    let Some(path) = from.path_and_query() else { return Ok(Uri::from_static("/")) };
-    PathAndQuery::from_maybe_shared(Bytes::copy_from_slice(path.as_str().as_bytes()))
+    Ok(())
+}
+
+/// The target as the client sent it, without the scheme and the host of a request to a proxy.
+fn target(path: &str) -> Result<Uri, Error> {
+    PathAndQuery::from_maybe_shared(Bytes::copy_from_slice(path.as_bytes()))
         .map(Uri::from)
         .map_err(|_| bad("the request target is not valid"))
 }
@@ -158,10 +177,10 @@ fn headers(from: &old::HeaderMap) -> Result<HeaderMap, Error> {
 }
 
 /// The host and port that the header names.
-fn host(headers: &HeaderMap) -> Result<Option<String>, Error> {
+fn host(headers: &HeaderMap) -> Result<Option<Arc<str>>, Error> {
     match headers.get(http::header::HOST).map(HeaderValue::to_str) {
         None | Some(Ok("")) => Ok(None),
-        Some(Ok(host)) if is_host(host) => Ok(Some(host.to_owned())),
+        Some(Ok(host)) if is_host(host) => Ok(Some(host.into())),
         Some(_) => Err(bad("the Host header is not a host")),
     }
 }

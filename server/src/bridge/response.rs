@@ -27,7 +27,7 @@ pub(super) fn translate(
             last = (name != CONTENT_LENGTH).then(|| old_name(&name)).flatten();
         }
         // Both maps take the same bytes: what one holds, the other accepts.
-        if let (Some(name), Ok(value)) = (&last, old::HeaderValue::from_bytes(value.as_bytes())) {
+        if let (Some(name), Ok(value)) = (&last, old_value(&value)) {
             headers.append(name.clone(), value);
         }
     }
@@ -57,8 +57,28 @@ pub(super) fn outgoing(
     }
 }
 
+/// The name that every response has.
+static REQUEST_ID: old::HeaderName = old::HeaderName::from_static("x-request-id");
+
+/// A name in actix's words. Those that most responses have are not parsed.
 fn old_name(name: &http::HeaderName) -> Option<old::HeaderName> {
-    old::HeaderName::from_lowercase(name.as_str().as_bytes()).ok()
+    match name.as_str() {
+        "content-type" => Some(old::CONTENT_TYPE),
+        "x-request-id" => Some(REQUEST_ID.clone()),
+        "cache-control" => Some(old::CACHE_CONTROL),
+        "location" => Some(old::LOCATION),
+        name => old::HeaderName::from_lowercase(name.as_bytes()).ok(),
+    }
+}
+
+/// A value in actix's words. Those that most responses have are not copied.
+fn old_value(value: &http::HeaderValue) -> Result<old::HeaderValue, old::InvalidHeaderValue> {
+    Ok(match value.as_bytes() {
+        b"application/json" => old::HeaderValue::from_static("application/json"),
+        b"text/plain; charset=utf-8" => old::HeaderValue::from_static("text/plain; charset=utf-8"),
+        b"text/html; charset=utf-8" => old::HeaderValue::from_static("text/html; charset=utf-8"),
+        bytes => return old::HeaderValue::from_bytes(bytes),
+    })
 }
 
 fn status(status: StatusCode) -> actix_http::StatusCode {

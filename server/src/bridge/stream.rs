@@ -41,7 +41,7 @@ pub(crate) async fn serve<A: App>(
 ) {
     let shared = &*local.shared;
     let method = from.method().as_str();
-    let mut active = Active::begin_stream(&conn, shared.host.life(), method);
+    let mut active = Active::begin_stream(&conn, &local.life, method);
     let head = from.method() == Method::HEAD;
     if continues(&from) {
         // Best effort: a client that is gone is noticed below.
@@ -50,7 +50,7 @@ pub(crate) async fn serve<A: App>(
         let _ = to.send_informational(interim);
     }
     let answered = {
-        let mut answering = pin!(answer(shared, &conn, from, &mut active));
+        let mut answering = pin!(answer(&local, &conn, from, &mut active));
         poll_fn(|cx| match to.poll_reset(cx) {
             Poll::Ready(_) => Poll::Ready(None),
             Poll::Pending => answering.as_mut().poll(cx).map(Some),
@@ -73,11 +73,12 @@ fn continues(request: &http::Request<RecvStream>) -> bool {
 }
 
 async fn answer<A: App>(
-    shared: &Shared<A>,
+    local: &Local<A>,
     conn: &Conn,
     from: http::Request<RecvStream>,
     active: &mut Active,
 ) -> (Response, Option<Upload>) {
+    let shared = &*local.shared;
     if let Some(probe) = shared.config.probes.of(from.uri().path()) {
         active.is_probe();
         return (probe.answer(shared).await, None);
@@ -86,11 +87,10 @@ async fn answer<A: App>(
         return (turned_away(error), None);
     }
     let (parts, body) = from.into_parts();
-    let request =
-        match request::translate_http2(parts, conn, shared.host.life(), &shared.config.trust) {
-            Ok(request) => request,
-            Err(error) => return (turned_away(error), None),
-        };
+    let request = match request::translate_http2(parts, conn, &local.life, &shared.config.trust) {
+        Ok(request) => request,
+        Err(error) => return (turned_away(error), None),
+    };
     active.asks();
     if body.is_end_stream() {
         return ask(shared, request, None).await;
