@@ -1,5 +1,7 @@
 //! What a host knows about one request and the wire does not say.
 
+mod id;
+
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -7,6 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use crate::{Life, Request};
+use id::Id;
 
 /// The protocol the client spoke, as far as the host knows it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -62,40 +65,6 @@ struct Known {
     life: Option<Life>,
 }
 
-/// The name of a request; one of ours needs no memory of its own.
-#[derive(Clone, Debug)]
-enum Id {
-    Given(String),
-    Fresh([u8; 32]),
-}
-
-impl Default for Id {
-    fn default() -> Self {
-        Self::Given(String::new())
-    }
-}
-
-impl Id {
-    fn fresh() -> [u8; 32] {
-        // The formatter of a u128 divides, and this is a part of every request.
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let mut text = [0; 32];
-        for (pair, byte) in text.chunks_exact_mut(2).zip(fastrand::u128(1..).to_be_bytes()) {
-            pair[0] = DIGITS[usize::from(byte >> 4)];
-            pair[1] = DIGITS[usize::from(byte & 0xf)];
-        }
-        text
-    }
-
-    fn as_str(&self) -> &str {
-        match self {
-            Self::Given(id) => id,
-            // Digits are UTF-8.
-            Self::Fresh(digits) => std::str::from_utf8(digits).unwrap_or_default(),
-        }
-    }
-}
-
 impl Context {
     /// A context of which only the request id is known.
     pub fn new(request_id: impl Into<String>) -> Self {
@@ -105,13 +74,13 @@ impl Context {
     /// A context with a fresh request id: 128 random bits as 32 hexadecimal digits.
     #[must_use]
     pub fn fresh() -> Self {
-        Self(Arc::new(Known { request_id: Id::Fresh(Id::fresh()), ..Known::default() }))
+        Self(Arc::new(Known { request_id: Id::fresh(), ..Known::default() }))
     }
 
     /// A fresh request id, as [`fresh`](Self::fresh) has one.
     #[must_use]
     pub fn fresh_id() -> String {
-        String::from_utf8_lossy(&Id::fresh()).into_owned()
+        Id::fresh().as_str().to_owned()
     }
 
     /// The context of the request that the running code works for: inside [`App::call`](crate::App::call),
