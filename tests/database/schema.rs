@@ -90,6 +90,27 @@ async fn behind_a_pooler_migrations_take_the_direct_url_or_refuse() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn processes_that_start_together_behind_a_pooler_all_see_the_schema() {
+    let server = Postgres::shared();
+    let url = server.database();
+    let steps = migrator(&["CREATE TABLE a (a int)"]);
+    let own = host(Paradigm::LongRunning, &[("DATABASE_URL", &url)]);
+    Db::<sqlx::Postgres>::migrate(&own, &steps).await.unwrap();
+    let pooler = PgBouncer::start(server, 2);
+    let pooled = pooler.url(&url);
+    let settings =
+        [("DATABASE_URL", &*pooled), ("DATABASE_POOLER", "pgbouncer"), ("DATABASE_POOL_SIZE", "1")];
+    let checks = (0..8).map(async |_| {
+        let host = host(Paradigm::LongRunning, &settings);
+        let db = Db::<sqlx::Postgres>::open(&host).await.unwrap();
+        for _ in 0..50 {
+            db.check_schema(&steps).await.unwrap();
+        }
+    });
+    futures_util::future::join_all(checks).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn whoever_holds_the_lock_for_too_long_is_named() {
     let url = Postgres::shared().database();
     let mut holder = direct(&format!("{url}?application_name=a-forgotten-shell")).await;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use sqlx::Connection;
 use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::{AssertSqlSafe, Connection};
 use sqlx_core::migrate::Migrate;
 
 use super::addresses::Addresses;
@@ -108,14 +108,16 @@ impl<DB: Driver> Db<DB> {
     /// [`Error::Schema`] says what is missing and what to run.
     pub async fn check_schema(&self, migrator: &Migrator) -> Result<(), Error> {
         let mut conn = self.conn().await?;
-        let applied = {
-            // Reading a list changes nothing in the session, so the connection need not be closed for it.
-            let connection = &mut conn.connection;
-            connection.list_applied_migrations(&migrator.table_name).await
+        // Reading what was applied changes nothing in the session, so the connection need not be closed for it.
+        let applied = if conn.unnamed {
+            applied_one_by_one::<DB>(&mut conn.connection, migrator).await
+        } else {
+            let listed = conn.connection.list_applied_migrations(&migrator.table_name).await;
+            listed.map(|applied| applied.iter().map(|applied| applied.version).collect())
         };
-        let applied = match applied {
+        let applied: Vec<i64> = match applied {
             Ok(applied) => applied,
-            Err(MigrateError::Execute(error)) if !matches!(error, sqlx::Error::Database(_)) => {
+            Err(MigrateError::Execute(error)) if !is_missing_table(&error) => {
                 conn.close();
                 return Err(Error::from_session::<DB>(error));
             }
@@ -124,7 +126,7 @@ impl<DB: Driver> Db<DB> {
         let missing: Vec<String> = migrator
             .iter()
             .filter(|migration| !migration.migration_type.is_down_migration())
-            .filter(|migration| !applied.iter().any(|applied| applied.version == migration.version))
+            .filter(|migration| !applied.contains(&migration.version))
             .map(|migration| format!("{} ({})", migration.version, migration.description))
             .collect();
         if missing.is_empty() {
@@ -184,4 +186,28 @@ fn explain(error: MigrateError) -> Error {
         MigrateError::Execute(error) => Error::Schema(format!("the migration failed: {error}")),
         other => Error::Schema(format!("the migration failed: {other}")),
     }
+}
+
+/// The migrations that were applied, asked so that no statement is prepared: behind a pooler it would be on another
+/// connection by the time it is run.
+async fn applied_one_by_one<DB: Driver>(
+    connection: &mut DB::Connection,
+    migrator: &Migrator,
+) -> Result<Vec<i64>, MigrateError> {
+    let mut applied = Vec::new();
+    for version in migrator.iter().map(|migration| migration.version) {
+        // The number is ours, and so is the name.
+        let question = format!("SELECT 1 FROM {} WHERE version = {version}", migrator.table_name);
+        let found = DB::fetch_optional(connection, AssertSqlSafe(question)).await;
+        applied.extend(found.map_err(MigrateError::Execute)?.map(|_| version));
+    }
+    Ok(applied)
+}
+
+/// Whether there is no table of migrations: nothing was ever migrated.
+fn is_missing_table(error: &sqlx::Error) -> bool {
+    let Some(error) = error.as_database_error() else { return false };
+    // By its SQLSTATE on PostgreSQL and MySQL; SQLite has one code for many faults.
+    matches!(error.code().as_deref(), Some("42P01" | "42S02"))
+        || error.message().starts_with("no such table")
 }
