@@ -4,7 +4,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -33,9 +33,15 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// The longest pause while the server answers that it is full, at most an eighth of the time that is left: a
 /// refusal costs it as much as a connection, so that many who ask often keep it from serving anybody.
 const LONGEST_WHILE_FULL: Duration = Duration::from_secs(2);
-/// How long a server takes at most to notice that a connection was closed on which it does nothing. With four
-/// processes waiting for each processor, 5 ms were too few in three storms of six, 25 ms in none (November 2026).
-const IDLE_NOTICES: Duration = Duration::from_millis(25);
+
+/// How long a server has at least to end a connection that was closed, once it has noticed: at once where it does
+/// nothing on it. With four processes waiting for each processor, 5 ms were too few in three storms of six, 25 ms
+/// in none (November 2026). A slower server shows it: to end takes it less than to begin, so it has as long as the
+/// last connection took to open.
+const ENDS_WITHIN: Duration = Duration::from_millis(25);
+
+/// And at most: an opening that took longer waited for something else.
+const ENDS_WITHIN_AT_MOST: Duration = Duration::from_millis(500);
 
 /// Opens the connections of one pool.
 pub(super) struct Connector<DB: Driver> {
@@ -52,6 +58,8 @@ pub(super) struct Connector<DB: Driver> {
     outage: Mutex<Option<Outage>>,
     limits: OnceLock<Limits>,
     lifetimes: Lifetimes,
+    /// How long the last connection took to open, in microseconds.
+    took: AtomicU64,
     /// Set by the first connection that could write: later ones must.
     writes: AtomicBool,
 }
@@ -74,6 +82,7 @@ impl<DB: Driver> Connector<DB> {
             outage: Mutex::default(),
             limits: OnceLock::new(),
             lifetimes: Lifetimes::default(),
+            took: AtomicU64::new(0),
             writes: AtomicBool::new(false),
         }
     }
@@ -218,7 +227,7 @@ impl<DB: Driver> Connector<DB> {
             // Nothing may be under way when a serverless host freezes us, and one connection is in nobody's way.
             _ if pool.paradigm == Paradigm::Serverless => {}
             _ => {
-                let noticed = if busy { DB::NOTICES } else { IDLE_NOTICES };
+                let noticed = self.ends_within() + if busy { DB::NOTICES } else { Duration::ZERO };
                 self.home.spawn(async move {
                     tokio::time::sleep(noticed).await;
                     drop(permit);
@@ -226,6 +235,12 @@ impl<DB: Driver> Connector<DB> {
                 });
             }
         }
+    }
+
+    /// How long the server has to end a connection once it has noticed.
+    fn ends_within(&self) -> Duration {
+        let took = Duration::from_micros(self.took.load(Ordering::Relaxed));
+        took.clamp(ENDS_WITHIN, ENDS_WITHIN_AT_MOST)
     }
 
     /// The error for a new caller where the server has been away for longer than anyone waits.
@@ -301,11 +316,14 @@ impl<DB: Driver> Connector<DB> {
         match tokio::time::timeout(patience, attempt).await {
             Ok(Ok((connection, admission))) => {
                 self.admitted(admission)?;
+                let took = begun.elapsed();
+                let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+                self.took.store(micros, Ordering::Relaxed);
                 Ok(Opened {
                     connection,
                     id: admission.id,
                     crowded: admission.is_crowded(),
-                    took: begun.elapsed(),
+                    took,
                     forgotten: admission.forgotten,
                 })
             }

@@ -38,8 +38,8 @@ impl Driver for Postgres {
 
     const SYSTEM: &'static str = "postgresql";
 
-    /// As often as it looks, and the time to end.
-    const NOTICES: Duration = Duration::from_millis(admission::LOOKS + 50);
+    /// As often as it looks.
+    const NOTICES: Duration = Duration::from_millis(admission::LOOKS + 25);
 
     fn options(url: &DatabaseUrl, tuning: &Tuning<'_>) -> Result<PgConnectOptions, ConfigError> {
         let mut options = PgConnectOptions::from_str(url.expose())
