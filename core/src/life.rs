@@ -1,7 +1,7 @@
 //! The life of a process: one state machine on every host.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::sync::watch;
 
@@ -36,6 +36,9 @@ struct State {
     /// Lanes that were given to threads.
     given: AtomicUsize,
     idle: watch::Sender<()>,
+    /// Whether anybody has ever waited for it. With the counts in one order for all threads: of a guard that is
+    /// dropped and a wait that begins, one sees the other.
+    awaited: AtomicBool,
 }
 
 /// Threads that count work apart from each other; more share.
@@ -71,6 +74,7 @@ impl Default for Life {
             lanes: std::array::from_fn(|_| Lane::default()),
             given: AtomicUsize::new(0),
             idle: watch::Sender::new(()),
+            awaited: AtomicBool::new(false),
         };
         Self(Arc::new(Hold { state: Arc::new(state), lane: 0 }))
     }
@@ -127,8 +131,9 @@ impl Life {
     /// Waits until no accepted work is unfinished.
     pub async fn idle(&self) {
         let mut idle = self.0.state.idle.subscribe();
+        self.0.state.awaited.store(true, Ordering::SeqCst);
         while !self.0.state.is_idle() {
-            // The sender lives in `self`; subscribed before the count was read, no change is missed.
+            // The sender lives in `self`; subscribed before the counts are read, no change is missed.
             let _ = idle.changed().await;
         }
     }
@@ -143,7 +148,7 @@ impl Drop for InFlight {
         let Hold { state, lane } = &*self.0;
         state.lanes[*lane].ended.fetch_add(1, Ordering::SeqCst);
         // Whether it was the last is for those who wait to find out: mostly nobody does.
-        if state.idle.receiver_count() > 0 {
+        if state.awaited.load(Ordering::SeqCst) {
             state.idle.send_replace(());
         }
     }

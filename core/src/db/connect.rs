@@ -2,7 +2,9 @@
 //!
 //! Long because every way to open a connection shares one count of attempts and one outage.
 
-use std::fmt;
+mod outage;
+mod patience;
+
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
@@ -17,22 +19,17 @@ use super::addresses::Addresses;
 use super::clock::Moment;
 use super::credentials::Credentials;
 use super::driver::{Admission, Driver, Limits, Options, Refusal};
-use super::error::{Error, Told};
+use super::error::Error;
 use super::plan::{Plan, Statements};
 use super::pool::Pool;
 use super::session::Session;
 use super::settings::{DatabaseUrl, Pooler};
 use super::shelf::Place;
 use super::slot::{Card, Lifetimes, Slot};
-use crate::{ConfigError, Paradigm, deadline};
-
-/// The first pause after a failed attempt; each further one may be twice as long.
-const FIRST_PAUSE: Duration = Duration::from_millis(20);
-/// The longest pause between two attempts, which bounds how late a server's return is noticed.
-const LONGEST_PAUSE: Duration = Duration::from_millis(500);
-/// The longest pause while the server answers that it is full, at most an eighth of the time that is left: a
-/// refusal costs it as much as a connection, so that many who ask often keep it from serving anybody.
-const LONGEST_WHILE_FULL: Duration = Duration::from_secs(2);
+use crate::{ConfigError, Paradigm};
+pub(super) use outage::Outage;
+pub(super) use patience::Patience;
+use patience::{LONGEST_PAUSE, LONGEST_WHILE_FULL, Pauses};
 
 /// How long a server has at least to end a connection that was closed, once it has noticed: at once where it does
 /// nothing on it. With four processes waiting for each processor, 5 ms were too few in three storms of six, 25 ms
@@ -393,7 +390,7 @@ impl<DB: Driver> Connector<DB> {
                 outage.since
             }
         };
-        *current = Some(Outage { since, ..outage });
+        *current = Some(outage.that_began(since));
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Outage>> {
@@ -421,33 +418,6 @@ async fn open_at<DB: Driver>(options: Options<DB>) -> Result<DB::Connection, sql
             None => Err(error),
         },
         opened => opened,
-    }
-}
-
-/// Until when connecting is tried again, by what keeps it from succeeding.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Patience {
-    /// While the server answers that it takes no more connections: one may come free.
-    pub(super) full: Instant,
-    /// While it cannot be reached.
-    pub(super) away: Instant,
-}
-
-impl Patience {
-    pub(super) fn until(until: Instant) -> Self {
-        Self { full: until, away: until }
-    }
-
-    fn within_deadline(self) -> Self {
-        let Some(deadline) = deadline::current() else { return self };
-        Self { full: self.full.min(deadline), away: self.away.min(deadline) }
-    }
-
-    fn after(self, outage: Option<&Outage>) -> Instant {
-        match outage.map(|outage| outage.refusal) {
-            Some(Refusal::Full) => self.full,
-            _ => self.away,
-        }
     }
 }
 
@@ -479,68 +449,4 @@ pub(super) struct Opened<DB: Driver> {
     pub(super) took: Duration,
     /// How long the server keeps it where nobody uses it.
     pub(super) forgotten: Option<Duration>,
-}
-
-/// Why connecting fails, since when.
-#[derive(Clone, Debug)]
-pub(super) struct Outage {
-    refusal: Refusal,
-    cause: Arc<sqlx::Error>,
-    since: Instant,
-    /// What is wrong with TLS.
-    tls: Option<String>,
-}
-
-impl Outage {
-    pub(super) fn of<DB: Driver>(cause: sqlx::Error) -> Self {
-        match super::tls::fault(DB::KIND, &cause) {
-            Some(fault) => Self { tls: Some(fault), ..Self::new(Refusal::Tls, cause) },
-            None => Self::new(DB::refusal(&cause), cause),
-        }
-    }
-
-    fn new(refusal: Refusal, cause: sqlx::Error) -> Self {
-        Self { refusal, cause: Arc::new(cause), since: Instant::now(), tls: None }
-    }
-
-    /// Whether trying again is no use until somebody has changed something.
-    fn is_final(&self) -> bool {
-        match self.refusal {
-            Refusal::Credentials | Refusal::Pooled | Refusal::Tls => true,
-            Refusal::Unreachable | Refusal::Full => false,
-        }
-    }
-
-    pub(super) fn into_error(self) -> Error {
-        let Self { refusal, cause, since: _, tls } = self;
-        if let Some(fault) = tls {
-            return Error::Setting(ConfigError::new("DATABASE_URL", fault));
-        }
-        match refusal {
-            Refusal::Unreachable | Refusal::Tls => Error::Unreachable { cause },
-            Refusal::Full => Error::Refused { cause },
-            Refusal::Credentials => Error::Credentials { cause },
-            Refusal::Pooled => Error::pooled(&cause),
-        }
-    }
-}
-
-impl fmt::Display for Outage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&Told(&self.cause), f)
-    }
-}
-
-/// Pauses between attempts: random up to a bound that doubles ("full jitter"), so that processes which
-/// failed together do not come back together.
-#[derive(Default)]
-struct Pauses(u32);
-
-impl Pauses {
-    fn next(&mut self, longest: Duration) -> Duration {
-        let bound = (FIRST_PAUSE * 2u32.saturating_pow(self.0.min(16))).min(longest);
-        self.0 += 1;
-        // Never nothing at all: an attempt that fails at once must not become a busy loop.
-        Duration::from_millis(1) + bound.mul_f64(fastrand::f64())
-    }
 }
