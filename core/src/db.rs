@@ -20,6 +20,7 @@ mod queue;
 mod session;
 mod settings;
 mod shelf;
+mod silence;
 mod slot;
 mod statement;
 mod stats;

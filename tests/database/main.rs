@@ -7,6 +7,7 @@
 mod addresses;
 mod admission;
 mod age;
+mod answers;
 mod budget;
 mod closing;
 mod dirt;

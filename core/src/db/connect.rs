@@ -198,14 +198,14 @@ impl<DB: Driver> Connector<DB> {
     /// Closes a connection, has the server end what it still does for it, and gives its place in the budget
     /// back once the server has noticed: until then it counts it too.
     pub(super) fn part(&self, pool: &Arc<Pool<DB>>, slot: Slot<DB>) {
-        let Slot { session, id, _permit: permit, .. } = slot;
+        let Slot { session, outlived, card, _permit: permit, .. } = slot;
         let (busy, lost) = (session.condition.is_busy(), session.condition.is_lost());
         drop(session);
         if lost || pool.is_closed() || DB::NOTICES.is_zero() {
             return;
         }
         let pool = Arc::clone(pool);
-        match id.and_then(DB::cancel) {
+        match card.id.filter(|_| outlived).and_then(DB::cancel) {
             Some(statement) if busy => {
                 self.home.spawn(async move {
                     let connector = &pool.connector;
@@ -275,23 +275,24 @@ impl<DB: Driver> Connector<DB> {
         permit: OwnedSemaphorePermit,
         place: Place,
     ) -> Box<Slot<DB>> {
-        let Opened { connection, id, crowded, took, forgotten: _ } = opened;
+        let Opened { connection, id, outlived, crowded, took, forgotten: _ } = opened;
+        let card = Card::new(id);
         pool.counts.created(took);
         let now = Moment::now(&pool.epoch);
         let unnamed = pool.plan.statements() == Statements::UnnamedInTransaction;
         let lifetime = self.lifetimes.next(pool.plan.lifetime());
         // Boxed once: a connection is handed on many times.
         Box::new(Slot {
-            session: Session::new(connection, unnamed),
+            session: Session::new(connection, unnamed, card.pulse.clone()),
             proof: now,
             alarm: pool.alarm(),
             kept: now,
             born: now,
             lifetime,
             generation: pool.generation.load(Ordering::Acquire),
-            id,
+            outlived,
             crowded,
-            card: Card::default(),
+            card,
             place,
             shelf: None,
             _permit: permit,
@@ -299,7 +300,11 @@ impl<DB: Driver> Connector<DB> {
     }
 
     /// One attempt, with its own timeout.
-    async fn attempt(&self, plan: &Plan, until: Option<Instant>) -> Result<Opened<DB>, Outage> {
+    pub(super) async fn attempt(
+        &self,
+        plan: &Plan,
+        until: Option<Instant>,
+    ) -> Result<Opened<DB>, Outage> {
         let patience = match until {
             Some(until) => until.saturating_duration_since(Instant::now()).min(plan.connect()),
             None => plan.connect(),
@@ -319,6 +324,7 @@ impl<DB: Driver> Connector<DB> {
                 Ok(Opened {
                     connection,
                     id: admission.id,
+                    outlived: admission.outlived,
                     crowded: admission.is_crowded(),
                     took,
                     forgotten: admission.forgotten,
@@ -354,7 +360,7 @@ impl<DB: Driver> Connector<DB> {
     }
 
     fn admitted(&self, admission: Admission) -> Result<(), Outage> {
-        let Admission { limits, used: _, read_only, id: _, forgotten: _ } = admission;
+        let Admission { limits, used: _, read_only, id: _, outlived: _, forgotten: _ } = admission;
         if !read_only {
             self.writes.store(true, Ordering::Release);
         } else if self.writes.load(Ordering::Acquire) {
@@ -445,6 +451,7 @@ impl<DB: Driver> Drop for Begun<DB> {
 pub(super) struct Opened<DB: Driver> {
     pub(super) connection: DB::Connection,
     pub(super) id: Option<i64>,
+    pub(super) outlived: bool,
     pub(super) crowded: bool,
     pub(super) took: Duration,
     /// How long the server keeps it where nobody uses it.

@@ -1,5 +1,6 @@
 //! What differs between the kinds of database servers, and nothing else.
 
+mod admission;
 #[cfg(feature = "mysql")]
 mod mysql;
 #[cfg(feature = "postgres")]
@@ -18,6 +19,8 @@ use sqlx_core::migrate::Migrate;
 
 use super::settings::{DatabaseUrl, Kind, Pooler};
 use crate::ConfigError;
+pub(super) use admission::Admission;
+pub use admission::Limits;
 
 /// A kind of database whose connections [`Db`](super::Db) holds: `sqlx::Postgres`, `sqlx::MySql` or
 /// `sqlx::Sqlite`, each behind the feature of its name.
@@ -102,6 +105,16 @@ pub trait Driver: Database<Connection: Migrate> + sealed::Sealed {
         None
     }
 
+    /// Which of these connections the server is at work for, by its ids: all of them where nothing can get lost on
+    /// the way.
+    #[doc(hidden)]
+    fn at_work<'c>(
+        _connection: &'c mut Self::Connection,
+        ids: &'c [i64],
+    ) -> BoxFuture<'c, Result<Vec<i64>, sqlx::Error>> {
+        Box::pin(std::future::ready(Ok(ids.to_vec())))
+    }
+
     /// Takes the lock that lets one process at a time migrate, for as long as the connection is open; waits for
     /// it so long. Where somebody else keeps it: who.
     #[doc(hidden)]
@@ -171,39 +184,6 @@ pub struct Tuning<'a> {
     pub(crate) application: &'a str,
     /// Whether the platform's databases are only to be talked to through TLS.
     pub(crate) demands_tls: bool,
-}
-
-/// How many connections a server takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// The most connections the server takes.
-    pub max_connections: usize,
-    /// Those of them that an ordinary user cannot have.
-    pub reserved: usize,
-}
-
-/// What a new connection learnt.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Admission {
-    pub(crate) limits: Option<Limits>,
-    /// Connections of the server that are in use, whoever uses them.
-    pub(crate) used: Option<usize>,
-    /// Whether the server refuses writes: a standby, or a primary that was demoted.
-    pub(crate) read_only: bool,
-    /// The server's id of this connection, where closing it does not end what the server does for it.
-    pub(crate) id: Option<i64>,
-    /// How long the server keeps a connection that nobody uses; `None`: for ever, or not known.
-    pub(crate) forgotten: Option<Duration>,
-}
-
-impl Admission {
-    /// Whether four fifths of the server's connections are in use: whoever keeps one now keeps it from
-    /// somebody else.
-    pub(crate) fn is_crowded(&self) -> bool {
-        let (Some(limits), Some(used)) = (self.limits, self.used) else { return false };
-        let usable = limits.max_connections.saturating_sub(limits.reserved);
-        used.saturating_mul(5) > usable.saturating_mul(4)
-    }
 }
 
 /// What an error means for the connection it came from.

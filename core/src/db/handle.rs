@@ -176,6 +176,9 @@ impl<DB: Driver> Db<DB> {
         pool.add(pool.connector.slot(&pool, first, permit, Place::default()));
         if paradigm == Paradigm::LongRunning {
             super::keep::start(&pool);
+            if DB::KIND != Kind::Sqlite {
+                super::silence::watch(&pool);
+            }
         }
         let db = Self(Arc::new(Inner { pool }));
         host.adopt(Arc::new(db.clone()));

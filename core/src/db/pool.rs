@@ -285,6 +285,11 @@ impl<DB: Driver> Pool<DB> {
         }
     }
 
+    /// The connections that are open.
+    pub(super) fn cards(&self) -> Vec<Card> {
+        self.cards.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     pub(super) fn holders(&self) -> Vec<Holder> {
         let cards = self.cards.lock().unwrap_or_else(PoisonError::into_inner);
         cards.iter().filter_map(Card::holder).collect()

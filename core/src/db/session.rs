@@ -1,9 +1,9 @@
 //! One open connection whose unfinished work is noticed.
 
+mod condition;
+
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -15,9 +15,10 @@ use sqlx::{Connection, Execute, Executor, SqlStr};
 use sqlx_core::describe::Describe;
 use sqlx_core::sql_str::{AssertSqlSafe, SqlSafeStr};
 
-use super::Error;
-use super::driver::{Driver, Step, Verdict};
+use super::driver::{Driver, Step};
+use super::silence::Pulse;
 use super::statement::{Marks, Statement};
+use condition::Condition;
 
 /// One open connection, as [`Conn`](super::Conn) and [`Tx`](super::Tx) lend it: an sqlx `Executor` that
 /// knows whether everything begun on it was finished.
@@ -31,8 +32,8 @@ pub struct Session<DB: Driver> {
 }
 
 impl<DB: Driver> Session<DB> {
-    pub(super) fn new(connection: DB::Connection, unnamed: bool) -> Self {
-        Self { connection, condition: Condition::default(), unnamed }
+    pub(super) fn new(connection: DB::Connection, unnamed: bool, pulse: Pulse) -> Self {
+        Self { connection, condition: Condition::new(pulse), unnamed }
     }
 
     /// The driver's own connection, for what an `Executor` cannot do: `COPY`, `LISTEN`, a savepoint.
@@ -81,6 +82,11 @@ impl<DB: Driver> Session<DB> {
         self.condition.watch::<DB, _>(DB::TransactionManager::rollback(&mut self.connection)).await
     }
 
+    /// Which of these connections the server is at work for, by its ids.
+    pub(super) async fn at_work(&mut self, ids: &[i64]) -> Result<Vec<i64>, sqlx::Error> {
+        self.condition.watch::<DB, _>(DB::at_work(&mut self.connection, ids)).await
+    }
+
     pub(super) async fn ping(&mut self) -> Result<(), sqlx::Error> {
         self.condition.watch::<DB, _>(self.connection.ping()).await
     }
@@ -115,86 +121,6 @@ impl<DB: Driver> Session<DB> {
 impl<DB: Driver> fmt::Debug for Session<DB> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session").field("condition", &self.condition).finish_non_exhaustive()
-    }
-}
-
-/// What is known of a connection's state without asking it.
-#[derive(Debug, Default)]
-pub(super) struct Condition {
-    /// Something was begun and has not ended.
-    busy: bool,
-    /// An error after which the connection cannot be used.
-    broken: bool,
-    /// An error after which no connection of its generation can be used.
-    pub(super) outdated: bool,
-    /// A statement failed since the last BEGIN.
-    failed: bool,
-    /// The driver's own connection was given out.
-    raw: bool,
-    /// Something worked since the connection was lent: a proof of life.
-    pub(super) proven: bool,
-    /// What statements left behind.
-    marks: Arc<AtomicU8>,
-}
-
-impl Condition {
-    fn is_clean(&self) -> bool {
-        let Self { busy, broken, outdated, failed: _, raw, proven: _, marks } = self;
-        !(*busy || *broken || *outdated || *raw) && marks.load(Ordering::Relaxed) == 0
-    }
-
-    /// Whether the server may be at work for somebody who has gone.
-    pub(super) fn is_busy(&self) -> bool {
-        self.busy
-    }
-
-    /// Notes that the connection does not answer.
-    pub(super) fn lose(&mut self) {
-        self.broken = true;
-    }
-
-    /// Whether something took the connection away, which may have taken others too.
-    pub(super) fn is_lost(&self) -> bool {
-        self.broken || self.outdated
-    }
-
-    /// Runs one piece of work on the connection, noticing whether it ends.
-    async fn watch<DB: Driver, T>(
-        &mut self,
-        work: impl Future<Output = Result<T, sqlx::Error>>,
-    ) -> Result<T, sqlx::Error> {
-        self.busy = true;
-        match work.await {
-            Ok(outcome) => {
-                self.succeeded();
-                Ok(outcome)
-            }
-            Err(error) => Err(self.failed::<DB>(error)),
-        }
-    }
-
-    fn succeeded(&mut self) {
-        self.busy = false;
-        self.proven = true;
-    }
-
-    /// Notes what an error means for the connection; the error as the caller sees it.
-    #[cold]
-    fn failed<DB: Driver>(&mut self, error: sqlx::Error) -> sqlx::Error {
-        // Where more than a statement failed `busy` stays: what the server still does is unknown.
-        match DB::verdict(&error) {
-            Verdict::Fine => {
-                self.busy = false;
-                self.failed |= matches!(error, sqlx::Error::Database(_));
-            }
-            Verdict::Broken => self.broken = true,
-            Verdict::Outdated => self.outdated = true,
-            Verdict::Pooled => {
-                self.broken = true;
-                return Error::pooled(&error).into_sqlx();
-            }
-        }
-        error
     }
 }
 
@@ -279,8 +205,15 @@ impl<DB: Driver> Stream for Watched<'_, DB> {
     type Item = Result<Step<DB>, sqlx::Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.condition.busy = true;
-        let step = ready!(self.rows.as_mut().poll_next(cx));
+        if !std::mem::replace(&mut self.condition.busy, true) {
+            self.condition.pulse.begins();
+        }
+        let step = match self.rows.as_mut().poll_next(cx) {
+            Poll::Ready(step) => step,
+            Poll::Pending => Some(Err(ready!(
+                self.condition.pulse.is_lost(cx).map_or(Poll::Pending, Poll::Ready)
+            ))),
+        };
         Poll::Ready(match step {
             Some(Ok(step)) => Some(Ok(step)),
             Some(Err(error)) => Some(Err(self.condition.failed::<DB>(error))),

@@ -11,6 +11,7 @@ use super::clock::Moment;
 use super::driver::Driver;
 use super::session::Session;
 use super::shelf::Place;
+use super::silence::Pulse;
 
 /// One open connection. Dropping it closes the socket, then gives the permit back: permits count open
 /// connections, whoever holds them.
@@ -28,8 +29,8 @@ pub(super) struct Slot<DB: Driver> {
     pub(super) lifetime: Duration,
     /// The generation it was opened in.
     pub(super) generation: u64,
-    /// The server's id of it.
-    pub(super) id: Option<i64>,
+    /// Whether the server goes on with what it does for it when it is closed.
+    pub(super) outlived: bool,
     /// Whether the server had few connections left when this one was opened.
     pub(super) crowded: bool,
     pub(super) card: Card,
@@ -62,9 +63,14 @@ impl Default for Lifetimes {
     }
 }
 
-/// Who has a connection, and since when; shared with whoever reports on the pool.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Card(Arc<Mutex<Option<Holder>>>);
+/// Who has a connection, since when, and what it waits for; shared with whoever reports on the pool.
+#[derive(Clone, Debug)]
+pub(super) struct Card {
+    holder: Arc<Mutex<Option<Holder>>>,
+    pub(super) pulse: Pulse,
+    /// The server's id of the connection.
+    pub(super) id: Option<i64>,
+}
 
 /// A borrower of a connection.
 #[derive(Clone, Copy, Debug)]
@@ -77,6 +83,10 @@ pub(super) struct Holder {
 }
 
 impl Card {
+    pub(super) fn new(id: Option<i64>) -> Self {
+        Self { holder: Arc::default(), pulse: Pulse::default(), id }
+    }
+
     pub(super) fn lend(&self, holder: Holder) {
         *self.lock() = Some(holder);
     }
@@ -98,11 +108,11 @@ impl Card {
 
     /// Whether the connection of this card is still open.
     pub(super) fn is_current(&self) -> bool {
-        Arc::strong_count(&self.0) > 1
+        Arc::strong_count(&self.holder) > 1
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Holder>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.holder.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

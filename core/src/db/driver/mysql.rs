@@ -87,6 +87,7 @@ impl Driver for MySql {
                 used,
                 read_only: row.try_get::<i64, _>(1)? != 0,
                 id: if direct { Some(row.try_get(2)?) } else { None },
+                outlived: direct,
                 forgotten: u64::try_from(row.try_get::<i64, _>(3)?).ok().map(Duration::from_secs),
             })
         })
@@ -113,6 +114,20 @@ impl Driver for MySql {
 
     fn cancel(id: i64) -> Option<String> {
         Some(format!("KILL {id}"))
+    }
+
+    fn at_work<'c>(
+        connection: &'c mut MySqlConnection,
+        ids: &'c [i64],
+    ) -> BoxFuture<'c, Result<Vec<i64>, sqlx::Error>> {
+        let ids: Vec<String> = ids.iter().map(i64::to_string).collect();
+        let statement = format!(
+            "SELECT CAST(ID AS SIGNED) FROM information_schema.PROCESSLIST \
+             WHERE COMMAND <> 'Sleep' AND ID IN ({})",
+            ids.join(", ")
+        );
+        // The numbers are the server's own.
+        Box::pin(sqlx::query_scalar(sqlx::AssertSqlSafe(statement)).fetch_all(connection))
     }
 
     fn lock_migrations(

@@ -135,6 +135,16 @@ impl Driver for Postgres {
         Some(format!("SELECT pg_terminate_backend({id})"))
     }
 
+    /// One whose state the server does not say counts as at work.
+    fn at_work<'c>(
+        connection: &'c mut PgConnection,
+        ids: &'c [i64],
+    ) -> BoxFuture<'c, Result<Vec<i64>, sqlx::Error>> {
+        const AT_WORK: &str = "SELECT pid::int8 FROM pg_stat_activity \
+             WHERE pid = ANY($1) AND (state IS NULL OR state NOT LIKE 'idle%')";
+        Box::pin(sqlx::query_scalar(AT_WORK).bind(ids).persistent(false).fetch_all(connection))
+    }
+
     /// A statement ends with the time that is left, and whoever then does nothing loses the transaction and its
     /// locks a second later.
     fn begin_within(left: Duration) -> Option<String> {

@@ -14,18 +14,18 @@ use crate::db::settings::Pooler;
 pub(super) const LOOKS: u64 = 100;
 
 /// What is asked of every server from 14 on: what it takes, whether it takes writes, how long it keeps who does
-/// nothing, how much of it is taken; and, where its system knows how, that it looks every 100 ms whether a client
+/// nothing, how much of it is taken and who we are; and, where its system knows how, that it looks every 100 ms whether a client
 /// whose statement runs is still there, so that what an abandoned request left behind ends.
 ///
 /// One message and one round trip. `SHOW` looks nothing up in the catalogs, which a server's new process has yet to
 /// read: the same as one `SELECT` takes it three times as long. What may fail stands last.
 const SHOW: &str = "SHOW max_connections; SHOW superuser_reserved_connections; SHOW transaction_read_only; \
-     SHOW idle_session_timeout; SELECT sum(pg_stat_get_db_numbackends(oid))::text FROM pg_database; \
+     SHOW idle_session_timeout; SELECT concat(sum(pg_stat_get_db_numbackends(oid)), ' ', pg_backend_pid()) FROM pg_database; \
      SET client_connection_check_interval = 100";
 
 /// The same from 16 on, where more can be reserved.
 const SHOW_RESERVED: &str = "SHOW max_connections; SHOW superuser_reserved_connections; SHOW transaction_read_only; \
-     SHOW idle_session_timeout; SELECT sum(pg_stat_get_db_numbackends(oid))::text FROM pg_database; \
+     SHOW idle_session_timeout; SELECT concat(sum(pg_stat_get_db_numbackends(oid)), ' ', pg_backend_pid()) FROM pg_database; \
      SHOW reserved_connections; SET client_connection_check_interval = 100";
 
 /// The same for what is older, or only says that it is as new: no setting need be there.
@@ -82,22 +82,19 @@ async fn show(
     };
     let mut said = said.iter().map(String::as_str);
     let mut next = || said.next().unwrap_or_default();
-    let (max, reserved, read_only, forgotten, used) = (next(), next(), next(), next(), next());
-    let admission = Admission {
+    let (max, reserved, read_only, forgotten, taken) = (next(), next(), next(), next(), next());
+    let (used, id) = taken.split_once(' ').unwrap_or_default();
+    Ok(Admission {
         limits: Some(Limits {
             max_connections: number(max),
             reserved: number(reserved) + number(next()),
         }),
         used: Some(number(used)),
         read_only: is_on(read_only),
-        id: None,
+        id: id.parse().ok(),
+        outlived: !looks,
         forgotten: duration(forgotten),
-    };
-    if looks {
-        return Ok(admission);
-    }
-    let row = connection.fetch_one("SELECT pg_backend_pid()::text").await?;
-    Ok(Admission { id: text(&row, 0)?.parse().ok(), ..admission })
+    })
 }
 
 async fn select(connection: &mut PgConnection) -> Result<Admission, sqlx::Error> {
@@ -110,7 +107,8 @@ async fn select(connection: &mut PgConnection) -> Result<Admission, sqlx::Error>
         }),
         used: Some(number(&text(&row, 4)?)),
         read_only: is_on(&text(&row, 2)?),
-        id: if looks { None } else { text(&row, 6)?.parse().ok() },
+        id: text(&row, 6)?.parse().ok(),
+        outlived: !looks,
         forgotten: duration(&text(&row, 3)?),
     })
 }
