@@ -68,6 +68,18 @@ async fn statements_that_take_long_are_let_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_statement_that_nobody_waits_for_is_not_asked_after() {
+    let url = Postgres::shared().database();
+    let proxy = Proxy::start(Postgres::shared().port());
+    let db = long_running(&proxy.url(&url), 1).await;
+    timeout(Duration::from_millis(50), sleep(db.clone(), 60)).await.unwrap_err();
+    // Longer than a statement may be silent. To ask, another connection would have to be opened: none lies ready.
+    let mut own = direct(&url).await;
+    sqlx::query("SELECT pg_sleep(5)").execute(&mut own).await.unwrap();
+    assert_eq!(proxy.accepted(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn on_mariadb_statements_whose_answers_are_lost_end() {
     let server = MariaDb::shared();
     let url = server.database();

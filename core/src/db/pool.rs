@@ -285,9 +285,10 @@ impl<DB: Driver> Pool<DB> {
         }
     }
 
-    /// The connections that are open.
+    /// The connections that are open: the card of one that was closed stays until another is opened.
     pub(super) fn cards(&self) -> Vec<Card> {
-        self.cards.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let cards = self.cards.lock().unwrap_or_else(PoisonError::into_inner);
+        cards.iter().filter(|card| card.is_current()).cloned().collect()
     }
 
     pub(super) fn holders(&self) -> Vec<Holder> {
@@ -419,8 +420,7 @@ impl<DB: Driver> Pool<DB> {
 
     /// Names in the log, once each, those who have held a connection for longer than the plan thinks right.
     pub(super) fn report_leaks(&self) {
-        let cards = self.cards.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        for holder in cards.iter().filter_map(|card| card.report(self.plan.leak())) {
+        for holder in self.cards().iter().filter_map(|card| card.report(self.plan.leak())) {
             self.counts.leaked();
             tracing::warn!(
                 place = %holder.place,
