@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhost_core::db::Db;
 use anyhost_core::{Host, Paradigm, Settings};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
-use sqlx::{ConnectOptions, Connection, Postgres};
+use sqlx::{ConnectOptions, Connection, Executor, Postgres};
 use tokio_postgres::NoTls;
 
 /// What every query is: as short as a query of a service gets.
@@ -78,28 +78,10 @@ impl Member {
     /// Borrows a connection, asks it for one row and gives it back.
     pub(crate) async fn query(&self) -> Result<(), String> {
         let title: String = match self {
-            Self::Ours(db) => {
-                sqlx::query_scalar(QUERY).bind(ID).fetch_one(db).await.map_err(text)?
-            }
-            Self::Sqlx(pool) => {
-                sqlx::query_scalar(QUERY).bind(ID).fetch_one(pool).await.map_err(text)?
-            }
-            Self::Bb8(pool) => {
-                let mut connection = pool.get().await.map_err(text)?;
-                sqlx::query_scalar(QUERY)
-                    .bind(ID)
-                    .fetch_one(&mut *connection)
-                    .await
-                    .map_err(text)?
-            }
-            Self::Bare(pool) => {
-                let mut connection = pool.get().await.map_err(text)?;
-                sqlx::query_scalar(QUERY)
-                    .bind(ID)
-                    .fetch_one(&mut *connection)
-                    .await
-                    .map_err(text)?
-            }
+            Self::Ours(db) => ask(db).await?,
+            Self::Sqlx(pool) => ask(pool).await?,
+            Self::Bb8(pool) => ask(&mut *pool.get().await.map_err(text)?).await?,
+            Self::Bare(pool) => ask(&mut *pool.get().await.map_err(text)?).await?,
             Self::Deadpool(pool) => {
                 let client = pool.get().await.map_err(text)?;
                 let statement = client.prepare_cached(QUERY).await.map_err(text)?;
@@ -132,6 +114,10 @@ impl Member {
         }
         Ok(())
     }
+}
+
+async fn ask<'e>(executor: impl Executor<'e, Database = Postgres>) -> Result<String, String> {
+    sqlx::query_scalar(QUERY).bind(ID).fetch_one(executor).await.map_err(text)
 }
 
 fn text(error: impl std::fmt::Display) -> String {

@@ -210,9 +210,9 @@ impl<DB: Driver> Stream for Watched<'_, DB> {
         }
         let step = match self.rows.as_mut().poll_next(cx) {
             Poll::Ready(step) => step,
-            Poll::Pending => Some(Err(ready!(
-                self.condition.pulse.is_lost(cx).map_or(Poll::Pending, Poll::Ready)
-            ))),
+            Poll::Pending => {
+                Some(Err(ready!(self.condition.pulse.loss(cx).map_or(Poll::Pending, Poll::Ready))))
+            }
         };
         Poll::Ready(match step {
             Some(Ok(step)) => Some(Ok(step)),

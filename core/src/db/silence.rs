@@ -57,10 +57,10 @@ impl Pulse {
         self.0.turn.store(turn + turn % 2, Ordering::Release);
     }
 
-    /// Whether the answer that is waited for will not come; where it may, the task is woken once it will not.
+    /// The error where the answer that is waited for will not come; where it may, the task is woken once it will not.
     ///
     /// To be asked when there is none yet: one that has arrived counts.
-    pub(super) fn is_lost(&self, cx: &Context<'_>) -> Option<sqlx::Error> {
+    pub(super) fn loss(&self, cx: &Context<'_>) -> Option<sqlx::Error> {
         // Registered first: what is declared afterwards wakes the task.
         self.0.borrower.register(cx.waker());
         let turn = self.0.turn.load(Ordering::Relaxed);
@@ -77,9 +77,7 @@ impl Pulse {
     ) -> Result<T, sqlx::Error> {
         let mut work = pin!(work);
         std::future::poll_fn(|cx| match work.as_mut().poll(cx) {
-            Poll::Pending => {
-                self.is_lost(cx).map_or(Poll::Pending, |error| Poll::Ready(Err(error)))
-            }
+            Poll::Pending => self.loss(cx).map_or(Poll::Pending, |error| Poll::Ready(Err(error))),
             outcome => outcome,
         })
         .await
