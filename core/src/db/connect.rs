@@ -275,8 +275,8 @@ impl<DB: Driver> Connector<DB> {
         permit: OwnedSemaphorePermit,
         place: Place,
     ) -> Box<Slot<DB>> {
-        let Opened { connection, id, outlived, crowded, took, forgotten: _ } = opened;
-        let card = Card::new(id);
+        let Opened { connection, admission, took } = opened;
+        let card = Card::new(admission.id);
         pool.counts.created(took);
         let now = Moment::now(&pool.epoch);
         let unnamed = pool.plan.statements() == Statements::UnnamedInTransaction;
@@ -290,8 +290,8 @@ impl<DB: Driver> Connector<DB> {
             born: now,
             lifetime,
             generation: pool.generation.load(Ordering::Acquire),
-            outlived,
-            crowded,
+            outlived: admission.outlived,
+            crowded: admission.is_crowded(),
             card,
             place,
             shelf: None,
@@ -321,14 +321,7 @@ impl<DB: Driver> Connector<DB> {
                 let took = begun.elapsed();
                 let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
                 self.took.store(micros, Ordering::Relaxed);
-                Ok(Opened {
-                    connection,
-                    id: admission.id,
-                    outlived: admission.outlived,
-                    crowded: admission.is_crowded(),
-                    took,
-                    forgotten: admission.forgotten,
-                })
+                Ok(Opened { connection, admission, took })
             }
             Ok(Err(error)) => Err(Outage::of::<DB>(error)),
             Err(_) => {
@@ -450,10 +443,6 @@ impl<DB: Driver> Drop for Begun<DB> {
 /// A connection that has been opened and has nothing to do yet.
 pub(super) struct Opened<DB: Driver> {
     pub(super) connection: DB::Connection,
-    pub(super) id: Option<i64>,
-    pub(super) outlived: bool,
-    pub(super) crowded: bool,
+    pub(super) admission: Admission,
     pub(super) took: Duration,
-    /// How long the server keeps it where nobody uses it.
-    pub(super) forgotten: Option<Duration>,
 }

@@ -148,8 +148,9 @@ impl<DB: Driver> Db<DB> {
             .await
             .map_err(super::connect::Outage::into_error)?;
         let plan = Plan::new(&Inputs::gather(host, &settings, connector.limits()))?
-            .with(&settings, first.forgotten);
-        if let Some(forgotten) = first.forgotten.filter(|forgotten| *forgotten < provisional.idle())
+            .with(&settings, first.admission.forgotten);
+        if let Some(forgotten) =
+            first.admission.forgotten.filter(|forgotten| *forgotten < provisional.idle())
         {
             tracing::warn!(
                 "the server ends connections that are idle for {} s; they are given up or kept in use before",
