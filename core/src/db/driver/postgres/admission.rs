@@ -14,19 +14,27 @@ use crate::db::settings::Pooler;
 pub(super) const LOOKS: u64 = 100;
 
 /// What is asked of every server from 14 on: what it takes, whether it takes writes, how long it keeps who does
-/// nothing, how much of it is taken and who we are; and, where its system knows how, that it looks every 100 ms whether a client
-/// whose statement runs is still there, so that what an abandoned request left behind ends.
+/// nothing, how much of it is taken and who we are; and, where its system knows how, that it looks every 100 ms
+/// whether a client whose statement runs is still there, so that what an abandoned request left behind ends.
 ///
 /// One message and one round trip. `SHOW` looks nothing up in the catalogs, which a server's new process has yet to
 /// read: the same as one `SELECT` takes it three times as long. What may fail stands last.
-const SHOW: &str = "SHOW max_connections; SHOW superuser_reserved_connections; SHOW transaction_read_only; \
-     SHOW idle_session_timeout; SELECT concat(sum(pg_stat_get_db_numbackends(oid)), ' ', pg_backend_pid()) FROM pg_database; \
-     SET client_connection_check_interval = 100";
+macro_rules! show {
+    ($($more:literal)?) => {
+        concat!(
+            "SHOW max_connections; SHOW superuser_reserved_connections; SHOW transaction_read_only; \
+             SHOW idle_session_timeout; \
+             SELECT concat(sum(pg_stat_get_db_numbackends(oid)), ' ', pg_backend_pid()) FROM pg_database; ",
+            $($more,)?
+            "SET client_connection_check_interval = 100"
+        )
+    };
+}
+
+const SHOW: &str = show!();
 
 /// The same from 16 on, where more can be reserved.
-const SHOW_RESERVED: &str = "SHOW max_connections; SHOW superuser_reserved_connections; SHOW transaction_read_only; \
-     SHOW idle_session_timeout; SELECT concat(sum(pg_stat_get_db_numbackends(oid)), ' ', pg_backend_pid()) FROM pg_database; \
-     SHOW reserved_connections; SET client_connection_check_interval = 100";
+const SHOW_RESERVED: &str = show!("SHOW reserved_connections; ");
 
 /// The same for what is older, or only says that it is as new: no setting need be there.
 const SELECT: &str = "SELECT current_setting('max_connections'), \
