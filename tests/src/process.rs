@@ -19,6 +19,9 @@ use rustix::process::{Pid, WaitId, WaitIdOptions, kill_process, waitid};
 /// How long a test waits for what must happen before it says that it did not.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How long the outputs of a process that has ended are read on: a child of its own may keep them open.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// A child process with its log; killed when dropped.
 #[derive(Debug)]
 pub struct Process {
@@ -130,11 +133,14 @@ impl Process {
         }
     }
 
-    /// Waits for its end.
+    /// Waits for its end, and for what it has written by then.
     #[track_caller]
     pub fn wait_for_exit(&self, patience: Duration) -> ExitStatus {
         match self.exit_within(patience) {
-            Some(status) => status,
+            Some(status) => {
+                self.log.wait_for_end(LAST_WORDS);
+                status
+            }
             None => panic!(
                 "{} did not end within {patience:?}; it wrote:\n{}",
                 self.name,

@@ -72,6 +72,11 @@ impl Log {
         }
     }
 
+    /// Waits until everything has been read that was written, but no longer than this.
+    pub(super) fn wait_for_end(&self, patience: Duration) {
+        let _ = self.wait_for(patience, |_| false);
+    }
+
     fn written(&self) -> MutexGuard<'_, Written> {
         self.0.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
