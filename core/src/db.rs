@@ -26,6 +26,7 @@ mod statement;
 mod stats;
 mod tls;
 mod tx;
+mod waiters;
 
 pub use conn::Conn;
 pub use credentials::{Password, Passwords};

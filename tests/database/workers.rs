@@ -161,6 +161,30 @@ fn a_worker_that_is_busy_holds_up_nobody_else() {
 }
 
 #[test]
+fn a_worker_that_was_busy_for_a_moment_lends_again() {
+    let crew = Crew::of(1, 2);
+    let first = crew.home.block_on(crew.db.conn()).unwrap();
+    // The worker opens the second, and it lies there.
+    assert_eq!(crew.run(0, |db| all_at_once(db, 1)).unwrap().len(), 1);
+    let (release, released) = mpsc::channel::<()>();
+    let (blocks, blocked) = mpsc::channel();
+    let freed = crew.on(0, |_| async move {
+        blocks.send(()).unwrap();
+        released.recv().unwrap();
+    });
+    blocked.recv().unwrap();
+    // Being busy is a matter of time.
+    crew.home.block_on(async { sleep(50 * MS).await });
+    let mut wanted = Box::pin(crew.db.conn());
+    crew.home.block_on(async { begin_to_wait(&mut wanted) });
+    release.send(()).unwrap();
+    crew.home.block_on(freed).unwrap();
+    let served = crew.home.block_on(async { timeout(5_000 * MS, wanted).await });
+    assert!(served.is_ok(), "nobody looked for it");
+    drop(first);
+}
+
+#[test]
 fn what_a_worker_opened_is_opened_again_when_it_has_ended() {
     let mut crew = Crew::of(2, 4);
     assert_eq!(crew.run(0, |db| all_at_once(db, 4)).unwrap().len(), 4);

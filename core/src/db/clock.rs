@@ -1,6 +1,6 @@
 //! Moments that stay comparable across a freeze, when some clocks stand still.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use crate::Epoch;
 
@@ -12,8 +12,10 @@ use crate::Epoch;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Moment {
     monotonic: Instant,
-    wall: SystemTime,
-    boot: Option<Duration>,
+    /// Nanoseconds since 1970, to the kernel's last tick: 10 ms ago at most.
+    wall: u64,
+    /// Nanoseconds since the machine was booted, suspended time included.
+    boot: Option<u64>,
     epoch: u64,
 }
 
@@ -21,7 +23,7 @@ impl Moment {
     pub(crate) fn now(epoch: &Epoch) -> Self {
         Self {
             monotonic: Instant::now(),
-            wall: SystemTime::now(),
+            wall: wall_time(),
             boot: boot_time(),
             epoch: epoch.current(),
         }
@@ -34,13 +36,13 @@ impl Moment {
 
     /// The largest gap since an earlier moment that any clock saw.
     pub(crate) fn since(&self, earlier: &Self) -> Duration {
-        let monotonic = self.monotonic.saturating_duration_since(earlier.monotonic);
-        let wall = self.wall.duration_since(earlier.wall).unwrap_or_default();
-        let boot = match (self.boot, earlier.boot) {
-            (Some(now), Some(then)) => now.saturating_sub(then),
-            _ => Duration::ZERO,
+        let wall = Duration::from_nanos(self.wall.saturating_sub(earlier.wall));
+        let running = match (self.boot, earlier.boot) {
+            // It never goes slower than the monotonic one.
+            (Some(now), Some(then)) => Duration::from_nanos(now.saturating_sub(then)),
+            _ => self.monotonic.saturating_duration_since(earlier.monotonic),
         };
-        monotonic.max(wall).max(boot)
+        running.max(wall)
     }
 
     /// Whether no freeze can lie between two moments.
@@ -49,16 +51,35 @@ impl Moment {
     }
 }
 
-/// The time since the machine was booted, suspended time included.
+/// The time that people go by, for which the kernel's last tick is good enough: reading it costs no look at
+/// the hardware.
 #[cfg(target_os = "linux")]
-fn boot_time() -> Option<Duration> {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    Some(Duration::new(now.tv_sec.try_into().ok()?, now.tv_nsec.try_into().ok()?))
+fn wall_time() -> u64 {
+    nanoseconds(rustix::time::ClockId::RealtimeCoarse).unwrap_or_default()
 }
 
 #[cfg(not(target_os = "linux"))]
-fn boot_time() -> Option<Duration> {
+fn wall_time() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.ok().and_then(|now| now.as_nanos().try_into().ok()).unwrap_or_default()
+}
+
+#[cfg(target_os = "linux")]
+fn boot_time() -> Option<u64> {
+    nanoseconds(rustix::time::ClockId::Boottime)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn boot_time() -> Option<u64> {
     None
+}
+
+/// `None` before the clock's zero, and 584 years after it.
+#[cfg(target_os = "linux")]
+fn nanoseconds(clock: rustix::time::ClockId) -> Option<u64> {
+    let now = rustix::time::clock_gettime(clock);
+    let seconds = u64::try_from(now.tv_sec).ok()?.checked_mul(1_000_000_000)?;
+    seconds.checked_add(now.tv_nsec.try_into().ok()?)
 }
 
 #[cfg(test)]
@@ -67,29 +88,33 @@ mod tests {
 
     const HOUR: Duration = Duration::from_secs(3600);
 
+    const NANOSECONDS: u64 = 3600 * 1_000_000_000;
+
     #[test]
     fn the_largest_gap_counts() {
         let then = Moment::now(&Epoch::default());
-        let wall_ahead = Moment { wall: then.wall + HOUR, ..then };
-        let monotonic_ahead = Moment { monotonic: then.monotonic + HOUR, ..then };
-        let boot_ahead = Moment { boot: then.boot.map(|boot| boot + HOUR), ..then };
+        let wall_ahead = Moment { wall: then.wall + NANOSECONDS, ..then };
+        let boot_ahead = Moment { boot: then.boot.map(|boot| boot + NANOSECONDS), ..then };
         assert_eq!(wall_ahead.since(&then), HOUR);
-        assert_eq!(monotonic_ahead.since(&then), HOUR);
         assert_eq!(boot_ahead.since(&then), HOUR);
+        // Where the machine has no clock that goes on while it sleeps.
+        let without = Moment { boot: None, ..then };
+        let monotonic_ahead = Moment { monotonic: then.monotonic + HOUR, ..without };
+        assert_eq!(monotonic_ahead.since(&without), HOUR);
     }
 
     #[test]
     fn clocks_that_go_backwards_say_nothing() {
         let then = Moment::now(&Epoch::default());
-        let earlier = Moment {
-            monotonic: then
-                .monotonic
-                .checked_sub(Duration::from_millis(1))
-                .unwrap_or(then.monotonic),
-            wall: then.wall - HOUR,
-            boot: Some(Duration::ZERO),
-            epoch: then.epoch,
-        };
-        assert_eq!(earlier.since(&then), Duration::ZERO);
+        let before = then.monotonic.checked_sub(Duration::from_millis(1)).unwrap_or(then.monotonic);
+        for boot in [Some(0), None] {
+            let earlier = Moment {
+                monotonic: before,
+                wall: then.wall.saturating_sub(NANOSECONDS),
+                boot,
+                epoch: then.epoch,
+            };
+            assert_eq!(earlier.since(&then), Duration::ZERO);
+        }
     }
 }

@@ -179,7 +179,7 @@ impl<DB: Driver> Connector<DB> {
                     Err(outage) => {
                         connector.note(outage);
                         if connector.hopeless().is_some() {
-                            pool.news.notify_waiters();
+                            pool.call_waiters();
                         }
                         let others = connector.connecting.load(Ordering::Acquire) > 1;
                         if others || pool.is_closed() {

@@ -7,6 +7,7 @@ use sqlx::{Execute, Executor, SqlStr};
 use sqlx_core::describe::Describe;
 
 use super::driver::{Driver, Step};
+use super::statement::Statement;
 use super::{Conn, Db, Error};
 
 impl<'p, DB: Driver> Executor<'p> for &'p Db<DB> {
@@ -17,9 +18,10 @@ impl<'p, DB: Driver> Executor<'p> for &'p Db<DB> {
         'p: 'e,
         E: 'q + Execute<'q, DB>,
     {
+        let statement = Statement::of(query);
         Box::pin(async_stream::try_stream! {
             let mut conn = borrow(self).await?;
-            let mut rows = conn.fetch_many(query);
+            let mut rows = conn.fetch_many(statement);
             while let Some(row) = rows.try_next().await? {
                 yield row;
             }
@@ -34,7 +36,8 @@ impl<'p, DB: Driver> Executor<'p> for &'p Db<DB> {
         'p: 'e,
         E: 'q + Execute<'q, DB>,
     {
-        Box::pin(async move { borrow(self).await?.optional(query).await })
+        let statement = Statement::of(query);
+        Box::pin(async move { borrow(self).await?.optional(statement).await })
     }
 
     fn prepare_with<'e>(

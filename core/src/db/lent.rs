@@ -3,20 +3,19 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-use deadpool::unmanaged;
-
 use super::driver::Driver;
 use super::pool::Pool;
+use super::shelf::Object;
 use super::slot::Slot;
 
 /// A connection that is lent; dropped, it comes back.
 pub(super) struct Lent<DB: Driver> {
-    object: Option<unmanaged::Object<Box<Slot<DB>>>>,
+    object: Option<Object<DB>>,
     pool: Arc<Pool<DB>>,
 }
 
 impl<DB: Driver> Lent<DB> {
-    pub(super) fn new(object: unmanaged::Object<Box<Slot<DB>>>, pool: Arc<Pool<DB>>) -> Self {
+    pub(super) fn new(object: Object<DB>, pool: Arc<Pool<DB>>) -> Self {
         Self { object: Some(object), pool }
     }
 
@@ -33,7 +32,7 @@ impl<DB: Driver> Lent<DB> {
 
     /// The connection itself, which does not come back.
     pub(super) fn take(mut self) -> Box<Slot<DB>> {
-        unmanaged::Object::take(self.object.take().expect("it is there until it is dropped"))
+        Object::take(self.object.take().expect("it is there until it is dropped"))
     }
 }
 

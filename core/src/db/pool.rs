@@ -4,13 +4,15 @@
 //! by reading them together.
 
 use std::panic::Location;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use deadpool::unmanaged;
 use slab::Slab;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Semaphore;
+use tokio::task;
 
 use super::clock::Moment;
 use super::connect::Connector;
@@ -20,17 +22,18 @@ use super::error::{Error, PoolState};
 use super::lent::Lent;
 use super::plan::Plan;
 use super::settings::{Kind, Pooler};
-use super::shelf::Shelf;
+use super::shelf::{Object, Shelf};
 use super::slot::{Card, Holder, Slot};
 use super::stats::{Counts, Reason, Stats};
+use super::waiters::Waiters;
 use crate::{Epoch, Paradigm, Worker, deadline};
 
-/// The pool: deadpool keeps the idle connections and the queue of those who wait for one; what is opened,
-/// kept and given up is decided here.
+/// The pool: deadpool keeps the idle connections and takes back what it lends; what is opened, kept and given
+/// up, and whose turn it is, is decided here.
 ///
 /// deadpool's *managed* pool would open a connection inside the call that needs it, so that a cancelled
 /// caller throws the handshake away and a connection that comes back does not help one who has begun to
-/// connect. Its *unmanaged* pool only lends: whatever is added first, a returned connection or a new one,
+/// connect. Its *unmanaged* pool only lends: whatever is there first, a returned connection or a new one,
 /// serves whoever waits longest.
 pub(super) struct Pool<DB: Driver> {
     /// The idle connections that belong to no worker, and those that are waited for elsewhere.
@@ -43,12 +46,10 @@ pub(super) struct Pool<DB: Driver> {
     pub(super) paradigm: Paradigm,
     /// One transaction at a time, where the database takes only one writer.
     pub(super) writer: Option<Arc<Semaphore>>,
-    pub(super) waiting: AtomicUsize,
-    pub(super) waiting_to_write: AtomicUsize,
-    /// The tasks that wait.
-    pub(super) waiters: Mutex<Slab<tokio::task::Id>>,
-    /// Told to those who wait: the pool closes, or waiting has become hopeless.
-    pub(super) news: Notify,
+    /// Those who wait for the turn to write: the tasks, where they are tasks.
+    writers: Mutex<Slab<Option<task::Id>>>,
+    /// Those who wait for a connection.
+    waiters: Mutex<Waiters<Object<DB>>>,
     /// Connections of an older generation are not used again.
     pub(super) generation: AtomicU64,
     /// Counts connections that broke: a proof of life from before counts no more.
@@ -71,6 +72,7 @@ impl<DB: Driver> Pool<DB> {
         let drive = paradigm == Paradigm::LongRunning && DB::KIND != Kind::Sqlite;
         let workers = if drive { workers } else { Vec::new() };
         let size = plan.size();
+        let waiters = Mutex::new(Waiters::new(workers.len()));
         Self {
             common: unmanaged::Pool::new(size),
             shelves: workers.into_iter().map(|worker| Shelf::new(worker, size)).collect(),
@@ -80,10 +82,8 @@ impl<DB: Driver> Pool<DB> {
             connector,
             paradigm,
             writer,
-            waiting: AtomicUsize::new(0),
-            waiting_to_write: AtomicUsize::new(0),
-            waiters: Mutex::default(),
-            news: Notify::new(),
+            writers: Mutex::default(),
+            waiters,
             generation: AtomicU64::new(0),
             alarm: AtomicU64::new(0),
             closed: AtomicBool::new(false),
@@ -102,20 +102,13 @@ impl<DB: Driver> Pool<DB> {
         }
         self.works_here();
         while let Some(lent) = self.idle() {
-            let now = Moment::now(&self.epoch);
-            if self.is_proven(&lent, &now) {
+            if let Some((lent, now)) = self.proven(lent, None).await {
                 self.counts.lay_ready();
-                return Ok(sign_out(lent, place, now.instant()));
-            }
-            if let Some(lent) = self.proven(lent, None).await {
-                self.counts.lay_ready();
-                return Ok(sign_out(lent, place, Instant::now()));
+                return Ok(sign_out(lent, place, now));
             }
         }
         let begun = Instant::now();
-        // Boxed: where one lies ready nobody carries it.
-        let lent = Box::pin(self.wait(place, begun)).await?;
-        let now = Instant::now();
+        let (lent, now) = self.wait(place, begun).await?;
         self.counts.waited(now - begun);
         Ok(sign_out(lent, place, now))
     }
@@ -153,7 +146,7 @@ impl<DB: Driver> Pool<DB> {
             let now = if proven { slot.proof.instant() } else { Instant::now() };
             pool.counts.used(now.saturating_duration_since(holder.since));
         }
-        // Dropping it is what returns it, to whoever waits longest.
+        // Dropping it is what returns it, to whoever's turn it is.
         drop(lent);
     }
 
@@ -212,16 +205,17 @@ impl<DB: Driver> Pool<DB> {
         }
     }
 
-    /// The connection if it is fit for use, which it says itself where nothing else does. Where it is not, it
-    /// has been closed; where there is no time to find out, it comes back by itself once it has answered.
+    /// The connection if it is fit for use, which it says itself where nothing else does, and when it was found
+    /// to be. Where it is not, it has been closed; where there is no time to find out, it comes back by itself
+    /// once it has answered.
     pub(super) async fn proven(
         self: &Arc<Self>,
         lent: Lent<DB>,
         until: Option<Instant>,
-    ) -> Option<Lent<DB>> {
+    ) -> Option<(Lent<DB>, Instant)> {
         let now = Moment::now(&self.epoch);
         if self.is_proven(&lent, &now) {
-            return Some(lent);
+            return Some((lent, now.instant()));
         }
         if !self.is_current(&lent, &now) {
             let reason = self.end_of(&lent);
@@ -229,7 +223,8 @@ impl<DB: Driver> Pool<DB> {
             return None;
         }
         // Boxed: what is rare does not make every borrowing larger.
-        Box::pin(self.doubted(lent, until)).await
+        let lent = Box::pin(self.doubted(lent, until)).await?;
+        Some((lent, Instant::now()))
     }
 
     /// [`proven`](Self::proven), where it must be asked.
@@ -326,7 +321,22 @@ impl<DB: Driver> Pool<DB> {
     /// How many wait for whom no connection lies ready: one that has been added or returned a moment ago may
     /// not have been picked up yet.
     fn unserved(&self) -> usize {
-        self.waiting.load(Ordering::SeqCst).saturating_sub(self.count_ready())
+        let waiting = self.waiters().in_line();
+        waiting.saturating_sub(self.count_ready())
+    }
+
+    pub(super) fn waiters(&self) -> MutexGuard<'_, Waiters<Object<DB>>> {
+        self.waiters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn writers(&self) -> MutexGuard<'_, Slab<Option<task::Id>>> {
+        self.writers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has everybody who waits look around: the pool closes, or waiting has become hopeless.
+    pub(super) fn call_waiters(&self) {
+        let wakers = self.waiters().call();
+        wakers.into_iter().for_each(Waker::wake);
     }
 
     /// Puts a new connection among the idle ones.
@@ -387,7 +397,10 @@ impl<DB: Driver> Pool<DB> {
         let begun = Instant::now();
         let open = self.plan.size() - self.budget.available_permits().min(self.plan.size());
         self.closed.store(true, Ordering::Release);
-        self.news.notify_waiters();
+        self.call_waiters();
+        if let Some(writer) = &self.writer {
+            writer.close();
+        }
         let everything = async {
             let mut farewells = Vec::new();
             while let Some(slot) = self.remove_idle() {
@@ -439,7 +452,7 @@ impl<DB: Driver> Pool<DB> {
             max,
             in_use: holders.len(),
             idle: self.count_idle(),
-            waiting: self.waiting.load(Ordering::Acquire),
+            waiting: self.waiters().count(),
             longest_holder: holders
                 .iter()
                 .min_by_key(|holder| holder.since)
@@ -458,7 +471,7 @@ impl<DB: Driver> Pool<DB> {
             idle,
             in_use,
             waiting,
-            waiting_to_write: self.waiting_to_write.load(Ordering::Acquire),
+            waiting_to_write: self.writers().len(),
             max,
             warm: self.plan.warm(),
             ..Stats::default()

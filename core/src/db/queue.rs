@@ -1,9 +1,10 @@
 //! Waiting for a connection: in order, with an end, and told why where there is none.
 
+use std::future::poll_fn;
 use std::panic::Location;
 use std::pin::pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use tokio::sync::OwnedSemaphorePermit;
@@ -14,6 +15,7 @@ use super::error::{Error, PoolState};
 use super::lent::Lent;
 use super::pool::Pool;
 use super::slot::{Holder, Slot};
+use super::waiters::{Left, Turn};
 use crate::{Paradigm, STUCK, deadline};
 
 /// How many callers may wait per connection. Their time bounds the wait; this bounds the memory, and refuses at
@@ -21,12 +23,13 @@ use crate::{Paradigm, STUCK, deadline};
 const QUEUE_PER_CONNECTION: usize = 1024;
 
 impl<DB: Driver> Pool<DB> {
-    /// Waits for a connection since `begun`: one that comes back or a new one, whichever is first.
+    /// Waits for a connection since `begun`: one that comes back or a new one, whichever is first; and when it was
+    /// found to be fit for use.
     pub(super) async fn wait(
         self: &Arc<Self>,
         wanted: &'static Location<'static>,
         begun: Instant,
-    ) -> Result<Lent<DB>, Error> {
+    ) -> Result<(Lent<DB>, Instant), Error> {
         let time = Time::from(begun, self.plan.acquire());
         let until = time.until;
         if until <= begun {
@@ -39,15 +42,16 @@ impl<DB: Driver> Pool<DB> {
             return Err(error);
         }
         let most = self.plan.size().saturating_mul(QUEUE_PER_CONNECTION);
-        let place = Waiting::enter(self);
+        let place = Place::at_the_end(self);
         if place.count > most {
+            drop(place);
             self.counts.refused();
             return Err(Error::QueueFull { state: self.state() });
         }
         let lent = match self.paradigm {
-            Paradigm::LongRunning => self.wait_in_queue(until).await,
+            Paradigm::LongRunning => self.wait_in_line(&place, until).await,
             // Boxed: opening a connection is a large future, which no other caller should carry.
-            Paradigm::Serverless => Box::pin(self.wait_alone(until)).await,
+            Paradigm::Serverless => Box::pin(self.wait_alone(&place, until)).await,
         };
         if lent.is_err() && Instant::now() >= until {
             self.counts.timed_out();
@@ -73,21 +77,10 @@ impl<DB: Driver> Pool<DB> {
             return Ok(Some(turn));
         }
         let time = Time::from(Instant::now(), self.plan.acquire());
-        let mut news = pin!(self.news.notified());
-        news.as_mut().enable();
-        let _place = Waiting::to_write(self);
-        let end = async {
-            while !self.is_closed() {
-                news.as_mut().await;
-                news.set(self.news.notified());
-                news.as_mut().enable();
-            }
-        };
+        let _noted = Writing::note(self);
         tokio::select! {
             biased;
-            // The semaphore is never closed; one that were would mean no limit, which is safe too.
-            turn = Arc::clone(writer).acquire_owned() => Ok(turn.ok()),
-            () = end => Err(Error::Closed),
+            turn = Arc::clone(writer).acquire_owned() => turn.map(Some).map_err(|_| Error::Closed),
             () = tokio::time::sleep_until(time.until.into()) => {
                 self.counts.timed_out();
                 Err(time.is_up(self.state()))
@@ -97,16 +90,16 @@ impl<DB: Driver> Pool<DB> {
 
     /// On a long-running host connections are opened by tasks of their own: a caller who gives up leaves a
     /// finished handshake to the next one.
-    async fn wait_in_queue(self: &Arc<Self>, until: Instant) -> Result<Lent<DB>, Option<Outage>> {
+    async fn wait_in_line(
+        self: &Arc<Self>,
+        place: &Place<'_, DB>,
+        until: Instant,
+    ) -> Result<(Lent<DB>, Instant), Option<Outage>> {
         loop {
-            // Heard from here on: what was said before is seen below.
-            let mut news = pin!(self.news.notified());
-            news.as_mut().enable();
             if self.is_closed() {
                 return Err(None);
             }
-            // This caller is counted now, so what comes back from here on comes to its knowledge. What came
-            // back before, on another worker, is looked for.
+            // What comes back from here on is given to those in line. What came back before is looked for.
             while let Some(lent) = self.idle() {
                 if let Some(lent) = self.proven(lent, Some(until)).await {
                     return Ok(lent);
@@ -114,58 +107,53 @@ impl<DB: Driver> Pool<DB> {
             }
             self.connect_for_waiting();
             self.take_from_stuck();
-            tokio::select! {
-                biased;
-                lent = self.next_idle() => {
-                    let Some(lent) = lent else { return Err(None) };
-                    if let Some(lent) = self.proven(lent, Some(until)).await {
-                        return Ok(lent);
-                    }
-                }
-                () = news => {
+            match place.turn(self.next_look(until)).await {
+                Some(Turn::Has(lent)) => match self.proven(lent, Some(until)).await {
+                    Some(lent) => return Ok(lent),
+                    None => place.again(),
+                },
+                Some(Turn::Called) => {
                     if let Some(hopeless) = self.connector.hopeless() {
                         return Err(Some(hopeless));
                     }
                 }
-                () = self.watch_until(until) => return Err(None),
+                Some(Turn::Waits(_)) | None if Instant::now() >= until => return Err(None),
+                Some(Turn::Waits(_)) | None => {}
             }
         }
     }
 
-    /// Ends when the time is up; the caller keeps its turn meanwhile. A worker that holds idle connections may
-    /// get stuck before: that is looked after by the same timer.
-    async fn watch_until(self: &Arc<Self>, until: Instant) {
-        while !self.shelves.is_empty() {
-            let next = Instant::now() + STUCK;
-            if next >= until {
-                break;
-            }
-            tokio::time::sleep_until(next.into()).await;
-            self.take_from_stuck();
-        }
-        tokio::time::sleep_until(until.into()).await;
+    /// When somebody who waits until then looks around at the latest. A worker that holds idle connections may
+    /// get stuck meanwhile, or have been busy and be so no more: nobody tells.
+    fn next_look(&self, until: Instant) -> Instant {
+        if self.shelves.is_empty() { until } else { until.min(Instant::now() + STUCK) }
     }
 
     /// On a serverless host the caller opens its connection itself: when it has its answer, nothing is left
     /// under way that a freeze could tear.
-    async fn wait_alone(self: &Arc<Self>, until: Instant) -> Result<Lent<DB>, Option<Outage>> {
+    async fn wait_alone(
+        self: &Arc<Self>,
+        place: &Place<'_, DB>,
+        until: Instant,
+    ) -> Result<(Lent<DB>, Instant), Option<Outage>> {
         loop {
             if self.is_closed() {
                 return Err(None);
             }
             tokio::select! {
                 biased;
-                lent = self.next_idle() => {
-                    let Some(lent) = lent else { return Err(None) };
-                    if let Some(lent) = self.proven(lent, Some(until)).await {
-                        return Ok(lent);
-                    }
-                }
+                turn = place.turn(until) => match turn {
+                    Some(Turn::Has(lent)) => match self.proven(lent, Some(until)).await {
+                        Some(lent) => return Ok(lent),
+                        None => place.again(),
+                    },
+                    Some(Turn::Called | Turn::Waits(_)) => {}
+                    None => return Err(None),
+                },
                 opened = self.open_until(until) => match opened {
                     Ok(slot) => self.add(slot),
                     Err(outage) => return Err(outage),
                 },
-                () = tokio::time::sleep_until(until.into()) => return Err(None),
             }
         }
     }
@@ -181,11 +169,10 @@ impl<DB: Driver> Pool<DB> {
     /// needs only time.
     fn nested(&self, wanted: &'static Location<'static>) -> Option<Error> {
         let holders = self.holders();
-        let waiting = self.waiters.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting: Vec<_> = self.waiters().tasks().collect();
+        waiting.extend(self.writers().iter().filter_map(|(_, task)| *task));
         let own = holders.iter().find(|holder| holder.task == tokio::task::try_id())?;
-        let stuck = |holder: &Holder| {
-            holder.task.is_some_and(|task| waiting.iter().any(|(_, waits)| *waits == task))
-        };
+        let stuck = |holder: &Holder| holder.task.is_some_and(|task| waiting.contains(&task));
         (holders.len() >= self.plan.size() && holders.iter().all(stuck)).then(|| Error::Nested {
             size: self.plan.size(),
             held: own.place.to_string(),
@@ -223,45 +210,72 @@ impl Time {
     }
 }
 
-/// A place in a queue, left when dropped.
-struct Waiting<'a, DB: Driver> {
-    pool: &'a Pool<DB>,
-    /// Those who wait for the same.
-    queue: &'a AtomicUsize,
+/// A place among those who wait for a connection, left when dropped.
+struct Place<'p, DB: Driver> {
+    pool: &'p Arc<Pool<DB>>,
+    number: usize,
+    /// How many waited when it was taken, this one among them.
     count: usize,
-    /// Where the waiting task is noted, if it is one.
-    task: Option<usize>,
-    shelf: Option<usize>,
 }
 
-impl<'a, DB: Driver> Waiting<'a, DB> {
-    /// For a connection.
-    fn enter(pool: &'a Pool<DB>) -> Self {
-        // Counted before the budget is looked at: whoever frees a place later sees that it is waited for.
-        let count = pool.waiting.fetch_add(1, Ordering::SeqCst) + 1;
-        let shelf = pool.waits();
-        Self::of(pool, &pool.waiting, count, shelf)
+impl<'p, DB: Driver> Place<'p, DB> {
+    fn at_the_end(pool: &'p Arc<Pool<DB>>) -> Self {
+        let mut waiters = pool.waiters();
+        let number = waiters.join(pool.here(), tokio::task::try_id());
+        Self { pool, number, count: waiters.count() }
     }
 
-    /// For the turn to write, which no connection serves.
-    fn to_write(pool: &'a Pool<DB>) -> Self {
-        let count = pool.waiting_to_write.fetch_add(1, Ordering::SeqCst) + 1;
-        Self::of(pool, &pool.waiting_to_write, count, None)
+    /// What becomes of who waits here; `None` where nothing has until then.
+    ///
+    /// Cancelled, it loses nothing: what was given lies at the place until it is looked for.
+    async fn turn(&self, until: Instant) -> Option<Turn<Lent<DB>>> {
+        let mut time = pin!(tokio::time::sleep_until(until.into()));
+        poll_fn(|context: &mut Context<'_>| match self.look(context.waker()) {
+            Turn::Waits(_replaced) => time.as_mut().poll(context).map(|()| None),
+            turn => Poll::Ready(Some(turn)),
+        })
+        .await
     }
 
-    fn of(pool: &'a Pool<DB>, queue: &'a AtomicUsize, count: usize, shelf: Option<usize>) -> Self {
-        let note = |task| pool.waiters.lock().unwrap_or_else(PoisonError::into_inner).insert(task);
-        let task = tokio::task::try_id().map(note);
-        Self { pool, queue, count, task, shelf }
-    }
-}
-
-impl<DB: Driver> Drop for Waiting<'_, DB> {
-    fn drop(&mut self) {
-        self.queue.fetch_sub(1, Ordering::SeqCst);
-        self.pool.leaves(self.shelf);
-        if let Some(task) = self.task {
-            self.pool.waiters.lock().unwrap_or_else(PoisonError::into_inner).remove(task);
+    fn look(&self, waker: &Waker) -> Turn<Lent<DB>> {
+        // A statement of its own: the lock is free before anything is dropped.
+        let turn = self.pool.waiters().look(self.number, waker);
+        match turn {
+            Turn::Has(object) => Turn::Has(self.pool.lent(object)),
+            Turn::Called => Turn::Called,
+            Turn::Waits(replaced) => Turn::Waits(replaced),
         }
+    }
+
+    /// Takes the old place in line: what was given is no good.
+    fn again(&self) {
+        self.pool.waiters().rejoin(self.number);
+    }
+}
+
+impl<DB: Driver> Drop for Place<'_, DB> {
+    fn drop(&mut self) {
+        let left: Left<_> = self.pool.waiters().leave(self.number);
+        if let Some(object) = left.has {
+            self.pool.lay_back(object);
+        }
+    }
+}
+
+/// A caller who waits for the turn to write, which no connection serves; noted until dropped.
+struct Writing<'p, DB: Driver> {
+    pool: &'p Pool<DB>,
+    number: usize,
+}
+
+impl<'p, DB: Driver> Writing<'p, DB> {
+    fn note(pool: &'p Pool<DB>) -> Self {
+        Self { pool, number: pool.writers().insert(tokio::task::try_id()) }
+    }
+}
+
+impl<DB: Driver> Drop for Writing<'_, DB> {
+    fn drop(&mut self) {
+        self.pool.writers().remove(self.number);
     }
 }

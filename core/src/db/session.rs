@@ -10,6 +10,7 @@ use std::time::Duration;
 use futures_core::Stream;
 use futures_core::future::BoxFuture;
 use futures_core::stream::BoxStream;
+use futures_util::future::Either;
 use futures_util::{TryStreamExt, stream};
 use sqlx::{Connection, Execute, Executor, SqlStr};
 use sqlx_core::describe::Describe;
@@ -17,7 +18,7 @@ use sqlx_core::sql_str::{AssertSqlSafe, SqlSafeStr};
 
 use super::driver::{Driver, Step};
 use super::silence::Pulse;
-use super::statement::{Marks, Statement};
+use super::statement::{Effect, Statement};
 use condition::Condition;
 
 /// One open connection, as [`Conn`](super::Conn) and [`Tx`](super::Tx) lend it: an sqlx `Executor` that
@@ -59,9 +60,8 @@ impl<DB: Driver> Session<DB> {
         // The text is ours, a number apart.
         let limited = limited.map(|begin| AssertSqlSafe(begin).into_sql_str());
         let begin = limited.or_else(|| DB::BEGIN.map(SqlStr::from_static));
-        self.condition
-            .watch::<DB, _>(DB::TransactionManager::begin(&mut self.connection, begin))
-            .await
+        let begins = DB::TransactionManager::begin(&mut self.connection, begin);
+        self.condition.watch::<DB, _>(Effect::None, begins).await
     }
 
     /// Commits; an error where the server has given the transaction up and would roll back instead.
@@ -72,48 +72,60 @@ impl<DB: Driver> Session<DB> {
             // passes that on as success. A statement tells: it fails while the transaction is failed, and
             // works where a savepoint has saved it.
             let probe = DB::fetch_optional(&mut self.connection, "SELECT 1");
-            self.condition.watch::<DB, _>(probe).await?;
+            self.condition.watch::<DB, _>(Effect::None, probe).await?;
         }
-        self.condition.watch::<DB, _>(DB::TransactionManager::commit(&mut self.connection)).await
+        let commits = DB::TransactionManager::commit(&mut self.connection);
+        self.condition.watch::<DB, _>(Effect::None, commits).await
     }
 
     pub(super) async fn rollback(&mut self) -> Result<(), sqlx::Error> {
         use sqlx_core::transaction::TransactionManager as _;
-        self.condition.watch::<DB, _>(DB::TransactionManager::rollback(&mut self.connection)).await
+        let rolls_back = DB::TransactionManager::rollback(&mut self.connection);
+        self.condition.watch::<DB, _>(Effect::None, rolls_back).await
     }
 
     /// Which of these connections the server is at work for, by its ids.
     pub(super) async fn at_work(&mut self, ids: &[i64]) -> Result<Vec<i64>, sqlx::Error> {
-        self.condition.watch::<DB, _>(DB::at_work(&mut self.connection, ids)).await
+        let asks = DB::at_work(&mut self.connection, ids);
+        self.condition.watch::<DB, _>(Effect::None, asks).await
     }
 
     pub(super) async fn ping(&mut self) -> Result<(), sqlx::Error> {
-        self.condition.watch::<DB, _>(self.connection.ping()).await
+        self.condition.watch::<DB, _>(Effect::None, self.connection.ping()).await
     }
 
     /// Runs a statement for its first row, where there is one.
-    pub(super) async fn optional<'q, E: Execute<'q, DB> + 'q>(
+    pub(super) fn optional(
         &mut self,
-        query: E,
-    ) -> Result<Option<DB::Row>, sqlx::Error> {
-        let statement = Statement::new(query, Marks::of(&self.condition.marks), self.unnamed);
-        let wraps = self.wraps(&statement);
-        if wraps {
-            self.begin(None).await?;
+        statement: Statement<DB>,
+    ) -> impl Future<Output = Result<Option<DB::Row>, sqlx::Error>> + Send {
+        let statement = statement.unnamed(self.unnamed);
+        if self.wraps(&statement) {
+            return Either::Left(Box::pin(self.wrapped_optional(statement)));
         }
-        let statement = DB::fetch_optional(&mut self.connection, statement);
-        let row = self.condition.watch::<DB, _>(statement).await;
-        if wraps {
-            match &row {
-                Ok(_) => self.commit().await?,
-                Err(_) => self.rollback().await?,
-            }
+        let Self { connection, condition, .. } = self;
+        let effect = statement.effect();
+        Either::Right(condition.watch::<DB, _>(effect, DB::fetch_optional(connection, statement)))
+    }
+
+    /// [`optional`](Self::optional), in a transaction of its own.
+    async fn wrapped_optional(
+        &mut self,
+        statement: Statement<DB>,
+    ) -> Result<Option<DB::Row>, sqlx::Error> {
+        self.begin(None).await?;
+        let effect = statement.effect();
+        let row = DB::fetch_optional(&mut self.connection, statement);
+        let row = self.condition.watch::<DB, _>(effect, row).await;
+        match &row {
+            Ok(_) => self.commit().await?,
+            Err(_) => self.rollback().await?,
         }
         row
     }
 
     /// Whether a statement must be wrapped into a transaction of its own.
-    fn wraps<'q, E: Execute<'q, DB>>(&self, statement: &Statement<'q, DB, E>) -> bool {
+    fn wraps(&self, statement: &Statement<DB>) -> bool {
         self.unnamed && !statement.is_simple() && !self.connection.is_in_transaction()
     }
 }
@@ -132,12 +144,13 @@ impl<'c, DB: Driver> Executor<'c> for &'c mut Session<DB> {
         'c: 'e,
         E: 'q + Execute<'q, DB>,
     {
-        let statement = Statement::new(query, Marks::of(&self.condition.marks), self.unnamed);
+        let statement = Statement::of(query).unnamed(self.unnamed);
         if self.wraps(&statement) {
             return wrapped(self, statement);
         }
         let Session { connection, condition, .. } = self;
-        Box::pin(Watched::<DB> { rows: DB::fetch_many(connection, statement), condition })
+        let effect = Some(statement.effect());
+        Box::pin(Watched::<DB> { rows: DB::fetch_many(connection, statement), condition, effect })
     }
 
     fn fetch_optional<'e, 'q: 'e, E>(
@@ -148,7 +161,7 @@ impl<'c, DB: Driver> Executor<'c> for &'c mut Session<DB> {
         'c: 'e,
         E: 'q + Execute<'q, DB>,
     {
-        Box::pin(self.optional(query))
+        Box::pin(self.optional(Statement::of(query)))
     }
 
     fn prepare_with<'e>(
@@ -160,9 +173,8 @@ impl<'c, DB: Driver> Executor<'c> for &'c mut Session<DB> {
         'c: 'e,
     {
         Box::pin(async move {
-            self.condition
-                .watch::<DB, _>(DB::prepare_with(&mut self.connection, sql, parameters))
-                .await
+            let prepares = DB::prepare_with(&mut self.connection, sql, parameters);
+            self.condition.watch::<DB, _>(Effect::None, prepares).await
         })
     }
 
@@ -171,21 +183,23 @@ impl<'c, DB: Driver> Executor<'c> for &'c mut Session<DB> {
         'c: 'e,
     {
         Box::pin(async move {
-            self.condition.watch::<DB, _>(DB::describe(&mut self.connection, sql)).await
+            let describes = DB::describe(&mut self.connection, sql);
+            self.condition.watch::<DB, _>(Effect::None, describes).await
         })
     }
 }
 
 /// The rows of a statement that must be alone in a transaction: they are collected, since the transaction
 /// has to end whether or not somebody reads on.
-fn wrapped<'e, 'q: 'e, DB: Driver, E: 'q + Execute<'q, DB>>(
-    session: &'e mut Session<DB>,
-    statement: Statement<'q, DB, E>,
-) -> BoxStream<'e, Result<Step<DB>, sqlx::Error>> {
+fn wrapped<DB: Driver>(
+    session: &mut Session<DB>,
+    statement: Statement<DB>,
+) -> BoxStream<'_, Result<Step<DB>, sqlx::Error>> {
     let all = async move {
         session.begin(None).await?;
+        let effect = statement.effect();
         let all = DB::fetch_many(&mut session.connection, statement);
-        let rows = session.condition.watch::<DB, Vec<Step<DB>>>(all.try_collect()).await;
+        let rows = session.condition.watch::<DB, Vec<Step<DB>>>(effect, all.try_collect()).await;
         match &rows {
             Ok(_) => session.commit().await?,
             Err(_) => session.rollback().await?,
@@ -199,14 +213,16 @@ fn wrapped<'e, 'q: 'e, DB: Driver, E: 'q + Execute<'q, DB>>(
 struct Watched<'e, DB: Driver> {
     rows: BoxStream<'e, Result<Step<DB>, sqlx::Error>>,
     condition: &'e mut Condition,
+    /// Of a statement that has not begun.
+    effect: Option<Effect>,
 }
 
 impl<DB: Driver> Stream for Watched<'_, DB> {
     type Item = Result<Step<DB>, sqlx::Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if !std::mem::replace(&mut self.condition.busy, true) {
-            self.condition.pulse.begins();
+        if let Some(effect) = self.effect.take() {
+            self.condition.begins(effect);
         }
         let step = match self.rows.as_mut().poll_next(cx) {
             Poll::Ready(step) => step,

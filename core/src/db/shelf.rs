@@ -6,7 +6,8 @@
 //! sixteenth goes to whoever waits longest, wherever that is, and nobody depends on a worker that is busy.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Waker;
 
 use deadpool::unmanaged;
 use tokio::runtime::Handle;
@@ -18,18 +19,15 @@ use super::slot::Slot;
 use super::stats::Reason;
 use crate::Worker;
 
-/// How many connections in a row may go to somebody on their own worker while others wait elsewhere.
-const FAVOURS: usize = 15;
+/// A connection as deadpool lends it.
+pub(super) type Object<DB> = unmanaged::Object<Box<Slot<DB>>>;
 
 /// The idle connections that one worker opened on itself.
 pub(super) struct Shelf<DB: Driver> {
     worker: Worker,
     idle: unmanaged::Pool<Box<Slot<DB>>>,
-    /// Callers on this worker that wait.
-    waiting: AtomicUsize,
     /// Connections that were opened on this worker, idle or not, and those that are being opened.
     open: Arc<AtomicUsize>,
-    favours: AtomicUsize,
 }
 
 /// Where a connection is opened, and from then on driven: by a worker, or by the process.
@@ -49,13 +47,7 @@ impl Drop for Place {
 
 impl<DB: Driver> Shelf<DB> {
     pub(super) fn new(worker: Worker, size: usize) -> Self {
-        Self {
-            worker,
-            idle: unmanaged::Pool::new(size),
-            waiting: AtomicUsize::new(0),
-            open: Arc::default(),
-            favours: AtomicUsize::new(0),
-        }
+        Self { worker, idle: unmanaged::Pool::new(size), open: Arc::default() }
     }
 
     fn take_seat(&self, share: usize) -> bool {
@@ -96,41 +88,9 @@ impl<DB: Driver> Pool<DB> {
         self.all().find_map(|shelf| shelf.try_remove().ok())
     }
 
-    /// The next connection that comes back or is opened, in order.
-    pub(super) async fn next_idle(self: &Arc<Self>) -> Option<Lent<DB>> {
-        // deadpool's own close is never called, so getting cannot fail.
-        let object = match self.here() {
-            None => self.common.get().await,
-            Some(here) => tokio::select! {
-                biased;
-                own = self.shelves[here].idle.get() => own,
-                any = self.common.get() => any,
-            },
-        };
-        object.ok().map(|object| self.lent(object))
-    }
-
     /// How many connections lie ready.
     pub(super) fn count_idle(&self) -> usize {
         self.all().map(|shelf| shelf.status().available).sum()
-    }
-
-    /// Counts a caller that waits here. The shelf it has to be told to
-    /// [`leaves`](Self::leaves) by.
-    pub(super) fn waits(&self) -> Option<usize> {
-        let here = self.here();
-        if let Some(here) = here {
-            self.shelves[here].waiting.fetch_add(1, Ordering::SeqCst);
-        }
-        here
-    }
-
-    /// The opposite of [`waits`](Self::waits).
-    pub(super) fn leaves(&self, shelf: Option<usize>) {
-        if let Some(number) = shelf {
-            self.shelves[number].waiting.fetch_sub(1, Ordering::SeqCst);
-            self.level(number);
-        }
     }
 
     /// How many connections lie ready, without those that nobody can count on now.
@@ -182,86 +142,76 @@ impl<DB: Driver> Pool<DB> {
         own.unwrap_or_else(|| self.connector.home())
     }
 
-    /// Lays a connection where whoever may have it looks for it.
+    /// Gives a new connection to whoever's turn it is, or lays it where whoever comes looks for it.
     pub(super) fn lay(&self, mut slot: Box<Slot<DB>>) {
-        let shelf = self.shelf_for(&slot);
-        slot.shelf = shelf;
+        let worker = self.belongs_to(&slot);
+        slot.shelf = worker;
+        let shelf = self.shelf(worker);
+        let mut waiters = self.waiters();
         // There are as many places as permits, and the slot holds one of them.
-        let _ = self.shelf(shelf).try_add(slot);
-        self.laid(shelf);
-    }
-
-    pub(super) fn lay_back(&self, object: unmanaged::Object<Box<Slot<DB>>>) {
-        let shelf = self.shelf_for(&object);
-        if shelf == object.shelf {
-            // Dropping it is what returns it, to whoever waits longest.
-            drop(object);
-            self.laid(shelf);
-        } else {
-            self.lay(unmanaged::Object::take(object));
-        }
-    }
-
-    fn laid(&self, shelf: Option<usize>) {
-        if let Some(number) = shelf {
-            self.level(number);
-        }
+        let _ = shelf.try_add(slot);
+        // It goes through the shelf, since deadpool alone makes what it lends. Where somebody has taken it from
+        // there meanwhile, it comes back from them.
+        let given = match waiters.in_line() {
+            0 => None,
+            _ => {
+                shelf.try_get().ok().and_then(|object| waiters.give(worker, object).ok().flatten())
+            }
+        };
+        drop(waiters);
+        given.into_iter().for_each(Waker::wake);
         self.clear_if_closed();
+    }
+
+    /// Gives a connection that comes back to whoever's turn it is, or lays it where whoever comes looks for it.
+    pub(super) fn lay_back(&self, object: Object<DB>) {
+        let worker = self.belongs_to(&object);
+        let mut waiters = self.waiters();
+        match waiters.give(worker, object) {
+            Ok(waker) => {
+                drop(waiters);
+                waker.into_iter().for_each(Waker::wake);
+            }
+            // Laid down before anybody can join: who joins then looks for it.
+            Err(object) => {
+                if worker == object.shelf {
+                    // Dropping it is what returns it.
+                    drop(object);
+                } else {
+                    let mut slot = Object::take(object);
+                    slot.shelf = worker;
+                    let _ = self.shelf(worker).try_add(slot);
+                }
+                drop(waiters);
+                self.clear_if_closed();
+            }
+        }
     }
 
     fn shelf(&self, number: Option<usize>) -> &unmanaged::Pool<Box<Slot<DB>>> {
         number.map_or(&self.common, |number| &self.shelves[number].idle)
     }
 
-    fn shelf_for(&self, slot: &Slot<DB>) -> Option<usize> {
+    /// The worker that a connection comes back to: the one that drives it, unless that is busy elsewhere.
+    fn belongs_to(&self, slot: &Slot<DB>) -> Option<usize> {
         let number = slot.place.worker?;
-        let shelf = &self.shelves[number];
-        let (here, all) =
-            (shelf.waiting.load(Ordering::SeqCst), self.waiting.load(Ordering::SeqCst));
-        let stays = match (here > 0, all > here) {
-            (_, false) => true,
-            (false, true) => false,
-            (true, true) => shelf.favours.fetch_add(1, Ordering::Relaxed) < FAVOURS,
-        };
-        if !stays {
-            shelf.favours.store(0, Ordering::Relaxed);
-        }
-        // What is laid down for a worker that is busy lies there until it is not.
-        let reaches = self.here() == Some(number) || shelf.worker.is_responsive();
-        (stays && reaches).then_some(number)
-    }
-
-    /// Hands what lies with a worker and is not waited for there to those who wait elsewhere.
-    ///
-    /// Called after something was laid there and after somebody stopped waiting there; whoever begins to wait
-    /// is counted first and then looks everywhere. So of two that meet one sees the other.
-    fn level(&self, number: usize) {
-        let shelf = &self.shelves[number];
-        fence(Ordering::SeqCst);
-        loop {
-            let here = shelf.waiting.load(Ordering::SeqCst);
-            let elsewhere = self.waiting.load(Ordering::SeqCst) > here;
-            if !elsewhere || shelf.idle.status().available <= here {
-                return;
-            }
-            let Ok(mut slot) = shelf.idle.try_remove() else { return };
-            slot.shelf = None;
-            let _ = self.common.try_add(slot);
-        }
+        let reaches = self.here() == Some(number) || self.shelves[number].worker.is_responsive();
+        reaches.then_some(number)
     }
 
     fn all(&self) -> impl Iterator<Item = &unmanaged::Pool<Box<Slot<DB>>>> {
         std::iter::once(&self.common).chain(self.shelves.iter().map(|shelf| &shelf.idle))
     }
 
-    fn here(&self) -> Option<usize> {
+    /// The worker that the current thread is.
+    pub(super) fn here(&self) -> Option<usize> {
         if self.shelves.is_empty() {
             return None;
         }
         Worker::here(|number| self.shelves.get(number).map(|shelf| &shelf.worker))
     }
 
-    fn lent(self: &Arc<Self>, object: unmanaged::Object<Box<Slot<DB>>>) -> Lent<DB> {
+    pub(super) fn lent(self: &Arc<Self>, object: Object<DB>) -> Lent<DB> {
         Lent::new(object, Arc::clone(self))
     }
 }

@@ -166,7 +166,8 @@ impl<DB: Driver> Pool<DB> {
         let asked = async {
             if let Some(lent) = self.idle() {
                 let until = Instant::now() + self.plan.connect();
-                let mut conn = Conn::new(self.proven(lent, Some(until)).await?);
+                let (lent, _) = self.proven(lent, Some(until)).await?;
+                let mut conn = Conn::new(lent);
                 return conn.at_work(ids).await.ok();
             }
             let mut opened = self.connector.attempt(&self.plan, None).await.ok()?;

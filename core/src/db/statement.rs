@@ -1,96 +1,83 @@
 //! A statement on its way to the driver: how it is prepared, and what it will leave behind.
 
-use std::marker::PhantomData;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
-
-use memchr::memchr_iter;
+use memchr::{memchr_iter, memchr2};
 use sqlx::error::BoxDynError;
 use sqlx::{Database, Execute, SqlStr};
 
-/// A statement that notes, when the driver takes its text, whether it changes the session for longer than
-/// it runs: `BEGIN` in plain text, `SET`, `LISTEN`, a temporary table, a lock of the session.
-pub(super) struct Statement<'q, DB: Database, E> {
-    query: E,
-    arguments: Option<Result<Option<DB::Arguments>, BoxDynError>>,
-    marks: Marks,
-    unnamed: bool,
-    query_lifetime: PhantomData<&'q ()>,
+/// A statement, taken apart so that it is known before the driver has it.
+pub(super) struct Statement<DB: Database> {
+    sql: SqlStr,
+    arguments: Result<Option<DB::Arguments>, BoxDynError>,
+    prepared: Option<DB::Statement>,
+    persistent: bool,
 }
 
-impl<'q, DB: Database, E: Execute<'q, DB>> Statement<'q, DB, E> {
-    pub(super) fn new(mut query: E, marks: Marks, unnamed: bool) -> Self {
-        let arguments = Some(query.take_arguments());
-        Self { query, arguments, marks, unnamed, query_lifetime: PhantomData }
+impl<DB: Database> Statement<DB> {
+    pub(super) fn of<'q>(mut query: impl Execute<'q, DB>) -> Self {
+        // The text last: it takes the query with it.
+        let (arguments, persistent) = (query.take_arguments(), query.persistent());
+        let prepared = query.statement().cloned();
+        Self { sql: query.sql(), arguments, prepared, persistent }
+    }
+
+    /// The same; unnamed, it leaves nothing prepared on the server.
+    pub(super) fn unnamed(mut self, unnamed: bool) -> Self {
+        self.persistent &= !unnamed;
+        self
     }
 
     /// Whether it goes out by the simple protocol: text alone, nothing prepared.
     pub(super) fn is_simple(&self) -> bool {
-        matches!(self.arguments, Some(Ok(None)))
+        matches!(self.arguments, Ok(None))
+    }
+
+    /// What it will do to its session.
+    pub(super) fn effect(&self) -> Effect {
+        effect(self.sql.as_str())
     }
 }
 
-impl<'q, DB: Database, E: Execute<'q, DB>> Execute<'q, DB> for Statement<'q, DB, E> {
+impl<DB: Database> Execute<'_, DB> for Statement<DB> {
     fn sql(self) -> SqlStr {
-        let sql = self.query.sql();
-        self.marks.note(sql.as_str());
-        sql
+        self.sql
     }
 
     fn statement(&self) -> Option<&DB::Statement> {
-        self.query.statement()
+        self.prepared.as_ref()
     }
 
     fn take_arguments(&mut self) -> Result<Option<DB::Arguments>, BoxDynError> {
-        self.arguments.take().unwrap_or(Ok(None))
+        std::mem::replace(&mut self.arguments, Ok(None))
     }
 
     fn persistent(&self) -> bool {
-        !self.unnamed && self.query.persistent()
+        self.persistent
     }
 }
 
-/// What statements left behind in a session.
-#[derive(Clone, Debug)]
-pub(super) struct Marks(Arc<AtomicU8>);
-
-const OPEN_TRANSACTION: u8 = 1;
-const ALTERED_SESSION: u8 = 2;
-
-impl Marks {
-    pub(super) fn of(marks: &Arc<AtomicU8>) -> Self {
-        Self(Arc::clone(marks))
-    }
-
-    fn note(&self, sql: &str) {
-        match effect(sql) {
-            Effect::None => {}
-            Effect::Begins => {
-                self.0.fetch_or(OPEN_TRANSACTION, Ordering::Relaxed);
-            }
-            Effect::Ends => {
-                self.0.fetch_and(!OPEN_TRANSACTION, Ordering::Relaxed);
-            }
-            Effect::Alters => {
-                self.0.fetch_or(ALTERED_SESSION, Ordering::Relaxed);
-            }
-        }
-    }
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Effect {
+/// What a statement does to its session for longer than it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Effect {
     None,
+    /// It opens a transaction in plain text.
     Begins,
+    /// It ends one.
     Ends,
+    /// `SET`, `LISTEN`, a temporary table, a lock of the session.
     Alters,
 }
 
 /// What a text does to its session. Several statements in one count as what the worst of them does.
 fn effect(sql: &str) -> Effect {
-    if calls(sql) {
-        return Effect::Alters;
+    // Most have neither calls nor ends, which one look tells.
+    match memchr2(b'(', b';', sql.as_bytes()) {
+        None => effect_of_one(sql),
+        Some(_) if calls(sql) => Effect::Alters,
+        Some(_) => effect_of_all(sql),
     }
+}
+
+fn effect_of_all(sql: &str) -> Effect {
     let ends = memchr_iter(b';', sql.as_bytes()).chain([sql.len()]);
     let mut begin = 0;
     let mut effect = Effect::None;

@@ -1,11 +1,9 @@
 //! What is known of one connection without asking it.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
-
 use crate::db::Error;
 use crate::db::driver::{Driver, Verdict};
 use crate::db::silence::Pulse;
+use crate::db::statement::Effect;
 
 /// What is known of a connection's state without asking it.
 #[derive(Debug, Default)]
@@ -22,8 +20,10 @@ pub(in crate::db) struct Condition {
     pub(super) raw: bool,
     /// Something worked since the connection was lent: a proof of life.
     pub(in crate::db) proven: bool,
-    /// What statements left behind.
-    pub(super) marks: Arc<AtomicU8>,
+    /// A statement in plain text has opened a transaction.
+    open: bool,
+    /// A statement has changed the session for longer than it ran.
+    altered: bool,
     /// What is waited for.
     pub(super) pulse: Pulse,
 }
@@ -34,8 +34,9 @@ impl Condition {
     }
 
     pub(super) fn is_clean(&self) -> bool {
-        let Self { busy, broken, outdated, failed: _, raw, proven: _, marks, pulse: _ } = self;
-        !(*busy || *broken || *outdated || *raw) && marks.load(Ordering::Relaxed) == 0
+        let Self { busy, broken, outdated, failed: _, raw, proven: _, open, altered, pulse: _ } =
+            self;
+        !(*busy || *broken || *outdated || *raw || *open || *altered)
     }
 
     /// Whether the server may be at work for somebody who has gone.
@@ -56,16 +57,28 @@ impl Condition {
     /// Runs one piece of work on the connection, noticing whether it ends.
     pub(super) async fn watch<DB: Driver, T>(
         &mut self,
+        effect: Effect,
         work: impl Future<Output = Result<T, sqlx::Error>>,
     ) -> Result<T, sqlx::Error> {
-        self.busy = true;
-        self.pulse.begins();
+        self.begins(effect);
         match self.pulse.answer(work).await {
             Ok(outcome) => {
                 self.succeeded();
                 Ok(outcome)
             }
             Err(error) => Err(self.failed::<DB>(error)),
+        }
+    }
+
+    /// Notes that work begins, and what it will leave behind, as soon as the driver has it.
+    pub(super) fn begins(&mut self, effect: Effect) {
+        self.busy = true;
+        self.pulse.begins();
+        match effect {
+            Effect::None => {}
+            Effect::Begins => self.open = true,
+            Effect::Ends => self.open = false,
+            Effect::Alters => self.altered = true,
         }
     }
 
