@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "this is the file that reads the environment")]
 
 use std::ffi::OsString;
+use std::io::IsTerminal as _;
 
 use anyhost_core::{ConfigError, Settings};
 use listenfd::ListenFd;
@@ -11,6 +12,11 @@ use crate::folders;
 /// The command line, the program's own name first.
 pub(crate) fn arguments() -> impl Iterator<Item = OsString> {
     std::env::args_os()
+}
+
+/// Whether somebody sits before this process: no load balancer sends it requests.
+pub(crate) fn is_a_terminal() -> bool {
+    std::io::stdin().is_terminal()
 }
 
 /// The settings of this process: its variables, over them what the files of its configuration say, over

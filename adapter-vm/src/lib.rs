@@ -23,6 +23,10 @@ use supervisor::Supervisor;
 /// How long a stop may take: systemd waits 90 seconds (`TimeoutStopSec`) before it kills.
 const GRACE: Duration = Duration::from_secs(80);
 
+/// How long new connections are still served after the stop signal, until a load balancer that asks every
+/// second has learnt of it.
+const LAME_DUCK: Duration = Duration::from_secs(3);
+
 /// Runs an App on a VM: everything a `main` function does.
 ///
 /// Reads the verb from the command line (`serve`, the default; `migrate`; `check`) and everything else
@@ -35,15 +39,18 @@ pub fn run<A: App>() -> ExitCode {
 fn outcome<A: App>() -> Result<Exit, Failure> {
     let verb = Verb::parse(environment::arguments())?;
     let settings = environment::settings()?;
-    let config = Config::default().with(&settings)?;
+    let grace = settings.get("SHUTDOWN_GRACE")?.unwrap_or(GRACE);
+    let inherited = activation::inherited(&settings)?;
+    // Sockets that were handed over outlive this process: who connects meanwhile waits for the next one.
+    let alone = inherited.is_empty() && !environment::is_a_terminal();
+    let lame_duck = if alone { LAME_DUCK.min(grace / 2) } else { Duration::ZERO };
+    let config = Config { lame_duck, ..Config::default() }.with(&settings)?;
     let asked = settings.get::<Addresses>("LISTEN")?;
     let logs = Logs::from_settings(&settings, LogFormat::Json)?;
-    let grace = settings.get("SHUTDOWN_GRACE")?.unwrap_or(GRACE);
     let manager = Manager::from_settings(&settings)?;
     let supervisor = Supervisor::new(manager.clone(), &settings, grace)?;
     let watchdog = watchdog::wanted(&settings)?;
     let platform = if supervisor::present(&settings) { "systemd" } else { "vm" };
-    let inherited = activation::inherited(&settings)?;
     // What was handed over is enough where nobody asks for more.
     let addresses = match asked {
         None if !inherited.is_empty() => Addresses::none(),

@@ -18,7 +18,8 @@ fn program() -> PathBuf {
 
 fn command(pairs: &[(&str, &str)]) -> Command {
     let mut command = Command::new(program());
-    command.env_clear().envs(pairs.iter().copied());
+    // No load balancer has to learn of a stop here.
+    command.env_clear().env("LAME_DUCK", "0").envs(pairs.iter().copied());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }

@@ -35,7 +35,7 @@ pub use life::{InFlight, Life, Phase};
 pub use paradigm::Paradigm;
 pub use program::{Verb, check, migrate, start};
 pub use service::call_service;
-pub use settings::{ByteSize, ConfigError, Setting, Settings};
+pub use settings::{ByteSize, ConfigError, Misspelt, Setting, Settings};
 pub(crate) use worker::STUCK;
 pub use worker::{AtWork, Worker};
 

@@ -56,7 +56,12 @@ impl Verb {
 /// # Errors
 /// [`Failure`] with the phase's exit code, also where `App::start` panics.
 pub async fn start<A: App>(host: &Host) -> Result<A, Failure> {
-    guarded(Exit::Start, A::start(host)).await
+    let outcome = guarded(Exit::Start, A::start(host)).await;
+    // Everything has been asked for; where the start failed, this may be why.
+    for misspelt in host.settings().misspelt() {
+        tracing::warn!("{misspelt}");
+    }
+    outcome
 }
 
 /// Runs the `migrate` verb.

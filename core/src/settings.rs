@@ -1,8 +1,9 @@
 //! Typed settings from the environment, parsed once, with errors that name the variable.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -24,32 +25,42 @@ use secrecy::SecretString;
 /// # Ok::<(), anyhost_core::ConfigError>(())
 /// ```
 #[derive(Clone, Default)]
-pub struct Settings(BTreeMap<String, String>);
+pub struct Settings {
+    values: BTreeMap<String, String>,
+    /// The names that somebody has asked for.
+    asked: Arc<Mutex<BTreeSet<String>>>,
+}
+
+/// The shortest name of a setting that another is taken for: `HOST` is no `PORT`.
+const SHORTEST: usize = 8;
 
 impl Settings {
     /// Settings from an environment, as `std::env::vars_os` gives it. What is not UTF-8 is left out:
     /// no setting of ours can be meant by it.
     pub fn from_vars(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
-        Self(
-            vars.into_iter()
-                .filter_map(|(name, value)| {
-                    Some((name.into_string().ok()?, value.into_string().ok()?))
-                })
-                .collect(),
-        )
+        let text = |(name, value): (OsString, OsString)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        };
+        Self::from_pairs(vars.into_iter().filter_map(text))
     }
 
     /// Settings from name and value pairs, for tests and for hosts without an environment.
     pub fn from_pairs<N: Into<String>, V: Into<String>>(
         pairs: impl IntoIterator<Item = (N, V)>,
     ) -> Self {
-        Self(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+        let values = pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        Self { values, asked: Arc::default() }
     }
 
     /// The value of a setting as it was written: `None` where it is unset or empty.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        if !asked.contains(name) {
+            asked.insert(name.to_owned());
+        }
+        drop(asked);
+        self.value(name)
     }
 
     /// The value of a setting: `None` where it is unset or empty.
@@ -79,12 +90,56 @@ impl Settings {
     pub fn secret(&self, name: &str) -> Option<SecretString> {
         self.text(name).map(SecretString::from)
     }
+
+    /// The variables that are most likely misspelt: they are set and nobody has asked for them, while something
+    /// was asked for in vain whose name is nearly theirs. To be called when everything has been asked for.
+    #[must_use]
+    pub fn misspelt(&self) -> Vec<Misspelt> {
+        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let in_vain = |name: &&String| name.len() >= SHORTEST && self.value(name).is_none();
+        let missing: Vec<&String> = asked.iter().filter(in_vain).collect();
+        let unread = self.values.keys().filter(|name| !asked.contains(*name));
+        let misspelt = |found: &String| {
+            let nearest = missing.iter().map(|meant| (distance(found, meant), *meant)).min()?;
+            let (distance, meant) = nearest;
+            (distance <= 2).then(|| Misspelt { found: found.clone(), meant: meant.clone() })
+        };
+        unread.filter_map(misspelt).collect()
+    }
+
+    fn value(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+    }
+}
+
+/// How many letters two names are apart, whatever their case.
+fn distance(one: &str, other: &str) -> usize {
+    if one.len().abs_diff(other.len()) > 2 {
+        return usize::MAX;
+    }
+    strsim::damerau_levenshtein(&one.to_ascii_uppercase(), &other.to_ascii_uppercase())
+}
+
+/// A variable that is set and that nobody reads, and the setting that was most likely meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Misspelt {
+    /// The variable's name.
+    pub found: String,
+    /// The setting's name.
+    pub meant: String,
+}
+
+impl fmt::Display for Misspelt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { found, meant } = self;
+        write!(f, "{found}: is set and nobody reads it; did you mean {meant}?")
+    }
 }
 
 /// Prints the names alone: a value may be a secret.
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+        f.debug_set().entries(self.values.keys()).finish()
     }
 }
 
@@ -237,6 +292,41 @@ mod tests {
     fn an_empty_value_is_an_unset_one() {
         let settings = Settings::from_pairs([("PORT", "  ")]);
         assert_eq!(settings.get::<u16>("PORT"), Ok(None));
+    }
+
+    #[test]
+    fn a_name_that_is_nearly_one_that_was_asked_for_in_vain_is_most_likely_misspelt() {
+        let settings = Settings::from_pairs([
+            ("DATABASE_POOL_SZIE", "5"),
+            ("database_url", "postgres://localhost/a"),
+            ("DATABASE_MAX_CONNECTION", "50"),
+            ("APP_INSTANCES", "3"),
+            ("APP_INSTANCE", "web.1"),
+            ("HOST", "somewhere"),
+            ("DATABASE_NAME", "shop"),
+        ]);
+        let asked = [
+            "DATABASE_POOL_SIZE",
+            "DATABASE_URL",
+            "DATABASE_MAX_CONNECTIONS",
+            "APP_INSTANCES",
+            "PORT",
+            "DATABASE_POOLER",
+        ];
+        assert_eq!(settings.misspelt(), []);
+        for name in asked {
+            let _ = settings.clone().text(name);
+        }
+        let misspelt: Vec<String> = settings.misspelt().iter().map(ToString::to_string).collect();
+        let line = |found: &str, meant: &str| {
+            format!("{found}: is set and nobody reads it; did you mean {meant}?")
+        };
+        let expected = [
+            line("DATABASE_MAX_CONNECTION", "DATABASE_MAX_CONNECTIONS"),
+            line("DATABASE_POOL_SZIE", "DATABASE_POOL_SIZE"),
+            line("database_url", "DATABASE_URL"),
+        ];
+        assert_eq!(misspelt, expected);
     }
 
     #[test]

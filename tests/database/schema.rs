@@ -190,3 +190,34 @@ async fn on_sqlite_processes_that_migrate_at_once_all_succeed() {
     assert!(matches!(error, Error::Schema(_)), "{error}");
     Db::<sqlx::Sqlite>::open(&host).await.unwrap().check_schema(&steps).await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn migrations_wait_for_a_server_that_is_still_starting() {
+    let server = Postgres::start(&[]);
+    let url = server.url();
+    server.stop();
+    let host = host(Paradigm::LongRunning, &[("DATABASE_URL", &url)]);
+    let steps = migrator(&["CREATE TABLE a (a int)"]);
+    let mut migrates = std::pin::pin!(Db::<sqlx::Postgres>::migrate(&host, &steps));
+    // It has tried once by the time that it waits for something else than the network.
+    let early = tokio::time::timeout(Duration::from_millis(300), &mut migrates).await;
+    assert!(early.is_err(), "there is nobody to migrate: {early:?}");
+    server.restart();
+    migrates.await.unwrap();
+    assert_eq!(server.sql("SELECT count(*) FROM a"), "0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_cannot_be_opened_is_told_at_once() {
+    let host = host(Paradigm::LongRunning, &[("DATABASE_URL", "sqlite:/nowhere/app.db?mode=rwc")]);
+    let steps = migrator(&["CREATE TABLE a (a int)"]);
+    let both = async {
+        let migrated = Db::<sqlx::Sqlite>::migrate(&host, &steps).await;
+        (migrated.unwrap_err(), Db::<sqlx::Sqlite>::open(&host).await.unwrap_err())
+    };
+    let (migrated, opened) = tokio::time::timeout(Duration::from_secs(5), both).await.unwrap();
+    for error in [migrated, opened] {
+        assert!(matches!(error, Error::Unreachable { .. }), "{error}");
+        assert!(error.to_string().contains("unable to open database file"), "{error}");
+    }
+}

@@ -35,7 +35,7 @@ const DRAIN: Duration = Duration::from_secs(15);
 #[test]
 fn no_request_is_lost_behind_haproxy() {
     let notebook = Notebook::new(MAX_CONNECTIONS, BUDGET);
-    let mut deployment = Deployment::start(&notebook, "1500ms");
+    let mut deployment = Deployment::start(&notebook, "notes-paas", "1500ms");
     let haproxy = Haproxy::start(&deployment.ports);
     haproxy.wait_until_it_knows(&deployment.serving());
     let load = load(Address::Tcp(haproxy.address()), true);
@@ -62,7 +62,7 @@ fn no_request_is_lost_behind_haproxy() {
 #[test]
 fn no_request_is_lost_behind_nginx_with_upstream_keep_alive() {
     let notebook = Notebook::new(MAX_CONNECTIONS, BUDGET);
-    let mut deployment = Deployment::start(&notebook, "1500ms");
+    let mut deployment = Deployment::start(&notebook, "notes-paas", "1500ms");
     let nginx = Nginx::start(&deployment.serving());
     // Its own clients come with a connection each: nginx cuts idle ones of theirs at a reload.
     let load = load(Address::Unix(nginx.socket()), false);
@@ -93,7 +93,7 @@ fn no_request_is_lost_behind_nginx_with_upstream_keep_alive() {
 #[test]
 fn without_a_lame_duck_requests_are_lost() {
     let notebook = Notebook::new(MAX_CONNECTIONS, BUDGET);
-    let mut deployment = Deployment::start(&notebook, "0");
+    let mut deployment = Deployment::start(&notebook, "notes-paas", "0");
     let haproxy = Haproxy::start(&deployment.ports);
     haproxy.wait_until_it_knows(&deployment.serving());
     let load = load(Address::Tcp(haproxy.address()), true);
@@ -109,9 +109,32 @@ fn without_a_lame_duck_requests_are_lost() {
     assert!(report.failed() > 0, "{report}");
 }
 
+/// On a VM nobody says how long to serve on: the program's own time is enough for a load balancer that asks every
+/// second.
+#[test]
+fn a_program_on_a_vm_loses_no_request_by_its_own_defaults() {
+    let notebook = Notebook::new(MAX_CONNECTIONS, BUDGET);
+    let mut deployment = Deployment::start(&notebook, "notes-vm", "");
+    let haproxy = Haproxy::start(&deployment.ports);
+    haproxy.wait_until_it_knows(&deployment.serving());
+    let load = load(Address::Tcp(haproxy.address()), true);
+    for place in 0..3 {
+        load.wait_for(load.requests() + 500);
+        deployment.start_next(place);
+        haproxy.wait_until_it_knows(&deployment.serving());
+        stop(&deployment.retire(place));
+        haproxy.wait_until_it_knows(&deployment.serving());
+    }
+    let report = load.finish();
+    println!("notes-vm by its own defaults: {report}");
+    assert_eq!(report.failed(), 0, "{report}\n{}", haproxy.log());
+    every_write_is_there(&notebook, &report);
+}
+
 /// Three places, each with two ports that its processes take in turn.
 struct Deployment<'a> {
     notebook: &'a Notebook,
+    program: &'static str,
     lame_duck: &'static str,
     ports: Vec<u16>,
     /// The processes of each place, the oldest first: one, or two while one is being replaced.
@@ -119,9 +142,10 @@ struct Deployment<'a> {
 }
 
 impl<'a> Deployment<'a> {
-    fn start(notebook: &'a Notebook, lame_duck: &'static str) -> Self {
+    /// `lame_duck` empty: what the program does by itself.
+    fn start(notebook: &'a Notebook, program: &'static str, lame_duck: &'static str) -> Self {
         let ports = (0..6).map(|_| port()).collect();
-        let mut new = Self { notebook, lame_duck, ports, places: Default::default() };
+        let mut new = Self { notebook, program, lame_duck, ports, places: Default::default() };
         (0..3).for_each(|place| new.start_next(place));
         notebook.sql(&format!(
             "INSERT INTO notes (title, body, created_at, updated_at) \
@@ -140,7 +164,7 @@ impl<'a> Deployment<'a> {
             ("APP_INSTANCES", "3"),
             ("LAME_DUCK", self.lame_duck),
         ];
-        self.places[place].push(Instance::on(port, "notes-paas", &environment));
+        self.places[place].push(Instance::on(port, self.program, &environment));
     }
 
     /// Takes the oldest process of a place out of the deployment, as it is.

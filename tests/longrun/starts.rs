@@ -61,6 +61,26 @@ fn a_wrong_setting_is_one_line_that_names_it_and_exit_78() {
 }
 
 #[test]
+fn a_misspelt_variable_is_named_in_one_line_beside_the_one_that_was_meant() {
+    for verb in [&["check"] as &[&str], &[]] {
+        let environment =
+            [("PORT", "0"), ("DATABASE_POOL_SZIE", "3"), ("DATABASE_URL", "sqlite::memory:")];
+        let (process, _folder) = launch("notes-paas", verb, &environment);
+        process.wait_for_line(&["DATABASE_POOL_SZIE: ", "did you mean DATABASE_POOL_SIZE?"]);
+        if verb.is_empty() {
+            process.signal(Signal::KILL);
+        }
+        process.wait_for_exit(PATIENCE);
+        let lines = process.log().lines();
+        assert_eq!(
+            lines.iter().filter(|line| line.contains("did you mean")).count(),
+            1,
+            "{lines:?}"
+        );
+    }
+}
+
+#[test]
 fn a_port_that_is_taken_is_one_line_that_names_it_and_exit_71() {
     let taken = TcpListener::bind("[::]:0").expect("a port");
     let port = taken.local_addr().expect("bound").port().to_string();

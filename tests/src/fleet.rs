@@ -28,10 +28,7 @@ impl Instance {
     #[track_caller]
     #[must_use]
     pub fn start(program: &str, environment: &[(&str, &str)]) -> Self {
-        let listen =
-            if program.ends_with("-vm") { ("LISTEN", "127.0.0.1:0") } else { ("PORT", "0") };
-        let environment = [&[AT_ONCE, listen], environment].concat();
-        let (process, folder) = launch(program, &[], &environment);
+        let (process, folder) = Self::launch(program, 0, environment);
         let instance = Self { port: port_of(&process), process, _folder: folder };
         instance.wait_until_ready();
         instance
@@ -41,12 +38,20 @@ impl Instance {
     #[track_caller]
     #[must_use]
     pub fn on(port: u16, program: &str, environment: &[(&str, &str)]) -> Self {
-        let text = port.to_string();
-        let environment = [&[AT_ONCE, ("PORT", text.as_str())], environment].concat();
-        let (process, folder) = launch(program, &[], &environment);
+        let (process, folder) = Self::launch(program, port, environment);
         let instance = Self { process, port, _folder: folder };
         instance.wait_until_ready();
         instance
+    }
+
+    #[track_caller]
+    fn launch(program: &str, port: u16, environment: &[(&str, &str)]) -> (Process, TempDir) {
+        let (variable, value) = match program.ends_with("-vm") {
+            true => ("LISTEN", format!("127.0.0.1:{port}")),
+            false => ("PORT", port.to_string()),
+        };
+        let environment = [&[AT_ONCE, (variable, value.as_str())], environment].concat();
+        launch(program, &[], &environment)
     }
 
     #[track_caller]

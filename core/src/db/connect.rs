@@ -398,7 +398,7 @@ impl<DB: Driver> Connector<DB> {
 }
 
 /// One attempt: at the addresses that the host has, in the ways that the TLS mode has.
-pub(super) async fn open<DB: Driver>(
+async fn open<DB: Driver>(
     addresses: &Addresses,
     options: &Options<DB>,
 ) -> Result<DB::Connection, sqlx::Error> {

@@ -87,13 +87,6 @@ pub trait Driver: Database<Connection: Migrate> + sealed::Sealed {
     #[doc(hidden)]
     fn refusal(error: &sqlx::Error) -> Refusal;
 
-    /// Whether a failure to connect says that somebody else is just setting the database up, and that a moment
-    /// later it may succeed.
-    #[doc(hidden)]
-    fn is_locked(_error: &sqlx::Error) -> bool {
-        false
-    }
-
     /// How long the server takes at most to notice that a connection was closed on which it is at work; zero
     /// where there is no server.
     #[doc(hidden)]
@@ -212,6 +205,8 @@ pub enum Refusal {
     Pooled,
     /// TLS is not to be had, or with the wrong server.
     Tls,
+    /// The file cannot be opened.
+    File,
 }
 
 /// The four ways of running a statement, which every driver has under the same names.

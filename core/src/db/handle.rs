@@ -19,8 +19,9 @@ use super::shelf::Place;
 use super::{Conn, Drained, Error, PoolState, Stats, Tx};
 use crate::{ConfigError, Host, Paradigm};
 
-/// How long opening may take at start on a long-running host; a supervisor starts the process again.
-const START_PATIENCE: Duration = Duration::from_secs(10);
+/// How long opening may take at start on a long-running host, and before migrations; a supervisor starts the
+/// process again.
+pub(super) const START_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long a server that cannot be reached is tried at start on a serverless host: Lambda gives an init ten
 /// seconds, and what went wrong is said before they are over.

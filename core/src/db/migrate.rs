@@ -1,14 +1,15 @@
 //! Migrations: on a connection of their own, under a lock that is waited for with patience and an end.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{AssertSqlSafe, Connection};
 use sqlx_core::migrate::Migrate;
 
-use super::addresses::Addresses;
+use super::connect::{Connector, Patience};
 use super::credentials::Credentials;
 use super::driver::{Driver, Tuning};
+use super::handle::START_PATIENCE;
 use super::plan::{Inputs, Plan};
 use super::settings::{DatabaseSettings, Kind, Pooler};
 use super::{Db, Error};
@@ -18,18 +19,17 @@ use crate::{ConfigError, Host};
 /// wait for a lock on a table while everybody else queues up behind it.
 const LOCK_PATIENCE: Duration = Duration::from_secs(60);
 
-/// How long to leave a SQLite file alone that somebody else is just changing to WAL.
-const LOCKED: Duration = Duration::from_millis(20);
-
 impl<DB: Driver> Db<DB> {
     /// Brings the schema up to date, for `App::migrate`: on a direct connection that is closed afterwards, so
     /// that no lock outlives it.
     ///
-    /// Two processes that migrate at once take turns, and both succeed. A migration may run for as long as it
+    /// A server that cannot be reached, or takes no more connections, is tried for ten seconds, as at a start. Two
+    /// processes that migrate at once take turns, and both succeed. A migration may run for as long as it
     /// needs; only locks are waited for with an end, of a minute.
     ///
     /// # Errors
     /// [`Error::Setting`] where the URL leads to a pooler and `DIRECT_DATABASE_URL` is not set;
+    /// [`Error::Unreachable`], [`Error::Refused`] and [`Error::Credentials`] where no connection can be had;
     /// [`Error::Schema`] where a migration fails or another process holds the lock for more than a minute.
     pub async fn migrate(host: &Host, migrator: &Migrator) -> Result<(), Error> {
         let settings = DatabaseSettings::parse(host.settings(), None)?;
@@ -67,34 +67,13 @@ impl<DB: Driver> Db<DB> {
             application: "anyhost/migrate",
             demands_tls: host.demands_database_tls(),
         };
-        let unreachable = |error: sqlx::Error| match super::tls::fault(DB::KIND, &error) {
-            Some(fault) => url.wrong(fault).into(),
-            None => super::connect::Outage::of::<DB>(error).into_error(),
-        };
-        let mut options = DB::options(url, &tuning)?;
+        let options = DB::options(url, &tuning)?;
         let credentials = Credentials::of(settings);
-        if let Some(password) = credentials.password(None).await.map_err(unreachable)? {
-            options = DB::with_password(&options, password.expose());
-        }
-        let addresses = Addresses::default();
-        let connect = async {
-            loop {
-                match super::connect::open::<DB>(&addresses, &options).await {
-                    Err(error) if DB::is_locked(&error) => tokio::time::sleep(LOCKED).await,
-                    outcome => return outcome,
-                }
-            }
-        };
-        let connect = tokio::time::timeout(plan.connect() * 2, connect);
-        let mut connection = match connect.await {
-            Ok(connection) => connection.map_err(unreachable)?,
-            Err(_) => {
-                let late = std::io::Error::from(std::io::ErrorKind::TimedOut);
-                return Err(unreachable(sqlx::Error::Io(late)));
-            }
-        };
-        // A process that is stopped half-way must not leave the server at work.
-        DB::admit(&mut connection, Pooler::None).await.map_err(unreachable)?;
+        let connector = Connector::<DB>::new(options, credentials, Pooler::None, url.place());
+        let patience = Patience::until(Instant::now() + START_PATIENCE);
+        // What it is admitted with has the server end what a process that is stopped half-way leaves behind.
+        let opened = connector.first(&plan, patience).await;
+        let mut connection = opened.map_err(|outage| outage.into_error_about(url))?.connection;
         let patience = settings.lock_timeout.unwrap_or(LOCK_PATIENCE);
         let outcome = run::<DB>(&mut connection, migrator, patience).await;
         // Whatever happened: with the connection goes every lock it held.

@@ -7,6 +7,7 @@ use std::time::Instant;
 use crate::ConfigError;
 use crate::db::driver::{Driver, Refusal};
 use crate::db::error::{Error, Told};
+use crate::db::settings::DatabaseUrl;
 use crate::db::tls;
 
 /// Why connecting fails, since when.
@@ -39,8 +40,16 @@ impl Outage {
     /// Whether trying again is no use until somebody has changed something.
     pub(super) fn is_final(&self) -> bool {
         match self.refusal {
-            Refusal::Credentials | Refusal::Pooled | Refusal::Tls => true,
+            Refusal::Credentials | Refusal::Pooled | Refusal::Tls | Refusal::File => true,
             Refusal::Unreachable | Refusal::Full => false,
+        }
+    }
+
+    /// The error where another variable than `DATABASE_URL` may name the server.
+    pub(in crate::db) fn into_error_about(self, url: &DatabaseUrl) -> Error {
+        match &self.tls {
+            Some(fault) => url.wrong(fault.clone()).into(),
+            None => self.into_error(),
         }
     }
 
@@ -50,7 +59,7 @@ impl Outage {
             return Error::Setting(ConfigError::new("DATABASE_URL", fault));
         }
         match refusal {
-            Refusal::Unreachable | Refusal::Tls => Error::Unreachable { cause },
+            Refusal::Unreachable | Refusal::Tls | Refusal::File => Error::Unreachable { cause },
             Refusal::Full => Error::Refused { cause },
             Refusal::Credentials => Error::Credentials { cause },
             Refusal::Pooled => Error::pooled(&cause),

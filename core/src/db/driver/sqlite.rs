@@ -66,17 +66,16 @@ impl Driver for Sqlite {
         }
     }
 
-    /// SQLITE_BUSY, of whatever kind. Where two that connect change a new file to WAL, SQLite does not wait as it
-    /// does elsewhere.
-    fn is_locked(error: &sqlx::Error) -> bool {
-        let sqlx::Error::Database(error) = error else { return false };
+    /// SQLITE_BUSY, of whatever kind, ends by itself: where two that connect change a new file to WAL, SQLite does
+    /// not wait as it does elsewhere.
+    fn refusal(error: &sqlx::Error) -> Refusal {
+        let sqlx::Error::Database(error) = error else { return Refusal::File };
         let code = error.code().and_then(|code| code.parse::<u32>().ok());
         // The kind of busy is in the upper bits.
-        code.is_some_and(|code| code & 0xff == 5)
-    }
-
-    fn refusal(_error: &sqlx::Error) -> Refusal {
-        Refusal::Unreachable
+        match code.map(|code| code & 0xff) {
+            Some(5) => Refusal::Unreachable,
+            _ => Refusal::File,
+        }
     }
 
     run_statements!();
