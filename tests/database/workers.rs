@@ -184,6 +184,55 @@ fn a_worker_that_was_busy_for_a_moment_lends_again() {
     drop(first);
 }
 
+/// Who waits on a worker that stands still cannot take what is given to it.
+#[test]
+fn what_comes_back_goes_past_those_who_wait_on_a_worker_that_stands_still() {
+    // It comes back before it shows that the worker stands still, and after.
+    for before_it_shows in [true, false] {
+        let crew = Crew::of(2, 2);
+        let held = crew.home.block_on(some(&crew.db, 2)).unwrap();
+        let (waits, waiting) = mpsc::channel();
+        let behind: Vec<_> = (0..3)
+            .map(|_| {
+                let waits = waits.clone();
+                crew.on(0, |db| async move {
+                    let mut wanted = Box::pin(db.conn());
+                    begin_to_wait(&mut wanted);
+                    waits.send(()).unwrap();
+                    wanted.await.map(drop)
+                })
+            })
+            .collect();
+        (0..3).for_each(|_| waiting.recv().unwrap());
+        let (release, released) = mpsc::channel::<()>();
+        let (blocks, blocked) = mpsc::channel();
+        let freed = crew.on(0, |_| async move {
+            blocks.send(()).unwrap();
+            released.recv().unwrap();
+        });
+        blocked.recv().unwrap();
+        if before_it_shows {
+            drop(held);
+            crew.run(1, |db| async move { drop(db.conn().await.unwrap()) });
+        } else {
+            // Standing still is a matter of time.
+            crew.home.block_on(async { sleep(300 * MS).await });
+            let elsewhere = crew.on(1, |db| async move { drop(db.conn().await.unwrap()) });
+            drop(held);
+            let served = crew.home.block_on(async { timeout(5_000 * MS, elsewhere).await });
+            served.expect("it is passed over").unwrap();
+        }
+        release.send(()).unwrap();
+        crew.home.block_on(async {
+            freed.await.unwrap();
+            for served in join_all(behind).await {
+                served.unwrap().unwrap();
+            }
+        });
+        assert_eq!(crew.home.block_on(all_at_once(crew.db.clone(), 2)).unwrap().len(), 2);
+    }
+}
+
 #[test]
 fn what_a_worker_opened_is_opened_again_when_it_has_ended() {
     let mut crew = Crew::of(2, 4);

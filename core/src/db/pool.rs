@@ -447,12 +447,15 @@ impl<DB: Driver> Pool<DB> {
     pub(super) fn state(&self) -> PoolState {
         let holders = self.holders();
         let max = self.plan.size();
+        let waiters = self.waiters();
+        let (waiting, given) = (waiters.count(), waiters.given());
+        drop(waiters);
         PoolState {
             open: max - self.budget.available_permits().min(max),
             max,
             in_use: holders.len(),
-            idle: self.count_idle(),
-            waiting: self.waiters().count(),
+            idle: self.count_idle() + given,
+            waiting,
             longest_holder: holders
                 .iter()
                 .min_by_key(|holder| holder.since)

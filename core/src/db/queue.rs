@@ -107,6 +107,8 @@ impl<DB: Driver> Pool<DB> {
             }
             self.connect_for_waiting();
             self.take_from_stuck();
+            // Who stood still has looked around, and is one to whom something can be given.
+            self.works_here();
             match place.turn(self.next_look(until)).await {
                 Some(Turn::Has(lent)) => match self.proven(lent, Some(until)).await {
                     Some(lent) => return Ok(lent),

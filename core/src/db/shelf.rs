@@ -100,13 +100,30 @@ impl<DB: Driver> Pool<DB> {
         self.common.status().available + shelves.sum::<usize>()
     }
 
-    /// Closes idle connections of workers that are stuck or gone: somebody waits for their places.
+    /// Takes what workers have that are stuck or gone, since somebody waits for it: an idle connection that they
+    /// drive is closed, what was given to people of theirs is given to others.
     pub(super) fn take_from_stuck(self: &Arc<Self>) {
-        let lies = |shelf: &&Shelf<DB>| shelf.idle.status().available > 0;
-        for shelf in self.shelves.iter().filter(lies).filter(|shelf| shelf.worker.is_stuck()) {
+        let here = self.here();
+        for (number, shelf) in self.shelves.iter().enumerate() {
+            if here == Some(number) || !shelf.worker.is_stuck() {
+                continue;
+            }
             if let Ok(object) = shelf.idle.try_get() {
                 self.give_up(self.lent(object), Reason::Stranded);
             }
+            // A statement of its own: the lock is free before they are given on.
+            let given = self.waiters().take_back(number);
+            given.into_iter().for_each(|object| self.lay_back(object));
+        }
+    }
+
+    /// Whether those who wait on a worker can come and take what they are given: not where it stands still. When
+    /// it goes on they look around by themselves.
+    fn is_open(&self) -> impl Fn(usize) -> bool {
+        let here = self.here();
+        move |line| {
+            let worker = self.shelves.get(line).map(|shelf| &shelf.worker);
+            here == Some(line) || worker.is_none_or(|worker| !worker.is_stuck())
         }
     }
 
@@ -155,7 +172,9 @@ impl<DB: Driver> Pool<DB> {
         let given = match waiters.in_line() {
             0 => None,
             _ => {
-                shelf.try_get().ok().and_then(|object| waiters.give(worker, object).ok().flatten())
+                let object = shelf.try_get().ok();
+                object
+                    .and_then(|object| waiters.give(worker, object, self.is_open()).ok().flatten())
             }
         };
         drop(waiters);
@@ -167,7 +186,7 @@ impl<DB: Driver> Pool<DB> {
     pub(super) fn lay_back(&self, object: Object<DB>) {
         let worker = self.belongs_to(&object);
         let mut waiters = self.waiters();
-        match waiters.give(worker, object) {
+        match waiters.give(worker, object, self.is_open()) {
             Ok(waker) => {
                 drop(waiters);
                 waker.into_iter().for_each(Waker::wake);

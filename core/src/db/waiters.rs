@@ -96,9 +96,15 @@ impl<T> Waiters<T> {
     }
 
     /// Gives something to whoever's turn it is: somebody on the worker it belongs to, where it does, else who
-    /// has waited longest. The waker of who has it now, or the thing where nobody waits.
-    pub(super) fn give(&mut self, worker: Option<usize>, thing: T) -> Result<Option<Waker>, T> {
-        let Some(line) = self.next_line(worker) else { return Err(thing) };
+    /// has waited longest in a line that is open. The waker of who has it now, or the thing where nobody is there
+    /// to take it.
+    pub(super) fn give(
+        &mut self,
+        worker: Option<usize>,
+        thing: T,
+        is_open: impl Fn(usize) -> bool,
+    ) -> Result<Option<Waker>, T> {
+        let Some(line) = self.next_line(worker, is_open) else { return Err(thing) };
         let ticket =
             self.lines[line].tickets.pop_front().expect("a line that has a turn has people");
         let waiter = &mut self.places[ticket.place];
@@ -108,20 +114,42 @@ impl<T> Waiters<T> {
     }
 
     /// The line whose first has the turn.
-    fn next_line(&mut self, worker: Option<usize>) -> Option<usize> {
-        let first = |line: &Line| line.tickets.front().map(|ticket| ticket.arrival);
-        let fronts = self.lines.iter().enumerate();
-        let (eldest, _) = fronts
-            .filter_map(|(number, line)| Some((number, first(line)?)))
-            .min_by_key(|(_, arrival)| *arrival)?;
-        let Some(own) = worker.filter(|own| *own != eldest) else { return Some(eldest) };
+    fn next_line(
+        &mut self,
+        worker: Option<usize>,
+        is_open: impl Fn(usize) -> bool,
+    ) -> Option<usize> {
+        let eldest_where = |fits: &dyn Fn(usize) -> bool| {
+            let fronts = self.lines.iter().enumerate().filter(|(number, _)| fits(*number));
+            let arrival = |line: &Line| line.tickets.front().map(|ticket| ticket.arrival);
+            let fronts = fronts.filter_map(|(number, line)| Some((arrival(line)?, number)));
+            fronts.min().map(|(_, number)| number)
+        };
+        // Nearly always it is open, and no other need be looked at.
+        let eldest = match eldest_where(&|_| true)? {
+            eldest if is_open(eldest) => Some(eldest),
+            _ => eldest_where(&is_open),
+        };
+        let Some(own) = worker.filter(|own| Some(*own) != eldest) else { return eldest };
         let line = &mut self.lines[own];
-        if line.tickets.is_empty() || line.favours == FAVOURS {
+        if eldest.is_none() || line.tickets.is_empty() || line.favours == FAVOURS {
             line.favours = 0;
-            return Some(eldest);
+            return eldest;
         }
         line.favours += 1;
         Some(own)
+    }
+
+    /// Takes what was given to people of this line and not picked up; they stand where they stood.
+    pub(super) fn take_back(&mut self, line: usize) -> Vec<T> {
+        let theirs = |(_, waiter): &(usize, &mut Waiter<T>)| waiter.line == line;
+        let take = |(place, waiter): (usize, &mut Waiter<T>)| Some((place, waiter.has.take()?));
+        let taken: Vec<_> = self.places.iter_mut().filter(theirs).filter_map(take).collect();
+        let back = |(place, thing)| {
+            self.rejoin(place);
+            thing
+        };
+        taken.into_iter().map(back).collect()
     }
 
     /// What became of this one.
@@ -169,6 +197,11 @@ impl<T> Waiters<T> {
         self.places.len()
     }
 
+    /// How many have been given something that they have not picked up.
+    pub(super) fn given(&self) -> usize {
+        self.places.iter().filter(|(_, waiter)| waiter.has.is_some()).count()
+    }
+
     /// The tasks that wait.
     pub(super) fn tasks(&self) -> impl Iterator<Item = task::Id> {
         self.places.iter().filter_map(|(_, waiter)| waiter.task)
@@ -193,6 +226,10 @@ mod tests {
         }
     }
 
+    fn everywhere(_line: usize) -> bool {
+        true
+    }
+
     fn has<T>(waiters: &mut Waiters<T>, place: usize) -> Option<T> {
         match waiters.look(place, Waker::noop()) {
             Turn::Has(thing) => Some(thing),
@@ -203,13 +240,13 @@ mod tests {
     #[test]
     fn what_comes_back_goes_to_who_has_waited_longest() {
         let mut waiters = Waiters::new(2);
-        assert!(matches!(waiters.give(None, 0), Err(0)), "nobody waits");
+        assert!(matches!(waiters.give(None, 0, everywhere), Err(0)), "nobody waits");
         let places = [Some(1), None, Some(0)].map(|worker| waiters.join(worker, None));
         for (turn, place) in places.into_iter().enumerate() {
-            assert!(waiters.give(None, turn).is_ok());
+            assert!(waiters.give(None, turn, everywhere).is_ok());
             assert_eq!(has(&mut waiters, place), Some(turn));
         }
-        assert!(waiters.give(None, 3).is_err());
+        assert!(waiters.give(None, 3, everywhere).is_err());
         assert_eq!((waiters.in_line(), waiters.count()), (0, 3));
     }
 
@@ -219,7 +256,7 @@ mod tests {
         let elsewhere = waiters.join(Some(1), None);
         let own: Vec<_> = (0..20).map(|_| waiters.join(Some(0), None)).collect();
         for turn in 0..17 {
-            assert!(waiters.give(Some(0), turn).is_ok());
+            assert!(waiters.give(Some(0), turn, everywhere).is_ok());
         }
         assert_eq!(has(&mut waiters, elsewhere), Some(FAVOURS));
         let served: Vec<_> = own.iter().filter_map(|place| has(&mut waiters, *place)).collect();
@@ -232,8 +269,8 @@ mod tests {
         let mut waiters = Waiters::new(0);
         let [first, second, third] = [(); 3].map(|()| waiters.join(None, None));
         assert!(waiters.leave(second).has.is_none());
-        assert!(waiters.give(None, 'a').is_ok());
-        assert!(waiters.give(None, 'b').is_ok());
+        assert!(waiters.give(None, 'a', everywhere).is_ok());
+        assert!(waiters.give(None, 'b', everywhere).is_ok());
         assert_eq!(waiters.leave(first).has, Some('a'), "it comes back to whoever gave it");
         assert_eq!(has(&mut waiters, third), Some('b'));
         assert!(waiters.leave(third).has.is_none());
@@ -245,14 +282,32 @@ mod tests {
         let mut waiters = Waiters::new(0);
         let [first, second, third] = [(); 3].map(|()| waiters.join(None, None));
         for thing in ['a', 'b'] {
-            assert!(waiters.give(None, thing).is_ok());
+            assert!(waiters.give(None, thing, everywhere).is_ok());
         }
         for place in [second, first] {
             assert!(has(&mut waiters, place).is_some());
             waiters.rejoin(place);
         }
         for (place, thing) in [(first, 'c'), (second, 'd'), (third, 'e')] {
-            assert!(waiters.give(None, thing).is_ok());
+            assert!(waiters.give(None, thing, everywhere).is_ok());
+            assert_eq!(has(&mut waiters, place), Some(thing));
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_closed_is_passed_over_and_gives_back_what_it_has() {
+        let mut waiters = Waiters::new(2);
+        let [first, second] = [(); 2].map(|()| waiters.join(Some(0), None));
+        let third = waiters.join(Some(1), None);
+        assert!(waiters.give(Some(0), 'a', everywhere).is_ok());
+        let open = |line| line != 0;
+        assert!(waiters.give(Some(1), 'b', open).is_ok());
+        assert_eq!(has(&mut waiters, third), Some('b'));
+        assert!(matches!(waiters.give(None, 'c', open), Err('c')), "nobody is there to take it");
+        assert_eq!(waiters.given(), 1);
+        assert_eq!(waiters.take_back(0), ['a']);
+        for (place, thing) in [(first, 'd'), (second, 'e')] {
+            assert!(waiters.give(Some(0), thing, everywhere).is_ok());
             assert_eq!(has(&mut waiters, place), Some(thing));
         }
     }
@@ -266,7 +321,7 @@ mod tests {
         for place in [first, second, second] {
             assert!(matches!(waiters.look(place, &waker), Turn::Waits(None)));
         }
-        waiters.give(None, 1).expect("somebody waits").expect("it has a waker").wake();
+        waiters.give(None, 1, everywhere).expect("somebody waits").expect("it has a waker").wake();
         waiters.call().into_iter().for_each(Waker::wake);
         assert_eq!(bell.0.load(Ordering::Relaxed), 2);
         assert!(matches!(waiters.look(first, &waker), Turn::Has(1)));
