@@ -44,7 +44,7 @@ impl Database {
     /// # Errors
     /// As for [`start`](Self::start).
     pub fn bare(settings: &[&str]) -> Result<Self, String> {
-        let database = Self { server: Postgres::start(settings) };
+        let database = Self { server: Postgres::start_as_service(settings) };
         database.postmaster().ok_or("the server does not say which process it is")?;
         Ok(database)
     }

@@ -50,10 +50,18 @@ impl Pools {
     /// # Errors
     /// Where one cannot be opened.
     pub fn open(url: &str, effort: Effort) -> Result<Self, String> {
+        Self::sized(url, None, effort)
+    }
+
+    /// Opens them, each with so many connections.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open).
+    pub fn sized(url: &str, size: Option<usize>, effort: Effort) -> Result<Self, String> {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
         let runtime = runtime.map_err(|error| error.to_string())?;
         let (size, members) = runtime.block_on(async {
-            let (ours, size) = Member::ours(url, None).await?;
+            let (ours, size) = Member::ours(url, size).await?;
             let mut members = vec![
                 ("anyhost Db", ours),
                 ("sqlx::Pool", Member::sqlx(url, size, true).await?),
@@ -83,8 +91,12 @@ impl Pools {
         let mut contenders = self.contenders(tasks, Work::Query, &seen);
         let mut pgbench = Pgbench::new(&self.url, tasks.min(self.size));
         contenders.push(Contender::new("pgbench -M prepared", move |time| pgbench.turn(time)));
+        let id = match self.size {
+            1 => format!("pool/of-one/{tasks}"),
+            _ => format!("pool/{tasks}"),
+        };
         contest(
-            format!("pool/{tasks}"),
+            id,
             format!("warm query of one row, {tasks} tasks, {} connections", self.size),
             effort,
             contenders,

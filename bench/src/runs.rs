@@ -112,6 +112,9 @@ fn of_pools(effort: Effort) -> Result<Vec<Contest>, String> {
     if effort == Effort::Quick {
         return Ok(contests);
     }
+    let one = Pools::sized(&database.url(), Some(1), effort)?;
+    contests.push(one.queries(1, &database, effort));
+    drop(one);
     contests.extend([1, 128].map(|tasks| pools.checkouts(tasks, effort)));
     drop(pools);
     let proxy = Proxy::start(database.server().port());

@@ -66,10 +66,35 @@ impl Crew {
         self.home.block_on(async { timeout(20_000 * MS, outcome).await.unwrap().unwrap() })
     }
 
+    /// Has a worker stand still, as no App should have it: its thread waits.
+    fn hold_up(&self, worker: usize) -> HeldUp {
+        let (release, released) = mpsc::channel::<()>();
+        let (stands, standing) = mpsc::channel();
+        let goes_on = self.on(worker, |_| async move {
+            stands.send(()).unwrap();
+            released.recv().unwrap();
+        });
+        standing.recv().unwrap();
+        HeldUp { release, goes_on }
+    }
+
     fn end(&mut self, worker: usize) {
         let (_, end, thread) = self.workers.remove(worker);
         end.send(()).unwrap();
         thread.join().unwrap();
+    }
+}
+
+/// A worker that stands still.
+struct HeldUp {
+    release: mpsc::Sender<()>,
+    goes_on: oneshot::Receiver<()>,
+}
+
+impl HeldUp {
+    fn release(self, crew: &Crew) {
+        self.release.send(()).unwrap();
+        crew.home.block_on(self.goes_on).unwrap();
     }
 }
 
@@ -142,20 +167,12 @@ fn workers_use_the_connections_that_they_opened_themselves() {
 fn a_worker_that_is_busy_holds_up_nobody_else() {
     let crew = Crew::of(2, 4);
     assert_eq!(crew.run(0, |db| all_at_once(db, 4)).unwrap().len(), 4);
-    let (release, released) = mpsc::channel::<()>();
-    let (blocks, blocked) = mpsc::channel();
-    let freed = crew.on(0, |_| async move {
-        blocks.send(()).unwrap();
-        // What no App should do: its thread waits.
-        released.recv().unwrap();
-    });
-    blocked.recv().unwrap();
+    let held_up = crew.hold_up(0);
     // Being busy is a matter of time.
     crew.home.block_on(async { sleep(100 * MS).await });
     assert_eq!(crew.run(1, |db| all_at_once(db, 4)).unwrap().len(), 4);
     assert_eq!(crew.home.block_on(all_at_once(crew.db.clone(), 4)).unwrap().len(), 4);
-    release.send(()).unwrap();
-    crew.home.block_on(freed).unwrap();
+    held_up.release(&crew);
     crew.home
         .block_on(async { counted(&mut direct(&crew.url).await, CLIENTS, 4, 5_000 * MS).await });
 }
@@ -166,19 +183,12 @@ fn a_worker_that_was_busy_for_a_moment_lends_again() {
     let first = crew.home.block_on(crew.db.conn()).unwrap();
     // The worker opens the second, and it lies there.
     assert_eq!(crew.run(0, |db| all_at_once(db, 1)).unwrap().len(), 1);
-    let (release, released) = mpsc::channel::<()>();
-    let (blocks, blocked) = mpsc::channel();
-    let freed = crew.on(0, |_| async move {
-        blocks.send(()).unwrap();
-        released.recv().unwrap();
-    });
-    blocked.recv().unwrap();
+    let held_up = crew.hold_up(0);
     // Being busy is a matter of time.
     crew.home.block_on(async { sleep(50 * MS).await });
     let mut wanted = Box::pin(crew.db.conn());
     crew.home.block_on(async { begin_to_wait(&mut wanted) });
-    release.send(()).unwrap();
-    crew.home.block_on(freed).unwrap();
+    held_up.release(&crew);
     let served = crew.home.block_on(async { timeout(5_000 * MS, wanted).await });
     assert!(served.is_ok(), "nobody looked for it");
     drop(first);
@@ -204,13 +214,7 @@ fn what_comes_back_goes_past_those_who_wait_on_a_worker_that_stands_still() {
             })
             .collect();
         (0..3).for_each(|_| waiting.recv().unwrap());
-        let (release, released) = mpsc::channel::<()>();
-        let (blocks, blocked) = mpsc::channel();
-        let freed = crew.on(0, |_| async move {
-            blocks.send(()).unwrap();
-            released.recv().unwrap();
-        });
-        blocked.recv().unwrap();
+        let held_up = crew.hold_up(0);
         if before_it_shows {
             drop(held);
             crew.run(1, |db| async move { drop(db.conn().await.unwrap()) });
@@ -222,9 +226,8 @@ fn what_comes_back_goes_past_those_who_wait_on_a_worker_that_stands_still() {
             let served = crew.home.block_on(async { timeout(5_000 * MS, elsewhere).await });
             served.expect("it is passed over").unwrap();
         }
-        release.send(()).unwrap();
+        held_up.release(&crew);
         crew.home.block_on(async {
-            freed.await.unwrap();
             for served in join_all(behind).await {
                 served.unwrap().unwrap();
             }

@@ -93,18 +93,7 @@ fn no_request_is_lost_behind_nginx_with_upstream_keep_alive() {
 #[test]
 fn without_a_lame_duck_requests_are_lost() {
     let notebook = Notebook::new(MAX_CONNECTIONS, BUDGET);
-    let mut deployment = Deployment::start(&notebook, "notes-paas", "0");
-    let haproxy = Haproxy::start(&deployment.ports);
-    haproxy.wait_until_it_knows(&deployment.serving());
-    let load = load(Address::Tcp(haproxy.address()), true);
-    for place in 0..3 {
-        load.wait_for(load.requests() + 500);
-        deployment.start_next(place);
-        haproxy.wait_until_it_knows(&deployment.serving());
-        stop(&deployment.retire(place));
-        haproxy.wait_until_it_knows(&deployment.serving());
-    }
-    let report = load.finish();
+    let (report, _) = one_deploy(&notebook, "notes-paas", "0");
     println!("without a lame duck: {report}");
     assert!(report.failed() > 0, "{report}");
 }
@@ -114,7 +103,19 @@ fn without_a_lame_duck_requests_are_lost() {
 #[test]
 fn a_program_on_a_vm_loses_no_request_by_its_own_defaults() {
     let notebook = Notebook::new(MAX_CONNECTIONS, BUDGET);
-    let mut deployment = Deployment::start(&notebook, "notes-vm", "");
+    let (report, log) = one_deploy(&notebook, "notes-vm", "");
+    println!("notes-vm by its own defaults: {report}");
+    assert_eq!(report.failed(), 0, "{report}\n{log}");
+    every_write_is_there(&notebook, &report);
+}
+
+/// Replaces each process behind haproxy once, under load: what became of the requests, and haproxy's log.
+fn one_deploy(
+    notebook: &Notebook,
+    program: &'static str,
+    lame_duck: &'static str,
+) -> (Report, String) {
+    let mut deployment = Deployment::start(notebook, program, lame_duck);
     let haproxy = Haproxy::start(&deployment.ports);
     haproxy.wait_until_it_knows(&deployment.serving());
     let load = load(Address::Tcp(haproxy.address()), true);
@@ -125,10 +126,7 @@ fn a_program_on_a_vm_loses_no_request_by_its_own_defaults() {
         stop(&deployment.retire(place));
         haproxy.wait_until_it_knows(&deployment.serving());
     }
-    let report = load.finish();
-    println!("notes-vm by its own defaults: {report}");
-    assert_eq!(report.failed(), 0, "{report}\n{}", haproxy.log());
-    every_write_is_there(&notebook, &report);
+    (load.finish(), haproxy.log())
 }
 
 /// Three places, each with two ports that its processes take in turn.

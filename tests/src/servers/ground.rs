@@ -100,14 +100,30 @@ impl User {
 
     /// The same as a watched process.
     pub(super) fn start(&self, program: &Path, arguments: &[&str], folder: &Path) -> Process {
-        if !is_root() {
-            return Process::start(program, arguments, folder, &[]);
+        self.start_in(Session::Ours, program, arguments, folder)
+    }
+
+    /// The same in a session.
+    pub(super) fn start_in(
+        &self,
+        session: Session,
+        program: &Path,
+        arguments: &[&str],
+        folder: &Path,
+    ) -> Process {
+        let privileges = is_root().then(|| self.privileges());
+        let mut all = match session {
+            Session::Ours => Vec::new(),
+            Session::Own => vec![SETSID],
+        };
+        if let Some(privileges) = &privileges {
+            all.push(SETPRIV);
+            all.extend(privileges.iter().map(String::as_str));
         }
-        let privileges = self.privileges();
-        let mut all: Vec<&str> = privileges.iter().map(String::as_str).collect();
         all.push(program.to_str().expect("paths of programs are plain"));
         all.extend(arguments);
-        Process::start(Path::new(SETPRIV), &all, folder, &[])
+        // Each of them becomes the next, under the same id.
+        Process::start(Path::new(all[0]), &all[1..], folder, &[])
     }
 
     /// Makes a file or folder, without what is in it, this user's.
@@ -140,6 +156,17 @@ impl User {
 }
 
 const SETPRIV: &str = "/usr/bin/setpriv";
+const SETSID: &str = "/usr/bin/setsid";
+
+/// Whose session a server belongs to. A kernel with autogroups, as most have it, gives each session the same share of
+/// the processors.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Session {
+    /// That of the tests: it goes with them where somebody presses Ctrl-C.
+    Ours,
+    /// One of its own, as a service has: what it is compared under does not take its time.
+    Own,
+}
 
 fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)

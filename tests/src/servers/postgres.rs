@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-use super::ground::{self, User};
+use super::ground::{self, Session, User};
 use crate::process::{PATIENCE, Process, Signal};
 
 const USER: User = User("postgres");
@@ -44,6 +44,7 @@ pub struct Postgres {
     folder: PathBuf,
     port: u16,
     settings: Vec<String>,
+    session: Session,
     process: Mutex<Option<Process>>,
 }
 
@@ -51,6 +52,16 @@ impl Postgres {
     /// Starts a server with these settings: `"max_connections=50"`.
     #[must_use]
     pub fn start(settings: &[&str]) -> Self {
+        Self::start_in(Session::Ours, settings)
+    }
+
+    /// Starts a server with these settings in a session of its own, as a service has one.
+    #[must_use]
+    pub fn start_as_service(settings: &[&str]) -> Self {
+        Self::start_in(Session::Own, settings)
+    }
+
+    fn start_in(session: Session, settings: &[&str]) -> Self {
         let folder = ground::folder("postgres", &USER);
         let mut copy = USER.command(Path::new("/bin/cp"));
         ground::run(copy.arg("-a").arg(&*TEMPLATE).arg(folder.join("data")));
@@ -58,6 +69,7 @@ impl Postgres {
             folder,
             port: ground::port(),
             settings: settings.iter().map(|&setting| setting.to_owned()).collect(),
+            session,
             process: Mutex::new(None),
         };
         server.restart();
@@ -162,7 +174,8 @@ impl Postgres {
         for setting in own.into_iter().chain(self.settings.iter().map(String::as_str)) {
             arguments.extend(["-c", setting]);
         }
-        let process = USER.start(&program("postgres"), &arguments, &self.folder);
+        let program = program("postgres");
+        let process = USER.start_in(self.session, &program, &arguments, &self.folder);
         process.wait_for_line(&["database system is ready to accept connections"]);
         *self.process.lock().unwrap_or_else(PoisonError::into_inner) = Some(process);
     }
