@@ -10,6 +10,7 @@ mod age;
 mod answers;
 mod budget;
 mod closing;
+mod crew;
 mod dirt;
 mod drivers;
 mod freeze;
