@@ -36,7 +36,7 @@ use crate::{Epoch, Paradigm, Worker, deadline};
 /// connect. Its *unmanaged* pool only lends: whatever is there first, a returned connection or a new one,
 /// serves whoever waits longest.
 pub(super) struct Pool<DB: Driver> {
-    /// The idle connections that belong to no worker, and those that are waited for elsewhere.
+    /// The idle connections that belong to no worker, and those whose worker is busy.
     pub(super) common: unmanaged::Pool<Box<Slot<DB>>>,
     pub(super) shelves: Box<[Shelf<DB>]>,
     pub(super) budget: Arc<Semaphore>,

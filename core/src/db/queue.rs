@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::panic::Location;
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use tokio::sync::OwnedSemaphorePermit;
@@ -44,7 +44,6 @@ impl<DB: Driver> Pool<DB> {
         let most = self.plan.size().saturating_mul(QUEUE_PER_CONNECTION);
         let place = Place::at_the_end(self);
         if place.count > most {
-            drop(place);
             self.counts.refused();
             return Err(Error::QueueFull { state: self.state() });
         }
@@ -107,20 +106,19 @@ impl<DB: Driver> Pool<DB> {
             }
             self.connect_for_waiting();
             self.take_from_stuck();
-            // Who stood still has looked around, and is one to whom something can be given.
-            self.works_here();
-            match place.turn(self.next_look(until)).await {
-                Some(Turn::Has(lent)) => match self.proven(lent, Some(until)).await {
+            match place.event(self.next_look(until)).await {
+                Event::Given(lent) => match self.proven(lent, Some(until)).await {
                     Some(lent) => return Ok(lent),
                     None => place.again(),
                 },
-                Some(Turn::Called) => {
+                Event::Called => {
                     if let Some(hopeless) = self.connector.hopeless() {
                         return Err(Some(hopeless));
                     }
                 }
-                Some(Turn::Waits(_)) | None if Instant::now() >= until => return Err(None),
-                Some(Turn::Waits(_)) | None => {}
+                Event::Late if Instant::now() >= until => return Err(None),
+                // Who stood still looks around, and is one again to whom something can be given.
+                Event::Late => self.works_here(),
             }
         }
     }
@@ -144,13 +142,13 @@ impl<DB: Driver> Pool<DB> {
             }
             tokio::select! {
                 biased;
-                turn = place.turn(until) => match turn {
-                    Some(Turn::Has(lent)) => match self.proven(lent, Some(until)).await {
+                event = place.event(until) => match event {
+                    Event::Given(lent) => match self.proven(lent, Some(until)).await {
                         Some(lent) => return Ok(lent),
                         None => place.again(),
                     },
-                    Some(Turn::Called | Turn::Waits(_)) => {}
-                    None => return Err(None),
+                    Event::Called => {}
+                    Event::Late => return Err(None),
                 },
                 opened = self.open_until(until) => match opened {
                     Ok(slot) => self.add(slot),
@@ -212,6 +210,16 @@ impl Time {
     }
 }
 
+/// What happens to somebody who waits.
+enum Event<DB: Driver> {
+    /// This connection was given to it.
+    Given(Lent<DB>),
+    /// It is to look around: something has changed for all who wait.
+    Called,
+    /// The time has come.
+    Late,
+}
+
 /// A place among those who wait for a connection, left when dropped.
 struct Place<'p, DB: Driver> {
     pool: &'p Arc<Pool<DB>>,
@@ -227,26 +235,21 @@ impl<'p, DB: Driver> Place<'p, DB> {
         Self { pool, number, count: waiters.count() }
     }
 
-    /// What becomes of who waits here; `None` where nothing has until then.
+    /// What happens first to who waits here.
     ///
     /// Cancelled, it loses nothing: what was given lies at the place until it is looked for.
-    async fn turn(&self, until: Instant) -> Option<Turn<Lent<DB>>> {
-        let mut time = pin!(tokio::time::sleep_until(until.into()));
-        poll_fn(|context: &mut Context<'_>| match self.look(context.waker()) {
-            Turn::Waits(_replaced) => time.as_mut().poll(context).map(|()| None),
-            turn => Poll::Ready(Some(turn)),
+    async fn event(&self, late: Instant) -> Event<DB> {
+        let mut time = pin!(tokio::time::sleep_until(late.into()));
+        poll_fn(|context: &mut Context<'_>| {
+            // A statement of its own: the lock is free before anything is dropped.
+            let turn = self.pool.waiters().look(self.number, context.waker());
+            match turn {
+                Turn::Has(object) => Poll::Ready(Event::Given(self.pool.lent(object))),
+                Turn::Called => Poll::Ready(Event::Called),
+                Turn::Waits(_replaced) => time.as_mut().poll(context).map(|()| Event::Late),
+            }
         })
         .await
-    }
-
-    fn look(&self, waker: &Waker) -> Turn<Lent<DB>> {
-        // A statement of its own: the lock is free before anything is dropped.
-        let turn = self.pool.waiters().look(self.number, waker);
-        match turn {
-            Turn::Has(object) => Turn::Has(self.pool.lent(object)),
-            Turn::Called => Turn::Called,
-            Turn::Waits(replaced) => Turn::Waits(replaced),
-        }
     }
 
     /// Takes the old place in line: what was given is no good.

@@ -164,22 +164,14 @@ impl<DB: Driver> Pool<DB> {
         let worker = self.belongs_to(&slot);
         slot.shelf = worker;
         let shelf = self.shelf(worker);
-        let mut waiters = self.waiters();
         // There are as many places as permits, and the slot holds one of them.
         let _ = shelf.try_add(slot);
-        // It goes through the shelf, since deadpool alone makes what it lends. Where somebody has taken it from
-        // there meanwhile, it comes back from them.
-        let given = match waiters.in_line() {
-            0 => None,
-            _ => {
-                let object = shelf.try_get().ok();
-                object
-                    .and_then(|object| waiters.give(worker, object, self.is_open()).ok().flatten())
-            }
-        };
-        drop(waiters);
-        given.into_iter().for_each(Waker::wake);
-        self.clear_if_closed();
+        // deadpool alone makes what it lends, so it is taken out again to be given. Where somebody else was
+        // quicker, it comes back from them.
+        match shelf.try_get() {
+            Ok(object) => self.lay_back(object),
+            Err(_) => self.clear_if_closed(),
+        }
     }
 
     /// Gives a connection that comes back to whoever's turn it is, or lays it where whoever comes looks for it.
