@@ -14,7 +14,7 @@ use lambda_http::lambda_runtime::Diagnostic;
 use tokio::time::{Instant, timeout_at};
 
 use crate::answers::{Shape, Streamed, TooLarge, buffered};
-use crate::environment::ResponseMode;
+use crate::environment::{Configuration, ResponseMode};
 use crate::events::{Translated, translate};
 use crate::life::{Started, diagnostic};
 use crate::logs::{self, Current};
@@ -31,18 +31,22 @@ pub(crate) enum Outcome {
 /// Answers one invocation.
 pub(crate) async fn invoke<A: App>(
     host: &Host,
-    mode: ResponseMode,
+    configuration: Configuration,
     started: &Started<A>,
     api: &mut RuntimeApi,
     invocation: Invocation,
 ) -> Outcome {
-    let current = Current { request_id: invocation.id.clone(), trace: invocation.trace.clone() };
-    logs::within(current, handle(host, mode, started, api, &invocation)).await
+    let current = Current {
+        request_id: invocation.id.clone(),
+        trace: invocation.trace.clone(),
+        tenant_id: invocation.tenant_id.clone(),
+    };
+    logs::within(current, handle(host, configuration, started, api, &invocation)).await
 }
 
 async fn handle<A: App>(
     host: &Host,
-    mode: ResponseMode,
+    configuration: Configuration,
     started: &Started<A>,
     api: &mut RuntimeApi,
     invocation: &Invocation,
@@ -50,12 +54,13 @@ async fn handle<A: App>(
     let give_up = invocation.deadline.map(give_up);
     let mut context = Context::new(invocation.id.as_str())
         .with_life(host.life().clone())
+        .with_tenant_id(invocation.tenant_id.clone())
         .with_trace_parent(invocation.trace_parent());
     if let Some(give_up) = give_up {
         context = context.with_deadline(give_up);
     }
-    let Translated { shape, method, context, request } = match translate(&invocation.event, context)
-    {
+    let translated = translate(&invocation.event, context, configuration.trust);
+    let Translated { shape, method, context, request } = match translated {
         Ok(translated) => translated,
         Err(error) => {
             tracing::error!("{error}");
@@ -86,7 +91,7 @@ async fn handle<A: App>(
         }
         Err(error) => exchange.refuse(error),
     };
-    if mode == ResponseMode::Streaming && exchange.streams() {
+    if configuration.mode == ResponseMode::Streaming && exchange.streams() {
         let (parts, body) = response.into_parts();
         let streamed = Streamed::new(&parts, body, &invocation.id, exchange.give_up);
         api.stream(invocation, streamed).await;

@@ -82,14 +82,49 @@ fn an_upload_that_never_ends_does_not_hold_the_process_beyond_its_grace() {
 }
 
 #[test]
-fn a_second_signal_ends_the_process_at_once() {
-    for (first, second) in [(Signal::TERM, Signal::TERM), (Signal::INT, Signal::TERM)] {
+fn only_a_second_interrupt_ends_the_process_at_once() {
+    for (first, others) in [
+        (Signal::INT, &[][..]),
+        (Signal::TERM, &[Signal::INT]),
+        (Signal::INT, &[Signal::TERM]),
+        (Signal::TERM, &[Signal::TERM, Signal::INT, Signal::TERM]),
+    ] {
         let instance = Instance::start("echo-paas", &[("SHUTDOWN_GRACE", "10m")]);
         let mut upload = Wire::to(instance.port);
         upload.begin_upload(1000);
         instance.tell(first);
-        instance.process.signal(second);
-        assert_eq!(instance.exit_code(PATIENCE), ABORTED, "{first:?} {second:?}");
+        for (earlier, other) in others.iter().enumerate() {
+            instance.process.signal(*other);
+            // Each is answered by a line before the next is sent: equal ones would be merged.
+            eventually("the signal is heard", || {
+                let heard = instance.process.log().text().matches("stopping already").count();
+                (heard > earlier).then_some(())
+            });
+        }
+        instance.process.signal(Signal::INT);
+        assert_eq!(instance.exit_code(PATIENCE), ABORTED, "{first:?} {others:?}");
+    }
+}
+
+#[test]
+fn further_stop_signals_lose_no_request_in_flight() {
+    for program in PROGRAMS {
+        for first in [Signal::TERM, Signal::INT] {
+            let instance = Instance::start(program, &[("SHUTDOWN_GRACE", "10m")]);
+            let mut upload = Wire::to(instance.port);
+            upload.begin_upload(5);
+            instance.tell(first);
+            for earlier in 0..3 {
+                instance.process.signal(Signal::TERM);
+                eventually("the signal is heard", || {
+                    let heard = instance.process.log().text().matches("stopping already").count();
+                    (heard > earlier).then_some(())
+                });
+            }
+            upload.write("hello");
+            assert_eq!(upload.answer().status, 200, "{program} {first:?}");
+            assert_eq!(instance.exit_code(PATIENCE), 0, "{program} {first:?}");
+        }
     }
 }
 
