@@ -229,3 +229,20 @@ fn give_up(deadline: std::time::Instant) -> std::time::Instant {
     let margin = (left / 10).clamp(Duration::from_millis(25), Duration::from_millis(500));
     deadline.checked_sub(margin).unwrap_or(deadline)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_leaves_a_tenth_of_the_time_before_the_deadline() {
+        let now = std::time::Instant::now();
+        for (left, margin) in [(0, 25), (100, 25), (1_000, 100), (4_000, 400), (900_000, 500)] {
+            let deadline = now + Duration::from_millis(left);
+            let margins = deadline - give_up(deadline);
+            // What is left shrinks while this runs, and with it a margin that is a tenth of it.
+            let most = Duration::from_millis(margin);
+            assert!((Duration::from_millis(25)..=most).contains(&margins), "{left}: {margins:?}");
+        }
+    }
+}

@@ -142,7 +142,8 @@ async fn work<A: App>(
                 }
                 let deadline = invocation.deadline;
                 let running = host.life().enter();
-                let outcome = invoke::invoke(&host, configuration, &started, &mut api, invocation).await;
+                let outcome =
+                    invoke::invoke(&host, configuration, &started, &mut api, invocation).await;
                 drop(running);
                 if let Outcome::NeverStarted(failure) = outcome {
                     return Err(failure);
@@ -220,4 +221,41 @@ async fn stop<A: App>(host: &Host, started: &Started<A>) -> Result<(), Failure> 
     }
     host.life().advance(Phase::Stopped);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhost_core::{Error, Paradigm, Request, Response, async_trait};
+
+    use super::*;
+
+    /// An App that never ends its stop.
+    struct Hangs;
+
+    #[async_trait]
+    impl App for Hangs {
+        async fn start(_host: &Host) -> Result<Self, Error> {
+            Ok(Self)
+        }
+
+        async fn call(&self, _request: Request) -> Result<Response, Error> {
+            Ok(Response::default())
+        }
+
+        async fn stop(&self) {
+            std::future::pending().await
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stop_that_hangs_leaves_the_databases_half_of_the_grace() {
+        let grace = Duration::from_millis(250);
+        let host = Host::builder(Paradigm::Serverless, "test").grace(grace).build().expect("valid");
+        let started = Started::<Hangs>::begin(host.clone());
+        started.app().await.expect("it starts");
+        let begun = Instant::now();
+        stop(&host, &started).await.expect("it stops");
+        assert!(begun.elapsed() < grace, "{:?}", begun.elapsed());
+        assert_eq!(host.life().phase(), Phase::Stopped);
+    }
 }

@@ -28,7 +28,9 @@ pub fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static, Failur
                     tracing::warn!("a second SIGINT: ending at once");
                     std::process::exit(Exit::Aborted.code().into());
                 }
-                tracing::info!("{name}: stopping already; a second SIGINT ends the process at once");
+                tracing::info!(
+                    "{name}: stopping already; a second SIGINT ends the process at once"
+                );
             }
         });
     })

@@ -1,4 +1,6 @@
 //! What a host knows about one request and the wire does not say.
+//!
+//! Long because every fact has a documented getter and setter here.
 
 mod id;
 
