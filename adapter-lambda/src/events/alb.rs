@@ -14,7 +14,7 @@ pub(super) fn read<'e>(event: &'e Event<'_>, raw: &Bytes) -> Said<'e> {
     let multi = event.multi_value_headers.0.is_some();
     let mut headers =
         headers::of(if multi { &event.multi_value_headers } else { &event.headers }, raw);
-    headers::join_cookies(&mut headers, &Texts::default());
+    headers::take_cookies(&mut headers, &Texts::default());
 
     let path = event.path.as_str();
     let mut said = String::with_capacity(path.len() + 128);

@@ -19,7 +19,7 @@ pub(super) fn read<'e>(event: &'e Event<'_>, raw: &Bytes) -> Said<'e> {
         &event.headers
     };
     let mut headers = headers::of(pairs, raw);
-    headers::join_cookies(&mut headers, &Texts::default());
+    headers::take_cookies(&mut headers, &Texts::default());
 
     let path = event.path.as_str();
     let http_api = event.version.as_str() == "1.0";

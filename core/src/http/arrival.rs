@@ -159,11 +159,8 @@ fn bad(why: &'static str) -> Error {
     Error::new(StatusCode::BAD_REQUEST, why)
 }
 
-/// Adds the trace that the client began, if there is none yet.
+/// Sets the trace that the client began; else that of the platform stays.
 fn trace(context: Context, headers: &HeaderMap) -> Context {
-    if context.continues_trace() {
-        return context;
-    }
     let sent = headers.get(&TRACE_PARENT).and_then(|value| value.to_str().ok());
     match sent.filter(|value| is_trace_parent(value)) {
         Some(parent) => context.with_trace_parent(Some(parent.to_owned())),

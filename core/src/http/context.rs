@@ -64,6 +64,7 @@ struct Known {
     /// The one that is begun here, where the client brought none and somebody asks.
     begun: OnceLock<String>,
     event: Option<Bytes>,
+    platform_trace: Option<String>,
     life: Option<Life>,
     upgrades: bool,
     fault: Fault,
@@ -192,6 +193,12 @@ impl Context {
         self.0.trace_parent.is_some()
     }
 
+    /// The trace in the words of the platform, such as X-Ray's header, if it has one of its own.
+    #[must_use]
+    pub fn platform_trace(&self) -> Option<&str> {
+        self.0.platform_trace.as_deref()
+    }
+
     /// The event as the platform delivered it, as JSON, where the door is one of events.
     #[must_use]
     pub fn event(&self) -> Option<&str> {
@@ -309,6 +316,13 @@ impl Context {
     #[must_use]
     pub fn with_trace_parent(mut self, trace_parent: Option<String>) -> Self {
         self.known().trace_parent = trace_parent;
+        self
+    }
+
+    /// Sets the trace in the words of the platform.
+    #[must_use]
+    pub fn with_platform_trace(mut self, trace: Option<String>) -> Self {
+        self.known().platform_trace = trace;
         self
     }
 
