@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhost_core::db::Pooler;
 use anyhost_planner::hosts::Size;
-use anyhost_planner::simulation::{Cause, Configuration, Mode, Options};
+use anyhost_planner::simulation::{Cause, Configuration, Mode, Options, Outcome};
 use anyhost_planner::traffic::{Pattern, Traffic};
 use anyhost_planner::workload::{Database, Workload};
 
@@ -17,6 +17,16 @@ fn both(run: impl Fn(&Options)) {
     }
 }
 
+/// One process with a pool that is not what is short.
+fn one_process() -> Configuration {
+    let size = Size { cores: 1.0, memory_gb: 0.5, ..Size::default() };
+    Configuration { size, least: 1, most: 1, pool_size: Some(40) }
+}
+
+fn on_one(workload: &Workload, traffic: &Traffic, options: &Options) -> Outcome {
+    run_with(&host("heroku-standard"), workload, traffic, one_process(), options)
+}
+
 fn pooled(max_connections: usize) -> Database {
     Database { pooler: Pooler::PgBouncer, max_connections, ..Database::default() }
 }
@@ -27,7 +37,7 @@ fn a_pooler_lets_no_more_queries_run_than_the_server_has_connections() {
     let database = Some(pooled(14));
     let workload = Workload { database, database_share: 1.0, ..waiting("10ms", 0.5) };
     both(|options| {
-        let outcome = run(&host("heroku-standard"), &workload, &steady(1000, 60), options);
+        let outcome = on_one(&workload, &steady(1000, 60), options);
         let share = outcome.served as f64 / outcome.requests as f64;
         assert!((share - 0.8).abs() < 0.05, "{:?}: {share}", outcome.mode);
         assert!(matches!(outcome.main_cause(), Some(Cause::Pool | Cause::Server)));
@@ -35,7 +45,7 @@ fn a_pooler_lets_no_more_queries_run_than_the_server_has_connections() {
     // The negative control: with room nothing is turned away.
     let workload = Workload { database: Some(pooled(100)), ..workload };
     both(|options| {
-        let outcome = run(&host("heroku-standard"), &workload, &steady(1000, 60), options);
+        let outcome = on_one(&workload, &steady(1000, 60), options);
         assert_eq!(outcome.refused, 0, "{:?}", outcome.mode);
     });
     // Functions wait for the server too: two at once, 100 ms each, are 20 a second of 30.
@@ -52,7 +62,7 @@ fn processors_of_the_database_bound_what_it_answers() {
     let database = Some(Database { cpus: Some(2), ..Database::default() });
     let workload = Workload { database, database_share: 1.0, ..waiting("20ms", 0.5) };
     both(|options| {
-        let outcome = run(&host("heroku-standard"), &workload, &steady(300, 60), options);
+        let outcome = on_one(&workload, &steady(300, 60), options);
         let share = outcome.served as f64 / outcome.requests as f64;
         assert!((share - 2.0 / 3.0).abs() < 0.1, "{:?}: {share}", outcome.mode);
     });
@@ -115,9 +125,10 @@ fn a_share_of_a_processor_is_a_quota() {
         let p50 = outcome.latency.p50;
         assert!((0.0143..0.022).contains(&p50), "{:?}: {p50}", outcome.mode);
     });
-    // 250 ms of computing on a quarter of a processor: 25 ms of each 100 ms, so 10 periods but the last rest: about 0.93 s.
+    // 250 ms of computing on a quarter of a processor, 25 ms of each 100 ms: the first 25 in what is left of a period, 225 in
+    // the next nine, of which the last takes 25 ms: 0.825 s and up to 0.1 s.
     let outcome = run(&host("fargate"), &computing("250ms", 0.5), &steady(1, 1), &options());
-    assert!((outcome.latency.p50 - 0.95).abs() < 0.08, "{}", outcome.latency.p50);
+    assert!((0.82..0.95).contains(&outcome.latency.p50), "{}", outcome.latency.p50);
 }
 
 #[test]

@@ -58,8 +58,9 @@ fn process(rate: f64, mean: f64, shares: (f64, f64), cores: usize, pool: usize) 
     queries.sort_by(|a, b| a.0.total_cmp(&b.0));
     let asked = queries.iter().map(|(at, (_, time))| (*at, time * shares.1)).collect::<Vec<_>>();
     let answered = station(pool, 2.0, &asked);
+    let rest = 1.0 - shares.0 - shares.1;
     let latencies = queries.iter().zip(&answered);
-    let latencies = latencies.filter_map(|((_, (came, _)), end)| Some((*end)? - came));
+    let latencies = latencies.filter_map(|((_, (came, time)), end)| Some((*end)? + time * rest - came));
     let mut latencies = latencies.collect::<Vec<_>>();
     let refused = 1.0 - latencies.len() as f64 / requests.len() as f64;
     latencies.sort_by(f64::total_cmp);
@@ -90,12 +91,10 @@ fn two_simulations_of_one_process_agree_within_5_percent() {
         let set = Configuration { size, least: 1, most: 1, pool_size: Some(pool) };
         let options = Options { exact_up_to: u64::MAX, ..options() };
         let outcome = run_with(&host("heroku-basic"), &workload, &traffic, set, &options);
-        let rest = mean * (1.0 - shares.0 - shares.1);
         for (what, share, found) in
             [("p50", 0.5, outcome.latency.p50), ("p99", 0.99, outcome.latency.p99)]
         {
-            // What is neither computing nor the database follows both; it is small here.
-            let wanted = latencies[(latencies.len() as f64 * share) as usize] + rest;
+            let wanted = latencies[(latencies.len() as f64 * share) as usize];
             let off = found / wanted - 1.0;
             println!(
                 "{rate}/s, pool {pool}: {what} {found:.4} s, the other {wanted:.4} s, {:+.1} %",

@@ -36,7 +36,7 @@ fn both_modes_find_the_same() {
             let workload = Workload::default();
             let cost = |outcome| month(host, &workload, &traffic, outcome);
             near("cost", cost(&exact), cost(&aggregate), 0.06, 0.02);
-            near("mean instances", exact.mean_instances, aggregate.mean_instances, 0.1, 0.15);
+            near("mean instances", exact.mean_instances, aggregate.mean_instances, 0.25, 0.3);
             // In an overload waits depend on when exactly instances come: there only the size is the same.
             if exact.refused_share() > 0.001 || exact.latency.p99 > 1.0 {
                 near("mean", exact.latency.mean, aggregate.latency.mean, 0.5, 0.0);

@@ -182,6 +182,7 @@ impl<'a> Run<'a> {
         let acquire = self.setup.pool.as_ref().map_or(0.0, |pool| pool.acquire);
         let fluid = (piled + self.pile) / 2.0 / (can * held);
         let outage = self.outage(stretch);
+        self.recorder.cold(at, ((rate * outage) as u64).min(served));
         let queue = self.server.wait(rate);
         for weight in samples(served) {
             let before = if self.random.uniform() < held { fluid } else { 0.0 };
@@ -254,7 +255,11 @@ impl<'a> Run<'a> {
             let waited = if weight == cold { wait } else { wait * self.random.uniform() };
             let service = self.setup.workload.service.sample(&mut self.random);
             let latency = waited + service * self.parts.at_full_speed();
-            self.recorder.served(stretch.at, latency, waited, weight);
+            if latency > self.parts.limit {
+                self.recorder.refused(stretch.at, self.parts.limit_cause(), weight);
+            } else {
+                self.recorder.served(stretch.at, latency, waited, weight);
+            }
         }
         cold
     }

@@ -26,7 +26,7 @@ pub(crate) fn stretches(
     most: u64,
 ) -> impl Iterator<Item = Stretch> {
     let interval = traffic.interval().as_secs_f64();
-    let length = wished.max(traffic.span() / most.max(1) as f64);
+    let length = wished.min(interval).max(traffic.span() / most.max(1) as f64);
     let together = (length / interval).floor().max(1.0) as usize;
     let parts = (interval / length).round().max(1.0) as u64;
     let width = interval * together as f64 / parts as f64;
