@@ -17,3 +17,4 @@ mod routers;
 mod sockets;
 mod starts;
 mod sudden;
+mod websockets;

@@ -34,7 +34,8 @@ pub(super) fn read<'e>(event: &'e Event<'_>, raw: &Bytes) -> Said<'e> {
     target::push_query(&mut said, query);
 
     Said {
-        shape: if on_execute_api { &Shape::HTTP_2 } else { &Shape::FUNCTION_URL },
+        // By what asked and not by its name: an HTTP API may have a domain of its own, and takes no streams there.
+        shape: if function_url { &Shape::FUNCTION_URL } else { &Shape::HTTP_2 },
         method: context.http.method.as_str(),
         target: said,
         mount,
