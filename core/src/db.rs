@@ -17,6 +17,7 @@ mod migrate;
 mod plan;
 mod pool;
 mod queue;
+mod readiness;
 mod session;
 mod settings;
 mod shelf;

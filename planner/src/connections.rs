@@ -68,6 +68,8 @@ pub fn inputs(
         },
         max_connections: Some(database.limit()),
         reserved: database.reserved,
+        account_limit: None,
+        database_limit: None,
         pool_size: None,
         pooler: database.pooler,
         acquire: None,

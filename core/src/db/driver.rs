@@ -19,8 +19,8 @@ use sqlx_core::migrate::Migrate;
 
 use super::settings::{DatabaseUrl, Kind, Pooler};
 use crate::ConfigError;
-pub(super) use admission::Admission;
 pub use admission::Limits;
+pub(super) use admission::{Admission, BackendId, ServerIdentity};
 
 /// A kind of database whose connections [`Db`](super::Db) holds: `sqlx::Postgres`, `sqlx::MySql` or
 /// `sqlx::Sqlite`, each behind the feature of its name.

@@ -16,7 +16,7 @@ use super::plan::{Inputs, Plan};
 use super::pool::Pool;
 use super::settings::{DatabaseSettings, DatabaseUrl, Kind};
 use super::shelf::Place;
-use super::{Conn, Drained, Error, PoolState, Stats, Tx};
+use super::{Conn, Drained, Error, PoolState, Stats, Tx, slot};
 use crate::{ConfigError, Host, Paradigm};
 
 /// How long opening may take at start on a long-running host, and before migrations; a supervisor starts the
@@ -195,11 +195,12 @@ impl<DB: Driver> Db<DB> {
     /// [`Error`] says which: the queue, the server, the credentials, the deadline.
     #[track_caller]
     pub fn conn(&self) -> impl Future<Output = Result<Conn<DB>, Error>> + Send + '_ {
-        let place = Location::caller();
-        async move {
-            let pool = &self.0.pool;
-            Ok(Conn::new(pool.lend(place).await?))
-        }
+        let line = Location::caller();
+        async move { self.conn_for(slot::Place::Line(line)).await }
+    }
+
+    pub(super) async fn conn_for(&self, place: slot::Place) -> Result<Conn<DB>, Error> {
+        Ok(Conn::new(self.0.pool.lend(place).await?))
     }
 
     /// Begins a transaction on a connection of its own.
@@ -211,11 +212,10 @@ impl<DB: Driver> Db<DB> {
     /// As for [`conn`](Self::conn).
     #[track_caller]
     pub fn begin(&self) -> impl Future<Output = Result<Tx<DB>, Error>> + Send + '_ {
-        let place = Location::caller();
+        let line = Location::caller();
         async move {
-            let pool = &self.0.pool;
-            let writer = pool.turn_to_write().await?;
-            let mut conn = Conn::new(pool.lend(place).await?);
+            let writer = self.0.pool.turn_to_write().await?;
+            let mut conn = self.conn_for(slot::Place::Line(line)).await?;
             conn.begin_here().await?;
             Ok(Tx::new(conn, writer))
         }
@@ -259,11 +259,8 @@ impl<DB: Driver> fmt::Debug for Db<DB> {
 }
 
 impl<DB: Driver> Held for Db<DB> {
-    fn ping(&self) -> BoxFuture<'_, Result<(), Error>> {
-        Box::pin(async {
-            let mut conn = self.conn().await?;
-            conn.ping().await.map_err(|error| conn.explain(error))
-        })
+    fn ready(&self, within: Duration) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(self.0.pool.ready(within))
     }
 
     fn close(&self, within: Duration) -> BoxFuture<'_, Drained> {

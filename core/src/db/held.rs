@@ -13,7 +13,7 @@ use crate::{ConfigError, Settings};
 
 /// One database that was opened through a host, whatever its driver.
 pub(crate) trait Held: Send + Sync {
-    fn ping(&self) -> BoxFuture<'_, Result<(), Error>>;
+    fn ready(&self, within: Duration) -> BoxFuture<'_, Result<(), Error>>;
     fn close(&self, within: Duration) -> BoxFuture<'_, Drained>;
     fn rest(&self);
     fn renew(&self, url: &DatabaseUrl) -> Result<(), ConfigError>;
@@ -26,17 +26,14 @@ pub(crate) trait Held: Send + Sync {
 pub struct Databases(Vec<Arc<dyn Held>>);
 
 impl Databases {
-    /// Whether every database answers; `Ok` where there is none.
+    /// Whether every database shows a sign of life; `Ok` if there is none. A pool that is busy is ready: it need
+    /// not have a connection left for the question, which stands in no queue.
     ///
     /// # Errors
-    /// The first database's [`Error`] that does not, [`Error::Deadline`] among them where it takes longer
-    /// than `within`.
+    /// The first database's [`Error`] that shows none within this time.
     pub async fn ready(&self, within: Duration) -> Result<(), Error> {
-        let pings = join_all(self.0.iter().map(|database| database.ping()));
-        match tokio::time::timeout(within, pings).await {
-            Ok(answers) => answers.into_iter().collect(),
-            Err(_) => Err(Error::Deadline { state: super::PoolState::default() }),
-        }
+        let answers = join_all(self.0.iter().map(|database| database.ready(within)));
+        answers.await.into_iter().collect()
     }
 
     /// Closes every connection: idle ones at once, those in use when they come back, at the latest after

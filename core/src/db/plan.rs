@@ -38,6 +38,10 @@ pub struct Inputs {
     pub max_connections: Option<usize>,
     /// Connections of the server that are not ours to use.
     pub reserved: usize,
+    /// The most connections of the role or user that processes connect as; `None`: no limit of its own.
+    pub account_limit: Option<usize>,
+    /// The most connections of the database; `None`: no limit of its own.
+    pub database_limit: Option<usize>,
     /// The size that was asked for.
     pub pool_size: Option<usize>,
     /// What stands between this process and the server.
@@ -67,6 +71,8 @@ impl Inputs {
                 .max_connections
                 .or(limits.map(|limits| limits.max_connections)),
             reserved: settings.reserved.or(limits.map(|limits| limits.reserved)).unwrap_or(0),
+            account_limit: limits.and_then(|limits| limits.account),
+            database_limit: limits.and_then(|limits| limits.database),
             pool_size: settings.pool_size,
             pooler: settings.pooler,
             acquire: settings.acquire_timeout,
@@ -90,6 +96,8 @@ impl Inputs {
 ///     overlap: 2.0,
 ///     max_connections: Some(100),
 ///     reserved: 3,
+///     account_limit: None,
+///     database_limit: None,
 ///     pool_size: None,
 ///     pooler: Pooler::None,
 ///     acquire: None,
@@ -306,10 +314,45 @@ fn sqlite(inputs: &Inputs) -> (usize, String) {
     )
 }
 
+/// The connections that a deployment may open together: the smallest of all limits that are known.
+struct Budget {
+    usable: usize,
+    /// Where the number comes from.
+    source: String,
+}
+
+impl Budget {
+    fn nearest(inputs: &Inputs) -> Option<Self> {
+        let account = match inputs.kind {
+            Kind::Postgres | Kind::Sqlite => "the role's CONNECTION LIMIT",
+            Kind::MySql => "the user's MAX_USER_CONNECTIONS",
+        };
+        let server = inputs.max_connections.map(|max| Self {
+            usable: max.saturating_sub(inputs.reserved + ADMIN),
+            source: format!(
+                "{max} of the server − {} reserved − {ADMIN} for administration",
+                inputs.reserved
+            ),
+        });
+        // Administrators have roles of their own.
+        let own = |limit: Option<usize>, what: &str| {
+            limit.map(|most| Self { usable: most, source: format!("{most} of {what}") })
+        };
+        [
+            server,
+            own(inputs.account_limit, account),
+            own(inputs.database_limit, "the database's CONNECTION LIMIT"),
+        ]
+        .into_iter()
+        .flatten()
+        .min_by_key(|budget| budget.usable)
+    }
+}
+
 fn long_running(inputs: &Inputs) -> Result<(usize, String), Error> {
     let wish = 2 * inputs.cpus + 1;
     let formula = format!("2 × {} processor{} + 1 = {wish}", inputs.cpus, plural(inputs.cpus));
-    let Some(max) = inputs.max_connections else {
+    let Some(Budget { usable, source }) = Budget::nearest(inputs) else {
         let size = inputs.pool_size.unwrap_or(wish);
         let why = match inputs.pool_size {
             Some(_) => "as set".into(),
@@ -324,12 +367,10 @@ fn long_running(inputs: &Inputs) -> Result<(usize, String), Error> {
         ));
     };
     let instances = inputs.instances.unwrap_or(1);
-    let usable = max.saturating_sub(inputs.reserved + ADMIN);
     // At most a few thousand connections divided by a factor of at least one: exact in f64, and never negative.
     let share = (usable as f64 / (instances as f64 * inputs.overlap)).floor() as usize;
     let arithmetic = format!(
-        "({max} of the server − {} reserved − {ADMIN} for administration) / ({instances} instance{} × {} in a deploy) = {share}",
-        inputs.reserved,
+        "({source}) / ({instances} instance{} × {} in a deploy) = {share}",
         plural(instances),
         inputs.overlap
     );
@@ -362,14 +403,10 @@ fn long_running(inputs: &Inputs) -> Result<(usize, String), Error> {
 fn serverless(inputs: &Inputs) -> Result<(usize, String), Error> {
     let size = inputs.pool_size.unwrap_or(inputs.concurrency);
     let per = format!("{size} connection{} per environment", plural(size));
-    let Some(max) = inputs.max_connections else {
+    let Some(Budget { usable, source }) = Budget::nearest(inputs) else {
         return Ok((size, format!("{per}; the server's limit is not known")));
     };
-    let usable = max.saturating_sub(inputs.reserved + ADMIN);
-    let budget = format!(
-        "{usable} ({max} of the server − {} reserved − {ADMIN} for administration)",
-        inputs.reserved
-    );
+    let budget = format!("{usable} ({source})");
     if size > usable {
         return Err(Error::Plan(format!(
             "{per} does not fit a budget of {budget}; set DATABASE_POOL_SIZE to {usable} or less, or put a pooler in front of the server and set DATABASE_POOLER"
@@ -428,6 +465,8 @@ mod tests {
         overlap: 2.0,
         max_connections: Some(100),
         reserved: 3,
+        account_limit: None,
+        database_limit: None,
         pool_size: None,
         pooler: Pooler::None,
         acquire: None,
@@ -484,6 +523,21 @@ mod tests {
     }
 
     #[test]
+    fn the_nearest_limit_counts_and_is_named() {
+        let role = Inputs { account_limit: Some(3), ..INPUTS };
+        let plan = Plan::new(&role).expect("fits");
+        assert_eq!(plan.size(), 1);
+        assert!(plan.explain().contains("(3 of the role's CONNECTION LIMIT) / "), "{plan}");
+        let database = Inputs { database_limit: Some(8), account_limit: Some(50), ..INPUTS };
+        assert!(refusal(&Inputs { pool_size: Some(5), ..database }).contains("only 4 fit"));
+        let user = Inputs { kind: Kind::MySql, max_connections: None, ..role };
+        assert!(refusal(&Inputs { instances: Some(2), ..user }).contains("MAX_USER_CONNECTIONS"));
+        let lambda = Inputs { paradigm: Paradigm::Serverless, overlap: 1.0, ..role };
+        assert!(refusal(&Inputs { instances: Some(4), ..lambda }).contains("budget is 3 (3 of"));
+        assert_eq!(size(&Inputs { account_limit: Some(1000), ..INPUTS }), size(&INPUTS));
+    }
+
+    #[test]
     fn no_input_is_too_large_or_too_small_for_the_arithmetic() {
         for number in [0, 1, usize::MAX] {
             for paradigm in [Paradigm::LongRunning, Paradigm::Serverless] {
@@ -496,6 +550,8 @@ mod tests {
                         Inputs { instances: Some(number), ..edges },
                         Inputs { max_connections: Some(number), ..edges },
                         Inputs { reserved: number, ..edges },
+                        Inputs { account_limit: Some(number), ..edges },
+                        Inputs { database_limit: Some(number), ..edges },
                         Inputs { pool_size: Some(number), ..edges },
                         Inputs { pool_size: Some(number), max_connections: None, ..edges },
                     ] {

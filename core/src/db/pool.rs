@@ -3,7 +3,6 @@
 //! Long because lending, taking back and giving up change the same counts: whether they stay true is seen
 //! by reading them together.
 
-use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
@@ -15,7 +14,7 @@ use tokio::sync::Semaphore;
 use tokio::task;
 
 use super::clock::Moment;
-use super::connect::Connector;
+use super::connect::{Connector, Outage};
 use super::drained::Drained;
 use super::driver::Driver;
 use super::error::{Error, PoolState};
@@ -23,7 +22,7 @@ use super::lent::Lent;
 use super::plan::Plan;
 use super::settings::{Kind, Pooler};
 use super::shelf::{Object, Shelf};
-use super::slot::{Card, Holder, Slot};
+use super::slot::{Card, Holder, Place, Slot};
 use super::stats::{Counts, Reason, Stats};
 use super::waiters::Waiters;
 use crate::{Epoch, Paradigm, Worker, deadline};
@@ -93,10 +92,7 @@ impl<DB: Driver> Pool<DB> {
     }
 
     /// Lends a connection that is alive.
-    pub(super) async fn lend(
-        self: &Arc<Self>,
-        place: &'static Location<'static>,
-    ) -> Result<Lent<DB>, Error> {
+    pub(super) async fn lend(self: &Arc<Self>, place: Place) -> Result<Lent<DB>, Error> {
         if self.is_closed() {
             return Err(Error::Closed);
         }
@@ -108,7 +104,7 @@ impl<DB: Driver> Pool<DB> {
             }
         }
         let begun = Instant::now();
-        let (lent, now) = self.wait(place, begun).await?;
+        let (lent, now) = self.wait(&place, begun).await?;
         self.counts.waited(now - begun);
         Ok(sign_out(lent, place, now))
     }
@@ -116,7 +112,8 @@ impl<DB: Driver> Pool<DB> {
     /// Takes a connection back, or closes it where it must not be used again.
     pub(super) fn take_back(mut lent: Lent<DB>) {
         let (slot, pool) = lent.parts();
-        let holder = slot.card.give_back();
+        let answered = (slot.session.condition.proven).then(|| Moment::now(&pool.epoch));
+        let holder = slot.card.give_back(answered.as_ref().map(Moment::instant));
         if let Some(Holder { reported: true, place, since, .. }) = &holder {
             let seconds = since.elapsed().as_secs_f64();
             tracing::info!(%place, seconds, "a connection that was thought leaked has come back");
@@ -138,12 +135,12 @@ impl<DB: Driver> Pool<DB> {
             let pool = Arc::clone(pool);
             return pool.give_up(lent, reason);
         }
-        let proven = std::mem::take(&mut slot.session.condition.proven);
-        if proven {
-            pool.stamp(slot);
+        slot.session.condition.proven = false;
+        if let Some(answered) = answered {
+            pool.stamp(slot, answered);
         }
         if let Some(holder) = holder {
-            let now = if proven { slot.proof.instant() } else { Instant::now() };
+            let now = answered.map_or_else(Instant::now, |answered| answered.instant());
             pool.counts.used(now.saturating_duration_since(holder.since));
         }
         // Dropping it is what returns it, to whoever's turn it is.
@@ -169,8 +166,8 @@ impl<DB: Driver> Pool<DB> {
     }
 
     /// Notes that a connection has just proven to be alive.
-    fn stamp(&self, slot: &mut Slot<DB>) {
-        slot.proof = Moment::now(&self.epoch);
+    fn stamp(&self, slot: &mut Slot<DB>, now: Moment) {
+        slot.proof = now;
         slot.alarm = self.alarm();
     }
 
@@ -259,7 +256,9 @@ impl<DB: Driver> Pool<DB> {
         let mut lent = asked.lent.take().expect("it is taken out here only");
         match answer {
             Ok(Ok(())) => {
-                self.stamp(&mut lent);
+                let now = Moment::now(&self.epoch);
+                lent.card.give_back(Some(now.instant()));
+                self.stamp(&mut lent, now);
                 Some(lent)
             }
             Err(_) if self.is_stalled(&lent) => {
@@ -284,6 +283,16 @@ impl<DB: Driver> Pool<DB> {
     pub(super) fn cards(&self) -> Vec<Card> {
         let cards = self.cards.lock().unwrap_or_else(PoisonError::into_inner);
         cards.iter().filter(|card| card.is_current()).cloned().collect()
+    }
+
+    /// Whether a server that keeps from connecting for this reason serves all the same, over the connections
+    /// that are open: then whoever waits gets one of them.
+    pub(super) fn is_served_despite(&self, outage: &Outage) -> bool {
+        if outage.is_from_server() {
+            return !self.cards().is_empty();
+        }
+        // Nobody answers who connects: connections that are open may wait for answers that never come.
+        self.cards().iter().any(|card| card.answered().elapsed() <= self.plan.acquire())
     }
 
     pub(super) fn holders(&self) -> Vec<Holder> {
@@ -482,11 +491,7 @@ impl<DB: Driver> Pool<DB> {
     }
 }
 
-fn sign_out<DB: Driver>(
-    lent: Lent<DB>,
-    place: &'static Location<'static>,
-    since: Instant,
-) -> Lent<DB> {
+fn sign_out<DB: Driver>(lent: Lent<DB>, place: Place, since: Instant) -> Lent<DB> {
     lent.card.lend(Holder { place, since, task: tokio::task::try_id(), reported: false });
     lent
 }

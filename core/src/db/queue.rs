@@ -1,7 +1,6 @@
 //! Waiting for a connection: in order, with an end, and told why where there is none.
 
 use std::future::poll_fn;
-use std::panic::Location;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -14,7 +13,7 @@ use super::driver::Driver;
 use super::error::{Error, PoolState};
 use super::lent::Lent;
 use super::pool::Pool;
-use super::slot::{Holder, Slot};
+use super::slot::{self, Holder, Slot};
 use super::waiters::{Left, Turn};
 use crate::{Paradigm, STUCK, deadline};
 
@@ -27,7 +26,7 @@ impl<DB: Driver> Pool<DB> {
     /// found to be fit for use.
     pub(super) async fn wait(
         self: &Arc<Self>,
-        wanted: &'static Location<'static>,
+        wanted: &slot::Place,
         begun: Instant,
     ) -> Result<(Lent<DB>, Instant), Error> {
         let time = Time::from(begun, self.plan.acquire());
@@ -36,10 +35,12 @@ impl<DB: Driver> Pool<DB> {
             self.counts.timed_out();
             return Err(Error::Deadline { state: self.state() });
         }
-        if let Some(error) = self.connector.outage(self.plan.acquire()) {
+        if let Some(outage) = self.connector.outage(self.plan.acquire())
+            && !self.is_served_despite(&outage)
+        {
             self.counts.refused();
             self.connect_for_waiting();
-            return Err(error);
+            return Err(outage.into_error());
         }
         let most = self.plan.size().saturating_mul(QUEUE_PER_CONNECTION);
         let place = Place::at_the_end(self);
@@ -112,7 +113,9 @@ impl<DB: Driver> Pool<DB> {
                     None => place.again(),
                 },
                 Event::Called => {
-                    if let Some(hopeless) = self.connector.hopeless() {
+                    if let Some(hopeless) = self.connector.hopeless()
+                        && !self.is_served_despite(&hopeless)
+                    {
                         return Err(Some(hopeless));
                     }
                 }
@@ -167,7 +170,7 @@ impl<DB: Driver> Pool<DB> {
     ///
     /// Asked only when the time is up: a task that polls two futures side by side holds and waits too, and
     /// needs only time.
-    fn nested(&self, wanted: &'static Location<'static>) -> Option<Error> {
+    fn nested(&self, wanted: &slot::Place) -> Option<Error> {
         let holders = self.holders();
         let mut waiting: Vec<_> = self.waiters().tasks().collect();
         waiting.extend(self.writers().iter().filter_map(|(_, task)| *task));

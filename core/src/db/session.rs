@@ -225,8 +225,15 @@ impl<DB: Driver> Stream for Watched<'_, DB> {
             self.condition.begins(effect);
         }
         let step = match self.rows.as_mut().poll_next(cx) {
-            Poll::Ready(step) => step,
+            Poll::Ready(step) => {
+                // Until the reader comes for the next row nothing is waited for: the server may have sent all.
+                self.condition.pulse.ends();
+                step
+            }
             Poll::Pending => {
+                if !self.condition.pulse.is_waiting() {
+                    self.condition.pulse.begins();
+                }
                 Some(Err(ready!(self.condition.pulse.loss(cx).map_or(Poll::Pending, Poll::Ready))))
             }
         };

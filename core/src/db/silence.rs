@@ -5,7 +5,6 @@
 //! waits on it then waits for as long as its caller does, and a pool whose connections all do serves nobody. Only
 //! the server can tell it from a statement that takes long, so it is asked.
 
-use std::collections::HashMap;
 use std::io;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,7 +15,8 @@ use std::time::{Duration, Instant};
 use futures_util::task::AtomicWaker;
 
 use super::conn::Conn;
-use super::driver::Driver;
+use super::driver::{BackendId, Driver, ServerIdentity};
+use super::lent::Lent;
 use super::pool::Pool;
 use super::slot::Card;
 
@@ -65,6 +65,9 @@ impl Pulse {
         self.0.borrower.register(cx.waker());
         let turn = self.0.turn.load(Ordering::Relaxed);
         (self.0.lost.load(Ordering::Acquire) == turn).then(|| {
+            tracing::warn!(
+                "the server reports a connection idle while a statement is pending: the statement or its reply was lost on the way"
+            );
             let text = "the server has nothing to do for it: a statement or its answer was lost on the way";
             sqlx::Error::Io(io::Error::new(io::ErrorKind::ConnectionAborted, text))
         })
@@ -83,6 +86,16 @@ impl Pulse {
         .await
     }
 
+    /// Whether both are of one connection.
+    fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Whether an answer is waited for.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.0.turn.load(Ordering::Relaxed) % 2 == 1
+    }
+
     /// The turn that is waited for.
     fn waits(&self) -> Option<u64> {
         Some(self.0.turn.load(Ordering::Acquire)).filter(|turn| turn % 2 == 1)
@@ -99,7 +112,7 @@ impl Pulse {
 pub(super) fn watch<DB: Driver>(pool: &Arc<Pool<DB>>) {
     let weak: Weak<Pool<DB>> = Arc::downgrade(pool);
     pool.connector.home().spawn(async move {
-        let mut waiting = HashMap::new();
+        let mut waiting = Vec::new();
         loop {
             tokio::time::sleep(LOOK).await;
             let Some(pool) = weak.upgrade() else { return };
@@ -113,69 +126,89 @@ pub(super) fn watch<DB: Driver>(pool: &Arc<Pool<DB>>) {
 
 /// A statement without an answer.
 struct Silent {
+    pulse: Pulse,
+    backend: BackendId,
     turn: u64,
     since: Instant,
     /// How long it is silent when it is asked after.
     patience: Duration,
 }
 
-async fn look<DB: Driver>(pool: &Arc<Pool<DB>>, waiting: &mut HashMap<i64, Silent>) {
-    let cards: HashMap<i64, (Card, u64)> = pool
-        .cards()
-        .into_iter()
-        .filter_map(|card| {
-            let (id, turn) = (card.id?, card.pulse.waits()?);
-            Some((id, (card, turn)))
-        })
-        .collect();
-    waiting.retain(|id, silent| cards.get(id).is_some_and(|(_, turn)| *turn == silent.turn));
+impl Silent {
+    fn still_waits(&self) -> bool {
+        self.pulse.waits() == Some(self.turn)
+    }
+}
+
+async fn look<DB: Driver>(pool: &Arc<Pool<DB>>, waiting: &mut Vec<Silent>) {
     let now = Instant::now();
-    for (id, (_, turn)) in &cards {
-        let new = || Silent { turn: *turn, since: now, patience: SILENT };
-        waiting.entry(*id).or_insert_with(new);
+    let cards = pool.cards();
+    waiting.retain(|silent| {
+        silent.still_waits() && cards.iter().any(|card| card.pulse.is(&silent.pulse))
+    });
+    for Card { pulse, backend, .. } in cards {
+        let (Some(backend), Some(turn)) = (backend, pulse.waits()) else { continue };
+        if !waiting.iter().any(|silent| silent.pulse.is(&pulse)) {
+            waiting.push(Silent { pulse, backend, turn, since: now, patience: SILENT });
+        }
     }
-    let is_silent = |silent: &Silent| now.duration_since(silent.since) >= silent.patience;
-    let asked: Vec<i64> =
-        waiting.iter().filter(|(_, silent)| is_silent(silent)).map(|(id, _)| *id).collect();
-    if asked.is_empty() {
-        return;
-    }
-    // Where the server cannot be asked nothing is known, and everything may be at work.
-    let at_work = pool.at_work(&asked).await.unwrap_or_else(|| asked.clone());
-    for id in asked {
-        let (Some((card, turn)), Some(silent)) = (cards.get(&id), waiting.get_mut(&id)) else {
-            continue;
-        };
-        silent.patience = (silent.patience * 2).min(silent.patience + LONGEST_SILENCE);
-        if !at_work.contains(&id) && card.pulse.waits() == Some(*turn) {
-            tracing::warn!(
-                seconds = now.duration_since(silent.since).as_secs_f64(),
-                "the database has nothing to do for a connection that waits for its answer: it was lost on the way"
-            );
-            card.pulse.lose(*turn);
+    let mut silent: Vec<&mut Silent> = waiting
+        .iter_mut()
+        .filter(|silent| now.duration_since(silent.since) >= silent.patience)
+        .collect();
+    // A name may stand for several servers, each of which knows its own connections alone.
+    while let Some(server) = silent.first().map(|silent| silent.backend.server) {
+        let (of_server, others) =
+            silent.into_iter().partition(|silent| silent.backend.server.is(server));
+        let asked: Vec<&mut Silent> = of_server;
+        silent = others;
+        let ids: Vec<i64> = asked.iter().map(|silent| silent.backend.number).collect();
+        // If the server cannot be asked nothing is known, and everything may be at work.
+        let at_work = pool.at_work(server, &ids).await.unwrap_or(ids);
+        for silent in asked {
+            silent.patience = (silent.patience * 2).min(silent.patience + LONGEST_SILENCE);
+            if !at_work.contains(&silent.backend.number) && silent.still_waits() {
+                silent.pulse.lose(silent.turn);
+            }
         }
     }
 }
 
 impl<DB: Driver> Pool<DB> {
-    /// Which of these connections the server is at work for, by its ids; `None` where it cannot be asked.
+    /// For which of these connections this server is at work, by its ids; `None` if it cannot be asked.
     ///
-    /// By a connection that lies ready; where none does, by one of those that the plan leaves for administration,
-    /// as a migration is.
-    async fn at_work(self: &Arc<Self>, ids: &[i64]) -> Option<Vec<i64>> {
+    /// Asked on an idle connection to that server; if there is none, on one of those that the plan leaves for
+    /// administration, as a migration is.
+    async fn at_work(self: &Arc<Self>, server: ServerIdentity, ids: &[i64]) -> Option<Vec<i64>> {
         let asked = async {
-            if let Some(lent) = self.idle() {
+            if let Some(lent) = self.idle_on(server) {
                 let until = Instant::now() + self.plan.connect();
                 let (lent, _) = self.proven(lent, Some(until)).await?;
                 let mut conn = Conn::new(lent);
                 return conn.at_work(ids).await.ok();
             }
             let mut opened = self.connector.attempt(&self.plan, None).await.ok()?;
-            let at_work = DB::at_work(&mut opened.connection, ids).await.ok();
+            let mut at_work = None;
+            if opened.leads_to(server) {
+                at_work = DB::at_work(&mut opened.connection, ids).await.ok();
+            }
             let _ = sqlx::Connection::close(opened.connection).await;
             at_work
         };
         tokio::time::timeout(self.plan.connect(), asked).await.ok().flatten()
+    }
+
+    /// An idle connection to this server.
+    fn idle_on(self: &Arc<Self>, server: ServerIdentity) -> Option<Lent<DB>> {
+        // The others return to their places by being dropped.
+        let mut others = Vec::new();
+        while let Some(lent) = self.idle() {
+            if lent.card.backend.is_some_and(|backend| backend.server.is(server)) {
+                return Some(lent);
+            }
+            others.push(lent);
+        }
+        None
     }
 }
 

@@ -1,16 +1,18 @@
 //! One open connection with its permit and its age: what the pool stores.
 
+use std::fmt;
 use std::panic::Location;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use sqlx::SqlStr;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::clock::Moment;
-use super::driver::Driver;
+use super::driver::{BackendId, Driver};
 use super::session::Session;
-use super::shelf::Place;
+use super::shelf;
 use super::silence::Pulse;
 
 /// One open connection. Dropping it closes the socket, then gives the permit back: permits count open
@@ -35,7 +37,7 @@ pub(super) struct Slot<DB: Driver> {
     pub(super) crowded: bool,
     pub(super) card: Card,
     /// Where it was opened.
-    pub(super) place: Place,
+    pub(super) place: shelf::Place,
     /// The shelf it came from; `None`: the common one.
     pub(super) shelf: Option<usize>,
     // The last field: fields are dropped in order.
@@ -66,59 +68,114 @@ impl Default for Lifetimes {
 /// Who has a connection, since when, and what it waits for; shared with whoever reports on the pool.
 #[derive(Clone, Debug)]
 pub(super) struct Card {
-    holder: Arc<Mutex<Option<Holder>>>,
+    usage: Arc<Mutex<Usage>>,
     pub(super) pulse: Pulse,
     /// The server's id of the connection.
-    pub(super) id: Option<i64>,
+    pub(super) backend: Option<BackendId>,
+}
+
+#[derive(Debug)]
+struct Usage {
+    holder: Option<Holder>,
+    /// When the server last answered on it: a sign of life for the whole pool.
+    answered: Instant,
 }
 
 /// A borrower of a connection.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Holder {
-    pub(super) place: &'static Location<'static>,
+    pub(super) place: Place,
     pub(super) since: Instant,
     pub(super) task: Option<tokio::task::Id>,
     /// Whether the log has named it as one that may have leaked.
     pub(super) reported: bool,
 }
 
+/// What a connection was borrowed for.
+#[derive(Clone, Debug)]
+pub(super) enum Place {
+    /// A line of the caller's code.
+    Line(&'static Location<'static>),
+    /// A statement that was run through the pool itself: sqlx does not tell from where.
+    Statement(SqlStr),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        /// The most characters of a statement that are shown.
+        const SHOWN: usize = 60;
+        match self {
+            Self::Line(location) => fmt::Display::fmt(location, f),
+            Self::Statement(sql) => {
+                // What stands in quotes may be a secret.
+                let sql = sql.as_str().split(['\'', '$']).next().unwrap_or_default();
+                let words = sql.split_whitespace().collect::<Vec<_>>().join(" ");
+                let shown: String = words.chars().take(SHOWN).collect();
+                let rest = if shown.len() < words.len() { " …" } else { "" };
+                write!(f, "statement \"{shown}{rest}\"")
+            }
+        }
+    }
+}
+
 impl Card {
-    pub(super) fn new(id: Option<i64>) -> Self {
-        Self { holder: Arc::default(), pulse: Pulse::default(), id }
+    pub(super) fn new(backend: Option<BackendId>) -> Self {
+        let usage = Usage { holder: None, answered: Instant::now() };
+        Self { usage: Arc::new(Mutex::new(usage)), pulse: Pulse::default(), backend }
     }
 
     pub(super) fn lend(&self, holder: Holder) {
-        *self.lock() = Some(holder);
+        self.lock().holder = Some(holder);
     }
 
-    pub(super) fn give_back(&self) -> Option<Holder> {
-        self.lock().take()
+    /// Takes it back from its holder. `answered`: when the server last answered, if it did.
+    pub(super) fn give_back(&self, answered: Option<Instant>) -> Option<Holder> {
+        let mut usage = self.lock();
+        usage.answered = answered.unwrap_or(usage.answered);
+        usage.holder.take()
+    }
+
+    /// When the server last answered on this connection, as far as it has been given back since.
+    pub(super) fn answered(&self) -> Instant {
+        self.lock().answered
     }
 
     /// The holder, the first time that it is asked for after so long.
     pub(super) fn report(&self, after: Duration) -> Option<Holder> {
-        let mut holder = self.lock();
-        let holder = holder.as_mut().filter(|holder| holder.since.elapsed() > after)?;
-        (!std::mem::replace(&mut holder.reported, true)).then_some(*holder)
+        let mut usage = self.lock();
+        let holder = usage.holder.as_mut().filter(|holder| holder.since.elapsed() > after)?;
+        (!std::mem::replace(&mut holder.reported, true)).then(|| holder.clone())
     }
 
     pub(super) fn holder(&self) -> Option<Holder> {
-        *self.lock()
+        self.lock().holder.clone()
     }
 
     /// Whether the connection of this card is still open.
     pub(super) fn is_current(&self) -> bool {
-        Arc::strong_count(&self.holder) > 1
+        Arc::strong_count(&self.usage) > 1
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Holder>> {
-        self.holder.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, Usage> {
+        self.usage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use sqlx_core::sql_str::{AssertSqlSafe, SqlSafeStr};
+
     use super::*;
+
+    #[test]
+    fn a_statement_is_named_by_its_first_words_and_without_what_it_quotes() {
+        let named = |sql: &str| Place::Statement(AssertSqlSafe(sql).into_sql_str()).to_string();
+        assert_eq!(named("SELECT  1\n FROM t"), "statement \"SELECT 1 FROM t\"");
+        let secret = named("ALTER ROLE app PASSWORD 'hunter2'");
+        assert_eq!(secret, "statement \"ALTER ROLE app PASSWORD\"");
+        assert!(!named("SELECT $$hunter2$$").contains("hunter2"));
+        assert!(named(&"SELECT a, ".repeat(20)).ends_with(" …\""));
+    }
 
     /// The most of these moments that fall into one second.
     fn most_in_a_second(moments: &[Duration]) -> usize {

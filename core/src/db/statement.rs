@@ -31,6 +31,11 @@ impl<DB: Database> Statement<DB> {
         matches!(self.arguments, Ok(None))
     }
 
+    /// Its text.
+    pub(super) fn text(&self) -> SqlStr {
+        self.sql.clone()
+    }
+
     /// What it will do to its session.
     pub(super) fn effect(&self) -> Effect {
         effect(self.sql.as_str())

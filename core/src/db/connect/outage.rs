@@ -45,6 +45,14 @@ impl Outage {
         }
     }
 
+    /// Whether the server itself, or what stands before it, said so: it is there.
+    pub(in crate::db) fn is_from_server(&self) -> bool {
+        match self.refusal {
+            Refusal::Full | Refusal::Credentials | Refusal::Pooled => true,
+            Refusal::Unreachable | Refusal::Tls | Refusal::File => false,
+        }
+    }
+
     /// The error where another variable than `DATABASE_URL` may name the server.
     pub(in crate::db) fn into_error_about(self, url: &DatabaseUrl) -> Error {
         match &self.tls {
