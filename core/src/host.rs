@@ -8,7 +8,7 @@ use std::time::Duration;
 pub use resources::Resources;
 
 use crate::db::Databases;
-use crate::{ByteSize, ConfigError, DEFAULT_MAX_BODY, Epoch, Life, Paradigm, Settings, Worker};
+use crate::{ByteSize, ConfigError, DEFAULT_MAX_BODY, Epoch, Life, Paradigm, Settings};
 
 /// The host an App runs on: a container, a VM, a Lambda execution environment.
 ///
@@ -30,7 +30,6 @@ struct Known {
     life: Life,
     epoch: Epoch,
     databases: Mutex<Databases>,
-    workers: Mutex<Vec<Worker>>,
 }
 
 impl Host {
@@ -122,17 +121,6 @@ impl Host {
         self.0.databases.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Names the threads that serve requests, each with a runtime of its own, before the App starts: a
-    /// database that is opened later opens connections on them.
-    pub fn hire(&self, workers: Vec<Worker>) {
-        *self.0.workers.lock().unwrap_or_else(PoisonError::into_inner) = workers;
-    }
-
-    /// The threads that serve requests, where each has a runtime of its own.
-    pub(crate) fn workers(&self) -> Vec<Worker> {
-        self.0.workers.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
     pub(crate) fn adopt(&self, database: Arc<dyn crate::db::Held>) {
         self.0.databases.lock().unwrap_or_else(PoisonError::into_inner).push(database);
     }
@@ -222,7 +210,6 @@ impl HostBuilder {
             life: Life::default(),
             epoch: Epoch::default(),
             databases: Mutex::default(),
-            workers: Mutex::default(),
         })))
     }
 }

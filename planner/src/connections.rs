@@ -72,8 +72,8 @@ pub fn inputs(
         database_limit: None,
         pool_size: None,
         pooler: database.pooler,
-        acquire: None,
-        connect: None,
+        acquire_timeout: None,
+        connect_timeout: None,
     }
 }
 

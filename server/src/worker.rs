@@ -60,28 +60,19 @@ impl Workers {
     pub(crate) fn start<A: App>(shared: &Arc<Shared<A>>) -> io::Result<Arc<Self>> {
         let count = shared.config.workers.unwrap_or_else(|| shared.host.resources().whole_cpus());
         let changed = watch::Sender::new(());
-        // What the App opens at its start may be driven by those who use it.
-        let crew: Vec<_> = (0..count).map(anyhost_core::Worker::new).collect();
-        let workers = crew
-            .iter()
-            .enumerate()
-            .map(|(number, worker)| {
+        let workers = (0..count)
+            .map(|number| {
                 let (orders, inbox) = mpsc::unbounded_channel();
                 let load = Arc::new(AtomicUsize::new(0));
                 let counted = Load { load: Arc::clone(&load), changed: changed.clone() };
                 let shared = Arc::clone(shared);
                 let counts = shared.counts().then(Arc::<Counts>::default);
                 let own = counts.clone();
-                let worker = worker.clone();
                 let (began, beginning) = std::sync::mpsc::channel();
                 thread::Builder::new().name(format!("anyhost-{number}")).spawn(move || {
                     let mut runtime = Builder::new_current_thread();
-                    let (waits, runs) = (worker.clone(), worker.clone());
-                    runtime.on_thread_park(move || waits.waits());
-                    runtime.on_thread_unpark(move || runs.runs());
                     match runtime.enable_all().build_local(LocalOptions::default()) {
                         Ok(runtime) => {
-                            let _at_work = worker.begin(runtime.handle().clone());
                             let _ = began.send(Ok(()));
                             runtime.block_on(work(shared, inbox, counted, own));
                         }
@@ -95,7 +86,6 @@ impl Workers {
                 Ok(Worker { orders, load, counts })
             })
             .collect::<io::Result<Vec<_>>>()?;
-        shared.host.hire(crew);
         Ok(Arc::new(Self { workers, most: shared.config.max_connections, changed }))
     }
 

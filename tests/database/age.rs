@@ -129,8 +129,8 @@ fn counts_stay_true_under_borrowing_by_many_of_connections_that_live_shortly() {
 async fn a_server_that_ends_idle_connections_early_is_heeded() {
     let server = Postgres::start(&["idle_session_timeout=1200ms"]);
     let db = aged::<sqlx::Postgres>(&server.url(), &[("DATABASE_POOL_SIZE", "2")]).await;
-    assert_eq!(db.plan().idle(), 900 * MS);
-    assert_eq!(db.plan().keepalive(), Some(600 * MS));
+    assert_eq!(db.plan().idle_timeout(), 900 * MS);
+    assert_eq!(db.plan().keepalive_interval(), Some(600 * MS));
     let mut bare = direct(&server.url()).await;
     let before = backend(&db).await;
     tokio::time::sleep(3000 * MS).await;

@@ -97,12 +97,12 @@ async fn idle_connections_that_died_cost_one_ping_and_one_connect_together() {
     assert!(conns.iter().all(Result::is_ok));
     drop(conns);
     assert_eq!(db.state().idle, 10);
-    tokio::time::sleep(db.plan().proof() + 50 * MS).await;
+    tokio::time::sleep(db.plan().validation_interval() + 50 * MS).await;
     proxy.forget();
     let begun = Instant::now();
     backend(&db).await;
     let took = begun.elapsed();
-    assert!(took < db.plan().ping() + 300 * MS, "{took:?}");
+    assert!(took < db.plan().ping_timeout() + 300 * MS, "{took:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -231,8 +231,8 @@ fn no_plan_lets_a_deploy_open_more_than_the_server_takes() {
             database_limit: random.bool().then(|| random.usize(0..500)),
             pool_size: random.bool().then(|| random.usize(1..200)),
             pooler: Pooler::None,
-            acquire: None,
-            connect: None,
+            acquire_timeout: None,
+            connect_timeout: None,
         };
         let Ok(plan) = Plan::new(&inputs) else {
             refused += 1;

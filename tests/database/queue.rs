@@ -45,7 +45,7 @@ async fn a_connection_is_asked_whether_it_lives_only_after_half_a_second() {
         sqlx::query("SELECT 1").execute(&db).await.unwrap();
     }
     assert_eq!(proxy.round_trips() - before, 100, "one round trip for each statement");
-    tokio::time::sleep(db.plan().proof() + 100 * MS).await;
+    tokio::time::sleep(db.plan().validation_interval() + 100 * MS).await;
     let before = proxy.round_trips();
     sqlx::query("SELECT 1").execute(&db).await.unwrap();
     assert_eq!(proxy.round_trips() - before, 2, "one ping, one statement");
@@ -57,7 +57,7 @@ async fn a_connection_that_was_held_for_long_counts_as_just_used() {
     let proxy = Proxy::start(Postgres::shared().port());
     let db = long_running(&proxy.url(&url), 1).await;
     let mut conn = db.conn().await.unwrap();
-    tokio::time::sleep(db.plan().proof() + 100 * MS).await;
+    tokio::time::sleep(db.plan().validation_interval() + 100 * MS).await;
     sqlx::query("SELECT 1").execute(&mut *conn).await.unwrap();
     drop(conn);
     let before = proxy.round_trips();
@@ -177,7 +177,7 @@ async fn a_deadline_bounds_the_wait_whatever_the_plan_allows() {
     let proxy = Proxy::start(Postgres::shared().port());
     let db = long_running(&proxy.url(&url), 1).await;
     proxy.set(Mode::Blackhole);
-    tokio::time::sleep(db.plan().proof() + 50 * MS).await;
+    tokio::time::sleep(db.plan().validation_interval() + 50 * MS).await;
     for patience in [200 * MS, 400 * MS] {
         let begun = Instant::now();
         let error = within(begun + patience, db.conn()).await.unwrap_err();
@@ -197,7 +197,7 @@ async fn the_deadline_of_one_request_does_not_cost_others_their_connections() {
     let proxy = Proxy::start(Postgres::shared().port());
     let db = long_running(&proxy.url(&url), 2).await;
     drop(futures_util::future::join_all([db.conn(), db.conn()]).await);
-    tokio::time::sleep(db.plan().proof() + 50 * MS).await;
+    tokio::time::sleep(db.plan().validation_interval() + 50 * MS).await;
     proxy.set(Mode::Delay(30 * MS));
     let before = proxy.accepted();
     let mut late = 0;

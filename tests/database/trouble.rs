@@ -142,7 +142,7 @@ async fn a_backend_that_was_terminated_while_idle_costs_no_error_and_one_connect
     let proxy = Proxy::start(server.port());
     let db = long_running(&proxy.url(&server.url()), 1).await;
     let before = backend(&db).await;
-    tokio::time::sleep(db.plan().proof() + 50 * MS).await;
+    tokio::time::sleep(db.plan().validation_interval() + 50 * MS).await;
     server.sql(&format!("SELECT pg_terminate_backend({before}, 2000)"));
     let accepted = proxy.accepted();
     assert_ne!(backend(&db).await, before);

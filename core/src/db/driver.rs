@@ -273,3 +273,9 @@ fn verdict_without_server(error: &sqlx::Error) -> Verdict {
 fn quiet<O: ConnectOptions>(options: O) -> O {
     options.disable_statement_logging()
 }
+
+/// An IPv6 address without the brackets that it has in a URL; sqlx would look it up as a name with them.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+fn without_brackets(host: &str) -> Option<String> {
+    Some(host.strip_prefix('[')?.strip_suffix(']')?.to_owned())
+}

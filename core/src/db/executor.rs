@@ -7,7 +7,7 @@ use sqlx::{Execute, Executor, SqlStr};
 use sqlx_core::describe::Describe;
 
 use super::driver::{Driver, Step};
-use super::slot::Place;
+use super::pool::Purpose;
 use super::statement::Statement;
 use super::{Conn, Db, Error};
 
@@ -63,5 +63,5 @@ impl<'p, DB: Driver> Executor<'p> for &'p Db<DB> {
 }
 
 async fn borrow<DB: Driver>(db: &Db<DB>, sql: SqlStr) -> Result<Conn<DB>, sqlx::Error> {
-    db.conn_for(Place::Statement(sql)).await.map_err(Error::into_sqlx)
+    db.conn_for(Purpose::Statement(sql)).await.map_err(Error::into_sqlx)
 }

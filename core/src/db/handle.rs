@@ -1,22 +1,23 @@
 //! The handle an App keeps.
 
 use std::fmt;
+use std::io;
 use std::panic::Location;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_core::future::BoxFuture;
-use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
-use super::connect::{Connector, Patience};
+use super::connect::{ConnectFailure, Connector, RetryDeadline, Timeouts};
 use super::credentials::{Credentials, Passwords};
+use super::databases::Held;
 use super::driver::{Driver, Tuning};
-use super::held::Held;
 use super::plan::{Inputs, Plan};
-use super::pool::Pool;
+use super::pool::{Pool, Purpose};
 use super::settings::{DatabaseSettings, DatabaseUrl, Kind};
-use super::shelf::Place;
-use super::{Conn, Drained, Error, PoolState, Stats, Tx, slot};
+use super::writers::Writers;
+use super::{Conn, Drained, Error, PoolState, Stats, Tx};
 use crate::{ConfigError, Host, Paradigm};
 
 /// How long opening may take at start on a long-running host, and before migrations; a supervisor starts the
@@ -80,8 +81,13 @@ const INIT_PATIENCE: Duration = Duration::from_secs(8);
 /// `VERIFY_IDENTITY`, which need the name, the driver alone goes from one to the next.
 pub struct Db<DB: Driver>(Arc<Inner<DB>>);
 
+/// The pool behind a [`Db`].
+pub(super) type DbPool<DB> = Pool<Connector<DB>>;
+
 struct Inner<DB: Driver> {
-    pool: Arc<Pool<DB>>,
+    pool: Arc<DbPool<DB>>,
+    /// Who may write, if the database takes one writer at a time.
+    writers: Option<Writers>,
 }
 
 impl<DB: Driver> Db<DB> {
@@ -134,55 +140,44 @@ impl<DB: Driver> Db<DB> {
         };
         let credentials = credentials.unwrap_or_else(|| Credentials::of(&settings));
         let options = DB::options(&settings.url, &tuning)?;
+        let timeouts = Timeouts {
+            connect: provisional.connect_timeout(),
+            statements: provisional.statements(),
+            says_why: host.paradigm() == Paradigm::LongRunning,
+        };
+        let place = settings.url.place();
         let connector =
-            Connector::<DB>::new(options, credentials, settings.pooler, settings.url.place());
+            Connector::<DB>::new(options, credentials, settings.pooler, place.clone(), timeouts);
         let begun = Instant::now();
-        let patience = match host.paradigm() {
-            Paradigm::LongRunning => Patience::until(begun + START_PATIENCE),
+        let deadline = match host.paradigm() {
+            Paradigm::LongRunning => RetryDeadline::at(begun + START_PATIENCE),
             Paradigm::Serverless => {
-                let until = begun + provisional.acquire();
-                Patience { full: until, away: until.min(begun + INIT_PATIENCE) }
+                let until = begun + provisional.acquire_timeout();
+                RetryDeadline { full: until, away: until.min(begun + INIT_PATIENCE) }
             }
         };
-        let first = connector
-            .first(&provisional, patience)
-            .await
-            .map_err(super::connect::Outage::into_error)?;
+        let first = connector.retry(deadline).await.map_err(ConnectFailure::into_error)?;
+        let forgotten = first.connection.server.forgotten;
         let plan = Plan::new(&Inputs::gather(host, &settings, connector.limits()))?
-            .with(&settings, first.admission.forgotten);
-        if let Some(forgotten) =
-            first.admission.forgotten.filter(|forgotten| *forgotten < provisional.idle())
-        {
+            .with(&settings, forgotten);
+        if let Some(forgotten) = forgotten.filter(|after| *after < provisional.idle_timeout()) {
             tracing::warn!(
                 "the server ends connections that are idle for {} s; they are given up or kept in use before",
                 forgotten.as_secs_f64()
             );
         }
         // A serverless host that gives one process many requests at once does not freeze it between them.
-        let paradigm = match host.paradigm() {
-            Paradigm::Serverless if host.concurrency() == 1 => Paradigm::Serverless,
-            Paradigm::Serverless | Paradigm::LongRunning => Paradigm::LongRunning,
-        };
-        let writer = (DB::KIND == Kind::Sqlite).then(|| Arc::new(Semaphore::new(1)));
-        let pool = Arc::new(Pool::new(
-            plan,
-            host.epoch().clone(),
-            paradigm,
-            connector,
-            writer,
-            host.workers(),
-        ));
-        let permit = Arc::clone(&pool.budget)
-            .try_acquire_owned()
-            .expect("a plan has room for one connection, and this is the first");
-        pool.add(pool.connector.slot(&pool, first, permit, Place::default()));
-        if paradigm == Paradigm::LongRunning {
-            super::keep::start(&pool);
+        let may_freeze = host.paradigm() == Paradigm::Serverless && host.concurrency() == 1;
+        let pool = Pool::new(plan, host.epoch().clone(), may_freeze, connector, place);
+        pool.add_first(first);
+        if !may_freeze {
+            pool.start_upkeep();
             if DB::KIND != Kind::Sqlite {
-                super::silence::watch(&pool);
+                super::watchdog::watch(&pool);
             }
         }
-        let db = Self(Arc::new(Inner { pool }));
+        let writers = (DB::KIND == Kind::Sqlite).then(Writers::default);
+        let db = Self(Arc::new(Inner { pool, writers }));
         host.adopt(Arc::new(db.clone()));
         Ok(db)
     }
@@ -196,11 +191,11 @@ impl<DB: Driver> Db<DB> {
     #[track_caller]
     pub fn conn(&self) -> impl Future<Output = Result<Conn<DB>, Error>> + Send + '_ {
         let line = Location::caller();
-        async move { self.conn_for(slot::Place::Line(line)).await }
+        async move { self.conn_for(Purpose::Line(line)).await }
     }
 
-    pub(super) async fn conn_for(&self, place: slot::Place) -> Result<Conn<DB>, Error> {
-        Ok(Conn::new(self.0.pool.lend(place).await?))
+    pub(super) async fn conn_for(&self, purpose: Purpose) -> Result<Conn<DB>, Error> {
+        Ok(Conn::new(self.0.pool.acquire(purpose).await?))
     }
 
     /// Begins a transaction on a connection of its own.
@@ -214,8 +209,11 @@ impl<DB: Driver> Db<DB> {
     pub fn begin(&self) -> impl Future<Output = Result<Tx<DB>, Error>> + Send + '_ {
         let line = Location::caller();
         async move {
-            let writer = self.0.pool.turn_to_write().await?;
-            let mut conn = self.conn_for(slot::Place::Line(line)).await?;
+            let writer = match &self.0.writers {
+                Some(writers) => Some(writers.turn(&self.0.pool).await?),
+                None => None,
+            };
+            let mut conn = self.conn_for(Purpose::Line(line)).await?;
             conn.begin_here().await?;
             Ok(Tx::new(conn, writer))
         }
@@ -224,7 +222,7 @@ impl<DB: Driver> Db<DB> {
     /// The plan these connections follow.
     #[must_use]
     pub fn plan(&self) -> &Plan {
-        &self.0.pool.plan
+        self.0.pool.plan()
     }
 
     /// The connections at this moment.
@@ -236,12 +234,16 @@ impl<DB: Driver> Db<DB> {
     /// The connections in numbers: those of this moment, and what has been counted since they were opened.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.0.pool.stats()
+        let waiting_to_write = self.0.writers.as_ref().map_or(0, Writers::waiting);
+        Stats { waiting_to_write, ..self.0.pool.stats(DB::SYSTEM) }
     }
 
     /// Closes every connection: idle ones at once, those in use when they come back, at the latest after
     /// `within`. Whoever waits is refused with [`Error::Closed`]. What became of them is told and logged.
     pub async fn close(&self, within: Duration) -> Drained {
+        if let Some(writers) = &self.0.writers {
+            writers.close();
+        }
         self.0.pool.close(within).await
     }
 }
@@ -260,7 +262,18 @@ impl<DB: Driver> fmt::Debug for Db<DB> {
 
 impl<DB: Driver> Held for Db<DB> {
     fn ready(&self, within: Duration) -> BoxFuture<'_, Result<(), Error>> {
-        Box::pin(self.0.pool.ready(within))
+        Box::pin(async move {
+            let pool = &self.0.pool;
+            match pool.ready(within).await {
+                Some(answer) => Ok(answer?),
+                None => {
+                    let text =
+                        format!("no answer within {} ms; {}", within.as_millis(), pool.state());
+                    let error = io::Error::new(io::ErrorKind::TimedOut, text);
+                    Err(ConnectFailure::unreachable(error).into_error())
+                }
+            }
+        })
     }
 
     fn close(&self, within: Duration) -> BoxFuture<'_, Drained> {
@@ -272,7 +285,7 @@ impl<DB: Driver> Held for Db<DB> {
     }
 
     fn renew(&self, url: &DatabaseUrl) -> Result<(), ConfigError> {
-        self.0.pool.connector.renew(url)
+        self.0.pool.connector().renew(url)
     }
 
     fn stats(&self) -> Stats {

@@ -1,16 +1,17 @@
 //! Migrations: on a connection of their own, under a lock that is waited for with patience and an end.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{AssertSqlSafe, Connection};
 use sqlx_core::migrate::Migrate;
+use tokio::time::Instant;
 
-use super::connect::{Connector, Patience};
+use super::connect::{Connector, RetryDeadline, Timeouts};
 use super::credentials::Credentials;
 use super::driver::{Driver, Tuning};
 use super::handle::START_PATIENCE;
-use super::plan::{Inputs, Plan};
+use super::plan::{Inputs, Plan, Statements};
 use super::settings::{DatabaseSettings, Kind, Pooler};
 use super::{Db, Error};
 use crate::{ConfigError, Host};
@@ -69,11 +70,18 @@ impl<DB: Driver> Db<DB> {
         };
         let options = DB::options(url, &tuning)?;
         let credentials = Credentials::of(settings);
-        let connector = Connector::<DB>::new(options, credentials, Pooler::None, url.place());
-        let patience = Patience::until(Instant::now() + START_PATIENCE);
+        let timeouts = Timeouts {
+            connect: plan.connect_timeout(),
+            statements: Statements::Named,
+            says_why: plan.keepalive_interval().is_some(),
+        };
+        let connector =
+            Connector::<DB>::new(options, credentials, Pooler::None, url.place(), timeouts);
+        let deadline = RetryDeadline::at(Instant::now() + START_PATIENCE);
         // What it is admitted with has the server end what a process that is stopped half-way leaves behind.
-        let opened = connector.first(&plan, patience).await;
-        let mut connection = opened.map_err(|outage| outage.into_error_about(url))?.connection;
+        let opened = connector.retry(deadline).await;
+        let opened = opened.map_err(|failure| failure.into_error_about(url))?;
+        let mut connection = opened.connection.session.connection;
         let patience = settings.lock_timeout.unwrap_or(LOCK_PATIENCE);
         let outcome = run::<DB>(&mut connection, migrator, patience).await;
         // Whatever happened: with the connection goes every lock it held.

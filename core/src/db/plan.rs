@@ -47,9 +47,9 @@ pub struct Inputs {
     /// What stands between this process and the server.
     pub pooler: Pooler,
     /// How long a caller waits for a connection; `None`: the paradigm's default.
-    pub acquire: Option<Duration>,
+    pub acquire_timeout: Option<Duration>,
     /// How long one attempt to connect may take; `None`: 5 seconds, or nine tenths of what a caller waits.
-    pub connect: Option<Duration>,
+    pub connect_timeout: Option<Duration>,
 }
 
 impl Inputs {
@@ -75,8 +75,8 @@ impl Inputs {
             database_limit: limits.and_then(|limits| limits.database),
             pool_size: settings.pool_size,
             pooler: settings.pooler,
-            acquire: settings.acquire_timeout,
-            connect: settings.connect_timeout,
+            acquire_timeout: settings.acquire_timeout,
+            connect_timeout: settings.connect_timeout,
         }
     }
 }
@@ -100,8 +100,8 @@ impl Inputs {
 ///     database_limit: None,
 ///     pool_size: None,
 ///     pooler: Pooler::None,
-///     acquire: None,
-///     connect: None,
+///     acquire_timeout: None,
+///     connect_timeout: None,
 /// };
 /// let plan = Plan::new(&three_replicas)?;
 /// assert_eq!(plan.size(), 15); // 94 connections for 3 × 2 processes, and 8 processors would use 17
@@ -115,14 +115,14 @@ impl Inputs {
 pub struct Plan {
     size: usize,
     warm: usize,
-    acquire: Duration,
-    connect: Duration,
-    ping: Duration,
-    proof: Duration,
-    idle: Duration,
-    lifetime: Duration,
-    keepalive: Option<Duration>,
-    leak: Duration,
+    acquire_timeout: Duration,
+    connect_timeout: Duration,
+    ping_timeout: Duration,
+    validation_interval: Duration,
+    idle_timeout: Duration,
+    max_lifetime: Duration,
+    keepalive_interval: Option<Duration>,
+    leak_threshold: Duration,
     statements: Statements,
     explanation: String,
 }
@@ -166,14 +166,15 @@ impl Plan {
             Pooler::None | Pooler::PgBouncerPrepared | Pooler::RdsProxy => Statements::Named,
             Pooler::PgBouncer => Statements::UnnamedInTransaction,
         };
-        let acquire = inputs.acquire.unwrap_or(acquire);
+        let acquire_timeout = inputs.acquire_timeout.unwrap_or(acquire);
         // Shorter than anyone waits: who waits learns why, and the next attempt meets a network that is back.
-        let connect =
-            inputs.connect.unwrap_or_else(|| Duration::from_secs(5).min(acquire.mul_f64(0.9)));
+        let connect_timeout = inputs
+            .connect_timeout
+            .unwrap_or_else(|| Duration::from_secs(5).min(acquire_timeout.mul_f64(0.9)));
         explanation.push_str(&format!(
             "; a caller waits at most {} for one, an attempt to connect at most {}",
-            Seconds(acquire),
-            Seconds(connect)
+            Seconds(acquire_timeout),
+            Seconds(connect_timeout)
         ));
         match inputs.pooler {
             Pooler::None => {}
@@ -187,17 +188,17 @@ impl Plan {
         Ok(Self {
             size,
             warm,
-            acquire,
-            connect,
-            ping: Duration::from_millis(500),
-            proof: Duration::from_millis(500),
-            idle: Duration::from_secs(600),
-            lifetime: match inputs.kind {
+            acquire_timeout,
+            connect_timeout,
+            ping_timeout: Duration::from_millis(500),
+            validation_interval: Duration::from_millis(500),
+            idle_timeout: Duration::from_secs(600),
+            max_lifetime: match inputs.kind {
                 Kind::Postgres | Kind::MySql => Duration::from_secs(1800),
                 Kind::Sqlite => FOREVER,
             },
-            keepalive: keepalive.filter(|_| inputs.kind != Kind::Sqlite),
-            leak: Duration::from_secs(60),
+            keepalive_interval: keepalive.filter(|_| inputs.kind != Kind::Sqlite),
+            leak_threshold: Duration::from_secs(60),
             statements,
             explanation,
         })
@@ -206,13 +207,13 @@ impl Plan {
     /// The same plan with what the settings say of times, on a server that ends connections which nobody has
     /// used for `forgotten`.
     pub(crate) fn with(mut self, settings: &DatabaseSettings, forgotten: Option<Duration>) -> Self {
-        self.idle = settings.idle_timeout.unwrap_or(self.idle);
-        self.lifetime = settings.max_lifetime.unwrap_or(self.lifetime);
-        self.leak = settings.leak_threshold.unwrap_or(self.leak);
+        self.idle_timeout = settings.idle_timeout.unwrap_or(self.idle_timeout);
+        self.max_lifetime = settings.max_lifetime.unwrap_or(self.max_lifetime);
+        self.leak_threshold = settings.leak_threshold.unwrap_or(self.leak_threshold);
         if let Some(forgotten) = forgotten {
             // A quarter early: the server's clock began when its answer left.
-            self.idle = self.idle.min(forgotten.mul_f64(0.75));
-            self.keepalive = self.keepalive.map(|often| often.min(forgotten / 2));
+            self.idle_timeout = self.idle_timeout.min(forgotten.mul_f64(0.75));
+            self.keepalive_interval = self.keepalive_interval.map(|often| often.min(forgotten / 2));
         }
         self
     }
@@ -232,55 +233,55 @@ impl Plan {
     /// How long a caller waits for a connection. 2 seconds on a long-running host, where a queue that does
     /// not move is better refused; 29 seconds on a serverless one, where a burst opens connections one by one.
     #[must_use]
-    pub fn acquire(&self) -> Duration {
-        self.acquire
+    pub fn acquire_timeout(&self) -> Duration {
+        self.acquire_timeout
     }
 
     /// How long one attempt to connect may take: 5 seconds, and no more than nine tenths of what a caller
     /// waits.
     #[must_use]
-    pub fn connect(&self) -> Duration {
-        self.connect
+    pub fn connect_timeout(&self) -> Duration {
+        self.connect_timeout
     }
 
     /// How long a connection may take to prove that it is alive: 500 ms.
     #[must_use]
-    pub fn ping(&self) -> Duration {
-        self.ping
+    pub fn ping_timeout(&self) -> Duration {
+        self.ping_timeout
     }
 
     /// How long a proof of life counts, in the same epoch: 500 ms, as in HikariCP's `aliveBypassWindow`.
     #[must_use]
-    pub fn proof(&self) -> Duration {
-        self.proof
+    pub fn validation_interval(&self) -> Duration {
+        self.validation_interval
     }
 
     /// How long a connection beyond the warm ones may stay unused: 10 minutes, or `DATABASE_IDLE_TIMEOUT`; less
     /// where the server itself ends idle connections earlier.
     #[must_use]
-    pub fn idle(&self) -> Duration {
-        self.idle
+    pub fn idle_timeout(&self) -> Duration {
+        self.idle_timeout
     }
 
     /// How long a connection may live: 30 minutes, or `DATABASE_MAX_LIFETIME`; less up to a quarter, so that
     /// those which were opened together do not end together. On SQLite for ever.
     #[must_use]
-    pub fn lifetime(&self) -> Duration {
-        self.lifetime
+    pub fn max_lifetime(&self) -> Duration {
+        self.max_lifetime
     }
 
     /// How often an idle connection is used so that nothing on the way forgets it: 2 minutes on a
     /// long-running host, never on a serverless one.
     #[must_use]
-    pub fn keepalive(&self) -> Option<Duration> {
-        self.keepalive
+    pub fn keepalive_interval(&self) -> Option<Duration> {
+        self.keepalive_interval
     }
 
     /// How long a connection may be held before the place that holds it is named in the log: 60 seconds, or
     /// `DATABASE_LEAK_THRESHOLD`.
     #[must_use]
-    pub fn leak(&self) -> Duration {
-        self.leak
+    pub fn leak_threshold(&self) -> Duration {
+        self.leak_threshold
     }
 
     /// How statements are prepared.
@@ -469,8 +470,8 @@ mod tests {
         database_limit: None,
         pool_size: None,
         pooler: Pooler::None,
-        acquire: None,
-        connect: None,
+        acquire_timeout: None,
+        connect_timeout: None,
     };
 
     #[track_caller]
@@ -569,9 +570,9 @@ mod tests {
         let plan = Plan::new(&Inputs { kind: Kind::Sqlite, max_connections: None, ..INPUTS })
             .expect("fits");
         assert_eq!(plan.size(), 3);
-        assert_eq!(plan.keepalive(), None);
+        assert_eq!(plan.keepalive_interval(), None);
         // A database in memory ends with its last connection.
-        assert!(plan.lifetime() > Duration::from_secs(365 * 86_400));
+        assert!(plan.max_lifetime() > Duration::from_secs(365 * 86_400));
     }
 
     #[test]

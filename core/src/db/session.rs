@@ -1,6 +1,7 @@
 //! One open connection whose unfinished work is noticed.
 
 mod condition;
+mod pending_reply;
 
 use std::fmt;
 use std::pin::Pin;
@@ -17,9 +18,9 @@ use sqlx_core::describe::Describe;
 use sqlx_core::sql_str::{AssertSqlSafe, SqlSafeStr};
 
 use super::driver::{Driver, Step};
-use super::silence::Pulse;
 use super::statement::{Effect, Statement};
 use condition::Condition;
+pub(super) use pending_reply::PendingReply;
 
 /// One open connection, as [`Conn`](super::Conn) and [`Tx`](super::Tx) lend it: an sqlx `Executor` that
 /// knows whether everything begun on it was finished.
@@ -33,8 +34,13 @@ pub struct Session<DB: Driver> {
 }
 
 impl<DB: Driver> Session<DB> {
-    pub(super) fn new(connection: DB::Connection, unnamed: bool, pulse: Pulse) -> Self {
-        Self { connection, condition: Condition::new(pulse), unnamed }
+    pub(super) fn new(connection: DB::Connection, unnamed: bool) -> Self {
+        Self { connection, condition: Condition::default(), unnamed }
+    }
+
+    /// What tells whether a reply is pending.
+    pub(super) fn pending_reply(&self) -> PendingReply {
+        self.condition.pulse.clone()
     }
 
     /// The driver's own connection, for what an `Executor` cannot do: `COPY`, `LISTEN`, a savepoint.

@@ -11,10 +11,9 @@ use sqlx_core::describe::Describe;
 
 use super::{
     Admission, BackendId, Driver, Limits, Refusal, ServerIdentity, Step, Tuning, Verdict, quiet,
-    run_statements, sealed, verdict_without_server,
+    run_statements, sealed, verdict_without_server, without_brackets,
 };
 use crate::ConfigError;
-use crate::db::addresses::without_brackets;
 use crate::db::settings::{DatabaseUrl, Kind, Pooler};
 
 impl sealed::Sealed for MySql {}

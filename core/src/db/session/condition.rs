@@ -2,8 +2,9 @@
 
 use crate::db::Error;
 use crate::db::driver::{Driver, Verdict};
-use crate::db::silence::Pulse;
 use crate::db::statement::Effect;
+
+use super::pending_reply::PendingReply;
 
 /// What is known of a connection's state without asking it.
 #[derive(Debug, Default)]
@@ -25,14 +26,10 @@ pub(in crate::db) struct Condition {
     /// A statement has changed the session for longer than it ran.
     altered: bool,
     /// What is waited for.
-    pub(super) pulse: Pulse,
+    pub(super) pulse: PendingReply,
 }
 
 impl Condition {
-    pub(super) fn new(pulse: Pulse) -> Self {
-        Self { pulse, ..Self::default() }
-    }
-
     pub(super) fn is_clean(&self) -> bool {
         let Self { busy, broken, outdated, failed: _, raw, proven: _, open, altered, pulse: _ } =
             self;
@@ -42,11 +39,6 @@ impl Condition {
     /// Whether the server may be at work for somebody who has gone.
     pub(in crate::db) fn is_busy(&self) -> bool {
         self.busy
-    }
-
-    /// Notes that the connection does not answer.
-    pub(in crate::db) fn lose(&mut self) {
-        self.broken = true;
     }
 
     /// Whether something took the connection away, which may have taken others too.

@@ -149,7 +149,7 @@ impl<'a> Run<'a> {
         let refused = ((too_many + late * length).round() as u64).min(rest);
         let served = rest - refused;
         self.recorder.refused(at, refused);
-        let patience = self.setup.plan().acquire().as_secs_f64();
+        let patience = self.setup.plan().acquire_timeout().as_secs_f64();
         let fluid = (piled + self.pile) / 2.0 / (can * held);
         for weight in samples(served) {
             let before = if self.random.uniform() < held { fluid } else { 0.0 };
@@ -221,7 +221,7 @@ impl<'a> Run<'a> {
         let connections = self.setup.plan().size();
         let query = self.parts.database * service;
         let mut pool = station(connections, query);
-        let patience = self.setup.plan().acquire().as_secs_f64();
+        let patience = self.setup.plan().acquire_timeout().as_secs_f64();
         let can = connections as f64 / query.max(1e-12);
         let late = if each > can { (each - can) * many } else { 0.0 };
         pool.mean = pool.mean.min(patience);
@@ -242,7 +242,7 @@ impl<'a> Run<'a> {
         }
         let plan = self.setup.plan();
         let (size, warm) = (plan.size() as u64, plan.warm() as u64);
-        let turn = at.since(self.turned) >= plan.idle().as_secs_f64() / 2.0;
+        let turn = at.since(self.turned) >= plan.idle_timeout().as_secs_f64() / 2.0;
         if turn {
             self.turned = at;
         }

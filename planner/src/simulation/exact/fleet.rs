@@ -265,7 +265,7 @@ impl<'a> Run<'a> {
             }
             Event::Queried(index, request) => {
                 let mut late = Vec::new();
-                let patience = self.setup.plan().acquire().as_secs_f64();
+                let patience = self.setup.plan().acquire_timeout().as_secs_f64();
                 let next = self.instances[index].pool.leave(now, patience, |r| late.push(r));
                 if let Some(next) = next {
                     self.query(now, index, next);
@@ -419,7 +419,7 @@ impl<'a> Run<'a> {
 
     /// Connections that nobody used for about the plan's idle time are closed, the warm ones kept.
     fn close_idle(&mut self, now: Nanos) {
-        if now.since(self.turned) < self.setup.plan().idle().as_secs_f64() / 2.0 {
+        if now.since(self.turned) < self.setup.plan().idle_timeout().as_secs_f64() / 2.0 {
             return;
         }
         self.turned = now;
