@@ -4,16 +4,14 @@ use std::time::Duration;
 
 use anyhost_core::Paradigm;
 use anyhost_core::db::Db;
+use anyhost_tests::process::PATIENCE;
 use anyhost_tests::servers::{MariaDb, Postgres};
 use sqlx::mysql::MySqlPoolOptions;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
-use crate::kit::{counted, direct, fill, open, until};
-
-/// Longer than anything here may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::kit::{counted, direct, eventually, fill, open};
 
 /// A port that leads to these in turn, as a reader endpoint or a balancer does.
 async fn balance(ports: [u16; 2]) -> u16 {
@@ -105,7 +103,7 @@ async fn on_mariadb_cancelled_queries_end_on_their_own_server_and_nobody_elses_c
     for server in &servers {
         let at_work = "SELECT COUNT(*) FROM information_schema.PROCESSLIST \
              WHERE INFO LIKE 'SELECT SLEEP(61)%'";
-        until("what was cancelled has ended", || server.sql(at_work) == "0").await;
+        eventually("what was cancelled has ended", async || server.sql(at_work) == "0").await;
     }
     for stranger in &mut strangers {
         sqlx::query("SELECT 1").execute(&mut **stranger).await.expect("it was left alone");

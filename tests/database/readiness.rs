@@ -6,7 +6,7 @@ use anyhost_core::Paradigm;
 use anyhost_core::db::{Db, Error};
 use anyhost_tests::servers::{MariaDb, Mode, Postgres, Proxy};
 
-use crate::kit::{direct, fill, open, ordinary, until};
+use crate::kit::{direct, eventually, fill, open, ordinary};
 
 /// As long as a server asks when it is probed.
 const PROBE: Duration = Duration::from_millis(800);
@@ -33,11 +33,12 @@ async fn a_busy_pool_is_ready_and_the_probe_stands_in_no_queue() {
     let (host, db) =
         open(Paradigm::LongRunning, &url, &[("DATABASE_POOL_SIZE", "2")]).await.unwrap();
     let _load = keep_busy(&db, 12);
-    until("callers wait", || db.state().waiting == 10).await;
+    eventually("callers wait", async || db.state().waiting == 10).await;
     for _ in 0..7 {
         let waiting = db.state().waiting;
         host.databases().ready(PROBE).await.unwrap();
         assert!(db.state().waiting <= waiting + 1, "{}", db.state());
+        // Time passes: from one probe to the next.
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
 }
@@ -51,7 +52,7 @@ async fn a_pool_whose_connections_are_all_held_is_ready_also_when_the_server_is_
     fill(&db).await;
     let held = futures_util::future::join_all((0..3).map(|_| db.conn())).await;
     let others = futures_util::future::join_all((0..4).map(|_| direct(&url))).await;
-    // Until no answer counts any more.
+    // Time passes: until no answer counts any more.
     tokio::time::sleep(Duration::from_millis(1100)).await;
     host.databases().ready(PROBE).await.unwrap();
     drop((held, others));
@@ -71,6 +72,7 @@ async fn pools_of_mariadb_and_sqlite_are_ready_while_they_are_busy() {
             .await
             .unwrap();
     let _held = (db.conn().await.unwrap(), file.begin().await.unwrap());
+    // Time passes: until no answer counts any more.
     tokio::time::sleep(Duration::from_millis(1100)).await;
     host.databases().ready(PROBE).await.unwrap();
     file_host.databases().ready(PROBE).await.unwrap();
@@ -83,23 +85,22 @@ async fn without_a_sign_of_life_a_database_is_not_ready_and_the_numbers_are_true
     let settings = [("DATABASE_POOL_SIZE", "2")];
     let (host, db) = open(Paradigm::LongRunning, &proxy.url(&url), &settings).await.unwrap();
     let _load = keep_busy(&db, 3);
-    until("both are in use", || db.state().in_use == 2).await;
+    eventually("both are in use", async || db.state().in_use == 2).await;
     proxy.set(Mode::Blackhole);
-    let error = loop {
-        if let Err(error) = host.databases().ready(PROBE).await {
-            break error;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    };
+    let mut told = None;
+    eventually("it is not ready", async || {
+        told = host.databases().ready(PROBE).await.err();
+        told.is_some()
+    })
+    .await;
+    let error = told.unwrap();
     assert!(matches!(error, Error::Unreachable { .. }), "{error}");
     assert!(!error.to_string().contains("open=0/0"), "{error}");
     if error.to_string().contains("no answer") {
         assert!(error.to_string().contains("open=2/2"), "{error}");
     }
     proxy.set(Mode::Pass);
-    while host.databases().ready(PROBE).await.is_err() {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    eventually("it is ready", async || host.databases().ready(PROBE).await.is_ok()).await;
     db.close(Duration::ZERO).await;
     assert!(matches!(host.databases().ready(PROBE).await, Err(Error::Closed)));
 }

@@ -3,24 +3,6 @@
 use super::*;
 use fake::Fault;
 
-/// Runs callers, each of which comes again when it has been served, until all have been stopped.
-fn load(pool: &TestPool, callers: usize) -> tokio::task::JoinSet<()> {
-    let mut tasks = tokio::task::JoinSet::new();
-    for _ in 0..callers {
-        let pool = Arc::clone(pool);
-        tasks.spawn(async move {
-            loop {
-                if let Ok(mut conn) = acquire(&pool).await {
-                    tokio::time::sleep(50 * MS).await;
-                    conn.work();
-                }
-                tokio::time::sleep(MS).await;
-            }
-        });
-    }
-    tasks
-}
-
 #[tokio::test(start_paused = true)]
 async fn during_an_outage_one_attempt_is_made_at_once_and_callers_are_refused_in_time() {
     let server = Server::default();
@@ -127,4 +109,22 @@ async fn a_busy_pool_is_ready_and_a_dead_one_is_not() {
     assert!(pool.ready(within).await.is_none());
     pool.close(Duration::ZERO).await;
     assert!(matches!(pool.ready(within).await, Some(Err(AcquireError::Closed))));
+}
+
+/// Runs callers, each of which comes again when it has been served, until all have been stopped.
+fn load(pool: &TestPool, callers: usize) -> tokio::task::JoinSet<()> {
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..callers {
+        let pool = Arc::clone(pool);
+        tasks.spawn(async move {
+            loop {
+                if let Ok(mut conn) = acquire(&pool).await {
+                    tokio::time::sleep(50 * MS).await;
+                    conn.work();
+                }
+                tokio::time::sleep(MS).await;
+            }
+        });
+    }
+    tasks
 }

@@ -5,6 +5,15 @@ use std::sync::Mutex;
 
 use super::*;
 
+#[tokio::test(start_paused = true)]
+async fn random_schedules_keep_order_budget_and_places() {
+    let mut served = 0;
+    for seed in 0..150 {
+        served += schedule(seed).await;
+    }
+    assert!(served > 10_000, "only {served} were served");
+}
+
 /// What must be true of any schedule.
 #[derive(Default)]
 struct Model {
@@ -119,13 +128,4 @@ async fn schedule(seed: u64) -> u64 {
     // It serves on as at the beginning.
     drop(all(&pool).await);
     model.lock().expect("no panic").served
-}
-
-#[tokio::test(start_paused = true)]
-async fn random_schedules_keep_order_budget_and_places() {
-    let mut served = 0;
-    for seed in 0..150 {
-        served += schedule(seed).await;
-    }
-    assert!(served > 10_000, "only {served} were served");
 }
