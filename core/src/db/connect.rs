@@ -13,6 +13,8 @@ use std::time::Duration;
 use futures_core::future::BoxFuture;
 use tokio::time::Instant;
 
+use super::statement::Change;
+
 pub(super) use connector::{Connector, Timeouts};
 pub(super) use failure::ConnectFailure;
 pub(super) use link::{Link, Pending};
@@ -52,8 +54,14 @@ pub(super) trait Connection: Send + 'static {
     /// Why it must not be lent again, if so.
     fn taint(&self) -> Option<Taint>;
 
-    /// Whether the server has answered since this was last called.
-    fn take_answered(&mut self) -> bool;
+    /// Forgets what concerns one borrower alone, and returns what the pool has to know of it.
+    fn end_of_loan(&mut self) -> Loan;
+
+    /// Whether the server took writes when this connection was opened.
+    fn takes_writes(&self) -> bool;
+
+    /// Asks whether the server takes writes now.
+    fn ask_for_writes(&mut self) -> impl Future<Output = bool> + Send;
 
     /// Whether the server had few connections left when this one was opened.
     fn is_crowded(&self) -> bool;
@@ -71,11 +79,22 @@ pub(super) trait Failure: Clone + fmt::Display + Send + Sync + 'static {
     fn is_from_server(&self) -> bool;
 }
 
+/// What happened on a connection while it was lent.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Loan {
+    /// The server has answered.
+    pub(super) answered: bool,
+    /// The server has refused a write that the borrower had not ruled out: it may be the primary no longer.
+    pub(super) demoted: bool,
+}
+
 /// Why a connection must not be lent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Taint {
-    /// Something begun on it was not finished, or its session was changed.
+    /// Something begun on it was not finished.
     Dirty,
+    /// A statement of this kind had changed its session, or may have.
+    Changed(Change),
     /// It broke.
     Lost,
     /// It broke, or became useless, and with it every connection that is as old.

@@ -78,6 +78,14 @@ pub enum Error {
         cause: Arc<sqlx::Error>,
     },
 
+    /// The transaction was over before it was to be committed: nothing that was not committed before will be.
+    /// Begin it again, where trying again makes sense.
+    #[error("the transaction was rolled back before COMMIT: {reason}")]
+    RolledBack {
+        /// What ended it.
+        reason: String,
+    },
+
     /// The pool is closed: this process is about to stop.
     #[error("the database connections of this process are closed")]
     Closed,
@@ -101,8 +109,15 @@ impl Error {
 
     /// What an error of a running statement means for the caller.
     pub(super) fn from_session<DB: Driver>(error: sqlx::Error) -> Self {
+        let error = match error {
+            sqlx::Error::Io(error) if error.get_ref().is_some_and(|inner| inner.is::<Self>()) => {
+                let inner = error.into_inner().and_then(|inner| inner.downcast::<Self>().ok());
+                return *inner.expect("it is one of ours");
+            }
+            error => error,
+        };
         match DB::verdict(&error) {
-            Verdict::Fine => Self::Query(error),
+            Verdict::Fine | Verdict::Stale | Verdict::ReadOnly => Self::Query(error),
             Verdict::Broken | Verdict::Outdated => Self::Lost { cause: Arc::new(error) },
             Verdict::Pooled => Self::pooled(&error),
         }
@@ -142,7 +157,7 @@ impl Error {
             | Self::Refused { .. }
             | Self::Credentials { .. }
             | Self::Lost { .. } => Some(Exit::Unavailable),
-            Self::Closed | Self::Schema(_) | Self::Query(_) => None,
+            Self::RolledBack { .. } | Self::Closed | Self::Schema(_) | Self::Query(_) => None,
         }
     }
 
@@ -162,6 +177,7 @@ impl Error {
             Self::Setting(_)
             | Self::Plan(_)
             | Self::Lost { .. }
+            | Self::RolledBack { .. }
             | Self::Schema(_)
             | Self::Query(_) => crate::Error::bare(StatusCode::INTERNAL_SERVER_ERROR),
         }

@@ -11,6 +11,7 @@
 mod acquire;
 mod clock;
 mod closing;
+mod demotion;
 mod entry;
 mod guard;
 mod opening;
@@ -42,7 +43,7 @@ pub use state::PoolState;
 pub use stats::{Closed, Metric, Reading, Stats, Times};
 use stats::{Counts, Reason};
 
-use super::connect::{Connect, Connection, Opened, Release, Taint};
+use super::connect::{Connect, Connection, Loan, Opened, Release, Taint};
 use super::plan::Plan;
 use crate::Epoch;
 
@@ -74,6 +75,8 @@ pub(super) struct Pool<C: Connect> {
     generation: AtomicU64,
     /// Connections that broke: an older validation counts no more.
     incidents: AtomicU64,
+    /// Whether a server that takes writes is being looked for.
+    looks_for_writer: AtomicBool,
     closed: AtomicBool,
     monitors: Mutex<Vec<Weak<MonitorOf<C>>>>,
     counts: Counts,
@@ -105,6 +108,7 @@ impl<C: Connect> Pool<C> {
             bell: Notify::new(),
             generation: AtomicU64::new(0),
             incidents: AtomicU64::new(0),
+            looks_for_writer: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             monitors: Mutex::default(),
             counts: Counts::default(),
@@ -189,8 +193,11 @@ impl<C: Connect> Pool<C> {
     /// Takes a connection back, or closes it if it must not be used again.
     fn put_back(self: &Arc<Self>, mut object: Pooled<C>) {
         let entry = &mut *object;
-        let answered =
-            entry.connection.take_answered().then(|| FreezeAwareInstant::now(&self.epoch));
+        let Loan { answered, demoted } = entry.connection.end_of_loan();
+        let answered = answered.then(|| FreezeAwareInstant::now(&self.epoch));
+        if demoted {
+            self.look_for_writer();
+        }
         let holder = entry.monitor.give_back(answered.as_ref().map(FreezeAwareInstant::instant));
         if let Some(holder) = holder {
             let now = answered.map_or_else(Instant::now, |answered| answered.instant());
@@ -215,6 +222,9 @@ impl<C: Connect> Pool<C> {
             drop(object);
             return self.clear_if_closed();
         }
+        if let Some(Taint::Changed(change)) = taint {
+            self.counts.changed(change);
+        }
         let lost = matches!(taint, Some(Taint::Lost | Taint::Outdated));
         if lost {
             self.incidents.fetch_add(1, Ordering::Release);
@@ -226,6 +236,7 @@ impl<C: Connect> Pool<C> {
             _ if closed => Reason::Drained,
             Some(Taint::Outdated) => Reason::Outdated,
             Some(Taint::Lost) => Reason::Lost,
+            Some(Taint::Changed(_)) => Reason::Changed,
             Some(Taint::Dirty) | None => Reason::Dirty,
         };
         self.discard(Object::take(object), reason, lost);

@@ -1,7 +1,7 @@
 //! Opens connections with sqlx: with the password of the moment, at the addresses of the host, one attempt at a
 //! time or until a deadline.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -45,8 +45,8 @@ struct Shared<DB: Driver> {
     limits: OnceLock<Limits>,
     /// How long the last connection took to open, in microseconds.
     took: AtomicU64,
-    /// Set by the first connection that could write: later ones must.
-    writes: AtomicBool,
+    /// Counts changes of the schema that prepared statements were met by.
+    schemas: Arc<AtomicU64>,
 }
 
 /// How connecting is bounded, and how statements run on what it gives.
@@ -82,7 +82,7 @@ impl<DB: Driver> Connector<DB> {
             addresses: Addresses::default(),
             limits: OnceLock::new(),
             took: AtomicU64::new(0),
-            writes: AtomicBool::new(false),
+            schemas: Arc::default(),
         }))
     }
 
@@ -95,9 +95,6 @@ impl<DB: Driver> Connector<DB> {
         Ok(())
     }
 
-    pub(in crate::db) fn place(&self) -> &str {
-        &self.0.place
-    }
 
     pub(in crate::db) fn pooler(&self) -> Pooler {
         self.0.pooler
@@ -199,14 +196,8 @@ impl<DB: Driver> Connector<DB> {
         opened
     }
 
-    /// Takes note of what a new connection learnt; an error if it must not be used.
-    fn admit(&self, server: &Admission) -> Result<(), ConnectFailure> {
-        if !server.read_only {
-            self.0.writes.store(true, Ordering::Release);
-        } else if self.0.writes.load(Ordering::Acquire) {
-            let text = "the server takes no writes any more: it is no longer the primary";
-            return Err(ConnectFailure::unreachable(std::io::Error::other(text)));
-        }
+    /// Takes note of what a new connection learnt.
+    fn admit(&self, server: &Admission) {
         if let Some(limits) = server.limits {
             let known = self.0.limits.get_or_init(|| limits);
             if known.max_connections != limits.max_connections {
@@ -217,7 +208,6 @@ impl<DB: Driver> Connector<DB> {
                 );
             }
         }
-        Ok(())
     }
 }
 
@@ -239,12 +229,12 @@ impl<DB: Driver> Connect for Connector<DB> {
         };
         match tokio::time::timeout(timeout, attempt).await {
             Ok(Ok((connection, server))) => {
-                self.admit(&server)?;
+                self.admit(&server);
                 let took = begun.elapsed();
                 let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
                 last_took.store(micros, Ordering::Relaxed);
                 let unnamed = timeouts.statements == Statements::UnnamedInTransaction;
-                let session = Session::new(connection, unnamed);
+                let session = Session::new(connection, unnamed, Arc::clone(&self.0.schemas));
                 Ok(Opened { connection: Link { session, server }, took })
             }
             Ok(Err(error)) => Err(ConnectFailure::of::<DB>(error)),

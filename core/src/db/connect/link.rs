@@ -2,7 +2,7 @@
 
 use sqlx::Connection as _;
 
-use super::{Connection, Taint};
+use super::{Connection, Loan, Taint};
 use crate::db::driver::{Admission, BackendId, Driver};
 use crate::db::session::{PendingReply, Session};
 
@@ -35,15 +35,28 @@ impl<DB: Driver> Connection for Link<DB> {
             return None;
         }
         let condition = &self.session.condition;
-        Some(match (condition.outdated, condition.is_lost()) {
-            (true, _) => Taint::Outdated,
-            (false, true) => Taint::Lost,
-            (false, false) => Taint::Dirty,
+        Some(match condition.change() {
+            _ if condition.outdated => Taint::Outdated,
+            _ if condition.is_lost() => Taint::Lost,
+            Some(change) => Taint::Changed(change),
+            None => Taint::Dirty,
         })
     }
 
-    fn take_answered(&mut self) -> bool {
-        std::mem::take(&mut self.session.condition.proven)
+    fn end_of_loan(&mut self) -> Loan {
+        let condition = &mut self.session.condition;
+        let loan =
+            Loan { answered: std::mem::take(&mut condition.proven), demoted: condition.demoted };
+        condition.renew();
+        loan
+    }
+
+    fn takes_writes(&self) -> bool {
+        !self.server.read_only
+    }
+
+    async fn ask_for_writes(&mut self) -> bool {
+        matches!(self.session.is_read_only().await, Ok(false))
     }
 
     fn is_crowded(&self) -> bool {

@@ -257,7 +257,7 @@ impl<C: Connect> Pool<C> {
             let (now, incidents) = (FreezeAwareInstant::now(&self.epoch), self.incidents());
             let entry = guard.entry_mut();
             entry.pinging = false;
-            entry.connection.take_answered();
+            entry.connection.end_of_loan();
             entry.monitor.give_back(Some(now.instant()));
             entry.validated(now, incidents);
             return Some(guard);

@@ -228,6 +228,25 @@ async fn closing_tells_those_who_wait_and_waits_for_those_who_hold() {
     assert_eq!((server.open(), pool.stats("test").closed.total()), (0, 2));
 }
 
+#[tokio::test(start_paused = true)]
+async fn readers_serve_on_until_there_is_a_writer() {
+    let server = Server::default();
+    server.set_read_only(true);
+    let pool = pool(&server, 2);
+    drop(all(&pool).await);
+    let mut conn = acquire(&pool).await.expect("it reads");
+    let reader = conn.id();
+    conn.refuse_write();
+    drop(conn);
+    settle().await;
+    assert_eq!(acquire(&pool).await.expect("it reads").id(), reader);
+    server.set_read_only(false);
+    acquire(&pool).await.expect("it reads").refuse_write();
+    settle().await;
+    assert_ne!(acquire(&pool).await.expect("it writes").id(), reader);
+    assert_eq!(pool.stats("test").closed.outdated, 2);
+}
+
 async fn settle_a_little() {
     tokio::time::sleep(50 * MS).await;
 }

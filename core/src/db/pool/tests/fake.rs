@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use crate::db::connect::{Connect, Connection, Failure, Opened, Release, Taint};
+use crate::db::connect::{Connect, Connection, Failure, Loan, Opened, Release, Taint};
 
 #[derive(Clone, Default)]
 pub(super) struct Server(Arc<Mutex<State>>);
@@ -25,6 +25,7 @@ struct State {
     connect_takes: Duration,
     release_takes: Duration,
     crowded: bool,
+    read_only: bool,
 }
 
 /// What the server does to who connects.
@@ -82,6 +83,11 @@ impl Server {
         self.lock().crowded = true;
     }
 
+    /// Whether the connections to come lead to a server that takes no writes.
+    pub(super) fn set_read_only(&self, read_only: bool) {
+        self.lock().read_only = read_only;
+    }
+
     /// From now on the connections that are open answer no more.
     pub(super) fn forget_all(&self) {
         let mut state = self.lock();
@@ -116,6 +122,8 @@ pub(super) struct Link {
     answered: bool,
     taint: Option<Taint>,
     crowded: bool,
+    demoted: bool,
+    read_only: bool,
 }
 
 impl Link {
@@ -126,6 +134,12 @@ impl Link {
     /// Runs a statement with success.
     pub(super) fn work(&mut self) {
         self.answered = true;
+    }
+
+    /// Has a write refused because the server takes none.
+    pub(super) fn refuse_write(&mut self) {
+        self.answered = true;
+        self.demoted = true;
     }
 
     pub(super) fn taint_with(&mut self, taint: Taint) {
@@ -181,9 +195,17 @@ impl Connect for Server {
         }
         state.open += 1;
         state.most_open = state.most_open.max(state.open);
-        let crowded = state.crowded;
+        let (crowded, read_only) = (state.crowded, state.read_only);
         drop(state);
-        let link = Link { server: self.clone(), id, answered: false, taint: None, crowded };
+        let link = Link {
+            server: self.clone(),
+            id,
+            answered: false,
+            taint: None,
+            crowded,
+            demoted: false,
+            read_only,
+        };
         Ok(Opened { connection: link, took: takes })
     }
 
@@ -232,8 +254,17 @@ impl Connection for Link {
         self.taint
     }
 
-    fn take_answered(&mut self) -> bool {
-        std::mem::take(&mut self.answered)
+    fn end_of_loan(&mut self) -> Loan {
+        let answered = std::mem::take(&mut self.answered);
+        Loan { answered, demoted: std::mem::take(&mut self.demoted) }
+    }
+
+    fn takes_writes(&self) -> bool {
+        !self.server.lock().read_only
+    }
+
+    async fn ask_for_writes(&mut self) -> bool {
+        !self.read_only
     }
 
     fn is_crowded(&self) -> bool {
