@@ -1,5 +1,7 @@
 //! How an App holds database connections on a host: the connection strategy.
 
+mod adopted;
+mod builder;
 mod conn;
 mod connect;
 mod credentials;
@@ -8,9 +10,11 @@ mod driver;
 mod error;
 mod executor;
 mod handle;
+mod lease;
 mod migrate;
 mod plan;
 mod pool;
+mod savepoint;
 mod session;
 mod settings;
 mod statement;
@@ -19,15 +23,18 @@ mod tx;
 mod watchdog;
 mod writers;
 
+pub(crate) use adopted::Adopted;
+pub use builder::DbBuilder;
 pub use conn::Conn;
 pub use credentials::{Password, Passwords};
 pub use databases::Databases;
-pub(crate) use databases::Held;
+pub(crate) use databases::DynDatabase;
 pub use driver::{Driver, Limits};
 pub use error::Error;
 pub use handle::Db;
 pub use plan::{Inputs, Plan, Statements};
 pub use pool::{Closed, Drained, Metric, PoolState, Reading, Stats, Times};
+pub use savepoint::Savepoint;
 pub use session::Session;
 pub use settings::{Kind, Pooler, kind};
 pub use tx::Tx;

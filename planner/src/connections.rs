@@ -70,6 +70,7 @@ pub fn inputs(
         reserved: database.reserved,
         account_limit: None,
         database_limit: None,
+        taken: 0,
         pool_size: None,
         pooler: database.pooler,
         acquire_timeout: None,

@@ -225,6 +225,7 @@ fn no_plan_lets_a_deploy_open_more_than_the_server_takes() {
             reserved: random.usize(0..40),
             account_limit: random.bool().then(|| random.usize(0..500)),
             database_limit: random.bool().then(|| random.usize(0..500)),
+            taken: 0,
             pool_size: random.bool().then(|| random.usize(1..200)),
             pooler: Pooler::None,
             acquire_timeout: None,

@@ -86,6 +86,15 @@ pub enum Error {
         reason: String,
     },
 
+    /// A pool that the App told its host of does not answer.
+    #[error("{name} does not answer: {cause}")]
+    Adopted {
+        /// What the App calls it.
+        name: String,
+        /// What it said.
+        cause: Arc<dyn std::error::Error + Send + Sync>,
+    },
+
     /// The pool is closed: this process is about to stop.
     #[error("the database connections of this process are closed")]
     Closed,
@@ -157,7 +166,11 @@ impl Error {
             | Self::Refused { .. }
             | Self::Credentials { .. }
             | Self::Lost { .. } => Some(Exit::Unavailable),
-            Self::RolledBack { .. } | Self::Closed | Self::Schema(_) | Self::Query(_) => None,
+            Self::RolledBack { .. }
+            | Self::Adopted { .. }
+            | Self::Closed
+            | Self::Schema(_)
+            | Self::Query(_) => None,
         }
     }
 
@@ -178,6 +191,7 @@ impl Error {
             | Self::Plan(_)
             | Self::Lost { .. }
             | Self::RolledBack { .. }
+            | Self::Adopted { .. }
             | Self::Schema(_)
             | Self::Query(_) => crate::Error::bare(StatusCode::INTERNAL_SERVER_ERROR),
         }
@@ -211,5 +225,13 @@ impl From<AcquireError<ConnectFailure>> for Error {
             AcquireError::Deadline(state) => Self::Deadline { state },
             AcquireError::Connect(failure) => failure.into_error(),
         }
+    }
+}
+
+/// The error as sqlx's traits return it: a statement's own error as it is, everything else as the source of an
+/// `sqlx::Error::Io`, where [`Error::of`] finds it.
+impl From<Error> for sqlx::Error {
+    fn from(error: Error) -> Self {
+        error.into_sqlx()
     }
 }

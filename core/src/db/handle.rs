@@ -7,26 +7,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_core::future::BoxFuture;
-use tokio::time::Instant;
 
-use super::connect::{ConnectFailure, Connector, RetryDeadline, Timeouts};
-use super::credentials::{Credentials, Passwords};
-use super::databases::Held;
-use super::driver::{Driver, Tuning};
-use super::plan::{Inputs, Plan};
+use super::builder::{DbBuilder, of_database};
+use super::connect::{ConnectFailure, Connector};
+use super::databases::{DynDatabase, Server, Share};
+use super::driver::Driver;
+use super::plan::Plan;
 use super::pool::{Pool, Purpose};
-use super::settings::{DatabaseSettings, DatabaseUrl, Kind};
+use super::settings::{DatabaseUrl, Kind};
 use super::writers::Writers;
 use super::{Conn, Drained, Error, PoolState, Stats, Tx};
-use crate::{ConfigError, Host, Paradigm};
-
-/// How long opening may take at start on a long-running host, and before migrations; a supervisor starts the
-/// process again.
-pub(super) const START_PATIENCE: Duration = Duration::from_secs(10);
-
-/// How long a server that cannot be reached is tried at start on a serverless host: Lambda gives an init ten
-/// seconds, and what went wrong is said before they are over.
-const INIT_PATIENCE: Duration = Duration::from_secs(8);
+use crate::{ConfigError, Host, Settings};
 
 /// The database connections of one process, held the way its host needs: a clone shares them.
 ///
@@ -88,98 +79,39 @@ struct Inner<DB: Driver> {
     pool: Arc<DbPool<DB>>,
     /// Who may write, if the database takes one writer at a time.
     writers: Option<Writers>,
+    /// What it is called in the program, if it is not the first one.
+    name: Option<String>,
+    server: Server,
 }
 
 impl<DB: Driver> Db<DB> {
-    /// Opens the database that `DATABASE_URL` names: plans, opens the first connection, asks the server for
-    /// its limits.
+    /// Says which database to open, or to migrate.
+    pub fn builder(host: &Host) -> DbBuilder<'_, DB> {
+        DbBuilder::new(host)
+    }
+
+    /// Opens the database that `DATABASE_URL` names: [`builder`](Self::builder) with nothing else to say.
     ///
     /// # Errors
-    /// [`Error::Setting`] and [`Error::Plan`] where the settings are wrong or do not fit;
-    /// [`Error::Unreachable`], [`Error::Refused`] and [`Error::Credentials`] where no connection can be had
-    /// within 10 seconds. On a serverless host a server that cannot be reached is tried for 8 seconds, one that
-    /// takes no more connections for as long as a caller may wait.
+    /// As for [`DbBuilder::open`].
     pub async fn open(host: &Host) -> Result<Self, Error> {
-        Self::open_settings(host, DatabaseSettings::parse(host.settings(), None)?, None).await
+        Self::builder(host).open().await
     }
 
-    /// [`open`](Self::open), with passwords that are asked for when a connection is opened.
-    ///
-    /// # Errors
-    /// As for [`open`](Self::open).
-    pub async fn open_with(host: &Host, passwords: impl Passwords) -> Result<Self, Error> {
-        let settings = DatabaseSettings::parse(host.settings(), None)?;
-        let credentials = Credentials::provider(Arc::new(passwords));
-        Self::open_settings(host, settings, Some(credentials)).await
-    }
-
-    /// [`open`](Self::open), with a URL for where `DATABASE_URL` is not set: an embedded database of the App's
-    /// own.
-    ///
-    /// # Errors
-    /// As for [`open`](Self::open).
-    pub async fn open_or(host: &Host, url: &str) -> Result<Self, Error> {
-        Self::open_settings(host, DatabaseSettings::parse(host.settings(), Some(url))?, None).await
-    }
-
-    async fn open_settings(
-        host: &Host,
-        settings: DatabaseSettings,
-        credentials: Option<Credentials>,
-    ) -> Result<Self, Error> {
-        if settings.url.kind != DB::KIND {
-            return Err(settings.url.wrong(format!("expected a {} URL", DB::NAME)).into());
-        }
-        // What the settings alone forbid is refused before anything is opened.
-        let provisional = Plan::new(&Inputs::gather(host, &settings, None))?.with(&settings, None);
-        let application = format!("anyhost/{}", host.instance());
-        let tuning = Tuning {
-            pooler: settings.pooler,
-            application: &application,
-            demands_tls: host.demands_database_tls(),
-        };
-        let credentials = credentials.unwrap_or_else(|| Credentials::of(&settings));
-        let options = DB::options(&settings.url, &tuning)?;
-        let timeouts = Timeouts {
-            connect: provisional.connect_timeout(),
-            statements: provisional.statements(),
-            says_why: host.paradigm() == Paradigm::LongRunning,
-        };
-        let place = settings.url.place();
-        let connector =
-            Connector::<DB>::new(options, credentials, settings.pooler, place.clone(), timeouts);
-        let begun = Instant::now();
-        let deadline = match host.paradigm() {
-            Paradigm::LongRunning => RetryDeadline::at(begun + START_PATIENCE),
-            Paradigm::Serverless => {
-                let until = begun + provisional.acquire_timeout();
-                RetryDeadline { full: until, away: until.min(begun + INIT_PATIENCE) }
-            }
-        };
-        let first = connector.retry(deadline).await.map_err(ConnectFailure::into_error)?;
-        let forgotten = first.connection.server.forgotten;
-        let plan = Plan::new(&Inputs::gather(host, &settings, connector.limits()))?
-            .with(&settings, forgotten);
-        if let Some(forgotten) = forgotten.filter(|after| *after < provisional.idle_timeout()) {
-            tracing::warn!(
-                "the server ends connections that are idle for {} s; they are given up or kept in use before",
-                forgotten.as_secs_f64()
-            );
-        }
-        // A serverless host that gives one process many requests at once does not freeze it between them.
-        let may_freeze = host.paradigm() == Paradigm::Serverless && host.concurrency() == 1;
-        let pool = Pool::new(plan, host.epoch().clone(), may_freeze, connector, place);
-        pool.add_first(first);
-        if !may_freeze {
+    /// Starts what looks after a pool.
+    pub(super) fn start(pool: Arc<DbPool<DB>>, name: Option<String>, server: Server) -> Self {
+        if !pool.may_freeze() {
             pool.start_upkeep();
             if DB::KIND != Kind::Sqlite {
                 super::watchdog::watch(&pool);
             }
         }
         let writers = (DB::KIND == Kind::Sqlite).then(Writers::default);
-        let db = Self(Arc::new(Inner { pool, writers }));
-        host.adopt(Arc::new(db.clone()));
-        Ok(db)
+        Self(Arc::new(Inner { pool, writers, name, server }))
+    }
+
+    pub(super) fn pool(&self) -> &Arc<DbPool<DB>> {
+        &self.0.pool
     }
 
     /// Borrows a connection. It is alive: proven by use within the last 500 ms, or by one ping.
@@ -260,7 +192,7 @@ impl<DB: Driver> fmt::Debug for Db<DB> {
     }
 }
 
-impl<DB: Driver> Held for Db<DB> {
+impl<DB: Driver> DynDatabase for Db<DB> {
     fn ready(&self, within: Duration) -> BoxFuture<'_, Result<(), Error>> {
         Box::pin(async move {
             let pool = &self.0.pool;
@@ -284,15 +216,26 @@ impl<DB: Driver> Held for Db<DB> {
         self.0.pool.rest();
     }
 
-    fn renew(&self, url: &DatabaseUrl) -> Result<(), ConfigError> {
-        self.0.pool.connector().renew(url)
+    fn renew(&self, settings: &Settings, check: bool) -> Result<(), ConfigError> {
+        let settings = of_database(settings, self.0.name.as_deref());
+        let Some(url) = DatabaseUrl::of(&settings)? else { return Ok(()) };
+        self.0.pool.connector().renew(&url, check)
     }
 
-    fn stats(&self) -> Stats {
-        self.stats()
+    fn stats(&self) -> Option<Stats> {
+        Some(self.stats())
     }
 
     fn plan(&self) -> String {
-        self.plan().to_string()
+        match &self.0.name {
+            Some(name) => format!("{name}: {}", self.plan()),
+            None => self.plan().to_string(),
+        }
+    }
+
+    fn share(&self) -> Option<Share> {
+        let size = self.0.pool.plan().size();
+        let open = DB::KIND != Kind::Sqlite && !self.0.pool.is_closed();
+        open.then(|| Share { server: self.0.server.clone(), size })
     }
 }

@@ -42,6 +42,8 @@ pub struct Inputs {
     pub account_limit: Option<usize>,
     /// The most connections of the database; `None`: no limit of its own.
     pub database_limit: Option<usize>,
+    /// Connections that this process has given to other databases on the same server already.
+    pub taken: usize,
     /// The size that was asked for.
     pub pool_size: Option<usize>,
     /// What stands between this process and the server.
@@ -53,7 +55,12 @@ pub struct Inputs {
 }
 
 impl Inputs {
-    pub(crate) fn gather(host: &Host, settings: &DatabaseSettings, limits: Option<Limits>) -> Self {
+    pub(crate) fn gather(
+        host: &Host,
+        settings: &DatabaseSettings,
+        limits: Option<Limits>,
+        taken: usize,
+    ) -> Self {
         Self {
             paradigm: host.paradigm(),
             kind: settings.url.kind,
@@ -73,6 +80,7 @@ impl Inputs {
             reserved: settings.reserved.or(limits.map(|limits| limits.reserved)).unwrap_or(0),
             account_limit: limits.and_then(|limits| limits.account),
             database_limit: limits.and_then(|limits| limits.database),
+            taken,
             pool_size: settings.pool_size,
             pooler: settings.pooler,
             acquire_timeout: settings.acquire_timeout,
@@ -98,6 +106,7 @@ impl Inputs {
 ///     reserved: 3,
 ///     account_limit: None,
 ///     database_limit: None,
+///     taken: 0,
 ///     pool_size: None,
 ///     pooler: Pooler::None,
 ///     acquire_timeout: None,
@@ -375,6 +384,15 @@ fn long_running(inputs: &Inputs) -> Result<(usize, String), Error> {
         plural(instances),
         inputs.overlap
     );
+    let (share, arithmetic) = match inputs.taken {
+        0 => (share, arithmetic),
+        taken => {
+            let left = share.saturating_sub(taken);
+            let less =
+                format!("{arithmetic}, less {taken} of this process's other databases = {left}");
+            (left, less)
+        }
+    };
     match inputs.pool_size {
         Some(size) if size <= share => Ok((
             size,
@@ -408,7 +426,14 @@ fn serverless(inputs: &Inputs) -> Result<(usize, String), Error> {
         return Ok((size, format!("{per}; the server's limit is not known")));
     };
     let budget = format!("{usable} ({source})");
-    if size > usable {
+    let (per, mine) = match inputs.taken {
+        0 => (per, size),
+        taken => {
+            let all = size.saturating_add(taken);
+            (format!("{per}, with {taken} of its other databases {all}"), all)
+        }
+    };
+    if mine > usable {
         return Err(Error::Plan(format!(
             "{per} does not fit a budget of {budget}; set DATABASE_POOL_SIZE to {usable} or less, or put a pooler in front of the server and set DATABASE_POOLER"
         )));
@@ -418,25 +443,25 @@ fn serverless(inputs: &Inputs) -> Result<(usize, String), Error> {
             size,
             format!(
                 "{per}, so that {} environments fit a budget of {budget}; set APP_INSTANCES to the function's reserved concurrency to have it checked",
-                usable / size
+                usable / mine
             ),
         ));
     };
     // As above: small positive numbers.
     let environments = (instances as f64 * inputs.overlap).ceil() as usize;
-    let wanted = environments.saturating_mul(size);
+    let wanted = environments.saturating_mul(mine);
     if wanted > usable {
         return Err(Error::Plan(format!(
-            "{environments} environments × {size} connection{} = {wanted}, but the budget is {budget}; \
+            "{environments} environments × {mine} connection{} = {wanted}, but the budget is {budget}; \
              set the function's reserved concurrency (APP_INSTANCES) to {} or put a pooler in front of the server and set DATABASE_POOLER",
-            plural(size),
-            usable / size,
+            plural(mine),
+            usable / mine,
         )));
     }
     Ok((
         size,
         format!(
-            "{per}: {environments} environments × {size} = {wanted} within a budget of {budget}"
+            "{per}: {environments} environments × {mine} = {wanted} within a budget of {budget}"
         ),
     ))
 }
@@ -468,6 +493,7 @@ mod tests {
         reserved: 3,
         account_limit: None,
         database_limit: None,
+        taken: 0,
         pool_size: None,
         pooler: Pooler::None,
         acquire_timeout: None,
@@ -539,6 +565,30 @@ mod tests {
     }
 
     #[test]
+    fn databases_on_one_server_share_it_and_the_refusal_shows_the_sum() {
+        let second = Inputs { cpus: 32, taken: 40, ..INPUTS };
+        assert_eq!(size(&second), 7);
+        assert_eq!(
+            refusal(&Inputs { pool_size: Some(8), ..second }),
+            "8 connections per process were set, but only 7 fit: (100 of the server − 3 reserved − 3 for \
+             administration) / (1 instance × 2 in a deploy) = 47, less 40 of this process's other databases = 7; \
+             set DATABASE_POOL_SIZE to 7 or less, or put a pooler in front of the server and set DATABASE_POOLER"
+        );
+        let lambda = Inputs {
+            paradigm: Paradigm::Serverless,
+            overlap: 1.0,
+            taken: 1,
+            instances: Some(50),
+            ..INPUTS
+        };
+        assert!(
+            refusal(&lambda)
+                .starts_with("50 environments × 2 connections = 100, but the budget is 94")
+        );
+        assert_eq!(size(&Inputs { instances: Some(47), ..lambda }), 1);
+    }
+
+    #[test]
     fn no_input_is_too_large_or_too_small_for_the_arithmetic() {
         for number in [0, 1, usize::MAX] {
             for paradigm in [Paradigm::LongRunning, Paradigm::Serverless] {
@@ -552,6 +602,7 @@ mod tests {
                         Inputs { max_connections: Some(number), ..edges },
                         Inputs { reserved: number, ..edges },
                         Inputs { account_limit: Some(number), ..edges },
+                        Inputs { taken: number, ..edges },
                         Inputs { database_limit: Some(number), ..edges },
                         Inputs { pool_size: Some(number), ..edges },
                         Inputs { pool_size: Some(number), max_connections: None, ..edges },

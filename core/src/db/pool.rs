@@ -124,6 +124,10 @@ impl<C: Connect> Pool<C> {
         &self.connector
     }
 
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     pub(super) fn runtime(&self) -> &Handle {
         &self.runtime
     }

@@ -13,6 +13,7 @@ use super::addresses::Addresses;
 use super::retry::{Backoff, LONGEST_PAUSE, LONGEST_WHILE_FULL, RetryDeadline};
 use super::{Connect, ConnectFailure, Failure, Link, Opened, Release};
 use crate::ConfigError;
+use crate::db::Error;
 use crate::db::credentials::Credentials;
 use crate::db::driver::{Admission, Driver, Limits, Options, Refusal, ServerIdentity};
 use crate::db::plan::Statements;
@@ -87,14 +88,27 @@ impl<DB: Driver> Connector<DB> {
     }
 
     /// Takes the password of a URL that was read again, for the connections to come.
-    pub(in crate::db) fn renew(&self, url: &DatabaseUrl) -> Result<(), ConfigError> {
+    /// With `check`, only says whether it could.
+    pub(in crate::db) fn renew(&self, url: &DatabaseUrl, check: bool) -> Result<(), ConfigError> {
         if url.place() != self.0.place {
             return Err(url.wrong("names another database, which takes a restart"));
         }
-        self.0.credentials.renew(url);
+        if !check {
+            self.0.credentials.renew(url);
+        }
         Ok(())
     }
 
+    /// The connect options with the password of the moment.
+    pub(in crate::db) async fn options_now(&self) -> Result<Options<DB>, Error> {
+        let Shared { credentials, options, .. } = &*self.0;
+        let password = credentials.password(None).await;
+        let password = password.map_err(|error| ConnectFailure::of::<DB>(error).into_error())?;
+        Ok(match password {
+            Some(password) => DB::with_password(options, password.expose()),
+            None => options.clone(),
+        })
+    }
 
     pub(in crate::db) fn pooler(&self) -> Pooler {
         self.0.pooler

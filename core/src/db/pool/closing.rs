@@ -30,6 +30,13 @@ pub struct Drained {
 }
 
 impl Drained {
+    /// Of a pool whose connections are not known one by one.
+    pub(in crate::db) fn of_adopted(pool: String, closed: bool, took: Duration) -> Self {
+        let drained = Self { pool, aborted: usize::from(!closed), took, ..Self::default() };
+        drained.log();
+        drained
+    }
+
     fn log(&self) {
         if self.aborted == 0 {
             tracing::debug!("{self}");

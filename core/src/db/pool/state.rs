@@ -44,7 +44,7 @@ impl fmt::Display for PoolState {
 
 impl<C: Connect> Pool<C> {
     /// The most connections that may be open.
-    pub(super) fn size(&self) -> usize {
+    pub(in crate::db) fn size(&self) -> usize {
         self.size.load(Ordering::Acquire)
     }
 

@@ -34,6 +34,7 @@ fn plan(size: usize) -> Plan {
         reserved: 0,
         account_limit: None,
         database_limit: None,
+        taken: 0,
         pool_size: Some(size),
         pooler: Pooler::None,
         acquire_timeout: None,
