@@ -2,13 +2,14 @@
 
 mod resources;
 
+use futures_core::future::BoxFuture;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 pub use resources::Resources;
 
-use crate::db::Databases;
-use crate::{ByteSize, ConfigError, DEFAULT_MAX_BODY, Epoch, Life, Paradigm, Settings, Worker};
+use crate::db::{Adopted, Databases, DynDatabase};
+use crate::{ByteSize, ConfigError, DEFAULT_MAX_BODY, Epoch, Life, Paradigm, Settings};
 
 /// The host an App runs on: a container, a VM, a Lambda execution environment.
 ///
@@ -30,7 +31,6 @@ struct Known {
     life: Life,
     epoch: Epoch,
     databases: Mutex<Databases>,
-    workers: Mutex<Vec<Worker>>,
 }
 
 impl Host {
@@ -122,19 +122,38 @@ impl Host {
         self.0.databases.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Names the threads that serve requests, each with a runtime of its own, before the App starts: a
-    /// database that is opened later opens connections on them.
-    pub fn hire(&self, workers: Vec<Worker>) {
-        *self.0.workers.lock().unwrap_or_else(PoisonError::into_inner) = workers;
+    /// Tells of a pool that is none of [`Db`](crate::db::Db)'s, such as one of diesel, tokio-postgres or Redis: it
+    /// counts for readiness (`ping` within the time of a probe), for `check`, and is closed when the process drains.
+    ///
+    /// ```
+    /// # fn example(host: &anyhost_core::Host) {
+    /// host.adopt("cache", || Box::pin(async { Ok::<_, std::io::Error>(()) }), || Box::pin(async {}));
+    /// # }
+    /// ```
+    pub fn adopt<E>(
+        &self,
+        name: impl Into<String>,
+        ping: impl Fn() -> BoxFuture<'static, Result<(), E>> + Send + Sync + 'static,
+        close: impl Fn() -> BoxFuture<'static, ()> + Send + Sync + 'static,
+    ) where
+        E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
+    {
+        self.adopt_database(Arc::new(Adopted::new(name.into(), ping, close)));
     }
 
-    /// The threads that serve requests, where each has a runtime of its own.
-    pub(crate) fn workers(&self) -> Vec<Worker> {
-        self.0.workers.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    pub(crate) fn adopt(&self, database: Arc<dyn crate::db::Held>) {
+    pub(crate) fn adopt_database(&self, database: Arc<dyn DynDatabase>) {
         self.0.databases.lock().unwrap_or_else(PoisonError::into_inner).push(database);
+    }
+
+    /// Opens a database with a view of the others, and notes it before another is opened.
+    pub(crate) fn open_database<D: DynDatabase + Clone + 'static>(
+        &self,
+        open: impl FnOnce(&Databases) -> Result<D, crate::db::Error>,
+    ) -> Result<D, crate::db::Error> {
+        let mut databases = self.0.databases.lock().unwrap_or_else(PoisonError::into_inner);
+        let database = open(&databases)?;
+        databases.push(Arc::new(database.clone()));
+        Ok(database)
     }
 }
 
@@ -222,7 +241,6 @@ impl HostBuilder {
             life: Life::default(),
             epoch: Epoch::default(),
             databases: Mutex::default(),
-            workers: Mutex::default(),
         })))
     }
 }

@@ -29,6 +29,8 @@ pub struct Settings {
     values: BTreeMap<String, String>,
     /// The names that somebody has asked for.
     asked: Arc<Mutex<BTreeSet<String>>>,
+    /// What stands before the names of a database's settings, if it is not the first one.
+    prefix: Option<String>,
 }
 
 /// The shortest name of a setting that another is taken for: `HOST` is no `PORT`.
@@ -49,7 +51,27 @@ impl Settings {
         pairs: impl IntoIterator<Item = (N, V)>,
     ) -> Self {
         let values = pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-        Self { values, asked: Arc::default() }
+        Self { values, asked: Arc::default(), prefix: None }
+    }
+
+    /// The same settings for the database of this name: `DATABASE_URL` is `ANALYTICS_DATABASE_URL` for "analytics",
+    /// and so is every other setting of a database.
+    pub(crate) fn of_database(&self, name: &str) -> Self {
+        let letters = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' });
+        let prefix: String = letters.map(|c| c.to_ascii_uppercase()).collect();
+        Self { prefix: Some(format!("{prefix}_")), ..self.clone() }
+    }
+
+    /// A setting's own name, with the prefix of the database that is asked about.
+    pub(crate) fn name(&self, name: &'static str) -> &'static str {
+        match &self.prefix {
+            Some(prefix)
+                if name.starts_with("DATABASE_") || name.starts_with("DIRECT_DATABASE_") =>
+            {
+                interned(format!("{prefix}{name}"))
+            }
+            _ => name,
+        }
     }
 
     /// The value of a setting as it was written: `None` where it is unset or empty.
@@ -68,6 +90,7 @@ impl Settings {
     /// # Errors
     /// [`ConfigError`] names the variable, what was expected and what was found.
     pub fn get<T: Setting>(&self, name: &'static str) -> Result<Option<T>, ConfigError> {
+        let name = self.name(name);
         let Some(text) = self.text(name) else { return Ok(None) };
         T::parse(text).map(Some).ok_or_else(|| {
             let found: String = text.chars().take(40).collect();
@@ -81,6 +104,7 @@ impl Settings {
     /// [`ConfigError`] where it is unset, empty or wrong.
     pub fn require<T: Setting>(&self, name: &'static str) -> Result<T, ConfigError> {
         self.get(name)?.ok_or_else(|| {
+            let name = self.name(name);
             ConfigError::new(name, format!("is not set; expected {}", T::expected()))
         })
     }
@@ -109,6 +133,20 @@ impl Settings {
 
     fn value(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+    }
+}
+
+/// A name that lives as long as the process: there are as many as databases that a program names.
+fn interned(name: String) -> &'static str {
+    static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    match names.get(name.as_str()) {
+        Some(known) => known,
+        None => {
+            let name: &'static str = name.leak();
+            names.insert(name);
+            name
+        }
     }
 }
 

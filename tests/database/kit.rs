@@ -104,3 +104,9 @@ pub(crate) fn ordinary(server: &Postgres) -> String {
     server.sql("CREATE ROLE app LOGIN");
     server.url().replace("//postgres@", "//app@")
 }
+
+/// Fills a pool: as many connections are open and idle as it may have.
+pub(crate) async fn fill<DB: Driver>(db: &Db<DB>) {
+    let all = futures_util::future::join_all((0..db.plan().size()).map(|_| db.conn())).await;
+    assert!(all.iter().all(Result::is_ok));
+}

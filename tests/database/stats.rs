@@ -38,7 +38,7 @@ async fn what_a_pool_does_is_counted_and_adds_up() {
     drop(held);
 
     // What is asked, found dead and replaced.
-    tokio::time::sleep(db.plan().proof() + 50 * MS).await;
+    tokio::time::sleep(db.plan().validation_interval() + 50 * MS).await;
     server.terminate_all();
     backend(&db).await;
     let stats = db.stats();

@@ -21,8 +21,8 @@ use sqlx_core::migrate::Migrate;
 use super::settings::{DatabaseUrl, Kind, Pooler};
 use super::statement::Effect;
 use crate::ConfigError;
-pub(super) use admission::Admission;
 pub use admission::Limits;
+pub(super) use admission::{Admission, BackendId, ServerIdentity};
 
 /// A kind of database whose connections [`Db`](super::Db) holds: `sqlx::Postgres`, `sqlx::MySql` or
 /// `sqlx::Sqlite`, each behind the feature of its name.
@@ -313,4 +313,10 @@ fn verdict_without_server(error: &sqlx::Error) -> Verdict {
 #[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
 fn quiet<O: ConnectOptions>(options: O) -> O {
     options.disable_statement_logging()
+}
+
+/// An IPv6 address without the brackets that it has in a URL; sqlx would look it up as a name with them.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+fn without_brackets(host: &str) -> Option<String> {
+    Some(host.strip_prefix('[')?.strip_suffix(']')?.to_owned())
 }

@@ -1,6 +1,7 @@
 //! One open connection whose unfinished work is noticed.
 
 mod condition;
+mod pending_reply;
 
 use std::fmt;
 use std::io;
@@ -22,9 +23,9 @@ use sqlx_core::sql_str::{AssertSqlSafe, SqlSafeStr};
 use super::driver::{Driver, Step};
 use super::error::Error;
 use super::settings::Kind;
-use super::silence::Pulse;
 use super::statement::{Effect, Statement};
 use condition::{Condition, Transaction};
+pub(super) use pending_reply::PendingReply;
 
 /// How many more rows are read, and for how long, where one is wanted and the connection is to be used again.
 const REST: usize = 1000;
@@ -42,13 +43,13 @@ pub struct Session<DB: Driver> {
 }
 
 impl<DB: Driver> Session<DB> {
-    pub(super) fn new(
-        connection: DB::Connection,
-        unnamed: bool,
-        pulse: Pulse,
-        schemas: Arc<AtomicU64>,
-    ) -> Self {
-        Self { connection, condition: Condition::new(pulse, schemas), unnamed }
+    pub(super) fn new(connection: DB::Connection, unnamed: bool, schemas: Arc<AtomicU64>) -> Self {
+        Self { connection, condition: Condition::new(schemas), unnamed }
+    }
+
+    /// What tells whether a reply is pending.
+    pub(super) fn pending_reply(&self) -> PendingReply {
+        self.condition.pulse.clone()
     }
 
     /// The driver's own connection, for what an `Executor` cannot do: `COPY`, `LISTEN`, a savepoint.
@@ -110,7 +111,8 @@ impl<DB: Driver> Session<DB> {
         {
             return Err(error);
         }
-        let over = matches!(self.condition.transaction, Transaction::Ended(_) | Transaction::Doubtful);
+        let over =
+            matches!(self.condition.transaction, Transaction::Ended(_) | Transaction::Doubtful);
         let rolls_back = DB::TransactionManager::rollback(&mut self.connection);
         let outcome = self.condition.watch::<DB, _>(Effect::NONE, rolls_back).await;
         match outcome {
@@ -122,6 +124,35 @@ impl<DB: Driver> Session<DB> {
             }
         }
         Ok(())
+    }
+
+    /// Sets a savepoint in the transaction that is open.
+    pub(super) async fn savepoint(&mut self) -> Result<(), sqlx::Error> {
+        use sqlx_core::transaction::TransactionManager as _;
+        self.settle().await?;
+        let sets = DB::TransactionManager::begin(&mut self.connection, None);
+        self.condition.watch::<DB, _>(Effect::NONE, sets).await
+    }
+
+    /// Keeps what was done since the last savepoint.
+    pub(super) async fn release_savepoint(&mut self) -> Result<(), sqlx::Error> {
+        use sqlx_core::transaction::TransactionManager as _;
+        self.settle().await?;
+        let releases = DB::TransactionManager::commit(&mut self.connection);
+        self.condition.watch::<DB, _>(Effect::NONE, releases).await
+    }
+
+    /// Undoes what was done since the last savepoint.
+    pub(super) async fn rollback_savepoint(&mut self) -> Result<(), sqlx::Error> {
+        use sqlx_core::transaction::TransactionManager as _;
+        self.finish().await?;
+        let rolls_back = DB::TransactionManager::rollback(&mut self.connection);
+        self.condition.watch::<DB, _>(Effect::NONE, rolls_back).await
+    }
+
+    /// Makes COMMIT an error.
+    pub(super) fn fail_transaction(&mut self, reason: &str) {
+        self.condition.transaction = Transaction::Ended(reason.to_owned());
     }
 
     /// Sees to what happened before the next statement is sent.
@@ -152,13 +183,11 @@ impl<DB: Driver> Session<DB> {
             return Err(lost("a statement was given up before it had an answer"));
         }
         let reads = self.connection.flush();
-        self.condition.watch::<DB, _>(Effect::NONE, reads).await.map_err(|error| {
-            match error {
-                error if DB::KIND != Kind::MySql => error,
-                error => {
-                    self.condition.broken = true;
-                    lost(&format!("a statement that was not read to its end failed: {error}"))
-                }
+        self.condition.watch::<DB, _>(Effect::NONE, reads).await.map_err(|error| match error {
+            error if DB::KIND != Kind::MySql => error,
+            error => {
+                self.condition.broken = true;
+                lost(&format!("a statement that was not read to its end failed: {error}"))
             }
         })
     }
@@ -486,8 +515,15 @@ impl<DB: Driver> Stream for Watched<'_, DB> {
             self.condition.begins(effect);
         }
         let step = match self.rows.as_mut().poll_next(cx) {
-            Poll::Ready(step) => step,
+            Poll::Ready(step) => {
+                // Until the reader comes for the next row nothing is waited for: the server may have sent all.
+                self.condition.pulse.ends();
+                step
+            }
             Poll::Pending => {
+                if !self.condition.pulse.is_waiting() {
+                    self.condition.pulse.begins();
+                }
                 Some(Err(ready!(self.condition.pulse.loss(cx).map_or(Poll::Pending, Poll::Ready))))
             }
         };

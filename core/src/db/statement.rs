@@ -48,6 +48,11 @@ impl<DB: Driver> Statement<DB> {
         matches!(self.arguments, Ok(None))
     }
 
+    /// Its text.
+    pub(super) fn text(&self) -> SqlStr {
+        self.sql.clone()
+    }
+
     /// What it will do to its session.
     pub(super) fn effect(&self) -> Effect {
         DB::effect(self.sql.as_str())

@@ -15,10 +15,9 @@ use sqlx_core::describe::Describe;
 
 use super::{
     Admission, Driver, Refusal, Step, Tuning, Verdict, quiet, run_statements, sealed,
-    verdict_without_server,
+    verdict_without_server, without_brackets,
 };
 use crate::ConfigError;
-use crate::db::addresses::without_brackets;
 use crate::db::settings::{DatabaseUrl, Kind, Pooler};
 use crate::db::statement::{Effect, of_postgres};
 
@@ -115,7 +114,9 @@ impl Driver for Postgres {
 
     const REFUSES_AFTER_ERROR: bool = true;
 
-    fn is_in_transaction(connection: &mut PgConnection) -> BoxFuture<'_, Result<bool, sqlx::Error>> {
+    fn is_in_transaction(
+        connection: &mut PgConnection,
+    ) -> BoxFuture<'_, Result<bool, sqlx::Error>> {
         Box::pin(async {
             // It is an error outside of a transaction, and in one that has failed.
             match connection.execute("SAVEPOINT anyhost").await {
@@ -163,7 +164,11 @@ impl Driver for Postgres {
     }
 
     fn cancel(id: i64) -> Option<String> {
-        Some(format!("SELECT pg_terminate_backend({id})"))
+        // The server gives numbers of processes that have ended to others: only a process of ours is ended.
+        Some(format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = {id} \
+             AND usename = session_user AND application_name = current_setting('application_name')"
+        ))
     }
 
     /// One whose state the server does not say counts as at work.

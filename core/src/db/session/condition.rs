@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::db::Error;
 use crate::db::driver::{Driver, Verdict};
-use crate::db::silence::Pulse;
 use crate::db::statement::{Change, Effect};
+
+use super::pending_reply::PendingReply;
 
 /// What is known of a connection's state without asking it.
 #[derive(Debug, Default)]
@@ -42,7 +43,7 @@ pub(in crate::db) struct Condition {
     /// That number when the statements of this connection were last known to be right.
     pub(super) schema: u64,
     /// What is waited for.
-    pub(super) pulse: Pulse,
+    pub(super) pulse: PendingReply,
 }
 
 /// A transaction that must not say that it has committed what it has not.
@@ -60,9 +61,9 @@ pub(super) enum Transaction {
 }
 
 impl Condition {
-    pub(super) fn new(pulse: Pulse, schemas: Arc<AtomicU64>) -> Self {
+    pub(super) fn new(schemas: Arc<AtomicU64>) -> Self {
         let schema = schemas.load(Ordering::Acquire);
-        Self { pulse, schemas, schema, ..Self::default() }
+        Self { schemas, schema, ..Self::default() }
     }
 
     pub(super) fn is_clean(&self) -> bool {
@@ -97,11 +98,6 @@ impl Condition {
     /// Whether no connection of the pool has found the schema changed since this one last prepared anew.
     pub(super) fn knows_schema(&self) -> bool {
         self.schema == self.schemas.load(Ordering::Relaxed)
-    }
-
-    /// Notes that the connection does not answer.
-    pub(in crate::db) fn lose(&mut self) {
-        self.broken = true;
     }
 
     /// Whether something took the connection away, which may have taken others too.

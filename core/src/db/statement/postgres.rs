@@ -268,7 +268,10 @@ mod tests {
             ("SET search_path = a", Change::Set),
             ("set\tsearch_path = a;", Change::Set),
             ("/* a tool's name */ SET SESSION search_path = elsewhere", Change::Set),
-            ("SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE", Change::Set),
+            (
+                "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE",
+                Change::Set,
+            ),
             ("SET ROLE a", Change::Set),
             ("BEGIN; SET TIME ZONE 'UTC'; COMMIT", Change::Set),
             ("UPDATE pg_catalog.pg_settings SET setting = 'a' WHERE name = 'b'", Change::Set),
@@ -279,7 +282,10 @@ mod tests {
             ("CREATE OR REPLACE TEMP VIEW v AS SELECT 1", Change::Temporary),
             ("CREATE TABLE pg_temp.t (a int)", Change::Temporary),
             ("CREATE TABLE \"pg_temp\".t (a int)", Change::Temporary),
-            ("CREATE FUNCTION pg_temp.f() RETURNS int LANGUAGE sql AS 'SELECT 1'", Change::Temporary),
+            (
+                "CREATE FUNCTION pg_temp.f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+                Change::Temporary,
+            ),
             ("SELECT 1 AS a INTO TEMP t", Change::Temporary),
             ("WITH a AS (SELECT 1) SELECT * INTO TEMPORARY t FROM a", Change::Temporary),
             ("SELECT pg_advisory_lock(1)", Change::Function),

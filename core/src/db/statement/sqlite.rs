@@ -1,6 +1,8 @@
 //! The statements of SQLite that leave a connection as it was; any other counts as one that changes it.
 
-use super::effect::{Change, Effect, Keyword, Tokens, commit, effect, is_one_of, rollback, routine};
+use super::effect::{
+    Change, Effect, Keyword, Tokens, commit, effect, is_one_of, rollback, routine,
+};
 use super::lexer::{Dialect, Token};
 
 /// Pragmas that take an argument and change nothing, or something in the file that every connection shares.

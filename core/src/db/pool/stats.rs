@@ -56,7 +56,7 @@ pub struct Stats {
     pub timeouts: u64,
     /// Callers that were refused without a wait: the queue was full, the server away for long.
     pub refused: u64,
-    /// Connections that were held for longer than [`Plan::leak`](super::Plan::leak), and named in the log.
+    /// Connections that were held for longer than [`Plan::leak_threshold`](super::Plan::leak_threshold), and named in the log.
     pub leaks: u64,
     /// Round trips that asked a connection whether it is alive.
     pub pings: u64,
@@ -88,8 +88,6 @@ pub struct Closed {
     pub outdated: u64,
     /// The server had few connections left, and this process was about to be frozen.
     pub crowded: u64,
-    /// The worker that drove it was busy or had ended, and others waited for its place.
-    pub stranded: u64,
     /// The pool was closed.
     pub drained: u64,
 }
@@ -103,19 +101,9 @@ impl Closed {
 
     /// Each count with the name of its reason.
     #[must_use]
-    pub fn reasons(&self) -> [(&'static str, u64); 10] {
-        let Self {
-            lifetime,
-            idle,
-            dirty,
-            changed,
-            lost,
-            silent,
-            outdated,
-            crowded,
-            stranded,
-            drained,
-        } = *self;
+    pub fn reasons(&self) -> [(&'static str, u64); 9] {
+        let Self { lifetime, idle, dirty, changed, lost, silent, outdated, crowded, drained } =
+            *self;
         [
             ("lifetime", lifetime),
             ("idle", idle),
@@ -125,7 +113,6 @@ impl Closed {
             ("silent", silent),
             ("outdated", outdated),
             ("crowded", crowded),
-            ("stranded", stranded),
             ("drained", drained),
         ]
     }

@@ -2,25 +2,24 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
 
+use super::Failure;
 use crate::ConfigError;
 use crate::db::driver::{Driver, Refusal};
 use crate::db::error::{Error, Told};
 use crate::db::settings::DatabaseUrl;
 use crate::db::tls;
 
-/// Why connecting fails, since when.
+/// Why connecting fails.
 #[derive(Clone, Debug)]
-pub(in crate::db) struct Outage {
-    pub(super) refusal: Refusal,
+pub(in crate::db) struct ConnectFailure {
+    pub(super) kind: Refusal,
     cause: Arc<sqlx::Error>,
-    pub(super) since: Instant,
     /// What is wrong with TLS.
     tls: Option<String>,
 }
 
-impl Outage {
+impl ConnectFailure {
     pub(in crate::db) fn of<DB: Driver>(cause: sqlx::Error) -> Self {
         match tls::fault(DB::KIND, &cause) {
             Some(fault) => Self { tls: Some(fault), ..Self::new(Refusal::Tls, cause) },
@@ -28,21 +27,13 @@ impl Outage {
         }
     }
 
-    pub(super) fn new(refusal: Refusal, cause: sqlx::Error) -> Self {
-        Self { refusal, cause: Arc::new(cause), since: Instant::now(), tls: None }
+    fn new(kind: Refusal, cause: sqlx::Error) -> Self {
+        Self { kind, cause: Arc::new(cause), tls: None }
     }
 
-    /// The same, which has lasted for longer.
-    pub(super) fn that_began(self, since: Instant) -> Self {
-        Self { since, ..self }
-    }
-
-    /// Whether trying again is no use until somebody has changed something.
-    pub(super) fn is_final(&self) -> bool {
-        match self.refusal {
-            Refusal::Credentials | Refusal::Pooled | Refusal::Tls | Refusal::File => true,
-            Refusal::Unreachable | Refusal::Full => false,
-        }
+    /// The failure to get any answer.
+    pub(in crate::db) fn unreachable(error: std::io::Error) -> Self {
+        Self::new(Refusal::Unreachable, sqlx::Error::Io(error))
     }
 
     /// The error where another variable than `DATABASE_URL` may name the server.
@@ -54,11 +45,11 @@ impl Outage {
     }
 
     pub(in crate::db) fn into_error(self) -> Error {
-        let Self { refusal, cause, since: _, tls } = self;
+        let Self { kind, cause, tls } = self;
         if let Some(fault) = tls {
             return Error::Setting(ConfigError::new("DATABASE_URL", fault));
         }
-        match refusal {
+        match kind {
             Refusal::Unreachable | Refusal::Tls | Refusal::File => Error::Unreachable { cause },
             Refusal::Full => Error::Refused { cause },
             Refusal::Credentials => Error::Credentials { cause },
@@ -67,7 +58,23 @@ impl Outage {
     }
 }
 
-impl fmt::Display for Outage {
+impl Failure for ConnectFailure {
+    fn is_final(&self) -> bool {
+        match self.kind {
+            Refusal::Credentials | Refusal::Pooled | Refusal::Tls | Refusal::File => true,
+            Refusal::Unreachable | Refusal::Full => false,
+        }
+    }
+
+    fn is_from_server(&self) -> bool {
+        match self.kind {
+            Refusal::Full | Refusal::Credentials | Refusal::Pooled => true,
+            Refusal::Unreachable | Refusal::Tls | Refusal::File => false,
+        }
+    }
+}
+
+impl fmt::Display for ConnectFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&Told(&self.cause), f)
     }

@@ -8,9 +8,9 @@ use crate::db::statement::Change;
 
 /// What has been counted since a pool was opened.
 #[derive(Debug, Default)]
-pub(in crate::db) struct Counts {
+pub(in crate::db::pool) struct Counts {
     created: AtomicU64,
-    closed: [AtomicU64; 10],
+    closed: [AtomicU64; 9],
     changes: [AtomicU64; Change::ALL.len()],
     timeouts: AtomicU64,
     refused: AtomicU64,
@@ -23,7 +23,7 @@ pub(in crate::db) struct Counts {
 
 /// Why a connection was closed; see [`Closed`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::db) enum Reason {
+pub(in crate::db::pool) enum Reason {
     Lifetime,
     Idle,
     Dirty,
@@ -32,21 +32,20 @@ pub(in crate::db) enum Reason {
     Silent,
     Outdated,
     Crowded,
-    Stranded,
     Drained,
 }
 
 impl Counts {
-    pub(in crate::db) fn created(&self, took: Duration) {
+    pub(in crate::db::pool) fn created(&self, took: Duration) {
         self.created.fetch_add(1, Relaxed);
         self.create_time.add(took);
     }
 
-    pub(in crate::db) fn closed(&self, reason: Reason) {
+    pub(in crate::db::pool) fn closed(&self, reason: Reason) {
         self.closed[reason as usize].fetch_add(1, Relaxed);
     }
 
-    pub(in crate::db) fn changed(&self, change: Change) {
+    pub(in crate::db::pool) fn changed(&self, change: Change) {
         self.changes[change as usize].fetch_add(1, Relaxed);
     }
 
@@ -54,33 +53,33 @@ impl Counts {
         self.timeouts.fetch_add(1, Relaxed);
     }
 
-    pub(in crate::db) fn refused(&self) {
+    pub(in crate::db::pool) fn refused(&self) {
         self.refused.fetch_add(1, Relaxed);
     }
 
-    pub(in crate::db) fn leaked(&self) {
+    pub(in crate::db::pool) fn leaked(&self) {
         self.leaks.fetch_add(1, Relaxed);
     }
 
-    pub(in crate::db) fn asked(&self) {
+    pub(in crate::db::pool) fn pinged(&self) {
         self.pings.fetch_add(1, Relaxed);
     }
 
     /// A caller got a connection that lay ready.
-    pub(in crate::db) fn lay_ready(&self) {
+    pub(in crate::db::pool) fn lay_ready(&self) {
         self.wait_time.counts[0].fetch_add(1, Relaxed);
     }
 
-    pub(in crate::db) fn waited(&self, long: Duration) {
+    pub(in crate::db::pool) fn waited(&self, long: Duration) {
         self.wait_time.add(long);
     }
 
-    pub(in crate::db) fn used(&self, long: Duration) {
+    pub(in crate::db::pool) fn used(&self, long: Duration) {
         self.use_time.add(long);
     }
 
     /// Adds what has been counted to what is there at this moment.
-    pub(in crate::db) fn read(&self, now: Stats) -> Stats {
+    pub(in crate::db::pool) fn read(&self, now: Stats) -> Stats {
         let closed = |reason: Reason| self.closed[reason as usize].load(Relaxed);
         Stats {
             created: self.created.load(Relaxed),
@@ -93,7 +92,6 @@ impl Counts {
                 silent: closed(Reason::Silent),
                 outdated: closed(Reason::Outdated),
                 crowded: closed(Reason::Crowded),
-                stranded: closed(Reason::Stranded),
                 drained: closed(Reason::Drained),
             },
             changes: Change::ALL

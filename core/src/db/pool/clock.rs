@@ -1,16 +1,19 @@
-//! Moments that stay comparable across a freeze, when some clocks stand still.
+//! Points in time that stay comparable across a freeze, when some clocks stand still.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::Epoch;
 
-/// A moment on every clock there is.
+/// A point in time on every clock there is.
 ///
 /// While a process is frozen some clocks may stand still: the monotonic clock of Linux excludes a suspended
 /// machine, and the wall clock may be set back. The gap between two moments is therefore the largest that
-/// any clock saw; a clock that went backwards says nothing.
+/// any clock saw; a clock that went backwards says nothing. The monotonic clock is tokio's, so that a test can
+/// pause it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Moment {
+pub(crate) struct FreezeAwareInstant {
     monotonic: Instant,
     /// Nanoseconds since 1970, to the kernel's last tick: 10 ms ago at most.
     wall: u64,
@@ -19,7 +22,7 @@ pub(crate) struct Moment {
     epoch: u64,
 }
 
-impl Moment {
+impl FreezeAwareInstant {
     pub(crate) fn now(epoch: &Epoch) -> Self {
         Self {
             monotonic: Instant::now(),
@@ -29,20 +32,17 @@ impl Moment {
         }
     }
 
-    /// The same moment on the clock that only goes forwards.
+    /// The same point on the clock that only goes forwards.
     pub(crate) fn instant(&self) -> Instant {
         self.monotonic
     }
 
-    /// The largest gap since an earlier moment that any clock saw.
+    /// Returns the largest gap since an earlier point that any clock saw.
     pub(crate) fn since(&self, earlier: &Self) -> Duration {
         let wall = Duration::from_nanos(self.wall.saturating_sub(earlier.wall));
-        let running = match (self.boot, earlier.boot) {
-            // It never goes slower than the monotonic one.
-            (Some(now), Some(then)) => Duration::from_nanos(now.saturating_sub(then)),
-            _ => self.monotonic.saturating_duration_since(earlier.monotonic),
-        };
-        running.max(wall)
+        let monotonic = self.monotonic.saturating_duration_since(earlier.monotonic);
+        let boot = self.boot.zip(earlier.boot).map_or(0, |(now, then)| now.saturating_sub(then));
+        monotonic.max(wall).max(Duration::from_nanos(boot))
     }
 
     /// Whether no freeze can lie between two moments.
@@ -92,23 +92,24 @@ mod tests {
 
     #[test]
     fn the_largest_gap_counts() {
-        let then = Moment::now(&Epoch::default());
-        let wall_ahead = Moment { wall: then.wall + NANOSECONDS, ..then };
-        let boot_ahead = Moment { boot: then.boot.map(|boot| boot + NANOSECONDS), ..then };
+        let then = FreezeAwareInstant::now(&Epoch::default());
+        let wall_ahead = FreezeAwareInstant { wall: then.wall + NANOSECONDS, ..then };
+        let boot_ahead =
+            FreezeAwareInstant { boot: then.boot.map(|boot| boot + NANOSECONDS), ..then };
         assert_eq!(wall_ahead.since(&then), HOUR);
         assert_eq!(boot_ahead.since(&then), HOUR);
         // Where the machine has no clock that goes on while it sleeps.
-        let without = Moment { boot: None, ..then };
-        let monotonic_ahead = Moment { monotonic: then.monotonic + HOUR, ..without };
+        let without = FreezeAwareInstant { boot: None, ..then };
+        let monotonic_ahead = FreezeAwareInstant { monotonic: then.monotonic + HOUR, ..without };
         assert_eq!(monotonic_ahead.since(&without), HOUR);
     }
 
     #[test]
     fn clocks_that_go_backwards_say_nothing() {
-        let then = Moment::now(&Epoch::default());
+        let then = FreezeAwareInstant::now(&Epoch::default());
         let before = then.monotonic.checked_sub(Duration::from_millis(1)).unwrap_or(then.monotonic);
         for boot in [Some(0), None] {
-            let earlier = Moment {
+            let earlier = FreezeAwareInstant {
                 monotonic: before,
                 wall: then.wall.saturating_sub(NANOSECONDS),
                 boot,

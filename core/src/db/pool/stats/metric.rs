@@ -104,7 +104,12 @@ impl Stats {
                 "Connections held for long",
                 self.leaks,
             ),
-            ("anyhost.db.connection.pings", "{ping}", "Questions whether one lives", self.pings),
+            (
+                "anyhost.db.connection.pings",
+                "{ping}",
+                "Pings sent to idle connections before reuse",
+                self.pings,
+            ),
         ];
         for (name, unit, description, count) in counts {
             add(name, unit, description, Reading::Count(count), None);
