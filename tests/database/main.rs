@@ -22,6 +22,7 @@ mod queue;
 mod readiness;
 mod schema;
 mod sessions;
+mod several;
 mod silence;
 mod stats;
 mod storm;

@@ -27,7 +27,7 @@ impl Application for Guestbook {
     async fn start(host: &Host) -> Result<Self, Error> {
         // An embedded database has no other moment for migrations than this.
         Self::migrate(host).await?;
-        Ok(Self { db: web::Data::new(Db::open_or(host, EMBEDDED).await?) })
+        Ok(Self { db: web::Data::new(Db::builder(host).url_or(EMBEDDED).open().await?) })
     }
 
     fn app(&self) -> BoxedApp {
@@ -40,7 +40,7 @@ impl Application for Guestbook {
     }
 
     async fn migrate(host: &Host) -> Result<(), Error> {
-        Ok(Db::<Sqlite>::migrate_or(host, EMBEDDED, &SCHEMA).await?)
+        Ok(Db::<Sqlite>::builder(host).url_or(EMBEDDED).migrate(&SCHEMA).await?)
     }
 }
 
