@@ -7,9 +7,8 @@ use std::time::{Duration, Instant};
 use anyhost_core::Paradigm;
 use anyhost_core::db::{Db, Error};
 use anyhost_tests::servers::{Mode, Postgres, Proxy};
-use sqlx::Row;
 
-use crate::kit::{backend, direct, long_running, open};
+use crate::kit::{backend, long_running, open};
 
 const MS: Duration = Duration::from_millis(1);
 const SIZE: usize = 5;
@@ -172,41 +171,6 @@ async fn a_write_whose_fate_is_unknown_is_not_tried_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_writer_that_was_demoted_costs_one_error_and_is_not_connected_to_again() {
-    let server = Postgres::start(&[]);
-    let url = server.url();
-    server.sql("CREATE TABLE t (a int)");
-    let db = long_running(&url, 3).await;
-    drop(futures_util::future::join_all((0..3).map(|_| db.conn())).await);
-    assert_eq!(db.state().idle, 3);
-    let insert = || sqlx::query("INSERT INTO t VALUES (1)").execute(&db);
-    insert().await.unwrap();
-    server.sql("ALTER SYSTEM SET default_transaction_read_only = on");
-    server.sql("SELECT pg_reload_conf()");
-    let reloaded = Instant::now();
-    // A session takes the new setting over when it next waits for its client.
-    while insert().await.is_ok() {
-        assert!(reloaded.elapsed() < Duration::from_secs(2));
-    }
-    let error = insert().await.unwrap_err();
-    let error = Error::of(&error).unwrap_or_else(|| panic!("{error}"));
-    assert!(error.to_string().contains("no longer the primary"), "{error}");
-    // The name leads to a writer again.
-    let mut own = direct(&url).await;
-    sqlx::raw_sql("SET default_transaction_read_only = off").execute(&mut own).await.unwrap();
-    sqlx::raw_sql("ALTER SYSTEM RESET default_transaction_read_only")
-        .execute(&mut own)
-        .await
-        .unwrap();
-    sqlx::raw_sql("SELECT pg_reload_conf()").execute(&mut own).await.unwrap();
-    let back = Instant::now();
-    while insert().await.is_err() {
-        assert!(back.elapsed() < Duration::from_secs(2), "not recovered");
-        tokio::time::sleep(20 * MS).await;
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn wrong_credentials_are_an_error_at_once_and_print_no_secret() {
     let server = Postgres::start(&[]);
     server.sql("CREATE ROLE locked LOGIN PASSWORD 'right'");
@@ -230,17 +194,6 @@ async fn a_password_that_stops_working_is_told_to_those_who_wait_at_once() {
     let error = db.conn().await.unwrap_err();
     assert!(matches!(error, Error::Credentials { .. }), "{error}");
     assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_plan_that_the_schema_left_behind_costs_one_error() {
-    let db = long_running(&Postgres::shared().database(), 1).await;
-    sqlx::raw_sql("CREATE TABLE t (a int); INSERT INTO t VALUES (1)").execute(&db).await.unwrap();
-    let select = || sqlx::query("SELECT * FROM t").fetch_one(&db);
-    assert_eq!(select().await.unwrap().len(), 1);
-    sqlx::raw_sql("ALTER TABLE t ADD b int").execute(&db).await.unwrap();
-    let _ = select().await;
-    assert_eq!(select().await.unwrap().len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

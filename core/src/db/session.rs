@@ -99,7 +99,7 @@ impl<DB: Driver> Session<DB> {
         }
         let commits = DB::TransactionManager::commit(&mut self.connection);
         self.condition.watch::<DB, _>(Effect::NONE, commits).await?;
-        self.condition.transaction = Transaction::None;
+        self.condition.committed();
         Ok(())
     }
 
@@ -301,7 +301,7 @@ impl<DB: Driver> Session<DB> {
 
     fn rows(&mut self, statement: Statement<DB>, effect: Effect) -> Watched<'_, DB> {
         let Self { connection, condition, .. } = self;
-        Watched { rows: DB::fetch_many(connection, statement), condition, effect, begun: false }
+        Watched { rows: DB::fetch_many(connection, statement), condition, effect, begun: false, ended: false }
     }
 
     /// The statement once more, where it may be run again if it is refused because of another schema: it stands alone
@@ -402,11 +402,17 @@ async fn first_row<DB: Driver>(
     last: bool,
 ) -> Result<Option<DB::Row>, sqlx::Error> {
     if DB::KIND != Kind::MySql {
-        return condition.watch::<DB, _>(effect, DB::fetch_optional(connection, statement)).await;
+        let first = DB::fetch_optional(connection, statement);
+        let row = condition.watch::<DB, _>(effect, first).await?;
+        if row.is_none() && DB::KIND == Kind::Sqlite {
+            // A driver's thread that has died looks like a statement without rows.
+            condition.watch::<DB, _>(Effect::NONE, connection.ping()).await?;
+        }
+        return Ok(row);
     }
     // The driver would leave the rest, with its errors, to whoever has the connection next.
     let rows = DB::fetch_many(connection, statement);
-    let mut rows = Watched::<DB> { rows, condition, effect, begun: false };
+    let mut rows = Watched::<DB> { rows, condition, effect, begun: false, ended: false };
     let row = loop {
         match rows.try_next().await? {
             Some(step) => {
@@ -475,6 +481,8 @@ struct Watched<'e, DB: Driver> {
     condition: &'e mut Condition,
     effect: Effect,
     begun: bool,
+    /// The last step was the end of a statement.
+    ended: bool,
 }
 
 impl<DB: Driver> Stream for Watched<'_, DB> {
@@ -493,15 +501,24 @@ impl<DB: Driver> Stream for Watched<'_, DB> {
         };
         Poll::Ready(match step {
             Some(Ok(step)) => {
+                self.ended = step.is_left();
                 self.condition.answered = true;
+                // Who reads slowly waits for nothing in between.
+                self.condition.pulse.rests();
                 Some(Ok(step))
             }
             Some(Err(error)) => {
                 let effect = self.effect;
                 Some(Err(self.condition.failed::<DB>(error, effect)))
             }
+            // So it does when the driver's thread has died.
+            None if DB::KIND == Kind::Sqlite && !(self.ended || self.effect.blank) => {
+                let effect = self.effect;
+                Some(Err(self.condition.failed::<DB>(sqlx::Error::WorkerCrashed, effect)))
+            }
             None => {
-                self.condition.succeeded();
+                let effect = self.effect;
+                self.condition.succeeded(effect);
                 None
             }
         })

@@ -17,6 +17,11 @@ pub struct Effect {
     pub(in crate::db) read_only: bool,
     /// It may return rows.
     pub(in crate::db) rows: bool,
+    /// It holds no statement at all.
+    pub(in crate::db) blank: bool,
+    /// It changes tables that statements may have been prepared for, where neither the server nor the driver finds
+    /// out by itself.
+    pub(in crate::db) alters: bool,
     /// It leaves the session changed.
     pub(in crate::db) change: Option<Change>,
 }
@@ -78,6 +83,8 @@ impl Effect {
         may_end: false,
         read_only: false,
         rows: false,
+        blank: false,
+        alters: false,
         change: None,
     };
 
@@ -101,6 +108,8 @@ impl Effect {
                 may_end: false,
                 read_only: false,
                 rows: _,
+                blank: _,
+                alters: false,
                 change: None
             }
         )
@@ -118,6 +127,8 @@ impl Effect {
             may_end: self.may_end || next.may_end,
             read_only: self.read_only || next.read_only,
             rows: self.rows || next.rows,
+            blank: false,
+            alters: self.alters || next.alters,
             change: self.change.or(next.change),
         }
     }
@@ -214,8 +225,7 @@ pub(super) fn effect(
     of_one: impl Fn(Keyword, &mut Tokens<'_, '_>) -> Effect,
 ) -> Effect {
     let mut lexer = Lexer::new(text, dialect);
-    let mut effect = Effect::NONE;
-    let mut first = true;
+    let mut effect = Effect { blank: true, ..Effect::NONE };
     while let Some(token) = lexer.next() {
         let one = match token {
             // (SELECT 1) UNION (SELECT 2)
@@ -228,8 +238,7 @@ pub(super) fn effect(
             }
             _ => Effect::unknown(Change::Other),
         };
-        effect = if first { one } else { effect.then(one) };
-        first = false;
+        effect = if effect.blank { one } else { effect.then(one) };
     }
     effect
 }

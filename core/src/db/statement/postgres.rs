@@ -221,7 +221,7 @@ mod tests {
     const NONE: Effect = Effect::NONE;
 
     fn of(text: &str) -> Effect {
-        Effect { rows: false, ..of_postgres(text) }
+        Effect { rows: false, blank: false, ..of_postgres(text) }
     }
 
     #[test]

@@ -29,7 +29,8 @@ pub(in crate::db) fn of_sqlite(text: &str) -> Effect {
 
 fn of_one(first: Keyword, tokens: &mut Tokens<'_, '_>) -> Effect {
     match first.as_bytes() {
-        b"ALTER" | b"ANALYZE" | b"DELETE" | b"DROP" | b"INSERT" | b"REINDEX" | b"REPLACE"
+        b"ALTER" | b"DROP" => Effect { alters: true, ..scan(tokens) },
+        b"ANALYZE" | b"DELETE" | b"INSERT" | b"REINDEX" | b"REPLACE"
         | b"SELECT" | b"UPDATE" | b"VACUUM" | b"VALUES" | b"WITH" => scan(tokens),
         b"EXPLAIN" => explain(tokens),
         b"BEGIN" => Effect::BEGINS,
