@@ -45,7 +45,11 @@ enum Step {
 }
 
 impl Step {
-    fn at_random(random: &mut fastrand::Rng, believed: &Believed, failures: &[&'static str]) -> Self {
+    fn at_random(
+        random: &mut fastrand::Rng,
+        believed: &Believed,
+        failures: &[&'static str],
+    ) -> Self {
         match random.u8(..100) {
             0..35 => Self::Insert,
             35..50 => Self::Savepoint,

@@ -46,7 +46,10 @@ async fn a_database_that_takes_no_writes_any_more_is_read_by_old_and_new_process
     // It takes writes again.
     let mut own = direct(&url).await;
     sqlx::raw_sql("SET default_transaction_read_only = off").execute(&mut own).await.unwrap();
-    sqlx::raw_sql("ALTER SYSTEM RESET default_transaction_read_only").execute(&mut own).await.unwrap();
+    sqlx::raw_sql("ALTER SYSTEM RESET default_transaction_read_only")
+        .execute(&mut own)
+        .await
+        .unwrap();
     sqlx::raw_sql("SELECT pg_reload_conf()").execute(&mut own).await.unwrap();
     let until = Instant::now() + HANGS;
     while insert(&db).await.is_err() {
@@ -130,8 +133,7 @@ async fn on_mariadb_an_option_that_forbids_a_statement_is_not_taken_for_a_read_o
     .unwrap();
     sqlx::raw_sql("CREATE TABLE t (a int)").execute(&db).await.unwrap();
     for _ in 0..5 {
-        let error =
-            sqlx::query("SELECT 1 INTO OUTFILE '/tmp/a'").execute(&db).await.unwrap_err();
+        let error = sqlx::query("SELECT 1 INTO OUTFILE '/tmp/a'").execute(&db).await.unwrap_err();
         assert!(error.to_string().contains("1290"), "{error}");
         let mut tx = db.begin().await.unwrap();
         sqlx::raw_sql("SAVEPOINT s").execute(&mut *tx).await.unwrap();

@@ -139,7 +139,8 @@ async fn on_mariadb_what_may_have_changed_a_session_ends_its_use() {
 async fn on_sqlite_a_savepoint_outside_of_a_transaction_swallows_nobodys_work() {
     let (folder, db) = sqlite().await;
     sqlx::raw_sql("CREATE TABLE t (a INTEGER)").execute(&db).await.unwrap();
-    for opens in ["SAVEPOINT s", "SAVEPOINT s; INSERT INTO t VALUES (-1)", "BEGIN", "savepoint 'a;b'"]
+    for opens in
+        ["SAVEPOINT s", "SAVEPOINT s; INSERT INTO t VALUES (-1)", "BEGIN", "savepoint 'a;b'"]
     {
         sqlx::raw_sql(opens).execute(&db).await.unwrap();
         for number in 0..5 {

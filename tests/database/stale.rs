@@ -101,7 +101,10 @@ impl sqlx::Type<sqlx::Postgres> for Mood {
 }
 
 impl sqlx::Encode<'_, sqlx::Postgres> for Mood {
-    fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, sqlx::error::BoxDynError> {
+    fn encode_by_ref(
+        &self,
+        buffer: &mut PgArgumentBuffer,
+    ) -> Result<IsNull, sqlx::error::BoxDynError> {
         buffer.extend_from_slice(self.0.as_bytes());
         Ok(IsNull::No)
     }
@@ -129,8 +132,7 @@ async fn a_type_that_is_made_anew_is_looked_up_again() {
 async fn on_mariadb_a_statement_that_must_be_prepared_again_is() {
     let url = MariaDb::shared().database();
     let settings = [("DATABASE_POOL_SIZE", "1")];
-    let (_host, db) =
-        open::<sqlx::MySql>(Paradigm::LongRunning, &url, &settings).await.unwrap();
+    let (_host, db) = open::<sqlx::MySql>(Paradigm::LongRunning, &url, &settings).await.unwrap();
     // It fails so the first time; what counts is not undone with the statement.
     let made = "CREATE TABLE runs (a int) ENGINE = MyISAM; \
          CREATE FUNCTION run() RETURNS int BEGIN \
@@ -145,11 +147,13 @@ async fn on_mariadb_a_statement_that_must_be_prepared_again_is() {
     let all = sqlx::query_scalar::<_, i32>("SELECT run()").fetch_all(&db).await.unwrap();
     assert_eq!(all, [7]);
     // Once, and not for ever.
-    sqlx::raw_sql("CREATE OR REPLACE FUNCTION run() RETURNS int BEGIN \
-             SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1615; RETURN 7; END")
-        .execute(&db)
-        .await
-        .unwrap();
+    sqlx::raw_sql(
+        "CREATE OR REPLACE FUNCTION run() RETURNS int BEGIN \
+             SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1615; RETURN 7; END",
+    )
+    .execute(&db)
+    .await
+    .unwrap();
     sqlx::query("SELECT run()").fetch_one(&db).await.unwrap_err();
     // A table that is altered gives its new columns.
     sqlx::raw_sql("ALTER TABLE runs ADD b int").execute(&db).await.unwrap();
@@ -195,7 +199,9 @@ async fn on_sqlite_a_table_that_another_process_altered_is_an_error_and_not_an_e
         let alter = sqlx::AssertSqlSafe(format!("ALTER TABLE t ADD {column} int"));
         sqlx::raw_sql(alter).execute(&other).await.unwrap();
         let met = match column {
-            "b" => sqlx::query("SELECT * FROM t").fetch_optional(&db).await.map(|row| row.is_some()),
+            "b" => {
+                sqlx::query("SELECT * FROM t").fetch_optional(&db).await.map(|row| row.is_some())
+            }
             "c" => sqlx::query("SELECT * FROM t").fetch_all(&db).await.map(|rows| !rows.is_empty()),
             _ => sqlx::query("SELECT * FROM t").fetch_one(&db).await.map(|_| true),
         };

@@ -355,7 +355,8 @@ impl<DB: Driver> Connector<DB> {
     }
 
     fn admitted(&self, admission: Admission) -> Result<(), Outage> {
-        let Admission { limits, used: _, read_only: _, id: _, outlived: _, forgotten: _ } = admission;
+        let Admission { limits, used: _, read_only: _, id: _, outlived: _, forgotten: _ } =
+            admission;
         if let Some(limits) = limits {
             let known = self.limits.get_or_init(|| limits);
             if *known != limits {

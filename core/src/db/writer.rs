@@ -42,7 +42,9 @@ impl<DB: Driver> Pool<DB> {
         let writes = !opened.admission.read_only;
         let _ = sqlx::Connection::close(opened.connection).await;
         if writes && self.is_reader().await {
-            tracing::warn!("the database has another server for writes: connections are opened anew");
+            tracing::warn!(
+                "the database has another server for writes: connections are opened anew"
+            );
             self.renew(generation);
         }
     }

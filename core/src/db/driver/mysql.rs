@@ -108,7 +108,10 @@ impl Driver for MySql {
     /// statement; a deadlock and much else may undo the transaction.
     fn may_end_transaction(error: &sqlx::Error) -> bool {
         let state = error.as_database_error().and_then(DatabaseError::code);
-        !matches!(state.as_deref().and_then(|state| state.get(..2)), Some("21" | "22" | "23" | "42"))
+        !matches!(
+            state.as_deref().and_then(|state| state.get(..2)),
+            Some("21" | "22" | "23" | "42")
+        )
     }
 
     /// The driver says so after a savepoint, which does nothing outside of a transaction.
@@ -143,9 +146,7 @@ impl Driver for MySql {
         }
     }
 
-    fn is_read_only(
-        connection: &mut MySqlConnection,
-    ) -> BoxFuture<'_, Result<bool, sqlx::Error>> {
+    fn is_read_only(connection: &mut MySqlConnection) -> BoxFuture<'_, Result<bool, sqlx::Error>> {
         Box::pin(async {
             let asks = "SELECT CAST(@@read_only AS SIGNED)";
             let row = sqlx::Executor::fetch_one(connection, asks).await?;

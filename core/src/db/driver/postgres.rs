@@ -115,7 +115,9 @@ impl Driver for Postgres {
 
     const REFUSES_AFTER_ERROR: bool = true;
 
-    fn is_in_transaction(connection: &mut PgConnection) -> BoxFuture<'_, Result<bool, sqlx::Error>> {
+    fn is_in_transaction(
+        connection: &mut PgConnection,
+    ) -> BoxFuture<'_, Result<bool, sqlx::Error>> {
         Box::pin(async {
             // It is an error outside of a transaction, and in one that has failed.
             match connection.execute("SAVEPOINT anyhost").await {

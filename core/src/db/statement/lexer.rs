@@ -144,9 +144,12 @@ impl<'s> Lexer<'s> {
     /// A string between `$tag$` and `$tag$`, a parameter, or the character itself.
     fn dollar(&mut self) -> Option<Token<'s>> {
         let rest = &self.text[self.at + 1..];
-        let tag = rest.bytes().take_while(|byte| CLASSES[usize::from(*byte)] == Class::Word).count();
+        let tag =
+            rest.bytes().take_while(|byte| CLASSES[usize::from(*byte)] == Class::Word).count();
         let parameter = rest.starts_with(|first: char| first.is_ascii_digit());
-        if self.dialect != Dialect::Postgres || parameter || self.byte(self.at + 1 + tag) != Some(b'$')
+        if self.dialect != Dialect::Postgres
+            || parameter
+            || self.byte(self.at + 1 + tag) != Some(b'$')
         {
             self.at += 1 + tag;
             return None;
@@ -255,7 +258,11 @@ mod tests {
             (Sqlite, r#""a;""b" [c;d] `e` f"#, r#"<a;""b>|<c;d>|<e>|f"#),
             (Postgres, "$$a;b$$ $x$c$$;$x$ $1 a$1", "'a;b'|'c$$;'|a$1"),
             (Postgres, "a /* b /* c */ ; */ d -- e;\nf", "a|d|f"),
-            (MySql, "a /* b /* c */ d -- e;\nf # g;\nh 1--1 /*!50 i*/ /*M! j */", "a|d|f|h|1|-|-|1|!|!"),
+            (
+                MySql,
+                "a /* b /* c */ d -- e;\nf # g;\nh 1--1 /*!50 i*/ /*M! j */",
+                "a|d|f|h|1|-|-|1|!|!",
+            ),
             (Sqlite, "a--b\nc", "a|c"),
             (Postgres, "a[1] # b ::int", "a|[|1|]|#|b|:|:|int"),
             (MySql, "@a := 1", "@|a|:=|1"),
