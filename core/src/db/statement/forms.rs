@@ -48,7 +48,7 @@ impl Ending {
 /// Whether what is left asks for a transaction that may not write: `READ ONLY`.
 pub(super) fn asks_read_only(tokens: &mut Tokens<'_, '_>) -> bool {
     let mut read = false;
-    while let Some(token) = tokens.next() {
+    for token in tokens.by_ref() {
         match token {
             Token::Word(word) if read && word.eq_ignore_ascii_case("only") => return true,
             Token::Word(word) => read = word.eq_ignore_ascii_case("read"),
@@ -66,7 +66,7 @@ pub(super) fn routine(tokens: &mut Tokens<'_, '_>) -> Effect {
     // Where a statement may begin: IF and REPEAT are functions elsewhere.
     let mut begins = false;
     loop {
-        while let Some(token) = tokens.next() {
+        for token in tokens.by_ref() {
             let Token::Word(word) = token else {
                 begins = token == Token::Symbol(b':');
                 before = Keyword::default();
