@@ -2,6 +2,7 @@
 //!
 //! README.md beside this file says which clause of a platform's contract is shown by which test.
 
+mod actix;
 mod callers;
 mod clauses;
 mod drain;
@@ -17,3 +18,4 @@ mod routers;
 mod sockets;
 mod starts;
 mod sudden;
+mod websockets;
