@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::select_ok;
 use tokio::net::{TcpStream, lookup_host};
@@ -11,6 +11,12 @@ use tokio::time::timeout;
 /// How long an attempt may take before its addresses are looked at, and how long one of them may take to let
 /// a TCP connection in: the "Connection Attempt Delay" of RFC 8305.
 const DELAY: Duration = Duration::from_millis(250);
+
+/// How long one address may take when all are tried for a server that takes writes.
+const TRY: Duration = Duration::from_secs(1);
+
+/// How long it is left at the first that answers after none was one that takes writes.
+const SEARCH_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The addresses of one server.
 ///
@@ -26,16 +32,20 @@ struct State {
     known: Vec<IpAddr>,
     /// The address to connect to; none: the name, as the driver goes about it.
     chosen: Option<IpAddr>,
+    /// When all of them were last tried for a server that takes writes, and none was one.
+    searched: Option<Instant>,
 }
 
 impl Addresses {
     /// Connects by name, or to the address that proved better: `connect` is given it. What fails for another
-    /// reason than that a server is `full` is tried by name, which the server may want to be told.
+    /// reason than that a server is `full` is tried by name, which the server may want to be told. If what is found
+    /// is not `wanted`, a server that takes no writes, the other addresses are tried too.
     pub(super) async fn connect<C, E, F>(
         &self,
         (name, port): (&str, u16),
         connect: impl Fn(Option<IpAddr>) -> F,
         full: impl Fn(&E) -> bool,
+        wanted: impl Fn(&C) -> bool,
     ) -> Result<C, E>
     where
         F: Future<Output = Result<C, E>>,
@@ -44,7 +54,47 @@ impl Addresses {
             let found = lookup_host((name, port)).await.map(Vec::from_iter).unwrap_or_default();
             found.iter().map(SocketAddr::ip).collect()
         };
-        self.connect_among(resolve, port, connect, full).await
+        let found = self.connect_among(&resolve, port, &connect, full).await?;
+        if wanted(&found) { Ok(found) } else { self.search(found, resolve, connect, wanted).await }
+    }
+
+    /// Tries every address for what is wanted; another of what was found where none is.
+    async fn search<C, E, F, R>(
+        &self,
+        found: C,
+        resolve: impl Fn() -> R,
+        connect: impl Fn(Option<IpAddr>) -> F,
+        wanted: impl Fn(&C) -> bool,
+    ) -> Result<C, E>
+    where
+        F: Future<Output = Result<C, E>>,
+        R: Future<Output = Vec<IpAddr>>,
+    {
+        let searched = self.lock().searched;
+        if searched.is_some_and(|searched| searched.elapsed() < SEARCH_INTERVAL) {
+            return Ok(found);
+        }
+        let mut known: Vec<IpAddr> = resolve().await;
+        known.dedup();
+        if known.len() < 2 {
+            return Ok(found);
+        }
+        // Never more than one at a time: it counts as one connection.
+        drop(found);
+        for address in known {
+            if let Ok(Ok(other)) = timeout(TRY, connect(Some(address))).await
+                && wanted(&other)
+            {
+                let mut state = self.lock();
+                (state.chosen, state.searched) = (Some(address), None);
+                return Ok(other);
+            }
+        }
+        {
+            let mut state = self.lock();
+            (state.chosen, state.searched) = (None, Some(Instant::now()));
+        }
+        connect(None).await
     }
 
     /// Says that an attempt came to nothing in all of its time: the next one begins with another address, where
@@ -246,10 +296,34 @@ mod tests {
         let resolve = || async { vec![SWALLOWS, ANSWERS] };
         let refuses =
             |address: Option<IpAddr>| async move { address.map_or(Ok(()), |_| Err("refused")) };
-        let choose = || *addresses.lock() = State { known: Vec::new(), chosen: Some(ANSWERS) };
+        let choose = || *addresses.lock() = State { chosen: Some(ANSWERS), ..State::default() };
         choose();
         assert_eq!(addresses.connect_among(resolve, 1, refuses, |_| true).await, Err("refused"));
         assert_eq!(addresses.connect_among(resolve, 1, refuses, |_| false).await, Ok(()));
         assert_eq!(addresses.lock().chosen, None);
+    }
+
+    #[tokio::test]
+    async fn a_server_that_takes_writes_is_preferred_and_one_that_does_not_is_better_than_none() {
+        let (addresses, tried) = (Addresses::default(), AtomicUsize::new(0));
+        let resolve = || async { vec![SWALLOWS, ANSWERS] };
+        let connect = |address: Option<IpAddr>| {
+            tried.fetch_add(1, Ordering::SeqCst);
+            // By name it is the first.
+            async move { Ok::<_, Infallible>(address.unwrap_or(SWALLOWS)) }
+        };
+        let found = addresses.search(SWALLOWS, resolve, connect, |found| *found == ANSWERS).await;
+        assert_eq!(found, Ok(ANSWERS));
+        assert_eq!(addresses.lock().chosen, Some(ANSWERS));
+        // Where none takes writes a reader does, and the next is not looked for at once.
+        assert_eq!(addresses.search(SWALLOWS, resolve, connect, |_| false).await, Ok(SWALLOWS));
+        assert_eq!(addresses.lock().chosen, None);
+        let before = tried.load(Ordering::SeqCst);
+        assert_eq!(addresses.search(SWALLOWS, resolve, connect, |_| false).await, Ok(SWALLOWS));
+        assert_eq!(tried.load(Ordering::SeqCst), before);
+        // A name with one address is left alone.
+        let (addresses, one) = (Addresses::default(), || async { vec![SWALLOWS] });
+        assert_eq!(addresses.search(SWALLOWS, one, connect, |_| false).await, Ok(SWALLOWS));
+        assert_eq!(tried.load(Ordering::SeqCst), before);
     }
 }

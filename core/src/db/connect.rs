@@ -312,12 +312,7 @@ impl<DB: Driver> Connector<DB> {
             None => plan.connect(),
         };
         let begun = Instant::now();
-        let attempt = async {
-            let mut connection = self.connect().await?;
-            let admission = DB::admit(&mut connection, self.pooler).await?;
-            Ok::<_, sqlx::Error>((connection, admission))
-        };
-        match tokio::time::timeout(patience, attempt).await {
+        match tokio::time::timeout(patience, self.connect()).await {
             Ok(Ok((connection, admission))) => {
                 self.admitted(admission)?;
                 let took = begun.elapsed();
@@ -336,13 +331,13 @@ impl<DB: Driver> Connector<DB> {
     }
 
     /// Connects with the password of the moment; where it is refused and another is to be had, with that.
-    async fn connect(&self) -> Result<DB::Connection, sqlx::Error> {
+    async fn connect(&self) -> Result<(DB::Connection, Admission), sqlx::Error> {
         let Some(password) = self.credentials.password(None).await? else {
-            return open::<DB>(&self.addresses, &self.options).await;
+            return open::<DB>(&self.addresses, &self.options, self.pooler).await;
         };
         let with = |password: &str| {
             let options = DB::with_password(&self.options, password);
-            async move { open::<DB>(&self.addresses, &options).await }
+            async move { open::<DB>(&self.addresses, &options, self.pooler).await }
         };
         let error = match with(password.expose()).await {
             Err(error) if DB::refusal(&error) == Refusal::Credentials => error,
@@ -395,13 +390,21 @@ impl<DB: Driver> Connector<DB> {
 async fn open<DB: Driver>(
     addresses: &Addresses,
     options: &Options<DB>,
-) -> Result<DB::Connection, sqlx::Error> {
-    let Some(endpoint) = DB::endpoint(options) else { return open_at::<DB>(options.clone()).await };
+    pooler: Pooler,
+) -> Result<(DB::Connection, Admission), sqlx::Error> {
+    let admitted = async |options: Options<DB>| {
+        let mut connection = open_at::<DB>(options).await?;
+        let admission = DB::admit(&mut connection, pooler).await?;
+        Ok((connection, admission))
+    };
+    let Some(endpoint) = DB::endpoint(options) else { return admitted(options.clone()).await };
     let connect = |address: Option<IpAddr>| {
         let there = address.map(|address| DB::with_host(options, &address.to_string()));
-        open_at::<DB>(there.unwrap_or_else(|| options.clone()))
+        admitted(there.unwrap_or_else(|| options.clone()))
     };
-    addresses.connect(endpoint, connect, |error| DB::refusal(error) == Refusal::Full).await
+    let full = |error: &sqlx::Error| DB::refusal(error) == Refusal::Full;
+    let writes = |(_, admission): &(DB::Connection, Admission)| !admission.read_only;
+    addresses.connect(endpoint, connect, full, writes).await
 }
 
 async fn open_at<DB: Driver>(options: Options<DB>) -> Result<DB::Connection, sqlx::Error> {
