@@ -2,9 +2,10 @@
 
 mod resources;
 
-use futures_core::future::BoxFuture;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
+
+use futures_core::future::BoxFuture;
 
 pub use resources::Resources;
 
@@ -30,7 +31,7 @@ struct Known {
     settings: Settings,
     life: Life,
     epoch: Epoch,
-    databases: Mutex<Databases>,
+    databases: Arc<Mutex<Databases>>,
 }
 
 impl Host {
@@ -145,6 +146,11 @@ impl Host {
         self.0.databases.lock().unwrap_or_else(PoisonError::into_inner).push(database);
     }
 
+    /// Where databases are noted, for one that takes another in later.
+    pub(crate) fn noted_databases(&self) -> Weak<Mutex<Databases>> {
+        Arc::downgrade(&self.0.databases)
+    }
+
     /// Opens a database with a view of the others, and notes it before another is opened.
     pub(crate) fn open_database<D: DynDatabase + Clone + 'static>(
         &self,
@@ -240,7 +246,7 @@ impl HostBuilder {
             settings,
             life: Life::default(),
             epoch: Epoch::default(),
-            databases: Mutex::default(),
+            databases: Arc::default(),
         })))
     }
 }

@@ -80,8 +80,10 @@ mod tests {
     /// Blocks a thread of two, and asks whether the other waits for the sockets then.
     fn goes_on(watched: bool) -> bool {
         let (runtime, parking) = build(2).expect("a runtime");
-        let all_wait = || while parking.parked.load(Ordering::Relaxed) < 2 {
-            std::thread::yield_now();
+        let all_wait = || {
+            while parking.parked.load(Ordering::Relaxed) < 2 {
+                std::thread::yield_now();
+            }
         };
         let listen = || runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
         let (first, second) = (listen(), listen());

@@ -60,7 +60,11 @@ async fn with_tokens(url: &str, valid: Duration) -> (Db<sqlx::Postgres>, Arc<Ato
         ("APP_OVERLAP", "1"),
     ];
     let host = host(Paradigm::LongRunning, &settings);
-    let db = Db::open_with(&host, Tokens { asked: Arc::clone(&asked), valid }).await.unwrap();
+    let db = Db::builder(&host)
+        .passwords(Tokens { asked: Arc::clone(&asked), valid })
+        .open()
+        .await
+        .unwrap();
     (db, asked)
 }
 

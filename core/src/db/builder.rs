@@ -134,7 +134,7 @@ impl<'h, DB: Driver> DbBuilder<'h, DB> {
             let plan = plan(host, &settings, connector.limits(), taken)?.with(&settings, forgotten);
             let pool = Pool::new(plan, host.epoch().clone(), may_freeze, connector, place);
             pool.add_first(first);
-            Ok(Db::start(pool, self.name.clone(), server))
+            Ok(Db::start(pool, self.name.clone(), server, host.noted_databases()))
         })
     }
 

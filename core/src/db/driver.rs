@@ -108,6 +108,14 @@ pub trait Driver: Database<Connection: Migrate> + HasStatementCache + sealed::Se
         connection: &mut Self::Connection,
     ) -> BoxFuture<'_, Result<bool, sqlx::Error>>;
 
+    /// Has the driver forget the statements and types that it remembers of a connection.
+    #[doc(hidden)]
+    fn forget_statements(
+        connection: &mut Self::Connection,
+    ) -> BoxFuture<'_, Result<(), sqlx::Error>> {
+        Box::pin(connection.clear_cached_statements())
+    }
+
     /// What an error of a running connection means for it and for its siblings.
     #[doc(hidden)]
     fn verdict(error: &sqlx::Error) -> Verdict;

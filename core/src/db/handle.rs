@@ -3,14 +3,14 @@
 use std::fmt;
 use std::io;
 use std::panic::Location;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use futures_core::future::BoxFuture;
 
 use super::builder::{DbBuilder, of_database};
 use super::connect::{ConnectFailure, Connector};
-use super::databases::{DynDatabase, Server, Share};
+use super::databases::{Databases, DynDatabase, Server, Share};
 use super::driver::Driver;
 use super::plan::Plan;
 use super::pool::{Pool, Purpose};
@@ -82,6 +82,8 @@ struct Inner<DB: Driver> {
     /// What it is called in the program, if it is not the first one.
     name: Option<String>,
     server: Server,
+    /// Where the databases of the host are noted, this one among them.
+    noted: Weak<Mutex<Databases>>,
 }
 
 impl<DB: Driver> Db<DB> {
@@ -99,7 +101,12 @@ impl<DB: Driver> Db<DB> {
     }
 
     /// Starts what looks after a pool.
-    pub(super) fn start(pool: Arc<DbPool<DB>>, name: Option<String>, server: Server) -> Self {
+    pub(super) fn start(
+        pool: Arc<DbPool<DB>>,
+        name: Option<String>,
+        server: Server,
+        noted: Weak<Mutex<Databases>>,
+    ) -> Self {
         if !pool.may_freeze() {
             pool.start_upkeep();
             if DB::KIND != Kind::Sqlite {
@@ -107,7 +114,14 @@ impl<DB: Driver> Db<DB> {
             }
         }
         let writers = (DB::KIND == Kind::Sqlite).then(Writers::default);
-        Self(Arc::new(Inner { pool, writers, name, server }))
+        Self(Arc::new(Inner { pool, writers, name, server, noted }))
+    }
+
+    /// Notes something that this database has given away, for the drain of its host.
+    pub(super) fn note(&self, given: Arc<dyn DynDatabase>) {
+        if let Some(noted) = self.0.noted.upgrade() {
+            noted.lock().unwrap_or_else(PoisonError::into_inner).push(given);
+        }
     }
 
     pub(super) fn pool(&self) -> &Arc<DbPool<DB>> {

@@ -13,7 +13,6 @@ use super::connect::Connector;
 use super::databases::DynDatabase;
 use super::driver::Driver;
 use super::{Db, Drained, Error};
-use crate::Host;
 
 /// How often a password that may have changed is looked at.
 const REFRESH: Duration = Duration::from_secs(15);
@@ -29,7 +28,7 @@ impl<DB: Driver> Db<DB> {
     /// # Errors
     /// [`Error::Plan`] if this database would have no place left; [`Error::TimedOut`] if no place comes free in the
     /// time that callers wait.
-    pub async fn sqlx_pool(&self, host: &Host, places: usize) -> Result<sqlx::Pool<DB>, Error> {
+    pub async fn sqlx_pool(&self, places: usize) -> Result<sqlx::Pool<DB>, Error> {
         let pool = self.pool();
         if places == 0 || places >= pool.size() {
             return Err(Error::Plan(format!(
@@ -65,7 +64,7 @@ impl<DB: Driver> Db<DB> {
         if !may_freeze {
             pool.runtime().spawn(refresh(connector, sqlx_pool.clone()));
         }
-        host.adopt_database(Arc::new(Leased {
+        self.note(Arc::new(Leased {
             name: format!("{} (leased)", pool.name()),
             pool: sqlx_pool.clone(),
             lease: std::sync::Mutex::new(Some(lease)),
@@ -121,8 +120,8 @@ impl Db<sqlx::Postgres> {
     ///
     /// # Errors
     /// As for [`sqlx_pool`](Self::sqlx_pool); [`Error::Query`] if the first connection cannot be opened.
-    pub async fn listener(&self, host: &Host) -> Result<sqlx::postgres::PgListener, Error> {
-        let pool = self.sqlx_pool(host, 1).await?;
+    pub async fn listener(&self) -> Result<sqlx::postgres::PgListener, Error> {
+        let pool = self.sqlx_pool(1).await?;
         sqlx::postgres::PgListener::connect_with(&pool).await.map_err(Error::Query)
     }
 }

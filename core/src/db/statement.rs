@@ -1,6 +1,7 @@
 //! A statement on its way to the driver: how it is prepared, and what it will leave behind.
 
 mod effect;
+mod forms;
 mod lexer;
 #[cfg(feature = "mysql")]
 mod mysql;
@@ -8,6 +9,7 @@ mod mysql;
 mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod tokens;
 
 use sqlx::error::BoxDynError;
 use sqlx::{Execute, SqlStr};

@@ -1,6 +1,7 @@
 //! Opens connections with sqlx: with the password of the moment, at the addresses of the host, one attempt at a
 //! time or until a deadline.
 
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -176,7 +177,7 @@ impl<DB: Driver> Connector<DB> {
     }
 
     /// Connects with the password of the moment; if that is refused and another is to be had, with that.
-    async fn open(&self) -> Result<DB::Connection, sqlx::Error> {
+    async fn open(&self) -> Result<(DB::Connection, Admission), sqlx::Error> {
         let Shared { credentials, options, .. } = &*self.0;
         let Some(password) = credentials.password(None).await? else {
             return self.open_with(options).await;
@@ -196,18 +197,23 @@ impl<DB: Driver> Connector<DB> {
     }
 
     /// Connects at the addresses that the host has, in the ways that the TLS mode has.
-    async fn open_with(&self, options: &Options<DB>) -> Result<DB::Connection, sqlx::Error> {
-        let addresses = &self.0.addresses;
-        let address = match DB::endpoint(options) {
-            Some(endpoint) => addresses.choose(endpoint).await,
-            None => None,
+    async fn open_with(
+        &self,
+        options: &Options<DB>,
+    ) -> Result<(DB::Connection, Admission), sqlx::Error> {
+        let admitted = async |options: Options<DB>| {
+            let mut connection = open_at::<DB>(options).await?;
+            let admission = DB::admit(&mut connection, self.0.pooler).await?;
+            Ok((connection, admission))
         };
-        let Some(address) = address else { return open_at::<DB>(options.clone()).await };
-        let opened = open_at::<DB>(DB::with_host(options, &address.to_string())).await;
-        if opened.as_ref().is_err_and(|error| DB::refusal(error) != Refusal::Full) {
-            addresses.was_refused();
-        }
-        opened
+        let Some(endpoint) = DB::endpoint(options) else { return admitted(options.clone()).await };
+        let connect = |address: Option<IpAddr>| {
+            let there = address.map(|address| DB::with_host(options, &address.to_string()));
+            admitted(there.unwrap_or_else(|| options.clone()))
+        };
+        let full = |error: &sqlx::Error| DB::refusal(error) == Refusal::Full;
+        let writes = |(_, admission): &(DB::Connection, Admission)| !admission.read_only;
+        self.0.addresses.connect(endpoint, connect, full, writes).await
     }
 
     /// Takes note of what a new connection learnt.
@@ -230,18 +236,13 @@ impl<DB: Driver> Connect for Connector<DB> {
     type Failure = ConnectFailure;
 
     async fn connect(&self, until: Option<Instant>) -> Result<Opened<Link<DB>>, ConnectFailure> {
-        let Shared { timeouts, pooler, addresses, took: last_took, .. } = &*self.0;
+        let Shared { timeouts, addresses, took: last_took, .. } = &*self.0;
         let begun = Instant::now();
         let timeout = match until {
             Some(until) => until.saturating_duration_since(begun).min(timeouts.connect),
             None => timeouts.connect,
         };
-        let attempt = async {
-            let mut connection = self.open().await?;
-            let server = DB::admit(&mut connection, *pooler).await?;
-            Ok::<_, sqlx::Error>((connection, server))
-        };
-        match tokio::time::timeout(timeout, attempt).await {
+        match tokio::time::timeout(timeout, self.open()).await {
             Ok(Ok((connection, server))) => {
                 self.admit(&server);
                 let took = begun.elapsed();
