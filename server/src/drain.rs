@@ -47,7 +47,7 @@ impl fmt::Display for Drained {
     }
 }
 
-/// Ends a server that has begun to drain. `stop` tells the acceptors; `accepting` ends with them.
+/// Ends a server. `stop` tells the acceptors; `accepting` ends with them.
 pub(crate) async fn drain<A: App>(
     shared: &Shared<A>,
     connections: &Connections,
@@ -61,7 +61,11 @@ pub(crate) async fn drain<A: App>(
     let deadline = begun + grace.saturating_sub(reserve);
     let left = |until: Instant| until.saturating_duration_since(Instant::now());
     let life = shared.host.life();
+    // Before anybody knows: an App may end streams and WebSockets at once.
     let in_flight = life.in_flight();
+    shared.drain();
+    life.advance(Phase::Draining);
+    tracing::info!("draining");
     let open =
         || -> usize { shared.host.databases().stats().iter().map(|database| database.open).sum() };
     let database_connections = open();

@@ -138,9 +138,6 @@ impl Server {
             // Told to stop before it had started: there is nothing to finish.
             None => {}
         }
-        shared.drain();
-        life.advance(Phase::Draining);
-        tracing::info!("draining");
         Ok(drain(&shared, &connections, &closed, accepting).await)
     }
 }

@@ -99,7 +99,7 @@ fn a_websocket_is_501_where_there_is_none(door) [Upgrades, NoWebSockets] {
 fn a_websocket_is_taken_up(door) [WebSockets] {
     let response = ask(door, &websocket("/r/websocket")).expect(101);
     assert_eq!(response.one("upgrade"), "websocket");
-    assert_eq!(response.one("connection"), "upgrade");
+    assert!(response.listed("connection").contains(&"upgrade".to_owned()), "{response:?}");
     // RFC 6455 §1.3 has this pair.
     assert_eq!(response.one("sec-websocket-accept"), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
     still_answers(door);
