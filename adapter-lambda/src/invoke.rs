@@ -17,7 +17,6 @@ use crate::answers::{Shape, Streamed, TooLarge, buffered};
 use crate::environment::{Configuration, ResponseMode};
 use crate::events::{Translated, translate};
 use crate::life::{Started, diagnostic};
-use crate::logs::{self, Current};
 use crate::runtime_api::{Delivered, Invocation, RuntimeApi};
 
 /// What became of an invocation, for the process.
@@ -36,12 +35,12 @@ pub(crate) async fn invoke<A: App>(
     api: &mut RuntimeApi,
     invocation: Invocation,
 ) -> Outcome {
-    let current = Current {
-        request_id: invocation.id.clone(),
-        trace: invocation.trace.clone(),
-        tenant_id: invocation.tenant_id.clone(),
-    };
-    logs::within(current, handle(host, configuration, started, api, &invocation)).await
+    let context = Context::new(invocation.id.as_str())
+        .with_life(host.life().clone())
+        .with_tenant_id(invocation.tenant_id.clone())
+        .with_trace_parent(invocation.trace_parent())
+        .with_platform_trace(invocation.trace.clone());
+    context.clone().within(handle(host, configuration, started, api, &invocation, context)).await
 }
 
 async fn handle<A: App>(
@@ -50,12 +49,9 @@ async fn handle<A: App>(
     started: &Started<A>,
     api: &mut RuntimeApi,
     invocation: &Invocation,
+    mut context: Context,
 ) -> Outcome {
     let give_up = invocation.deadline.map(give_up);
-    let mut context = Context::new(invocation.id.as_str())
-        .with_life(host.life().clone())
-        .with_tenant_id(invocation.tenant_id.clone())
-        .with_trace_parent(invocation.trace_parent());
     if let Some(give_up) = give_up {
         context = context.with_deadline(give_up);
     }
