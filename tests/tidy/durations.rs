@@ -15,7 +15,7 @@ const COMPARED: [&str; 4] = [" < ", " <= ", " > ", " >= "];
 const ENDS: [&str; 4] = ["exit_code(", "wait_for_exit(", ".exit(", "exit_within("];
 
 /// Tests that are being rewritten together with what they test.
-const REWRITTEN: [&str; 2] = ["server/tests/it/", "tests/database/workers.rs"];
+const REWRITTEN: [&str; 1] = ["tests/database/workers.rs"];
 
 /// What lets time pass that is itself what a test is about: a setting of the product.
 const OWN_TIME: &str = "plan()";
