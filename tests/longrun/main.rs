@@ -18,3 +18,4 @@ mod routers;
 mod sockets;
 mod starts;
 mod sudden;
+mod websockets;
