@@ -29,6 +29,7 @@ struct Known {
     database_tls: bool,
     max_body: usize,
     settings: Settings,
+    in_force: Vec<(&'static str, String)>,
     life: Life,
     epoch: Epoch,
     databases: Arc<Mutex<Databases>>,
@@ -46,6 +47,7 @@ impl Host {
             concurrency: 1,
             database_tls: false,
             settings: Settings::default(),
+            in_force: Vec::new(),
         }
     }
 
@@ -103,6 +105,11 @@ impl Host {
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.0.settings
+    }
+
+    /// The settings that the host has chosen values for, as `check` prints them.
+    pub(crate) fn in_force(&self) -> &[(&'static str, String)] {
+        &self.0.in_force
     }
 
     /// The life of this process.
@@ -175,12 +182,19 @@ pub struct HostBuilder {
     concurrency: usize,
     database_tls: bool,
     settings: Settings,
+    in_force: Vec<(&'static str, String)>,
 }
 
 impl HostBuilder {
     /// Sets the settings. Defaults to none.
     pub fn settings(mut self, settings: Settings) -> Self {
         self.settings = settings;
+        self
+    }
+
+    /// Sets the values, defaults among them, that the host uses for settings of its own: `check` prints them.
+    pub fn in_force(mut self, settings: Vec<(&'static str, String)>) -> Self {
+        self.in_force = settings;
         self
     }
 
@@ -229,6 +243,7 @@ impl HostBuilder {
             concurrency,
             database_tls,
             settings,
+            in_force,
         } = self;
         let max_body = match settings.get::<ByteSize>("MAX_BODY")? {
             Some(ByteSize(bytes)) => usize::try_from(bytes).unwrap_or(usize::MAX),
@@ -244,6 +259,7 @@ impl HostBuilder {
             database_tls,
             max_body,
             settings,
+            in_force,
             life: Life::default(),
             epoch: Epoch::default(),
             databases: Arc::default(),

@@ -118,6 +118,7 @@ async fn eventually(what: &str, is_so: impl Fn() -> bool) {
     let until = tokio::time::Instant::now() + PATIENCE;
     while !is_so() {
         assert!(tokio::time::Instant::now() < until, "never: {what}");
+        // Time passes: between two looks.
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
