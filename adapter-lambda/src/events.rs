@@ -128,7 +128,7 @@ pub(crate) fn translate(event: &Bytes, context: Context) -> Result<Translated, N
 }
 
 fn refused(status: StatusCode, detail: &'static str, cause: &impl fmt::Display) -> Error {
-    Error::new(status, detail).because(cause.to_string())
+    Error::new(status, detail).with_source(cause.to_string())
 }
 
 impl Source {

@@ -4,7 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Once;
 use std::time::Duration;
 
-use anyhost_core::{App, Body, Context, Error, Failure, Host, Response, answer, refuse};
+use anyhost_core::{Body, Context, Error, Failure, Handler, Host, Response, answer, refuse};
 use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
 use http::header::CONTENT_LENGTH;
@@ -29,10 +29,10 @@ pub(crate) enum Outcome {
 }
 
 /// Answers one invocation.
-pub(crate) async fn invoke<A: App>(
+pub(crate) async fn invoke<H: Handler>(
     host: &Host,
     mode: ResponseMode,
-    started: &Started<A>,
+    started: &Started<H>,
     api: &mut RuntimeApi,
     invocation: Invocation,
 ) -> Outcome {
@@ -40,10 +40,10 @@ pub(crate) async fn invoke<A: App>(
     logs::within(current, handle(host, mode, started, api, &invocation)).await
 }
 
-async fn handle<A: App>(
+async fn handle<H: Handler>(
     host: &Host,
     mode: ResponseMode,
-    started: &Started<A>,
+    started: &Started<H>,
     api: &mut RuntimeApi,
     invocation: &Invocation,
 ) -> Outcome {

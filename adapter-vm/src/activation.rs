@@ -90,6 +90,9 @@ mod tests {
             named(own, "2", Some("http")).map_err(|error| error.variable()),
             Err("LISTEN_FDNAMES")
         );
-        assert_eq!(named(own, "two", None).map_err(|error| error.variable()), Err("LISTEN_FDS"));
+        assert_eq!(
+            named(own, "two", None).map_err(|error| error.variable().to_owned()),
+            Err("LISTEN_FDS".to_owned())
+        );
     }
 }

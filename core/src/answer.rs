@@ -12,7 +12,9 @@ use http::{HeaderValue, Method, StatusCode};
 use lines::log;
 
 use crate::error::Reported;
-use crate::{App, Body, BodyError, Context, Error, Request, Response, strip_hop_by_hop, within};
+use crate::{
+    Body, BodyError, Context, Error, Handler, Request, Response, strip_hop_by_hop, within,
+};
 
 /// The name under which a response says which request it answers.
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -27,7 +29,7 @@ static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 ///
 /// The request's [`Context`] gives the id and the deadline; a request without one gets a fresh id. The
 /// response names it in `X-Request-Id`, unless the App has done so.
-pub async fn answer<A: App>(app: &A, max_body: usize, request: Request) -> Response {
+pub async fn answer<A: Handler>(app: &A, max_body: usize, request: Request) -> Response {
     let context = match request.extensions().get::<Context>() {
         Some(context) => context.clone(),
         None => Context::fresh(),
@@ -37,7 +39,7 @@ pub async fn answer<A: App>(app: &A, max_body: usize, request: Request) -> Respo
     context.clone().within(answer_within(app, max_body, &mut request, &context)).await
 }
 
-async fn answer_within<A: App>(
+async fn answer_within<A: Handler>(
     app: &A,
     max_body: usize,
     request: &mut Request,
@@ -88,11 +90,11 @@ fn limit(request: &mut Request, max_body: usize) -> Option<Arc<AtomicBool>> {
     Some(exceeded)
 }
 
-async fn call<A: App>(app: &A, context: &Context, request: &mut Request) -> Response {
+async fn call<A: Handler>(app: &A, context: &Context, request: &mut Request) -> Response {
     // An App that panics half-way may leave its own state torn, as it would in a thread of its own;
     // nothing of ours is shared with it. The future is caught where it is made too: an App written
     // without the attribute may do work there.
-    let call = catch_unwind(AssertUnwindSafe(|| app.call(std::mem::take(request))));
+    let call = catch_unwind(AssertUnwindSafe(|| app.handle(std::mem::take(request))));
     let outcome = match call.map(AssertUnwindSafe) {
         Ok(call) => match context.deadline() {
             Some(deadline) => within(deadline, call.catch_unwind()).await,
@@ -117,7 +119,7 @@ async fn call<A: App>(app: &A, context: &Context, request: &mut Request) -> Resp
                 .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
                 .unwrap_or("a panic without a message");
             tracing::error!(request_id = id, "the App panicked: {message}");
-            Error::bare(StatusCode::INTERNAL_SERVER_ERROR).render(Some(id))
+            Error::from_status(StatusCode::INTERNAL_SERVER_ERROR).render(Some(id))
         }
     }
 }
@@ -145,7 +147,7 @@ fn settle(method: &Method, context: &Context, response: &mut Response) {
             "the App answered {}, which is not final",
             response.status()
         );
-        *response = Error::bare(StatusCode::INTERNAL_SERVER_ERROR).render(Some(id));
+        *response = Error::from_status(StatusCode::INTERNAL_SERVER_ERROR).render(Some(id));
     }
     strip_hop_by_hop(response.headers_mut());
     if [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&response.status()) {
@@ -176,6 +178,7 @@ fn settle(method: &Method, context: &Context, response: &mut Response) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::App;
     use crate::{Host, async_trait};
 
     struct Answers(fn() -> Result<Response, Error>);
@@ -183,7 +186,7 @@ mod tests {
     #[async_trait]
     impl App for Answers {
         async fn start(_host: &Host) -> Result<Self, Error> {
-            Err(Error::bare(StatusCode::NOT_IMPLEMENTED))
+            Err(Error::from_status(StatusCode::NOT_IMPLEMENTED))
         }
 
         async fn call(&self, request: Request) -> Result<Response, Error> {

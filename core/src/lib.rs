@@ -11,6 +11,8 @@ mod deadline;
 mod epoch;
 mod error;
 mod exit;
+mod factory;
+mod handler;
 mod host;
 mod http;
 mod life;
@@ -26,6 +28,8 @@ pub use deadline::{remaining, within};
 pub use epoch::Epoch;
 pub use error::{Error, PROBLEM_JSON};
 pub use exit::{Exit, Failure, conclude};
+pub use factory::Factory;
+pub use handler::{Handler, ServiceHandler};
 pub use host::{Host, HostBuilder, Resources};
 pub use http::{
     Body, BodyError, Context, DEFAULT_MAX_BODY, Request, Response, Scheme, is_hop_by_hop,
@@ -34,7 +38,7 @@ pub use http::{
 pub use life::{InFlight, Life, Phase};
 pub use paradigm::Paradigm;
 pub use program::{Verb, check, migrate, start};
-pub use service::call_service;
+pub use service::{AppService, call_service};
 pub use settings::{ByteSize, ConfigError, Misspelt, Setting, Settings};
 pub(crate) use worker::STUCK;
 pub use worker::{AtWork, Worker};

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhost_core::{
-    App, Body, Error, Failure, Host, Paradigm, Phase, Request, Response, Setting, async_trait,
+    App, Body, Error, Failure, Handler, Host, Paradigm, Phase, Request, Response, Setting,
+    async_trait,
 };
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::{Method, StatusCode};
@@ -66,7 +67,7 @@ pub(crate) struct Admin {
 impl Admin {
     /// # Errors
     /// Where the operating system gives no thread.
-    pub(crate) fn start<A: App>(
+    pub(crate) fn start<A: Handler>(
         listener: Listener,
         shared: &Arc<Shared<A>>,
         workers: &Arc<Workers>,
@@ -117,7 +118,7 @@ struct Seen<A> {
 }
 
 #[async_trait]
-impl<A: App> See for Seen<A> {
+impl<A: Handler> See for Seen<A> {
     fn host(&self) -> &Host {
         &self.shared.host
     }
@@ -151,7 +152,7 @@ struct Desk {
 impl App for Desk {
     async fn start(_host: &Host) -> Result<Self, Error> {
         // It is made where it is needed, and started by nobody.
-        Err(Error::bare(StatusCode::NOT_IMPLEMENTED))
+        Err(Error::from_status(StatusCode::NOT_IMPLEMENTED))
     }
 
     async fn call(&self, request: Request) -> Result<Response, Error> {

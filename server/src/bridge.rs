@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use actix_http::body::{BodySize, MessageBody};
 use actix_http::{ConnectionType, Payload, header as old};
-use anyhost_core::{App, Context, Error, Request, Response, answer, refuse};
+use anyhost_core::{Context, Error, Handler, Request, Response, answer, refuse};
 use futures_core::future::LocalBoxFuture;
 use http::{Method, StatusCode};
 
@@ -39,7 +39,7 @@ const COME_BACK: Duration = Duration::from_secs(1);
 ///
 /// What can be said at once is; only a request that the App is asked costs a future of its own. (It is
 /// boxed: the dispatcher moves futures about, and one that has an App inside is large.)
-pub(crate) fn serve<A: App>(
+pub(crate) fn serve<A: Handler>(
     local: Rc<Local<A>>,
     conn: Rc<Conn>,
     mut from: actix_http::Request,
@@ -153,13 +153,13 @@ fn turned_away(error: Error) -> Response {
 }
 
 /// Asks the App, and moves the request's body along while it works; what is left of it comes back.
-async fn ask<A: App>(
+async fn ask<A: Handler>(
     shared: &Shared<A>,
     mut request: Request,
     mut upload: Option<Upload>,
 ) -> (Response, Option<Upload>) {
     let Some(app) = shared.app() else {
-        return (turned_away(Error::bare(StatusCode::SERVICE_UNAVAILABLE)), None);
+        return (turned_away(Error::from_status(StatusCode::SERVICE_UNAVAILABLE)), None);
     };
     let span = shared.traces.as_ref().map(|traces| traces.begin(&mut request));
     let timeout = shared.config.request_timeout;

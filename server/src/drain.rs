@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use anyhost_core::{App, Exit, Phase};
+use anyhost_core::{App, Exit, Handler, Phase};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -41,7 +41,7 @@ impl fmt::Display for Drained {
 }
 
 /// Ends a server that has begun to drain. `stop` tells the acceptors; `accepting` ends with them.
-pub(crate) async fn drain<A: App>(
+pub(crate) async fn drain<A: Handler>(
     shared: &Shared<A>,
     workers: &Workers,
     stop: &watch::Sender<bool>,

@@ -41,7 +41,7 @@ impl Listener {
             Failure::new(Exit::Bind, format!("cannot listen on descriptor {number}: {what}"))
         };
         let socket = Socket::from(descriptor);
-        let listens = socket.is_listener().map_err(|error| wrong(&error.to_string()))?;
+        let listens = is_listening(&socket).map_err(|error| wrong(&error.to_string()))?;
         if !listens || socket.r#type().ok() != Some(Type::STREAM) {
             return Err(wrong("it is not a listening stream socket"));
         }
@@ -140,6 +140,17 @@ pub fn bind_everywhere(port: u16) -> Result<Vec<Listener>, Failure> {
         }
         Err(_) => Ok(vec![bind_tcp((six, port).into())?]),
     }
+}
+
+#[cfg(target_os = "linux")]
+fn is_listening(socket: &Socket) -> io::Result<bool> {
+    socket.is_listener()
+}
+
+/// Elsewhere the first `accept` finds out.
+#[cfg(not(target_os = "linux"))]
+fn is_listening(_socket: &Socket) -> io::Result<bool> {
+    Ok(true)
 }
 
 fn tcp(address: SocketAddr) -> io::Result<TcpListener> {

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::pin::Pin;
 use std::time::Duration;
 
-use anyhost_core::{App, Exit, Failure, Host, Verb};
+use anyhost_core::{Exit, Factory, Failure, Handler, Host, Verb};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::descriptors::room_for;
@@ -50,8 +50,9 @@ impl Program {
     ///
     /// # Errors
     /// [`Failure`] with the exit code of the phase that failed.
-    pub fn run<A: App>(
+    pub fn run<H: Handler>(
         self,
+        factory: Factory<H>,
         verb: Verb,
         bind: impl FnOnce() -> Result<Vec<Listener>, Failure>,
         beside: impl FnOnce(Running) -> Beside,
@@ -72,7 +73,7 @@ impl Program {
                     let beside = beside(Running { pulse: server.pulse(), hangups, level, host });
                     let beside = tokio::spawn(beside);
                     let server = listeners.into_iter().fold(server, Server::listen);
-                    let outcome = server.run::<A>(stop).await;
+                    let outcome = server.serve(factory, stop).await;
                     beside.abort();
                     outcome
                 });
@@ -87,10 +88,10 @@ impl Program {
                 outcome.map(|drained| drained.exit())
             }
             Verb::Migrate => {
-                runtime()?.block_on(anyhost_core::migrate::<A>(&host)).map(|()| Exit::Done)
+                runtime()?.block_on(anyhost_core::migrate(factory, &host)).map(|()| Exit::Done)
             }
             Verb::Check => {
-                let report = runtime()?.block_on(anyhost_core::check::<A>(&host))?;
+                let report = runtime()?.block_on(anyhost_core::check(factory, &host))?;
                 // A reader that is gone needs no report.
                 let _ = std::io::stdout().write_all(report.as_bytes());
                 Ok(Exit::Done)

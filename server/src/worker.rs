@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use actix_http::{HttpService, KeepAlive, Protocol};
 use actix_web::dev::{Service, ServiceFactory, fn_service};
-use anyhost_core::{App, Scheme};
+use anyhost_core::{Handler, Scheme};
 use futures_util::future::join_all;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -57,7 +57,7 @@ impl Workers {
     ///
     /// # Errors
     /// Where the operating system gives no thread or no descriptor.
-    pub(crate) fn start<A: App>(shared: &Arc<Shared<A>>) -> io::Result<Arc<Self>> {
+    pub(crate) fn start<A: Handler>(shared: &Arc<Shared<A>>) -> io::Result<Arc<Self>> {
         let count = shared.config.workers.unwrap_or_else(|| shared.host.resources().whole_cpus());
         let changed = watch::Sender::new(());
         // What the App opens at its start may be driven by those who use it.
@@ -206,7 +206,7 @@ impl Drop for Seat {
 }
 
 /// Serves the connections that come in through the inbox until told to drop them.
-async fn work<A: App>(
+async fn work<A: Handler>(
     shared: Arc<Shared<A>>,
     mut inbox: mpsc::UnboundedReceiver<Order>,
     load: Load,

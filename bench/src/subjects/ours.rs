@@ -39,7 +39,7 @@ impl App for Subject {
                 Ok(typed("text/plain; charset=utf-8", length.to_string()))
             }
             (_, Some(notes)) => call_service(notes, request).await,
-            (_, None) => Err(Error::bare(http::StatusCode::NOT_FOUND)),
+            (_, None) => Err(Error::from_status(http::StatusCode::NOT_FOUND)),
         }
     }
 }

@@ -176,7 +176,7 @@ impl Error {
             | Self::Lost { .. }
             | Self::Nested { .. }
             | Self::Schema(_)
-            | Self::Query(_) => crate::Error::bare(StatusCode::INTERNAL_SERVER_ERROR),
+            | Self::Query(_) => crate::Error::from_status(StatusCode::INTERNAL_SERVER_ERROR),
         }
     }
 }

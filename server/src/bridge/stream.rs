@@ -7,7 +7,7 @@ use std::task::Poll;
 use std::time::SystemTime;
 
 use actix_http::body::{BodySize, MessageBody};
-use anyhost_core::{App, Response};
+use anyhost_core::{Handler, Response};
 use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
@@ -33,7 +33,7 @@ impl From<h2::Error> for Over {
 }
 
 /// Answers one request. A client that resets its stream cancels it.
-pub(crate) async fn serve<A: App>(
+pub(crate) async fn serve<A: Handler>(
     local: Rc<Local<A>>,
     conn: Rc<Conn>,
     from: http::Request<RecvStream>,
@@ -72,7 +72,7 @@ fn continues(request: &http::Request<RecvStream>) -> bool {
     !request.body().is_end_stream() && request.headers().get(EXPECT).is_some_and(expects)
 }
 
-async fn answer<A: App>(
+async fn answer<A: Handler>(
     local: &Local<A>,
     conn: &Conn,
     from: http::Request<RecvStream>,
