@@ -60,6 +60,14 @@ pub(crate) enum NoRequest {
     Incomplete(&'static str),
 }
 
+/// Which headers that a client can write as well are believed, because the operator says that the proxy in
+/// front of the function sets them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Trust {
+    /// `X-Forwarded-Host`: the name that the client used, where a CDN asks the function by another.
+    pub(crate) forwarded_host: bool,
+}
+
 /// What a source says of a request, in its own words.
 struct Said<'e> {
     shape: &'static Shape,
@@ -77,7 +85,11 @@ struct Said<'e> {
 ///
 /// # Errors
 /// [`NoRequest`], which fails the invocation.
-pub(crate) fn translate(event: &Bytes, context: Context) -> Result<Translated, NoRequest> {
+pub(crate) fn translate(
+    event: &Bytes,
+    context: Context,
+    trust: Trust,
+) -> Result<Translated, NoRequest> {
     let mut read = Event::read(event).map_err(NoRequest::Broken)?;
     let body = body::read(read.body.0.take(), read.is_base64.0, event);
     let said = match Source::of(&read).ok_or(NoRequest::Foreign)? {
@@ -95,10 +107,11 @@ pub(crate) fn translate(event: &Bytes, context: Context) -> Result<Translated, N
     strip_hop_by_hop(&mut headers);
     let host =
         headers.get(HOST).and_then(|host| host.to_str().ok()).filter(|host| !host.is_empty());
+    let forwarded = trust.forwarded_host.then(|| forwarded::host(&headers)).flatten();
     let context = context
         .with_client_ip(client_ip)
         .with_scheme(scheme)
-        .with_host(host.or(domain).map(str::to_owned))
+        .with_host(forwarded.or(host).or(domain).map(str::to_owned))
         .with_mount(mount)
         .with_event(event.clone());
     let request = match (&method_said, PathAndQuery::from_maybe_shared(Bytes::from(target)), body) {

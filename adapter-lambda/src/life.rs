@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use crate::environment::Configuration;
 use crate::invoke::{self, Outcome};
 use crate::runtime_api::{Ahead, Backoff, Endpoint, Fault, Invocation, Registration, RuntimeApi};
-use signals::Signals;
+use signals::{Signals, Stop};
 pub(crate) use started::Started;
 
 /// How long an event may be on its way from Lambda's own process to this one.
@@ -55,7 +55,7 @@ pub(crate) async fn serve<H: Handler>(
     };
     let (outcome, registered) = tokio::select! {
         outcome = init => outcome,
-        () = signals.next() => {
+        _ = signals.next() => {
             host.life().advance(Phase::Draining);
             return stop(&host, &started).await;
         }
@@ -77,7 +77,7 @@ pub(crate) async fn serve<H: Handler>(
     let others = (1..configuration.concurrency).map(|_| RuntimeApi::new(endpoint.clone()));
     for api in std::iter::once(first).chain(others) {
         // Boxed: what is spawned is moved several times, each time through memory that is new to a cold process.
-        workers.spawn(Box::pin(work(host.clone(), configuration.mode, Arc::clone(&started), api)));
+        workers.spawn(Box::pin(work(host.clone(), configuration, Arc::clone(&started), api)));
     }
     if let Some(extension) = extension {
         tokio::spawn(extension.wait());
@@ -95,12 +95,16 @@ pub(crate) async fn serve<H: Handler>(
                     ended = ended.and(outcome);
                 }
             },
-            () = signals.next() => {
-                if host.life().phase() < Phase::Draining {
+            stop = signals.next() => match stop {
+                Stop::Graceful => {
+                    if host.life().phase() >= Phase::Draining {
+                        tracing::info!("stopping already; a second SIGINT ends the process at once");
+                    }
                     host.life().advance(Phase::Draining);
-                } else {
+                }
+                Stop::Immediate => {
                     workers.abort_all();
-                    ended = Err(Failure::new(Exit::Aborted, "stopped by a second signal"));
+                    ended = Err(Failure::new(Exit::Aborted, "stopped by a second SIGINT"));
                 }
             }
         }
@@ -122,7 +126,7 @@ pub(crate) fn diagnostic(failure: &Failure) -> Diagnostic {
 /// Takes one invocation after the other until the process drains.
 async fn work<H: Handler>(
     host: Host,
-    mode: crate::environment::ResponseMode,
+    configuration: Configuration,
     started: Arc<Started<H>>,
     mut api: RuntimeApi,
 ) -> Result<(), Failure> {
@@ -139,7 +143,8 @@ async fn work<H: Handler>(
                 }
                 let deadline = invocation.deadline;
                 let running = host.life().enter();
-                let outcome = invoke::invoke(&host, mode, &started, &mut api, invocation).await;
+                let outcome =
+                    invoke::invoke(&host, configuration, &started, &mut api, invocation).await;
                 drop(running);
                 if let Outcome::NeverStarted(failure) = outcome {
                     return Err(failure);
@@ -217,4 +222,41 @@ async fn stop<H: Handler>(host: &Host, started: &Started<H>) -> Result<(), Failu
     }
     host.life().advance(Phase::Stopped);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhost_core::{Error, Paradigm, Request, Response, async_trait};
+
+    use super::*;
+
+    /// An App that never ends its stop.
+    struct Hangs;
+
+    #[async_trait]
+    impl App for Hangs {
+        async fn start(_host: &Host) -> Result<Self, Error> {
+            Ok(Self)
+        }
+
+        async fn call(&self, _request: Request) -> Result<Response, Error> {
+            Ok(Response::default())
+        }
+
+        async fn stop(&self) {
+            std::future::pending().await
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stop_that_hangs_leaves_the_databases_half_of_the_grace() {
+        let grace = Duration::from_millis(250);
+        let host = Host::builder(Paradigm::Serverless, "test").grace(grace).build().expect("valid");
+        let started = Started::<Hangs>::begin(host.clone());
+        started.app().await.expect("it starts");
+        let begun = Instant::now();
+        stop(&host, &started).await.expect("it stops");
+        assert!(begun.elapsed() < grace, "{:?}", begun.elapsed());
+        assert_eq!(host.life().phase(), Phase::Stopped);
+    }
 }

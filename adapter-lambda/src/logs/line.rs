@@ -17,6 +17,7 @@ use super::value::Fields;
 pub(crate) struct Current {
     pub(crate) request_id: String,
     pub(crate) trace: Option<String>,
+    pub(crate) tenant_id: Option<String>,
 }
 
 tokio::task_local! {
@@ -67,7 +68,8 @@ where
             })
             .collect();
         if self.json {
-            let trace = current.and_then(|current| current.trace);
+            let (trace, tenant) =
+                current.map_or((None, None), |current| (current.trace, current.tenant_id));
             let mut line = Map::new();
             let now = OffsetDateTime::now_utc();
             line.insert("timestamp".into(), now.format(&Rfc3339).unwrap_or_default().into());
@@ -76,6 +78,7 @@ where
             line.insert("target".into(), event.metadata().target().into());
             line.extend(id.map(|id| ("requestId".into(), id.into())));
             line.extend(trace.map(|trace| ("traceId".into(), trace.into())));
+            line.extend(tenant.map(|tenant| ("tenantId".into(), tenant.into())));
             for (name, value) in others {
                 line.entry(name).or_insert(value);
             }
