@@ -4,7 +4,8 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Once;
 use std::time::Duration;
 
-use anyhost_core::{Body, Context, Error, Failure, Handler, Host, Response, answer, refuse};
+use anyhost_core::adapter::{Failure, Handler, answer, refuse};
+use anyhost_core::{Body, Context, Error, Host, Response};
 use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
 use http::header::CONTENT_LENGTH;
@@ -17,7 +18,6 @@ use crate::answers::{Shape, Streamed, TooLarge, buffered};
 use crate::environment::{Configuration, ResponseMode};
 use crate::events::{Translated, translate};
 use crate::life::{Started, diagnostic};
-use crate::logs::{self, Current};
 use crate::runtime_api::{Delivered, Invocation, RuntimeApi};
 
 /// What became of an invocation, for the process.
@@ -36,12 +36,12 @@ pub(crate) async fn invoke<H: Handler>(
     api: &mut RuntimeApi,
     invocation: Invocation,
 ) -> Outcome {
-    let current = Current {
-        request_id: invocation.id.clone(),
-        trace: invocation.trace.clone(),
-        tenant_id: invocation.tenant_id.clone(),
-    };
-    logs::within(current, handle(host, configuration, started, api, &invocation)).await
+    let context = Context::new(invocation.id.as_str())
+        .with_life(host.life().clone())
+        .with_tenant_id(invocation.tenant_id.clone())
+        .with_trace_parent(invocation.trace_parent())
+        .with_platform_trace(invocation.trace.clone());
+    context.clone().within(handle(host, configuration, started, api, &invocation, context)).await
 }
 
 async fn handle<H: Handler>(
@@ -50,12 +50,9 @@ async fn handle<H: Handler>(
     started: &Started<H>,
     api: &mut RuntimeApi,
     invocation: &Invocation,
+    mut context: Context,
 ) -> Outcome {
     let give_up = invocation.deadline.map(give_up);
-    let mut context = Context::new(invocation.id.as_str())
-        .with_life(host.life().clone())
-        .with_tenant_id(invocation.tenant_id.clone())
-        .with_trace_parent(invocation.trace_parent());
     if let Some(give_up) = give_up {
         context = context.with_deadline(give_up);
     }
@@ -188,7 +185,7 @@ impl Exchange {
         // A body that panics is dropped; nothing of ours is shared with it.
         let read = AssertUnwindSafe(collect(stream, self.shape.limit)).catch_unwind();
         let read = match self.context.deadline() {
-            Some(deadline) => self.in_time(anyhost_core::within(deadline, read)).await,
+            Some(deadline) => self.in_time(anyhost_core::adapter::within(deadline, read)).await,
             None => Some(read.await),
         };
         match read {

@@ -7,7 +7,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhost_core::{Exit, Factory, Failure, Handler, Host, Phase};
+use anyhost_core::adapter::{Exit, Factory, Failure, Handler};
+use anyhost_core::{Host, Phase};
 use lambda_http::lambda_runtime::Diagnostic;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -226,7 +227,7 @@ async fn stop<H: Handler>(host: &Host, started: &Started<H>) -> Result<(), Failu
 
 #[cfg(test)]
 mod tests {
-    use anyhost_core::{Error, Paradigm, Request, Response, async_trait};
+    use anyhost_core::{App, Error, Paradigm, Request, Response, async_trait};
 
     use super::*;
 

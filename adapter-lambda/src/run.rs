@@ -4,10 +4,10 @@ use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhost_core::{
-    App, Error, Exit, Factory, Failure, Handler, Host, Paradigm, ServiceHandler, Settings, Verb,
-    check, conclude, migrate,
+use anyhost_core::adapter::{
+    Exit, Factory, Failure, Handler, ServiceHandler, Verb, check, conclude, migrate,
 };
+use anyhost_core::{App, Error, Host, Paradigm, Settings};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::environment::{self, Configuration};

@@ -7,9 +7,8 @@ mod presets;
 
 use std::process::ExitCode;
 
-use anyhost_core::{
-    App, Error, Exit, Factory, Failure, Handler, Host, Paradigm, ServiceHandler, Verb, conclude,
-};
+use anyhost_core::adapter::{Exit, Factory, Failure, Handler, ServiceHandler, Verb, conclude};
+use anyhost_core::{App, Error, Host, Paradigm};
 use anyhost_server::{Logs, Program, bind_everywhere};
 
 /// The port where `PORT` is not set: what most platforms expect of a container that is told nothing.

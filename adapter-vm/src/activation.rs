@@ -2,7 +2,8 @@
 
 use std::os::fd::OwnedFd;
 
-use anyhost_core::{ConfigError, Exit, Failure, Settings};
+use anyhost_core::adapter::{Exit, Failure};
+use anyhost_core::{ConfigError, Settings};
 use anyhost_server::Listener;
 use listenfd::ListenFd;
 

@@ -12,9 +12,8 @@ mod watchdog;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhost_core::{
-    App, Error, Exit, Factory, Failure, Handler, Host, Paradigm, ServiceHandler, Verb, conclude,
-};
+use anyhost_core::adapter::{Exit, Factory, Failure, Handler, ServiceHandler, Verb, conclude};
+use anyhost_core::{App, Error, Host, Paradigm};
 use anyhost_server::{Config, LogFormat, Logs, Program, Running};
 
 use listen::Addresses;
@@ -81,9 +80,9 @@ fn outcome<H: Handler>(factory: Factory<H>) -> Result<Exit, Failure> {
         Host::builder(Paradigm::LongRunning, platform).grace(grace).settings(settings).build()?;
     let tls = config.tls.clone();
     let beside = async move |running: Running| {
-        let Running { pulse, hangups, level, host } = running;
+        let Running { hangups, level, host } = running;
         if let Some(every) = watchdog {
-            tokio::spawn(watchdog::watch(manager.clone(), every, pulse));
+            tokio::spawn(watchdog::watch(manager.clone(), every));
         }
         let life = host.life().clone();
         let reload = Reload { manager, host, level, tls, serving: serving.clone() };

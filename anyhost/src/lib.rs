@@ -5,7 +5,7 @@ mod environment;
 
 use std::process::ExitCode;
 
-use anyhost_core::{Factory, Handler, ServiceHandler, conclude};
+use anyhost_core::adapter::{Factory, Handler, ServiceHandler, conclude};
 
 pub use anyhost_core::{
     App, AppService, Body, BodyError, ByteSize, ConfigError, Context, Error, Host, InFlight, Life,

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use anyhost_core::Paradigm;
+use anyhost_core::adapter::within;
 use anyhost_core::db::{Db, Error, Inputs, Kind, Plan, Pooler};
-use anyhost_core::{Paradigm, within};
 use anyhost_tests::process::PATIENCE;
 use anyhost_tests::servers::{MariaDb, Mode, Postgres, Proxy};
 use sqlx::mysql::MySqlPoolOptions;
@@ -174,25 +175,17 @@ async fn mariadb_refusing_connections_is_waited_out() {
     assert!(held.iter().all(Result::is_ok));
     let control = MySqlPoolOptions::new().max_connections(1).connect(&url).await;
     assert!(control.unwrap_err().to_string().contains("Too many connections"));
-    // Administrators have one connection more.
-    let refusals = || -> u64 {
-        let status = "SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS \
-             WHERE VARIABLE_NAME = 'CONNECTION_ERRORS_MAX_CONNECTIONS'";
-        server.sql(status).parse().unwrap()
-    };
-    let refused = refusals();
-    let waiting = tokio::spawn({
-        let url = url.clone();
-        async move {
-            let patient = [("DATABASE_POOL_SIZE", "1"), ("DATABASE_ACQUIRE_TIMEOUT", "60s")];
-            open::<sqlx::MySql>(Paradigm::LongRunning, &url, &patient).await
-        }
-    });
-    eventually("it is refused, twice", async || refusals() >= refused + 2).await;
-    assert!(!waiting.is_finished());
+    let proxy = Proxy::start(server.port());
+    let patient = [("DATABASE_POOL_SIZE", "1"), ("DATABASE_ACQUIRE_TIMEOUT", "60s")];
+    let url = proxy.url(&url);
+    let mut waiting = std::pin::pin!(open::<sqlx::MySql>(Paradigm::LongRunning, &url, &patient));
+    tokio::select! {
+        early = &mut waiting => panic!("there is no place: {early:?}"),
+        () = eventually("it is refused and tries again", async || proxy.accepted() >= 2) => {}
+    }
     drop(held);
     taken.close().await;
-    let (_host, db) = waiting.await.unwrap().unwrap();
+    let (_host, db) = waiting.await.unwrap();
     let one: i32 = sqlx::query_scalar("SELECT 1").fetch_one(&db).await.unwrap();
     assert_eq!(one, 1);
 }

@@ -4,8 +4,9 @@ use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use anyhost_core::Paradigm;
+use anyhost_core::adapter::Worker;
 use anyhost_core::db::Db;
-use anyhost_core::{Paradigm, Worker};
 use anyhost_tests::servers::Postgres;
 use sqlx::Postgres as Pg;
 use tokio::runtime::{Builder, Handle, Runtime};

@@ -9,7 +9,7 @@ use anyhost_tests::fleet::Instance;
 /// The exit code of a process that could not finish everything in time.
 const ABORTED: i32 = 75;
 
-const PROGRAMS: [&str; 2] = ["echo-paas", "echo-vm"];
+const PROGRAMS: [&str; 3] = ["echo-paas", "echo-vm", "echo-actix-paas"];
 
 #[test]
 fn a_request_in_flight_is_answered_and_the_process_exits_0() {

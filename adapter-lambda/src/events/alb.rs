@@ -17,7 +17,7 @@ pub(super) fn read<'e>(event: &'e Event<'_>, raw: &Bytes) -> Said<'e> {
         (many, _) => many.is_some(),
     };
     let mut headers = headers::of(&headers::all(event), raw);
-    headers::join_cookies(&mut headers, &Texts::default());
+    headers::take_cookies(&mut headers, &Texts::default());
 
     let path = event.path.as_str();
     let mut said = String::with_capacity(path.len() + 128);

@@ -15,7 +15,7 @@ use crate::answers::Shape;
 pub(super) fn read<'e>(event: &'e Event<'_>, raw: &Bytes) -> Said<'e> {
     let context = &event.context;
     let mut headers = headers::of(&event.headers, raw);
-    headers::join_cookies(&mut headers, &event.cookies);
+    headers::take_cookies(&mut headers, &event.cookies);
 
     let domain = context.domain.as_str();
     let watched = domain == "localhost" && context.api.filled().is_none();

@@ -14,7 +14,7 @@ use crate::answers::Shape;
 pub(super) fn read<'e>(event: &'e Event<'_>, raw: &Bytes) -> Said<'e> {
     let context = &event.context;
     let mut headers = headers::of(&headers::all(event), raw);
-    headers::join_cookies(&mut headers, &Texts::default());
+    headers::take_cookies(&mut headers, &Texts::default());
 
     let path = event.path.as_str();
     let http_api = event.version.as_str() == "1.0";

@@ -1,6 +1,7 @@
 //! An App that has been started, or is just being.
 
-use anyhost_core::{Exit, Factory, Failure, Handler, Host, Phase, start};
+use anyhost_core::adapter::{Exit, Factory, Failure, Handler, start};
+use anyhost_core::{Host, Phase};
 use tokio::sync::{Mutex, OnceCell};
 use tokio::task::JoinHandle;
 

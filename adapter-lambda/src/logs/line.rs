@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use anyhost_core::Context;
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -11,23 +12,6 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFi
 use tracing_subscriber::registry::LookupSpan;
 
 use super::value::Fields;
-
-/// The invocation that a line belongs to.
-#[derive(Clone, Debug)]
-pub(crate) struct Current {
-    pub(crate) request_id: String,
-    pub(crate) trace: Option<String>,
-    pub(crate) tenant_id: Option<String>,
-}
-
-tokio::task_local! {
-    static CURRENT: Current;
-}
-
-/// Runs a future whose lines belong to an invocation.
-pub(crate) async fn within<F: Future>(current: Current, future: F) -> F::Output {
-    CURRENT.scope(current, future).await
-}
 
 /// How a line is written.
 pub(super) struct Line {
@@ -48,12 +32,12 @@ where
         let mut fields = Fields::default();
         event.record(&mut fields);
         let Fields { message, mut others } = fields;
-        let current = CURRENT.try_with(Clone::clone).ok();
+        let current = Context::current();
         // The id of an invocation has one name, whoever says it.
         let said = others.remove("request_id");
         let id = match (&current, said) {
             (_, Some(Value::String(id))) => Some(id),
-            (Some(current), _) => Some(current.request_id.clone()),
+            (Some(current), _) => Some(current.request_id().to_owned()),
             (None, _) => None,
         };
         let level = event.metadata().level();
@@ -68,8 +52,8 @@ where
             })
             .collect();
         if self.json {
-            let (trace, tenant) =
-                current.map_or((None, None), |current| (current.trace, current.tenant_id));
+            let trace = current.as_ref().and_then(Context::platform_trace);
+            let tenant = current.as_ref().and_then(Context::tenant_id);
             let mut line = Map::new();
             let now = OffsetDateTime::now_utc();
             line.insert("timestamp".into(), now.format(&Rfc3339).unwrap_or_default().into());

@@ -6,7 +6,7 @@ mod outage;
 mod patience;
 
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -57,8 +57,6 @@ pub(super) struct Connector<DB: Driver> {
     lifetimes: Lifetimes,
     /// How long the last connection took to open, in microseconds.
     took: AtomicU64,
-    /// Set by the first connection that could write: later ones must.
-    writes: AtomicBool,
 }
 
 impl<DB: Driver> Connector<DB> {
@@ -80,7 +78,6 @@ impl<DB: Driver> Connector<DB> {
             limits: OnceLock::new(),
             lifetimes: Lifetimes::default(),
             took: AtomicU64::new(0),
-            writes: AtomicBool::new(false),
         }
     }
 
@@ -283,7 +280,12 @@ impl<DB: Driver> Connector<DB> {
         let lifetime = self.lifetimes.next(pool.plan.lifetime());
         // Boxed once: a connection is handed on many times.
         Box::new(Slot {
-            session: Session::new(connection, unnamed, card.pulse.clone()),
+            session: Session::new(
+                connection,
+                unnamed,
+                card.pulse.clone(),
+                Arc::clone(&pool.schemas),
+            ),
             proof: now,
             alarm: pool.alarm(),
             kept: now,
@@ -353,16 +355,8 @@ impl<DB: Driver> Connector<DB> {
     }
 
     fn admitted(&self, admission: Admission) -> Result<(), Outage> {
-        let Admission { limits, used: _, read_only, id: _, outlived: _, forgotten: _ } = admission;
-        if !read_only {
-            self.writes.store(true, Ordering::Release);
-        } else if self.writes.load(Ordering::Acquire) {
-            let text = "the server takes no writes any more: it is no longer the primary";
-            return Err(Outage::new(
-                Refusal::Unreachable,
-                sqlx::Error::Io(std::io::Error::other(text)),
-            ));
-        }
+        let Admission { limits, used: _, read_only: _, id: _, outlived: _, forgotten: _ } =
+            admission;
         if let Some(limits) = limits {
             let known = self.limits.get_or_init(|| limits);
             if *known != limits {

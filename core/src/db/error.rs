@@ -76,6 +76,14 @@ pub enum Error {
         cause: Arc<sqlx::Error>,
     },
 
+    /// The transaction was over before it was to be committed: nothing that was not committed before will be.
+    /// Begin it again, where trying again makes sense.
+    #[error("the transaction was rolled back before COMMIT: {reason}")]
+    RolledBack {
+        /// What ended it.
+        reason: String,
+    },
+
     /// The caller waits for a second connection while every connection is held by somebody who waits too.
     /// Pass the connection on instead of borrowing another, or plan for more.
     #[error(
@@ -113,8 +121,15 @@ impl Error {
 
     /// What an error of a running statement means for the caller.
     pub(super) fn from_session<DB: Driver>(error: sqlx::Error) -> Self {
+        let error = match error {
+            sqlx::Error::Io(error) if error.get_ref().is_some_and(|inner| inner.is::<Self>()) => {
+                let inner = error.into_inner().and_then(|inner| inner.downcast::<Self>().ok());
+                return *inner.expect("it is one of ours");
+            }
+            error => error,
+        };
         match DB::verdict(&error) {
-            Verdict::Fine => Self::Query(error),
+            Verdict::Fine | Verdict::Stale | Verdict::ReadOnly => Self::Query(error),
             Verdict::Broken | Verdict::Outdated => Self::Lost { cause: Arc::new(error) },
             Verdict::Pooled => Self::pooled(&error),
         }
@@ -154,7 +169,11 @@ impl Error {
             | Self::Refused { .. }
             | Self::Credentials { .. }
             | Self::Lost { .. } => Some(Exit::Unavailable),
-            Self::Nested { .. } | Self::Closed | Self::Schema(_) | Self::Query(_) => None,
+            Self::Nested { .. }
+            | Self::RolledBack { .. }
+            | Self::Closed
+            | Self::Schema(_)
+            | Self::Query(_) => None,
         }
     }
 
@@ -175,6 +194,7 @@ impl Error {
             | Self::Plan(_)
             | Self::Lost { .. }
             | Self::Nested { .. }
+            | Self::RolledBack { .. }
             | Self::Schema(_)
             | Self::Query(_) => crate::Error::from_status(StatusCode::INTERNAL_SERVER_ERROR),
         }

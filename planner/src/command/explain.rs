@@ -3,8 +3,9 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+use anyhost_core::Paradigm;
+use anyhost_core::adapter::Exit;
 use anyhost_core::db::Plan;
-use anyhost_core::{Exit, Paradigm};
 use clap::Args;
 
 use super::options::Db;

@@ -3,9 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Instant;
 
-use anyhost_core::{
-    App, Body, Context, Host, Paradigm, Scheme, Settings, answer, strip_hop_by_hop,
-};
+use anyhost_core::adapter::{answer, strip_hop_by_hop};
+use anyhost_core::{App, Body, Context, Host, Paradigm, Scheme, Settings};
 use http::{HeaderName, HeaderValue};
 use http_body_util::BodyExt;
 use tempfile::TempDir;
