@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use anyhost_core::Host;
 use anyhost_core::adapter::{Exit, Factory, Failure, Handler, Verb};
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Runtime;
 
 use crate::descriptors::room_for;
+use crate::runtime::runtime;
 use crate::traces::Traces;
 use crate::{Config, Hangups, Listener, LogLevel, Logs, Server, stop_signal};
 
@@ -65,7 +66,7 @@ impl Program {
                 let traces = Traces::of(&host)?;
                 let grace = host.grace();
                 let workers = config.workers.unwrap_or_else(|| host.resources().whole_cpus());
-                let runtime = runtime(workers)?;
+                let runtime = start(workers)?;
                 let outcome = runtime.block_on(async {
                     let stop = stop_signal()?;
                     let hangups = Hangups::catch()?;
@@ -87,11 +88,11 @@ impl Program {
                 }
                 outcome.map(|drained| drained.exit())
             }
-            Verb::Migrate => runtime(1)?
+            Verb::Migrate => start(1)?
                 .block_on(anyhost_core::adapter::migrate(factory, &host))
                 .map(|()| Exit::Done),
             Verb::Check => {
-                let report = runtime(1)?.block_on(anyhost_core::adapter::check(factory, &host))?;
+                let report = start(1)?.block_on(anyhost_core::adapter::check(factory, &host))?;
                 // A reader that is gone needs no report.
                 let _ = std::io::stdout().write_all(report.as_bytes());
                 Ok(Exit::Done)
@@ -100,12 +101,7 @@ impl Program {
     }
 }
 
-/// The one runtime for sockets, the App and its database.
-fn runtime(workers: usize) -> Result<Runtime, Failure> {
-    Builder::new_multi_thread()
-        .worker_threads(workers)
-        .thread_name("anyhost")
-        .enable_all()
-        .build()
+fn start(threads: usize) -> Result<Runtime, Failure> {
+    runtime(threads)
         .map_err(|error| Failure::new(Exit::Bind, format!("cannot start a runtime: {error}")))
 }

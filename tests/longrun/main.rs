@@ -19,3 +19,4 @@ mod routers;
 mod sockets;
 mod starts;
 mod sudden;
+mod websockets;

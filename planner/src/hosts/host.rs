@@ -1,11 +1,9 @@
 //! A host as the simulation sees it.
 
-use std::collections::BTreeMap;
-
 use anyhost_core::Paradigm;
 use serde::Deserialize;
 
-use super::{Measured, Price, Sourced};
+use super::{BillLine, Measured, Per, Price, Sourced};
 
 /// A host: how it runs processes, and what it costs.
 #[derive(Clone, Debug)]
@@ -20,8 +18,38 @@ pub struct Host {
     pub note: String,
     /// How it runs processes.
     pub model: Model,
-    /// What it costs, by what each price is for.
-    pub prices: BTreeMap<String, Price>,
+    /// The paradigm that the App's adapter reports there, from which its connection plan follows.
+    pub paradigm: Paradigm,
+    /// What is paid for.
+    pub bill: Vec<BillItem>,
+    /// The least that is paid for compute in a month, whatever is used.
+    pub minimum: Option<Price>,
+    /// The first price that this region's list does not have; such a host cannot be compared.
+    pub unpriced: Option<String>,
+}
+
+/// One price of a host and what it is multiplied with.
+#[derive(Clone, Debug)]
+pub struct BillItem {
+    /// What is paid for, in a word.
+    pub what: String,
+    /// The line of the bill that it belongs to.
+    pub line: BillLine,
+    /// The unit.
+    pub per: Per,
+    /// US dollars for one unit.
+    pub price: ItemPrice,
+    /// Units a month that the free tier takes off.
+    pub free: f64,
+}
+
+/// Where the price of an item is from.
+#[derive(Clone, Debug)]
+pub enum ItemPrice {
+    /// One price for all sizes.
+    Fixed(Price),
+    /// The price of the size.
+    BySize,
 }
 
 /// How a host runs processes.
@@ -32,17 +60,6 @@ pub enum Model {
     Fleet(Fleet),
     /// Environments that answer one request at a time, started by requests.
     Functions(Functions),
-}
-
-impl Host {
-    /// The paradigm, from which the connection strategy follows.
-    #[must_use]
-    pub fn paradigm(&self) -> Paradigm {
-        match self.model {
-            Model::Fleet(_) => Paradigm::LongRunning,
-            Model::Functions(_) => Paradigm::Serverless,
-        }
-    }
 }
 
 /// Instances that answer many requests at once.
@@ -59,13 +76,18 @@ pub struct Fleet {
 }
 
 /// Processors and memory of one instance.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Size {
+    /// What the provider calls it; empty where it has no name.
+    pub name: String,
     /// Processors, or the share of one.
     pub cores: f64,
     /// Memory in GB.
     pub memory_gb: f64,
+    /// Processors that may be used all the time, where bursts beyond them use up credits.
+    pub baseline_cores: Option<f64>,
+    /// Its price, where sizes have prices of their own.
+    pub price: Option<Price>,
 }
 
 /// How requests are spread over instances.
@@ -144,6 +166,9 @@ pub struct FleetParameters {
     pub node_keep_seconds: Option<Sourced>,
     pub spare_nodes: Option<Sourced>,
     pub active_step_seconds: Option<Sourced>,
+    pub request_limit_seconds: Sourced,
+    pub request_limit_unless_raised_seconds: Option<Sourced>,
+    pub quota_period_seconds: Option<Sourced>,
 }
 
 /// Environments that answer one request at a time.
@@ -170,4 +195,7 @@ pub struct FunctionParameters {
     pub init_billed: Sourced,
     pub cold_start_ms: Measured,
     pub init_ms: Measured,
+    pub request_limit_seconds: Sourced,
+    pub run_limit_seconds: Sourced,
+    pub quota_period_seconds: Option<Sourced>,
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::de::Error;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use toml::Value;
 use toml::value::Datetime;
 
@@ -23,6 +23,12 @@ impl<'de> Deserialize<'de> for Date {
         };
         let day = date.filter(|date| date.date.is_some() && date.time.is_none());
         day.map(Self).ok_or_else(|| D::Error::custom("expected a day such as 2026-10-01"))
+    }
+}
+
+impl Serialize for Date {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
@@ -63,44 +69,4 @@ impl Measured {
         let seconds = self.quantiles.iter().map(|(p, ms)| (*p, ms / 1000.0)).collect();
         Distribution::from_points(seconds)
     }
-}
-
-/// A price with its date and region. A price without a date is refused.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Price {
-    /// US dollars for one unit.
-    pub usd: f64,
-    /// The unit.
-    pub per: Per,
-    /// Where it holds.
-    pub region: String,
-    /// The day on which it was the list price. An `Option` so that its absence is told in our own words.
-    pub valid_on: Option<Date>,
-    /// Who says so.
-    pub source: String,
-}
-
-/// What a price is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Per {
-    /// A request that was answered.
-    Request,
-    /// A second of a function's run, times its memory in GB.
-    FunctionGbSecond,
-    /// An instance for a month of 730 hours.
-    InstanceMonth,
-    /// A second of an instance, times its processors.
-    InstanceVcpuSecond,
-    /// A second of an instance, times its memory in GB.
-    InstanceGbSecond,
-    /// A second in which an instance has a request, times its processors.
-    ActiveVcpuSecond,
-    /// A second in which an instance has a request, times its memory in GB.
-    ActiveGbSecond,
-    /// A second of a node under the instances.
-    NodeSecond,
-    /// A month, however much is used.
-    Month,
 }
