@@ -193,7 +193,7 @@ impl Error {
             | Self::RolledBack { .. }
             | Self::Adopted { .. }
             | Self::Schema(_)
-            | Self::Query(_) => crate::Error::bare(StatusCode::INTERNAL_SERVER_ERROR),
+            | Self::Query(_) => crate::Error::from_status(StatusCode::INTERNAL_SERVER_ERROR),
         }
     }
 }
