@@ -5,7 +5,9 @@ mod lines;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use futures_util::FutureExt;
-use http::header::{CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, UPGRADE};
+use http::header::{
+    CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, UPGRADE,
+};
 use http::{HeaderValue, Method, StatusCode};
 use lines::log;
 
@@ -142,7 +144,9 @@ fn settle(method: &Method, context: &Context, response: &mut Response) {
     }
     strip_hop_by_hop(response.headers_mut());
     // RFC 9110 §15.3.5, §15.3.6, §15.4.5: none of these has content.
-    if [StatusCode::NO_CONTENT, StatusCode::RESET_CONTENT, StatusCode::NOT_MODIFIED].contains(&status) {
+    if [StatusCode::NO_CONTENT, StatusCode::RESET_CONTENT, StatusCode::NOT_MODIFIED]
+        .contains(&status)
+    {
         *response.body_mut() = Body::empty();
         response.headers_mut().remove(CONTENT_LENGTH);
         response.headers_mut().remove(CONTENT_TYPE);

@@ -128,7 +128,8 @@ async fn serve_http1<A: App>(
     serving.await?;
     if connection.is_upgraded() {
         // Its holder is a task of the App. The connection stays open, and counted, as long as the socket is.
-        poll_fn(|_| if connection.is_socket_gone() { Poll::Ready(()) } else { Poll::Pending }).await;
+        poll_fn(|_| if connection.is_socket_gone() { Poll::Ready(()) } else { Poll::Pending })
+            .await;
     }
     Ok(())
 }

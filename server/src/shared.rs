@@ -1,7 +1,7 @@
 //! What all connections of a server share: the host, the configuration, and the App once it has started.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhost_core::Host;
 

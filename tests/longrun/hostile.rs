@@ -281,7 +281,7 @@ fn unasked_answers_to_pings_are_no_lines_of_the_log() {
     let instance = Instance::start("echo-paas", &[("LOG_LEVEL", "info")]);
     let mut wire = Wire::to(instance.port);
     wire.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0");
-    let pong = b"\0\0\x08\x06\x01\0\0\0\012345678";
+    let pong = b"\0\0\x08\x06\x01\0\0\0\0unasked.";
     for _ in 0..100 {
         wire.offer(pong.repeat(1000));
     }
@@ -303,7 +303,11 @@ fn a_body_that_comes_after_its_answer_is_no_408() {
             "POST {target} HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\n"
         ));
         let answer = wire.answer();
-        assert!(answer.status < 408 && answer.says("connection: close"), "{target}: {}", answer.head);
+        assert!(
+            answer.status < 408 && answer.says("connection: close"),
+            "{target}: {}",
+            answer.head
+        );
         wire.offer("1\r\na\r\n0\r\n\r\nGET / HTTP/1.1\r\nhost: test\r\n\r\n");
         assert_eq!(wire.rest(), "", "{target}");
     }

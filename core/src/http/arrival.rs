@@ -56,7 +56,14 @@ impl Arrival {
     /// A request of this caller. The context holds what only the door knows: the id, the life of the process, the
     /// deadline, the mount, the event, and the trace of a platform that has one of its own.
     pub fn new(context: Context, caller: Caller) -> Self {
-        Self { context, caller, upgrades: false, extended: false, whole_server: false, gateway: None }
+        Self {
+            context,
+            caller,
+            upgrades: false,
+            extended: false,
+            whole_server: false,
+            gateway: None,
+        }
     }
 
     /// Says that this door has a connection, which can become a WebSocket. Else such a request is refused with 501.
@@ -100,9 +107,10 @@ impl Arrival {
             .and_then(|()| take_host(&mut parts, gateway.is_some()))
             .and_then(|host| count(&parts.headers).map(|()| host));
         let asked = checked.as_ref().ok().and_then(Option::as_ref).map(|host| Arc::from(&**host));
-        let host = caller.host.or(asked).or_else(|| {
-            gateway.filter(|name| !name.is_empty()).map(Arc::from)
-        });
+        let host = caller
+            .host
+            .or(asked)
+            .or_else(|| gateway.filter(|name| !name.is_empty()).map(Arc::from));
         let address = caller.address.map(|address| address.to_canonical());
         context = context.with_caller(address, caller.scheme, host);
         if websocket && upgrades {
@@ -292,16 +300,21 @@ mod tests {
     fn the_host_of_the_target_replaces_the_headers() {
         let request = http::Request::get("http://a.example:81/p?q").header(HOST, "other");
         let parts = admitted(request).expect("a request");
-        assert_eq!((host(&parts), parts.uri.to_string()), ((Some("a.example:81"), Some("a.example:81")), "/p?q".into()));
+        assert_eq!(
+            (host(&parts), parts.uri.to_string()),
+            ((Some("a.example:81"), Some("a.example:81")), "/p?q".into())
+        );
         let context: &Context = parts.extensions.get().expect("a context");
         assert_eq!(context.client_ip(), "192.0.2.1".parse().ok());
     }
 
     #[test]
     fn in_http_2_the_default_port_makes_no_difference() {
-        for (sent, expected) in
-            [("a.example", Ok(())), ("A.example:80", Ok(())), ("a.example:81", Err(StatusCode::BAD_REQUEST))]
-        {
+        for (sent, expected) in [
+            ("a.example", Ok(())),
+            ("A.example:80", Ok(())),
+            ("a.example:81", Err(StatusCode::BAD_REQUEST)),
+        ] {
             let request = http::Request::get("http://a.example:80/").header(HOST, sent);
             assert_eq!(admitted(request.version(Version::HTTP_2)).map(|_| ()), expected, "{sent}");
         }
@@ -316,7 +329,10 @@ mod tests {
             (http::Request::get("/"), Err(StatusCode::BAD_REQUEST)),
             (http::Request::get("/").version(Version::HTTP_10), Ok(())),
             (http::Request::get("/").header(HOST, ""), Ok(())),
-            (http::Request::get("/").header(HOST, "a").header(HOST, "a"), Err(StatusCode::BAD_REQUEST)),
+            (
+                http::Request::get("/").header(HOST, "a").header(HOST, "a"),
+                Err(StatusCode::BAD_REQUEST),
+            ),
             (http::Request::get("/").header(HOST, "a b"), Err(StatusCode::BAD_REQUEST)),
             (http::Request::get("a:80").header(HOST, "a"), Err(StatusCode::BAD_REQUEST)),
             (http::Request::get("*").header(HOST, "a"), Err(StatusCode::BAD_REQUEST)),
@@ -354,7 +370,8 @@ mod tests {
         let context: &Context = parts.extensions.get().expect("a context");
         assert!(context.upgrades());
         // An Upgrade that Connection does not name is none.
-        let parts = admitted(http::Request::get("/").header(HOST, "a").header(UPGRADE, "websocket"));
+        let parts =
+            admitted(http::Request::get("/").header(HOST, "a").header(UPGRADE, "websocket"));
         assert!(!parts.expect("a request").headers.contains_key(UPGRADE));
     }
 }

@@ -59,9 +59,14 @@ struct BodyStream {
 enum Bound {
     None,
     /// A request body: at most so many bytes, of which so many are left.
-    Limit { limit: usize, left: usize },
+    Limit {
+        limit: usize,
+        left: usize,
+    },
     /// A response body: exactly so many bytes more, because its head announces them.
-    Announced { left: u64 },
+    Announced {
+        left: u64,
+    },
 }
 
 impl Body {
@@ -252,7 +257,9 @@ impl BodyStream {
                         data
                     }))),
                     Some(Err(error)) => Some(Err(error)),
-                    None => Some(Err(BodyError::other(format!("{left} bytes less than it announced")))),
+                    None => {
+                        Some(Err(BodyError::other(format!("{left} bytes less than it announced"))))
+                    }
                 })
             }
         }

@@ -1,7 +1,7 @@
 //! Headers that belong to one connection and not to the message.
 
-use http::header::{CONNECTION, HeaderMap, HeaderName, UPGRADE};
 use http::Method;
+use http::header::{CONNECTION, HeaderMap, HeaderName, UPGRADE};
 
 /// Whether a header belongs to one connection (RFC 9110 §7.6.1) and is neither shown to an App nor
 /// taken from it, so that every door carries the same message.

@@ -29,7 +29,8 @@ pub(super) async fn open(
     tls: bool,
     connection: &Arc<Connection>,
 ) -> io::Result<Opened> {
-    let (mut address, mut scheme) = (transport.peer(), if tls { Scheme::Https } else { Scheme::Http });
+    let (mut address, mut scheme) =
+        (transport.peer(), if tls { Scheme::Https } else { Scheme::Http });
     if config.proxy_protocol {
         let said = match config.trust.believes(address) {
             true => proxied::read(&mut transport).await,

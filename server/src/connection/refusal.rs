@@ -8,7 +8,8 @@ pub(super) fn refusal(begin: &[u8]) -> Option<Vec<u8>> {
     let end = line.iter().position(|byte| *byte == b'\r')?;
     let (number, title) = std::str::from_utf8(&line[..end]).ok()?.split_once(' ')?;
     let date = httpdate::fmt_http_date(SystemTime::now());
-    let problem = format!("{{\"type\":\"about:blank\",\"title\":\"{title}\",\"status\":4{number}}}");
+    let problem =
+        format!("{{\"type\":\"about:blank\",\"title\":\"{title}\",\"status\":4{number}}}");
     let length = problem.len();
     let response = format!(
         "HTTP/1.1 4{number} {title}\r\ncontent-type: application/problem+json\r\n\

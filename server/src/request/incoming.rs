@@ -200,9 +200,8 @@ impl Unread {
     /// Reads what is left of a body if it is here already and short; false if there is more. A body that the App
     /// still reads is its own business.
     pub(super) async fn read_to_the_end(self) -> bool {
-        let left = self.slot.and_then(|slot| {
-            slot.lock().unwrap_or_else(PoisonError::into_inner).take()
-        });
+        let left =
+            self.slot.and_then(|slot| slot.lock().unwrap_or_else(PoisonError::into_inner).take());
         let mut incoming = match left {
             None => return true,
             Some(Rest::Unread(incoming)) if !self.expects => incoming,

@@ -45,7 +45,10 @@ impl ResponseBody {
         Self { kind, http2, _active: Some(active) }
     }
 
-    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_piece(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         loop {
             match &mut self.kind {
                 Kind::Whole(bytes) if bytes.is_empty() => return Poll::Ready(None),

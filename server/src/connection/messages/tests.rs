@@ -124,7 +124,11 @@ fn chunks_are_read_as_they_are_defined() {
         let sent = format!("{head}{begun}{}", more.repeat(20_000));
         assert!(shown(sent.as_bytes(), 1000).1.is_some(), "{begun:?}");
     }
-    let fits = format!("{head}3;a={}\r\nabc\r\n0\r\nx-t: {}\r\n\r\n", "b".repeat(4000), "c".repeat(16_000));
+    let fits = format!(
+        "{head}3;a={}\r\nabc\r\n0\r\nx-t: {}\r\n\r\n",
+        "b".repeat(4000),
+        "c".repeat(16_000)
+    );
     check(&fits, &[&fits], None);
 }
 
@@ -136,9 +140,13 @@ fn a_later_minor_version_is_served_as_1_1() {
 
 #[test]
 fn an_absolute_target_without_a_path_is_known() {
-    for (target, expected) in
-        [("http://a", true), ("https://a:1", true), ("http://a/", false), ("http://a?b", false), ("*", false)]
-    {
+    for (target, expected) in [
+        ("http://a", true),
+        ("https://a:1", true),
+        ("http://a/", false),
+        ("http://a?b", false),
+        ("*", false),
+    ] {
         let mut messages = Messages::default();
         messages.read(&mut format!("OPTIONS {target} HTTP/1.1\r\n\r\n").into_bytes());
         assert_eq!(messages.whole_server, expected, "{target}");
