@@ -15,6 +15,7 @@ mod target;
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ::http::uri::PathAndQuery;
 use ::http::{HeaderMap, Method, StatusCode, Uri};
@@ -59,6 +60,14 @@ pub(crate) enum NoRequest {
     Incomplete(&'static str),
 }
 
+/// Which headers that a client can write as well are believed, because the operator says that the proxy in
+/// front of the function sets them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Trust {
+    /// `X-Forwarded-Host`: the name that the client used, where a CDN asks the function by another.
+    pub(crate) forwarded_host: bool,
+}
+
 /// What a source says of a request, in its own words.
 struct Said<'e> {
     shape: &'static Shape,
@@ -76,7 +85,11 @@ struct Said<'e> {
 ///
 /// # Errors
 /// [`NoRequest`], which fails the invocation.
-pub(crate) fn translate(event: &Bytes, context: Context) -> Result<Translated, NoRequest> {
+pub(crate) fn translate(
+    event: &Bytes,
+    context: Context,
+    trust: Trust,
+) -> Result<Translated, NoRequest> {
     let mut read = Event::read(event).map_err(NoRequest::Broken)?;
     let body = body::read(read.body.0.take(), read.is_base64.0, event);
     let said = match Source::of(&read).ok_or(NoRequest::Foreign)? {
@@ -96,7 +109,8 @@ pub(crate) fn translate(event: &Bytes, context: Context) -> Result<Translated, N
         }
     };
     let context = context.with_mount(mount).with_event(event.clone());
-    let caller = Caller { address: client_ip, scheme, host: None };
+    let forwarded = trust.forwarded_host.then(|| forwarded::host(&headers)).flatten();
+    let caller = Caller { address: client_ip, scheme, host: forwarded.map(Arc::from) };
     let arrival = Arrival::new(context.clone(), caller).through_gateway(domain.unwrap_or_default());
     let target = PathAndQuery::from_maybe_shared(Bytes::from(target)).map_err(|error| {
         // Its bytes are legal by now; what is left to refuse is the length.

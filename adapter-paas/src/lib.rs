@@ -29,7 +29,10 @@ fn outcome<A: App>() -> Result<Exit, Failure> {
     let config = preset.config(&settings, environment::is_a_terminal())?;
     let port = settings.get::<u16>(preset.port)?.unwrap_or(DEFAULT_PORT);
     let logs = Logs::from_settings(&settings, preset.logs)?;
+    let mut in_force = config.in_force();
+    in_force.push((preset.port, port.to_string()));
     let mut host = Host::builder(Paradigm::LongRunning, preset.name)
+        .in_force(in_force)
         .grace(preset.grace(&settings)?)
         .demand_database_tls(preset.database_tls);
     if let Some(instance) = preset.instance(&settings) {
@@ -38,7 +41,11 @@ fn outcome<A: App>() -> Result<Exit, Failure> {
     let host = host.settings(settings).build()?;
     let tls = config.tls.is_some();
     let bind = || {
-        let bound = bind_everywhere(port)?.into_iter();
+        let bound = bind_everywhere(port).map_err(|failure| {
+            let variable = preset.port;
+            Failure::new(failure.exit(), format!("{failure}; {variable} chooses another port"))
+        })?;
+        let bound = bound.into_iter();
         Ok(bound.map(|listener| if tls { listener.with_tls() } else { listener }).collect())
     };
     Program { host, config, logs }

@@ -58,8 +58,11 @@ fn outcome<A: App>() -> Result<Exit, Failure> {
     };
     let places = inherited.iter().map(ToString::to_string).chain(addresses.texts());
     let serving = format!("serving on {}", places.collect::<Vec<_>>().join(", "));
-    let host =
-        Host::builder(Paradigm::LongRunning, platform).grace(grace).settings(settings).build()?;
+    let host = Host::builder(Paradigm::LongRunning, platform)
+        .in_force(config.in_force())
+        .grace(grace)
+        .settings(settings)
+        .build()?;
     let tls = config.tls.clone();
     let beside = async move |running: Running| {
         let Running { hangups, level, host } = running;

@@ -18,7 +18,6 @@ mod paradigm;
 mod program;
 mod service;
 mod settings;
-mod worker;
 
 pub use answer::{answer, refuse};
 pub use app::App;
@@ -36,8 +35,6 @@ pub use paradigm::Paradigm;
 pub use program::{Verb, check, migrate, start};
 pub use service::call_service;
 pub use settings::{ByteSize, ConfigError, Misspelt, Setting, Settings};
-pub(crate) use worker::STUCK;
-pub use worker::{AtWork, Worker};
 
 /// The attribute that lets a trait have `async` methods: `#[anyhost_core::async_trait] impl App for …`.
 pub use async_trait::async_trait;

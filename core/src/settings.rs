@@ -29,7 +29,13 @@ pub struct Settings {
     values: BTreeMap<String, String>,
     /// The names that somebody has asked for.
     asked: Arc<Mutex<BTreeSet<String>>>,
+    /// What stands before the names of a database's settings, if it is not the first one.
+    prefix: Option<String>,
 }
+
+/// What people set out of habit, and the setting that means it here, where the program reads it.
+const HABITS: [(&str, &str); 4] =
+    [("RUST_LOG", "LOG_LEVEL"), ("PORT", "LISTEN"), ("BIND", "LISTEN"), ("ADDRESS", "LISTEN")];
 
 /// The shortest name of a setting that another is taken for: `HOST` is no `PORT`.
 const SHORTEST: usize = 8;
@@ -49,7 +55,27 @@ impl Settings {
         pairs: impl IntoIterator<Item = (N, V)>,
     ) -> Self {
         let values = pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-        Self { values, asked: Arc::default() }
+        Self { values, asked: Arc::default(), prefix: None }
+    }
+
+    /// The same settings for the database of this name: `DATABASE_URL` is `ANALYTICS_DATABASE_URL` for "analytics",
+    /// and so is every other setting of a database.
+    pub(crate) fn of_database(&self, name: &str) -> Self {
+        let letters = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' });
+        let prefix: String = letters.map(|c| c.to_ascii_uppercase()).collect();
+        Self { prefix: Some(format!("{prefix}_")), ..self.clone() }
+    }
+
+    /// A setting's own name, with the prefix of the database that is asked about.
+    pub(crate) fn name(&self, name: &'static str) -> &'static str {
+        match &self.prefix {
+            Some(prefix)
+                if name.starts_with("DATABASE_") || name.starts_with("DIRECT_DATABASE_") =>
+            {
+                interned(format!("{prefix}{name}"))
+            }
+            _ => name,
+        }
     }
 
     /// The value of a setting as it was written: `None` where it is unset or empty.
@@ -68,6 +94,7 @@ impl Settings {
     /// # Errors
     /// [`ConfigError`] names the variable, what was expected and what was found.
     pub fn get<T: Setting>(&self, name: &'static str) -> Result<Option<T>, ConfigError> {
+        let name = self.name(name);
         let Some(text) = self.text(name) else { return Ok(None) };
         T::parse(text).map(Some).ok_or_else(|| {
             let found: String = text.chars().take(40).collect();
@@ -81,6 +108,7 @@ impl Settings {
     /// [`ConfigError`] where it is unset, empty or wrong.
     pub fn require<T: Setting>(&self, name: &'static str) -> Result<T, ConfigError> {
         self.get(name)?.ok_or_else(|| {
+            let name = self.name(name);
             ConfigError::new(name, format!("is not set; expected {}", T::expected()))
         })
     }
@@ -92,7 +120,7 @@ impl Settings {
     }
 
     /// The variables that are most likely misspelt: they are set and nobody has asked for them, while something
-    /// was asked for in vain whose name is nearly theirs. To be called when everything has been asked for.
+    /// was asked for in vain whose name is nearly theirs, or which means what they mean elsewhere. To be called when everything has been asked for.
     #[must_use]
     pub fn misspelt(&self) -> Vec<Misspelt> {
         let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
@@ -100,6 +128,12 @@ impl Settings {
         let missing: Vec<&String> = asked.iter().filter(in_vain).collect();
         let unread = self.values.keys().filter(|name| !asked.contains(*name));
         let misspelt = |found: &String| {
+            let habit = HABITS.iter().find(|(name, meant)| {
+                name == found && asked.contains(*meant) && self.value(meant).is_none()
+            });
+            if let Some((_, meant)) = habit {
+                return Some(Misspelt { found: found.clone(), meant: (*meant).to_owned() });
+            }
             let nearest = missing.iter().map(|meant| (distance(found, meant), *meant)).min()?;
             let (distance, meant) = nearest;
             (distance <= 2).then(|| Misspelt { found: found.clone(), meant: meant.clone() })
@@ -107,9 +141,79 @@ impl Settings {
         unread.filter_map(misspelt).collect()
     }
 
+    /// Every setting that was asked for: those with a value, secrets masked, and the names of the others.
+    /// `in_force` are the values that the host has chosen, with defaults among them.
+    pub(crate) fn report(
+        &self,
+        in_force: &[(&'static str, String)],
+    ) -> (Vec<(String, String)>, Vec<String>) {
+        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut names: BTreeSet<&str> = asked.iter().map(String::as_str).collect();
+        names.extend(in_force.iter().map(|(name, _)| *name));
+        let (mut set, mut unset) = (Vec::new(), Vec::new());
+        for name in names {
+            let chosen = in_force.iter().find(|(chosen, _)| *chosen == name);
+            match (self.value(name), chosen) {
+                (Some(_), Some((_, value))) => set.push((name.to_owned(), value.clone())),
+                (Some(value), None) => set.push((name.to_owned(), masked(name, value))),
+                (None, Some((_, value))) => {
+                    set.push((name.to_owned(), format!("{value} (default)")))
+                }
+                (None, None) => unset.push(name.to_owned()),
+            }
+        }
+        (set, unset)
+    }
+
     fn value(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
     }
+}
+
+/// A name that lives as long as the process: there are as many as databases that a program names.
+fn interned(name: String) -> &'static str {
+    static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    match names.get(name.as_str()) {
+        Some(known) => known,
+        None => {
+            let name: &'static str = name.leak();
+            names.insert(name);
+            name
+        }
+    }
+}
+
+/// A value as an operator may see it: without what a secret may be, in one line.
+fn masked(name: &str, value: &str) -> String {
+    const SECRETS: [&str; 5] = ["PASS", "SECRET", "TOKEN", "KEY", "CREDENTIAL"];
+    let is_secret = |name: &str| {
+        let name = name.to_ascii_uppercase();
+        SECRETS.iter().any(|word| name.contains(word)) && !name.ends_with("_FILE")
+    };
+    if is_secret(name) {
+        return "***".into();
+    }
+    let mut shown = value.to_owned();
+    if let Some((scheme, rest)) = value.split_once("://") {
+        // To the last of the signs: a password that should have been percent-encoded may hold others.
+        let (user, rest) = match rest.rsplit_once('@') {
+            Some((user, rest)) => (user.split_once(':').map_or(user, |(user, _)| user), Some(rest)),
+            None => ("", None),
+        };
+        shown = match rest {
+            Some(rest) => format!("{scheme}://{user}:***@{rest}"),
+            None => value.to_owned(),
+        };
+        if let Some((before, query)) = shown.clone().split_once('?') {
+            let pairs = query.split('&').map(|pair| match pair.split_once('=') {
+                Some((name, _)) if is_secret(name) => format!("{name}=***"),
+                _ => pair.to_owned(),
+            });
+            shown = format!("{before}?{}", pairs.collect::<Vec<_>>().join("&"));
+        }
+    }
+    shown.escape_debug().take(200).collect()
 }
 
 /// How many letters two names are apart, whatever their case.
@@ -327,6 +431,65 @@ mod tests {
             line("database_url", "DATABASE_URL"),
         ];
         assert_eq!(misspelt, expected);
+    }
+
+    #[test]
+    fn a_habit_from_elsewhere_is_answered_where_its_setting_is_read() {
+        let settings = Settings::from_pairs([("RUST_LOG", "debug"), ("PORT", "80")]);
+        assert_eq!(settings.misspelt(), []);
+        let _ = (settings.text("LOG_LEVEL"), settings.text("LISTEN"));
+        let meant: Vec<String> = settings.misspelt().into_iter().map(|it| it.meant).collect();
+        assert_eq!(meant, ["LISTEN", "LOG_LEVEL"]);
+        // Where the setting itself is set, or the habit is the setting, there is nothing to say.
+        let settings =
+            Settings::from_pairs([("RUST_LOG", "x"), ("LOG_LEVEL", "x"), ("PORT", "80")]);
+        for name in ["LOG_LEVEL", "PORT", "LISTEN"] {
+            let _ = settings.text(name);
+        }
+        assert_eq!(settings.misspelt(), []);
+    }
+
+    #[test]
+    fn a_report_shows_every_setting_and_no_secret() {
+        let settings = Settings::from_pairs([
+            ("DATABASE_URL", "postgres://u:hunter2@h/d?sslpassword=hunter2&a=1"),
+            ("OTHER_URL", "mysql://u:hun@ter/2@h:3306/d"),
+            ("PLAIN_URL", "postgres://h/d"),
+            ("API_TOKEN", "hunter2"),
+            ("DATABASE_PASSWORD_FILE", "/run/secret"),
+            ("GREETING", "a\nb"),
+            ("LAME_DUCK", "90s"),
+            ("UNREAD", "1"),
+        ]);
+        let names = [
+            "DATABASE_URL",
+            "OTHER_URL",
+            "PLAIN_URL",
+            "API_TOKEN",
+            "DATABASE_PASSWORD_FILE",
+            "GREETING",
+            "LOG_LEVEL",
+        ];
+        for name in names {
+            let _ = settings.text(name);
+        }
+        let in_force = [("LAME_DUCK", "9s".to_owned()), ("KEEP_ALIVE", "620s".to_owned())];
+        let (set, unset) = settings.report(&in_force);
+        let set: Vec<String> = set.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        assert_eq!(
+            set,
+            [
+                "API_TOKEN=***",
+                "DATABASE_PASSWORD_FILE=/run/secret",
+                "DATABASE_URL=postgres://u:***@h/d?sslpassword=***&a=1",
+                "GREETING=a\\nb",
+                "KEEP_ALIVE=620s (default)",
+                "LAME_DUCK=9s",
+                "OTHER_URL=mysql://u:***@h:3306/d",
+                "PLAIN_URL=postgres://h/d",
+            ]
+        );
+        assert_eq!(unset, ["LOG_LEVEL"]);
     }
 
     #[test]

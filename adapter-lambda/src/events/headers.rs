@@ -1,11 +1,18 @@
 //! The headers of an event, every one that HTTP can carry.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::json::{Pairs, Scalar, Texts};
+use super::json::{Event, Pairs, Scalar, Texts};
 use super::shared;
+
+/// The headers of both maps of an event.
+pub(super) fn all<'e, 'a>(event: &'e Event<'a>) -> Cow<'e, Pairs<'a>> {
+    event.multi_value_headers.with_missing(&event.headers, str::to_ascii_lowercase)
+}
 
 /// The headers of a map, in its order. Names that differ only by case are the same name twice. What is no
 /// header is left out, with a line in the log.

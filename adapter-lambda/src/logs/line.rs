@@ -53,6 +53,7 @@ where
             .collect();
         if self.json {
             let trace = current.as_ref().and_then(Context::platform_trace);
+            let tenant = current.as_ref().and_then(Context::tenant_id);
             let mut line = Map::new();
             let now = OffsetDateTime::now_utc();
             line.insert("timestamp".into(), now.format(&Rfc3339).unwrap_or_default().into());
@@ -61,6 +62,7 @@ where
             line.insert("target".into(), event.metadata().target().into());
             line.extend(id.map(|id| ("requestId".into(), id.into())));
             line.extend(trace.map(|trace| ("traceId".into(), trace.into())));
+            line.extend(tenant.map(|tenant| ("tenantId".into(), tenant.into())));
             for (name, value) in others {
                 line.entry(name).or_insert(value);
             }

@@ -13,20 +13,22 @@ use std::time::Duration;
 use either::Either;
 use futures_core::future::BoxFuture;
 use futures_core::stream::BoxStream;
+use sqlx::database::HasStatementCache;
 use sqlx::{ConnectOptions, Connection, Database, Execute, SqlStr};
 use sqlx_core::describe::Describe;
 use sqlx_core::migrate::Migrate;
 
 use super::settings::{DatabaseUrl, Kind, Pooler};
+use super::statement::Effect;
 use crate::ConfigError;
-pub(super) use admission::Admission;
 pub use admission::Limits;
+pub(super) use admission::{Admission, BackendId, ServerIdentity};
 
 /// A kind of database whose connections [`Db`](super::Db) holds: `sqlx::Postgres`, `sqlx::MySql` or
 /// `sqlx::Sqlite`, each behind the feature of its name.
 ///
 /// Sealed: the strategy depends on knowing a server's errors and limits.
-pub trait Driver: Database<Connection: Migrate> + sealed::Sealed {
+pub trait Driver: Database<Connection: Migrate> + HasStatementCache + sealed::Sealed {
     /// The kind of database.
     #[doc(hidden)]
     const KIND: Kind;
@@ -79,9 +81,52 @@ pub trait Driver: Database<Connection: Migrate> + sealed::Sealed {
         pooler: Pooler,
     ) -> BoxFuture<'_, Result<Admission, sqlx::Error>>;
 
+    /// What a text of one statement or several does to its session.
+    #[doc(hidden)]
+    fn effect(text: &str) -> Effect;
+
+    /// The same arguments, where a statement may have to be run a second time.
+    #[doc(hidden)]
+    fn copy(_arguments: &Self::Arguments) -> Option<Self::Arguments> {
+        None
+    }
+
+    /// Whether the server itself refuses every statement of a transaction after one has failed.
+    #[doc(hidden)]
+    const REFUSES_AFTER_ERROR: bool = false;
+
+    /// Whether the transaction in which this error of a statement was met may be over.
+    #[doc(hidden)]
+    fn may_end_transaction(_error: &sqlx::Error) -> bool {
+        true
+    }
+
+    /// Whether the transaction that was begun on a connection is still open there. An error where it is, and can
+    /// only be rolled back.
+    #[doc(hidden)]
+    fn is_in_transaction(
+        connection: &mut Self::Connection,
+    ) -> BoxFuture<'_, Result<bool, sqlx::Error>>;
+
+    /// Has the driver forget the statements and types that it remembers of a connection.
+    #[doc(hidden)]
+    fn forget_statements(
+        connection: &mut Self::Connection,
+    ) -> BoxFuture<'_, Result<(), sqlx::Error>> {
+        Box::pin(connection.clear_cached_statements())
+    }
+
     /// What an error of a running connection means for it and for its siblings.
     #[doc(hidden)]
     fn verdict(error: &sqlx::Error) -> Verdict;
+
+    /// Whether the server takes no writes on a connection.
+    #[doc(hidden)]
+    fn is_read_only(
+        _connection: &mut Self::Connection,
+    ) -> BoxFuture<'_, Result<bool, sqlx::Error>> {
+        Box::pin(std::future::ready(Ok(false)))
+    }
 
     /// What a failure to connect means.
     #[doc(hidden)]
@@ -186,8 +231,12 @@ pub enum Verdict {
     Fine,
     /// The connection cannot be used again.
     Broken,
-    /// No connection like it can: the server goes away, or is no longer the one that takes writes.
+    /// No connection like it can: the server goes away.
     Outdated,
+    /// The statement was prepared for another schema, and did nothing.
+    Stale,
+    /// A write where none is allowed: by the transaction or by the server.
+    ReadOnly,
     /// A statement of somebody else's was met on it: a pooler stands before the server that was not told of.
     Pooled,
 }
@@ -272,4 +321,10 @@ fn verdict_without_server(error: &sqlx::Error) -> Verdict {
 #[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
 fn quiet<O: ConnectOptions>(options: O) -> O {
     options.disable_statement_logging()
+}
+
+/// An IPv6 address without the brackets that it has in a URL; sqlx would look it up as a name with them.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+fn without_brackets(host: &str) -> Option<String> {
+    Some(host.strip_prefix('[')?.strip_suffix(']')?.to_owned())
 }

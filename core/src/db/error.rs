@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use http::StatusCode;
 
+use super::connect::ConnectFailure;
 use super::driver::{Driver, Verdict};
+use super::pool::{AcquireError, PoolState};
 use crate::{ConfigError, Exit};
 
 /// Why there is no connection, or why there is none any more.
@@ -76,18 +78,21 @@ pub enum Error {
         cause: Arc<sqlx::Error>,
     },
 
-    /// The caller waits for a second connection while every connection is held by somebody who waits too.
-    /// Pass the connection on instead of borrowing another, or plan for more.
-    #[error(
-        "no connection: all {size} are held by callers that wait for another, the first at {held}; wanted at {wanted}"
-    )]
-    Nested {
-        /// Connections of the pool.
-        size: usize,
-        /// Where the caller took the connection it holds.
-        held: String,
-        /// Where it wants another.
-        wanted: String,
+    /// The transaction was over before it was to be committed: nothing that was not committed before will be.
+    /// Begin it again, where trying again makes sense.
+    #[error("the transaction was rolled back before COMMIT: {reason}")]
+    RolledBack {
+        /// What ended it.
+        reason: String,
+    },
+
+    /// A pool that the App told its host of does not answer.
+    #[error("{name} does not answer: {cause}")]
+    Adopted {
+        /// What the App calls it.
+        name: String,
+        /// What it said.
+        cause: Arc<dyn std::error::Error + Send + Sync>,
     },
 
     /// The pool is closed: this process is about to stop.
@@ -113,8 +118,15 @@ impl Error {
 
     /// What an error of a running statement means for the caller.
     pub(super) fn from_session<DB: Driver>(error: sqlx::Error) -> Self {
+        let error = match error {
+            sqlx::Error::Io(error) if error.get_ref().is_some_and(|inner| inner.is::<Self>()) => {
+                let inner = error.into_inner().and_then(|inner| inner.downcast::<Self>().ok());
+                return *inner.expect("it is one of ours");
+            }
+            error => error,
+        };
         match DB::verdict(&error) {
-            Verdict::Fine => Self::Query(error),
+            Verdict::Fine | Verdict::Stale | Verdict::ReadOnly => Self::Query(error),
             Verdict::Broken | Verdict::Outdated => Self::Lost { cause: Arc::new(error) },
             Verdict::Pooled => Self::pooled(&error),
         }
@@ -154,7 +166,11 @@ impl Error {
             | Self::Refused { .. }
             | Self::Credentials { .. }
             | Self::Lost { .. } => Some(Exit::Unavailable),
-            Self::Nested { .. } | Self::Closed | Self::Schema(_) | Self::Query(_) => None,
+            Self::RolledBack { .. }
+            | Self::Adopted { .. }
+            | Self::Closed
+            | Self::Schema(_)
+            | Self::Query(_) => None,
         }
     }
 
@@ -174,7 +190,8 @@ impl Error {
             Self::Setting(_)
             | Self::Plan(_)
             | Self::Lost { .. }
-            | Self::Nested { .. }
+            | Self::RolledBack { .. }
+            | Self::Adopted { .. }
             | Self::Schema(_)
             | Self::Query(_) => crate::Error::bare(StatusCode::INTERNAL_SERVER_ERROR),
         }
@@ -199,35 +216,22 @@ impl fmt::Display for Told<'_> {
     }
 }
 
-/// The connections of one pool at one moment.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PoolState {
-    /// Connections that are open or being opened.
-    pub open: usize,
-    /// The most that may be open.
-    pub max: usize,
-    /// Connections that somebody uses.
-    pub in_use: usize,
-    /// Connections that nobody uses.
-    pub idle: usize,
-    /// Callers that wait for one.
-    pub waiting: usize,
-    /// The place in the code that has held a connection longest, and for how long.
-    pub longest_holder: Option<(String, Duration)>,
-    /// What connecting said last, where it failed.
-    pub last_connect_error: Option<String>,
+impl From<AcquireError<ConnectFailure>> for Error {
+    fn from(error: AcquireError<ConnectFailure>) -> Self {
+        match error {
+            AcquireError::Closed => Self::Closed,
+            AcquireError::QueueFull(state) => Self::QueueFull { state },
+            AcquireError::TimedOut { waited, state } => Self::TimedOut { waited, state },
+            AcquireError::Deadline(state) => Self::Deadline { state },
+            AcquireError::Connect(failure) => failure.into_error(),
+        }
+    }
 }
 
-impl fmt::Display for PoolState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { open, max, in_use, idle, waiting, longest_holder, last_connect_error } = self;
-        write!(f, "open={open}/{max} in_use={in_use} idle={idle} waiting={waiting}")?;
-        if let Some((place, held)) = longest_holder {
-            write!(f, ", held longest at {place} for {:.1} s", held.as_secs_f64())?;
-        }
-        if let Some(error) = last_connect_error {
-            write!(f, ", last connect error: {error}")?;
-        }
-        Ok(())
+/// The error as sqlx's traits return it: a statement's own error as it is, everything else as the source of an
+/// `sqlx::Error::Io`, where [`Error::of`] finds it.
+impl From<Error> for sqlx::Error {
+    fn from(error: Error) -> Self {
+        error.into_sqlx()
     }
 }

@@ -1,16 +1,17 @@
 //! Migrations: on a connection of their own, under a lock that is waited for with patience and an end.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{AssertSqlSafe, Connection};
 use sqlx_core::migrate::Migrate;
+use tokio::time::Instant;
 
-use super::connect::{Connector, Patience};
+use super::builder::START_PATIENCE;
+use super::connect::{Connector, RetryDeadline, Timeouts};
 use super::credentials::Credentials;
 use super::driver::{Driver, Tuning};
-use super::handle::START_PATIENCE;
-use super::plan::{Inputs, Plan};
+use super::plan::{Inputs, Plan, Statements};
 use super::settings::{DatabaseSettings, Kind, Pooler};
 use super::{Db, Error};
 use crate::{ConfigError, Host};
@@ -20,65 +21,13 @@ use crate::{ConfigError, Host};
 const LOCK_PATIENCE: Duration = Duration::from_secs(60);
 
 impl<DB: Driver> Db<DB> {
-    /// Brings the schema up to date, for `App::migrate`: on a direct connection that is closed afterwards, so
-    /// that no lock outlives it.
-    ///
-    /// A server that cannot be reached, or takes no more connections, is tried for ten seconds, as at a start. Two
-    /// processes that migrate at once take turns, and both succeed. A migration may run for as long as it
-    /// needs; only locks are waited for with an end, of a minute.
+    /// Brings the schema of the database that `DATABASE_URL` names up to date: [`builder`](Self::builder) with nothing
+    /// else to say.
     ///
     /// # Errors
-    /// [`Error::Setting`] where the URL leads to a pooler and `DIRECT_DATABASE_URL` is not set;
-    /// [`Error::Unreachable`], [`Error::Refused`] and [`Error::Credentials`] where no connection can be had;
-    /// [`Error::Schema`] where a migration fails or another process holds the lock for more than a minute.
+    /// As for [`DbBuilder::migrate`](super::DbBuilder::migrate).
     pub async fn migrate(host: &Host, migrator: &Migrator) -> Result<(), Error> {
-        let settings = DatabaseSettings::parse(host.settings(), None)?;
-        Self::migrate_settings(host, &settings, migrator).await
-    }
-
-    /// [`migrate`](Self::migrate), with a URL for where `DATABASE_URL` is not set.
-    ///
-    /// # Errors
-    /// As for [`migrate`](Self::migrate).
-    pub async fn migrate_or(host: &Host, url: &str, migrator: &Migrator) -> Result<(), Error> {
-        let settings = DatabaseSettings::parse(host.settings(), Some(url))?;
-        Self::migrate_settings(host, &settings, migrator).await
-    }
-
-    async fn migrate_settings(
-        host: &Host,
-        settings: &DatabaseSettings,
-        migrator: &Migrator,
-    ) -> Result<(), Error> {
-        let url = match (&settings.direct_url, settings.pooler) {
-            (Some(direct), _) => direct,
-            (None, Pooler::None) => &settings.url,
-            (None, _) => {
-                return Err(ConfigError::new(
-                    "DIRECT_DATABASE_URL",
-                    "is not set; migrations take a lock of their session, which a pooler would lose: name the server itself",
-                )
-                .into());
-            }
-        };
-        let plan = Plan::new(&Inputs::gather(host, settings, None))?;
-        let tuning = Tuning {
-            pooler: Pooler::None,
-            application: "anyhost/migrate",
-            demands_tls: host.demands_database_tls(),
-        };
-        let options = DB::options(url, &tuning)?;
-        let credentials = Credentials::of(settings);
-        let connector = Connector::<DB>::new(options, credentials, Pooler::None, url.place());
-        let patience = Patience::until(Instant::now() + START_PATIENCE);
-        // What it is admitted with has the server end what a process that is stopped half-way leaves behind.
-        let opened = connector.first(&plan, patience).await;
-        let mut connection = opened.map_err(|outage| outage.into_error_about(url))?.connection;
-        let patience = settings.lock_timeout.unwrap_or(LOCK_PATIENCE);
-        let outcome = run::<DB>(&mut connection, migrator, patience).await;
-        // Whatever happened: with the connection goes every lock it held.
-        let _ = connection.close().await;
-        outcome
+        Self::builder(host).migrate(migrator).await
     }
 
     /// Checks that every migration has been applied, for `App::start`.
@@ -116,6 +65,49 @@ impl<DB: Driver> Db<DB> {
             missing.join(", ")
         )))
     }
+}
+
+/// Brings the schema up to date.
+pub(super) async fn migrate<DB: Driver>(
+    host: &Host,
+    settings: &DatabaseSettings,
+    credentials: Credentials,
+    migrator: &Migrator,
+) -> Result<(), Error> {
+    let url = match (&settings.direct_url, settings.pooler) {
+        (Some(direct), _) => direct,
+        (None, Pooler::None) => &settings.url,
+        (None, _) => {
+            return Err(ConfigError::new(
+                "DIRECT_DATABASE_URL",
+                "is not set; migrations take a lock of their session, which a pooler would lose: name the server itself",
+            )
+            .into());
+        }
+    };
+    let plan = Plan::new(&Inputs::gather(host, settings, None, 0))?;
+    let tuning = Tuning {
+        pooler: Pooler::None,
+        application: "anyhost/migrate",
+        demands_tls: host.demands_database_tls(),
+    };
+    let options = DB::options(url, &tuning)?;
+    let timeouts = Timeouts {
+        connect: plan.connect_timeout(),
+        statements: Statements::Named,
+        says_why: plan.keepalive_interval().is_some(),
+    };
+    let connector = Connector::<DB>::new(options, credentials, Pooler::None, url.place(), timeouts);
+    let deadline = RetryDeadline::at(Instant::now() + START_PATIENCE);
+    // What it is admitted with has the server end what a process that is stopped half-way leaves behind.
+    let opened = connector.retry(deadline).await;
+    let opened = opened.map_err(|failure| failure.into_error_about(url))?;
+    let mut connection = opened.connection.session.connection;
+    let patience = settings.lock_timeout.unwrap_or(LOCK_PATIENCE);
+    let outcome = run::<DB>(&mut connection, migrator, patience).await;
+    // Whatever happened: with the connection goes every lock it held.
+    let _ = connection.close().await;
+    outcome
 }
 
 /// The migrator's own lock waits for ever, and names nobody: ours is taken first.

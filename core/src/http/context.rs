@@ -1,4 +1,6 @@
 //! What a host knows about one request and the wire does not say.
+//!
+//! Long because every fact has a documented getter and setter here.
 
 mod id;
 
@@ -60,6 +62,7 @@ struct Known {
     scheme: Scheme,
     host: Option<Arc<str>>,
     mount: String,
+    tenant_id: Option<String>,
     trace_parent: Option<String>,
     /// The one that is begun here, where the client brought none and somebody asks.
     begun: OnceLock<String>,
@@ -153,6 +156,13 @@ impl Context {
     #[must_use]
     pub fn mount(&self) -> &str {
         &self.0.mount
+    }
+
+    /// The tenant for whom the host keeps this process apart from others: Lambda's tenant isolation. `None`
+    /// where the host does not separate tenants.
+    #[must_use]
+    pub fn tenant_id(&self) -> Option<&str> {
+        self.0.tenant_id.as_deref()
     }
 
     /// The W3C `traceparent` under which this request runs, for what it asks others: the one that came with
@@ -309,6 +319,13 @@ impl Context {
     #[must_use]
     pub fn with_mount(mut self, mount: impl Into<String>) -> Self {
         self.known().mount = mount.into();
+        self
+    }
+
+    /// Sets the tenant.
+    #[must_use]
+    pub fn with_tenant_id(mut self, tenant_id: Option<String>) -> Self {
+        self.known().tenant_id = tenant_id;
         self
     }
 

@@ -26,7 +26,7 @@ impl App for Notes {
             // An embedded database has no other moment for migrations than this.
             None | Some(Kind::Sqlite) => {
                 Self::migrate(host).await?;
-                api::router(Db::<Sqlite>::open_or(host, EMBEDDED).await?)
+                api::router(Db::<Sqlite>::builder(host).url_or(EMBEDDED).open().await?)
             }
             Some(Kind::Postgres) => {
                 let db = Db::<Postgres>::open(host).await?;
@@ -45,7 +45,7 @@ impl App for Notes {
     async fn migrate(host: &Host) -> Result<(), Error> {
         match kind(host.settings())? {
             None | Some(Kind::Sqlite) => {
-                Db::<Sqlite>::migrate_or(host, EMBEDDED, &schema::SQLITE).await?;
+                Db::<Sqlite>::builder(host).url_or(EMBEDDED).migrate(&schema::SQLITE).await?;
             }
             Some(Kind::Postgres) => Db::<Postgres>::migrate(host, &schema::POSTGRES).await?,
             Some(Kind::MySql) => return Err(no_mysql().into()),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_core::future::BoxFuture;
 use futures_core::stream::BoxStream;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{Execute, SqlStr, Sqlite, SqliteConnection};
+use sqlx::{Connection, Execute, Executor, SqlStr, Sqlite, SqliteConnection};
 use sqlx_core::describe::Describe;
 
 use super::{
@@ -15,6 +15,7 @@ use super::{
 };
 use crate::ConfigError;
 use crate::db::settings::{DatabaseUrl, Kind, Pooler};
+use crate::db::statement::{Effect, of_sqlite};
 
 impl sealed::Sealed for Sqlite {}
 
@@ -57,6 +58,34 @@ impl Driver for Sqlite {
         _pooler: Pooler,
     ) -> BoxFuture<'_, Result<Admission, sqlx::Error>> {
         Box::pin(std::future::ready(Ok(Admission::default())))
+    }
+
+    fn effect(text: &str) -> Effect {
+        of_sqlite(text)
+    }
+
+    /// Inside a transaction another cannot begin.
+    fn is_in_transaction(
+        connection: &mut SqliteConnection,
+    ) -> BoxFuture<'_, Result<bool, sqlx::Error>> {
+        Box::pin(async {
+            match connection.execute("BEGIN").await {
+                Err(sqlx::Error::Database(_)) => Ok(true),
+                Err(error) => Err(error),
+                Ok(_) => connection.execute("ROLLBACK").await.map(|_| false),
+            }
+        })
+    }
+
+    /// A statement that is prepared by an old schema gets the new one when it first runs, which the driver does not
+    /// notice: its thread panics if the number of columns is another. Running any statement brings the new one.
+    fn forget_statements(
+        connection: &mut SqliteConnection,
+    ) -> BoxFuture<'_, Result<(), sqlx::Error>> {
+        Box::pin(async {
+            connection.clear_cached_statements().await?;
+            connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").await.map(drop)
+        })
     }
 
     fn verdict(error: &sqlx::Error) -> Verdict {

@@ -174,6 +174,11 @@ impl DatabaseUrl {
         self.driver.expose_secret()
     }
 
+    /// The variable that holds it.
+    pub(crate) fn variable(&self) -> &'static str {
+        self.variable
+    }
+
     /// Where the database is: `host:port/name`, for SQLite its file. Nothing of it is secret.
     pub(crate) fn place(&self) -> String {
         let Ok(url) = Url::parse(self.expose()) else { return String::new() };
