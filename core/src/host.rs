@@ -7,7 +7,7 @@ use std::time::Duration;
 
 pub use resources::Resources;
 
-use crate::db::Databases;
+use crate::db::{Databases, Memory};
 use crate::{ByteSize, ConfigError, DEFAULT_MAX_BODY, Epoch, Life, Paradigm, Settings, Worker};
 
 /// The host an App runs on: a container, a VM, a Lambda execution environment.
@@ -30,6 +30,7 @@ struct Known {
     life: Life,
     epoch: Epoch,
     databases: Mutex<Databases>,
+    memory: Memory,
     workers: Mutex<Vec<Worker>>,
 }
 
@@ -133,6 +134,11 @@ impl Host {
         self.0.workers.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The databases in memory of this host.
+    pub(crate) fn memory(&self) -> &Memory {
+        &self.0.memory
+    }
+
     pub(crate) fn adopt(&self, database: Arc<dyn crate::db::Held>) {
         self.0.databases.lock().unwrap_or_else(PoisonError::into_inner).push(database);
     }
@@ -222,6 +228,7 @@ impl HostBuilder {
             life: Life::default(),
             epoch: Epoch::default(),
             databases: Mutex::default(),
+            memory: Memory::default(),
             workers: Mutex::default(),
         })))
     }

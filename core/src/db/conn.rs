@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 
 use super::driver::Driver;
 use super::lent::Lent;
@@ -26,16 +27,23 @@ impl<DB: Driver> Conn<DB> {
 
     /// Begins a transaction that owns this connection.
     ///
+    /// On SQLite it waits for its turn to write as [`Db::begin`](super::Db::begin) does.
+    ///
     /// # Errors
     /// [`Error`] where the database is lost or refuses.
     pub async fn begin(mut self) -> Result<Tx<DB>, Error> {
+        let pool = self.lent.as_ref().map(|lent| Arc::clone(lent.pool()));
+        let writer = match pool {
+            Some(pool) => pool.turn_to_write().await?,
+            None => None,
+        };
         self.begin_here().await?;
-        Ok(Tx::new(self, None))
+        Ok(Tx::new(self, writer))
     }
 
     pub(super) async fn begin_here(&mut self) -> Result<(), Error> {
         let limit = self.lent.as_ref().and_then(|lent| lent.pool().limit_of_transactions());
-        Session::begin(self, limit).await.map_err(|error| self.explain(error))
+        Session::begin_patiently(self, limit).await.map_err(|error| self.explain(error))
     }
 
     /// Closes the connection instead of lending it again.

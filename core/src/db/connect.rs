@@ -2,8 +2,10 @@
 //!
 //! Long because every way to open a connection shares one count of attempts and one outage.
 
+mod fault;
 mod outage;
 mod patience;
+mod site;
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -20,8 +22,10 @@ use super::clock::Moment;
 use super::credentials::Credentials;
 use super::driver::{Admission, Driver, Limits, Options, Refusal};
 use super::error::Error;
+use super::lock_wait::LockWait;
 use super::plan::{Plan, Statements};
 use super::pool::Pool;
+use super::pooled::PoolerWarnings;
 use super::session::Session;
 use super::settings::{DatabaseUrl, Pooler};
 use super::shelf::Place;
@@ -30,6 +34,7 @@ use crate::{ConfigError, Paradigm};
 pub(super) use outage::Outage;
 pub(super) use patience::Patience;
 use patience::{LONGEST_PAUSE, LONGEST_WHILE_FULL, Pauses};
+pub(super) use site::Site;
 
 /// How long a server has at least to end a connection that was closed, once it has noticed: at once where it does
 /// nothing on it. With four processes waiting for each processor, 5 ms were too few in three storms of six, 25 ms
@@ -45,8 +50,8 @@ pub(super) struct Connector<DB: Driver> {
     options: Options<DB>,
     credentials: Credentials,
     pooler: Pooler,
-    /// Where the database is, as people may read it.
-    place: String,
+    warnings: Option<Arc<PoolerWarnings>>,
+    site: Arc<Site>,
     addresses: Addresses,
     /// The runtime that drives every connection: the one that lives as long as the process. A connection
     /// opened on a worker's own runtime would end with the worker, and wait whenever it is busy.
@@ -62,17 +67,14 @@ pub(super) struct Connector<DB: Driver> {
 }
 
 impl<DB: Driver> Connector<DB> {
-    pub(super) fn new(
-        options: Options<DB>,
-        credentials: Credentials,
-        pooler: Pooler,
-        place: String,
-    ) -> Self {
+    pub(super) fn new(options: Options<DB>, credentials: Credentials, site: Site) -> Self {
         Self {
             options,
             credentials,
-            pooler,
-            place,
+            pooler: site.pooler,
+            warnings: matches!(site.pooler, Pooler::PgBouncer | Pooler::PgBouncerPrepared)
+                .then(Arc::default),
+            site: Arc::new(site),
             addresses: Addresses::default(),
             home: Handle::current(),
             connecting: AtomicUsize::new(0),
@@ -86,7 +88,7 @@ impl<DB: Driver> Connector<DB> {
 
     /// Takes the password of a URL that was read again, for the connections to come.
     pub(super) fn renew(&self, url: &DatabaseUrl) -> Result<(), ConfigError> {
-        if url.place() != self.place {
+        if url.place() != self.site.place {
             return Err(url.wrong("names another database, which takes a restart"));
         }
         self.credentials.renew(url);
@@ -200,6 +202,17 @@ impl<DB: Driver> Connector<DB> {
     pub(super) fn part(&self, pool: &Arc<Pool<DB>>, slot: Slot<DB>) {
         let Slot { session, outlived, card, _permit: permit, .. } = slot;
         let (busy, lost) = (session.condition.is_busy(), session.condition.is_lost());
+        if let Some(interrupt) = &card.interrupt {
+            // Its thread is what counts: the place is free once that has ended.
+            interrupt.stop();
+            let pool = Arc::clone(pool);
+            self.home.spawn(async move {
+                let _ = sqlx::Connection::close(session.connection).await;
+                drop(permit);
+                pool.connect_for_waiting();
+            });
+            return;
+        }
         drop(session);
         if lost || pool.is_closed() || DB::NOTICES.is_zero() {
             return;
@@ -261,7 +274,7 @@ impl<DB: Driver> Connector<DB> {
     }
 
     pub(super) fn place(&self) -> &str {
-        &self.place
+        &self.site.place
     }
 
     pub(super) fn home(&self) -> &Handle {
@@ -276,14 +289,18 @@ impl<DB: Driver> Connector<DB> {
         place: Place,
     ) -> Box<Slot<DB>> {
         let Opened { connection, admission, took } = opened;
-        let card = Card::new(admission.id);
+        let card = Card::new(admission.id, admission.interrupt.clone());
         pool.counts.created(took);
         let now = Moment::now(&pool.epoch);
         let unnamed = pool.plan.statements() == Statements::UnnamedInTransaction;
         let lifetime = self.lifetimes.next(pool.plan.lifetime());
+        let mut session = Session::new(connection, unnamed, card.pulse.clone());
+        let turns = pool.writer.as_ref();
+        session.pooled = self.warnings.clone();
+        session.lock = turns.map(|turns| LockWait::new(turns, pool.plan.acquire()));
         // Boxed once: a connection is handed on many times.
         Box::new(Slot {
-            session: Session::new(connection, unnamed, card.pulse.clone()),
+            session,
             proof: now,
             alarm: pool.alarm(),
             kept: now,
@@ -317,18 +334,18 @@ impl<DB: Driver> Connector<DB> {
         };
         match tokio::time::timeout(patience, attempt).await {
             Ok(Ok((connection, admission))) => {
-                self.admitted(admission)?;
+                self.admitted(&admission)?;
                 let took = begun.elapsed();
                 let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
                 self.took.store(micros, Ordering::Relaxed);
                 Ok(Opened { connection, admission, took })
             }
-            Ok(Err(error)) => Err(Outage::of::<DB>(error)),
+            Ok(Err(error)) => Err(Outage::of::<DB>(error, &self.site)),
             Err(_) => {
                 self.addresses.was_silent();
                 let text = format!("no answer within {} ms", patience.as_millis());
                 let error = std::io::Error::new(std::io::ErrorKind::TimedOut, text);
-                Err(Outage::new(Refusal::Unreachable, sqlx::Error::Io(error)))
+                Err(Outage::new(Refusal::Unreachable, sqlx::Error::Io(error), &self.site))
             }
         }
     }
@@ -352,8 +369,8 @@ impl<DB: Driver> Connector<DB> {
         }
     }
 
-    fn admitted(&self, admission: Admission) -> Result<(), Outage> {
-        let Admission { limits, used: _, read_only, id: _, outlived: _, forgotten: _ } = admission;
+    fn admitted(&self, admission: &Admission) -> Result<(), Outage> {
+        let &Admission { limits, read_only, .. } = admission;
         if !read_only {
             self.writes.store(true, Ordering::Release);
         } else if self.writes.load(Ordering::Acquire) {
@@ -361,6 +378,7 @@ impl<DB: Driver> Connector<DB> {
             return Err(Outage::new(
                 Refusal::Unreachable,
                 sqlx::Error::Io(std::io::Error::other(text)),
+                &self.site,
             ));
         }
         if let Some(limits) = limits {

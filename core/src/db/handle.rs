@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use futures_core::future::BoxFuture;
 use tokio::sync::Semaphore;
 
-use super::connect::{Connector, Patience};
+use super::connect::{Connector, Patience, Site};
 use super::credentials::{Credentials, Passwords};
 use super::driver::{Driver, Tuning};
 use super::held::Held;
@@ -121,9 +121,8 @@ impl<DB: Driver> Db<DB> {
         settings: DatabaseSettings,
         credentials: Option<Credentials>,
     ) -> Result<Self, Error> {
-        if settings.url.kind != DB::KIND {
-            return Err(settings.url.wrong(format!("expected a {} URL", DB::NAME)).into());
-        }
+        settings.url.expect_kind(DB::KIND)?;
+        settings.url.tell_ignored();
         // What the settings alone forbid is refused before anything is opened.
         let provisional = Plan::new(&Inputs::gather(host, &settings, None))?.with(&settings, None);
         let application = format!("anyhost/{}", host.instance());
@@ -131,11 +130,14 @@ impl<DB: Driver> Db<DB> {
             pooler: settings.pooler,
             application: &application,
             demands_tls: host.demands_database_tls(),
+            has_provider: credentials.is_some(),
+            memory: host.memory().name(&settings.url),
         };
         let credentials = credentials.unwrap_or_else(|| Credentials::of(&settings));
         let options = DB::options(&settings.url, &tuning)?;
-        let connector =
-            Connector::<DB>::new(options, credentials, settings.pooler, settings.url.place());
+        host.memory().keep::<DB>(tuning.memory.as_deref(), &options).await?;
+        let site = Site::of(&settings.url, settings.pooler);
+        let connector = Connector::<DB>::new(options, credentials, site);
         let begun = Instant::now();
         let patience = match host.paradigm() {
             Paradigm::LongRunning => Patience::until(begun + START_PATIENCE),

@@ -4,6 +4,7 @@ mod condition;
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ use sqlx_core::describe::Describe;
 use sqlx_core::sql_str::{AssertSqlSafe, SqlSafeStr};
 
 use super::driver::{Driver, Step};
+use super::lock_wait::LockWait;
+use super::pooled::PoolerWarnings;
 use super::silence::Pulse;
 use super::statement::{Effect, Statement};
 use condition::Condition;
@@ -30,16 +33,21 @@ pub struct Session<DB: Driver> {
     pub(super) condition: Condition,
     /// Every statement must be unnamed and inside a transaction.
     pub(super) unnamed: bool,
+    /// What is said of statements that a transaction pooler does not bear, where one stands before the server.
+    pub(super) pooled: Option<Arc<PoolerWarnings>>,
+    /// How statements wait for a database that is locked, where they wait here.
+    pub(super) lock: Option<LockWait>,
 }
 
 impl<DB: Driver> Session<DB> {
     pub(super) fn new(connection: DB::Connection, unnamed: bool, pulse: Pulse) -> Self {
-        Self { connection, condition: Condition::new(pulse), unnamed }
+        Self { connection, condition: Condition::new(pulse), unnamed, pooled: None, lock: None }
     }
 
     /// The driver's own connection, for what an `Executor` cannot do: `COPY`, `LISTEN`, a savepoint.
     ///
-    /// What happens on it is not noticed, so the connection is closed instead of being used again.
+    /// What happens on it is not noticed, so the connection is closed instead of being used again. On SQLite it
+    /// waits for no lock: set `PRAGMA busy_timeout`.
     pub fn raw(&mut self) -> &mut DB::Connection {
         self.condition.raw = true;
         &mut self.connection
@@ -100,8 +108,16 @@ impl<DB: Driver> Session<DB> {
         statement: Statement<DB>,
     ) -> impl Future<Output = Result<Option<DB::Row>, sqlx::Error>> + Send {
         let statement = statement.unnamed(self.unnamed);
+        if let Some(warnings) = &self.pooled {
+            warnings.look_at(statement.text());
+        }
+        if self.lock.is_some() {
+            let waits: BoxFuture<'_, _> = Box::pin(self.optional_patiently(statement));
+            return Either::Left(waits);
+        }
         if self.wraps(&statement) {
-            return Either::Left(Box::pin(self.wrapped_optional(statement)));
+            let wraps: BoxFuture<'_, _> = Box::pin(self.wrapped_optional(statement));
+            return Either::Left(wraps);
         }
         let Self { connection, condition, .. } = self;
         let effect = statement.effect();
@@ -145,6 +161,12 @@ impl<'c, DB: Driver> Executor<'c> for &'c mut Session<DB> {
         E: 'q + Execute<'q, DB>,
     {
         let statement = Statement::of(query).unnamed(self.unnamed);
+        if let Some(warnings) = &self.pooled {
+            warnings.look_at(statement.text());
+        }
+        if self.lock.is_some() {
+            return self.rows_patiently(statement);
+        }
         if self.wraps(&statement) {
             return wrapped(self, statement);
         }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::clock::Moment;
-use super::driver::Driver;
+use super::driver::{Driver, Interrupt};
 use super::session::Session;
 use super::shelf::Place;
 use super::silence::Pulse;
@@ -70,6 +70,7 @@ pub(super) struct Card {
     pub(super) pulse: Pulse,
     /// The server's id of the connection.
     pub(super) id: Option<i64>,
+    pub(super) interrupt: Option<Interrupt>,
 }
 
 /// A borrower of a connection.
@@ -83,8 +84,8 @@ pub(super) struct Holder {
 }
 
 impl Card {
-    pub(super) fn new(id: Option<i64>) -> Self {
-        Self { holder: Arc::default(), pulse: Pulse::default(), id }
+    pub(super) fn new(id: Option<i64>, interrupt: Option<Interrupt>) -> Self {
+        Self { holder: Arc::default(), pulse: Pulse::default(), id, interrupt }
     }
 
     pub(super) fn lend(&self, holder: Holder) {

@@ -4,6 +4,8 @@ use memchr::{memchr_iter, memchr2};
 use sqlx::error::BoxDynError;
 use sqlx::{Database, Execute, SqlStr};
 
+use super::driver::Driver;
+
 /// A statement, taken apart so that it is known before the driver has it.
 pub(super) struct Statement<DB: Database> {
     sql: SqlStr,
@@ -12,7 +14,7 @@ pub(super) struct Statement<DB: Database> {
     persistent: bool,
 }
 
-impl<DB: Database> Statement<DB> {
+impl<DB: Driver> Statement<DB> {
     pub(super) fn of<'q>(mut query: impl Execute<'q, DB>) -> Self {
         // The text last: it takes the query with it.
         let (arguments, persistent) = (query.take_arguments(), query.persistent());
@@ -31,13 +33,34 @@ impl<DB: Database> Statement<DB> {
         matches!(self.arguments, Ok(None))
     }
 
+    /// The same once more, where its arguments can be copied.
+    pub(super) fn duplicate(&self) -> Option<Self> {
+        let arguments = match &self.arguments {
+            Ok(Some(arguments)) => Some(DB::copy(arguments)?),
+            Ok(None) => None,
+            Err(_) => return None,
+        };
+        let (sql, prepared) = (self.sql.clone(), self.prepared.clone());
+        Some(Self { sql, arguments: Ok(arguments), prepared, persistent: self.persistent })
+    }
+
+    /// Its text.
+    pub(super) fn text(&self) -> &str {
+        self.sql.as_str()
+    }
+
+    /// Whether its text is one statement.
+    pub(super) fn is_single(&self) -> bool {
+        !self.sql.as_str().trim_end_matches([';', ' ', '\n', '\t', '\r']).contains(';')
+    }
+
     /// What it will do to its session.
     pub(super) fn effect(&self) -> Effect {
         effect(self.sql.as_str())
     }
 }
 
-impl<DB: Database> Execute<'_, DB> for Statement<DB> {
+impl<DB: Driver> Execute<'_, DB> for Statement<DB> {
     fn sql(self) -> SqlStr {
         self.sql
     }

@@ -7,8 +7,9 @@ use std::time::Instant;
 use crate::ConfigError;
 use crate::db::driver::{Driver, Refusal};
 use crate::db::error::{Error, Told};
-use crate::db::settings::DatabaseUrl;
-use crate::db::tls;
+
+use super::fault;
+use super::site::Site;
 
 /// Why connecting fails, since when.
 #[derive(Clone, Debug)]
@@ -16,20 +17,25 @@ pub(in crate::db) struct Outage {
     pub(super) refusal: Refusal,
     cause: Arc<sqlx::Error>,
     pub(super) since: Instant,
-    /// What is wrong with TLS.
-    tls: Option<String>,
+    site: Arc<Site>,
+    /// The setting that has to change, where one has.
+    fault: Option<ConfigError>,
 }
 
 impl Outage {
-    pub(in crate::db) fn of<DB: Driver>(cause: sqlx::Error) -> Self {
-        match tls::fault(DB::KIND, &cause) {
-            Some(fault) => Self { tls: Some(fault), ..Self::new(Refusal::Tls, cause) },
-            None => Self::new(DB::refusal(&cause), cause),
-        }
+    pub(in crate::db) fn of<DB: Driver>(cause: sqlx::Error, site: &Arc<Site>) -> Self {
+        let outage = Self::new(DB::refusal(&cause), cause, site);
+        let fault = fault::of(DB::KIND, outage.refusal, &outage.cause, site);
+        let fault = fault.map(|fault| {
+            let cause: Arc<sqlx::Error> = Arc::clone(&outage.cause);
+            fault.with_source(cause)
+        });
+        Self { fault, ..outage }
     }
 
-    pub(super) fn new(refusal: Refusal, cause: sqlx::Error) -> Self {
-        Self { refusal, cause: Arc::new(cause), since: Instant::now(), tls: None }
+    pub(super) fn new(refusal: Refusal, cause: sqlx::Error, site: &Arc<Site>) -> Self {
+        let (cause, site) = (Arc::new(cause), Arc::clone(site));
+        Self { refusal, cause, since: Instant::now(), site, fault: None }
     }
 
     /// The same, which has lasted for longer.
@@ -37,38 +43,37 @@ impl Outage {
         Self { since, ..self }
     }
 
-    /// Whether trying again is no use until somebody has changed something.
+    /// Whether trying again cannot help until a person has changed something.
     pub(super) fn is_final(&self) -> bool {
+        if self.fault.is_some() {
+            return true;
+        }
         match self.refusal {
-            Refusal::Credentials | Refusal::Pooled | Refusal::Tls | Refusal::File => true,
+            Refusal::Credentials | Refusal::Database | Refusal::Pooled | Refusal::File => true,
             Refusal::Unreachable | Refusal::Full => false,
         }
     }
 
-    /// The error where another variable than `DATABASE_URL` may name the server.
-    pub(in crate::db) fn into_error_about(self, url: &DatabaseUrl) -> Error {
-        match &self.tls {
-            Some(fault) => url.wrong(fault.clone()).into(),
-            None => self.into_error(),
-        }
-    }
-
     pub(in crate::db) fn into_error(self) -> Error {
-        let Self { refusal, cause, since: _, tls } = self;
-        if let Some(fault) = tls {
-            return Error::Setting(ConfigError::new("DATABASE_URL", fault));
+        let Self { refusal, cause, since: _, site, fault } = self;
+        if let Some(fault) = fault {
+            return Error::Setting(fault);
         }
+        let database = site.to_string();
         match refusal {
-            Refusal::Unreachable | Refusal::Tls | Refusal::File => Error::Unreachable { cause },
-            Refusal::Full => Error::Refused { cause },
-            Refusal::Credentials => Error::Credentials { cause },
-            Refusal::Pooled => Error::pooled(&cause),
+            Refusal::Unreachable | Refusal::Pooled | Refusal::File => {
+                Error::Unreachable { database, cause }
+            }
+            Refusal::Full => Error::Refused { database, cause },
+            Refusal::Credentials => Error::Credentials { database, cause },
+            Refusal::Database => Error::NoDatabase { database, cause },
         }
     }
 }
 
 impl fmt::Display for Outage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&Told(&self.cause), f)
+        let Self { site, cause, .. } = self;
+        write!(f, "{site}: {}", Told(cause))
     }
 }

@@ -102,6 +102,7 @@ async fn show(
         id: id.parse().ok(),
         outlived: !looks,
         forgotten: duration(forgotten),
+        interrupt: None,
     })
 }
 
@@ -118,6 +119,7 @@ async fn select(connection: &mut PgConnection) -> Result<Admission, sqlx::Error>
         id: text(&row, 6)?.parse().ok(),
         outlived: !looks,
         forgotten: duration(&text(&row, 3)?),
+        interrupt: None,
     })
 }
 
