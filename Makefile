@@ -9,10 +9,9 @@ run: ## notes on port 8080, on SQLite
 	cargo run -p notes
 
 test: prerequisites ## every test, on real servers
-	cargo test --workspace
-	cargo test -p anyhost-server --features opentelemetry
+	tests/run
 
-test-platforms: ## against the large third-party parts, kept in .platforms
+test-platforms: ## against the large third-party parts, kept in .platforms; as root
 	tests/platforms/install
 	tests/platforms/install-deployments
 	cargo test -p anyhost-tests --features platforms --test platforms --test deployments

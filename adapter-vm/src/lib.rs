@@ -62,9 +62,9 @@ fn outcome<A: App>() -> Result<Exit, Failure> {
         Host::builder(Paradigm::LongRunning, platform).grace(grace).settings(settings).build()?;
     let tls = config.tls.clone();
     let beside = async move |running: Running| {
-        let Running { pulse, hangups, level, host } = running;
+        let Running { hangups, level, host } = running;
         if let Some(every) = watchdog {
-            tokio::spawn(watchdog::watch(manager.clone(), every, pulse));
+            tokio::spawn(watchdog::watch(manager.clone(), every));
         }
         let life = host.life().clone();
         let reload = Reload { manager, host, level, tls, serving: serving.clone() };

@@ -31,6 +31,7 @@ mod stats;
 mod tls;
 mod tx;
 mod waiters;
+mod writer;
 
 pub use conn::Conn;
 pub use credentials::{Password, Passwords};

@@ -28,8 +28,8 @@ pub use error::{Error, PROBLEM_JSON};
 pub use exit::{Exit, Failure, conclude};
 pub use host::{Host, HostBuilder, Resources};
 pub use http::{
-    Body, BodyError, Context, DEFAULT_MAX_BODY, Request, Response, Scheme, is_hop_by_hop,
-    refuse_websocket, strip_hop_by_hop,
+    Arrival, Body, BodyError, Caller, Context, DEFAULT_MAX_BODY, Refusal, Request, Response,
+    Scheme, is_hop_by_hop, is_host, strip_hop_by_hop,
 };
 pub use life::{InFlight, Life, Phase};
 pub use paradigm::Paradigm;

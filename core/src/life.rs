@@ -20,24 +20,15 @@ pub enum Phase {
 
 /// The life of one process, shared by everything that must know its phase or keep it alive.
 #[derive(Clone, Debug)]
-pub struct Life(Arc<Hold>);
-
-/// What the clones of one handle share: the life, and where they count.
-#[derive(Debug)]
-struct Hold {
-    state: Arc<State>,
-    lane: usize,
-}
+pub struct Life(Arc<State>);
 
 #[derive(Debug)]
 struct State {
     phase: watch::Sender<Phase>,
     lanes: [Lane; LANES],
-    /// Lanes that were given to threads.
-    given: AtomicUsize,
     idle: watch::Sender<()>,
-    /// Whether anybody has ever waited for it. With the counts in one order for all threads: of a guard that is
-    /// dropped and a wait that begins, one sees the other.
+    /// Whether anything has ever waited for it. With the counts in one order for all threads: either the guard
+    /// that is dropped sees the waiter, or the waiter sees the count.
     awaited: AtomicBool,
 }
 
@@ -51,6 +42,16 @@ const LANES: usize = 16;
 struct Lane {
     begun: AtomicUsize,
     ended: AtomicUsize,
+}
+
+/// The lane of the current thread.
+fn lane() -> usize {
+    static GIVEN: AtomicUsize = AtomicUsize::new(0);
+    thread_local! {
+        static LANE: usize = GIVEN.fetch_add(1, Ordering::Relaxed) % LANES;
+    }
+    // A thread that ends may drop guards after its own storage is gone.
+    LANE.try_with(|lane| *lane).unwrap_or_default()
 }
 
 impl State {
@@ -69,36 +70,26 @@ impl State {
 
 impl Default for Life {
     fn default() -> Self {
-        let state = State {
+        Self(Arc::new(State {
             phase: watch::Sender::new(Phase::Starting),
             lanes: std::array::from_fn(|_| Lane::default()),
-            given: AtomicUsize::new(0),
             idle: watch::Sender::new(()),
             awaited: AtomicBool::new(false),
-        };
-        Self(Arc::new(Hold { state: Arc::new(state), lane: 0 }))
+        }))
     }
 }
 
 impl Life {
-    /// The same life, for one thread that begins much work: it counts its own apart from all others.
-    #[must_use]
-    pub fn apart(&self) -> Self {
-        let state = Arc::clone(&self.0.state);
-        let lane = 1 + state.given.fetch_add(1, Ordering::Relaxed) % (LANES - 1);
-        Self(Arc::new(Hold { state, lane }))
-    }
-
     /// The current phase.
     #[must_use]
     pub fn phase(&self) -> Phase {
-        *self.0.state.phase.borrow()
+        *self.0.phase.borrow()
     }
 
     /// Moves on to a later phase. An earlier one than the current is ignored: a process that has begun
     /// to drain never becomes ready again.
     pub fn advance(&self, to: Phase) {
-        self.0.state.phase.send_if_modified(|phase| {
+        self.0.phase.send_if_modified(|phase| {
             let forward = to > *phase;
             if forward {
                 *phase = to;
@@ -109,7 +100,7 @@ impl Life {
 
     /// Waits until the process has reached a phase or gone beyond it.
     pub async fn reached(&self, phase: Phase) {
-        let mut phases = self.0.state.phase.subscribe();
+        let mut phases = self.0.phase.subscribe();
         // The sender lives in `self`, so waiting cannot fail before the phase is reached.
         let _ = phases.wait_for(|current| *current >= phase).await;
     }
@@ -117,22 +108,22 @@ impl Life {
     /// Counts one piece of accepted work until the returned guard is dropped.
     #[must_use = "the work counts as finished when the guard is dropped"]
     pub fn enter(&self) -> InFlight {
-        self.0.state.lanes[self.0.lane].begun.fetch_add(1, Ordering::SeqCst);
+        self.0.lanes[lane()].begun.fetch_add(1, Ordering::SeqCst);
         InFlight(Arc::clone(&self.0))
     }
 
     /// How many pieces of accepted work are unfinished. What begins or ends meanwhile may be missing.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        let begun = self.0.state.sum(|lane| &lane.begun);
-        begun.saturating_sub(self.0.state.sum(|lane| &lane.ended))
+        let begun = self.0.sum(|lane| &lane.begun);
+        begun.saturating_sub(self.0.sum(|lane| &lane.ended))
     }
 
     /// Waits until no accepted work is unfinished.
     pub async fn idle(&self) {
-        let mut idle = self.0.state.idle.subscribe();
-        self.0.state.awaited.store(true, Ordering::SeqCst);
-        while !self.0.state.is_idle() {
+        let mut idle = self.0.idle.subscribe();
+        self.0.awaited.store(true, Ordering::SeqCst);
+        while !self.0.is_idle() {
             // The sender lives in `self`; subscribed before the counts are read, no change is missed.
             let _ = idle.changed().await;
         }
@@ -141,15 +132,14 @@ impl Life {
 
 /// One piece of accepted work; finished when dropped.
 #[derive(Debug)]
-pub struct InFlight(Arc<Hold>);
+pub struct InFlight(Arc<State>);
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        let Hold { state, lane } = &*self.0;
-        state.lanes[*lane].ended.fetch_add(1, Ordering::SeqCst);
+        self.0.lanes[lane()].ended.fetch_add(1, Ordering::SeqCst);
         // Whether it was the last is for those who wait to find out: mostly nobody does.
-        if state.awaited.load(Ordering::SeqCst) {
-            state.idle.send_replace(());
+        if self.0.awaited.load(Ordering::SeqCst) {
+            self.0.idle.send_replace(());
         }
     }
 }
@@ -186,19 +176,21 @@ mod tests {
     #[tokio::test]
     async fn work_of_all_threads_is_waited_for() {
         let life = Life::default();
-        let apart: Vec<Life> = (0..LANES * 2).map(|_| life.apart()).collect();
-        let guards: Vec<InFlight> = apart.iter().map(Life::enter).collect();
-        assert_eq!(apart[0].in_flight(), LANES * 2);
-        let waiting = tokio::spawn(async move { life.idle().await });
+        let entering = || {
+            let life = life.clone();
+            std::thread::spawn(move || life.enter()).join().expect("no panic")
+        };
+        let guards: Vec<InFlight> = (0..LANES * 2).map(|_| entering()).collect();
+        assert_eq!(life.in_flight(), LANES * 2);
+        let waiter = life.clone();
+        let waiting = tokio::spawn(async move { waiter.idle().await });
         for guard in guards {
             tokio::task::yield_now().await;
             assert!(!waiting.is_finished());
             drop(guard);
         }
         waiting.await.expect("the waiter does not panic");
-        assert_eq!(apart[1].in_flight(), 0);
-        apart[0].advance(Phase::Stopped);
-        assert_eq!(apart[1].phase(), Phase::Stopped);
+        assert_eq!(life.in_flight(), 0);
     }
 
     #[tokio::test]

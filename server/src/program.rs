@@ -9,7 +9,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::descriptors::room_for;
 use crate::traces::Traces;
-use crate::{Config, Hangups, Listener, LogLevel, Logs, Pulse, Server, stop_signal};
+use crate::{Config, Hangups, Listener, LogLevel, Logs, Server, stop_signal};
 
 /// How long the last spans may take to be sent.
 const FLUSH_LEAST: Duration = Duration::from_millis(200);
@@ -29,8 +29,6 @@ pub struct Program {
 /// What an adapter sees of its server while it runs.
 #[derive(Debug)]
 pub struct Running {
-    /// Whether its threads answer.
-    pub pulse: Pulse,
     /// The wishes to read again what may have changed.
     pub hangups: Hangups,
     /// The level of its log.
@@ -64,12 +62,13 @@ impl Program {
                 let listeners = bind()?;
                 let traces = Traces::of(&host)?;
                 let grace = host.grace();
-                let runtime = runtime()?;
+                let workers = config.workers.unwrap_or_else(|| host.resources().whole_cpus());
+                let runtime = runtime(workers)?;
                 let outcome = runtime.block_on(async {
                     let stop = stop_signal()?;
                     let hangups = Hangups::catch()?;
                     let server = Server::new(host.clone(), config).traces(traces.clone());
-                    let beside = beside(Running { pulse: server.pulse(), hangups, level, host });
+                    let beside = beside(Running { hangups, level, host });
                     let beside = tokio::spawn(beside);
                     let server = listeners.into_iter().fold(server, Server::listen);
                     let outcome = server.run::<A>(stop).await;
@@ -87,10 +86,10 @@ impl Program {
                 outcome.map(|drained| drained.exit())
             }
             Verb::Migrate => {
-                runtime()?.block_on(anyhost_core::migrate::<A>(&host)).map(|()| Exit::Done)
+                runtime(1)?.block_on(anyhost_core::migrate::<A>(&host)).map(|()| Exit::Done)
             }
             Verb::Check => {
-                let report = runtime()?.block_on(anyhost_core::check::<A>(&host))?;
+                let report = runtime(1)?.block_on(anyhost_core::check::<A>(&host))?;
                 // A reader that is gone needs no report.
                 let _ = std::io::stdout().write_all(report.as_bytes());
                 Ok(Exit::Done)
@@ -99,12 +98,11 @@ impl Program {
     }
 }
 
-/// The runtime that lives as long as the process. One worker is enough: requests are served by threads of
-/// their own, and this one waits for what the App opened at its start, such as database connections.
-fn runtime() -> Result<Runtime, Failure> {
+/// The one runtime for sockets, the App and its database.
+fn runtime(workers: usize) -> Result<Runtime, Failure> {
     Builder::new_multi_thread()
-        .worker_threads(1)
-        .thread_name("anyhost-main")
+        .worker_threads(workers)
+        .thread_name("anyhost")
         .enable_all()
         .build()
         .map_err(|error| Failure::new(Exit::Bind, format!("cannot start a runtime: {error}")))

@@ -233,8 +233,8 @@ async fn what_a_transaction_pooler_does_not_bear_is_warned_of_once() {
     let url = server.database();
     let pooler = PgBouncer::start(server, 1);
     let statements = [
-        ("SET search_path = public", "a setting of the session"),
-        ("SELECT pg_try_advisory_lock_shared(7)", "an advisory lock"),
+        ("SET search_path = public", "SET"),
+        ("SELECT pg_try_advisory_lock_shared(7)", "a function that changes the session"),
         ("CREATE TEMP TABLE mine (a int)", "a temporary table"),
         ("LISTEN news", "LISTEN"),
     ];

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhost_core::db::{Db, Driver, Error};
 use anyhost_core::{Host, Paradigm, Settings};
+use anyhost_tests::process::PATIENCE;
 use anyhost_tests::servers::Postgres;
 use sqlx::{Connection, PgConnection};
 
@@ -50,6 +51,41 @@ pub(crate) async fn counted(
             return;
         }
         assert!(Instant::now() < until, "{count} instead of {wanted} within {within:?}: {query}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Drops a statement that the server works on: waits until its view counts this many, then abandons them.
+pub(crate) async fn abandon_at_work<T>(
+    own: &mut PgConnection,
+    at_work: &'static str,
+    statement: impl Future<Output = T>,
+) {
+    tokio::select! {
+        _ = statement => panic!("the statement ended by itself"),
+        () = counted(own, at_work, 1, PATIENCE) => {}
+    }
+}
+
+/// Runs a step until a run of it is over before a proof of life lapses, and returns what that one came to. On
+/// a busy machine any pause may be longer, and a ping after it is right.
+pub(crate) async fn undisturbed<T>(proof: Duration, mut step: impl AsyncFnMut() -> T) -> T {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let begun = Instant::now();
+        let outcome = step().await;
+        if begun.elapsed() < proof {
+            return outcome;
+        }
+        assert!(Instant::now() < until, "no run was over within {proof:?}");
+    }
+}
+
+/// Looks again and again until something holds.
+pub(crate) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while !holds().await {
+        assert!(Instant::now() < until, "not within {PATIENCE:?}: {what}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

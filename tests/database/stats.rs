@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhost_core::Paradigm;
 use anyhost_core::db::{Db, Error, Metric, Reading};
+use anyhost_tests::process::PATIENCE;
 use anyhost_tests::servers::{MariaDb, Postgres};
 
 use crate::kit::{backend, host, open};
@@ -47,7 +48,7 @@ async fn what_a_pool_does_is_counted_and_adds_up() {
     // What a caller left unfinished.
     drop(db.begin().await.unwrap());
     assert_eq!(db.stats().closed.dirty, 1);
-    db.close(Duration::from_secs(1)).await;
+    db.close(PATIENCE).await;
     let stats = db.stats();
     assert_eq!(stats.created, stats.closed.total(), "{stats:?}");
     assert!(stats.closed.drained <= 2, "{stats:?}");

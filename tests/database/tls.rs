@@ -32,10 +32,8 @@ async fn is_encrypted(url: &str) -> Result<bool, Error> {
 
 /// The one line with which this URL is refused.
 async fn refusal(url: &str) -> String {
-    let begun = std::time::Instant::now();
     let error = is_encrypted(url).await.unwrap_err();
     assert!(matches!(error, Error::Setting(_)), "{error:?}");
-    assert!(begun.elapsed().as_secs() < 5, "it was tried again: {:?}", begun.elapsed());
     let line = error.to_string();
     assert!(line.starts_with("DATABASE_URL: ") && !line.contains('\n'), "{line}");
     line

@@ -2,6 +2,7 @@
 //!
 //! README.md beside this file says which clause of a platform's contract is shown by which test.
 
+mod actix;
 mod callers;
 mod clauses;
 mod drain;

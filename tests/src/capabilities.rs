@@ -2,7 +2,8 @@
 //!
 //! Only what is outside our power stands here. What an adapter of ours does wrong is a failing case.
 
-use crate::doors::Kind;
+use crate::cases;
+use crate::doors::{Example, Kind};
 
 /// Something a case may need of a door.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -191,6 +192,61 @@ const SIX_MB: &str = "Lambda takes 6 MB of JSON for one answer";
 #[must_use]
 pub fn lack(door: Kind, capability: Capability) -> Option<&'static str> {
     lacks(door).iter().find(|(lacked, _)| *lacked == capability).map(|(_, reason)| *reason)
+}
+
+/// Something that actix-web does to messages, whatever the door.
+#[derive(Clone, Copy, Debug)]
+pub struct Difference {
+    /// What it is.
+    pub what: &'static str,
+    /// Why it is so.
+    pub reason: &'static str,
+    /// What the application therefore cannot carry.
+    pub costs: Option<Capability>,
+}
+
+/// What actix-web itself changes of requests and responses.
+pub const ACTIX: &[Difference] = &[
+    Difference {
+        what: "trailers, of requests and of responses, are not carried",
+        reason: "actix-web's bodies are bytes alone",
+        costs: Some(Capability::Trailers),
+    },
+    Difference {
+        what: "headers of different names change their order, in requests and in responses",
+        reason: "actix-web keeps headers in a hash map; the values of one name stay in order",
+        costs: None,
+    },
+];
+
+/// How many cases the actix-web echo skips for what actix-web changes, of those that some door carries.
+pub const ACTIX_SKIPS: usize = 1;
+
+/// What an App cannot carry whatever the door, because of the framework it is written in.
+#[must_use]
+pub const fn differences(example: Example) -> &'static [Difference] {
+    match example {
+        Example::EchoActix => ACTIX,
+        Example::Echo | Example::Notes => &[],
+    }
+}
+
+/// The reason why an App cannot carry something, where it cannot.
+#[must_use]
+pub fn costs(example: Example, capability: Capability) -> Option<&'static str> {
+    let cost = differences(example).iter().find(|difference| difference.costs == Some(capability));
+    cost.map(|difference| difference.reason)
+}
+
+/// How many cases an App skips for the framework it is written in, of those that some door carries.
+#[must_use]
+pub fn skipped_for(example: Example) -> usize {
+    let carried = |case: &&cases::Case| {
+        Kind::ALL.iter().any(|door| !case.needs.iter().any(|need| lack(*door, *need).is_some()))
+    };
+    let own = cases::all().filter(|case| case.example.variants().contains(&example));
+    let costs = |case: &&cases::Case| case.needs.iter().any(|need| costs(example, *need).is_some());
+    own.filter(carried).filter(costs).count()
 }
 
 /// How many cases each door skips. A change here is a change of what we promise.

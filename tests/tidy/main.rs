@@ -1,6 +1,7 @@
 //! What the workspace promises about itself: each promise a test, each failure a list of places.
 
 mod borders;
+mod durations;
 mod pages;
 mod sources;
 

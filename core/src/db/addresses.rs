@@ -222,6 +222,7 @@ mod tests {
         let addresses = Addresses::default();
         let resolve = || async { vec![SWALLOWS, ANSWERS] };
         let slow = |address| async move {
+            // Time passes: more than another address waits for its turn.
             tokio::time::sleep(4 * DELAY).await;
             Ok::<_, Infallible>(address)
         };

@@ -8,7 +8,7 @@ mod patience;
 mod site;
 
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -62,8 +62,6 @@ pub(super) struct Connector<DB: Driver> {
     lifetimes: Lifetimes,
     /// How long the last connection took to open, in microseconds.
     took: AtomicU64,
-    /// Set by the first connection that could write: later ones must.
-    writes: AtomicBool,
 }
 
 impl<DB: Driver> Connector<DB> {
@@ -82,7 +80,6 @@ impl<DB: Driver> Connector<DB> {
             limits: OnceLock::new(),
             lifetimes: Lifetimes::default(),
             took: AtomicU64::new(0),
-            writes: AtomicBool::new(false),
         }
     }
 
@@ -294,7 +291,8 @@ impl<DB: Driver> Connector<DB> {
         let now = Moment::now(&pool.epoch);
         let unnamed = pool.plan.statements() == Statements::UnnamedInTransaction;
         let lifetime = self.lifetimes.next(pool.plan.lifetime());
-        let mut session = Session::new(connection, unnamed, card.pulse.clone());
+        let mut session =
+            Session::new(connection, unnamed, card.pulse.clone(), Arc::clone(&pool.schemas));
         let turns = pool.writer.as_ref();
         session.pooled = self.warnings.clone();
         session.lock = turns.map(|turns| LockWait::new(turns, pool.plan.acquire()));
@@ -370,17 +368,7 @@ impl<DB: Driver> Connector<DB> {
     }
 
     fn admitted(&self, admission: &Admission) -> Result<(), Outage> {
-        let &Admission { limits, read_only, .. } = admission;
-        if !read_only {
-            self.writes.store(true, Ordering::Release);
-        } else if self.writes.load(Ordering::Acquire) {
-            let text = "the server takes no writes any more: it is no longer the primary";
-            return Err(Outage::new(
-                Refusal::Unreachable,
-                sqlx::Error::Io(std::io::Error::other(text)),
-                &self.site,
-            ));
-        }
+        let &Admission { limits, .. } = admission;
         if let Some(limits) = limits {
             let known = self.limits.get_or_init(|| limits);
             if *known != limits {

@@ -13,12 +13,14 @@ use std::time::Duration;
 use either::Either;
 use futures_core::future::BoxFuture;
 use futures_core::stream::BoxStream;
+use sqlx::database::HasStatementCache;
 use sqlx::{ConnectOptions, Connection, Database, Execute, SqlStr};
 use sqlx_core::describe::Describe;
 use sqlx_core::migrate::Migrate;
 
 use super::migrate::LockHolder;
 use super::settings::{DatabaseUrl, Kind, Pooler};
+use super::statement::Effect;
 use crate::ConfigError;
 pub use admission::Limits;
 pub(super) use admission::{Admission, Interrupt};
@@ -27,7 +29,7 @@ pub(super) use admission::{Admission, Interrupt};
 /// `sqlx::Sqlite`, each behind the feature of its name.
 ///
 /// Sealed: the strategy depends on knowing a server's errors and limits.
-pub trait Driver: Database<Connection: Migrate> + sealed::Sealed {
+pub trait Driver: Database<Connection: Migrate> + HasStatementCache + sealed::Sealed {
     /// The kind of database.
     #[doc(hidden)]
     const KIND: Kind;
@@ -80,15 +82,44 @@ pub trait Driver: Database<Connection: Migrate> + sealed::Sealed {
         pooler: Pooler,
     ) -> BoxFuture<'_, Result<Admission, sqlx::Error>>;
 
-    /// The same arguments once more, where a statement may have to be run again.
+    /// What a text of one statement or several does to its session.
+    #[doc(hidden)]
+    fn effect(text: &str) -> Effect;
+
+    /// The same arguments, where a statement may have to be run a second time.
     #[doc(hidden)]
     fn copy(_arguments: &Self::Arguments) -> Option<Self::Arguments> {
         None
     }
 
+    /// Whether the server itself refuses every statement of a transaction after one has failed.
+    #[doc(hidden)]
+    const REFUSES_AFTER_ERROR: bool = false;
+
+    /// Whether the transaction in which this error of a statement was met may be over.
+    #[doc(hidden)]
+    fn may_end_transaction(_error: &sqlx::Error) -> bool {
+        true
+    }
+
+    /// Whether the transaction that was begun on a connection is still open there. An error where it is, and can
+    /// only be rolled back.
+    #[doc(hidden)]
+    fn is_in_transaction(
+        connection: &mut Self::Connection,
+    ) -> BoxFuture<'_, Result<bool, sqlx::Error>>;
+
     /// What an error of a running connection means for it and for its siblings.
     #[doc(hidden)]
     fn verdict(error: &sqlx::Error) -> Verdict;
+
+    /// Whether the server takes no writes on a connection.
+    #[doc(hidden)]
+    fn is_read_only(
+        _connection: &mut Self::Connection,
+    ) -> BoxFuture<'_, Result<bool, sqlx::Error>> {
+        Box::pin(std::future::ready(Ok(false)))
+    }
 
     /// What a failure to connect means.
     #[doc(hidden)]
@@ -214,8 +245,12 @@ pub enum Verdict {
     Fine,
     /// The connection cannot be used again.
     Broken,
-    /// No connection like it can: the server goes away, or is no longer the one that takes writes.
+    /// No connection like it can: the server goes away.
     Outdated,
+    /// The statement was prepared for another schema, and did nothing.
+    Stale,
+    /// A write where none is allowed: by the transaction or by the server.
+    ReadOnly,
     /// A statement of somebody else's was met on it: a pooler stands before the server that was not told of.
     Pooled,
 }

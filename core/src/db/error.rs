@@ -93,6 +93,13 @@ pub enum Error {
         cause: Arc<sqlx::Error>,
     },
 
+    /// The transaction was over before it was to be committed: nothing that was not committed before will be.
+    /// Begin it again, where trying again makes sense.
+    RolledBack {
+        /// What ended it.
+        reason: String,
+    },
+
     /// The caller waits for a second connection while every connection is held by callers that wait too.
     /// Pass the connection on instead of borrowing another, or plan for more.
     Nested {
@@ -154,6 +161,7 @@ impl Error {
             | Self::TimedOut { .. }
             | Self::Deadline { .. }
             | Self::Nested { .. }
+            | Self::RolledBack { .. }
             | Self::Closed
             | Self::Schema(_) => None,
         }
@@ -166,7 +174,7 @@ impl Error {
             Err(error) => error,
         };
         match DB::verdict(&error) {
-            Verdict::Fine => Self::Query(error),
+            Verdict::Fine | Verdict::Stale | Verdict::ReadOnly => Self::Query(error),
             Verdict::Broken | Verdict::Outdated => Self::Lost { cause: Arc::new(error) },
             Verdict::Pooled => Self::pooled(error),
         }
@@ -210,6 +218,7 @@ impl Error {
             | Self::Locked { .. }
             | Self::Lost { .. } => Some(Exit::Unavailable),
             Self::Nested { .. }
+            | Self::RolledBack { .. }
             | Self::Closed
             | Self::Schema(_)
             | Self::Migration { .. }
@@ -236,6 +245,7 @@ impl Error {
             | Self::Plan(_)
             | Self::Lost { .. }
             | Self::Nested { .. }
+            | Self::RolledBack { .. }
             | Self::Schema(_)
             | Self::Migration { .. }
             | Self::Query(_) => crate::Error::bare(StatusCode::INTERNAL_SERVER_ERROR),
@@ -278,6 +288,9 @@ impl fmt::Display for Error {
             }
             Self::Lost { cause } => {
                 write!(f, "the connection to the database was lost: {}", Told(cause))
+            }
+            Self::RolledBack { reason } => {
+                write!(f, "the transaction was rolled back before COMMIT: {reason}")
             }
             Self::Nested { size, held, wanted } => write!(
                 f,

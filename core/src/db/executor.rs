@@ -37,7 +37,7 @@ impl<'p, DB: Driver> Executor<'p> for &'p Db<DB> {
         E: 'q + Execute<'q, DB>,
     {
         let statement = Statement::of(query);
-        Box::pin(async move { borrow(self).await?.optional(statement).await })
+        Box::pin(async move { borrow(self).await?.last_optional(statement).await })
     }
 
     fn prepare_with<'e>(

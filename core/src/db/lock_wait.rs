@@ -132,22 +132,23 @@ impl<DB: Driver> Session<DB> {
     }
 
     /// Runs a statement for its first row, waiting for the lock.
-    pub(super) async fn optional_patiently(
+    pub(super) async fn first_row_patiently(
         &mut self,
         statement: Statement<DB>,
+        last: bool,
     ) -> Result<Option<DB::Row>, sqlx::Error> {
         let has_turn = self.has_turn();
         // Of several statements some may have taken effect before the lock was met.
         let single = statement.is_single();
         let Some(mut session) = Impatient::new(self).filter(|_| single) else {
-            return self.optional_at_once(statement).await;
+            return self.first_row_at_once(statement, last).await;
         };
         let lock = session.lock.clone();
         let mut waiting = lock.begin(has_turn);
         let mut next = Some(statement);
         while let Some(statement) = next {
             let again = statement.duplicate();
-            match session.optional(statement).await {
+            match session.first_row(statement, last).await {
                 Err(error) if is_locked(&error) && again.is_some() => waiting.next(error).await?,
                 outcome => return outcome,
             }
@@ -188,12 +189,13 @@ impl<DB: Driver> Session<DB> {
         })
     }
 
-    async fn optional_at_once(
+    async fn first_row_at_once(
         &mut self,
         statement: Statement<DB>,
+        last: bool,
     ) -> Result<Option<DB::Row>, sqlx::Error> {
         let lock = self.lock.take();
-        let outcome = self.optional(statement).await;
+        let outcome = self.first_row(statement, last).await;
         self.lock = lock;
         outcome
     }

@@ -26,6 +26,7 @@ use super::shelf::{Object, Shelf};
 use super::slot::{Card, Holder, Slot};
 use super::stats::{Counts, Reason, Stats};
 use super::waiters::Waiters;
+use super::writer::Search;
 use crate::{Epoch, Paradigm, Worker, deadline};
 
 /// The pool: deadpool keeps the idle connections and takes back what it lends; what is opened, kept and given
@@ -54,6 +55,9 @@ pub(super) struct Pool<DB: Driver> {
     pub(super) generation: AtomicU64,
     /// Counts connections that broke: a proof of life from before counts no more.
     alarm: AtomicU64,
+    /// Counts changes of the schema that prepared statements were met by.
+    pub(super) schemas: Arc<AtomicU64>,
+    pub(super) search: Search,
     closed: AtomicBool,
     cards: Mutex<Vec<Card>>,
     pub(super) counts: Counts,
@@ -86,6 +90,8 @@ impl<DB: Driver> Pool<DB> {
             waiters,
             generation: AtomicU64::new(0),
             alarm: AtomicU64::new(0),
+            schemas: Arc::default(),
+            search: Search::default(),
             closed: AtomicBool::new(false),
             cards: Mutex::default(),
             counts: Counts::default(),
@@ -121,9 +127,17 @@ impl<DB: Driver> Pool<DB> {
             let seconds = since.elapsed().as_secs_f64();
             tracing::info!(%place, seconds, "a connection that was thought leaked has come back");
         }
+        if slot.session.condition.demoted {
+            pool.look_for_writer();
+        }
+        slot.session.condition.renew();
         if !slot.session.is_clean() || pool.is_closed() || std::thread::panicking() {
             let condition = &slot.session.condition;
             let mut reason = if pool.is_closed() { Reason::Drained } else { Reason::Dirty };
+            if let Some(change) = condition.change().filter(|_| reason == Reason::Dirty) {
+                reason = Reason::Changed;
+                pool.counts.changed(change);
+            }
             if condition.is_lost() {
                 reason = Reason::Lost;
                 pool.alarm.fetch_add(1, Ordering::Release);

@@ -50,6 +50,8 @@ pub struct Stats {
     pub created: u64,
     /// Connections that have been closed, and why.
     pub closed: Closed,
+    /// Connections that were closed because their session was changed, by the kind of statement that did it.
+    pub changes: Vec<(&'static str, u64)>,
     /// Callers whose time was up before there was a connection for them.
     pub timeouts: u64,
     /// Callers that were refused without a wait: the queue was full, the server away for long.
@@ -74,8 +76,10 @@ pub struct Closed {
     pub lifetime: u64,
     /// Nobody had used it for long.
     pub idle: u64,
-    /// Something begun on it was not finished, or its session was changed.
+    /// Something begun on it was not finished.
     pub dirty: u64,
+    /// A statement had changed its session, or may have; see [`Stats::changes`].
+    pub changed: u64,
     /// It broke while it was used.
     pub lost: u64,
     /// It did not answer when it was asked whether it is alive.
@@ -99,13 +103,24 @@ impl Closed {
 
     /// Each count with the name of its reason.
     #[must_use]
-    pub fn reasons(&self) -> [(&'static str, u64); 9] {
-        let Self { lifetime, idle, dirty, lost, silent, outdated, crowded, stranded, drained } =
-            *self;
+    pub fn reasons(&self) -> [(&'static str, u64); 10] {
+        let Self {
+            lifetime,
+            idle,
+            dirty,
+            changed,
+            lost,
+            silent,
+            outdated,
+            crowded,
+            stranded,
+            drained,
+        } = *self;
         [
             ("lifetime", lifetime),
             ("idle", idle),
             ("dirty", dirty),
+            ("changed", changed),
             ("lost", lost),
             ("silent", silent),
             ("outdated", outdated),

@@ -141,6 +141,11 @@ impl Client {
         matches!(self.stream.read_buf(&mut self.read).await, Ok(read) if read > 0)
     }
 
+    /// Whether more comes, or the connection ends, within this time.
+    pub(crate) async fn has_more_within(&mut self, time: Duration) -> bool {
+        timeout(time, self.more()).await.is_ok()
+    }
+
     /// Whether the server has closed the connection without another byte.
     pub(crate) async fn closed(&mut self) -> bool {
         let more = timeout(PATIENCE, self.more()).await.expect("the connection ends in time");

@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use futures_core::future::BoxFuture;
 use futures_core::stream::BoxStream;
-use sqlx::mysql::{MySqlConnectOptions, MySqlDatabaseError, MySqlSslMode};
-use sqlx::{Execute, MySql, MySqlConnection, Row, SqlStr};
+use sqlx::error::DatabaseError;
+use sqlx::mysql::{MySqlArguments, MySqlConnectOptions, MySqlDatabaseError, MySqlSslMode};
+use sqlx::{Database, Execute, MySql, MySqlConnection, Row, SqlStr};
 use sqlx_core::describe::Describe;
+use sqlx_core::transaction::TransactionManager;
 
 use super::{
     Admission, Driver, Limits, Refusal, Step, Tuning, Verdict, quiet, run_statements, sealed,
@@ -19,6 +21,7 @@ use crate::ConfigError;
 use crate::db::addresses::without_brackets;
 use crate::db::migrate::LockHolder;
 use crate::db::settings::{DatabaseUrl, Kind, Pooler};
+use crate::db::statement::{Effect, of_mysql};
 
 impl sealed::Sealed for MySql {}
 
@@ -101,15 +104,62 @@ impl Driver for MySql {
         })
     }
 
+    fn effect(text: &str) -> Effect {
+        of_mysql(text)
+    }
+
+    fn copy(arguments: &MySqlArguments) -> Option<MySqlArguments> {
+        Some(arguments.clone())
+    }
+
+    /// What is wrong with a statement alone (its number of columns, its data, a constraint, its syntax) undoes that
+    /// statement; a deadlock and much else may undo the transaction.
+    fn may_end_transaction(error: &sqlx::Error) -> bool {
+        let state = error.as_database_error().and_then(DatabaseError::code);
+        !matches!(
+            state.as_deref().and_then(|state| state.get(..2)),
+            Some("21" | "22" | "23" | "42")
+        )
+    }
+
+    /// The driver says so after a savepoint, which does nothing outside of a transaction.
+    fn is_in_transaction(
+        connection: &mut MySqlConnection,
+    ) -> BoxFuture<'_, Result<bool, sqlx::Error>> {
+        type Transactions = <MySql as Database>::TransactionManager;
+        Box::pin(async {
+            match Transactions::begin(connection, None).await {
+                Err(sqlx::Error::BeginFailed) => Ok(false),
+                outcome => {
+                    outcome?;
+                    Transactions::commit(connection).await.map(|()| true)
+                }
+            }
+        })
+    }
+
     fn verdict(error: &sqlx::Error) -> Verdict {
         match number(error) {
-            // The server shuts down; it takes no writes (--read-only, or a replica).
-            Some(1053 | 1290 | 1792 | 1836) => Verdict::Outdated,
+            // The server shuts down.
+            Some(1053) => Verdict::Outdated,
+            // --read-only, among other options that forbid a statement; InnoDB takes no writes.
+            Some(1290) if names_read_only(error) => Verdict::ReadOnly,
+            Some(1836) => Verdict::ReadOnly,
+            // Prepared for another schema, or not on this server.
+            Some(1615 | 1243) => Verdict::Stale,
             // Killed; packets out of order; interrupted, timed out, lost.
             Some(1317 | 1047 | 1152 | 1153 | 1155..=1161 | 1184 | 1927 | 4031) => Verdict::Broken,
             Some(_) => Verdict::Fine,
             None => verdict_without_server(error),
         }
+    }
+
+    fn is_read_only(connection: &mut MySqlConnection) -> BoxFuture<'_, Result<bool, sqlx::Error>> {
+        Box::pin(async {
+            let asks = "SELECT CAST(@@read_only AS SIGNED)";
+            let row = sqlx::Executor::fetch_one(connection, asks).await?;
+            Ok(row.try_get::<i64, _>(0)? != 0)
+        })
     }
 
     fn refusal(error: &sqlx::Error) -> Refusal {
@@ -153,6 +203,11 @@ async fn used(connection: &mut MySqlConnection) -> Result<usize, sqlx::Error> {
     let row = sqlx::Executor::fetch_one(connection, "SHOW GLOBAL STATUS LIKE 'Threads_connected'")
         .await?;
     Ok(row.try_get::<String, _>(1)?.parse().unwrap_or(0))
+}
+
+fn names_read_only(error: &sqlx::Error) -> bool {
+    let text = error.to_string();
+    text.contains("read-only") || text.contains("read_only")
 }
 
 fn number(error: &sqlx::Error) -> Option<u16> {

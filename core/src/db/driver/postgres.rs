@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use futures_core::future::BoxFuture;
 use futures_core::stream::BoxStream;
-use sqlx::postgres::{PgConnectOptions, PgSslMode};
-use sqlx::{Execute, PgConnection, Postgres, SqlStr};
+use sqlx::error::DatabaseError;
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgDatabaseError, PgSslMode};
+use sqlx::{Execute, Executor, PgConnection, Postgres, Row, SqlStr};
 use sqlx_core::describe::Describe;
 
 use super::{
@@ -21,6 +22,7 @@ use super::{
 use crate::ConfigError;
 use crate::db::migrate::LockHolder;
 use crate::db::settings::{DatabaseUrl, Kind, Pooler};
+use crate::db::statement::{Effect, of_postgres};
 
 impl sealed::Sealed for Postgres {}
 
@@ -65,20 +67,51 @@ impl Driver for Postgres {
         Box::pin(admission::ask(connection, pooler))
     }
 
+    fn effect(text: &str) -> Effect {
+        of_postgres(text)
+    }
+
+    fn copy(arguments: &PgArguments) -> Option<PgArguments> {
+        Some(arguments.clone())
+    }
+
+    const REFUSES_AFTER_ERROR: bool = true;
+
+    fn is_in_transaction(
+        connection: &mut PgConnection,
+    ) -> BoxFuture<'_, Result<bool, sqlx::Error>> {
+        Box::pin(async {
+            // It is an error outside of a transaction, and in one that has failed.
+            match connection.execute("SAVEPOINT anyhost").await {
+                Err(error) if code(&error).as_deref() == Some("25P01") => Ok(false),
+                outcome => outcome.map(|_| true),
+            }
+        })
+    }
+
     fn verdict(error: &sqlx::Error) -> Verdict {
         let sqlx::Error::Database(database) = error else { return verdict_without_server(error) };
         match database.code().as_deref() {
-            // The server shuts down, crashed, starts up, dropped the database; or it takes no more writes.
-            Some("57P01" | "57P02" | "57P03" | "57P04" | "25006") => Verdict::Outdated,
+            // The server shuts down, crashed, starts up, dropped the database.
+            Some("57P01" | "57P02" | "57P03" | "57P04") => Verdict::Outdated,
+            Some("25006") => Verdict::ReadOnly,
+            _ if is_stale(database.as_ref()) => Verdict::Stale,
             // A statement of the driver's own that is there already, or no more: a pooler exchanged the session.
             // Without that name it is a fault of the statement, as a missing parameter is.
             Some("42P05" | "26000") if database.message().contains("\"sqlx_s_") => Verdict::Pooled,
             Some("08P01") if database.message().starts_with("bind message") => Verdict::Fine,
-            // Connection exceptions; timeouts that end the session; a plan that the schema left behind.
-            Some("57P05" | "25P03" | "25P04" | "0A000") => Verdict::Broken,
+            // Timeouts that end the session; connection exceptions.
+            Some("57P05" | "25P03" | "25P04") => Verdict::Broken,
             Some(code) if code.starts_with("08") => Verdict::Broken,
             _ => Verdict::Fine,
         }
+    }
+
+    fn is_read_only(connection: &mut PgConnection) -> BoxFuture<'_, Result<bool, sqlx::Error>> {
+        Box::pin(async {
+            let row = connection.fetch_one("SHOW transaction_read_only").await?;
+            Ok(row.try_get::<String, _>(0)? == "on")
+        })
     }
 
     fn refusal(error: &sqlx::Error) -> Refusal {
@@ -130,6 +163,20 @@ impl Driver for Postgres {
     }
 
     run_statements!();
+}
+
+/// Whether a statement was prepared for a table or a type that is another by now.
+fn is_stale(error: &dyn DatabaseError) -> bool {
+    let Some(error) = error.try_downcast_ref::<PgDatabaseError>() else { return false };
+    match error.code() {
+        // The text may be translated, the place in the server's source is not.
+        "0A000" => {
+            error.routine() == Some("RevalidateCachedQuery")
+                || error.message() == "cached plan must not change result type"
+        }
+        "XX000" => error.message().starts_with("cache lookup failed for type"),
+        _ => false,
+    }
 }
 
 fn code(error: &sqlx::Error) -> Option<Cow<'_, str>> {

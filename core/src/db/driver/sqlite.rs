@@ -15,6 +15,7 @@ use super::{
 };
 use crate::ConfigError;
 use crate::db::settings::{DatabaseUrl, Kind, Pooler};
+use crate::db::statement::{Effect, of_sqlite};
 
 /// How long a lock is waited for while a connection is opened, by its thread.
 const OPENS_WITHIN: Duration = Duration::from_secs(1);
@@ -80,6 +81,23 @@ impl Driver for Sqlite {
 
     fn copy(arguments: &Self::Arguments) -> Option<Self::Arguments> {
         Some(arguments.clone())
+    }
+
+    fn effect(text: &str) -> Effect {
+        of_sqlite(text)
+    }
+
+    /// Inside a transaction another cannot begin.
+    fn is_in_transaction(
+        connection: &mut SqliteConnection,
+    ) -> BoxFuture<'_, Result<bool, sqlx::Error>> {
+        Box::pin(async {
+            match connection.execute("BEGIN").await {
+                Err(sqlx::Error::Database(_)) => Ok(true),
+                Err(error) => Err(error),
+                Ok(_) => connection.execute("ROLLBACK").await.map(|_| false),
+            }
+        })
     }
 
     fn verdict(error: &sqlx::Error) -> Verdict {

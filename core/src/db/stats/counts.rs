@@ -4,12 +4,14 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use super::{BOUNDS, Closed, Stats, Times};
+use crate::db::statement::Change;
 
 /// What has been counted since a pool was opened.
 #[derive(Debug, Default)]
 pub(in crate::db) struct Counts {
     created: AtomicU64,
-    closed: [AtomicU64; 9],
+    closed: [AtomicU64; 10],
+    changes: [AtomicU64; Change::ALL.len()],
     timeouts: AtomicU64,
     refused: AtomicU64,
     leaks: AtomicU64,
@@ -25,6 +27,7 @@ pub(in crate::db) enum Reason {
     Lifetime,
     Idle,
     Dirty,
+    Changed,
     Lost,
     Silent,
     Outdated,
@@ -41,6 +44,10 @@ impl Counts {
 
     pub(in crate::db) fn closed(&self, reason: Reason) {
         self.closed[reason as usize].fetch_add(1, Relaxed);
+    }
+
+    pub(in crate::db) fn changed(&self, change: Change) {
+        self.changes[change as usize].fetch_add(1, Relaxed);
     }
 
     pub(in crate::db) fn timed_out(&self) {
@@ -81,6 +88,7 @@ impl Counts {
                 lifetime: closed(Reason::Lifetime),
                 idle: closed(Reason::Idle),
                 dirty: closed(Reason::Dirty),
+                changed: closed(Reason::Changed),
                 lost: closed(Reason::Lost),
                 silent: closed(Reason::Silent),
                 outdated: closed(Reason::Outdated),
@@ -88,6 +96,11 @@ impl Counts {
                 stranded: closed(Reason::Stranded),
                 drained: closed(Reason::Drained),
             },
+            changes: Change::ALL
+                .iter()
+                .zip(&self.changes)
+                .map(|((_, name), count)| (*name, count.load(Relaxed)))
+                .collect(),
             timeouts: self.timeouts.load(Relaxed),
             refused: self.refused.load(Relaxed),
             leaks: self.leaks.load(Relaxed),

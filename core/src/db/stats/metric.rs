@@ -118,6 +118,15 @@ impl Stats {
                 Some(("anyhost.db.connection.reason", reason)),
             );
         }
+        for (kind, count) in &self.changes {
+            add(
+                "anyhost.db.connection.changed",
+                "{connection}",
+                "Connections closed because a statement of the kind the attribute names changed them",
+                Reading::Count(*count),
+                Some(("anyhost.db.statement.kind", kind)),
+            );
+        }
         metrics
     }
 }
