@@ -11,7 +11,7 @@ use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::{Body, BodyError, Response, db};
+use crate::{Body, BodyError, ConfigError, Response, db};
 
 /// The media type of error responses (RFC 9457).
 pub const PROBLEM_JSON: &str = "application/problem+json";
@@ -171,7 +171,12 @@ impl Error {
                 line.push_str(": ");
                 line.push_str(&text);
             }
-            cause = error.source();
+            // Ours quote the driver's error already; what a setting's error was shown by is quoted too.
+            let told = error.is::<ConfigError>()
+                || error
+                    .downcast_ref::<db::Error>()
+                    .is_some_and(|own| !matches!(own, db::Error::Query(_)));
+            cause = error.source().filter(|_| !told);
         }
         line
     }

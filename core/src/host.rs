@@ -10,7 +10,7 @@ use futures_core::future::BoxFuture;
 
 pub use resources::Resources;
 
-use crate::db::{Adopted, Databases, DynDatabase};
+use crate::db::{Adopted, Databases, DynDatabase, Memory};
 use crate::{ByteSize, ConfigError, DEFAULT_MAX_BODY, Epoch, Life, Paradigm, Settings};
 
 /// The host an App runs on: a container, a VM, a Lambda execution environment.
@@ -34,6 +34,7 @@ struct Known {
     life: Life,
     epoch: Epoch,
     databases: Arc<Mutex<Databases>>,
+    memory: Memory,
 }
 
 impl Host {
@@ -167,6 +168,11 @@ impl Host {
         self.adopt_database(Arc::new(Adopted::new(name.into(), ping, close)));
     }
 
+    /// The databases in memory of this host.
+    pub(crate) fn memory(&self) -> &Memory {
+        &self.0.memory
+    }
+
     pub(crate) fn adopt_database(&self, database: Arc<dyn DynDatabase>) {
         self.0.databases.lock().unwrap_or_else(PoisonError::into_inner).push(database);
     }
@@ -281,6 +287,7 @@ impl HostBuilder {
             life: Life::default(),
             epoch: Epoch::default(),
             databases: Arc::default(),
+            memory: Memory::default(),
         })))
     }
 }

@@ -416,17 +416,44 @@ impl Setting for ByteSize {
 /// A setting that is missing or wrong.
 ///
 /// Correct the variable it names and start again: a restart alone cannot help.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{variable}: {problem}")]
+#[derive(Clone, Debug)]
 pub struct ConfigError {
     variable: Cow<'static, str>,
     problem: String,
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.variable, self.problem)
+    }
+}
+
+impl std::error::Error for ConfigError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// Equal if they say the same, whatever showed it.
+impl PartialEq for ConfigError {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.variable, &self.problem) == (&other.variable, &other.problem)
+    }
+}
+
+impl Eq for ConfigError {}
 
 impl ConfigError {
     /// An error about one variable. The text must not hold a secret.
     pub fn new(variable: impl Into<Cow<'static, str>>, problem: impl Into<String>) -> Self {
-        Self { variable: variable.into(), problem: problem.into() }
+        Self { variable: variable.into(), problem: problem.into(), source: None }
+    }
+
+    /// Adds the error that showed that the setting is wrong, such as a server's answer.
+    pub(crate) fn with_source(mut self, source: Arc<dyn std::error::Error + Send + Sync>) -> Self {
+        self.source = Some(source);
+        self
     }
 
     /// The variable to correct.
