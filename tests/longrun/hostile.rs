@@ -303,7 +303,11 @@ fn a_body_that_comes_after_its_answer_is_no_408() {
             "POST {target} HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\n"
         ));
         let answer = wire.answer();
-        assert!(answer.status < 408 && answer.says("connection: close"), "{target}: {}", answer.head);
+        assert!(
+            answer.status < 408 && answer.says("connection: close"),
+            "{target}: {}",
+            answer.head
+        );
         wire.offer("1\r\na\r\n0\r\n\r\nGET / HTTP/1.1\r\nhost: test\r\n\r\n");
         assert_eq!(wire.rest(), "", "{target}");
     }

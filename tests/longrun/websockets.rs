@@ -97,7 +97,8 @@ fn messages_come_back_on_every_listener_and_through_routers() {
 /// An extended CONNECT (RFC 8441), beside ordinary requests of the same connection.
 #[test]
 fn messages_come_back_over_http_2() {
-    let (process, _folder) = launch("echo-vm", &[], &[("LISTEN", "127.0.0.1:0"), ("KEEP_ALIVE", "1s")]);
+    let (process, _folder) =
+        launch("echo-vm", &[], &[("LISTEN", "127.0.0.1:0"), ("KEEP_ALIVE", "1s")]);
     let port = port_of(&process);
     process.wait_for_line(&["ready"]);
     run(async {
@@ -160,7 +161,11 @@ fn a_drain_closes_with_1001_and_the_stop_succeeds() {
             assert_eq!(closed(&mut socket).await, Some(CloseCode::Away), "{path}");
         });
         assert_eq!(instance.exit_code(PATIENCE), 0, "{path}");
-        instance.process.wait_for_line(&["drained", "\"in_flight\":1", &format!("\"aborted\":{cut}")]);
+        instance.process.wait_for_line(&[
+            "drained",
+            "\"in_flight\":1",
+            &format!("\"aborted\":{cut}"),
+        ]);
     }
 }
 

@@ -71,14 +71,20 @@ pub const fn lacks(door: Kind) -> &'static [(Capability, &'static str)] {
         ],
         Kind::PaasTcp | Kind::VmTcp | Kind::VmInherited | Kind::VmTls => &[
             (Buffers, "the client has the head before the body is made"),
-            (Trailers, "over HTTP/1.1 they are sent to a client alone that asks for them (TE: trailers)"),
+            (
+                Trailers,
+                "over HTTP/1.1 they are sent to a client alone that asks for them (TE: trailers)",
+            ),
             (AnswerLimit, "there is none"),
             (NoWebSockets, "there are some"),
             (FrontEnd, "there is none before this socket"),
         ],
         Kind::VmProxy => &[
             (Buffers, "the client has the head before the body is made"),
-            (Trailers, "over HTTP/1.1 they are sent to a client alone that asks for them (TE: trailers)"),
+            (
+                Trailers,
+                "over HTTP/1.1 they are sent to a client alone that asks for them (TE: trailers)",
+            ),
             (AnswerLimit, "there is none"),
             (NoWebSockets, "there are some"),
             (FrontEnd, "the one before this socket speaks in a protocol of its own"),
@@ -95,7 +101,10 @@ pub const fn lacks(door: Kind) -> &'static [(Capability, &'static str)] {
         ],
         Kind::VmUnix => &[
             (Buffers, "the client has the head before the body is made"),
-            (Trailers, "over HTTP/1.1 they are sent to a client alone that asks for them (TE: trailers)"),
+            (
+                Trailers,
+                "over HTTP/1.1 they are sent to a client alone that asks for them (TE: trailers)",
+            ),
             (AnswerLimit, "there is none"),
             (NoWebSockets, "there are some"),
             (ClientAddress, "a Unix socket has no peer address"),

@@ -128,7 +128,11 @@ impl<DB: Driver> Pool<DB> {
             tracing::info!(%place, seconds, "a connection that was thought leaked has come back");
         }
         if slot.session.condition.demoted {
-            pool.look_for_writer();
+            match pool.paradigm {
+                Paradigm::LongRunning => pool.look_for_writer(),
+                // Nothing may be under way when it is frozen; the next connection may lead elsewhere.
+                Paradigm::Serverless => slot.session.condition.leave(),
+            }
         }
         slot.session.condition.renew();
         if !slot.session.is_clean() || pool.is_closed() || std::thread::panicking() {

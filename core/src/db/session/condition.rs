@@ -31,6 +31,8 @@ pub(in crate::db) struct Condition {
     pub(in crate::db) proven: bool,
     /// A statement in plain text has opened a transaction.
     open: bool,
+    /// A statement has failed since then.
+    pub(super) failed: bool,
     /// A statement that began or ended a transaction has failed.
     unclear: bool,
     /// How a statement has changed the session for longer than it ran.
@@ -111,6 +113,11 @@ impl Condition {
         self.broken || self.outdated
     }
 
+    /// Notes that the connection is not to be used again.
+    pub(in crate::db) fn leave(&mut self) {
+        self.unclear = true;
+    }
+
     /// Forgets what concerns one borrower alone.
     pub(in crate::db) fn renew(&mut self) {
         self.read_only = false;
@@ -154,7 +161,10 @@ impl Condition {
             self.transaction = Transaction::Doubtful;
         }
         self.open = match effect.open {
-            Some(open) => open,
+            Some(open) => {
+                self.failed = false;
+                open
+            }
             None => self.open || effect.opens_if_none && none,
         };
         self.read_only |= effect.read_only;
@@ -215,6 +225,7 @@ impl Condition {
 
     /// Notes what a statement's error means for the transaction around it.
     fn doubt<DB: Driver>(&mut self, error: &sqlx::Error) {
+        self.failed |= self.open;
         if matches!(self.transaction, Transaction::Open) && DB::may_end_transaction(error) {
             self.transaction = Transaction::Doubtful;
         }

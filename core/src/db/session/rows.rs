@@ -45,7 +45,7 @@ impl<DB: Driver> Session<DB> {
     ) -> impl Future<Output = Result<Option<DB::Row>, sqlx::Error>> + Send {
         let statement = statement.unnamed(self.unnamed);
         let effect = statement.effect();
-        if self.wraps(&statement) || !self.condition.is_settled() {
+        if self.wraps(&statement) || !self.condition.is_settled() || self.doubts(effect) {
             return Either::Left(Box::pin(self.first_row_with_care(statement, last)));
         }
         let again = self.again(&statement, effect);
@@ -68,6 +68,9 @@ impl<DB: Driver> Session<DB> {
         last: bool,
     ) -> Result<Option<DB::Row>, sqlx::Error> {
         self.settle().await?;
+        if self.doubts(statement.effect()) {
+            self.prove_commit().await?;
+        }
         let wraps = self.wraps(&statement);
         if wraps {
             self.begin(None).await?;
@@ -96,6 +99,9 @@ impl<DB: Driver> Session<DB> {
             while let Some(one) = statement.take() {
                 if !self.condition.is_settled() {
                     self.settle().await?;
+                }
+                if self.doubts(effect) {
+                    self.prove_commit().await?;
                 }
                 let mut rows = self.rows(one, effect);
                 loop {
