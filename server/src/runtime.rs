@@ -58,7 +58,8 @@ fn build(threads: usize) -> io::Result<(Runtime, Arc<Parking>)> {
 fn watch(parking: &Parking, handle: &Handle, threads: usize) {
     let mut last = 0;
     loop {
-        std::thread::sleep(LOOK);
+        // Nothing unparks this thread: a thread that blocks announces nothing.
+        std::thread::park_timeout(LOOK);
         let woken = parking.woken.load(Ordering::Relaxed);
         let parked = parking.parked.load(Ordering::Relaxed);
         if woken == last && (1..threads).contains(&parked) {
@@ -80,8 +81,10 @@ mod tests {
     /// Blocks a thread of two, and asks whether the other waits for the sockets then.
     fn goes_on(watched: bool) -> bool {
         let (runtime, parking) = build(2).expect("a runtime");
-        let all_wait = || while parking.parked.load(Ordering::Relaxed) < 2 {
-            std::thread::yield_now();
+        let all_wait = || {
+            while parking.parked.load(Ordering::Relaxed) < 2 {
+                std::thread::yield_now();
+            }
         };
         let listen = || runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
         let (first, second) = (listen(), listen());
@@ -108,7 +111,7 @@ mod tests {
         let patience = Duration::from_secs(if watched { 20 } else { 1 });
         let end = std::time::Instant::now() + patience;
         while !other.is_finished() && std::time::Instant::now() < end {
-            std::thread::sleep(Duration::from_millis(1));
+            std::thread::yield_now();
         }
         let accepted = other.is_finished();
         drop(release);

@@ -145,7 +145,7 @@ async fn a_backend_that_was_terminated_while_idle_costs_no_error_and_one_connect
     let proxy = Proxy::start(server.port());
     let db = long_running(&proxy.url(&server.url()), 1).await;
     let before = backend(&db).await;
-    tokio::time::sleep(db.plan().proof() + 50 * MS).await;
+    tokio::time::sleep(db.plan().validation_interval() + 50 * MS).await;
     server.sql(&format!("SELECT pg_terminate_backend({before}, 2000)"));
     let accepted = proxy.accepted();
     assert_ne!(backend(&db).await, before);
@@ -191,16 +191,27 @@ async fn wrong_credentials_are_an_error_at_once_and_print_no_secret() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_password_that_stops_working_is_told_to_those_who_wait_at_once() {
+async fn a_password_that_stops_working_is_told_at_once_when_no_connection_is_left() {
     let server = Postgres::start(&[]);
     server.sql("CREATE ROLE locked LOGIN PASSWORD 'right'");
     let url = server.url().replace("//postgres@", "//locked:right@");
-    let settings = [("DATABASE_POOL_SIZE", "2"), ("DATABASE_ACQUIRE_TIMEOUT", "1h")];
+    let settings = [("DATABASE_POOL_SIZE", "2"), ("DATABASE_ACQUIRE_TIMEOUT", "60s")];
     let (_host, db) = open::<sqlx::Postgres>(Paradigm::LongRunning, &url, &settings).await.unwrap();
     server.sql("ALTER ROLE locked PASSWORD 'other'");
-    let _held = db.conn().await.unwrap();
-    let told = timeout(PATIENCE, db.conn()).await.expect("its own patience is not used up");
-    let error = told.unwrap_err();
+    // The connection that is open serves on.
+    let held = db.conn().await.unwrap();
+    let waiting = tokio::spawn({
+        let db = db.clone();
+        async move { backend(&db).await }
+    });
+    let failed = async || db.state().last_connect_error.is_some();
+    eventually("connecting fails", failed).await;
+    assert!(!waiting.is_finished());
+    drop(held);
+    waiting.await.unwrap();
+    db.conn().await.unwrap().close();
+    let told = timeout(PATIENCE, db.conn()).await;
+    let error = told.expect("nobody waits for the acquire timeout").unwrap_err();
     assert!(matches!(error, Error::Credentials { .. }), "{error}");
 }
 

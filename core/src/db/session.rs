@@ -1,6 +1,7 @@
 //! One open connection whose unfinished work is noticed.
 
 mod condition;
+mod pending_reply;
 mod rows;
 mod transaction;
 
@@ -14,10 +15,12 @@ use sqlx::{Connection, Execute, Executor, SqlStr};
 use sqlx_core::describe::Describe;
 
 use super::driver::{Driver, Step};
+use super::lock_wait::LockWait;
+use super::pooled::PoolerWarnings;
 use super::settings::Kind;
-use super::silence::Pulse;
 use super::statement::{Effect, Statement};
 use condition::Condition;
+pub(super) use pending_reply::PendingReply;
 use rows::wrapped;
 
 /// One open connection, as [`Conn`](super::Conn) and [`Tx`](super::Tx) lend it: an sqlx `Executor` that
@@ -38,21 +41,27 @@ pub struct Session<DB: Driver> {
     pub(super) condition: Condition,
     /// Every statement must be unnamed and inside a transaction.
     pub(super) unnamed: bool,
+    /// What is said of statements that a transaction pooler does not bear, where one stands before the server.
+    pub(super) pooled: Option<Arc<PoolerWarnings>>,
+    /// How statements wait for a database that is locked, where they wait here.
+    pub(super) lock: Option<LockWait>,
 }
 
 impl<DB: Driver> Session<DB> {
-    pub(super) fn new(
-        connection: DB::Connection,
-        unnamed: bool,
-        pulse: Pulse,
-        schemas: Arc<AtomicU64>,
-    ) -> Self {
-        Self { connection, condition: Condition::new(pulse, schemas), unnamed }
+    pub(super) fn new(connection: DB::Connection, unnamed: bool, schemas: Arc<AtomicU64>) -> Self {
+        let condition = Condition::new(schemas);
+        Self { connection, condition, unnamed, pooled: None, lock: None }
+    }
+
+    /// What tells whether a reply is pending.
+    pub(super) fn pending_reply(&self) -> PendingReply {
+        self.condition.pulse.clone()
     }
 
     /// The driver's own connection, for what an `Executor` cannot do: `COPY`, a savepoint.
     ///
-    /// What happens on it is not noticed, so the connection is closed instead of being used again.
+    /// What happens on it is not noticed, so the connection is closed instead of being used again. On SQLite it
+    /// waits for no lock: set `PRAGMA busy_timeout`.
     pub fn raw(&mut self) -> &mut DB::Connection {
         self.condition.raw = true;
         &mut self.connection
@@ -105,10 +114,14 @@ impl<'c, DB: Driver> Executor<'c> for &'c mut Session<DB> {
         E: 'q + Execute<'q, DB>,
     {
         let statement = Statement::of(query).unnamed(self.unnamed);
+        if self.lock.is_some() {
+            return self.rows_patiently(statement);
+        }
+        let effect = statement.effect();
+        self.warn_of(effect);
         if self.wraps(&statement) {
             return wrapped(self, statement);
         }
-        let effect = statement.effect();
         let again = self.again(&statement, effect);
         if self.condition.is_settled() && again.is_none() && !self.doubts(effect) {
             return Box::pin(self.rows(statement, effect));

@@ -91,7 +91,7 @@ events {{
 }}
 http {{
     access_log off;
-    map $http_upgrade $connection {{
+    map $http_upgrade $upgraded {{
         default upgrade;
         '' '';
     }}
@@ -109,7 +109,7 @@ http {{
         location / {{
             proxy_pass http://app;
             proxy_http_version 1.1;
-            proxy_set_header Connection $connection;
+            proxy_set_header Connection $upgraded;
             proxy_set_header Upgrade $http_upgrade;
             proxy_set_header Host $http_host;
             proxy_next_upstream off;

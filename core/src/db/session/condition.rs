@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::db::Error;
 use crate::db::driver::{Driver, Verdict};
-use crate::db::silence::Pulse;
 use crate::db::statement::{Change, Effect};
+
+use super::pending_reply::PendingReply;
 
 /// What is known of a connection's state without asking it.
 #[derive(Debug, Default)]
@@ -46,7 +47,7 @@ pub(in crate::db) struct Condition {
     /// Tables were changed since the transaction began.
     altered: bool,
     /// What is waited for.
-    pub(super) pulse: Pulse,
+    pub(super) pulse: PendingReply,
 }
 
 /// A transaction that must not say that it has committed what it has not.
@@ -64,9 +65,9 @@ pub(super) enum Transaction {
 }
 
 impl Condition {
-    pub(super) fn new(pulse: Pulse, schemas: Arc<AtomicU64>) -> Self {
+    pub(super) fn new(schemas: Arc<AtomicU64>) -> Self {
         let schema = schemas.load(Ordering::Acquire);
-        Self { pulse, schemas, schema, ..Self::default() }
+        Self { schemas, schema, ..Self::default() }
     }
 
     pub(super) fn is_clean(&self) -> bool {
@@ -103,19 +104,9 @@ impl Condition {
         self.schema == self.schemas.load(Ordering::Relaxed)
     }
 
-    /// Notes that the connection does not answer.
-    pub(in crate::db) fn lose(&mut self) {
-        self.broken = true;
-    }
-
     /// Whether something took the connection away, which may have taken others too.
     pub(in crate::db) fn is_lost(&self) -> bool {
         self.broken || self.outdated
-    }
-
-    /// Notes that the connection is not to be used again.
-    pub(in crate::db) fn leave(&mut self) {
-        self.unclear = true;
     }
 
     /// Forgets what concerns one borrower alone.
@@ -217,7 +208,7 @@ impl Condition {
             Verdict::Outdated => self.outdated = true,
             Verdict::Pooled => {
                 self.broken = true;
-                return Error::pooled(&error).into_sqlx();
+                return Error::pooled(error).into_sqlx();
             }
         }
         error

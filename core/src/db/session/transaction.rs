@@ -75,6 +75,32 @@ impl<DB: Driver> Session<DB> {
         Ok(())
     }
 
+    /// Sets a savepoint in the transaction that is open.
+    pub(in crate::db) async fn savepoint(&mut self) -> Result<(), sqlx::Error> {
+        self.settle().await?;
+        let sets = DB::TransactionManager::begin(&mut self.connection, None);
+        self.condition.watch::<DB, _>(Effect::NONE, sets).await
+    }
+
+    /// Keeps what was done since the last savepoint.
+    pub(in crate::db) async fn release_savepoint(&mut self) -> Result<(), sqlx::Error> {
+        self.settle().await?;
+        let releases = DB::TransactionManager::commit(&mut self.connection);
+        self.condition.watch::<DB, _>(Effect::NONE, releases).await
+    }
+
+    /// Undoes what was done since the last savepoint.
+    pub(in crate::db) async fn rollback_savepoint(&mut self) -> Result<(), sqlx::Error> {
+        self.finish().await?;
+        let rolls_back = DB::TransactionManager::rollback(&mut self.connection);
+        self.condition.watch::<DB, _>(Effect::NONE, rolls_back).await
+    }
+
+    /// Makes COMMIT an error.
+    pub(in crate::db) fn fail_transaction(&mut self, reason: &str) {
+        self.condition.transaction = Transaction::Ended(reason.to_owned());
+    }
+
     /// Sees to what happened before the next statement is sent.
     ///
     /// An error of a statement that was not read to its end is not the next one's; a transaction that the server
