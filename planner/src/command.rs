@@ -2,6 +2,7 @@
 
 mod check_manifests;
 mod compare;
+mod demand;
 mod explain;
 mod options;
 mod plan;
@@ -11,13 +12,13 @@ mod watch;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use anyhost_core::Exit;
+use anyhost_core::adapter::Exit;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
 /// Which paradigm suits a traffic, with how many connections, at what cost.
 #[derive(Debug, Parser)]
-#[command(name = "anyhost", disable_help_subcommand = true)]
+#[command(name = "anyhost", version, disable_help_subcommand = true)]
 struct Line {
     #[command(subcommand)]
     command: Command,
@@ -25,9 +26,9 @@ struct Line {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Simulates every host under one traffic and says which to take
+    /// Searches every host for its cheapest configuration and says which to take
     Plan(Box<plan::Plan>),
-    /// Does so for several recorded traffics, side by side
+    /// Two answers, or several recorded traffics, side by side
     Compare(Box<compare::Compare>),
     /// Prints the connection arithmetic of a deployment, as a process of it would
     Explain(explain::Explain),

@@ -1,19 +1,19 @@
 #![doc = include_str!("../README.md")]
 
-pub mod break_even;
+pub mod answer;
+pub mod bill;
 mod command;
-pub mod comparison;
 pub mod connections;
-pub mod cost;
+pub mod hosts;
 pub mod manifests;
-pub mod model;
 mod random;
 pub mod report;
+pub mod search;
 pub mod simulation;
+pub mod sources;
 mod text;
 pub mod theory;
 pub mod traffic;
-pub mod verdict;
 pub mod workload;
 
 pub use command::main;

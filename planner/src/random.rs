@@ -1,7 +1,7 @@
 //! Random numbers that are the same for a seed on every machine and in every version.
 
 use rand::{RngExt, SeedableRng};
-use rand_distr::{Distribution as _, Exp1, Poisson, StandardNormal};
+use rand_distr::{Beta, Binomial, Distribution as _, Exp1, Poisson, StandardNormal};
 use rand_pcg::Pcg64Mcg;
 
 /// Random numbers from a seed: PCG, whose output is part of its definition.
@@ -33,6 +33,17 @@ impl Random {
     /// A number of the normal distribution with mean 0 and variance 1.
     pub fn normal(&mut self) -> f64 {
         self.0.sample(StandardNormal)
+    }
+
+    /// How many of `many` happen, each with this chance.
+    pub fn binomial(&mut self, many: u64, chance: f64) -> u64 {
+        Binomial::new(many, chance.clamp(0.0, 1.0))
+            .map_or(0, |binomial| binomial.sample(&mut self.0))
+    }
+
+    /// A number from 0 to 1 of the symmetric beta distribution; a half where `shape` is not above 0.
+    pub fn beta(&mut self, shape: f64) -> f64 {
+        Beta::new(shape, shape).map_or(0.5, |beta| beta.sample(&mut self.0))
     }
 
     /// A number of the Poisson distribution with a mean; 0 where the mean is not above 0.

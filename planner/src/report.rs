@@ -1,12 +1,14 @@
 //! What was found, for a terminal, for a program, for a reader.
 
 mod chart;
+mod difference;
 mod page;
 mod scale;
 mod table;
 
 use serde::Serialize;
 
+pub use difference::difference;
 pub use page::page;
 pub use scale::{ScalePoint, scale};
 pub use table::{side_by_side, table};

@@ -65,6 +65,35 @@ pub(crate) fn duration(seconds: f64) -> String {
     }
 }
 
+/// A text that begins with a capital letter.
+pub(crate) fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}
+
+/// A text in lines of at most so many characters: the first begins with a bullet, the others are indented as far.
+pub(crate) fn wrap(bullet: &str, text: &str, width: usize) -> String {
+    let indent = " ".repeat(bullet.chars().count());
+    let (mut lines, mut line) = (String::new(), bullet.to_owned());
+    let mut empty = true;
+    for word in text.split_whitespace() {
+        if !empty && line.chars().count() + 1 + word.chars().count() > width {
+            lines.push_str(line.trim_end());
+            lines.push('\n');
+            line = indent.clone();
+            empty = true;
+        }
+        if !empty {
+            line.push(' ');
+        }
+        line.push_str(word);
+        empty = false;
+    }
+    lines.push_str(line.trim_end());
+    lines.push('\n');
+    lines
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

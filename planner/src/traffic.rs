@@ -1,16 +1,51 @@
 //! Requests over time: how many in each interval, from a trace or a pattern.
 
 mod arrivals;
+mod bursts;
 mod pattern;
+mod scaling;
 mod statistics;
 mod trace;
 
 use std::time::Duration;
 
 pub use arrivals::Arrivals;
+pub use bursts::Stretch;
 pub use pattern::{Pattern, PatternError};
 pub use statistics::Statistics;
 pub use trace::{Gaps, TraceError};
+
+/// A traffic, and the pattern it is drawn from where it is not recorded: other seeds draw other numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Demand {
+    /// The traffic of the first seed.
+    pub traffic: Traffic,
+    /// The pattern.
+    pub pattern: Option<Pattern>,
+}
+
+impl Demand {
+    /// The traffic of a pattern.
+    #[must_use]
+    pub fn drawn(pattern: Pattern, seed: u64) -> Self {
+        Self { traffic: pattern.traffic(seed), pattern: Some(pattern) }
+    }
+
+    /// The traffic that belongs to a seed.
+    #[must_use]
+    pub fn with_seed(&self, seed: u64) -> Traffic {
+        match &self.pattern {
+            Some(pattern) => pattern.traffic(seed),
+            None => self.traffic.clone(),
+        }
+    }
+}
+
+impl From<Traffic> for Demand {
+    fn from(traffic: Traffic) -> Self {
+        Self { traffic, pattern: None }
+    }
+}
 
 /// Requests per interval, from a start on without a gap.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,6 +93,20 @@ impl Traffic {
     #[must_use]
     pub fn requests(&self) -> u64 {
         self.counts.iter().sum()
+    }
+
+    /// The rate of the busiest minute, or of the busiest interval where intervals are longer; in requests per second.
+    #[must_use]
+    pub fn sustained_peak(&self) -> f64 {
+        let interval = self.interval.as_secs_f64();
+        let many = ((60.0 / interval).floor() as usize).clamp(1, self.counts.len());
+        let mut sum = self.counts[..many].iter().sum::<u64>();
+        let mut most = sum;
+        for index in many..self.counts.len() {
+            sum = sum + self.counts[index] - self.counts[index - many];
+            most = most.max(sum);
+        }
+        most as f64 / (many as f64 * interval)
     }
 
     /// The rate of the busiest interval, in requests per second.

@@ -1,13 +1,14 @@
 //! What the planner must know about an App: how long a request takes, and what it takes meanwhile.
 
-mod access_log;
 mod distribution;
 
 use anyhost_core::db::{Kind, Pooler};
 
-pub use access_log::{AccessLogError, measure};
 pub(crate) use distribution::seconds;
 pub use distribution::{Distribution, DistributionError};
+
+/// Connections that core leaves to people and their tools.
+pub(crate) const ADMIN: usize = 3;
 
 /// What the planner must know about an App.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,8 +24,10 @@ pub struct Workload {
     pub memory_gb: f64,
     /// How long `App::start` takes, on top of what a host needs for a program that does nothing; in seconds.
     pub start: f64,
-    /// The database behind it.
-    pub database: Database,
+    /// How long a client waits for an answer, in seconds; `None`: as long as the host lets it.
+    pub patience: Option<f64>,
+    /// The database behind it; `None`: the App has none.
+    pub database: Option<Database>,
 }
 
 /// The database server and what it takes.
@@ -32,24 +35,49 @@ pub struct Workload {
 pub struct Database {
     /// The kind of server.
     pub kind: Kind,
-    /// The most connections it takes.
+    /// The most connections the server takes.
     pub max_connections: usize,
-    /// Those that are not ours to use.
+    /// Connections of the server that are not ours to use.
     pub reserved: usize,
-    /// What stands before it.
+    /// What stands in front of the server.
     pub pooler: Pooler,
-    /// The most client connections the pooler takes; without one it is not asked.
+    /// The most client connections the pooler takes; unused without one.
     pub pooler_connections: usize,
+    /// The most server connections the pooler opens; `None`: all that the server has left.
+    pub pooler_size: Option<usize>,
+    /// Processors of the server; `None`: the server is never the bottleneck.
+    pub cpus: Option<usize>,
+    /// The share of a request's database time in which it keeps a processor of the server busy.
+    pub cpu_share: f64,
 }
 
 impl Database {
-    /// The most connections that whatever the App talks to takes.
+    /// The most connections that an App may open to what it talks to: the pooler, or the server.
     #[must_use]
     pub fn limit(&self) -> usize {
         match self.pooler {
             Pooler::None => self.max_connections,
             Pooler::PgBouncer | Pooler::PgBouncerPrepared | Pooler::RdsProxy => {
                 self.pooler_connections
+            }
+        }
+    }
+
+    /// Connections of the server that an App may use: without those that are reserved, and those that core leaves to
+    /// people.
+    #[must_use]
+    pub fn usable(&self) -> usize {
+        self.max_connections.saturating_sub(self.reserved + ADMIN)
+    }
+
+    /// Queries that the pooler lets run at once; `None` without a pooler.
+    #[must_use]
+    pub fn server_connections(&self) -> Option<usize> {
+        match self.pooler {
+            Pooler::None => None,
+            Pooler::PgBouncer | Pooler::PgBouncerPrepared | Pooler::RdsProxy => {
+                let usable = self.usable();
+                Some(self.pooler_size.map_or(usable, |size| size.min(usable)).max(1))
             }
         }
     }
@@ -65,13 +93,14 @@ impl Default for Workload {
             processor_share: 0.4,
             memory_gb: 0.5,
             start: 0.05,
-            database: Database::default(),
+            patience: None,
+            database: Some(Database::default()),
         }
     }
 }
 
 impl Default for Database {
-    /// PostgreSQL as it comes: 100 connections, 3 of them for superusers; no pooler.
+    /// PostgreSQL as it comes: 100 connections, 3 of them for superusers; no pooler; processors not modelled.
     fn default() -> Self {
         Self {
             kind: Kind::Postgres,
@@ -79,6 +108,9 @@ impl Default for Database {
             reserved: 3,
             pooler: Pooler::None,
             pooler_connections: 10_000,
+            pooler_size: None,
+            cpus: None,
+            cpu_share: 0.5,
         }
     }
 }

@@ -115,6 +115,27 @@ impl Config {
     }
 }
 
+impl Config {
+    /// What is in force for the settings of every long-running host, defaults among them.
+    #[must_use]
+    pub fn in_force(&self) -> Vec<(&'static str, String)> {
+        let time = |time: Duration| format!("{}s", time.as_secs_f64());
+        let mut all = vec![
+            ("KEEP_ALIVE", time(self.keep_alive)),
+            ("HEADER_TIMEOUT", time(self.header_timeout)),
+            ("BODY_TIMEOUT", time(self.body_timeout)),
+            ("SEND_TIMEOUT", time(self.send_timeout)),
+            ("LAME_DUCK", time(self.lame_duck)),
+            ("MAX_CONNECTIONS", self.max_connections.to_string()),
+            ("ACCESS_LOG", self.access_log.to_string()),
+            ("PROXY_PROTOCOL", self.proxy_protocol.to_string()),
+        ];
+        all.extend(self.request_timeout.map(|timeout| ("REQUEST_TIMEOUT", time(timeout))));
+        all.extend(self.workers.map(|workers| ("WORKERS", workers.to_string())));
+        all
+    }
+}
+
 fn positive(settings: &Settings, name: &'static str) -> Result<Option<Duration>, ConfigError> {
     match settings.get::<Duration>(name)? {
         Some(Duration::ZERO) => Err(ConfigError::new(name, "must be more than 0")),

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use anyhost_core::{App, Exit, Phase};
+use anyhost_core::Phase;
+use anyhost_core::adapter::{Exit, Handler};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -48,7 +49,7 @@ impl fmt::Display for Drained {
 }
 
 /// Ends a server that has begun to drain. `stop` tells the acceptors; `accepting` ends with them.
-pub(crate) async fn drain<A: App>(
+pub(crate) async fn drain<A: Handler>(
     shared: &Shared<A>,
     connections: &Connections,
     stop: &watch::Sender<bool>,
@@ -61,7 +62,11 @@ pub(crate) async fn drain<A: App>(
     let deadline = begun + grace.saturating_sub(reserve);
     let left = |until: Instant| until.saturating_duration_since(Instant::now());
     let life = shared.host.life();
+    // Before anybody knows: an App may end streams and WebSockets at once.
     let in_flight = life.in_flight();
+    shared.drain();
+    life.advance(Phase::Draining);
+    tracing::info!("draining");
     let open =
         || -> usize { shared.host.databases().stats().iter().map(|database| database.open).sum() };
     let database_connections = open();

@@ -15,6 +15,7 @@ mod metrics;
 mod program;
 mod rate;
 mod request;
+mod runtime;
 mod server;
 mod shared;
 mod signals;

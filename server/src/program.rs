@@ -4,10 +4,12 @@ use std::io::Write as _;
 use std::pin::Pin;
 use std::time::Duration;
 
-use anyhost_core::{App, Exit, Failure, Host, Verb};
-use tokio::runtime::{Builder, Runtime};
+use anyhost_core::Host;
+use anyhost_core::adapter::{Exit, Factory, Failure, Handler, Verb};
+use tokio::runtime::Runtime;
 
 use crate::descriptors::room_for;
+use crate::runtime::runtime;
 use crate::traces::Traces;
 use crate::{Config, Hangups, Listener, LogLevel, Logs, Server, stop_signal};
 
@@ -48,8 +50,9 @@ impl Program {
     ///
     /// # Errors
     /// [`Failure`] with the exit code of the phase that failed.
-    pub fn run<A: App>(
+    pub fn run<H: Handler>(
         self,
+        factory: Factory<H>,
         verb: Verb,
         bind: impl FnOnce() -> Result<Vec<Listener>, Failure>,
         beside: impl FnOnce(Running) -> Beside,
@@ -63,7 +66,7 @@ impl Program {
                 let traces = Traces::of(&host)?;
                 let grace = host.grace();
                 let workers = config.workers.unwrap_or_else(|| host.resources().whole_cpus());
-                let runtime = runtime(workers)?;
+                let runtime = start(workers)?;
                 let outcome = runtime.block_on(async {
                     let stop = stop_signal()?;
                     let hangups = Hangups::catch()?;
@@ -71,7 +74,7 @@ impl Program {
                     let beside = beside(Running { hangups, level, host });
                     let beside = tokio::spawn(beside);
                     let server = listeners.into_iter().fold(server, Server::listen);
-                    let outcome = server.run::<A>(stop).await;
+                    let outcome = server.serve(factory, stop).await;
                     beside.abort();
                     outcome
                 });
@@ -85,11 +88,11 @@ impl Program {
                 }
                 outcome.map(|drained| drained.exit())
             }
-            Verb::Migrate => {
-                runtime(1)?.block_on(anyhost_core::migrate::<A>(&host)).map(|()| Exit::Done)
-            }
+            Verb::Migrate => start(1)?
+                .block_on(anyhost_core::adapter::migrate(factory, &host))
+                .map(|()| Exit::Done),
             Verb::Check => {
-                let report = runtime(1)?.block_on(anyhost_core::check::<A>(&host))?;
+                let report = start(1)?.block_on(anyhost_core::adapter::check(factory, &host))?;
                 // A reader that is gone needs no report.
                 let _ = std::io::stdout().write_all(report.as_bytes());
                 Ok(Exit::Done)
@@ -98,12 +101,7 @@ impl Program {
     }
 }
 
-/// The one runtime for sockets, the App and its database.
-fn runtime(workers: usize) -> Result<Runtime, Failure> {
-    Builder::new_multi_thread()
-        .worker_threads(workers)
-        .thread_name("anyhost")
-        .enable_all()
-        .build()
+fn start(threads: usize) -> Result<Runtime, Failure> {
+    runtime(threads)
         .map_err(|error| Failure::new(Exit::Bind, format!("cannot start a runtime: {error}")))
 }

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use anyhost_core::adapter::within;
 use anyhost_core::db::{Db, Error, Password, Passwords};
-use anyhost_core::{Paradigm, async_trait, within};
+use anyhost_core::{Paradigm, async_trait};
 use anyhost_tests::process::Process;
 use anyhost_tests::servers::{MariaDb, PgBouncer, Postgres, port};
 use tokio::time::timeout;
@@ -211,7 +212,11 @@ async fn a_wrong_password_behind_a_pooler_is_final_and_the_provider_is_asked_aga
         let asked = Arc::new(AtomicUsize::new(0));
         let url = pooled("");
         let host = host(Paradigm::LongRunning, &[("DATABASE_URL", url.as_str()), settings[0]]);
-        let db = Db::<sqlx::Postgres>::open_with(&host, Tokens(Arc::clone(&asked))).await.unwrap();
+        let db = Db::<sqlx::Postgres>::builder(&host)
+            .passwords(Tokens(Arc::clone(&asked)))
+            .open()
+            .await
+            .unwrap();
         sqlx::query("SELECT 1").execute(&db).await.unwrap();
         assert_eq!(asked.load(Ordering::SeqCst), 2, "{login}");
     }
@@ -227,7 +232,11 @@ async fn a_wrong_password_behind_a_pooler_is_final_and_the_provider_is_asked_aga
         false,
     )]);
     let asked = Arc::new(AtomicUsize::new(0));
-    Db::<sqlx::Postgres>::migrate_with(&host, Tokens(Arc::clone(&asked)), &steps).await.unwrap();
+    Db::<sqlx::Postgres>::builder(&host)
+        .passwords(Tokens(Arc::clone(&asked)))
+        .migrate(&steps)
+        .await
+        .unwrap();
     assert_eq!(asked.load(Ordering::SeqCst), 2);
     assert_eq!(server.sql("SELECT count(*) FROM a"), "0");
 }

@@ -33,7 +33,7 @@ async fn a_burst_of_connections_shrinks_to_what_is_used() {
     assert!(burst.iter().all(Result::is_ok));
     drop(burst);
     // A pool that lends the oldest first keeps all of them in use, and so for ever.
-    let control = PgPoolOptions::new().max_connections(20).idle_timeout(db.plan().idle());
+    let control = PgPoolOptions::new().max_connections(20).idle_timeout(db.plan().idle_timeout());
     let control = control.connect(&url).await.unwrap();
     let all = futures_util::future::join_all((0..20).map(|_| control.acquire())).await;
     drop(all);
@@ -130,8 +130,8 @@ fn counts_stay_true_under_borrowing_by_many_of_connections_that_live_shortly() {
 async fn a_server_that_ends_idle_connections_early_is_heeded() {
     let server = Postgres::start(&["idle_session_timeout=4s"]);
     let db = aged::<sqlx::Postgres>(&server.url(), &[("DATABASE_POOL_SIZE", "2")]).await;
-    assert_eq!(db.plan().idle(), 3000 * MS);
-    assert_eq!(db.plan().keepalive(), Some(2000 * MS));
+    assert_eq!(db.plan().idle_timeout(), 3000 * MS);
+    assert_eq!(db.plan().keepalive_interval(), Some(2000 * MS));
     let mut bare = direct(&server.url()).await;
     let before = backend(&db).await;
     // One that nobody keeps is ended; ours, last used later, has then been kept beyond the server's time.

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use anyhost_core::Paradigm;
+use anyhost_core::adapter::within;
 use anyhost_core::db::{Db, Error, Inputs, Kind, Plan, Pooler};
-use anyhost_core::{Paradigm, within};
 use anyhost_tests::process::PATIENCE;
 use anyhost_tests::servers::{MariaDb, Mode, Postgres, Proxy};
 use sqlx::mysql::MySqlPoolOptions;
@@ -98,7 +99,7 @@ async fn idle_connections_that_died_cost_one_ping_and_one_connect_together() {
     assert!(conns.iter().all(Result::is_ok));
     drop(conns);
     assert_eq!(db.state().idle, 10);
-    tokio::time::sleep(db.plan().proof() + 50 * MS).await;
+    tokio::time::sleep(db.plan().validation_interval() + 50 * MS).await;
     proxy.forget();
     let (pings, failed) = (db.stats().pings, db.stats().closed.silent);
     backend(&db).await;
@@ -223,10 +224,13 @@ fn no_plan_lets_a_deploy_open_more_than_the_server_takes() {
             overlap: 1.0 + random.f64() * 9.0,
             max_connections: Some(random.usize(0..6000)),
             reserved: random.usize(0..40),
+            account_limit: random.bool().then(|| random.usize(0..500)),
+            database_limit: random.bool().then(|| random.usize(0..500)),
+            taken: 0,
             pool_size: random.bool().then(|| random.usize(1..200)),
             pooler: Pooler::None,
-            acquire: None,
-            connect: None,
+            acquire_timeout: None,
+            connect_timeout: None,
         };
         let Ok(plan) = Plan::new(&inputs) else {
             refused += 1;
@@ -235,7 +239,9 @@ fn no_plan_lets_a_deploy_open_more_than_the_server_takes() {
         fitting += 1;
         let processes = inputs.instances.unwrap() as f64 * inputs.overlap;
         let open = plan.size() as f64 * processes;
-        let usable = inputs.max_connections.unwrap().saturating_sub(inputs.reserved) as f64;
+        let usable = inputs.max_connections.unwrap().saturating_sub(inputs.reserved);
+        let limits = [Some(usable), inputs.account_limit, inputs.database_limit];
+        let usable = limits.into_iter().flatten().min().unwrap() as f64;
         assert!(plan.size() >= 1, "{inputs:?}");
         assert!(open <= usable, "{open} of {usable}: {inputs:?}");
     }

@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use anyhost_core::adapter::{Exit, Failure, within};
 use anyhost_core::db::{Db, Error};
-use anyhost_core::{Exit, Failure, Host, Paradigm, within};
+use anyhost_core::{Host, Paradigm};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Executor, Sqlite, SqliteConnection};
 use tokio::time::timeout;

@@ -105,6 +105,12 @@ pub(crate) fn ordinary(server: &Postgres) -> String {
     server.url().replace("//postgres@", "//app@")
 }
 
+/// Fills a pool: as many connections are open and idle as it may have.
+pub(crate) async fn fill<DB: Driver>(db: &Db<DB>) {
+    let all = futures_util::future::join_all((0..db.plan().size()).map(|_| db.conn())).await;
+    assert!(all.iter().all(Result::is_ok));
+}
+
 /// What a test has logged on its own thread, one line after the other.
 #[derive(Clone, Default)]
 pub(crate) struct Lines(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);

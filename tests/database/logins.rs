@@ -172,7 +172,7 @@ impl Passwords for Tokens {
 async fn on_mysql_a_token_is_sent_in_clear_text_through_tls_alone() {
     let with_tokens = async |url: &str| {
         let host = host(Paradigm::LongRunning, &[("DATABASE_URL", url)]);
-        Db::<sqlx::MySql>::open_with(&host, Tokens::default()).await.unwrap_err()
+        Db::<sqlx::MySql>::builder(&host).passwords(Tokens::default()).open().await.unwrap_err()
     };
     let encrypted = Server::start(Asks::InClear, Some(acceptor())).await;
     // With TLS and a provider, which is asked again for the token that was refused.

@@ -120,8 +120,8 @@ async fn migrate_touches_only_the_kind_of_database_that_the_app_opens() {
         errors.push(Db::<sqlx::Postgres>::migrate(&on(&url, &direct), &steps).await);
     }
     let none = host(Paradigm::LongRunning, &[]);
-    errors.push(Db::<sqlx::Sqlite>::migrate_or(&none, &url, &steps).await);
-    errors.push(Db::<sqlx::MySql>::migrate_or(&none, &url, &steps).await);
+    errors.push(Db::<sqlx::Sqlite>::builder(&none).url_or(&*url).migrate(&steps).await);
+    errors.push(Db::<sqlx::MySql>::builder(&none).url_or(&*url).migrate(&steps).await);
     for error in errors {
         let error = error.unwrap_err();
         assert!(matches!(error, Error::Setting(_)), "{error}");

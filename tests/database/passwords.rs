@@ -53,11 +53,18 @@ impl Passwords for Tokens {
 
 async fn with_tokens(url: &str, valid: Duration) -> (Db<sqlx::Postgres>, Arc<AtomicUsize>) {
     let asked = Arc::new(AtomicUsize::new(0));
-    let settings = [("DATABASE_URL", url), ("DATABASE_POOL_SIZE", "30")];
-    // On a busy machine a login takes its time.
-    let more = [("APP_OVERLAP", "1"), ("DATABASE_ACQUIRE_TIMEOUT", "20s")];
-    let host = host(Paradigm::LongRunning, &[settings[0], settings[1], more[0], more[1]]);
-    let db = Db::open_with(&host, Tokens { asked: Arc::clone(&asked), valid }).await.unwrap();
+    let settings = [
+        ("DATABASE_URL", url),
+        ("DATABASE_POOL_SIZE", "30"),
+        ("DATABASE_ACQUIRE_TIMEOUT", "60s"),
+        ("APP_OVERLAP", "1"),
+    ];
+    let host = host(Paradigm::LongRunning, &settings);
+    let db = Db::builder(&host)
+        .passwords(Tokens { asked: Arc::clone(&asked), valid })
+        .open()
+        .await
+        .unwrap();
     (db, asked)
 }
 

@@ -81,7 +81,10 @@ async fn every_mode_of_libpq_means_what_it_means_there() {
     let host = crate::kit::host(Paradigm::LongRunning, &[]);
     let migrate = async |mode: &str| {
         let url = format!("{url}?sslmode={mode}");
-        Db::<sqlx::Postgres>::migrate_or(&host, &url, &sqlx::migrate::Migrator::DEFAULT).await
+        Db::<sqlx::Postgres>::builder(&host)
+            .url_or(&*url)
+            .migrate(&sqlx::migrate::Migrator::DEFAULT)
+            .await
     };
     server.sql("GRANT CREATE ON SCHEMA public TO encrypted");
     migrate("allow").await.unwrap();

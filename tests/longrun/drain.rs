@@ -6,7 +6,7 @@ use anyhost_tests::wait::eventually;
 use anyhost_tests::connection::Wire;
 use anyhost_tests::fleet::Instance;
 
-/// The exit code of a process that could not finish everything in time.
+/// The exit code of a process that was ended by an impatient person.
 const ABORTED: i32 = 75;
 
 const PROGRAMS: [&str; 3] = ["echo-paas", "echo-vm", "echo-actix-paas"];
@@ -69,8 +69,9 @@ fn an_upload_that_never_ends_does_not_hold_the_process_beyond_its_grace() {
         let mut upload = Wire::to(instance.port);
         upload.begin_upload(1000);
         instance.tell(Signal::TERM);
-        // Its own end, with its own exit code: no supervisor had to kill it.
-        assert_eq!(instance.exit_code(PATIENCE), ABORTED, "{program}");
+        // Its own end: no supervisor had to kill it, and a client that never finishes is no failure.
+        assert_eq!(instance.exit_code(PATIENCE), 0, "{program}");
+        instance.process.wait_for_line(&["WARN", "1 requests are cut off"]);
         instance.process.wait_for_line(&["drained", "\"aborted\":1"]);
     }
 }

@@ -46,6 +46,10 @@ pub enum Capability {
     HopHeaders,
     /// An offer to go on with another protocol.
     Upgrades,
+    /// A WebSocket by HTTP/1.1.
+    WebSockets,
+    /// No WebSocket.
+    NoWebSockets,
     /// The address of the client.
     ClientAddress,
     /// A trusted front end that says who the client is.
@@ -60,34 +64,49 @@ pub const fn lacks(door: Kind) -> &'static [(Capability, &'static str)] {
         Kind::Direct => &[
             (Wire, "the request is a value, nobody parses it"),
             (Upgrades, "there is no connection to go on with"),
+            (WebSockets, "there is no connection to go on with"),
             (Buffers, "the client has the head before the body is made"),
             (AnswerLimit, "there is none"),
             (FrontEnd, "there is none"),
         ],
         Kind::PaasTcp | Kind::VmTcp | Kind::VmInherited | Kind::VmTls => &[
             (Buffers, "the client has the head before the body is made"),
-            (Trailers, "actix-web sends none over HTTP/1.1"),
+            (
+                Trailers,
+                "over HTTP/1.1 they are sent to a client alone that asks for them (TE: trailers)",
+            ),
             (AnswerLimit, "there is none"),
+            (NoWebSockets, "there are some"),
             (FrontEnd, "there is none before this socket"),
         ],
         Kind::VmProxy => &[
             (Buffers, "the client has the head before the body is made"),
-            (Trailers, "actix-web sends none over HTTP/1.1"),
+            (
+                Trailers,
+                "over HTTP/1.1 they are sent to a client alone that asks for them (TE: trailers)",
+            ),
             (AnswerLimit, "there is none"),
+            (NoWebSockets, "there are some"),
             (FrontEnd, "the one before this socket speaks in a protocol of its own"),
         ],
         Kind::VmH2c | Kind::VmH2 => &[
             (Wire, "requests are frames, and what they hold is no text"),
             (Buffers, "the client has the head before the body is made"),
             (HopHeaders, "HTTP/2 has none, and forbids them"),
-            (Upgrades, "HTTP/2 has none; its CONNECT with a protocol is not offered"),
+            (Upgrades, "HTTP/2 has none"),
+            (WebSockets, "over HTTP/2 it is another request (RFC 8441), which longrun tests"),
+            (NoWebSockets, "there are some"),
             (AnswerLimit, "there is none"),
             (FrontEnd, "there is none before this socket"),
         ],
         Kind::VmUnix => &[
             (Buffers, "the client has the head before the body is made"),
-            (Trailers, "actix-web sends none over HTTP/1.1"),
+            (
+                Trailers,
+                "over HTTP/1.1 they are sent to a client alone that asks for them (TE: trailers)",
+            ),
             (AnswerLimit, "there is none"),
+            (NoWebSockets, "there are some"),
             (ClientAddress, "a Unix socket has no peer address"),
             (FrontEnd, "there is none before this socket"),
         ],
@@ -102,6 +121,7 @@ pub const fn lacks(door: Kind) -> &'static [(Capability, &'static str)] {
             (QueryFlags, "a map holds the query: `a` and `a=` are one, and `?` is none"),
             (AnswerBytes, JSON),
             (LargeAnswers, SIX_MB),
+            (WebSockets, NO_WEBSOCKETS),
         ],
         Kind::HttpV2 => &[
             (Wire, NO_WIRE),
@@ -115,6 +135,7 @@ pub const fn lacks(door: Kind) -> &'static [(Capability, &'static str)] {
             (AnswerLines, "the answer has one string for each name"),
             (AnswerBytes, JSON),
             (LargeAnswers, SIX_MB),
+            (WebSockets, NO_WEBSOCKETS),
         ],
         Kind::HttpV1 => &[
             (Wire, NO_WIRE),
@@ -128,6 +149,7 @@ pub const fn lacks(door: Kind) -> &'static [(Capability, &'static str)] {
             (QueryFlags, "a map holds the query: `a` and `a=` are one, and `?` is none"),
             (AnswerBytes, JSON),
             (LargeAnswers, SIX_MB),
+            (WebSockets, NO_WEBSOCKETS),
         ],
         Kind::FunctionUrl => &[
             (Wire, NO_WIRE),
@@ -140,6 +162,7 @@ pub const fn lacks(door: Kind) -> &'static [(Capability, &'static str)] {
             (AnswerLines, "the answer has one string for each name"),
             (AnswerBytes, JSON),
             (LargeAnswers, SIX_MB),
+            (WebSockets, NO_WEBSOCKETS),
         ],
         Kind::AlbSingle => &[
             (Wire, NO_WIRE),
@@ -155,6 +178,7 @@ pub const fn lacks(door: Kind) -> &'static [(Capability, &'static str)] {
             (AnswerLines, "the answer has one string for each name"),
             (AnswerBytes, JSON),
             (LargeAnswers, "the load balancer takes 1 MB of JSON for one answer"),
+            (WebSockets, NO_WEBSOCKETS),
         ],
         Kind::AlbMulti => &[
             (Wire, NO_WIRE),
@@ -166,6 +190,7 @@ pub const fn lacks(door: Kind) -> &'static [(Capability, &'static str)] {
             (QueryFlags, "a map holds the query: `a` and `a=` are one, and `?` is none"),
             (AnswerBytes, JSON),
             (LargeAnswers, "the load balancer takes 1 MB of JSON for one answer"),
+            (WebSockets, NO_WEBSOCKETS),
         ],
         Kind::Lattice => &[
             (Wire, NO_WIRE),
@@ -177,6 +202,7 @@ pub const fn lacks(door: Kind) -> &'static [(Capability, &'static str)] {
             (QueryFlags, "a map holds the query: `a` and `a=` are one, and `?` is none"),
             (AnswerBytes, JSON),
             (LargeAnswers, SIX_MB),
+            (WebSockets, NO_WEBSOCKETS),
         ],
     }
 }
@@ -186,6 +212,7 @@ const BUFFERED: &str = "an answer to this event is posted whole";
 const NO_TRAILERS: &str = "an answer has no place for trailers";
 const METHODS: &str = "AWS's front end knows the standard methods alone";
 const JSON: &str = "an answer is JSON, whose strings are Unicode";
+const NO_WEBSOCKETS: &str = "a function has no connection to a client";
 const SIX_MB: &str = "Lambda takes 6 MB of JSON for one answer";
 
 /// The reason why a door cannot carry something, where it cannot.
@@ -251,20 +278,20 @@ pub fn skipped_for(example: Example) -> usize {
 
 /// How many cases each door skips. A change here is a change of what we promise.
 pub const SKIPS: [(Kind, usize); Kind::ALL.len()] = [
-    (Kind::Direct, 30),
-    (Kind::PaasTcp, 4),
-    (Kind::VmTcp, 4),
-    (Kind::VmUnix, 5),
-    (Kind::VmInherited, 4),
-    (Kind::VmProxy, 4),
-    (Kind::VmTls, 4),
-    (Kind::VmH2c, 31),
-    (Kind::VmH2, 31),
-    (Kind::RestV1, 47),
-    (Kind::HttpV2, 52),
-    (Kind::HttpV1, 56),
-    (Kind::FunctionUrl, 43),
-    (Kind::AlbSingle, 52),
-    (Kind::AlbMulti, 41),
-    (Kind::Lattice, 41),
+    (Kind::Direct, 53),
+    (Kind::PaasTcp, 5),
+    (Kind::VmTcp, 5),
+    (Kind::VmUnix, 6),
+    (Kind::VmInherited, 5),
+    (Kind::VmProxy, 5),
+    (Kind::VmTls, 5),
+    (Kind::VmH2c, 54),
+    (Kind::VmH2, 54),
+    (Kind::RestV1, 70),
+    (Kind::HttpV2, 75),
+    (Kind::HttpV1, 79),
+    (Kind::FunctionUrl, 66),
+    (Kind::AlbSingle, 75),
+    (Kind::AlbMulti, 64),
+    (Kind::Lattice, 64),
 ];

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::process::{Process, Signal, binary};
+use crate::process::{PATIENCE, Process, Signal, binary};
 use crate::servers::Postgres;
 use crate::wait::eventually;
 use tempfile::TempDir;
@@ -129,7 +129,7 @@ impl Notebook {
         server.sql("CREATE DATABASE notes OWNER notes");
         let url = format!("postgres://notes@127.0.0.1:{}/notes", server.port());
         let (migration, _folder) = launch("notes-paas", &["migrate"], &[("DATABASE_URL", &url)]);
-        let exit = migration.wait_for_exit(Duration::from_secs(20));
+        let exit = migration.wait_for_exit(PATIENCE);
         assert!(exit.success(), "{}", migration.log().text());
         // A connection beyond the budget is refused by the server itself, at whatever instant it comes.
         server.sql(&format!("ALTER ROLE notes CONNECTION LIMIT {budget}"));

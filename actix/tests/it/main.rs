@@ -14,9 +14,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhost_actix::{Actix, Application};
-use anyhost_core::{
-    App, Body, Context, Host, Paradigm, Request, Resources, Response, Settings, answer,
-};
+use anyhost_core::adapter::answer;
+use anyhost_core::{App, Body, Context, Host, Paradigm, Request, Resources, Response, Settings};
 use http::{HeaderName, HeaderValue, Method};
 
 /// How long a test waits for what must happen.
@@ -118,6 +117,7 @@ async fn eventually(what: &str, is_so: impl Fn() -> bool) {
     let until = tokio::time::Instant::now() + PATIENCE;
     while !is_so() {
         assert!(tokio::time::Instant::now() < until, "never: {what}");
+        // Time passes: between two looks.
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }

@@ -60,6 +60,7 @@ macro_rules! blocks {
                 .route(
                     "/later",
                     web::get().to(async || {
+                        // Time passes: the handler waits for its own runtime.
                         tokio::time::sleep(Duration::from_millis(1)).await;
                         "later"
                     }),
@@ -146,7 +147,7 @@ application!(Patient, {
         .route(
             "/left",
             web::get().to(async || {
-                let left = anyhost_core::remaining().expect("the host gave a deadline");
+                let left = anyhost_core::adapter::remaining().expect("the host gave a deadline");
                 HttpResponse::Ok().body(left.as_secs().to_string())
             }),
         )
@@ -171,6 +172,7 @@ static AFTERWARDS: AtomicBool = AtomicBool::new(false);
 
 async fn afterwards(context: web::ReqData<Context>) -> HttpResponse {
     context.wait_until(async {
+        // Time passes: the work outlasts the response.
         tokio::time::sleep(Duration::from_millis(1)).await;
         AFTERWARDS.store(true, Ordering::SeqCst);
     });

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use anyhost_planner::model::Catalog;
-use anyhost_planner::simulation::{Options, Setup, simulate};
+use anyhost_planner::hosts::Catalog;
+use anyhost_planner::simulation::{Configuration, Options, Setup, simulate};
 use anyhost_planner::traffic::Traffic;
 use anyhost_planner::workload::{Database, Distribution, Workload};
 
@@ -25,7 +25,6 @@ short = "here"
 kind = "fleet"
 sizes = [{{ cores = {cores}, memory_gb = 4 }}]
 balancing = "random"
-prices = {{}}
 [host.parameters]
 {}
 [host.scaling]
@@ -39,6 +38,7 @@ utilisation = {{ value = 1, source = "the benchmark", dated = 2026-11-23 }}
             ("overlap", 1.0),
             ("deploy_seconds", 0.0),
             ("patience_seconds", 60.0),
+            ("request_limit_seconds", 60.0),
         ])
     );
     predict(&host, app, traffic)
@@ -59,7 +59,6 @@ name = "here"
 title = "functions on this machine"
 short = "here"
 kind = "functions"
-prices = {{}}
 [host.parameters]
 {}
 cold_start_ms = {{ quantiles = [{quantiles}], source = "the benchmark", dated = 2026-11-23 }}
@@ -76,6 +75,8 @@ init_ms = {{ quantiles = [{quantiles}], source = "the benchmark", dated = 2026-1
             ("max_memory_gb", 10.0),
             ("billing_step_ms", 1.0),
             ("init_billed", 1.0),
+            ("request_limit_seconds", 60.0),
+            ("run_limit_seconds", 60.0),
         ])
     );
     predict(&host, app, traffic)
@@ -94,15 +95,22 @@ fn predict(host: &str, app: &App, traffic: &Traffic) -> Result<Found, String> {
     let catalog = Catalog::parse("the benchmark", host).map_err(|error| error.to_string())?;
     let host = catalog.host("here").ok_or("the host is in it")?;
     let App { service, database_share, processor_share, starts: _ } = app.clone();
-    let database = Database::default();
-    let workload =
-        Workload { service, database_share, processor_share, memory_gb: 1.0, start: 0.0, database };
+    let workload = Workload {
+        service,
+        database_share,
+        processor_share,
+        memory_gb: 1.0,
+        start: 0.0,
+        patience: None,
+        database: Some(Database::default()),
+    };
+    let guess = Configuration::guess(host, &workload, traffic, None);
+    let guess = guess.map_err(|error| error.to_string())?;
     let (mut p50, mut p99, mut connections) = (Vec::new(), Vec::new(), Vec::new());
     for seed in 1..=DAYS {
         let options = Options { seed, deploys_per_day: 0.0, ..Options::default() };
-        let setup =
-            Setup::new(host, &workload, traffic, &options).map_err(|error| error.to_string())?;
-        let outcome = simulate(&setup);
+        let setup = Setup::new(host, &workload, traffic, guess.clone(), &options);
+        let outcome = simulate(&setup.map_err(|error| error.to_string())?);
         p50.push(outcome.latency.p50);
         p99.push(outcome.latency.p99);
         connections.push(outcome.peak_connections as f64);

@@ -23,7 +23,7 @@ use super::settings::{DatabaseUrl, Kind, Pooler};
 use super::statement::Effect;
 use crate::ConfigError;
 pub use admission::Limits;
-pub(super) use admission::{Admission, Interrupt};
+pub(super) use admission::{Admission, BackendId, Interrupt, ServerIdentity};
 
 /// A kind of database whose connections [`Db`](super::Db) holds: `sqlx::Postgres`, `sqlx::MySql` or
 /// `sqlx::Sqlite`, each behind the feature of its name.
@@ -108,6 +108,14 @@ pub trait Driver: Database<Connection: Migrate> + HasStatementCache + sealed::Se
     fn is_in_transaction(
         connection: &mut Self::Connection,
     ) -> BoxFuture<'_, Result<bool, sqlx::Error>>;
+
+    /// Has the driver forget the statements and types that it remembers of a connection.
+    #[doc(hidden)]
+    fn forget_statements(
+        connection: &mut Self::Connection,
+    ) -> BoxFuture<'_, Result<(), sqlx::Error>> {
+        Box::pin(connection.clear_cached_statements())
+    }
 
     /// What an error of a running connection means for it and for its siblings.
     #[doc(hidden)]
@@ -335,4 +343,10 @@ fn verdict_without_server(error: &sqlx::Error) -> Verdict {
 #[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
 fn quiet<O: ConnectOptions>(options: O) -> O {
     options.disable_statement_logging()
+}
+
+/// An IPv6 address without the brackets that it has in a URL; sqlx would look it up as a name with them.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+fn without_brackets(host: &str) -> Option<String> {
+    Some(host.strip_prefix('[')?.strip_suffix(']')?.to_owned())
 }

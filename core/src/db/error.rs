@@ -9,8 +9,9 @@ use std::time::Duration;
 use http::StatusCode;
 use sqlx::migrate::MigrateError;
 
+use super::connect::ConnectFailure;
 use super::driver::{Driver, Verdict};
-pub use super::pool_state::PoolState;
+use super::pool::{AcquireError, PoolState};
 use crate::{ConfigError, Exit};
 
 /// Why there is no connection, or why there is none any more.
@@ -100,15 +101,12 @@ pub enum Error {
         reason: String,
     },
 
-    /// The caller waits for a second connection while every connection is held by callers that wait too.
-    /// Pass the connection on instead of borrowing another, or plan for more.
-    Nested {
-        /// Connections of the pool.
-        size: usize,
-        /// Where the caller took the connection it holds.
-        held: String,
-        /// Where it wants another.
-        wanted: String,
+    /// A pool that the App told its host of does not answer.
+    Adopted {
+        /// What the App calls it.
+        name: String,
+        /// What it said.
+        cause: Arc<dyn std::error::Error + Send + Sync>,
     },
 
     /// The pool is closed: this process is about to stop.
@@ -160,8 +158,8 @@ impl Error {
             | Self::QueueFull { .. }
             | Self::TimedOut { .. }
             | Self::Deadline { .. }
-            | Self::Nested { .. }
             | Self::RolledBack { .. }
+            | Self::Adopted { .. }
             | Self::Closed
             | Self::Schema(_) => None,
         }
@@ -217,8 +215,8 @@ impl Error {
             | Self::NoDatabase { .. }
             | Self::Locked { .. }
             | Self::Lost { .. } => Some(Exit::Unavailable),
-            Self::Nested { .. }
-            | Self::RolledBack { .. }
+            Self::RolledBack { .. }
+            | Self::Adopted { .. }
             | Self::Closed
             | Self::Schema(_)
             | Self::Migration { .. }
@@ -244,11 +242,11 @@ impl Error {
             Self::Setting(_)
             | Self::Plan(_)
             | Self::Lost { .. }
-            | Self::Nested { .. }
             | Self::RolledBack { .. }
+            | Self::Adopted { .. }
             | Self::Schema(_)
             | Self::Migration { .. }
-            | Self::Query(_) => crate::Error::bare(StatusCode::INTERNAL_SERVER_ERROR),
+            | Self::Query(_) => crate::Error::from_status(StatusCode::INTERNAL_SERVER_ERROR),
         }
     }
 }
@@ -292,11 +290,7 @@ impl fmt::Display for Error {
             Self::RolledBack { reason } => {
                 write!(f, "the transaction was rolled back before COMMIT: {reason}")
             }
-            Self::Nested { size, held, wanted } => write!(
-                f,
-                "no connection: all {size} are held by callers that wait for another, the first at {held}; \
-                 wanted at {wanted}"
-            ),
+            Self::Adopted { name, cause } => write!(f, "{name} does not answer: {cause}"),
             Self::Closed => f.write_str("the database connections of this process are closed"),
             Self::Query(error) => fmt::Display::fmt(error, f),
         }
@@ -340,5 +334,25 @@ impl fmt::Display for Told<'_> {
             }
             error => fmt::Display::fmt(error, f),
         }
+    }
+}
+
+impl From<AcquireError<ConnectFailure>> for Error {
+    fn from(error: AcquireError<ConnectFailure>) -> Self {
+        match error {
+            AcquireError::Closed => Self::Closed,
+            AcquireError::QueueFull(state) => Self::QueueFull { state },
+            AcquireError::TimedOut { waited, state } => Self::TimedOut { waited, state },
+            AcquireError::Deadline(state) => Self::Deadline { state },
+            AcquireError::Connect(failure) => failure.into_error(),
+        }
+    }
+}
+
+/// The error as sqlx's traits return it: a statement's own error as it is, everything else as the source of an
+/// `sqlx::Error::Io`, where [`Error::of`] finds it.
+impl From<Error> for sqlx::Error {
+    fn from(error: Error) -> Self {
+        error.into_sqlx()
     }
 }

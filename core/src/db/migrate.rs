@@ -4,18 +4,18 @@ mod failure;
 mod lock;
 mod run;
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{AssertSqlSafe, Connection, Executor};
 use sqlx_core::migrate::Migrate;
+use tokio::time::Instant;
 
-use super::connect::{Connector, Patience, Site};
-use super::credentials::{Credentials, Passwords};
+use super::builder::START_PATIENCE;
+use super::connect::{Connector, RetryDeadline, Site, Timeouts};
+use super::credentials::Credentials;
 use super::driver::{Driver, Tuning};
-use super::handle::START_PATIENCE;
-use super::plan::{Inputs, Plan};
+use super::plan::{Inputs, Plan, Statements};
 use super::settings::{DatabaseSettings, Kind, Pooler};
 use super::{Db, Error, Session};
 use crate::{ConfigError, Host};
@@ -29,94 +29,13 @@ pub(super) use lock::number_of_sqlx;
 const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl<DB: Driver> Db<DB> {
-    /// Brings the schema up to date, for `App::migrate`, and logs which migrations were applied: on a direct
-    /// connection that is closed afterwards, so that no lock outlives it.
-    ///
-    /// A server that cannot be reached, or takes no more connections, is tried for ten seconds, as at a start.
-    /// Processes that migrate at once take turns, and all succeed: a process waits for as long as the one before
-    /// it is at work, however long that takes, and gives up if it has done nothing for a minute
-    /// (`DATABASE_LOCK_TIMEOUT`). The lock is polled for, never waited for inside a statement, so that
-    /// `CREATE INDEX CONCURRENTLY` does not wait for the waiting process. Tools of sqlx are excluded too.
+    /// Brings the schema of the database that `DATABASE_URL` names up to date: [`builder`](Self::builder) with nothing
+    /// else to say.
     ///
     /// # Errors
-    /// [`Error::Setting`] if the URL is of another kind of database, or leads to a pooler and
-    /// `DIRECT_DATABASE_URL` is not set; [`Error::Unreachable`], [`Error::Refused`], [`Error::NoDatabase`] and
-    /// [`Error::Credentials`] if no connection can be had; [`Error::Schema`] if another process holds the lock and
-    /// does nothing; [`Error::Migration`] if a migration fails, or was interrupted earlier: the text says what is
-    /// left of it and the way out.
+    /// As for [`DbBuilder::migrate`](super::DbBuilder::migrate).
     pub async fn migrate(host: &Host, migrator: &Migrator) -> Result<(), Error> {
-        let settings = DatabaseSettings::parse(host.settings(), None)?;
-        Self::migrate_settings(host, &settings, None, migrator).await
-    }
-
-    /// [`migrate`](Self::migrate), with passwords that are asked for when the connection is opened.
-    ///
-    /// # Errors
-    /// As for [`migrate`](Self::migrate).
-    pub async fn migrate_with(
-        host: &Host,
-        passwords: impl Passwords,
-        migrator: &Migrator,
-    ) -> Result<(), Error> {
-        let settings = DatabaseSettings::parse(host.settings(), None)?;
-        let credentials = Credentials::provider(Arc::new(passwords));
-        Self::migrate_settings(host, &settings, Some(credentials), migrator).await
-    }
-
-    /// [`migrate`](Self::migrate), with a URL to use if `DATABASE_URL` is not set.
-    ///
-    /// # Errors
-    /// As for [`migrate`](Self::migrate).
-    pub async fn migrate_or(host: &Host, url: &str, migrator: &Migrator) -> Result<(), Error> {
-        let settings = DatabaseSettings::parse(host.settings(), Some(url))?;
-        Self::migrate_settings(host, &settings, None, migrator).await
-    }
-
-    async fn migrate_settings(
-        host: &Host,
-        settings: &DatabaseSettings,
-        credentials: Option<Credentials>,
-        migrator: &Migrator,
-    ) -> Result<(), Error> {
-        // The database that the App opens and the one that is migrated have to be of the driver's kind.
-        settings.url.expect_kind(DB::KIND)?;
-        let url = match (&settings.direct_url, settings.pooler) {
-            (Some(direct), _) => direct,
-            (None, Pooler::None) => &settings.url,
-            (None, _) => {
-                return Err(ConfigError::new(
-                    "DIRECT_DATABASE_URL",
-                    "is not set; migrations take a lock of their session, which a pooler would lose: name the server itself",
-                )
-                .into());
-            }
-        };
-        url.expect_kind(DB::KIND)?;
-        url.tell_ignored();
-        let patience = settings.lock_timeout.unwrap_or(LOCK_TIMEOUT);
-        let plan = Plan::new(&Inputs::gather(host, settings, None))?;
-        let tuning = Tuning {
-            pooler: Pooler::None,
-            application: "anyhost/migrate",
-            demands_tls: host.demands_database_tls(),
-            has_provider: credentials.is_some(),
-            memory: host.memory().name(url),
-        };
-        let options = DB::options(url, &tuning)?;
-        host.memory().keep::<DB>(tuning.memory.as_deref(), &options).await?;
-        let credentials = credentials.unwrap_or_else(|| Credentials::of(settings));
-        let site = Site::of(url, Pooler::None);
-        let place = site.to_string();
-        let connector = Connector::<DB>::new(options, credentials, site);
-        let start = Patience::until(Instant::now() + START_PATIENCE);
-        // What it is admitted with has the server end what a process that is stopped half-way leaves behind.
-        let opened = connector.first(&plan, start).await;
-        let mut connection = opened.map_err(super::connect::Outage::into_error)?.connection;
-        let outcome = run::all::<DB>(&mut connection, migrator, patience).await;
-        // Whatever happened: with the connection goes every lock it held.
-        let _ = connection.close().await;
-        outcome?.log(&place);
-        Ok(())
+        Self::builder(host).migrate(migrator).await
     }
 
     /// Checks that every migration has been applied, for `App::start`.
@@ -154,6 +73,61 @@ impl<DB: Driver> Db<DB> {
             missing.join(", ")
         )))
     }
+}
+
+/// Brings the schema up to date.
+pub(super) async fn migrate<DB: Driver>(
+    host: &Host,
+    settings: &DatabaseSettings,
+    credentials: Option<Credentials>,
+    migrator: &Migrator,
+) -> Result<(), Error> {
+    // The database that the App opens and the one that is migrated have to be of the driver's kind.
+    settings.url.expect_kind(DB::KIND)?;
+    let url = match (&settings.direct_url, settings.pooler) {
+        (Some(direct), _) => direct,
+        (None, Pooler::None) => &settings.url,
+        (None, _) => {
+            return Err(ConfigError::new(
+                "DIRECT_DATABASE_URL",
+                "is not set; migrations take a lock of their session, which a pooler would lose: name the server itself",
+            )
+            .into());
+        }
+    };
+    url.expect_kind(DB::KIND)?;
+    url.tell_ignored();
+    let patience = settings.lock_timeout.unwrap_or(LOCK_TIMEOUT);
+    let plan = Plan::new(&Inputs::gather(host, settings, None, 0))?;
+    let tuning = Tuning {
+        pooler: Pooler::None,
+        application: "anyhost/migrate",
+        demands_tls: host.demands_database_tls(),
+        has_provider: credentials.is_some(),
+        memory: host.memory().name(url),
+    };
+    let options = DB::options(url, &tuning)?;
+    host.memory().keep::<DB>(tuning.memory.as_deref(), &options).await?;
+    let credentials = credentials.unwrap_or_else(|| Credentials::of(settings));
+    let site = Site::of(url, Pooler::None);
+    let place = site.to_string();
+    let timeouts = Timeouts {
+        connect: plan.connect_timeout(),
+        statements: Statements::Named,
+        lock: plan.acquire_timeout(),
+        says_why: plan.keepalive_interval().is_some(),
+    };
+    let connector = Connector::<DB>::new(options, credentials, site, timeouts);
+    let deadline = RetryDeadline::at(Instant::now() + START_PATIENCE);
+    // What it is admitted with has the server end what a process that is stopped half-way leaves behind.
+    let opened = connector.retry(deadline).await;
+    let opened = opened.map_err(super::connect::ConnectFailure::into_error)?;
+    let mut connection = opened.connection.session.connection;
+    let outcome = run::all::<DB>(&mut connection, migrator, patience).await;
+    // Whatever happened: with the connection goes every lock it held.
+    let _ = connection.close().await;
+    outcome?.log(&place);
+    Ok(())
 }
 
 /// The migrations that were applied, asked so that no statement is prepared: behind a pooler it would be on another

@@ -144,18 +144,18 @@ impl DatabaseSettings {
         settings: &Settings,
         default_url: Option<&str>,
     ) -> Result<Self, ConfigError> {
-        let url = settings.secret(DATABASE_URL).or_else(|| default_url.map(SecretString::from));
+        let (database_url, direct) =
+            (settings.name(DATABASE_URL), settings.name(DIRECT_DATABASE_URL));
+        let url = settings.secret(database_url).or_else(|| default_url.map(SecretString::from));
         let url = url.ok_or_else(|| {
             ConfigError::new(
-                DATABASE_URL,
+                database_url,
                 "is not set; expected a URL such as postgres://user:password@host/database",
             )
         })?;
-        let mut url = DatabaseUrl::parse(DATABASE_URL, &url)?;
-        let direct_url = settings
-            .secret(DIRECT_DATABASE_URL)
-            .map(|url| DatabaseUrl::parse(DIRECT_DATABASE_URL, &url))
-            .transpose()?;
+        let mut url = DatabaseUrl::parse(database_url, &url)?;
+        let direct_url =
+            settings.secret(direct).map(|url| DatabaseUrl::parse(direct, &url)).transpose()?;
         let Taught { connection_limit, pool_timeout, connect_timeout, pgbouncer } =
             std::mem::take(&mut url.taught);
         let known = url.known_pooler();
@@ -164,7 +164,9 @@ impl DatabaseSettings {
         Ok(Self {
             url,
             direct_url,
-            password_file: settings.text("DATABASE_PASSWORD_FILE").map(PathBuf::from),
+            password_file: settings
+                .text(settings.name("DATABASE_PASSWORD_FILE"))
+                .map(PathBuf::from),
             pool_size: if in_memory {
                 // Connections to one database in memory lock whole tables from each other and do not wait.
                 Some(1)
@@ -193,7 +195,7 @@ impl DatabaseSettings {
 /// A duration that is more than nothing: of a limit, nothing could mean "none" as well as "at once".
 fn positive(settings: &Settings, name: &'static str) -> Result<Option<Duration>, ConfigError> {
     match settings.get::<Duration>(name)? {
-        Some(Duration::ZERO) => Err(ConfigError::new(name, "expected more than 0")),
+        Some(Duration::ZERO) => Err(ConfigError::new(settings.name(name), "expected more than 0")),
         duration => Ok(duration),
     }
 }

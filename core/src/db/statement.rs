@@ -1,6 +1,7 @@
 //! A statement on its way to the driver: how it is prepared, and what it will leave behind.
 
 mod effect;
+mod forms;
 mod lexer;
 #[cfg(feature = "mysql")]
 mod mysql;
@@ -8,6 +9,7 @@ mod mysql;
 mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod tokens;
 
 use sqlx::error::BoxDynError;
 use sqlx::{Execute, SqlStr};
@@ -46,6 +48,11 @@ impl<DB: Driver> Statement<DB> {
     /// Whether it goes out by the simple protocol: text alone, nothing prepared.
     pub(super) fn is_simple(&self) -> bool {
         matches!(self.arguments, Ok(None))
+    }
+
+    /// Its text.
+    pub(super) fn text(&self) -> SqlStr {
+        self.sql.clone()
     }
 
     /// The same once more, where its arguments can be copied.

@@ -27,7 +27,7 @@ impl Application for Guestbook {
     async fn start(host: &Host) -> Result<Self, Error> {
         // An embedded database has no other moment for migrations than this.
         Self::migrate(host).await?;
-        Ok(Self { db: web::Data::new(Db::open_or(host, EMBEDDED).await?) })
+        Ok(Self { db: web::Data::new(Db::builder(host).url_or(EMBEDDED).open().await?) })
     }
 
     fn app(&self) -> BoxedApp {
@@ -40,7 +40,7 @@ impl Application for Guestbook {
     }
 
     async fn migrate(host: &Host) -> Result<(), Error> {
-        Ok(Db::<Sqlite>::migrate_or(host, EMBEDDED, &SCHEMA).await?)
+        Ok(Db::<Sqlite>::builder(host).url_or(EMBEDDED).migrate(&SCHEMA).await?)
     }
 }
 
@@ -68,7 +68,7 @@ async fn list(db: web::Data<Db<Sqlite>>) -> Result<HttpResponse, Problem> {
 async fn sign(db: web::Data<Db<Sqlite>>, draft: web::Json<Draft>) -> Result<HttpResponse, Problem> {
     if draft.text.trim().is_empty() {
         let error = Error::new(StatusCode::UNPROCESSABLE_ENTITY, "the text is empty");
-        return Err(error.with("field", "text").into());
+        return Err(error.with_extension("field", "text").into());
     }
     let mut tx = db.begin().await?;
     let added = "INSERT INTO entries (name, text) VALUES ($1, $2) RETURNING id, name, text";

@@ -3,13 +3,13 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use anyhost_core::db::Plan;
-use anyhost_core::{Exit, Paradigm};
+use anyhost_core::Paradigm;
+use anyhost_core::adapter::Exit;
 use clap::Args;
 
 use super::options::Db;
 use super::{Failure, print};
-use crate::connections;
+use crate::connections::Deployment;
 
 /// Prints the connection arithmetic of a deployment, as a process of it would.
 #[derive(Debug, Args)]
@@ -26,6 +26,9 @@ pub(crate) struct Explain {
     /// How many times as many processes there are during a deploy
     #[arg(long, value_name = "FACTOR", default_value_t = 2.0)]
     overlap: f64,
+    /// DATABASE_POOL_SIZE [default: core's own formula]
+    #[arg(long, value_name = "COUNT")]
+    pool_size: Option<usize>,
     #[command(flatten)]
     db: Db,
 }
@@ -37,21 +40,28 @@ impl Explain {
             return Err(Failure::usage("--overlap is from 1 to 10, --cores above 0"));
         }
         let paradigm = if self.serverless { Paradigm::Serverless } else { Paradigm::LongRunning };
-        let instances = self.instances as usize;
-        let database = self.db.database();
-        let inputs = connections::inputs(paradigm, self.cores, instances, self.overlap, &database);
-        match Plan::new(&inputs) {
-            Ok(plan) => {
-                print(out, &format!("{plan}.\n"))?;
+        let Some(database) = self.db.database() else {
+            return Err(Failure::usage("an App without a database plans no connections"));
+        };
+        let deployment = Deployment {
+            paradigm,
+            cores: self.cores,
+            concurrency: 1,
+            instances: self.instances as usize,
+            overlap: self.overlap,
+            pool_size: self.pool_size,
+        };
+        match deployment.pool(&database) {
+            Ok(pool) => {
+                print(out, &format!("{}.\n", pool.explanation))?;
                 Ok(ExitCode::SUCCESS)
             }
             Err(error) => {
                 print(out, &format!("It would not start: {error}.\n"))?;
-                if let Ok(smaller) =
-                    connections::deploy(paradigm, self.cores, instances, self.overlap, &database)
-                {
-                    let (most, plan) = (smaller.instances, &smaller.plan);
-                    print(out, &format!("The most that fit are {most}: {plan}.\n"))?;
+                let most = deployment.most_instances(&database);
+                let smaller = Deployment { instances: most, ..deployment };
+                if let (1.., Ok(pool)) = (most, smaller.pool(&database)) {
+                    print(out, &format!("The most that fit are {most}: {}.\n", pool.explanation))?;
                 }
                 Ok(Exit::Config.into())
             }

@@ -1,4 +1,4 @@
-//! `anyhost plan`: every host under one traffic.
+//! `anyhost plan`: the cheapest configuration of every host under one traffic.
 
 use std::fs;
 use std::io::Write;
@@ -7,25 +7,23 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::options::{App, Db, GapsOption, Simulation};
+use super::demand::DemandOptions;
+use super::options::{App, Db, Simulation};
 use super::watch::Watch;
 use super::{Failure, print, scale};
-use crate::comparison::Comparison;
+use crate::answer::{Answer, Question};
 use crate::report;
-use crate::traffic::{Pattern, Traffic};
 
-/// Simulates every host under one traffic and says which to take.
+/// Exit code where no host reaches the goals.
+const NO_HOST: u8 = 2;
+
+/// Searches every host for its cheapest configuration and says which to take.
+///
+/// Exit code 0: a host reaches the goals; 2: none does; 64: the command line is wrong; 65: a file is wrong.
 #[derive(Debug, Args)]
 pub(crate) struct Plan {
-    /// steady, daily, weekly, spikes, flash or growth, with parameters: daily:mean=20,swing=0.8,days=7
-    #[arg(value_name = "PATTERN", required_unless_present = "trace", conflicts_with = "trace")]
-    pattern: Option<Pattern>,
-    /// A recorded traffic: CSV with the columns minute,requests or second,requests
-    #[arg(long, value_name = "FILE")]
-    trace: Option<PathBuf>,
-    /// What offsets mean that the trace skips
-    #[arg(long, value_enum, default_value = "refuse")]
-    gaps: GapsOption,
+    #[command(flatten)]
+    demand: DemandOptions,
     #[command(flatten)]
     app: App,
     #[command(flatten)]
@@ -38,6 +36,9 @@ pub(crate) struct Plan {
     /// Write a page with plots to this file
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// Do not look for the loads at which the answer changes
+    #[arg(long)]
+    no_flips: bool,
     /// Print what this run itself took, as JSON: for `anyhost scale`
     #[arg(long, hide = true)]
     measure: bool,
@@ -46,39 +47,38 @@ pub(crate) struct Plan {
 impl Plan {
     pub(crate) fn run(self, out: &mut impl Write) -> Result<ExitCode, Failure> {
         let begun = std::time::Instant::now();
-        let traffic = match (&self.trace, &self.pattern) {
-            (Some(path), _) => Traffic::read(path, self.gaps.into()).map_err(Failure::data)?,
-            (None, Some(pattern)) => pattern.traffic(self.simulation.options().seed),
-            (None, None) => return Err(Failure::usage("give a pattern or --trace")),
-        };
-        if traffic.requests() == 0 {
-            return Err(Failure::data(format!("{}: has no requests at all", traffic.name())));
-        }
-        let workload = self.app.workload(self.db.database())?;
         let catalog = self.simulation.catalog()?;
+        let read = self.demand.read(self.simulation.options().seed)?;
+        let workload = self.app.workload(self.db.database(), read.service)?;
+        let bill = self.simulation.bill(&workload, read.response_bytes);
         let watch = Watch::new();
-        let comparison = Comparison::new(
-            &catalog,
-            self.simulation.names(),
-            &workload,
-            &traffic,
-            &self.simulation.options(),
-            &self.simulation.goals(),
-            |host| watch.host(host),
-        );
+        let question = Question {
+            catalog: &catalog,
+            names: self.simulation.names(),
+            workload: &workload,
+            demand: &read.demand,
+            goals: self.simulation.goals(&workload),
+            bill: &bill,
+            options: self.simulation.options(),
+            flips: !self.no_flips,
+        };
+        let mut answer = Answer::new(&question, |host| watch.host(host));
         drop(watch);
+        answer.warnings.splice(0..0, read.coverage);
         if let Some(path) = &self.html {
-            let page = report::page(&comparison, &catalog, &workload);
-            fs::write(path, page)
+            fs::write(path, report::page(&answer))
                 .map_err(|error| Failure::output(&path.display().to_string(), &error))?;
         }
         if self.measure {
-            print(out, &scale::measurement(&comparison, begun.elapsed()))?;
+            print(out, &scale::measurement(&answer, begun.elapsed()))?;
         } else if self.json {
-            print(out, &report::json(&comparison))?;
+            print(out, &report::json(&answer))?;
         } else {
-            print(out, &report::table(&comparison))?;
+            print(out, &report::table(&answer))?;
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(match answer.host {
+            Some(_) => ExitCode::SUCCESS,
+            None => ExitCode::from(NO_HOST),
+        })
     }
 }

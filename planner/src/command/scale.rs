@@ -10,7 +10,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use super::{Failure, print};
-use crate::comparison::Comparison;
+use crate::answer::Answer;
 use crate::report::{self, ScalePoint};
 use crate::simulation::Mode;
 
@@ -35,12 +35,13 @@ struct Measurement {
 }
 
 /// What this run itself took, as JSON.
-pub(crate) fn measurement(comparison: &Comparison, elapsed: Duration) -> String {
-    let exact = comparison.candidates.iter().all(|candidate| {
-        candidate.result.as_ref().is_ok_and(|run| run.outcome.mode == Mode::Exact)
-    });
+pub(crate) fn measurement(answer: &Answer, elapsed: Duration) -> String {
+    let exact = answer
+        .candidates
+        .iter()
+        .all(|candidate| candidate.run.as_ref().is_some_and(|run| run.outcome.mode == Mode::Exact));
     report::json(&Measurement {
-        requests: comparison.statistics.requests,
+        requests: answer.statistics.requests,
         seconds: elapsed.as_secs_f64(),
         peak_kib: peak_kib(),
         exact,
@@ -69,6 +70,8 @@ impl Scale {
                     &pattern,
                     "--pooler",
                     "pgbouncer-prepared",
+                    "--max-connections",
+                    "5000",
                     "--measure",
                     "--seed",
                     "2",

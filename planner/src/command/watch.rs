@@ -4,7 +4,7 @@ use std::io::{IsTerminal, stderr};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use crate::model::Host;
+use crate::hosts::Host;
 use crate::simulation::Progress;
 
 /// Progress bars that are gone when it is.

@@ -1,10 +1,9 @@
 //! What a deployment must fulfil.
 
-use anyhost_core::db::Plan;
 use anyhost_core::{Paradigm, Setting};
 
 use super::{Deployed, Finding};
-use crate::connections;
+use crate::connections::Deployment;
 use crate::text::count;
 use crate::workload::{Database, seconds};
 
@@ -129,12 +128,16 @@ fn connections(deployed: &Deployed, max_connections: usize) -> Checked {
         ..Database::default()
     };
     let overlap = overlap.unwrap_or(deployed.overlap);
-    let mut inputs =
-        connections::inputs(deployed.paradigm, deployed.cores, most, overlap, &database);
-    inputs.pool_size = pool_size;
-    inputs.concurrency = deployed.concurrency;
-    Some(match Plan::new(&inputs) {
-        Ok(plan) => (false, plan.explain().to_owned()),
+    let deployment = Deployment {
+        paradigm: deployed.paradigm,
+        cores: deployed.cores,
+        concurrency: deployed.concurrency,
+        instances: most,
+        overlap,
+        pool_size,
+    };
+    Some(match deployment.pool(&database) {
+        Ok(pool) => (false, pool.explanation),
         Err(error) => (true, error.to_string()),
     })
 }

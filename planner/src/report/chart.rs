@@ -27,13 +27,6 @@ pub(crate) struct Rule {
     pub(crate) label: String,
 }
 
-/// A point with a name.
-#[derive(Clone, Debug)]
-pub(crate) struct Mark {
-    pub(crate) at: (f64, f64),
-    pub(crate) label: String,
-}
-
 /// A text that may stand in HTML and SVG.
 pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")

@@ -4,26 +4,25 @@ mod plots;
 mod sources;
 
 use super::chart::escape;
-use crate::comparison::{Candidate, Comparison, Run};
-use crate::model::Catalog;
+use crate::answer::{Answer, Candidate, Run};
 use crate::simulation::Mode;
 use crate::text::{count, dollars, duration, percent};
-use crate::workload::Workload;
 
 const STYLE: &str = include_str!("page/style.css");
 
-/// A comparison as one self-contained page, for a screen of any width and for paper.
+/// An answer as one self-contained page, for a screen of any width and for paper.
 #[must_use]
-pub fn page(comparison: &Comparison, catalog: &Catalog, workload: &Workload) -> String {
-    let title = escape(&comparison.traffic);
+pub fn page(answer: &Answer) -> String {
+    let title = escape(&answer.traffic);
     let parts = [
-        head(comparison),
-        tiles(comparison),
-        reasons(comparison),
-        plots::plots(comparison),
-        hosts(comparison),
-        details(comparison),
-        sources::sources(catalog, comparison, workload),
+        head(answer),
+        tiles(answer),
+        to_set(answer),
+        reasons(answer),
+        plots::plots(answer),
+        hosts(answer),
+        details(answer),
+        sources::sources(answer),
     ];
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
@@ -33,52 +32,52 @@ pub fn page(comparison: &Comparison, catalog: &Catalog, workload: &Workload) -> 
     )
 }
 
-fn head(comparison: &Comparison) -> String {
-    let statistics = &comparison.statistics;
+fn head(answer: &Answer) -> String {
+    let statistics = &answer.statistics;
     format!(
         "<header><p class=\"over\">{}</p><h1>{}</h1>\
-         <p class=\"sub\">{} requests in {}, {} a second on average, {} at the peak. Seed {}.</p></header>",
-        escape(&comparison.traffic),
-        escape(&comparison.verdict.answer),
+         <p class=\"sub\">{} requests in {}, {} a second on average, {} at the peak. Seed {}, prices of {}.</p></header>",
+        escape(&answer.traffic),
+        escape(&answer.sentence),
         count(statistics.requests as f64),
         duration(statistics.seconds),
         count(statistics.mean),
         count(statistics.peak),
-        comparison.seed
+        answer.inputs.seed,
+        escape(&answer.inputs.region)
     )
 }
 
-fn tiles(comparison: &Comparison) -> String {
-    let best = comparison.verdict.host.as_ref().and_then(|host| comparison.candidate(host));
-    let Some(Ok(run)) = best.map(|candidate| &candidate.result) else { return String::new() };
+fn tiles(answer: &Answer) -> String {
+    let Some(run) = answer.best().and_then(|best| best.run.as_ref()) else { return String::new() };
+    let ranges = &run.ranges;
     let outcome = &run.outcome;
     let share = outcome.cold_starts as f64 / outcome.requests.max(1) as f64;
+    let limit = answer.inputs.database.as_ref().map_or("no database".to_owned(), |database| {
+        format!("at most, of {}", database.max_connections)
+    });
     let tiles = [
-        ("Cost a month", dollars(run.cost.month), "list prices".to_owned()),
+        ("Cost a month", ranges.month.text(dollars), "list prices".to_owned()),
         (
             "99 of 100 answered in",
-            duration(outcome.latency.p99),
-            format!("half in {}", duration(outcome.latency.p50)),
+            ranges.p99.text(duration),
+            format!("half in {}", ranges.p50.text(duration)),
         ),
-        (
-            "Connections",
-            outcome.peak_connections.to_string(),
-            format!("at most, of {}", comparison.connection_limit),
-        ),
+        ("Connections", ranges.peak_connections.text(count), limit),
         (
             "Processes",
-            count(outcome.mean_instances),
-            format!("on average, {} at most", outcome.peak_instances),
+            count(ranges.mean_instances.median),
+            format!("on average, {} at most", ranges.peak_instances.text(count)),
         ),
         (
             "Wait for a start",
             percent(share),
-            format!("{} requests", count(outcome.cold_starts as f64)),
+            format!("{} requests", ranges.cold_starts.text(count)),
         ),
         (
             "Turned away",
-            percent(outcome.refused_share()),
-            format!("{} requests", count(outcome.refused as f64)),
+            ranges.refused.text(percent),
+            format!("{} allowed", percent(answer.inputs.goals.refused)),
         ),
     ];
     let tiles = tiles.map(|(name, value, note)| {
@@ -87,22 +86,61 @@ fn tiles(comparison: &Comparison) -> String {
     format!("<dl class=\"tiles\">{}</dl>", tiles.concat())
 }
 
-fn reasons(comparison: &Comparison) -> String {
-    let list = |items: &[String]| {
-        items.iter().map(|item| format!("<li>{}</li>", escape(item))).collect::<String>()
-    };
-    let flips = match comparison.verdict.flips.as_slice() {
-        [] => "<p>At every load of this shape the same host is the cheapest.</p>".to_owned(),
-        flips => format!("<ul>{}</ul>", list(flips)),
-    };
+/// The configuration and the bill of the answer.
+fn to_set(answer: &Answer) -> String {
+    let Some(run) = answer.best().and_then(|best| best.run.as_ref()) else { return String::new() };
+    let least = run.least_max_connections.map_or(String::new(), |least| {
+        format!("\n# the database: max_connections {least} at least")
+    });
     format!(
-        "<section class=\"two\"><div><h2>Why</h2><ul>{}</ul></div><div><h2>Where the answer flips</h2>{flips}</div></section>",
-        list(&comparison.verdict.reasons)
+        "<section class=\"two\"><div><h2>What to set</h2><pre>{}{least}</pre></div><div><h2>The bill</h2>{}</div></section>",
+        escape(&run.settings.join("\n")),
+        bill(run)
     )
 }
 
-fn hosts(comparison: &Comparison) -> String {
-    let rows = comparison.candidates.iter().map(|candidate| row(comparison, candidate));
+fn bill(run: &Run) -> String {
+    let rows = run.bill.lines.iter().map(|line| {
+        let assumed = if line.assumed { ", assumed" } else { "" };
+        format!(
+            "<tr><td>{}<small>{} × ${} ({}, {}{assumed})</small></td><td>{}</td></tr>",
+            escape(&line.what),
+            count(line.amount),
+            plain(line.usd),
+            escape(&line.region),
+            escape(&line.valid_on),
+            dollars(line.month)
+        )
+    });
+    format!(
+        "<table class=\"bill\">{}<tr><th scope=\"row\">a month</th><th>{}</th></tr></table>",
+        rows.collect::<String>(),
+        dollars(run.bill.month)
+    )
+}
+
+fn reasons(answer: &Answer) -> String {
+    let list = |items: &[String]| {
+        items.iter().map(|item| format!("<li>{}</li>", escape(item))).collect::<String>()
+    };
+    let flips = match answer.flips.sentences.as_slice() {
+        [] => "<p>From a tenth to ten times this load the answer stays the same, as far as it was looked for.</p>".to_owned(),
+        flips => format!("<ul>{}</ul>", list(flips)),
+    };
+    let warnings = match answer.warnings.as_slice() {
+        [] => String::new(),
+        warnings => format!("<h2>Before you rely on it</h2><ul>{}</ul>", list(warnings)),
+    };
+    format!(
+        "<section class=\"two\"><div><h2>Why</h2><ul>{}</ul></div><div><h2>Where the answer changes</h2>{flips}{warnings}</div></section>",
+        list(&answer.reasons)
+    )
+}
+
+fn hosts(answer: &Answer) -> String {
+    let mut order = answer.candidates.iter().collect::<Vec<_>>();
+    order.sort_by(|a, b| (!a.fits()).cmp(&!b.fits()).then(a.month().total_cmp(&b.month())));
+    let rows = order.into_iter().map(|candidate| row(answer, candidate));
     format!(
         "<section><h2>All hosts</h2><table class=\"hosts\"><thead><tr><th>Host<th>A month<th>p50<th>p99<th>p99.9<th>Turned away\
          <th>Cold starts<th>Processes<th>Connections</tr></thead><tbody>{}</tbody></table></section>",
@@ -110,87 +148,61 @@ fn hosts(comparison: &Comparison) -> String {
     )
 }
 
-fn row(comparison: &Comparison, candidate: &Candidate) -> String {
-    let verdict = &comparison.verdict;
-    let best = verdict.host.as_ref() == Some(&candidate.host);
-    let fault =
-        verdict.missed.iter().find(|(host, _)| host == &candidate.host).map(|(_, fault)| fault);
-    let class = if best {
-        "best"
-    } else if fault.is_some() {
-        "missed"
-    } else {
-        ""
+fn row(answer: &Answer, candidate: &Candidate) -> String {
+    let best = answer.host.as_ref() == Some(&candidate.host);
+    let (class, note) = match (best, &candidate.misses) {
+        (true, _) => ("best", "<small>the answer</small>".to_owned()),
+        (_, Some(misses)) => ("missed", format!("<small>{}</small>", escape(misses))),
+        (false, None) => ("", String::new()),
     };
-    let note = match (best, fault) {
-        (true, _) => "<small>the answer</small>".to_owned(),
-        (_, Some(fault)) => format!("<small>{}</small>", escape(fault)),
-        (false, None) => String::new(),
-    };
-    let title = escape(&candidate.title);
-    let name = format!("<th scope=\"row\">{title}{note}</th>");
-    let Ok(run) = &candidate.result else {
+    let name = format!("<th scope=\"row\">{}{note}</th>", escape(&candidate.title));
+    let Some(run) = &candidate.run else {
         return format!("<tr class=\"missed\">{name}<td colspan=\"8\"></td></tr>");
     };
-    let Run { outcome, cost, .. } = run;
-    let latency = &outcome.latency;
+    let ranges = &run.ranges;
+    let instances = ranges.peak_instances.text(count);
     let cells = [
-        ("A month", dollars(cost.month)),
-        ("p50", duration(latency.p50)),
-        ("p99", duration(latency.p99)),
-        ("p99.9", duration(latency.p999)),
-        ("Turned away", percent(outcome.refused_share())),
-        ("Cold starts", count(outcome.cold_starts as f64)),
-        ("Processes", format!("{} ≤ {}", count(outcome.mean_instances), outcome.peak_instances)),
-        ("Connections", format!("{} of {}", outcome.peak_connections, comparison.connection_limit)),
+        ("A month", ranges.month.text(dollars)),
+        ("p50", ranges.p50.text(duration)),
+        ("p99", ranges.p99.text(duration)),
+        ("p99.9", ranges.p999.text(duration)),
+        ("Turned away", ranges.refused.text(percent)),
+        ("Cold starts", ranges.cold_starts.text(count)),
+        ("Processes", format!("{} ≤ {instances}", count(ranges.mean_instances.median))),
+        ("Connections", ranges.peak_connections.text(count)),
     ];
     let cells = cells.map(|(label, value)| format!("<td data-label=\"{label}\">{value}</td>"));
     format!("<tr class=\"{class}\">{name}{}</tr>", cells.concat())
 }
 
-fn details(comparison: &Comparison) -> String {
+fn details(answer: &Answer) -> String {
     let mut text = String::from("<section><h2>The arithmetic</h2>");
-    for candidate in &comparison.candidates {
-        let Ok(run) = &candidate.result else { continue };
-        let lines = run.cost.lines.iter().map(|line| {
-            format!(
-                "<li>{}: {} × ${} = {} <small>({}, {})</small></li>",
-                escape(&line.what),
-                count(line.amount),
-                plain(line.usd),
-                dollars(line.month),
-                escape(&line.region),
-                escape(&line.valid_on)
-            )
-        });
-        let bounded = run.bounded.as_ref().map_or(String::new(), |reason| {
-            format!("<p><small>Core refuses more: {}</small></p>", escape(reason))
-        });
+    for candidate in &answer.candidates {
+        let Some(run) = &candidate.run else { continue };
         let note = match candidate.note.as_str() {
             "" => String::new(),
             note => format!("<p><small>{}</small></p>", escape(note)),
         };
         text.push_str(&format!(
-            "<details><summary>{}: {} a month</summary><ul>{}</ul><p>{} with {} GB each, at most {} of them: {}.</p>{bounded}{note}</details>",
+            "<details><summary>{}: {} a month</summary>{}<pre>{}</pre><p>{} with {} GB each: {}.</p>{note}</details>",
             escape(&candidate.title),
-            dollars(run.cost.month),
-            lines.collect::<String>(),
+            dollars(run.bill.month),
+            bill(run),
+            escape(&run.settings.join("\n")),
             cores(run.cores),
             count(run.memory_gb),
-            run.most_instances,
             escape(&run.plan),
         ));
     }
-    let mode =
-        comparison.candidates.iter().find_map(|c| Some(c.result.as_ref().ok()?.outcome.mode));
-    let mode = match mode {
+    let run = answer.candidates.iter().find_map(|candidate| candidate.run.as_ref());
+    let mode = match run.map(|run| run.outcome.mode) {
         Some(Mode::Exact) => "Every request was simulated, one by one.",
         Some(Mode::Aggregate) => {
             "Simulated in aggregate: waits by queueing theory, latencies by samples of each stretch."
         }
         None => "",
     };
-    text.push_str(&format!("<p class=\"note\">{mode} Free tiers are not taken off.</p></section>"));
+    text.push_str(&format!("<p class=\"note\">{mode}</p></section>"));
     text
 }
 

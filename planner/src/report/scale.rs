@@ -34,7 +34,6 @@ pub fn scale(points: &[ScalePoint]) -> String {
             steps: false,
         }],
         rules: Vec::new(),
-        marks: Vec::new(),
     };
     let high = |value: fn(&ScalePoint) -> f64| points.iter().map(value).fold(0.0, f64::max);
     let seconds =
@@ -60,7 +59,7 @@ pub fn scale(points: &[ScalePoint]) -> String {
         title(
             20.0,
             &format!(
-                "Run time of all nine hosts over requests a day (one by one up to {exact}, then in aggregate)"
+                "Run time of all hosts over requests a day (one by one up to {exact}, then in aggregate)"
             )
         ),
         plot(&seconds, 26.0),

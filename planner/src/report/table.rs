@@ -1,132 +1,144 @@
-//! Tables for a terminal.
+//! The answer on one screen of a terminal.
 
-use crate::comparison::{Candidate, Comparison};
+use crate::answer::{Answer, Candidate};
 use crate::simulation::Mode;
-use crate::text::{count, dollars, duration, percent};
+use crate::text::{count, dollars, duration, percent, wrap};
 
-/// A comparison as a table, with the answer and its reasons.
+/// Columns of a terminal that is not known.
+const WIDTH: usize = 100;
+
+/// Hosts that reach the goals, that are listed.
+const LISTED: usize = 8;
+
+/// An answer: what to take, what to set, what it costs, why, and the other hosts in the order of their price.
 #[must_use]
-pub fn table(comparison: &Comparison) -> String {
+pub fn table(answer: &Answer) -> String {
     let mut text = format!(
-        "{}: {} requests in {}, seed {}\n\n",
-        comparison.traffic,
-        count(comparison.statistics.requests as f64),
-        duration(comparison.statistics.seconds),
-        comparison.seed
+        "{}: {} requests in {}, seed {}, prices of {}\n\n{}\n",
+        answer.traffic,
+        count(answer.statistics.requests as f64),
+        duration(answer.statistics.seconds),
+        answer.inputs.seed,
+        answer.inputs.region,
+        answer.sentence
     );
-    let mut rows = vec![
-        [
-            "",
-            "host",
-            "a month",
-            "p50",
-            "p99",
-            "p99.9",
-            "refused",
-            "cold starts",
-            "instances",
-            "connections",
-        ]
-        .map(str::to_owned),
-    ];
-    for candidate in &comparison.candidates {
-        rows.push(row(comparison, candidate));
-    }
-    text.push_str(&align(&rows));
-    let verdict = &comparison.verdict;
-    text.push_str(&format!("\n{}\n", verdict.answer));
-    for reason in verdict.reasons.iter().chain(&verdict.flips) {
-        text.push_str(&format!("  - {reason}\n"));
-    }
-    if !verdict.missed.is_empty() {
-        text.push_str("Not good enough:\n");
-        for (host, fault) in &verdict.missed {
-            text.push_str(&format!("  - {host}: {fault}\n"));
+    if let Some(run) = answer.best().and_then(|best| best.run.as_ref()) {
+        text.push_str(&format!("  set   {}\n", run.settings.join("\n        ")));
+        let bill = run.bill.lines.iter().filter(|line| line.month.abs() >= 0.005);
+        let bill = bill.map(|line| format!("{} {}", line.what, dollars(line.month)));
+        let bill = bill.collect::<Vec<_>>();
+        if !bill.is_empty() {
+            text.push_str(&list("  bill  ", &bill.join(", ")));
         }
     }
-    text.push_str(&notes(comparison));
+    for reason in &answer.reasons {
+        text.push_str(&list("  - ", reason));
+    }
+    for flip in &answer.flips.sentences {
+        text.push_str(&list("  - ", flip));
+    }
+    text.push('\n');
+    text.push_str(&hosts(answer));
+    for warning in &answer.warnings {
+        text.push_str(&list("! ", warning));
+    }
+    text.push_str(&list("", &notes(answer)));
     text
 }
 
-/// Several comparisons: one line each with the answer, then why.
-#[must_use]
-pub fn side_by_side(comparisons: &[Comparison]) -> String {
-    let mut rows = vec![
-        ["traffic", "mean /s", "peak/mean", "idle", "take", "a month", "p99", "connections"]
-            .map(str::to_owned),
-    ];
-    for comparison in comparisons {
-        let statistics = &comparison.statistics;
-        let best = comparison.verdict.host.as_ref().and_then(|host| comparison.candidate(host));
-        let run = best.and_then(|candidate| candidate.result.as_ref().ok());
-        rows.push([
-            comparison.traffic.clone(),
-            count(statistics.mean),
-            format!("{:.1}", statistics.peak_to_mean),
-            percent(statistics.idle),
-            comparison.verdict.host.clone().unwrap_or("none".into()),
-            run.map_or("-".into(), |run| dollars(run.cost.month)),
-            run.map_or("-".into(), |run| duration(run.outcome.latency.p99)),
-            run.map_or("-".into(), |run| run.outcome.peak_connections.to_string()),
-        ]);
+fn list(bullet: &str, text: &str) -> String {
+    wrap(bullet, text, WIDTH)
+}
+
+fn hosts(answer: &Answer) -> String {
+    let mut order = answer.candidates.iter().collect::<Vec<_>>();
+    order.sort_by(|a, b| (!a.fits()).cmp(&!b.fits()).then(a.month().total_cmp(&b.month())));
+    let header = ["", "host", "a month", "p50", "p99", "refused", "cold", "instances", "conns"];
+    let mut rows = vec![header.map(str::to_owned)];
+    rows.extend(order.iter().filter(|host| host.fits()).take(LISTED).map(|host| row(answer, host)));
+    let mut text = if rows.len() > 1 { align(&rows) } else { String::new() };
+    let more = order.iter().filter(|host| host.fits()).skip(LISTED);
+    let more = more.map(|host| format!("{} {}", host.host, dollars(host.month())));
+    let more = more.collect::<Vec<_>>();
+    if !more.is_empty() {
+        text.push_str(&list("   ", &format!("dearer: {}", more.join(", "))));
     }
-    let mut text = align(&rows);
-    for comparison in comparisons {
-        text.push_str(&format!("\n{}\n  {}\n", comparison.traffic, comparison.verdict.answer));
-        for reason in comparison.verdict.reasons.iter().chain(&comparison.verdict.flips) {
-            text.push_str(&format!("  - {reason}\n"));
-        }
+    for host in order.iter().filter(|host| !host.fits()) {
+        let misses = host.misses.as_deref().unwrap_or_default();
+        text.push_str(&list("✗  ", &format!("{}: {misses}", host.host)));
     }
     text
 }
 
-fn row(comparison: &Comparison, candidate: &Candidate) -> [String; 10] {
-    let best = comparison.verdict.host.as_ref() == Some(&candidate.host);
-    let missed = comparison.verdict.missed.iter().any(|(host, _)| host == &candidate.host);
-    let mark = if best {
-        "→"
-    } else if missed {
-        "✗"
-    } else {
-        ""
-    };
+fn row(answer: &Answer, candidate: &Candidate) -> [String; 9] {
+    let mark = if answer.host.as_ref() == Some(&candidate.host) { "→" } else { "" };
     let (mark, host) = (mark.to_owned(), candidate.host.clone());
-    let Ok(run) = &candidate.result else {
+    let Some(run) = &candidate.run else {
         let none = || "-".to_owned();
-        return [mark, host, none(), none(), none(), none(), none(), none(), none(), none()];
+        return [mark, host, none(), none(), none(), none(), none(), none(), none()];
     };
-    let outcome = &run.outcome;
-    let latency = &outcome.latency;
+    let ranges = &run.ranges;
     [
         mark,
         host,
-        dollars(run.cost.month),
-        duration(latency.p50),
-        duration(latency.p99),
-        duration(latency.p999),
-        percent(outcome.refused_share()),
-        count(outcome.cold_starts as f64),
-        format!("{} ≤ {}", count(outcome.mean_instances), outcome.peak_instances),
-        format!("{} of {}", outcome.peak_connections, comparison.connection_limit),
+        ranges.month.text(dollars),
+        ranges.p50.text(duration),
+        ranges.p99.text(duration),
+        ranges.refused.text(percent),
+        ranges.cold_starts.text(count),
+        format!("{} ≤ {}", count(ranges.mean_instances.median), ranges.peak_instances.text(count)),
+        ranges.peak_connections.text(count),
     ]
 }
 
-fn notes(comparison: &Comparison) -> String {
-    let mut modes =
-        comparison.candidates.iter().filter_map(|c| Some(c.result.as_ref().ok()?.outcome.mode));
-    let mode = match modes.next() {
-        Some(Mode::Exact) => "Every request was simulated.",
-        Some(Mode::Aggregate) => {
-            "Simulated in aggregate: waits by queueing theory, latencies by samples (--exact-up-to)."
-        }
-        None => "",
+fn notes(answer: &Answer) -> String {
+    let run = answer.candidates.iter().find_map(|candidate| candidate.run.as_ref());
+    let mode = match run.map(|run| run.outcome.mode) {
+        Some(Mode::Exact) => "Every request was simulated",
+        Some(Mode::Aggregate) => "Simulated in aggregate (--exact-up-to)",
+        None => return String::new(),
     };
+    let seeds = answer.best().and_then(|best| best.run.as_ref()).map_or(1, |run| run.ranges.seeds);
     format!(
-        "{mode} Prices are list prices with their dates (--json, --html), without free tiers.\n"
+        "{mode}; ranges are over {seeds} seeds. Goals: p99 {}, {} turned away, {} in use in the busiest minute. List prices \
+         with dates and sources: --json, --html.",
+        duration(answer.inputs.goals.p99),
+        percent(answer.inputs.goals.refused),
+        percent(answer.inputs.goals.utilisation)
     )
 }
 
-/// Columns under each other: the first two to the left, the others to the right.
+/// Several answers: one line each, then why.
+#[must_use]
+pub fn side_by_side(answers: &[Answer]) -> String {
+    let header =
+        ["traffic", "mean /s", "peak/mean", "idle", "take", "a month", "p99", "connections"];
+    let mut rows = vec![header.map(str::to_owned)];
+    for answer in answers {
+        let statistics = &answer.statistics;
+        let run = answer.best().and_then(|best| best.run.as_ref());
+        rows.push([
+            answer.traffic.clone(),
+            count(statistics.mean),
+            format!("{:.1}", statistics.peak_to_mean),
+            percent(statistics.idle),
+            answer.host.clone().unwrap_or("none".into()),
+            run.map_or("-".into(), |run| run.ranges.month.text(dollars)),
+            run.map_or("-".into(), |run| run.ranges.p99.text(duration)),
+            run.map_or("-".into(), |run| run.ranges.peak_connections.text(count)),
+        ]);
+    }
+    let mut text = align(&rows);
+    for answer in answers {
+        text.push_str(&format!("\n{}: {}\n", answer.traffic, answer.sentence));
+        for reason in answer.reasons.iter().chain(&answer.flips.sentences) {
+            text.push_str(&list("  - ", reason));
+        }
+    }
+    text
+}
+
+/// Columns under each other: names to the left, figures to the right.
 fn align<const N: usize>(rows: &[[String; N]]) -> String {
     let width =
         |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
@@ -135,7 +147,7 @@ fn align<const N: usize>(rows: &[[String; N]]) -> String {
     for row in rows {
         let cells = row.iter().enumerate().map(|(column, cell)| {
             let space = " ".repeat(widths[column] - cell.chars().count());
-            if column < 2 && N == 10 || column == 0 {
+            if column == 0 || column == 1 && N == 9 {
                 format!("{cell}{space}")
             } else {
                 format!("{space}{cell}")

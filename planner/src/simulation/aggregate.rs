@@ -7,6 +7,7 @@
 
 mod fleet;
 mod functions;
+mod server;
 mod stretches;
 
 pub(crate) use fleet::fleet;

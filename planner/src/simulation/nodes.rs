@@ -1,7 +1,7 @@
 //! Machines under the instances, where a host has them, and the pace at which instances start.
 
 use super::Nanos;
-use crate::model::FleetParameters;
+use crate::hosts::FleetParameters;
 
 /// Says when an instance that is asked for will be there, and what machines that takes.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ struct Nodes {
 
 impl Starts {
     pub(crate) fn new(parameters: &FleetParameters, cores: f64, app_start: f64) -> Self {
-        let value = |sourced: &Option<crate::model::Sourced>| sourced.as_ref().map(|s| s.value);
+        let value = |sourced: &Option<crate::hosts::Sourced>| sourced.as_ref().map(|s| s.value);
         let nodes = value(&parameters.node_cores).map(|node_cores| Nodes {
             per_node: ((node_cores / cores) as usize).max(1),
             start: value(&parameters.node_start_seconds).unwrap_or(0.0),

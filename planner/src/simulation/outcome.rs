@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::{Cause, Refusals};
+
 /// How a result was computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -21,8 +23,10 @@ pub struct Outcome {
     pub requests: u64,
     /// Requests that got an answer of the App.
     pub served: u64,
-    /// Requests that were turned away: throttled, too long in a queue, without a connection in time.
+    /// Requests that were turned away: throttled, too long in a queue, without a connection in time, beyond a time limit.
     pub refused: u64,
+    /// The same by cause.
+    pub refusals: Refusals,
     /// Requests that waited for a process to start.
     pub cold_starts: u64,
     /// Processes that were started.
@@ -40,6 +44,7 @@ pub struct Outcome {
     /// What is paid for.
     pub usage: Usage,
     /// The course of it, in a few hundred points.
+    #[serde(skip)]
     pub course: Vec<Point>,
 }
 
@@ -48,6 +53,12 @@ impl Outcome {
     #[must_use]
     pub fn refused_share(&self) -> f64 {
         if self.requests == 0 { 0.0 } else { self.refused as f64 / self.requests as f64 }
+    }
+
+    /// What most of the requests that were turned away ran into.
+    #[must_use]
+    pub fn main_cause(&self) -> Option<Cause> {
+        self.refusals.main()
     }
 }
 
@@ -81,6 +92,8 @@ pub struct Usage {
     pub active_seconds: f64,
     /// Seconds of nodes under the instances.
     pub node_seconds: f64,
+    /// Seconds of processor that requests really used.
+    pub processor_seconds: f64,
     /// Processors of one instance.
     pub cores: f64,
     /// Memory of one instance or environment, in GB.

@@ -2,7 +2,7 @@
 
 use hdrhistogram::Histogram;
 
-use super::{Latency, Mode, Nanos, Outcome, Point, Usage};
+use super::{Cause, Latency, Mode, Nanos, Outcome, Point, Refusals, Usage};
 
 /// How many points the course of a simulation has.
 const POINTS: usize = 240;
@@ -19,7 +19,7 @@ pub(crate) struct Recorder {
     latencies: Histogram<u64>,
     waited: f64,
     served: u64,
-    refused: u64,
+    refusals: Refusals,
     cold_starts: u64,
     pub(crate) starts: u64,
     pub(crate) usage: Usage,
@@ -59,7 +59,7 @@ impl Recorder {
             latencies: histogram(3),
             waited: 0.0,
             served: 0,
-            refused: 0,
+            refusals: Refusals::default(),
             cold_starts: 0,
             starts: 0,
             usage: Usage { seconds: span, cores, memory_gb, ..Usage::default() },
@@ -86,8 +86,9 @@ impl Recorder {
         stretch.requests += many;
     }
 
-    pub(crate) fn refused(&mut self, came: Nanos, many: u64) {
-        self.refused += many;
+    /// So many requests that came at a moment were turned away.
+    pub(crate) fn refused(&mut self, came: Nanos, cause: Cause, many: u64) {
+        self.refusals.add(cause, many);
         let index = self.index(came);
         self.course[index].point.refused += many;
         self.course[index].requests += many;
@@ -146,9 +147,10 @@ impl Recorder {
         };
         Outcome {
             mode,
-            requests: self.served + self.refused,
+            requests: self.served + self.refusals.total(),
             served: self.served,
-            refused: self.refused,
+            refused: self.refusals.total(),
+            refusals: self.refusals,
             cold_starts: self.cold_starts,
             starts: self.starts,
             latency,

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::Nanos;
-use crate::model::Scaling;
+use crate::hosts::Scaling;
 
 /// What a scaler sees since it last decided.
 #[derive(Clone, Copy, Debug)]

@@ -97,6 +97,25 @@ impl FromStr for Pattern {
 }
 
 impl Pattern {
+    /// A pattern of a week with this mean and peak, in requests per second: steady, daily up to twice the mean, or four
+    /// spikes a day.
+    #[must_use]
+    pub fn of_mean_and_peak(mean: f64, peak: f64) -> Self {
+        let ratio = peak / mean;
+        let shape = if ratio < 1.05 {
+            Shape::Steady { mean }
+        } else if ratio <= 2.0 {
+            Shape::Daily { mean, swing: ratio - 1.0, weekend: 1.0 }
+        } else {
+            let every = 6.0 * 3600.0;
+            // Spikes of ten minutes; shorter where they alone would make up more than half of the mean.
+            let length = (every * mean / peak / 2.0).min(600.0);
+            let share = length / every;
+            Shape::Spikes { mean: (mean - peak * share) / (1.0 - share), peak, every, length }
+        };
+        Self { text: format!("mean {mean}/s, peak {peak}/s"), shape, days: 7.0 }
+    }
+
     /// The traffic of this pattern that belongs to a seed.
     #[must_use]
     pub fn traffic(&self, seed: u64) -> Traffic {

@@ -38,6 +38,15 @@ pub struct TraceError {
 }
 
 impl Traffic {
+    /// Whether a file begins like a trace: a first column called `minute` or `second`.
+    #[must_use]
+    pub fn is_trace(bytes: &[u8]) -> bool {
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let line = line.to_ascii_lowercase();
+        [&b"minute"[..], b"second"].iter().any(|unit| line.starts_with(unit))
+    }
+
     /// Reads a trace from a file.
     ///
     /// # Errors
@@ -67,11 +76,13 @@ impl Traffic {
             .terminator(csv::Terminator::Any(b'\n'))
             .from_reader(text.chain(&b"\n"[..]));
         let header = reader.byte_headers().map_err(|error| fault(Some(1), error.to_string()))?;
-        let unit = match (header.get(0), header.get(1), header.len()) {
+        let name_of = |column| header.get(column).map(<[u8]>::to_ascii_lowercase);
+        let unit = match (name_of(0).as_deref(), name_of(1).as_deref(), header.len()) {
             (Some(b"second"), Some(b"requests"), 2) => 1,
             (Some(b"minute"), Some(b"requests"), 2) => 60,
             _ => {
-                let found = shorten(&String::from_utf8_lossy(header.as_slice()));
+                let cells = header.iter().map(String::from_utf8_lossy).collect::<Vec<_>>();
+                let found = shorten(&cells.join(","));
                 let reason = format!(
                     "expected the header minute,requests or second,requests, found {found}"
                 );
@@ -182,6 +193,9 @@ fn number(what: &str, field: &[u8]) -> Result<u64, String> {
     {
         return Err(format!("{what} must not be negative, found {found}"));
     }
+    // 180.0 is a whole number that an export wrote with its fraction.
+    let whole = text.split_once('.').filter(|(_, rest)| rest.bytes().all(|byte| byte == b'0'));
+    let text = whole.map_or(text, |(whole, _)| whole);
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         return text.parse().map_err(|_| format!("{what} is too large: {found}"));
     }
@@ -227,7 +241,7 @@ mod tests {
             ("minute,requests\n", "t.csv: has no rows"),
             (
                 "hour,requests\n0,1\n",
-                r#"t.csv: row 1: expected the header minute,requests or second,requests, found "hourrequests""#,
+                r#"t.csv: row 1: expected the header minute,requests or second,requests, found "hour,requests""#,
             ),
             (
                 "minute,requests\n0,1\n1,many\n",

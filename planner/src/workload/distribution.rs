@@ -84,6 +84,43 @@ impl Distribution {
         }
     }
 
+    /// The median, in seconds.
+    #[must_use]
+    pub fn median(&self) -> f64 {
+        match self {
+            Self::Fixed(value) => *value,
+            Self::Exponential(mean) => mean * std::f64::consts::LN_2,
+            Self::LogNormal { mu, .. } => mu.exp(),
+            Self::Quantiles(points) => quantile(points, 0.5),
+        }
+    }
+
+    /// The 99th percentile, in seconds.
+    #[must_use]
+    pub fn p99(&self) -> f64 {
+        match self {
+            Self::Fixed(value) => *value,
+            Self::Exponential(mean) => mean * 100.0_f64.ln(),
+            Self::LogNormal { mu, sigma } => (mu + sigma * Z99).exp(),
+            Self::Quantiles(points) => quantile(points, 0.99),
+        }
+    }
+
+    /// The same distribution with every duration so many times as long.
+    #[must_use]
+    pub fn scaled(&self, factor: f64) -> Self {
+        match self {
+            Self::Fixed(value) => Self::Fixed(value * factor),
+            Self::Exponential(mean) => Self::Exponential(mean * factor),
+            Self::LogNormal { mu, sigma } => {
+                Self::LogNormal { mu: mu + factor.ln(), sigma: *sigma }
+            }
+            Self::Quantiles(points) => {
+                Self::Quantiles(points.iter().map(|(p, value)| (*p, value * factor)).collect())
+            }
+        }
+    }
+
     /// The squared coefficient of variation: 0 for fixed durations, 1 for exponential ones.
     #[must_use]
     pub fn variability(&self) -> f64 {

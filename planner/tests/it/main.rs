@@ -1,19 +1,25 @@
-//! The planner against theory, hand arithmetic, published measurements and recorded traffic.
+//! The planner against theory, hand arithmetic, a second simulation, published measurements and recorded traffic.
 
+mod answers;
 mod arithmetic;
+mod behaviour;
 mod commands;
+mod event_loop;
+mod files;
 mod manifests;
 mod modes;
 mod published;
 mod recorded;
+mod schema;
 mod theory;
 
 use std::time::Duration;
 
-use anyhost_planner::model::{Catalog, Host};
-use anyhost_planner::simulation::{Options, Outcome, Setup, simulate};
+use anyhost_planner::bill::{Bill, BillOptions};
+use anyhost_planner::hosts::{Catalog, Host};
+use anyhost_planner::simulation::{Configuration, Options, Outcome, Setup, simulate};
 use anyhost_planner::traffic::Traffic;
-use anyhost_planner::workload::{Distribution, Workload};
+use anyhost_planner::workload::{Database, Distribution, Workload};
 
 /// The same requests in every second.
 fn steady(a_second: u64, seconds: usize) -> Traffic {
@@ -37,12 +43,36 @@ fn waiting(service: &str, memory_gb: f64) -> Workload {
     Workload { processor_share: 0.0, ..computing(service, memory_gb) }
 }
 
+/// The default database with so many connections.
+fn connections(max_connections: usize) -> Option<Database> {
+    Some(Database { max_connections, ..Database::default() })
+}
+
 fn options() -> Options {
     Options { deploys_per_day: 0.0, ..Options::default() }
 }
 
+/// Simulates the first guess of a configuration.
 fn run(host: &Host, workload: &Workload, traffic: &Traffic, options: &Options) -> Outcome {
-    simulate(&Setup::new(host, workload, traffic, options).expect("it can run"))
+    let guess = Configuration::guess(host, workload, traffic, options.max_instances);
+    run_with(host, workload, traffic, guess.expect("it has a size"), options)
+}
+
+fn run_with(
+    host: &Host,
+    workload: &Workload,
+    traffic: &Traffic,
+    configuration: Configuration,
+    options: &Options,
+) -> Outcome {
+    let setup = Setup::new(host, workload, traffic, configuration, options);
+    simulate(&setup.expect("it would start"))
+}
+
+/// US dollars a month of what was simulated.
+fn month(host: &Host, workload: &Workload, traffic: &Traffic, outcome: &Outcome) -> f64 {
+    let guess = Configuration::guess(host, workload, traffic, None).expect("it has a size");
+    Bill::new(host, &guess.size, workload, &outcome.usage, &BillOptions::default()).month
 }
 
 fn host(name: &str) -> Host {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhost_planner::traffic::Traffic;
 
-use crate::{host, options, run, waiting};
+use crate::{connections, host, options, run, waiting};
 
 /// `faas_idle_recycle_2021`, AWS: idle minutes and the share of requests that were cold (mikhail.io, MIT).
 const COLD_AFTER: [(usize, f64); 8] =
@@ -39,7 +39,7 @@ const AT_ONCE: [(u64, u64, f64, f64); 4] = [
 fn requests_that_come_at_once_get_an_environment_each() {
     for (sent, instances, p50, p99) in AT_ONCE {
         let mut workload = waiting("1s", 0.25);
-        workload.database.max_connections = 10_000;
+        workload.database = connections(10_000);
         // A second request of the same instant cannot find the first one done: each takes a whole second.
         let traffic = Traffic::new("at once", Duration::from_secs(1), vec![sent, 0, 0]);
         let outcome = run(&host("lambda"), &workload, &traffic, &options());

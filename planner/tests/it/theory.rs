@@ -1,6 +1,6 @@
 //! Ten loads against Erlang's formula.
 
-use anyhost_planner::model::{Catalog, Host};
+use anyhost_planner::hosts::{Catalog, Host};
 use anyhost_planner::theory::Waiting;
 
 use crate::{computing, options, run, steady};
@@ -18,7 +18,6 @@ fn station(cores: usize) -> Host {
         sizes = [{{ cores = {cores}, memory_gb = 1 }}]
         balancing = "random"
         scaling = {{ kind = "fixed", utilisation = {{ value = 1, {own} }} }}
-        prices = {{}}
         [host.parameters]
         min_instances = {{ value = 1, {own} }}
         max_instances = {{ value = 1, {own} }}
@@ -26,6 +25,7 @@ fn station(cores: usize) -> Host {
         overlap = {{ value = 1, {own} }}
         deploy_seconds = {{ value = 0, {own} }}
         patience_seconds = {{ value = 1e6, {own} }}
+        request_limit_seconds = {{ value = 1e6, {own} }}
         "#
     );
     Catalog::parse("test", &text).expect("sound").host("station").expect("there").clone()

@@ -44,7 +44,10 @@ pub(super) async fn with_timing(
             let read = whole(&mut incoming, length as usize);
             match tokio::time::timeout(config.body_timeout, read).await {
                 Ok(Ok(bytes)) => Ok(Body::from(bytes)),
-                Ok(Err(error)) => Err(Error::from(BodyError::broken(error))),
+                Ok(Err(error)) => {
+                    unread.slot = Some(Arc::new(Mutex::new(Some(Rest::Broken))));
+                    Err(Error::from(BodyError::broken(error)))
+                }
                 Err(_) => {
                     unread.keep(incoming);
                     Err(Error::new(StatusCode::REQUEST_TIMEOUT, "the request body stopped coming"))
@@ -130,6 +133,7 @@ impl http_body::Body for RequestBody {
             }
             Some(Err(error)) => {
                 this.incoming = None;
+                *this.left.lock().unwrap_or_else(PoisonError::into_inner) = Some(Rest::Broken);
                 Poll::Ready(Some(Err(BodyError::broken(error))))
             }
             None => {
@@ -154,12 +158,20 @@ impl http_body::Body for RequestBody {
 impl Drop for RequestBody {
     fn drop(&mut self) {
         if let Some(incoming) = self.incoming.take() {
-            *self.left.lock().unwrap_or_else(PoisonError::into_inner) = Some(incoming);
+            let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+            *left = Some(Rest::Unread(incoming));
         }
     }
 }
 
-type Slot = Arc<Mutex<Option<Incoming>>>;
+type Slot = Arc<Mutex<Option<Rest>>>;
+
+/// What there is of a request body behind what was read.
+enum Rest {
+    Unread(Incoming),
+    /// It cannot be told where it ends.
+    Broken,
+}
 
 /// The rest of a request body, if its reader leaves one.
 pub(super) struct Unread {
@@ -181,7 +193,7 @@ impl Unread {
     /// Keeps a body that nobody was given.
     pub(super) fn keep(&mut self, body: Incoming) {
         if !http_body::Body::is_end_stream(&body) {
-            self.slot = Some(Arc::new(Mutex::new(Some(body))));
+            self.slot = Some(Arc::new(Mutex::new(Some(Rest::Unread(body)))));
         }
     }
 
@@ -190,10 +202,11 @@ impl Unread {
     pub(super) async fn read_to_the_end(self) -> bool {
         let left =
             self.slot.and_then(|slot| slot.lock().unwrap_or_else(PoisonError::into_inner).take());
-        let Some(mut incoming) = left else { return true };
-        if self.expects {
-            return false;
-        }
+        let mut incoming = match left {
+            None => return true,
+            Some(Rest::Unread(incoming)) if !self.expects => incoming,
+            Some(_) => return false,
+        };
         let (mut read, mut patience) = (0, 2);
         while read <= READ_AFTER && patience > 0 {
             let mut poll = |cx: &mut Context<'_>| Poll::Ready(incoming.frame().poll_unpin(cx));

@@ -20,6 +20,16 @@ fn leaves(door: &dyn Door, shape: &str, kind: Option<&str>, body: &[u8]) {
 
 cases! { "body_out";
 
+fn a_length_that_is_not_the_bodys_cuts_it_everywhere(door) {
+    let response = ask(door, &get("/r/hdr-short")).expect(200);
+    assert_eq!(response.body, b"thre");
+}
+
+fn a_205_has_no_content(door) {
+    let response = ask(door, &get("/r/205")).expect(205);
+    assert!(response.body.is_empty() && response.all("content-type").is_empty(), "{response:?}");
+}
+
 fn text_leaves_as_it_is(door) { leaves(door, "text", Some("text/plain; charset=utf-8"), "h\u{e9}llo".as_bytes()) }
 fn json_leaves_as_it_is(door) { leaves(door, "json", Some("application/json"), b"{\"ok\":true}") }
 fn a_type_in_capitals_leaves_as_it_is(door) { leaves(door, "json-upper", Some("Application/JSON"), b"{\"ok\":true}") }

@@ -14,11 +14,10 @@ use sqlx_core::describe::Describe;
 use sqlx_core::transaction::TransactionManager;
 
 use super::{
-    Admission, Driver, Limits, Refusal, Step, Tuning, Verdict, quiet, run_statements, sealed,
-    verdict_without_server,
+    Admission, BackendId, Driver, Limits, Refusal, ServerIdentity, Step, Tuning, Verdict, quiet,
+    run_statements, sealed, verdict_without_server, without_brackets,
 };
 use crate::ConfigError;
-use crate::db::addresses::without_brackets;
 use crate::db::migrate::LockHolder;
 use crate::db::settings::{DatabaseUrl, Kind, Pooler};
 use crate::db::statement::{Effect, of_mysql};
@@ -84,19 +83,33 @@ impl Driver for MySql {
             let row = sqlx::Executor::fetch_one(
                 &mut *connection,
                 "SELECT CAST(@@max_connections AS SIGNED), CAST(@@read_only AS SIGNED), \
-                 CAST(CONNECTION_ID() AS SIGNED), CAST(@@wait_timeout AS SIGNED)",
+                 CAST(CONNECTION_ID() AS SIGNED), CAST(@@wait_timeout AS SIGNED), \
+                 CAST(@@max_user_connections AS SIGNED), CAST(UNIX_TIMESTAMP() AS SIGNED), \
+                 CONCAT_WS('|', @@hostname, @@port, @@server_id, @@datadir, @@socket)",
             )
             .await?;
             let direct = pooler == Pooler::None;
-            let used = if direct { Some(used(connection).await?) } else { None };
+            let status = if direct { Some(status(connection).await?) } else { None };
             let max: i64 = row.try_get(0)?;
+            // Zero: no limit.
+            let account = usize::try_from(row.try_get::<i64, _>(4)?).ok().filter(|most| *most > 0);
+            let (now, description) = (row.try_get::<i64, _>(5)?, row.try_get::<String, _>(6)?);
+            let number = row.try_get(2)?;
+            let backend = status.as_ref().map(|status| BackendId {
+                server: ServerIdentity::new(&description, now - status.uptime),
+                number,
+            });
             Ok(Admission {
                 // One more than max_connections is kept for an administrator, so none of them is reserved.
-                limits: direct
-                    .then(|| Limits { max_connections: max.try_into().unwrap_or(0), reserved: 0 }),
-                used,
+                limits: direct.then(|| Limits {
+                    max_connections: max.try_into().unwrap_or(0),
+                    reserved: 0,
+                    account,
+                    database: None,
+                }),
+                used: status.map(|status| status.used),
                 read_only: row.try_get::<i64, _>(1)? != 0,
-                id: if direct { Some(row.try_get(2)?) } else { None },
+                backend,
                 outlived: direct,
                 forgotten: u64::try_from(row.try_get::<i64, _>(3)?).ok().map(Duration::from_secs),
                 interrupt: None,
@@ -198,11 +211,26 @@ impl Driver for MySql {
     run_statements!();
 }
 
-/// MySQL and MariaDB keep this number in different tables, and show it in the same way.
-async fn used(connection: &mut MySqlConnection) -> Result<usize, sqlx::Error> {
-    let row = sqlx::Executor::fetch_one(connection, "SHOW GLOBAL STATUS LIKE 'Threads_connected'")
-        .await?;
-    Ok(row.try_get::<String, _>(1)?.parse().unwrap_or(0))
+/// What a server counts.
+struct Status {
+    /// Connections that are open.
+    used: usize,
+    /// Seconds since its start.
+    uptime: i64,
+}
+
+/// MySQL and MariaDB keep these numbers in different tables, and show them in the same way.
+async fn status(connection: &mut MySqlConnection) -> Result<Status, sqlx::Error> {
+    let shown = "SHOW GLOBAL STATUS WHERE Variable_name IN ('Threads_connected', 'Uptime')";
+    let mut status = Status { used: 0, uptime: 0 };
+    for row in sqlx::Executor::fetch_all(connection, shown).await? {
+        let number: i64 = row.try_get::<String, _>(1)?.parse().unwrap_or(0);
+        match row.try_get::<String, _>(0)?.as_str() {
+            "Uptime" => status.uptime = number,
+            _ => status.used = usize::try_from(number).unwrap_or(0),
+        }
+    }
+    Ok(status)
 }
 
 fn names_read_only(error: &sqlx::Error) -> bool {

@@ -119,7 +119,11 @@ impl Driver for Postgres {
     }
 
     fn cancel(id: i64) -> Option<String> {
-        Some(format!("SELECT pg_terminate_backend({id})"))
+        // The server gives numbers of processes that have ended to others: only a process of ours is ended.
+        Some(format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = {id} \
+             AND usename = session_user AND application_name = current_setting('application_name')"
+        ))
     }
 
     /// One whose state the server does not say counts as at work.

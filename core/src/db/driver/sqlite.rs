@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_core::future::BoxFuture;
 use futures_core::stream::BoxStream;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{AssertSqlSafe, Execute, Executor, SqlStr, Sqlite, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection, Execute, Executor, SqlStr, Sqlite, SqliteConnection};
 use sqlx_core::describe::Describe;
 
 use super::{
@@ -97,6 +97,17 @@ impl Driver for Sqlite {
                 Err(error) => Err(error),
                 Ok(_) => connection.execute("ROLLBACK").await.map(|_| false),
             }
+        })
+    }
+
+    /// A statement that is prepared by an old schema gets the new one when it first runs, which the driver does not
+    /// notice: its thread panics if the number of columns is another. Running any statement brings the new one.
+    fn forget_statements(
+        connection: &mut SqliteConnection,
+    ) -> BoxFuture<'_, Result<(), sqlx::Error>> {
+        Box::pin(async {
+            connection.clear_cached_statements().await?;
+            connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").await.map(drop)
         })
     }
 

@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::db::Error;
 use crate::db::driver::{Driver, Verdict};
-use crate::db::silence::Pulse;
 use crate::db::statement::{Change, Effect};
+
+use super::pending_reply::PendingReply;
 
 /// What is known of a connection's state without asking it.
 #[derive(Debug, Default)]
@@ -41,8 +42,10 @@ pub(in crate::db) struct Condition {
     pub(super) schemas: Arc<AtomicU64>,
     /// That number when the statements of this connection were last known to be right.
     pub(super) schema: u64,
+    /// Tables were changed since the transaction began.
+    altered: bool,
     /// What is waited for.
-    pub(super) pulse: Pulse,
+    pub(super) pulse: PendingReply,
 }
 
 /// A transaction that must not say that it has committed what it has not.
@@ -60,9 +63,9 @@ pub(super) enum Transaction {
 }
 
 impl Condition {
-    pub(super) fn new(pulse: Pulse, schemas: Arc<AtomicU64>) -> Self {
+    pub(super) fn new(schemas: Arc<AtomicU64>) -> Self {
         let schema = schemas.load(Ordering::Acquire);
-        Self { pulse, schemas, schema, ..Self::default() }
+        Self { schemas, schema, ..Self::default() }
     }
 
     pub(super) fn is_clean(&self) -> bool {
@@ -99,11 +102,6 @@ impl Condition {
         self.schema == self.schemas.load(Ordering::Relaxed)
     }
 
-    /// Notes that the connection does not answer.
-    pub(in crate::db) fn lose(&mut self) {
-        self.broken = true;
-    }
-
     /// Whether something took the connection away, which may have taken others too.
     pub(in crate::db) fn is_lost(&self) -> bool {
         self.broken || self.outdated
@@ -124,7 +122,7 @@ impl Condition {
         self.begins(effect);
         match self.pulse.answer(work).await {
             Ok(outcome) => {
-                self.succeeded();
+                self.succeeded(effect);
                 Ok(outcome)
             }
             Err(error) => Err(self.failed::<DB>(error, effect)),
@@ -136,7 +134,7 @@ impl Condition {
         self.busy = true;
         self.answered = false;
         self.stale = false;
-        self.pulse.begins();
+        self.pulse.rests();
         if !effect.is_none() {
             self.expect(effect);
         }
@@ -159,16 +157,28 @@ impl Condition {
         self.changed = self.changed.or(effect.change);
     }
 
-    pub(super) fn succeeded(&mut self) {
-        self.pulse.ends();
+    pub(super) fn succeeded(&mut self, effect: Effect) {
+        self.pulse.rests();
         self.busy = false;
         self.proven = true;
+        if effect.alters {
+            self.altered = self.is_in_transaction();
+            self.schemas.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
+    /// Notes that a transaction has committed: what it did is there for others.
+    pub(super) fn committed(&mut self) {
+        self.transaction = Transaction::None;
+        if std::mem::take(&mut self.altered) {
+            self.schemas.fetch_add(1, Ordering::AcqRel);
+        }
     }
 
     /// Notes what an error means for the connection; the error as the caller sees it.
     #[cold]
     pub(super) fn failed<DB: Driver>(&mut self, error: sqlx::Error, effect: Effect) -> sqlx::Error {
-        self.pulse.ends();
+        self.pulse.rests();
         // Which of its statements a text got to is not said.
         self.unclear |= effect.open.is_some() || effect.ends || effect.opens_if_none;
         if let sqlx::Error::Database(_) = error {

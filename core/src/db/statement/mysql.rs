@@ -1,9 +1,9 @@
 //! The statements of MySQL and MariaDB that leave a session as it was; any other counts as one that changes it.
 
-use super::effect::{
-    Change, Effect, Keyword, Tokens, asks_read_only, commit, effect, is_one_of, rollback, routine,
-};
+use super::effect::{Change, Effect, effect};
+use super::forms::{asks_read_only, commit, rollback, routine};
 use super::lexer::{Dialect, Token};
+use super::tokens::{Keyword, Tokens, is_one_of};
 
 /// The functions that change the session.
 const CHANGING: &[&str] = &[
@@ -129,7 +129,7 @@ mod tests {
     const NONE: Effect = Effect::NONE;
 
     fn of(text: &str) -> Effect {
-        Effect { rows: false, ..of_mysql(text) }
+        Effect { rows: false, blank: false, ..of_mysql(text) }
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! The statements of SQLite that leave a connection as it was; any other counts as one that changes it.
 
-use super::effect::{
-    Change, Effect, Keyword, Tokens, commit, effect, is_one_of, rollback, routine,
-};
+use super::effect::{Change, Effect, effect};
+use super::forms::{commit, rollback, routine};
 use super::lexer::{Dialect, Token};
+use super::tokens::{Keyword, Tokens, is_one_of};
 
 /// Pragmas that take an argument and change nothing, or something in the file that every connection shares.
 const LASTING: &[&str] = &[
@@ -31,8 +31,9 @@ pub(in crate::db) fn of_sqlite(text: &str) -> Effect {
 
 fn of_one(first: Keyword, tokens: &mut Tokens<'_, '_>) -> Effect {
     match first.as_bytes() {
-        b"ALTER" | b"ANALYZE" | b"DELETE" | b"DROP" | b"INSERT" | b"REINDEX" | b"REPLACE"
-        | b"SELECT" | b"UPDATE" | b"VACUUM" | b"VALUES" | b"WITH" => scan(tokens),
+        b"ALTER" | b"DROP" => Effect { alters: true, ..scan(tokens) },
+        b"ANALYZE" | b"DELETE" | b"INSERT" | b"REINDEX" | b"REPLACE" | b"SELECT" | b"UPDATE"
+        | b"VACUUM" | b"VALUES" | b"WITH" => scan(tokens),
         b"EXPLAIN" => explain(tokens),
         b"BEGIN" => Effect::BEGINS,
         b"COMMIT" | b"END" => commit(tokens),

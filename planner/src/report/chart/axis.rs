@@ -1,12 +1,11 @@
 //! An axis: from values to places, and the values that are written beside it.
 
-use crate::text::{count, dollars, duration};
+use crate::text::{count, duration};
 
 /// How values of an axis are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
     Count,
-    Dollars,
     /// Seconds as a short time.
     Duration,
     /// Seconds since the start, as hours or days.
@@ -97,7 +96,7 @@ impl Axis {
                 let fits = |step: &f64| *step >= rough;
                 STEPS.into_iter().find(fits).unwrap_or(5.0 * 31_536_000.0)
             }
-            Format::Count | Format::Dollars | Format::Duration => {
+            Format::Count | Format::Duration => {
                 let power = 10_f64.powf(rough.log10().floor());
                 let fits = |factor: &f64| factor * power >= rough * 0.999;
                 [1.0, 2.0, 5.0, 10.0].into_iter().find(fits).unwrap_or(10.0) * power
@@ -111,8 +110,6 @@ impl Axis {
     fn write(&self, value: f64) -> String {
         match self.format {
             Format::Count => count(value),
-            Format::Dollars if value >= 1.0 => dollars(value).trim_end_matches(".00").to_owned(),
-            Format::Dollars => format!("${value}"),
             Format::Duration => duration(value),
             Format::Clock => match self.high - self.low {
                 span if span > 200.0 * 86_400.0 => format!("month {:.0}", value / 2_628_000.0),
@@ -138,8 +135,8 @@ mod tests {
             ["0 h", "6 h", "12 h", "18 h", "24 h"]
         );
         assert_eq!(
-            texts(Axis::logarithmic(0.01, 120.0, Format::Dollars), 6),
-            ["$0.01", "$0.1", "$1", "$10", "$100"]
+            texts(Axis::logarithmic(0.01, 120.0, Format::Count), 6),
+            ["0.01", "0.1", "1", "10", "100"]
         );
         assert_eq!(texts(Axis::logarithmic(0.011, 0.09, Format::Duration), 6), ["20 ms", "50 ms"]);
     }

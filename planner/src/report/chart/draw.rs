@@ -1,6 +1,6 @@
 //! A chart drawn at a size.
 
-use super::{Axis, Line, Mark, Rule, escape};
+use super::{Axis, Line, Rule, escape};
 
 /// A chart.
 #[derive(Clone, Debug)]
@@ -11,7 +11,6 @@ pub(crate) struct Chart {
     pub(crate) y: Axis,
     pub(crate) lines: Vec<Line>,
     pub(crate) rules: Vec<Rule>,
-    pub(crate) marks: Vec<Mark>,
 }
 
 /// Room for the text beside the axes.
@@ -44,14 +43,6 @@ impl Chart {
         }
         for line in &self.lines {
             svg.push_str(&self.line(line, frame));
-        }
-        let mut last = f64::MIN;
-        for mark in &self.marks {
-            // A point whose text would lie on the one before stays without.
-            let x = frame.x(self.x.place(mark.at.0));
-            let named = x - last > 84.0;
-            self.mark(&mut svg, mark, named, frame);
-            last = if named { x } else { last };
         }
         svg.push_str("</svg>");
         svg
@@ -112,24 +103,6 @@ impl Chart {
             );
         }
         format!(r#"<path class="{class}" d="{path}"/>"#)
-    }
-
-    fn mark(&self, svg: &mut String, mark: &Mark, named: bool, frame: Frame) {
-        let x = frame.x(self.x.place(mark.at.0));
-        let y = frame.y(self.y.place(mark.at.1));
-        svg.push_str(&format!(r#"<circle cx="{x:.1}" cy="{y:.1}" r="4"/>"#));
-        if !named {
-            return;
-        }
-        let right = x > LEFT + frame.width * 0.66;
-        let (anchor, shift) = if right { ("end", -8.0) } else { ("start", 8.0) };
-        let label = escape(&mark.label);
-        // Below a rising curve there is room.
-        svg.push_str(&format!(
-            r#"<text class="mark" x="{:.1}" y="{:.1}" text-anchor="{anchor}">{label}</text>"#,
-            x + shift,
-            if right { y - 8.0 } else { y + 15.0 }
-        ));
     }
 }
 

@@ -1,9 +1,12 @@
 //! The plots of a page: the course of both paradigms' best, and costs over load.
 
-use crate::comparison::{Candidate, Comparison, Run};
-use crate::report::chart::{Axis, Chart, Format, Line, Mark, Rule, escape};
+use crate::answer::{Answer, Candidate, Run};
+use crate::report::chart::{Axis, Chart, Format, Line, Rule, escape};
 use crate::simulation::Point;
-use crate::text::{count, dollars};
+use crate::text::count;
+
+/// Colours of the style sheet.
+const COLOURS: usize = 9;
 
 /// A host that is plotted, with its colour.
 struct Plotted<'a> {
@@ -12,19 +15,30 @@ struct Plotted<'a> {
     colour: usize,
 }
 
-pub(crate) fn plots(comparison: &Comparison) -> String {
-    let plotted = plotted(comparison);
-    let Some(first) = plotted.first() else { return String::new() };
-    let span = comparison.statistics.seconds;
-    let time = || Axis::between(0.0, span, Format::Clock);
-    let rates = course(&first.run.outcome.course, span, |point| point.rate);
+pub(crate) fn plots(answer: &Answer) -> String {
+    let plotted = plotted(answer);
+    if plotted.is_empty() {
+        return String::new();
+    }
+    let span = answer.statistics.seconds;
+    let line = |value: fn(&crate::traffic::Stretch) -> f64| {
+        let mut points = answer.peaks.iter().map(|at| Some((at.at, value(at)))).collect::<Vec<_>>();
+        points.extend(answer.peaks.last().map(|at| Some((span, value(at)))));
+        points
+    };
+    let lines = [line(|at| at.high), line(|at| at.mean), line(|at| at.low)];
+    let high = most(&[&lines[0]]);
+    let classes = ["traffic thin", "traffic area", "traffic thin"];
     let traffic = Chart {
         title: "Requests per second over time".into(),
-        x: time(),
-        y: Axis::from_zero(most(&[&rates]), Format::Count),
-        lines: vec![Line { class: "traffic area".into(), points: rates, steps: true }],
+        x: Axis::between(0.0, span, Format::Clock),
+        y: Axis::from_zero(high, Format::Count),
+        lines: lines
+            .into_iter()
+            .zip(classes)
+            .map(|(points, class)| Line { class: class.into(), points, steps: true })
+            .collect(),
         rules: Vec::new(),
-        marks: Vec::new(),
     };
     let instances =
         over_time(&plotted, span, "Processes over time", |point| point.instances as f64);
@@ -32,9 +46,9 @@ pub(crate) fn plots(comparison: &Comparison) -> String {
         over_time(&plotted, span, "Open database connections over time", |point| {
             point.connections as f64
         });
-    limit(&mut connections, comparison, &plotted);
+    limit(&mut connections, answer, &plotted);
     [
-        figure("Traffic", "requests a second", &[], &traffic),
+        figure("Traffic", "requests a second: least, mean and most of each stretch", &[], &traffic),
         figure(
             "Processes",
             "instances or environments, at most in each stretch",
@@ -48,24 +62,19 @@ pub(crate) fn plots(comparison: &Comparison) -> String {
             &connections,
         ),
         figure("Latency", "p99 bold, median thin; logarithmic", &plotted, &latency(&plotted, span)),
-        costs(comparison, &plotted),
     ]
     .concat()
 }
 
 /// The answer, and the cheapest of the other paradigm.
-fn plotted(comparison: &Comparison) -> Vec<Plotted<'_>> {
-    let runs = comparison.candidates.iter().enumerate().filter_map(|(colour, candidate)| {
-        Some(Plotted { candidate, run: candidate.result.as_ref().ok()?, colour })
+fn plotted(answer: &Answer) -> Vec<Plotted<'_>> {
+    let runs = answer.candidates.iter().enumerate().filter_map(|(index, candidate)| {
+        Some(Plotted { candidate, run: candidate.run.as_ref()?, colour: index % COLOURS })
     });
     let mut runs = runs.collect::<Vec<_>>();
-    let missed = |plotted: &Plotted<'_>| {
-        comparison.verdict.missed.iter().any(|(host, _)| host == &plotted.candidate.host)
-    };
     runs.sort_by(|a, b| {
-        (missed(a), a.run.cost.month)
-            .partial_cmp(&(missed(b), b.run.cost.month))
-            .unwrap_or(std::cmp::Ordering::Equal)
+        let by_goals = (!a.candidate.fits()).cmp(&!b.candidate.fits());
+        by_goals.then(a.candidate.month().total_cmp(&b.candidate.month()))
     });
     let serverless = runs.first().is_some_and(|plotted| plotted.candidate.is_serverless());
     let other = runs.iter().position(|plotted| plotted.candidate.is_serverless() != serverless);
@@ -104,12 +113,12 @@ fn over_time(
         y: Axis::from_zero(high, Format::Count),
         lines,
         rules: Vec::new(),
-        marks: Vec::new(),
     }
 }
 
-fn limit(chart: &mut Chart, comparison: &Comparison, plotted: &[Plotted<'_>]) {
-    let limit = comparison.connection_limit as f64;
+fn limit(chart: &mut Chart, answer: &Answer, plotted: &[Plotted<'_>]) {
+    let Some(database) = &answer.inputs.database else { return };
+    let limit = database.max_connections as f64;
     let peaks = plotted.iter().map(|plotted| plotted.run.outcome.peak_connections as f64);
     let peak = peaks.fold(0.0, f64::max);
     let label = format!("the server takes {}", count(limit));
@@ -143,59 +152,6 @@ fn latency(plotted: &[Plotted<'_>], span: f64) -> Chart {
         y: Axis::logarithmic(low * 0.8, high * 1.25, Format::Duration),
         lines,
         rules: Vec::new(),
-        marks: Vec::new(),
-    }
-}
-
-fn costs(comparison: &Comparison, plotted: &[Plotted<'_>]) -> String {
-    let curves = &comparison.curves;
-    let mean = comparison.statistics.mean.max(1e-3);
-    // Three factors of ten around this load, and far enough to see the first flips.
-    let (low, high) = ((mean / 300.0).max(1e-3), (mean * 300.0).clamp(30.0, 1e5));
-    let within = |load: f64| (low..=high).contains(&load);
-    let index = |host: &str| comparison.candidates.iter().position(|c| c.host == host).unwrap_or(0);
-    let mut lines = Vec::new();
-    let mut legend = String::new();
-    for (host, costs) in &curves.hosts {
-        let colour = index(host);
-        let main = plotted.iter().any(|plotted| plotted.candidate.host == *host);
-        let points = curves.loads.iter().zip(costs).filter(|(load, _)| within(**load));
-        let points = points.map(|(load, cost)| cost.map(|cost| (*load, cost))).collect();
-        lines.push(Line {
-            class: format!("c{colour}{}", if main { "" } else { " thin" }),
-            points,
-            steps: false,
-        });
-        legend.push_str(&key(&comparison.candidates[colour].short, colour, ""));
-    }
-    let values = || lines.iter().flat_map(|line| line.points.iter().flatten()).map(|(_, y)| *y);
-    let (least, most) = (values().fold(f64::MAX, f64::min).max(0.1), values().fold(1.0, f64::max));
-    let marks = curves.flips.iter().filter(|flip| within(flip.load)).map(|flip| Mark {
-        at: (flip.load, flip.month),
-        label: format!("{}/s: {}", count(flip.load), dollars(flip.month)),
-    });
-    let mut marks = marks.collect::<Vec<_>>();
-    marks.truncate(4);
-    let chart = Chart {
-        title: "Cost a month over load, with the points where the cheapest host changes".into(),
-        x: Axis::logarithmic(low, high, Format::Count),
-        y: Axis::logarithmic(least, most, Format::Dollars),
-        lines: lines.into_iter().chain([here(mean, least, most)]).collect(),
-        rules: Vec::new(),
-        marks,
-    };
-    format!(
-        "<figure><figcaption><b>Cost over load</b> <span>a month, over requests a second on average, for this shape, by price alone: without queues and the database's limit; dots are \
-         break-even points, the upright line is this load</span></figcaption><p class=\"legend\">{legend}</p>{}</figure>",
-        chart.for_page()
-    )
-}
-
-fn here(mean: f64, least: f64, most: f64) -> Line {
-    Line {
-        class: "here".into(),
-        points: vec![Some((mean, least)), Some((mean, most))],
-        steps: false,
     }
 }
 

@@ -1,43 +1,45 @@
-//! The end of a page: what was assumed, and where each figure is from.
+//! The end of a page: what was assumed, and where each price is from.
 
-use crate::comparison::Comparison;
-use crate::model::{Catalog, Host};
+use crate::answer::Answer;
 use crate::report::chart::escape;
 use crate::text::{count, duration, percent};
-use crate::workload::Workload;
 
-pub(crate) fn sources(catalog: &Catalog, comparison: &Comparison, workload: &Workload) -> String {
-    let shown = catalog.hosts().iter().filter(|host| comparison.candidate(&host.name).is_some());
-    let prices = shown.flat_map(prices).collect::<String>();
-    let database = &workload.database;
-    format!(
-        "<section><h2>What was assumed</h2><p>A request takes {} on average on a free processor ({} of it with a database \
-         connection, {} computing); the App needs {} GB and starts in {}. The database takes {} connections, {} of them \
-         reserved. Traffic inside an interval is random, not bursty; the database itself never gets slower; a \
-         processor that is not whole is a slower one.</p>\
-         <details><summary>Prices, with the day on which each was the list price</summary><ul>{prices}</ul></details>\
-         <p class=\"note\">Every parameter with its source and date is in the planner's data/hosts.toml.</p></section>",
-        duration(workload.service.mean()),
-        percent(workload.database_share),
-        percent(workload.processor_share),
-        count(workload.memory_gb),
-        duration(workload.start),
-        count(database.limit() as f64),
-        database.reserved,
-    )
-}
-
-fn prices(host: &Host) -> Vec<String> {
-    let lines = host.prices.iter().map(|(what, price)| {
+pub(crate) fn sources(answer: &Answer) -> String {
+    let inputs = &answer.inputs;
+    let database = inputs.database.as_ref().map_or("It has no database.".to_owned(), |database| {
+        let pooler = database.server_connections.map_or(String::new(), |server| {
+            format!(", behind a pooler with {server} server connections")
+        });
         format!(
-            "<li>{}, {}: ${} <small>{}, {}; {}</small></li>",
-            escape(&host.short),
-            escape(what),
-            super::plain(price.usd),
-            escape(&price.region),
-            price.valid_on.map(|date| date.to_string()).unwrap_or_default(),
-            escape(&price.source)
+            "The database takes {} connections, {} of them reserved{pooler}.",
+            database.max_connections, database.reserved
         )
     });
-    lines.collect()
+    let prices = answer.candidates.iter().filter_map(|candidate| {
+        let run = candidate.run.as_ref()?;
+        let assumed = run.bill.lines.iter().filter(|line| line.assumed);
+        let assumed = assumed.map(|line| line.what.as_str()).collect::<Vec<_>>().join(", ");
+        (!assumed.is_empty())
+            .then(|| format!("<li>{}: {}</li>", escape(&candidate.short), escape(&assumed)))
+    });
+    let prices = prices.collect::<String>();
+    let prices = if prices.is_empty() {
+        String::new()
+    } else {
+        format!(
+            "<details><summary>Prices that are assumed, not read from a list</summary><ul>{prices}</ul></details>"
+        )
+    };
+    format!(
+        "<section><h2>What was assumed</h2><p>A request takes {} on average on a free processor ({} of it with a database \
+         connection, {} computing); the App needs {} GB and starts in {}. {database} Requests inside an interval of {} are \
+         evenly spread; a share of a processor is a quota of each period.</p>{prices}\
+         <p class=\"note\">Every parameter and price with its source and date is in the planner's data folder.</p></section>",
+        duration(inputs.service.mean),
+        percent(inputs.database_share),
+        percent(inputs.processor_share),
+        count(inputs.memory_gb),
+        duration(inputs.start),
+        duration(answer.interval),
+    )
 }

@@ -2,14 +2,17 @@
 
 use std::collections::VecDeque;
 
+use super::server::Server;
 use super::stretches::{Stretch, samples, stretches};
 use crate::Random;
-use crate::model::{Balancing, Fleet};
-use crate::simulation::Nanos;
+use crate::hosts::{Balancing, Fleet};
+use crate::simulation::deploys::Deploys;
 use crate::simulation::nodes::Starts;
+use crate::simulation::quota::WaitTable;
 use crate::simulation::recorder::Recorder;
-use crate::simulation::run::{Deploys, Parts, Setup};
 use crate::simulation::scaler::{Scaler, Seen};
+use crate::simulation::setup::{Parts, Setup};
+use crate::simulation::{Cause, Nanos};
 use crate::theory::{Waiting, billed_share, most_busy};
 
 /// The share of its capacity up to which a station counts as settled; beyond it, what comes piles up.
@@ -25,7 +28,7 @@ pub(crate) fn fleet(setup: &Setup<'_>, model: &Fleet) -> Recorder {
     let span = setup.traffic.span();
     let mut due = Nanos::from_seconds(period);
     let mut mean = Mean::default();
-    for (index, stretch) in stretches(setup.traffic, period).enumerate() {
+    for (index, stretch) in stretches(setup.traffic, period, setup.options.stretches).enumerate() {
         while run.starting.front().is_some_and(|at| *at <= stretch.at) {
             run.starting.pop_front();
             run.ready += 1;
@@ -80,6 +83,10 @@ struct Run<'a> {
     starts: Starts,
     scaler: Scaler,
     places: f64,
+    /// The pooler's server connections and the server's processors.
+    server: Server,
+    /// Waits at a thread with a quota, by how evenly requests are dealt to instances; made when first needed.
+    tables: [Option<WaitTable>; 4],
     /// Requests that have piled up before the processors.
     pile: f64,
     /// Instances before which it has.
@@ -88,15 +95,28 @@ struct Run<'a> {
     used: [[u64; 2]; FOLLOWED],
     turned: Nanos,
     deploys: Deploys,
+    deployed: u64,
+}
+
+/// The waits of a stretch.
+struct Waits {
+    processors: Waiting,
+    /// Where a quota throttles: the table and the load in it, instead of `processors`.
+    throttled: Option<(usize, f64)>,
+    pool: Waiting,
+    /// Requests a second that get no connection in time, and why.
+    late: f64,
+    late_cause: Cause,
 }
 
 impl<'a> Run<'a> {
     fn new(setup: &'a Setup<'a>, model: &'a Fleet) -> Self {
         let parameters = &model.parameters;
-        let cores = setup.size.cores;
+        let cores = setup.configuration.size.cores;
+        let memory_gb = setup.configuration.size.memory_gb;
         let places =
             parameters.concurrency_per_core.as_ref().map(|c| (c.value * cores).max(1.0) as usize);
-        let (least, most) = (setup.least, setup.deployment.instances);
+        let (least, most) = (setup.configuration.least, setup.configuration.most);
         let mut starts = Starts::new(parameters, cores, setup.workload.start);
         starts.begin(setup.first);
         Self {
@@ -104,12 +124,14 @@ impl<'a> Run<'a> {
             model,
             parts: setup.parts(),
             random: Random::new(setup.options.seed ^ 0x666c_6565_7400),
-            recorder: Recorder::new(setup.traffic.span(), cores, setup.size.memory_gb),
+            recorder: Recorder::new(setup.traffic.span(), cores, memory_gb),
             ready: setup.first,
             starting: VecDeque::new(),
             starts,
             scaler: Scaler::new(&model.scaling, cores, places, least, most),
             places: places.map_or(f64::INFINITY, |many| many as f64),
+            server: Server::new(setup),
+            tables: [const { None }; 4],
             pile: 0.0,
             holders: 1.0,
             used: [[0, 0]; FOLLOWED],
@@ -119,6 +141,7 @@ impl<'a> Run<'a> {
                 parameters.deploy_seconds.value,
                 parameters.overlap.value,
             ),
+            deployed: 0,
         }
     }
 
@@ -131,9 +154,8 @@ impl<'a> Run<'a> {
         }
         let many = self.ready.max(1) as f64;
         let service = self.parts.service;
-        let processor = self.parts.processor * service;
-        let without_queue = service * self.parts.whole();
-        let can = self.capacity(processor, without_queue);
+        let demand = self.parts.processor * service;
+        let can = self.capacity();
         // What has piled up stays with those it has piled up before: instances that come later take no part of it.
         if self.pile == 0.0 || rate > can * SETTLED {
             self.holders = many;
@@ -142,37 +164,81 @@ impl<'a> Run<'a> {
         let piled = self.pile;
         self.pile = (self.pile + (rate - can * SETTLED) * held * length).max(0.0);
         // What would wait for longer than anybody does is turned away.
-        let bound = self.model.parameters.patience_seconds.value * can * held;
+        let patience = self.model.parameters.patience_seconds.value.min(self.parts.limit);
+        let bound = patience * can * held;
         let too_many = (self.pile - bound).max(0.0);
         self.pile -= too_many;
-        let (processors, pool, late) = self.waits(rate.min(can), many);
-        let refused = ((too_many + late * length).round() as u64).min(rest);
-        let served = rest - refused;
-        self.recorder.refused(at, refused);
-        let patience = self.setup.plan().acquire().as_secs_f64();
+        let waits = self.waits(rate.min(can), many);
+        let shortage = if self.ready < self.setup.configuration.most {
+            Cause::Scaler
+        } else {
+            Cause::Instances
+        };
+        let turned_away = (too_many.round() as u64).min(rest);
+        self.recorder.refused(at, shortage, turned_away);
+        let late = ((waits.late * length).round() as u64).min(rest - turned_away);
+        self.recorder.refused(at, waits.late_cause, late);
+        let served = rest - turned_away - late;
+        let acquire = self.setup.pool.as_ref().map_or(0.0, |pool| pool.acquire);
         let fluid = (piled + self.pile) / 2.0 / (can * held);
+        let outage = self.outage(stretch);
+        self.recorder.cold(at, ((rate * outage) as u64).min(served));
+        let queue = self.server.wait(rate);
         for weight in samples(served) {
             let before = if self.random.uniform() < held { fluid } else { 0.0 };
-            let queued = draw(processors, &mut self.random);
-            // A pool that is always full: who is served has waited for nearly as long as anybody may.
-            let borrowed =
-                if late > 0.0 { patience } else { draw(pool, &mut self.random).min(patience) };
-            let wait = before + queued + borrowed;
+            let interrupted = if self.random.uniform() * length < outage {
+                outage * self.random.uniform()
+            } else {
+                0.0
+            };
+            let queued = match waits.throttled {
+                None => draw(waits.processors, &mut self.random),
+                Some((index, load)) => self.tables[index]
+                    .as_ref()
+                    .map_or(0.0, |table| table.sample(load, &mut self.random)),
+            };
+            // A pool that is always full: a request that is served has waited for nearly as long as any may.
+            let borrowed = if waits.late > 0.0 {
+                acquire
+            } else {
+                draw(waits.pool, &mut self.random).min(acquire) + queue.sample(&mut self.random)
+            };
+            let wait = before + interrupted + queued + borrowed;
             let service = self.setup.workload.service.sample(&mut self.random);
-            self.recorder.served(at, wait + service * self.parts.whole(), wait, weight);
+            let latency = wait + service * self.parts.at_full_speed();
+            if latency > self.parts.limit {
+                self.recorder.refused(at, self.parts.limit_cause(), weight);
+            } else {
+                self.recorder.served(at, latency, wait, weight);
+            }
         }
-        let wait = fluid * held + processors.overall() + pool.overall();
-        let in_flight = rate.min(can) * (wait + without_queue);
+        let throttled = waits.throttled.map_or(waits.processors.overall(), |(index, load)| {
+            self.tables[index].as_ref().map_or(0.0, |table| table.mean(load))
+        });
+        let wait = fluid * held + throttled + waits.pool.overall() + queue.mean;
+        let in_flight = rate.min(can) * (wait + service * self.parts.at_full_speed());
+        self.recorder.usage.processor_seconds += served as f64 * demand;
         self.account(stretch, many, in_flight);
-        let cores = self.setup.size.cores / self.parts.servers as f64;
-        (rate.min(can) * processor * cores, in_flight)
+        (rate.min(can) * demand, in_flight)
+    }
+
+    /// Seconds of this stretch in which a deploy has stopped the old process and the new one is not ready.
+    fn outage(&mut self, stretch: Stretch) -> f64 {
+        let deploys = self.deploys.before(stretch.at.after(stretch.length));
+        if deploys == self.deployed || !self.deploys.interrupts() {
+            return 0.0;
+        }
+        self.deployed = deploys;
+        self.model.parameters.start_seconds.value + self.setup.workload.start
     }
 
     /// The most requests per second of all instances.
-    fn capacity(&self, processor: f64, without_queue: f64) -> f64 {
+    fn capacity(&self) -> f64 {
         let many = self.ready.max(1) as f64;
-        let by_processors = many * self.parts.servers as f64 / processor.max(1e-9);
-        by_processors.min(many * self.places / without_queue)
+        let parts = &self.parts;
+        let demand = (parts.processor * parts.service).max(1e-9);
+        let by_processors = many * parts.servers as f64 * parts.share / demand;
+        by_processors.min(many * self.places / (parts.service * parts.at_full_speed()))
     }
 
     /// The first requests after a time without any instance: gives how many wait for one.
@@ -187,14 +253,19 @@ impl<'a> Run<'a> {
         self.recorder.cold(stretch.at, cold);
         for weight in samples(cold) {
             let waited = if weight == cold { wait } else { wait * self.random.uniform() };
-            let service = self.setup.workload.service.sample(&mut self.random) * self.parts.whole();
-            self.recorder.served(stretch.at, waited + service, waited, weight);
+            let service = self.setup.workload.service.sample(&mut self.random);
+            let latency = waited + service * self.parts.at_full_speed();
+            if latency > self.parts.limit {
+                self.recorder.refused(stretch.at, self.parts.limit_cause(), weight);
+            } else {
+                self.recorder.served(stretch.at, latency, waited, weight);
+            }
         }
         cold
     }
 
     /// The waits for a processor and for a connection, and how many a second get none in time.
-    fn waits(&self, rate: f64, many: f64) -> (Waiting, Waiting, f64) {
+    fn waits(&mut self, rate: f64, many: f64) -> Waits {
         let each = rate / many;
         let variability = self.setup.workload.service.variability();
         let arrivals = match self.model.balancing {
@@ -216,16 +287,35 @@ impl<'a> Run<'a> {
                 / servers as f64;
             Waiting { mean: found.mean.min(grown), ..found }
         };
-        let service = self.parts.service;
-        let processors = station(self.parts.servers, self.parts.processor * service);
-        let connections = self.setup.plan().size();
-        let query = self.parts.database * service;
-        let mut pool = station(connections, query);
-        let patience = self.setup.plan().acquire().as_secs_f64();
-        let can = connections as f64 / query.max(1e-12);
-        let late = if each > can { (each - can) * many } else { 0.0 };
-        pool.mean = pool.mean.min(patience);
-        (processors, pool, late)
+        let parts = self.parts;
+        let processors = station(parts.servers, parts.processor * parts.service);
+        let query = parts.database * parts.service;
+        let none = Waiting { chance: 0.0, mean: 0.0 };
+        let (mut pool, mut late, mut late_cause) = (none, 0.0, Cause::Pool);
+        if let Some(plan) = &self.setup.pool {
+            pool = station(plan.size, query);
+            pool.mean = pool.mean.min(plan.acquire);
+            let can = plan.size as f64 / query.max(1e-12);
+            let server = self.server.capacity();
+            late = ((each - can) * many).max(0.0);
+            if rate - server > late {
+                (late, late_cause) = (rate - server, Cause::Server);
+            }
+        }
+        let throttled = parts.quota.map(|quota| {
+            // Dealt in turn to 1, 2 or 3, 4 to 7, 8 or more instances.
+            let stages = match self.model.balancing {
+                Balancing::Random => 1,
+                Balancing::RoundRobin => many as usize,
+            };
+            let index = (stages.max(1).ilog2() as usize).min(3);
+            let service = &self.setup.workload.service;
+            self.tables[index]
+                .get_or_insert_with(|| WaitTable::new(quota, service, parts.processor, 1 << index));
+            let demand = parts.processor * parts.service;
+            (index, each * demand / (parts.servers as f64 * parts.share))
+        });
+        Waits { processors, throttled, pool, late, late_cause }
     }
 
     fn account(&mut self, stretch: Stretch, many: f64, in_flight: f64) {
@@ -240,9 +330,9 @@ impl<'a> Run<'a> {
         if self.ready > 0 || stretch.requests > 0 {
             self.recorder.usage.active_seconds += active * many * length;
         }
-        let plan = self.setup.plan();
-        let (size, warm) = (plan.size() as u64, plan.warm() as u64);
-        let turn = at.since(self.turned) >= plan.idle().as_secs_f64() / 2.0;
+        let Some(plan) = &self.setup.pool else { return };
+        let (size, warm) = (plan.size as u64, plan.warm as u64);
+        let turn = at.since(self.turned) >= plan.idle / 2.0;
         if turn {
             self.turned = at;
         }

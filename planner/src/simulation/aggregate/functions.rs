@@ -2,12 +2,15 @@
 
 use std::collections::VecDeque;
 
+use super::server::Server;
 use super::stretches::{Stretch, samples, stretches};
 use crate::Random;
-use crate::model::FunctionParameters;
-use crate::simulation::Nanos;
+use crate::hosts::FunctionParameters;
+use crate::simulation::deploys::Deploys;
+use crate::simulation::quota::{fresh, mean_of_fresh};
 use crate::simulation::recorder::Recorder;
-use crate::simulation::run::{Deploys, Setup};
+use crate::simulation::setup::Setup;
+use crate::simulation::{Cause, Nanos};
 use crate::theory::{erlang_b, most_busy};
 
 /// Since the environment used last is used first, as many live as were busy at once within the time they are kept: a
@@ -15,15 +18,20 @@ use crate::theory::{erlang_b, most_busy};
 pub(crate) fn functions(setup: &Setup<'_>, parameters: &FunctionParameters) -> Recorder {
     let span = setup.traffic.span();
     let parts = setup.parts();
-    let whole = parts.service * parts.whole();
-    let mut recorder = Recorder::new(span, setup.size.cores, setup.size.memory_gb);
+    let size = &setup.configuration.size;
+    let service = &setup.workload.service;
+    let computing = mean_of_fresh(parts.quota, service, parts.processor);
+    let rest = parts.database + parts.elsewhere;
+    let whole = computing + parts.service * rest;
+    let server = Server::new(setup);
+    let mut recorder = Recorder::new(span, size.cores, size.memory_gb);
     let mut random = Random::new(setup.options.seed);
     let cold_start = parameters.cold_start_ms.distribution().expect("checked when it was read");
     let init = parameters.init_ms.distribution().expect("checked when it was read").mean();
     let start = setup.workload.start;
     let deploys = Deploys::new(setup.options.deploys_per_day, 0.0, 1.0);
-    let most = setup.deployment.instances;
-    let per_environment = setup.plan().size() as u64;
+    let most = setup.configuration.most;
+    let per_environment = setup.pool.as_ref().map_or(0, |pool| pool.size) as u64;
     let step = parameters.billing_step_ms.value / 1000.0;
     let mut limits = Limits {
         whole,
@@ -35,33 +43,60 @@ pub(crate) fn functions(setup: &Setup<'_>, parameters: &FunctionParameters) -> R
     };
     let mut kept = Kept::new(parameters.keep_warm_seconds.value);
     let mut deployed = 0;
-    for (index, stretch) in stretches(setup.traffic, 10.0).enumerate() {
-        let Stretch { at, length, requests, .. } = stretch;
+    for (index, stretch) in stretches(setup.traffic, 10.0, setup.options.stretches).enumerate() {
+        let Stretch { at, length, requests, rate } = stretch;
         if deploys.before(at) > deployed {
             deployed = deploys.before(at);
             kept.most.clear();
         }
         let live = kept.now(at);
-        let Demand { busy, refused } = limits.demand(stretch, live, random.uniform());
+        let queue = server.wait(rate);
+        limits.whole = whole + queue.mean;
+        let Demand { busy, mut refused, mut cause } =
+            limits.demand(stretch, live, random.uniform());
+        let beyond = (requests as f64 * queue.refused).round() as u64;
+        if beyond > refused {
+            (refused, cause) = (beyond, Cause::Server);
+        }
         let live_after = live.max(busy);
         kept.used(at.after(length), busy);
         let served = requests - refused.min(requests);
         let cold = (live_after - live).min(served);
-        recorder.refused(at, requests - served);
+        recorder.refused(at, cause, requests - served);
         recorder.cold(at, cold);
         recorder.starts += cold;
+        let mut billed = 0.0;
         for (many, cold) in samples(cold)
             .map(|many| (many, true))
             .chain(samples(served - cold).map(|many| (many, false)))
         {
-            let service = setup.workload.service.sample(&mut random) * parts.whole();
+            let service = service.sample(&mut random);
+            let queued = queue.sample(&mut random);
+            let run = fresh(parts.quota, service * parts.processor, &mut random)
+                + service * rest
+                + queued;
             let wait = if cold { cold_start.sample(&mut random) + start } else { 0.0 };
-            recorder.served(at, service + wait, wait, many);
+            let killed = run > parameters.run_limit_seconds.value;
+            billed += run.min(parameters.run_limit_seconds.value) * many as f64;
+            if killed {
+                recorder.refused(at, Cause::TimeLimit, many);
+            } else if run + wait > parts.limit {
+                recorder.refused(at, parts.limit_cause(), many);
+            } else {
+                recorder.served(at, run + wait, wait + queued, many);
+            }
         }
-        // Rounding up to the step adds half of one on average.
-        recorder.usage.function_seconds += served as f64 * (whole + step / 2.0)
+        // Rounding up to the step adds half of one on average. The samples alone would add their own noise.
+        let mean = if whole < parameters.run_limit_seconds.value / 3.0 {
+            served as f64 * (whole + queue.mean)
+        } else {
+            billed
+        };
+        recorder.usage.function_seconds += mean
+            + served as f64 * step / 2.0
             + cold as f64 * (init + start) * parameters.init_billed.value;
         recorder.usage.instance_seconds += live_after as f64 * length;
+        recorder.usage.processor_seconds += served as f64 * parts.service * parts.processor;
         recorder.instances(at, live_after);
         recorder.connections(at, live_after * per_environment);
         if index % 16_384 == 0 {
@@ -86,6 +121,7 @@ struct Limits {
 struct Demand {
     busy: u64,
     refused: u64,
+    cause: Cause,
 }
 
 impl Limits {
@@ -98,7 +134,7 @@ impl Limits {
     fn demanded(&self, stretch: Stretch, live: u64, uniform: f64) -> Demand {
         let Stretch { length, requests, rate, .. } = stretch;
         if requests == 0 {
-            return Demand { busy: 0, refused: 0 };
+            return Demand { busy: 0, refused: 0, cause: Cause::Environments };
         }
         let load = rate * self.whole;
         // Requests beyond what lives need a start each, and hold their environment for so much longer.
@@ -109,18 +145,24 @@ impl Limits {
         busy = busy.min(requests + left);
         let most = self.most as u64;
         let mut refused = (1.0 - self.rate / rate).max(0.0);
+        let mut cause = Cause::RequestRate;
         if busy > most {
-            refused = refused.max(erlang_b(self.most, load));
+            let blocked = erlang_b(self.most, load);
+            if blocked > refused {
+                (refused, cause) = (blocked, Cause::Environments);
+            }
             busy = most;
         }
         let reachable = live + (self.burst * length).ceil() as u64;
         if busy > reachable {
             // On the way from what lives to what is needed, half of the difference is missing on average.
             let missing = (load - reachable as f64 / 2.0 - live as f64 / 2.0).max(0.0) / load;
-            refused = refused.max(missing.min(1.0));
+            if missing > refused {
+                (refused, cause) = (missing.min(1.0), Cause::Burst);
+            }
             busy = reachable;
         }
-        Demand { busy, refused: (requests as f64 * refused).round() as u64 }
+        Demand { busy, refused: (requests as f64 * refused).round() as u64, cause }
     }
 }
 

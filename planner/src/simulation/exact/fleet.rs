@@ -1,17 +1,18 @@
-//! Instances that answer many requests at once, request by request.
-//! Long because the events of one loop belong together: each is a few lines on the same state.
+//! Instances that answer many requests at once, request by request: instances come, go and are counted here.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::VecDeque;
 
+use super::database::{Server, Step};
+use super::events::Events;
 use super::instance::{Instance, Request};
 use crate::Random;
-use crate::model::{Balancing, Fleet};
-use crate::simulation::Nanos;
+use crate::hosts::Fleet;
+use crate::simulation::deploys::Deploys;
 use crate::simulation::nodes::Starts;
 use crate::simulation::recorder::Recorder;
-use crate::simulation::run::{Deploys, Parts, Setup};
 use crate::simulation::scaler::{Scaler, Seen};
+use crate::simulation::setup::{Parts, Setup};
+use crate::simulation::{Cause, Nanos};
 use crate::traffic::Arrivals;
 
 /// A request is given to an instance, waits for a processor, then for a connection, and leaves.
@@ -21,7 +22,7 @@ pub(crate) fn fleet(setup: &Setup<'_>, model: &Fleet) -> Recorder {
     let mut next = arrivals.next();
     let end = Nanos::from_seconds(setup.traffic.span());
     loop {
-        let event = run.events.peek().map(|Reverse((at, ..))| *at);
+        let event = run.events.next_at();
         match (next, event) {
             (Some(now), event) if event.is_none_or(|at| now <= at) => {
                 run.arrive(now);
@@ -37,68 +38,52 @@ pub(crate) fn fleet(setup: &Setup<'_>, model: &Fleet) -> Recorder {
 }
 
 #[derive(Debug)]
-enum Event {
+pub(super) enum Event {
     Processed(usize, Request),
-    Queried(usize, Request),
+    Server(Step),
     Answered(usize, Request),
     Ready(usize),
+    Deploy(u64),
     Tick,
 }
 
-struct Run<'a> {
-    setup: &'a Setup<'a>,
-    model: &'a Fleet,
-    parts: Parts,
-    random: Random,
-    recorder: Recorder,
-    events: BinaryHeap<Reverse<(Nanos, u64, EventBox)>>,
-    sequence: u64,
-    instances: Vec<Instance>,
+pub(super) struct Run<'a> {
+    pub(super) setup: &'a Setup<'a>,
+    pub(super) model: &'a Fleet,
+    pub(super) parts: Parts,
+    pub(super) random: Random,
+    pub(super) recorder: Recorder,
+    pub(super) events: Events<Event>,
+    pub(super) instances: Vec<Instance>,
     /// Instances that answer, by their number; the newest is the last.
-    ready: Vec<usize>,
+    pub(super) ready: Vec<usize>,
     free: Vec<usize>,
-    turn: usize,
-    pending: VecDeque<Request>,
+    pub(super) turn: usize,
+    /// Requests that no instance has a place for, and since when.
+    pub(super) pending: VecDeque<(Nanos, Request)>,
+    pub(super) server: Server,
     starting: usize,
     draining: usize,
     starts: Starts,
     scaler: Scaler,
     period: f64,
-    places: Option<usize>,
-    patience: f64,
-    deploys: Deploys,
+    pub(super) places: Option<usize>,
+    pub(super) patience: f64,
+    pub(super) deploys: Deploys,
     /// Requests that are somewhere.
-    present: usize,
-    open: usize,
-    busy: Integral,
-    in_flight: Integral,
+    pub(super) present: usize,
+    pub(super) open: usize,
+    /// Seconds of processor used since the scaler last looked.
+    pub(super) used: f64,
+    looked: Nanos,
+    pub(super) in_flight: Integral,
     counted: Nanos,
     turned: Nanos,
 }
 
-/// An event in the heap, ordered by time and sequence alone.
-struct EventBox(Event);
-
-impl PartialEq for EventBox {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-impl Eq for EventBox {}
-impl PartialOrd for EventBox {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl Ord for EventBox {
-    fn cmp(&self, _: &Self) -> std::cmp::Ordering {
-        std::cmp::Ordering::Equal
-    }
-}
-
 /// A number over time, summed up between two looks.
 #[derive(Debug, Default)]
-struct Integral {
+pub(super) struct Integral {
     value: f64,
     sum: f64,
     since: Nanos,
@@ -106,7 +91,7 @@ struct Integral {
 }
 
 impl Integral {
-    fn add(&mut self, now: Nanos, change: f64) {
+    pub(super) fn add(&mut self, now: Nanos, change: f64) {
         self.sum += self.value * now.since(self.since);
         self.since = now;
         self.value += change;
@@ -123,30 +108,32 @@ impl Integral {
 impl<'a> Run<'a> {
     fn new(setup: &'a Setup<'a>, model: &'a Fleet) -> Self {
         let parameters = &model.parameters;
-        let cores = setup.size.cores;
+        let size = &setup.configuration.size;
+        let cores = size.cores;
         let places =
             parameters.concurrency_per_core.as_ref().map(|c| (c.value * cores).max(1.0) as usize);
-        let (least, most) = (setup.least, setup.deployment.instances);
+        let (least, most) = (setup.configuration.least, setup.configuration.most);
+        let parts = setup.parts();
         let mut run = Self {
             setup,
             model,
-            parts: setup.parts(),
+            parts,
             random: Random::new(setup.options.seed ^ 0x666c_6565_7400),
-            recorder: Recorder::new(setup.traffic.span(), cores, setup.size.memory_gb),
-            events: BinaryHeap::new(),
-            sequence: 0,
+            recorder: Recorder::new(setup.traffic.span(), cores, size.memory_gb),
+            events: Events::new(),
             instances: Vec::new(),
             ready: Vec::new(),
             free: Vec::new(),
             turn: 0,
             pending: VecDeque::new(),
+            server: Server::new(setup.workload.database.as_ref()),
             starting: 0,
             draining: 0,
             starts: Starts::new(parameters, cores, setup.workload.start),
             scaler: Scaler::new(&model.scaling, cores, places, least, most),
             period: Scaler::period(&model.scaling),
             places,
-            patience: parameters.patience_seconds.value,
+            patience: parameters.patience_seconds.value.min(parts.limit),
             deploys: Deploys::new(
                 setup.options.deploys_per_day,
                 parameters.deploy_seconds.value,
@@ -154,7 +141,8 @@ impl<'a> Run<'a> {
             ),
             present: 0,
             open: 0,
-            busy: Integral::default(),
+            used: 0.0,
+            looked: Nanos(0),
             in_flight: Integral::default(),
             counted: Nanos(0),
             turned: Nanos(0),
@@ -164,190 +152,76 @@ impl<'a> Run<'a> {
             let index = run.add();
             run.begin(Nanos(0), index);
         }
-        run.schedule(Nanos::from_seconds(run.period), Event::Tick);
+        run.events.add(Nanos::from_seconds(run.period), Event::Tick);
+        if run.deploys.interrupts() {
+            run.events.add(run.deploys.moment(0), Event::Deploy(0));
+        }
         run
     }
 
-    fn schedule(&mut self, at: Nanos, event: Event) {
-        self.sequence += 1;
-        self.events.push(Reverse((at, self.sequence, EventBox(event))));
-    }
-
-    fn arrive(&mut self, now: Nanos) {
-        let service = self.setup.workload.service.sample(&mut self.random);
-        let request = Request {
-            came: now,
-            queued: now,
-            waited: 0.0,
-            processor: service * self.parts.processor,
-            database: service * self.parts.database,
-            elsewhere: service * self.parts.elsewhere,
-        };
-        self.present += 1;
-        self.in_flight.add(now, 1.0);
-        match self.choose() {
-            Some(index) => self.give(now, index, request),
-            None => {
-                self.pending.push_back(request);
-                // Nobody starts instances for a request but a host that scales by requests.
-                if self.places.is_some() {
-                    self.scale(now, false);
-                }
-            }
-        }
-    }
-
-    fn choose(&mut self) -> Option<usize> {
-        let many = self.ready.len();
-        if many == 0 {
-            return None;
-        }
-        let first = match self.model.balancing {
-            Balancing::Random => self.random.below(many),
-            Balancing::RoundRobin => {
-                self.turn = (self.turn + 1) % many;
-                self.turn
-            }
-        };
-        let places = self.places.unwrap_or(usize::MAX);
-        (0..many)
-            .map(|offset| self.ready[(first + offset) % many])
-            .find(|index| self.instances[*index].in_flight < places)
-    }
-
-    fn give(&mut self, now: Nanos, index: usize, mut request: Request) {
-        request.waited += now.since(request.queued);
-        let instance = &mut self.instances[index];
-        // A request that comes within a step that is billed already goes on with it.
-        if instance.in_flight == 0 && now.since(instance.active_since) >= instance.billed {
-            (instance.active_since, instance.billed) = (now, 0.0);
-        }
-        instance.in_flight += 1;
-        if let Some(request) = instance.processors.enter(now, request) {
-            self.process(now, index, request);
-        }
-    }
-
-    fn process(&mut self, now: Nanos, index: usize, request: Request) {
-        self.busy.add(now, 1.0);
-        self.schedule(now.after(request.processor), Event::Processed(index, request));
-    }
-
-    fn query(&mut self, now: Nanos, index: usize, request: Request) {
-        let instance = &mut self.instances[index];
-        instance.used[0] = instance.used[0].max(instance.pool.busy);
-        if instance.pool.busy > instance.open {
-            self.open += instance.pool.busy - instance.open;
-            instance.open = instance.pool.busy;
-            let open = (self.open as f64 * self.deploys.factor(now)).ceil() as u64;
-            self.recorder.connections(now, open);
-        }
-        self.schedule(now.after(request.database), Event::Queried(index, request));
-    }
-
     fn step(&mut self) {
-        let Some(Reverse((now, _, EventBox(event)))) = self.events.pop() else { return };
+        let Some((now, event)) = self.events.pop() else { return };
         match event {
-            Event::Processed(index, request) => {
-                self.busy.add(now, -1.0);
-                let mut late = Vec::new();
-                let patience = self.patience;
-                let next = self.instances[index].processors.leave(now, patience, |r| late.push(r));
-                if let Some(next) = next {
-                    self.process(now, index, next);
-                }
-                late.into_iter().for_each(|request| self.leave(now, index, &request, false));
-                if request.database == 0.0 {
-                    self.schedule(now.after(request.elsewhere), Event::Answered(index, request));
-                } else if let Some(request) = self.instances[index].pool.enter(now, request) {
-                    self.query(now, index, request);
-                }
-            }
-            Event::Queried(index, request) => {
-                let mut late = Vec::new();
-                let patience = self.setup.plan().acquire().as_secs_f64();
-                let next = self.instances[index].pool.leave(now, patience, |r| late.push(r));
-                if let Some(next) = next {
-                    self.query(now, index, next);
-                }
-                late.into_iter().for_each(|request| self.leave(now, index, &request, false));
-                self.schedule(now.after(request.elsewhere), Event::Answered(index, request));
-            }
-            Event::Answered(index, request) => self.leave(now, index, &request, true),
+            Event::Processed(index, request) => self.processed(now, index, request),
+            Event::Server(step) => self.server_step(now, step),
+            Event::Answered(index, request) => self.leave(now, index, &request, None),
             Event::Ready(index) => {
                 self.starting -= 1;
                 self.begin(now, index);
             }
+            Event::Deploy(number) => {
+                self.replace(now);
+                self.events.add(self.deploys.moment(number + 1), Event::Deploy(number + 1));
+            }
             Event::Tick => {
                 self.scale(now, true);
                 self.close_idle(now);
-                self.schedule(now.after(self.period), Event::Tick);
+                self.events.add(now.after(self.period), Event::Tick);
                 self.setup.options.progress.at(now.seconds() / self.setup.traffic.span());
             }
         }
     }
 
-    /// A request is over, answered or not.
-    fn leave(&mut self, now: Nanos, index: usize, request: &Request, answered: bool) {
-        self.present -= 1;
-        self.in_flight.add(now, -1.0);
-        if answered {
-            let (came, waited) = (request.came, request.waited);
-            self.recorder.served(came, now.since(came), waited, 1);
-        } else {
-            self.recorder.refused(request.came, 1);
+    /// A deploy without overlap: all instances stop, then as many start.
+    fn replace(&mut self, now: Nanos) {
+        let many = self.ready.len();
+        while let Some(index) = self.ready.pop() {
+            self.drain(now, index);
         }
-        let instance = &mut self.instances[index];
-        instance.in_flight -= 1;
-        if instance.in_flight == 0 {
-            let active = now.since(instance.active_since);
-            let step = self.model.parameters.active_step_seconds.as_ref().map_or(0.0, |s| s.value);
-            let paid = if step > 0.0 { (active / step).ceil() * step } else { active };
-            self.recorder.usage.active_seconds += paid - instance.billed;
-            instance.billed = paid;
-            if !instance.ready {
-                self.remove(now, index);
-            }
+        let start = self.model.parameters.start_seconds.value + self.setup.workload.start;
+        for _ in 0..many {
+            let index = self.add();
+            self.starting += 1;
+            self.events.add(now.after(start), Event::Ready(index));
         }
-        if self.instances[index].ready {
-            self.serve_pending(now);
+        self.count(now);
+    }
+
+    fn drain(&mut self, now: Nanos, index: usize) {
+        self.instances[index].ready = false;
+        self.draining += 1;
+        if self.instances[index].in_flight == 0 {
+            self.remove(now, index);
         }
     }
 
-    fn serve_pending(&mut self, now: Nanos) {
-        while let Some(request) = self.pending.front().copied() {
-            if now.since(request.queued) > self.patience {
-                self.pending.pop_front();
-                self.give_up(now, &request);
-                continue;
-            }
-            let Some(index) = self.choose() else { return };
-            self.pending.pop_front();
-            self.give(now, index, request);
-        }
-    }
-
-    fn give_up(&mut self, now: Nanos, request: &Request) {
-        self.present -= 1;
-        self.in_flight.add(now, -1.0);
-        self.recorder.refused(request.came, 1);
-    }
-
-    fn all(&self) -> usize {
+    /// Instances that run or start.
+    pub(super) fn all(&self) -> usize {
         self.ready.len() + self.starting
     }
 
-    fn scale(&mut self, now: Nanos, regular: bool) {
-        while let Some(request) = self.pending.front().copied() {
-            if now.since(request.queued) <= self.patience {
+    pub(super) fn scale(&mut self, now: Nanos, regular: bool) {
+        while let Some((since, request)) = self.pending.front().copied() {
+            if now.since(since) <= self.patience {
                 break;
             }
             self.pending.pop_front();
             self.give_up(now, &request);
         }
-        let cores = self.setup.size.cores / self.parts.servers as f64;
         let (busy_cores, in_flight) = if regular {
-            (self.busy.mean(now) * cores, self.in_flight.mean(now))
+            let passed = now.since(self.looked).max(1e-9);
+            self.looked = now;
+            (std::mem::take(&mut self.used) / passed, self.in_flight.mean(now))
         } else {
             (0.0, self.in_flight.value)
         };
@@ -365,17 +239,13 @@ impl<'a> Run<'a> {
             let at = self.starts.ask(now, self.all() + 1);
             let index = self.add();
             self.starting += 1;
-            self.schedule(at, Event::Ready(index));
+            self.events.add(at, Event::Ready(index));
         }
         if regular {
             // Those that are still starting are not taken back.
             while self.all() > wanted && !self.ready.is_empty() {
                 let Some(index) = self.ready.pop() else { break };
-                self.instances[index].ready = false;
-                self.draining += 1;
-                if self.instances[index].in_flight == 0 {
-                    self.remove(now, index);
-                }
+                self.drain(now, index);
             }
             self.starts.shrink(now, self.all());
         }
@@ -383,7 +253,8 @@ impl<'a> Run<'a> {
     }
 
     fn add(&mut self) -> usize {
-        let instance = Instance::new(self.parts.servers, self.setup.plan().size());
+        let pool = self.setup.pool.as_ref().map_or(usize::MAX, |pool| pool.size);
+        let instance = Instance::new(self.parts.servers, pool);
         match self.free.pop() {
             Some(index) => {
                 self.instances[index] = instance;
@@ -397,7 +268,7 @@ impl<'a> Run<'a> {
     }
 
     fn begin(&mut self, now: Nanos, index: usize) {
-        let warm = self.setup.plan().warm();
+        let warm = self.setup.pool.as_ref().map_or(0, |pool| pool.warm);
         self.instances[index].ready = true;
         self.instances[index].open = warm;
         self.open += warm;
@@ -410,23 +281,32 @@ impl<'a> Run<'a> {
         self.count(now);
     }
 
-    fn remove(&mut self, now: Nanos, index: usize) {
+    pub(super) fn remove(&mut self, now: Nanos, index: usize) {
         self.draining -= 1;
         self.open -= self.instances[index].open;
         self.free.push(index);
         self.count(now);
     }
 
-    /// Connections that nobody used for about the plan's idle time are closed, the warm ones kept.
+    /// What keeps requests waiting for an instance now.
+    pub(super) fn shortage(&self) -> Cause {
+        if self.ready.len() < self.setup.configuration.most {
+            Cause::Scaler
+        } else {
+            Cause::Instances
+        }
+    }
+
+    /// Connections unused for about the plan's idle time are closed, except the warm ones.
     fn close_idle(&mut self, now: Nanos) {
-        if now.since(self.turned) < self.setup.plan().idle().as_secs_f64() / 2.0 {
+        let Some(pool) = &self.setup.pool else { return };
+        if now.since(self.turned) < pool.idle / 2.0 {
             return;
         }
         self.turned = now;
-        let warm = self.setup.plan().warm();
         for index in &self.ready {
             let instance = &mut self.instances[*index];
-            let keep = instance.used[0].max(instance.used[1]).max(warm).min(instance.open);
+            let keep = instance.used[0].max(instance.used[1]).max(pool.warm).min(instance.open);
             self.open -= instance.open - keep;
             instance.open = keep;
             instance.used = [instance.pool.busy, instance.used[0]];
@@ -438,7 +318,9 @@ impl<'a> Run<'a> {
         // What is left to do after the end is not paid for here.
         let now = now.min(Nanos::from_seconds(self.setup.traffic.span()));
         let factor = self.deploys.factor(now);
-        let running = (self.all() + self.draining) as f64;
+        // Where the old process stops first, what it still answers is not paid for a second time.
+        let draining = if self.deploys.interrupts() { 0 } else { self.draining };
+        let running = (self.all() + draining) as f64;
         let passed = now.since(self.counted);
         self.recorder.usage.instance_seconds += running * factor * passed;
         self.recorder.usage.node_seconds += self.starts.nodes() as f64 * passed;

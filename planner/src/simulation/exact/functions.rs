@@ -1,92 +1,230 @@
 //! Environments that answer one request at a time, request by request.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::VecDeque;
 
+use super::database::{Query, Server, Step};
+use super::events::Events;
+use super::instance::Request;
 use crate::Random;
-use crate::model::FunctionParameters;
-use crate::simulation::Nanos;
+use crate::hosts::FunctionParameters;
+use crate::simulation::deploys::Deploys;
+use crate::simulation::quota::Bucket;
 use crate::simulation::recorder::Recorder;
-use crate::simulation::run::{Deploys, Setup};
+use crate::simulation::setup::{Parts, Setup};
+use crate::simulation::{Cause, Nanos};
 use crate::traffic::Arrivals;
+use crate::workload::Distribution;
 
 /// A request takes the environment that was used last; without an idle one, a new one is started for it and it waits;
 /// beyond the limits it is turned away at once (429).
 pub(crate) fn functions(setup: &Setup<'_>, parameters: &FunctionParameters) -> Recorder {
-    let parts = setup.parts();
+    let mut run = Run::new(setup, parameters);
     let span = setup.traffic.span();
-    let mut recorder = Recorder::new(span, setup.size.cores, setup.size.memory_gb);
-    let mut random = Random::new(setup.options.seed);
-    let cold_start = parameters.cold_start_ms.distribution().expect("checked when it was read");
-    let init = parameters.init_ms.distribution().expect("checked when it was read");
-    let deploys = Deploys::new(setup.options.deploys_per_day, 0.0, 1.0);
-    let most = setup.deployment.instances;
-    let per_environment = setup.plan().size() as u64;
-    let keep = parameters.keep_warm_seconds.value;
-    let step = parameters.billing_step_ms.value / 1000.0;
-
-    let mut busy: BinaryHeap<Reverse<Nanos>> = BinaryHeap::new();
-    // The last is the one used last; so the first is the one unused for longest.
-    let mut idle: VecDeque<Nanos> = VecDeque::new();
-    let mut burst =
-        Window::new(parameters.burst_seconds.value, parameters.burst_environments.value);
-    let rate = parameters.requests_per_environment_second.value * most as f64;
-    let mut requests = Window::new(1.0, rate);
-    let (mut deployed, mut last, mut live) = (0, Nanos(0), 0_u64);
     for (index, now) in Arrivals::new(setup.traffic, setup.options.seed).enumerate() {
-        while let Some(Reverse(end)) = busy.peek().copied().filter(|Reverse(end)| *end <= now) {
-            busy.pop();
-            idle.push_back(end);
-        }
-        if deploys.before(now) > deployed {
-            deployed = deploys.before(now);
-            idle.clear();
-        }
-        // Environments that go are counted when the next request comes: their time ran out before it.
-        while idle.front().is_some_and(|since| now.since(*since) > keep) {
-            idle.pop_front();
-        }
-        let service = setup.workload.service.sample(&mut random);
-        let whole = service * parts.whole();
-        let allowed = requests.take(now) && busy.len() < most;
-        let start = if !allowed {
-            None
-        } else if idle.pop_back().is_some() {
-            Some(0.0)
-        } else {
-            let start = cold_start.sample(&mut random) + setup.workload.start;
-            burst.take(now).then_some(start)
-        };
-        let Some(start) = start else {
-            recorder.refused(now, 1);
-            continue;
-        };
-        if start > 0.0 {
-            recorder.cold(now, 1);
-            recorder.starts += 1;
-            let init = init.sample(&mut random) + setup.workload.start;
-            recorder.usage.function_seconds += init * parameters.init_billed.value;
-        }
-        recorder.usage.function_seconds += (whole / step).ceil() * step;
-        recorder.served(now, start + whole, start, 1);
-        busy.push(Reverse(now.after(start + whole)));
-        recorder.usage.instance_seconds += live as f64 * now.since(last);
-        (last, live) = (now, (busy.len() + idle.len()) as u64);
-        recorder.instances(now, live);
-        recorder.connections(now, live * per_environment);
+        run.until(now);
+        run.arrive(now);
         if index % 65_536 == 0 {
             setup.options.progress.at(now.seconds() / span);
         }
     }
-    // The environments that are left live until nobody has used them for long enough.
-    let rest = (span - last.seconds()).max(0.0);
-    recorder.usage.instance_seconds += live as f64 * rest.min(keep);
-    recorder.instances(last.after(rest.min(keep)), if rest > keep { 0 } else { live });
-    recorder.connections(
-        last.after(rest.min(keep)),
-        if rest > keep { 0 } else { live * per_environment },
-    );
-    recorder
+    // Requests that are still inside are answered; environments live until nobody has used them for long enough.
+    run.until(Nanos(u64::MAX));
+    run.recorder
+}
+
+/// A request in an environment.
+#[derive(Clone, Copy, Debug)]
+enum Event {
+    /// It has computed and asks the database.
+    Query(Query),
+    Server(Step),
+    /// It leaves its environment, answered or turned away for a cause.
+    Finish(Request, Option<Cause>),
+}
+
+struct Run<'a> {
+    setup: &'a Setup<'a>,
+    parameters: &'a FunctionParameters,
+    parts: Parts,
+    random: Random,
+    recorder: Recorder,
+    cold_start: Distribution,
+    init: Distribution,
+    events: Events<Event>,
+    server: Server,
+    busy: usize,
+    /// Since when each is idle, with its quota. The last is the one used last, so the first is unused for longest.
+    idle: VecDeque<(Nanos, Bucket)>,
+    burst: Window,
+    requests: Window,
+    deploys: Deploys,
+    deployed: u64,
+    /// Up to when environments are paid for and counted.
+    counted: Nanos,
+    end: Nanos,
+}
+
+impl<'a> Run<'a> {
+    fn new(setup: &'a Setup<'a>, parameters: &'a FunctionParameters) -> Self {
+        let size = &setup.configuration.size;
+        let rate = parameters.requests_per_environment_second.value;
+        let read = "checked when it was read";
+        Self {
+            setup,
+            parameters,
+            parts: setup.parts(),
+            random: Random::new(setup.options.seed),
+            recorder: Recorder::new(setup.traffic.span(), size.cores, size.memory_gb),
+            cold_start: parameters.cold_start_ms.distribution().expect(read),
+            init: parameters.init_ms.distribution().expect(read),
+            events: Events::new(),
+            server: Server::new(setup.workload.database.as_ref()),
+            busy: 0,
+            idle: VecDeque::new(),
+            burst: Window::new(parameters.burst_seconds.value, parameters.burst_environments.value),
+            requests: Window::new(1.0, rate * setup.configuration.most as f64),
+            deploys: Deploys::new(setup.options.deploys_per_day, 0.0, 1.0),
+            deployed: 0,
+            counted: Nanos(0),
+            end: Nanos::from_seconds(setup.traffic.span()),
+        }
+    }
+
+    /// Everything that happens up to a moment: events, and environments that nobody used for long enough.
+    fn until(&mut self, now: Nanos) {
+        loop {
+            let gone = self
+                .idle
+                .front()
+                .map(|(since, _)| since.after(self.parameters.keep_warm_seconds.value));
+            let event = self.events.next_at();
+            match (event, gone) {
+                (event, Some(gone)) if gone <= now && event.is_none_or(|at| gone < at) => {
+                    self.count(gone);
+                    self.idle.pop_front();
+                    self.tell(gone);
+                }
+                (Some(at), _) if at <= now => self.step(),
+                _ => return,
+            }
+        }
+    }
+
+    fn arrive(&mut self, now: Nanos) {
+        if self.deploys.before(now) > self.deployed {
+            self.deployed = self.deploys.before(now);
+            self.count(now);
+            self.idle.clear();
+        }
+        let service = self.setup.workload.service.sample(&mut self.random);
+        let refused = if !self.requests.take(now) {
+            Some(Cause::RequestRate)
+        } else if self.busy >= self.setup.configuration.most {
+            Some(Cause::Environments)
+        } else if self.idle.is_empty() && !self.burst.take(now) {
+            Some(Cause::Burst)
+        } else {
+            None
+        };
+        if let Some(cause) = refused {
+            self.recorder.refused(now, cause, 1);
+            return;
+        }
+        self.count(now);
+        let (start, mut bucket) = match self.idle.pop_back() {
+            Some((_, bucket)) => (0.0, bucket),
+            None => (self.start(now), Bucket::default()),
+        };
+        self.busy += 1;
+        self.tell(now);
+        let processor = service * self.parts.processor;
+        let begin = now.after(start);
+        let taken = bucket.run(self.parts.quota, begin.seconds(), processor);
+        self.recorder.usage.processor_seconds += processor;
+        let request = Request {
+            came: now,
+            waited: start,
+            start,
+            processor,
+            database: service * self.parts.database,
+            elsewhere: service * self.parts.elsewhere,
+            bucket,
+        };
+        let computed = begin.after(taken);
+        if self.server.unlimited() || self.setup.pool.is_none() {
+            let limit = self.parameters.run_limit_seconds.value;
+            let run = taken + request.database + request.elsewhere;
+            // The platform ends it there.
+            let killed = (run > limit).then_some(Cause::TimeLimit);
+            self.events.add(begin.after(run.min(limit)), Event::Finish(request, killed));
+        } else {
+            self.events.add(computed, Event::Query(Query { instance: 0, request }));
+        }
+    }
+
+    /// A new environment; returns how long its first request waits.
+    fn start(&mut self, now: Nanos) -> f64 {
+        self.recorder.cold(now, 1);
+        self.recorder.starts += 1;
+        let app = self.setup.workload.start;
+        let init = self.init.sample(&mut self.random) + app;
+        self.recorder.usage.function_seconds += init * self.parameters.init_billed.value;
+        self.cold_start.sample(&mut self.random) + app
+    }
+
+    fn step(&mut self) {
+        let Some((now, event)) = self.events.pop() else { return };
+        match event {
+            Event::Query(query) => self.server.begin(now, query),
+            Event::Server(Step::Computed(query)) => self.server.computed(now, query),
+            Event::Server(Step::Done(Query { request, .. })) => {
+                self.server.done(now);
+                self.events.add(now.after(request.elsewhere), Event::Finish(request, None));
+            }
+            Event::Server(Step::GaveUp(Query { request, .. })) => {
+                self.finish(now, &request, Some(Cause::Server));
+            }
+            Event::Finish(request, refused) => self.finish(now, &request, refused),
+        }
+        for (at, step) in self.server.steps.drain(..) {
+            self.events.add(at, Event::Server(step));
+        }
+    }
+
+    fn finish(&mut self, now: Nanos, request: &Request, refused: Option<Cause>) {
+        self.count(now);
+        self.busy -= 1;
+        self.idle.push_back((now, request.bucket));
+        let latency = now.since(request.came);
+        let late = (latency > self.parts.limit).then(|| self.parts.limit_cause());
+        match refused.or(late) {
+            None => self.recorder.served(request.came, latency, request.waited, 1),
+            Some(cause) => self.recorder.refused(request.came, cause, 1),
+        }
+        // All that an environment does for a request is billed, but not the wait for its start.
+        let begin = request.came.after(request.start);
+        let step = self.parameters.billing_step_ms.value / 1000.0;
+        self.recorder.usage.function_seconds += (now.since(begin) / step - 1e-6).ceil() * step;
+    }
+
+    /// Environments that live now.
+    fn live(&self) -> u64 {
+        (self.busy + self.idle.len()) as u64
+    }
+
+    /// Pays for the environments that lived up to a moment.
+    fn count(&mut self, now: Nanos) {
+        let now = now.min(self.end);
+        self.recorder.usage.instance_seconds += self.live() as f64 * now.since(self.counted);
+        self.counted = now;
+    }
+
+    fn tell(&mut self, now: Nanos) {
+        let (now, live) = (now.min(self.end), self.live());
+        let each = self.setup.pool.as_ref().map_or(0, |pool| pool.size) as u64;
+        self.recorder.instances(now, live);
+        self.recorder.connections(now, live * each);
+    }
 }
 
 /// So many of something within each stretch of time, nothing carried over.

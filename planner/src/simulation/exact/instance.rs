@@ -3,61 +3,65 @@
 use std::collections::VecDeque;
 
 use crate::simulation::Nanos;
+use crate::simulation::quota::Bucket;
 
-/// A request on its way through an instance.
+/// A request on its way.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Request {
     pub(crate) came: Nanos,
-    /// When it began to wait where it waits now.
-    pub(crate) queued: Nanos,
     /// What it has waited so far, in seconds.
     pub(crate) waited: f64,
+    /// What it waited for its environment to start, in seconds.
+    pub(crate) start: f64,
+    /// Seconds of processor at full speed.
     pub(crate) processor: f64,
+    /// Seconds with a connection.
     pub(crate) database: f64,
     pub(crate) elsewhere: f64,
+    /// The quota of the thread it computes on.
+    pub(crate) bucket: Bucket,
 }
 
-/// Something that so many requests can use at once, with a queue before it.
+/// Something that so many can use at once, with a queue before it.
 #[derive(Debug)]
-pub(crate) struct Station {
-    pub(crate) servers: usize,
+pub(crate) struct Station<T> {
+    servers: usize,
     pub(crate) busy: usize,
-    queue: VecDeque<Request>,
+    queue: VecDeque<(Nanos, T)>,
 }
 
-impl Station {
+impl<T> Station<T> {
     pub(crate) fn new(servers: usize) -> Self {
         Self { servers, busy: 0, queue: VecDeque::new() }
     }
 
-    /// Takes a place for a request, which comes back, or keeps it waiting.
-    pub(crate) fn enter(&mut self, now: Nanos, mut request: Request) -> Option<Request> {
+    /// Takes a place and gives the customer back, or keeps it waiting.
+    pub(crate) fn enter(&mut self, now: Nanos, customer: T) -> Option<T> {
         if self.busy < self.servers {
             self.busy += 1;
-            return Some(request);
+            return Some(customer);
         }
-        request.queued = now;
-        self.queue.push_back(request);
+        self.queue.push_back((now, customer));
         None
     }
 
-    /// Gives a place back. The next in the queue takes it; those who waited too long come first and without one.
+    /// Gives a place back. Returns the next in the queue, which takes the place, and what it waited in seconds. Those
+    /// that waited longer than `patience` give up instead.
     pub(crate) fn leave(
         &mut self,
         now: Nanos,
         patience: f64,
-        mut gave_up: impl FnMut(Request),
-    ) -> Option<Request> {
+        mut gave_up: impl FnMut(T),
+    ) -> Option<(T, f64)> {
         self.busy -= 1;
-        while let Some(mut request) = self.queue.pop_front() {
-            let waited = now.since(request.queued);
+        while let Some((since, customer)) = self.queue.pop_front() {
+            let waited = now.since(since);
             if waited > patience {
-                gave_up(request);
+                gave_up(customer);
                 continue;
             }
-            request.waited += waited;
             self.busy += 1;
-            return Some(request);
+            return Some((customer, waited));
         }
         None
     }
@@ -67,8 +71,10 @@ impl Station {
 #[derive(Debug)]
 pub(crate) struct Instance {
     pub(crate) ready: bool,
-    pub(crate) processors: Station,
-    pub(crate) pool: Station,
+    pub(crate) processors: Station<Request>,
+    /// The quotas of threads that compute nothing now.
+    pub(crate) buckets: Vec<Bucket>,
+    pub(crate) pool: Station<Request>,
     pub(crate) in_flight: usize,
     /// When the time began that is billed as one, and how much of it has been billed, in seconds.
     pub(crate) active_since: Nanos,
@@ -83,6 +89,7 @@ impl Instance {
         Self {
             ready: false,
             processors: Station::new(servers),
+            buckets: vec![Bucket::default(); servers],
             pool: Station::new(pool),
             in_flight: 0,
             active_since: Nanos(0),

@@ -5,9 +5,9 @@ use std::str::FromStr;
 use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
+use super::super::without_brackets;
 use super::super::{Tuning, quiet};
 use crate::ConfigError;
-use crate::db::addresses::without_brackets;
 use crate::db::settings::{DatabaseUrl, Pooler};
 
 /// The options. The driver fills what a URL leaves out from `PGHOST` and its siblings and from a file of passwords;

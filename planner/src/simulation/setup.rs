@@ -1,0 +1,297 @@
+//! A deployment of an App on a host: what is set, and what follows from it.
+
+use std::fmt;
+
+use anyhost_core::Paradigm;
+
+use super::Progress;
+use super::quota::Quota;
+use crate::connections::{Deployment, Pool};
+use crate::hosts::{Fleet, Functions, Host, Model, Scaling, Size};
+use crate::traffic::Traffic;
+use crate::workload::Workload;
+
+/// How to simulate.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The seed of the random numbers: the same seed gives the same result.
+    pub seed: u64,
+    /// The most requests that are simulated one by one.
+    pub exact_up_to: u64,
+    /// The most stretches of time that the aggregate mode looks at.
+    pub stretches: u64,
+    /// The most instances or environments, where it shall not be the host's own limit.
+    pub max_instances: Option<usize>,
+    /// New versions per day; while one comes, old and new processes overlap.
+    pub deploys_per_day: f64,
+    /// Where progress is reported.
+    pub progress: Progress,
+}
+
+impl Default for Options {
+    /// Seed 1, up to a million requests one by one, one deploy a day.
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            exact_up_to: 1_000_000,
+            stretches: 400_000,
+            max_instances: None,
+            deploys_per_day: 1.0,
+            progress: Progress::default(),
+        }
+    }
+}
+
+/// Why an App cannot run on a host at all, in one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Infeasible(pub String);
+
+impl fmt::Display for Infeasible {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a user sets on a host.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Configuration {
+    /// Processors and memory of one instance or environment.
+    pub size: Size,
+    /// Instances that always run.
+    pub least: usize,
+    /// The most instances; for functions the reserved concurrency.
+    pub most: usize,
+    /// `DATABASE_POOL_SIZE`; `None`: core's own formula.
+    pub pool_size: Option<usize>,
+}
+
+impl Configuration {
+    /// A first guess: the smallest size with enough memory, as many instances as the scaler's target asks for.
+    ///
+    /// # Errors
+    /// [`Infeasible`] where no size has enough memory.
+    pub fn guess(
+        host: &Host,
+        workload: &Workload,
+        traffic: &Traffic,
+        max_instances: Option<usize>,
+    ) -> Result<Self, Infeasible> {
+        let size = sizes(host, workload)?.into_iter().next().unwrap_or_default();
+        let (least, most) = match &host.model {
+            Model::Functions(functions) => {
+                let most = functions.parameters.max_environments.value as usize;
+                (0, max_instances.unwrap_or(most).clamp(1, most))
+            }
+            Model::Fleet(fleet) => {
+                let most = fleet.parameters.max_instances.value as usize;
+                let most = max_instances.unwrap_or(most).clamp(1, most);
+                let least = (fleet.parameters.min_instances.value as usize).min(most);
+                let peak = needed(fleet, &size, workload, traffic.peak()).clamp(least.max(1), most);
+                match fleet.scaling {
+                    Scaling::Fixed { .. } => (peak, peak),
+                    // Room for half as much again, and for one to be replaced.
+                    Scaling::Utilisation { .. } | Scaling::Requests { .. } => {
+                        (least, (peak + peak.div_ceil(2)).max(least + 1).min(most))
+                    }
+                }
+            }
+        };
+        let mut guess = Self { size, least, most, pool_size: None };
+        if let Some(database) = &workload.database {
+            let fits = guess.deployment(host).most_instances(database).max(1);
+            guess.most = guess.most.min(fits);
+            guess.least = guess.least.min(guess.most);
+        }
+        Ok(guess)
+    }
+
+    /// What core's plan asks for it.
+    #[must_use]
+    pub fn deployment(&self, host: &Host) -> Deployment {
+        let (concurrency, overlap) = match &host.model {
+            Model::Functions(_) => (1, 1.0),
+            Model::Fleet(fleet) => {
+                let places = fleet.parameters.concurrency_per_core.as_ref();
+                // What the adapter is told: whole requests.
+                let places = places.map_or(1, |places| (places.value * self.size.cores) as usize);
+                (places.max(1), fleet.parameters.overlap.value)
+            }
+        };
+        let concurrency = if host.paradigm == Paradigm::Serverless { concurrency } else { 1 };
+        Deployment {
+            paradigm: host.paradigm,
+            cores: self.size.cores,
+            concurrency,
+            instances: self.most,
+            overlap,
+            pool_size: self.pool_size,
+        }
+    }
+}
+
+/// The sizes of a host with enough memory for the App, the smallest first.
+///
+/// # Errors
+/// [`Infeasible`] where there is none.
+pub fn sizes(host: &Host, workload: &Workload) -> Result<Vec<Size>, Infeasible> {
+    let needed = workload.memory_gb;
+    match &host.model {
+        Model::Fleet(Fleet { sizes, .. }) => {
+            let fitting = sizes.iter().filter(|size| size.memory_gb >= needed).cloned();
+            let fitting = fitting.collect::<Vec<_>>();
+            if fitting.is_empty() {
+                let most = sizes.iter().map(|size| size.memory_gb).fold(0.0, f64::max);
+                return Err(Infeasible(format!(
+                    "the App needs {needed} GB, the largest instance has {most}"
+                )));
+            }
+            Ok(fitting)
+        }
+        Model::Functions(Functions { parameters }) => {
+            let most = parameters.max_memory_gb.value;
+            if needed > most {
+                return Err(Infeasible(format!(
+                    "the App needs {needed} GB, a function has at most {most}"
+                )));
+            }
+            let whole = parameters.gb_per_core.value;
+            let least = needed.max(parameters.min_memory_gb.value);
+            // Half, one, two and four processors besides what the App needs at least.
+            let larger = [0.25, 0.5, 1.0, 2.0, 4.0].map(|cores| cores * whole);
+            let larger = larger.into_iter().filter(|memory| *memory > least && *memory <= most);
+            let sizes = std::iter::once(least).chain(larger).map(|memory_gb| Size {
+                name: format!("{:.0} MB", memory_gb * 1024.0),
+                cores: memory_gb / whole,
+                memory_gb,
+                ..Size::default()
+            });
+            Ok(sizes.collect())
+        }
+    }
+}
+
+/// Instances that a rate asks for at the scaler's target, by processors and by places; not bounded.
+pub(crate) fn needed(fleet: &Fleet, size: &Size, workload: &Workload, rate: f64) -> usize {
+    let target = fleet.scaling.utilisation();
+    let busy = rate * workload.service.mean();
+    let by_use = busy * workload.processor_share / (size.cores * target);
+    let places = fleet.parameters.concurrency_per_core.as_ref();
+    let places = places.map_or(0.0, |per_core| busy / (per_core.value * size.cores * target));
+    by_use.max(places).ceil() as usize
+}
+
+/// A configuration of a host under a traffic.
+#[derive(Clone, Debug)]
+pub struct Setup<'a> {
+    /// The host.
+    pub host: &'a Host,
+    /// The App.
+    pub workload: &'a Workload,
+    /// The traffic.
+    pub traffic: &'a Traffic,
+    /// What is set.
+    pub configuration: Configuration,
+    /// The pool of one process, by core's plan; `None` for an App without a database.
+    pub pool: Option<Pool>,
+    /// Instances at the start: what the first interval asks for, since no deployment begins with its trace.
+    pub first: usize,
+    pub(crate) options: &'a Options,
+}
+
+impl<'a> Setup<'a> {
+    /// A configuration of a host under a traffic.
+    ///
+    /// # Errors
+    /// [`Infeasible`] with core's words where the App would not start with it.
+    pub fn new(
+        host: &'a Host,
+        workload: &'a Workload,
+        traffic: &'a Traffic,
+        configuration: Configuration,
+        options: &'a Options,
+    ) -> Result<Self, Infeasible> {
+        let pool = match &workload.database {
+            None => None,
+            Some(database) => {
+                let pool = configuration.deployment(host).pool(database);
+                Some(pool.map_err(|error| Infeasible(error.to_string()))?)
+            }
+        };
+        let Configuration { least, most, .. } = configuration;
+        let first = match &host.model {
+            Model::Functions(_) => 0,
+            Model::Fleet(fleet) => {
+                let begin = traffic.counts().first().copied().unwrap_or(0) as f64;
+                let rate = begin / traffic.interval().as_secs_f64();
+                needed(fleet, &configuration.size, workload, rate).clamp(least, most)
+            }
+        };
+        Ok(Self { host, workload, traffic, configuration, pool, first, options })
+    }
+
+    /// The means of the parts of a request on this size, in seconds.
+    pub(crate) fn parts(&self) -> Parts {
+        let Workload { service, database_share, processor_share, .. } = self.workload;
+        let cores = self.configuration.size.cores;
+        let (servers, period, limit) = match &self.host.model {
+            // One request at a time computes on one thread.
+            Model::Functions(Functions { parameters }) => {
+                (1, &parameters.quota_period_seconds, parameters.request_limit_seconds.value)
+            }
+            Model::Fleet(Fleet { parameters, .. }) => (
+                cores.ceil().max(1.0) as usize,
+                &parameters.quota_period_seconds,
+                parameters.request_limit_seconds.value,
+            ),
+        };
+        let share = (cores / servers as f64).min(1.0);
+        let period = period.as_ref().map_or(0.1, |period| period.value);
+        let patience = self.workload.patience.unwrap_or(f64::INFINITY);
+        Parts {
+            servers,
+            share,
+            quota: Quota::new(share, period),
+            processor: *processor_share,
+            database: *database_share,
+            elsewhere: (1.0 - processor_share - database_share).max(0.0),
+            service: service.mean(),
+            limit: limit.min(patience),
+            client_first: patience < limit,
+        }
+    }
+}
+
+/// How a request's service time is spent, as factors of it, and how long a request may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Parts {
+    /// Requests that one instance can compute at once.
+    pub(crate) servers: usize,
+    /// The share of a processor that each of them has.
+    pub(crate) share: f64,
+    /// Its quota, where that share is less than a whole one.
+    pub(crate) quota: Option<Quota>,
+    /// On a processor at full speed.
+    pub(crate) processor: f64,
+    /// With a connection.
+    pub(crate) database: f64,
+    /// Waiting for others.
+    pub(crate) elsewhere: f64,
+    /// The mean service time, in seconds.
+    pub(crate) service: f64,
+    /// The longest that a request may take, in seconds.
+    pub(crate) limit: f64,
+    /// Whether the client gives up before the host does.
+    pub(crate) client_first: bool,
+}
+
+impl Parts {
+    /// The whole of a request without any queue or throttling, as a factor of its service time.
+    pub(crate) fn at_full_speed(self) -> f64 {
+        self.processor + self.database + self.elsewhere
+    }
+
+    /// What ends a request that takes too long.
+    pub(crate) fn limit_cause(self) -> super::Cause {
+        if self.client_first { super::Cause::Client } else { super::Cause::TimeLimit }
+    }
+}

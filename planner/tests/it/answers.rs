@@ -1,0 +1,233 @@
+//! Whole answers: the scenarios that people ask about, with the answer an expert would give and the reason.
+
+use std::time::Duration;
+
+use anyhost_planner::answer::{Answer, Question};
+use anyhost_planner::bill::BillOptions;
+use anyhost_planner::hosts::{BillLine, Catalog};
+use anyhost_planner::search::{Fault, Goals};
+use anyhost_planner::simulation::{Options, Progress};
+use anyhost_planner::traffic::{Demand, Pattern, Traffic};
+use anyhost_planner::workload::{Database, Workload};
+
+use crate::{connections, host};
+
+/// A question with quick simulations.
+struct Asked {
+    catalog: Catalog,
+    names: Vec<String>,
+    workload: Workload,
+    goals: Goals,
+    bill: BillOptions,
+    flips: bool,
+}
+
+impl Asked {
+    fn new(names: &[&str]) -> Self {
+        Self {
+            catalog: Catalog::built_in(),
+            names: names.iter().map(|name| (*name).to_owned()).collect(),
+            workload: Workload::default(),
+            goals: Goals::for_service(0.1),
+            bill: BillOptions::default(),
+            flips: false,
+        }
+    }
+
+    fn of(&self, pattern: &str) -> Answer {
+        let pattern = pattern.parse::<Pattern>().expect("a pattern");
+        self.under(&Demand::drawn(pattern, 1))
+    }
+
+    fn under(&self, demand: &Demand) -> Answer {
+        let question = Question {
+            catalog: &self.catalog,
+            names: &self.names,
+            workload: &self.workload,
+            demand,
+            goals: self.goals,
+            bill: &self.bill,
+            options: Options { exact_up_to: 50_000, stretches: 20_000, ..Options::default() },
+            flips: self.flips,
+        };
+        Answer::new(&question, |_| Progress::default())
+    }
+}
+
+fn setting<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
+    let run = answer.best()?.run.as_ref()?;
+    run.settings.iter().find_map(|line| line.strip_prefix(name))
+}
+
+#[test]
+fn slow_queries_want_a_larger_pool_and_not_another_host() {
+    // 5 a second × 1 s with a connection are 5 in use (Little); at 70 % that is 8 at the least.
+    let mut asked = Asked::new(&["heroku-basic", "lambda", "lambda-managed"]);
+    asked.workload.service = "lognormal:median=1s,p99=3s".parse().expect("a duration");
+    (asked.workload.database_share, asked.workload.processor_share) = (0.9, 0.02);
+    asked.goals.p99 = 5.0;
+    let answer = asked.of("steady:mean=5,days=0.2");
+    assert_eq!(answer.host.as_deref(), Some("heroku-basic"), "{}", answer.sentence);
+    let best = answer.best().expect("one").run.as_ref().expect("it runs");
+    assert!((7.0..7.1).contains(&best.bill.month), "{}", best.bill.month);
+    assert_eq!(best.outcome.refused, 0);
+    let pool = setting(&answer, "DATABASE_POOL_SIZE=").expect("a line to set");
+    assert!((8..=11).contains(&pool.parse::<usize>().expect("a number")), "{pool}");
+}
+
+#[test]
+fn a_processor_that_is_nearly_full_is_not_an_answer() {
+    // 100 a second × 8 ms are 0.8 of a processor: above 70 %, and nothing would be left for a failure.
+    let answer = Asked::new(&["heroku-basic", "heroku-standard"]).of("steady:mean=100,days=0.1");
+    assert_eq!(answer.host.as_deref(), Some("heroku-standard"), "{}", answer.sentence);
+    assert_eq!(setting(&answer, "instances: "), Some("2 × Standard-1X"));
+    let basic = answer.candidate("heroku-basic").expect("it was asked for");
+    assert!(matches!(basic.fault, Some(Fault::Headroom { .. } | Fault::Refused { .. })));
+    // 10 a second fit one, and the page says that one is none when it fails.
+    let answer = Asked::new(&["heroku-basic", "heroku-standard"]).of("steady:mean=10,days=0.1");
+    assert_eq!(answer.host.as_deref(), Some("heroku-basic"));
+    assert!(answer.warnings.iter().any(|line| line.contains("failure is an outage")));
+    let mut redundant = Asked::new(&["heroku-basic", "heroku-standard"]);
+    redundant.goals.redundant = true;
+    let answer = redundant.of("steady:mean=10,days=0.1");
+    assert_eq!(answer.host.as_deref(), Some("heroku-standard"));
+}
+
+#[test]
+fn the_least_number_of_connections_that_works_is_said() {
+    // 0 to 1,000 a second: 10 for each environment need 100 and what chance adds, so a little more than 106 connections.
+    let pattern = "flash:mean=1,peak=1000,at=30m,rise=10s,fall=10m,days=0.05";
+    let answer = Asked::new(&["lambda"]).of(pattern);
+    assert_eq!(answer.host, None);
+    let Some(Fault::Connections { needed, given, month }) =
+        answer.candidate("lambda").expect("it was asked for").fault
+    else {
+        panic!("{:?}", answer.candidates[0].misses)
+    };
+    assert!((100..=160).contains(&needed) && given == 100 && month > 0.0, "{needed}");
+    let mut asked = Asked::new(&["lambda"]);
+    asked.workload.database = connections(needed + 10);
+    let answer = asked.of(pattern);
+    assert_eq!(answer.host.as_deref(), Some("lambda"), "{:?}", answer.candidates[0].misses);
+}
+
+#[test]
+fn sizes_are_searched_and_not_taken_by_memory_alone() {
+    // 200 ms of computing, 300 ms at most: half a vCPU takes 400 ms, a whole one 200.
+    let mut asked = Asked::new(&["lambda"]);
+    asked.workload.service = "200ms".parse().expect("a duration");
+    (asked.workload.database_share, asked.workload.processor_share) = (0.0, 1.0);
+    asked.goals.p99 = 0.35;
+    let answer = asked.of("steady:mean=20,days=0.1");
+    let best = answer.best().expect("one").run.as_ref().expect("it runs");
+    assert_eq!(setting(&answer, "memory: "), Some("1769 MB"), "{:?}", best.settings);
+}
+
+#[test]
+fn a_job_of_half_a_minute_is_measured_by_its_own_length() {
+    // Three times the service time is allowed where it is longer than a second.
+    let mut asked = Asked::new(&["lambda", "cloud-run"]);
+    asked.workload.service = "30s".parse().expect("a duration");
+    asked.goals = Goals::for_service(30.0);
+    let answer = asked.of("spikes:mean=0,peak=0.02,every=1d,length=2m,days=3");
+    assert!(answer.host.is_some(), "{:?}", answer.candidates[0].misses);
+    assert!(answer.best().expect("one").month() < 1.0);
+}
+
+#[test]
+fn a_flip_is_where_another_answer_is_found() {
+    let mut asked = Asked::new(&["lambda", "heroku-basic"]);
+    asked.flips = true;
+    let answer = asked.of("steady:mean=2,days=0.1");
+    assert_eq!(answer.host.as_deref(), Some("lambda"));
+    let change = answer.flips.above.clone().expect("Basic is cheaper at a higher load");
+    assert_eq!(change.host.as_deref(), Some("heroku-basic"));
+    let (low, high) = change.load;
+    assert!(low < high && high / low < 5.0, "{low} to {high}");
+    asked.flips = false;
+    let at = |load: f64| asked.of(&format!("steady:mean={load},days=0.1")).host;
+    assert_eq!(at(low * 0.8).as_deref(), Some("lambda"));
+    assert_eq!(at(high * 1.25).as_deref(), Some("heroku-basic"));
+    // The same shape at another load has its flip at the same place.
+    asked.flips = true;
+    let from_above = asked.of("steady:mean=20,days=0.1").flips.below.expect("Lambda below");
+    assert!(from_above.load.0 < high && from_above.load.1 > low, "{:?}", from_above.load);
+    assert!(answer.flips.sentences.len() <= 2);
+}
+
+#[test]
+fn bursts_inside_an_interval_are_a_range() {
+    // Bursts by the second, told by the minute: the peak of a minute is far below that of a second.
+    let even = Traffic::new("calls", Duration::from_secs(4096), vec![20_000]);
+    let bursty = even.with_bursts(0.25, 5);
+    let coarse = bursty.counts().chunks(64).map(|minute| minute.iter().sum()).collect();
+    let interval = bursty.interval() * 64;
+    let coarse = Traffic::new("calls by the minute", interval, coarse);
+    assert!(coarse.peak() * 1.5 < bursty.peak());
+    let asked = Asked::new(&["lambda"]);
+    let answer = asked.under(&coarse.into());
+    let said = answer.warnings.iter().find(|line| line.contains("bursts")).expect("a warning");
+    assert!(said.contains("p99 is") && said.contains("connections"), "{said}");
+    // By the second there is nothing to guess, and a pattern has none.
+    for answer in [asked.under(&bursty.into()), asked.of("steady:mean=5,days=1.1")] {
+        assert!(!answer.warnings.iter().any(|line| line.contains("in bursts")));
+    }
+}
+
+#[test]
+fn regions_and_lines_change_the_bill_as_their_prices_do() {
+    let mut asked = Asked::new(&["fargate"]);
+    let here = asked.of("steady:mean=10,days=0.05");
+    let line = |answer: &Answer, what: &str| {
+        let run = answer.candidates[0].run.clone().expect("it runs");
+        let lines = run.bill.lines.iter().filter(|line| line.what == what);
+        lines.map(|line| line.month).sum::<f64>()
+    };
+    // Two tasks of 0.25 vCPU for 730 hours at 0.03238, but for deploys.
+    let wanted = 2.0 * 0.25 * 730.0 * 0.03238;
+    assert!((line(&here, "vcpu") / wanted - 1.0).abs() < 0.1, "{}", line(&here, "vcpu"));
+    assert!((line(&here, "ipv4") / 7.3 - 1.0).abs() < 0.1);
+    assert_eq!((line(&here, "nat"), line(&here, "egress")), (0.0, 0.0));
+    asked.catalog = Catalog::read("ap-northeast-2", None).expect("a region");
+    let there = asked.of("steady:mean=10,days=0.05");
+    assert!((line(&there, "vcpu") / line(&here, "vcpu") - 0.03725 / 0.03238).abs() < 0.01);
+    asked.bill.lines.extend([BillLine::Nat, BillLine::Egress]);
+    asked.bill.lines.remove(&BillLine::Ipv4);
+    asked.bill.response_bytes = 10_000.0;
+    let all = asked.of("steady:mean=10,days=0.05");
+    assert_eq!((line(&all, "nat"), line(&all, "ipv4")), (43.0, 0.0));
+    // 26.28 M responses of 10 kB are 262.8 GB.
+    assert!(
+        (line(&all, "egress") / (262.8 * 0.126) - 1.0).abs() < 0.02,
+        "{}",
+        line(&all, "egress")
+    );
+}
+
+#[test]
+fn a_pooler_is_paid_for() {
+    let pooler = anyhost_core::db::Pooler::RdsProxy;
+    let mut asked = Asked::new(&["lambda"]);
+    asked.workload.database = Some(Database { pooler, ..Database::default() });
+    let answer = asked.of("steady:mean=1,days=0.05");
+    let run = answer.best().expect("one").run.as_ref().expect("it runs");
+    let proxy = run.bill.lines.iter().find(|line| line.what == "proxy").expect("a line");
+    // Two processors at 0.015 an hour.
+    assert!((proxy.month - 21.9).abs() < 0.01 && proxy.assumed);
+    assert!(answer.warnings.iter().any(|line| line.contains("Assumed") && line.contains("proxy")));
+}
+
+#[test]
+fn every_reason_is_that_of_the_run() {
+    let mut asked = Asked::new(&["lambda", "fargate", "kubernetes", "cloud-run", "heroku-basic"]);
+    asked.workload.service = "80ms".parse().expect("a duration");
+    let answer = asked.of("spikes:mean=15,peak=300,every=6h,length=7m,days=0.3");
+    for candidate in &answer.candidates {
+        if let Some(Fault::Refused { cause, .. }) = &candidate.fault {
+            let run = candidate.run.as_ref().expect("it ran");
+            assert_eq!(Some(*cause), run.outcome.main_cause(), "{}", candidate.host);
+            assert!(run.outcome.refusals.by(*cause) > 0);
+        }
+    }
+    assert!(host("lambda").unpriced.is_none());
+}
