@@ -85,7 +85,7 @@ async fn the_databases_own_error_can_always_be_reached() {
     // Faults of a statement, whatever a pooler could have to do with them.
     for (statement, expected) in [
         ("SELECT $1::int + $2::int", "08P01"),
-        ("EXECUTE nothing", "26000"),
+        ("SELECT $1::int + $2::int + $3::int", "08P01"),
         ("SELECT 1/0", "22012"),
     ] {
         let mut query = sqlx::query(statement);
@@ -97,6 +97,13 @@ async fn the_databases_own_error_can_always_be_reached() {
         assert_eq!(error.as_database_error().unwrap().code().as_deref(), Some(expected));
     }
     assert_eq!(backend(&db).await, before, "the connection is as good as before");
+    // A name of the program's own says nothing of a pooler.
+    for statement in
+        ["EXECUTE nothing", "DEALLOCATE nothing", "PREPARE p AS SELECT 1; PREPARE p AS SELECT 1"]
+    {
+        let error = sqlx::raw_sql(statement).execute(&db).await.unwrap_err();
+        assert!(error.as_database_error().is_some(), "{error}");
+    }
     // Faults of settings.
     let server = Postgres::shared();
     let refused = |url: String, more: &'static [(&'static str, &'static str)]| async move {
