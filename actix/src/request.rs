@@ -65,6 +65,6 @@ where
 {
     move |cause| {
         Error::new(StatusCode::BAD_REQUEST, format!("the {what} of the request is not valid"))
-            .because(cause)
+            .with_source(cause)
     }
 }

@@ -9,7 +9,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use actix_web::rt::System;
-use anyhost_core::{Context, Error, within};
+use anyhost_core::adapter::within;
+use anyhost_core::{Context, Error};
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 use http::Method;

@@ -19,7 +19,8 @@ use std::sync::Arc;
 
 use ::http::uri::PathAndQuery;
 use ::http::{HeaderMap, Method, StatusCode, Uri};
-use anyhost_core::{Arrival, Body, Caller, Context, Error, Request, Scheme};
+use anyhost_core::adapter::{Arrival, Caller};
+use anyhost_core::{Body, Context, Error, Request, Scheme};
 use bytes::Bytes;
 
 use crate::answers::Shape;
@@ -142,7 +143,7 @@ pub(crate) fn translate(
 }
 
 fn refused(status: StatusCode, detail: &'static str, cause: &impl fmt::Display) -> Error {
-    Error::new(status, detail).because(cause.to_string())
+    Error::new(status, detail).with_source(cause.to_string())
 }
 
 impl Source {

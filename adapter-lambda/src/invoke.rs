@@ -4,7 +4,8 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Once;
 use std::time::Duration;
 
-use anyhost_core::{App, Body, Context, Error, Failure, Host, Response, answer, refuse};
+use anyhost_core::adapter::{Failure, Handler, answer, refuse};
+use anyhost_core::{Body, Context, Error, Host, Response};
 use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
 use http::header::CONTENT_LENGTH;
@@ -28,10 +29,10 @@ pub(crate) enum Outcome {
 }
 
 /// Answers one invocation.
-pub(crate) async fn invoke<A: App>(
+pub(crate) async fn invoke<H: Handler>(
     host: &Host,
     configuration: Configuration,
-    started: &Started<A>,
+    started: &Started<H>,
     api: &mut RuntimeApi,
     invocation: Invocation,
 ) -> Outcome {
@@ -43,10 +44,10 @@ pub(crate) async fn invoke<A: App>(
     context.clone().within(handle(host, configuration, started, api, &invocation, context)).await
 }
 
-async fn handle<A: App>(
+async fn handle<H: Handler>(
     host: &Host,
     configuration: Configuration,
-    started: &Started<A>,
+    started: &Started<H>,
     api: &mut RuntimeApi,
     invocation: &Invocation,
     mut context: Context,
@@ -184,7 +185,7 @@ impl Exchange {
         // A body that panics is dropped; nothing of ours is shared with it.
         let read = AssertUnwindSafe(collect(stream, self.shape.limit)).catch_unwind();
         let read = match self.context.deadline() {
-            Some(deadline) => self.in_time(anyhost_core::within(deadline, read)).await,
+            Some(deadline) => self.in_time(anyhost_core::adapter::within(deadline, read)).await,
             None => Some(read.await),
         };
         match read {

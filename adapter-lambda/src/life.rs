@@ -7,7 +7,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhost_core::{App, Exit, Failure, Host, Phase};
+use anyhost_core::adapter::{Exit, Factory, Failure, Handler};
+use anyhost_core::{Host, Phase};
 use lambda_http::lambda_runtime::Diagnostic;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -26,7 +27,8 @@ const ON_ITS_WAY: Duration = Duration::from_millis(20);
 ///
 /// # Errors
 /// [`Failure`] with the exit code of the phase that failed. Lambda has been told of a failed start.
-pub(crate) async fn serve<A: App>(
+pub(crate) async fn serve<H: Handler>(
+    factory: Factory<H>,
     endpoint: Endpoint,
     ahead: Option<Ahead>,
     prepare: impl FnOnce() -> Result<(Host, Configuration), Failure>,
@@ -42,7 +44,7 @@ pub(crate) async fn serve<A: App>(
             return Err(failure);
         }
     };
-    let started = Arc::new(Started::<A>::begin(host.clone()));
+    let started = Arc::new(Started::begin(factory, host.clone()));
     let init = async {
         let start = async {
             match configuration.init_budget {
@@ -123,10 +125,10 @@ pub(crate) fn diagnostic(failure: &Failure) -> Diagnostic {
 }
 
 /// Takes one invocation after the other until the process drains.
-async fn work<A: App>(
+async fn work<H: Handler>(
     host: Host,
     configuration: Configuration,
-    started: Arc<Started<A>>,
+    started: Arc<Started<H>>,
     mut api: RuntimeApi,
 ) -> Result<(), Failure> {
     let mut backoff = Backoff::default();
@@ -201,7 +203,7 @@ async fn finish(host: &Host, deadline: Option<std::time::Instant>) {
 }
 
 /// Ends what the App began, within the grace.
-async fn stop<A: App>(host: &Host, started: &Started<A>) -> Result<(), Failure> {
+async fn stop<H: Handler>(host: &Host, started: &Started<H>) -> Result<(), Failure> {
     let end = Instant::now() + host.grace();
     let ended = async {
         host.life().idle().await;
@@ -225,7 +227,7 @@ async fn stop<A: App>(host: &Host, started: &Started<A>) -> Result<(), Failure> 
 
 #[cfg(test)]
 mod tests {
-    use anyhost_core::{Error, Paradigm, Request, Response, async_trait};
+    use anyhost_core::{App, Error, Paradigm, Request, Response, async_trait};
 
     use super::*;
 
@@ -251,7 +253,7 @@ mod tests {
     async fn a_stop_that_hangs_leaves_the_databases_half_of_the_grace() {
         let grace = Duration::from_millis(250);
         let host = Host::builder(Paradigm::Serverless, "test").grace(grace).build().expect("valid");
-        let started = Started::<Hangs>::begin(host.clone());
+        let started = Started::<Hangs>::begin(Factory::app(), host.clone());
         started.app().await.expect("it starts");
         let begun = Instant::now();
         stop(&host, &started).await.expect("it stops");

@@ -13,7 +13,7 @@ use lines::log;
 
 use crate::error::Reported;
 use crate::http::Current;
-use crate::{App, Body, BodyError, Context, Error, Request, Response, strip_hop_by_hop};
+use crate::{Body, BodyError, Context, Error, Handler, Request, Response, strip_hop_by_hop};
 
 /// The name under which a response says which request it answers.
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -30,7 +30,7 @@ static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 ///
 /// The request's [`Context`] gives the id and the deadline; a request without one gets a fresh id. The
 /// response names it in `X-Request-Id`, unless the App has done so.
-pub async fn answer<A: App>(app: &A, max_body: usize, mut request: Request) -> Response {
+pub async fn answer<H: Handler>(app: &H, max_body: usize, mut request: Request) -> Response {
     let context = match request.extensions().get::<Context>() {
         Some(context) => context.clone(),
         None => Context::fresh(),
@@ -46,7 +46,7 @@ pub async fn answer<A: App>(app: &A, max_body: usize, mut request: Request) -> R
         // An App that panics half-way may leave its own state torn, as it would in a thread of its own;
         // nothing of ours is shared with it. The future is caught where it is made too: an App written
         // without the attribute may do work there.
-        let call = || catch_unwind(AssertUnwindSafe(|| app.call(request)));
+        let call = || catch_unwind(AssertUnwindSafe(|| app.handle(request)));
         let outcome = match current.clone().sync_scope(call).map(AssertUnwindSafe) {
             Ok(call) => current.scope(call.catch_unwind()).await,
             Err(panic) => Err(panic),
@@ -98,7 +98,7 @@ fn failure(context: &Context, outcome: Outcome) -> Response {
                 .unwrap_or("a panic without a message");
             let id = context.request_id();
             tracing::error!(request_id = id, "the App panicked: {message}");
-            Error::bare(StatusCode::INTERNAL_SERVER_ERROR).render(Some(id))
+            Error::from_status(StatusCode::INTERNAL_SERVER_ERROR).render(Some(id))
         }
     }
 }
@@ -140,7 +140,7 @@ fn settle(method: &Method, context: &Context, response: &mut Response) {
     if status.is_informational() || status.as_u16() > 599 {
         let id = context.request_id();
         tracing::error!(request_id = id, "the App answered {status}, which is no final status");
-        *response = Error::bare(StatusCode::INTERNAL_SERVER_ERROR).render(Some(id));
+        *response = Error::from_status(StatusCode::INTERNAL_SERVER_ERROR).render(Some(id));
     }
     strip_hop_by_hop(response.headers_mut());
     // RFC 9110 §15.3.5, §15.3.6, §15.4.5: none of these has content.
@@ -181,6 +181,7 @@ fn name_request(context: &Context, response: &mut Response) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::App;
     use crate::{Host, async_trait};
 
     struct Answers(fn() -> Result<Response, Error>);
@@ -188,7 +189,7 @@ mod tests {
     #[async_trait]
     impl App for Answers {
         async fn start(_host: &Host) -> Result<Self, Error> {
-            Err(Error::bare(StatusCode::NOT_IMPLEMENTED))
+            Err(Error::from_status(StatusCode::NOT_IMPLEMENTED))
         }
 
         async fn call(&self, request: Request) -> Result<Response, Error> {
@@ -257,7 +258,7 @@ mod tests {
             async fn call(&self, request: Request) -> Result<Response, Error> {
                 match request.into_body().bytes().await {
                     Ok(_) => Ok(Response::new(Body::empty())),
-                    Err(_) => Err(Error::bare(StatusCode::INTERNAL_SERVER_ERROR)),
+                    Err(_) => Err(Error::from_status(StatusCode::INTERNAL_SERVER_ERROR)),
                 }
             }
         }

@@ -54,11 +54,13 @@ pub trait App: Send + Sync + Sized + 'static {
     /// logged under the request id and never sent.
     async fn call(&self, request: Request) -> Result<Response, Error>;
 
-    /// Brings the database schema up to date; run by the `migrate` verb, never by a request.
+    /// Brings the database schema up to date; run by the `migrate` verb, never by a request. By default it does
+    /// nothing, and says so in the log.
     ///
     /// # Errors
     /// An error ends the process with [`Exit::Migrate`](crate::Exit::Migrate).
     async fn migrate(_host: &Host) -> Result<(), Error> {
+        tracing::info!("this App has no migrations: nothing was done");
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 mod resources;
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use futures_core::future::BoxFuture;
 
 pub use resources::Resources;
 
-use crate::db::{Adopted, Databases, DynDatabase};
+use crate::db::{Adopted, Databases, DynDatabase, Memory};
 use crate::{ByteSize, ConfigError, DEFAULT_MAX_BODY, Epoch, Life, Paradigm, Settings};
 
 /// The host an App runs on: a container, a VM, a Lambda execution environment.
@@ -33,6 +34,7 @@ struct Known {
     life: Life,
     epoch: Epoch,
     databases: Arc<Mutex<Databases>>,
+    memory: Memory,
 }
 
 impl Host {
@@ -101,6 +103,23 @@ impl Host {
         self.0.max_body
     }
 
+    /// The folder for temporary files: the first of systemd's `CACHE_DIRECTORY` and `RUNTIME_DIRECTORY`, `TMPDIR`, and
+    /// `/tmp`. It is the only folder that an App may expect to be writable.
+    ///
+    /// What is written there belongs to this process alone and may be gone at its next start. On Lambda it holds 512 MB,
+    /// if the function asks for no more (`EphemeralStorage`, up to 10,240 MB), and keeps its files as long as the
+    /// environment lives. In a container with a read-only root it exists only if a volume is mounted at `/tmp`; a volume in memory
+    /// counts as memory of the container. systemd's `RuntimeDirectory` lies in memory, and its `CacheDirectory` on a disk.
+    #[must_use]
+    pub fn scratch(&self) -> PathBuf {
+        // systemd separates several folders by colons.
+        let first = |name| self.settings().text(name)?.split(':').next();
+        ["CACHE_DIRECTORY", "RUNTIME_DIRECTORY", "TMPDIR"]
+            .into_iter()
+            .find_map(first)
+            .map_or_else(|| PathBuf::from("/tmp"), PathBuf::from)
+    }
+
     /// The settings of this process.
     #[must_use]
     pub fn settings(&self) -> &Settings {
@@ -147,6 +166,11 @@ impl Host {
         E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
     {
         self.adopt_database(Arc::new(Adopted::new(name.into(), ping, close)));
+    }
+
+    /// The databases in memory of this host.
+    pub(crate) fn memory(&self) -> &Memory {
+        &self.0.memory
     }
 
     pub(crate) fn adopt_database(&self, database: Arc<dyn DynDatabase>) {
@@ -263,6 +287,29 @@ impl HostBuilder {
             life: Life::default(),
             epoch: Epoch::default(),
             databases: Arc::default(),
+            memory: Memory::default(),
         })))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scratch_folder_is_the_one_that_the_host_names() {
+        let scratch = |variables: &[(&str, &str)]| {
+            let settings = Settings::from_pairs(variables.iter().copied());
+            let host = Host::builder(Paradigm::LongRunning, "test").settings(settings).build();
+            host.expect("valid").scratch()
+        };
+        assert_eq!(scratch(&[]), PathBuf::from("/tmp"));
+        assert_eq!(scratch(&[("TMPDIR", "/var/tmp")]), PathBuf::from("/var/tmp"));
+        let runtime = ("RUNTIME_DIRECTORY", "/run/notes:/run/more");
+        assert_eq!(scratch(&[("TMPDIR", "/var/tmp"), runtime]), PathBuf::from("/run/notes"));
+        assert_eq!(
+            scratch(&[("CACHE_DIRECTORY", "/var/cache/notes"), runtime]),
+            PathBuf::from("/var/cache/notes")
+        );
     }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use futures_util::FutureExt;
 
-use crate::{App, Error, Exit, Failure, Host};
+use crate::{Error, Exit, Factory, Failure, Handler, Host};
 
 /// What a program does, as the first word of its command line says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -88,12 +88,12 @@ fn help(program: &str) -> String {
     )
 }
 
-/// Starts an App: its code outside the handler.
+/// Starts the handler of a process, such as an App.
 ///
 /// # Errors
-/// [`Failure`] with the phase's exit code, also where `App::start` panics.
-pub async fn start<A: App>(host: &Host) -> Result<A, Failure> {
-    let outcome = guarded(Exit::Start, A::start(host)).await;
+/// [`Failure`] with the phase's exit code, also if the start panics.
+pub async fn start<H: Handler>(factory: Factory<H>, host: &Host) -> Result<H, Failure> {
+    let outcome = guarded(Exit::Start, factory.start(host)).await;
     // Everything has been asked for; where the start failed, this may be why.
     for misspelt in host.settings().misspelt() {
         tracing::warn!("{misspelt}");
@@ -104,9 +104,9 @@ pub async fn start<A: App>(host: &Host) -> Result<A, Failure> {
 /// Runs the `migrate` verb.
 ///
 /// # Errors
-/// [`Failure`] with the phase's exit code, also where `App::migrate` panics.
-pub async fn migrate<A: App>(host: &Host) -> Result<(), Failure> {
-    let outcome = guarded(Exit::Migrate, A::migrate(host)).await;
+/// [`Failure`] with the phase's exit code, also if the migration panics.
+pub async fn migrate<H: Handler>(factory: Factory<H>, host: &Host) -> Result<(), Failure> {
+    let outcome = guarded(Exit::Migrate, factory.migrate(host)).await;
     host.databases().close(host.grace()).await;
     outcome
 }
@@ -115,15 +115,18 @@ pub async fn migrate<A: App>(host: &Host) -> Result<(), Failure> {
 ///
 /// # Errors
 /// [`Failure`] where `serve` would not start, for the same reason.
-pub async fn check<A: App>(host: &Host) -> Result<String, Failure> {
-    let app: A = start(host).await?;
+pub async fn check<H: Handler>(factory: Factory<H>, host: &Host) -> Result<String, Failure> {
     let mut report = String::new();
+    if let Some(adapter) = factory.chosen_adapter() {
+        // Writing to a string cannot fail.
+        let _ = writeln!(report, "adapter:    {adapter}");
+    }
+    let handler = start(factory, host).await?;
     let resources = host.resources();
     let memory = match resources.memory {
         Some(bytes) => format!("{} MiB", bytes >> 20),
         None => "not limited".into(),
     };
-    // Writing to a string cannot fail.
     let _ = writeln!(report, "platform:   {} ({})", host.platform(), host.paradigm());
     let _ = writeln!(report, "instance:   {}", host.instance());
     let _ = writeln!(report, "processors: {}", resources.cpus);
@@ -138,7 +141,7 @@ pub async fn check<A: App>(host: &Host) -> Result<String, Failure> {
         let _ = writeln!(report, "setting:    {name}={value}");
     }
     let _ = writeln!(report, "not set:    {}", unset.join(", "));
-    app.stop().await;
+    handler.stop().await;
     host.databases().close(host.grace()).await;
     Ok(report)
 }

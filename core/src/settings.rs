@@ -1,8 +1,12 @@
 //! Typed settings from the environment, parsed once, with errors that name the variable.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -67,14 +71,22 @@ impl Settings {
     }
 
     /// A setting's own name, with the prefix of the database that is asked about.
-    pub(crate) fn name(&self, name: &'static str) -> &'static str {
+    fn prefixed<'n>(&self, name: &'n str) -> Cow<'n, str> {
         match &self.prefix {
             Some(prefix)
                 if name.starts_with("DATABASE_") || name.starts_with("DIRECT_DATABASE_") =>
             {
-                interned(format!("{prefix}{name}"))
+                format!("{prefix}{name}").into()
             }
-            _ => name,
+            _ => name.into(),
+        }
+    }
+
+    /// [`prefixed`](Self::prefixed), kept as long as the process lives.
+    pub(crate) fn name(&self, name: &'static str) -> &'static str {
+        match self.prefixed(name) {
+            Cow::Borrowed(_) => name,
+            Cow::Owned(name) => interned(name),
         }
     }
 
@@ -93,23 +105,54 @@ impl Settings {
     ///
     /// # Errors
     /// [`ConfigError`] names the variable, what was expected and what was found.
-    pub fn get<T: Setting>(&self, name: &'static str) -> Result<Option<T>, ConfigError> {
-        let name = self.name(name);
+    pub fn get<T: Setting>(&self, name: &str) -> Result<Option<T>, ConfigError> {
+        let name = self.prefixed(name);
+        let Some(text) = self.text(&name) else { return Ok(None) };
+        T::parse(text).map(Some).ok_or_else(|| not_expected(&name, &T::expected(), text))
+    }
+
+    /// The value of a setting of any type that can be read from text, such as a UUID or a date: `None` if it is unset
+    /// or empty. `expected` describes a valid value in an error message.
+    ///
+    /// ```
+    /// use std::num::NonZeroU8;
+    ///
+    /// # use anyhost_core::Settings;
+    /// let settings = Settings::from_pairs([("COPIES", "0")]);
+    /// let error = settings.get_with::<NonZeroU8>("COPIES", "a number from 1 to 255").unwrap_err();
+    /// assert_eq!(error.to_string(), "COPIES: expected a number from 1 to 255, found \"0\"");
+    /// ```
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the variable, what was expected and what was found.
+    pub fn get_with<T: FromStr>(
+        &self,
+        name: &str,
+        expected: &str,
+    ) -> Result<Option<T>, ConfigError> {
         let Some(text) = self.text(name) else { return Ok(None) };
-        T::parse(text).map(Some).ok_or_else(|| {
-            let found: String = text.chars().take(40).collect();
-            ConfigError::new(name, format!("expected {}, found {found:?}", T::expected()))
-        })
+        text.parse().map(Some).map_err(|_| not_expected(name, expected, text))
+    }
+
+    /// All settings that are not empty, in the order of their names: for a configuration library of the App's own.
+    /// Values may be secrets. Every setting counts as read, so that none is reported as misspelt.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.extend(self.values.keys().cloned());
+        drop(asked);
+        self.values.keys().filter_map(|name| Some((name.as_str(), self.value(name)?)))
     }
 
     /// The value of a setting that must be there.
     ///
     /// # Errors
     /// [`ConfigError`] where it is unset, empty or wrong.
-    pub fn require<T: Setting>(&self, name: &'static str) -> Result<T, ConfigError> {
+    pub fn require<T: Setting>(&self, name: &str) -> Result<T, ConfigError> {
         self.get(name)?.ok_or_else(|| {
-            let name = self.name(name);
-            ConfigError::new(name, format!("is not set; expected {}", T::expected()))
+            ConfigError::new(
+                self.prefixed(name).into_owned(),
+                format!("is not set; expected {}", T::expected()),
+            )
         })
     }
 
@@ -170,7 +213,7 @@ impl Settings {
     }
 }
 
-/// A name that lives as long as the process: there are as many as databases that a program names.
+/// Returns a name that lives as long as the process: there are as many as databases that a program names.
 fn interned(name: String) -> &'static str {
     static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
     let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
@@ -214,6 +257,11 @@ fn masked(name: &str, value: &str) -> String {
         }
     }
     shown.escape_debug().take(200).collect()
+}
+
+fn not_expected(name: &str, expected: &str, text: &str) -> ConfigError {
+    let found: String = text.chars().take(40).collect();
+    ConfigError::new(name.to_owned(), format!("expected {expected}, found {found:?}"))
 }
 
 /// How many letters two names are apart, whatever their case.
@@ -270,7 +318,31 @@ macro_rules! whole_numbers {
     )*};
 }
 
-whole_numbers!(u8, u16, u32, u64, usize);
+whole_numbers!(u8, u16, u32, u64, usize, i8, i16, i32, i64, isize);
+
+macro_rules! described {
+    ($($type:ty: $expected:literal),* $(,)?) => {$(
+        impl Setting for $type {
+            fn expected() -> String {
+                $expected.into()
+            }
+
+            fn parse(text: &str) -> Option<Self> {
+                text.parse().ok()
+            }
+        }
+    )*};
+}
+
+described! {
+    f32: "a number such as 0.5",
+    f64: "a number such as 0.5",
+    char: "one character",
+    IpAddr: "an IP address such as 127.0.0.1 or ::1",
+    SocketAddr: "an address and a port such as 127.0.0.1:8080 or [::1]:8080",
+    PathBuf: "a path",
+    http::Uri: "a URI such as https://example.com/path",
+}
 
 impl Setting for String {
     fn expected() -> String {
@@ -344,23 +416,50 @@ impl Setting for ByteSize {
 /// A setting that is missing or wrong.
 ///
 /// Correct the variable it names and start again: a restart alone cannot help.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{variable}: {problem}")]
+#[derive(Clone, Debug)]
 pub struct ConfigError {
-    variable: &'static str,
+    variable: Cow<'static, str>,
     problem: String,
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.variable, self.problem)
+    }
+}
+
+impl std::error::Error for ConfigError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// Equal if they say the same, whatever showed it.
+impl PartialEq for ConfigError {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.variable, &self.problem) == (&other.variable, &other.problem)
+    }
+}
+
+impl Eq for ConfigError {}
 
 impl ConfigError {
     /// An error about one variable. The text must not hold a secret.
-    pub fn new(variable: &'static str, problem: impl Into<String>) -> Self {
-        Self { variable, problem: problem.into() }
+    pub fn new(variable: impl Into<Cow<'static, str>>, problem: impl Into<String>) -> Self {
+        Self { variable: variable.into(), problem: problem.into(), source: None }
+    }
+
+    /// Adds the error that showed that the setting is wrong, such as a server's answer.
+    pub(crate) fn with_source(mut self, source: Arc<dyn std::error::Error + Send + Sync>) -> Self {
+        self.source = Some(source);
+        self
     }
 
     /// The variable to correct.
     #[must_use]
-    pub fn variable(&self) -> &'static str {
-        self.variable
+    pub fn variable(&self) -> &str {
+        &self.variable
     }
 }
 
@@ -390,6 +489,22 @@ mod tests {
         check("1048576", Some(ByteSize(1 << 20)));
         check("99999999999G", None::<ByteSize>);
         check("6 parsecs", None::<ByteSize>);
+    }
+
+    #[test]
+    fn addresses_paths_and_numbers_are_settings() {
+        check("-5", Some(-5i32));
+        check("0.5", Some(0.5f64));
+        check("::1", Some(IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1])));
+        check("127.0.0.1", None::<SocketAddr>);
+        check("/var/lib", Some(PathBuf::from("/var/lib")));
+        check("https://a/b", Some(http::Uri::from_static("https://a/b")));
+    }
+
+    #[test]
+    fn all_settings_that_have_a_value_can_be_listed() {
+        let settings = Settings::from_pairs([("B", "2"), ("A", " 1 "), ("EMPTY", "")]);
+        assert_eq!(settings.iter().collect::<Vec<_>>(), [("A", "1"), ("B", "2")]);
     }
 
     #[test]

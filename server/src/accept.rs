@@ -6,7 +6,8 @@ use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhost_core::{App, Phase};
+use anyhost_core::Phase;
+use anyhost_core::adapter::Handler;
 use tokio::sync::watch;
 
 use crate::Listener;
@@ -21,7 +22,7 @@ const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(50);
 /// Accepts on one socket until told to stop; then takes what the kernel has accepted already, so that
 /// nobody who is connected is turned away. If the socket outlives this process, connections wait in its
 /// queue instead, for the App to start and after the stop for the next process.
-pub(crate) async fn accept<A: App>(
+pub(crate) async fn accept<A: Handler>(
     listener: Listener,
     shared: Arc<Shared<A>>,
     connections: Arc<Connections>,

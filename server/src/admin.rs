@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+use anyhost_core::adapter::{Failure, Handler};
 use anyhost_core::{
-    App, Body, Error, Failure, Host, Paradigm, Phase, Request, Response, Setting, async_trait,
+    App, Body, Error, Host, Paradigm, Phase, Request, Response, Setting, async_trait,
 };
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::{Method, StatusCode};
@@ -66,7 +67,7 @@ pub(crate) struct Admin {
 impl Admin {
     /// # Errors
     /// If the operating system gives no thread.
-    pub(crate) fn start<A: App>(
+    pub(crate) fn start<A: Handler>(
         listener: Listener,
         shared: &Arc<Shared<A>>,
         connections: &Arc<Connections>,
@@ -108,7 +109,7 @@ struct Server<A> {
 }
 
 #[async_trait]
-impl<A: App> AdminView for Server<A> {
+impl<A: Handler> AdminView for Server<A> {
     fn host(&self) -> &Host {
         &self.shared.host
     }
@@ -142,7 +143,7 @@ struct AdminApp {
 impl App for AdminApp {
     async fn start(_host: &Host) -> Result<Self, Error> {
         // It is made where it is needed, and started by nobody.
-        Err(Error::bare(StatusCode::NOT_IMPLEMENTED))
+        Err(Error::from_status(StatusCode::NOT_IMPLEMENTED))
     }
 
     async fn call(&self, request: Request) -> Result<Response, Error> {

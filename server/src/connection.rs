@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::task::{Poll, ready};
 use std::time::Duration;
 
-use anyhost_core::App;
+use anyhost_core::adapter::Handler;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
 
@@ -57,7 +57,7 @@ const PONG: Duration = Duration::from_secs(20);
 ///
 /// hyper knows requests; this knows time. It keeps one timer per connection, which is set only when
 /// something is waited for: a request that arrives whole and is answered at once costs none.
-pub(crate) async fn serve<A: App>(
+pub(crate) async fn serve<A: Handler>(
     transport: Transport,
     tls: bool,
     shared: Arc<Shared<A>>,
@@ -115,7 +115,7 @@ async fn in_time(
     .await
 }
 
-async fn serve_http1<A: App>(
+async fn serve_http1<A: Handler>(
     io: Io,
     shared: &Arc<Shared<A>>,
     connection: &Arc<Connection>,
@@ -137,7 +137,7 @@ async fn serve_http1<A: App>(
 /// Once the connection is closing the client is told (GOAWAY), twice as RFC 9113 §6.8 says: what it had
 /// sent before it could know is answered, and what it sends afterwards it knows to be safe to send again.
 /// Floods of resets, of headers without an end, of empty frames and of settings are bounded by h2.
-async fn serve_http2<A: App>(
+async fn serve_http2<A: Handler>(
     io: Io,
     shared: &Arc<Shared<A>>,
     connection: &Arc<Connection>,

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use anyhost_core::App;
+use anyhost_core::adapter::Handler;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
@@ -51,7 +51,7 @@ impl Connections {
     }
 
     /// Serves a connection in a task of its own.
-    pub(crate) fn serve<A: App>(
+    pub(crate) fn serve<A: Handler>(
         self: &Arc<Self>,
         shared: &Arc<Shared<A>>,
         transport: Transport,

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use anyhost_core::{App, Exit, Phase};
+use anyhost_core::Phase;
+use anyhost_core::adapter::{Exit, Handler};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -47,8 +48,8 @@ impl fmt::Display for Drained {
     }
 }
 
-/// Ends a server. `stop` tells the acceptors; `accepting` ends with them.
-pub(crate) async fn drain<A: App>(
+/// Ends a server that has begun to drain. `stop` tells the acceptors; `accepting` ends with them.
+pub(crate) async fn drain<A: Handler>(
     shared: &Shared<A>,
     connections: &Connections,
     stop: &watch::Sender<bool>,

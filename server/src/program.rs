@@ -4,7 +4,8 @@ use std::io::Write as _;
 use std::pin::Pin;
 use std::time::Duration;
 
-use anyhost_core::{App, Exit, Failure, Host, Verb};
+use anyhost_core::Host;
+use anyhost_core::adapter::{Exit, Factory, Failure, Handler, Verb};
 use tokio::runtime::Runtime;
 
 use crate::descriptors::room_for;
@@ -49,8 +50,9 @@ impl Program {
     ///
     /// # Errors
     /// [`Failure`] with the exit code of the phase that failed.
-    pub fn run<A: App>(
+    pub fn run<H: Handler>(
         self,
+        factory: Factory<H>,
         verb: Verb,
         bind: impl FnOnce() -> Result<Vec<Listener>, Failure>,
         beside: impl FnOnce(Running) -> Beside,
@@ -72,7 +74,7 @@ impl Program {
                     let beside = beside(Running { hangups, level, host });
                     let beside = tokio::spawn(beside);
                     let server = listeners.into_iter().fold(server, Server::listen);
-                    let outcome = server.run::<A>(stop).await;
+                    let outcome = server.serve(factory, stop).await;
                     beside.abort();
                     outcome
                 });
@@ -86,11 +88,11 @@ impl Program {
                 }
                 outcome.map(|drained| drained.exit())
             }
-            Verb::Migrate => {
-                start(1)?.block_on(anyhost_core::migrate::<A>(&host)).map(|()| Exit::Done)
-            }
+            Verb::Migrate => start(1)?
+                .block_on(anyhost_core::adapter::migrate(factory, &host))
+                .map(|()| Exit::Done),
             Verb::Check => {
-                let report = start(1)?.block_on(anyhost_core::check::<A>(&host))?;
+                let report = start(1)?.block_on(anyhost_core::adapter::check(factory, &host))?;
                 // A reader that is gone needs no report.
                 let _ = std::io::stdout().write_all(report.as_bytes());
                 Ok(Exit::Done)

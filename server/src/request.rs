@@ -9,9 +9,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhost_core::{
-    App, Arrival, Caller, Context, Error, Refusal, Request, Response, answer, refuse,
-};
+use anyhost_core::adapter::{Arrival, Caller, Handler, Refusal, answer, refuse};
+use anyhost_core::{Context, Error, Request, Response};
 use http::header::{CONNECTION, EXPECT, HeaderValue};
 use http::request::Parts;
 use http::{Method, StatusCode, Version};
@@ -41,7 +40,7 @@ impl<A> Requests<A> {
     }
 }
 
-impl<A: App> Service<http::Request<Incoming>> for Requests<A> {
+impl<A: Handler> Service<http::Request<Incoming>> for Requests<A> {
     type Response = http::Response<ResponseBody>;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
@@ -55,7 +54,7 @@ impl<A: App> Service<http::Request<Incoming>> for Requests<A> {
 }
 
 /// Answers one request.
-async fn serve<A: App>(
+async fn serve<A: Handler>(
     shared: Arc<Shared<A>>,
     request: http::Request<Incoming>,
     mut active: Active,
@@ -134,7 +133,7 @@ fn context_of(parts: &Parts) -> Option<&Context> {
 }
 
 /// Asks the App, if it can be asked now.
-async fn ask<A: App>(
+async fn ask<A: Handler>(
     shared: &Shared<A>,
     parts: Parts,
     body: Incoming,

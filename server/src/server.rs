@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use anyhost_core::{App, ConfigError, Exit, Failure, Host, Phase};
+use anyhost_core::adapter::{Exit, Factory, Failure, Handler};
+use anyhost_core::{App, ConfigError, Host, Phase};
 use futures_util::future::join_all;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -78,6 +79,18 @@ impl Server {
     /// # Errors
     /// [`Failure`] if the App does not start or the operating system gives no thread.
     pub async fn run<A: App>(self, stop: impl Future<Output = ()>) -> Result<Drained, Failure> {
+        self.serve(Factory::<A>::app(), stop).await
+    }
+
+    /// Does what [`run`](Self::run) does, with the handler that a factory makes.
+    ///
+    /// # Errors
+    /// [`Failure`] if the handler does not start or the operating system gives no thread.
+    pub async fn serve<H: Handler>(
+        self,
+        factory: Factory<H>,
+        stop: impl Future<Output = ()>,
+    ) -> Result<Drained, Failure> {
         let Self { host, config, listeners, traces } = self;
         check_tls(&config, &listeners)?;
         // What runs in it ends with this function.
@@ -87,7 +100,7 @@ impl Server {
         }
         let admin = config.admin.as_ref().map(AdminAddress::bind).transpose()?;
         let life = host.life().clone();
-        let shared = Arc::new(Shared::<A>::new(host, config).with_traces(traces));
+        let shared = Arc::new(Shared::<H>::new(host, config).with_traces(traces));
         let connections = Connections::new(&shared);
         // Operators are answered to the end.
         let admin = admin.map(|listener| Admin::start(listener, &shared, &connections));
@@ -120,7 +133,7 @@ impl Server {
         tokio::pin!(stop);
         let started = tokio::select! {
             biased;
-            started = anyhost_core::start::<A>(&shared.host) => Some(started),
+            started = anyhost_core::adapter::start(factory, &shared.host) => Some(started),
             () = &mut stop => None,
         };
         match started {

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use anyhost_core::{Exit, Failure};
+use anyhost_core::adapter::{Exit, Failure};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// The moment at which the host tells this process to stop: SIGTERM or SIGINT, which mean the same.

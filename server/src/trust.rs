@@ -5,7 +5,8 @@ mod networks;
 
 use std::net::IpAddr;
 
-use anyhost_core::{Caller, ConfigError, Scheme, Setting, Settings, is_host};
+use anyhost_core::adapter::{Caller, is_host};
+use anyhost_core::{ConfigError, Scheme, Setting, Settings};
 use http::{HeaderMap, HeaderName};
 
 use hops::{Hop, address, forwarded, forwarded_for, from_the_right};

@@ -10,7 +10,7 @@ use anyhost_tests::process::PATIENCE;
 use anyhost_tests::servers::{MariaDb, Postgres};
 use sqlx::postgres::PgPoolOptions;
 
-use crate::kit::{CLIENTS, backend, counted, direct, eventually, open};
+use crate::kit::{CLIENTS, Lines, backend, counted, direct, eventually, open};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -146,28 +146,11 @@ async fn a_server_that_ends_idle_connections_early_is_heeded() {
     sqlx::query("SELECT 1").execute(&mut bare).await.unwrap_err();
 }
 
-/// What was logged, one line after the other.
-#[derive(Clone, Default)]
-struct Lines(Arc<std::sync::Mutex<Vec<u8>>>);
-
-impl std::io::Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 #[tokio::test]
 async fn a_connection_that_is_held_for_too_long_is_named_once_and_when_it_comes_back() {
     // Everything of this test runs on this thread, and nothing else does.
     let lines = Lines::default();
-    let writer = lines.clone();
-    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false);
-    let _guard = tracing::subscriber::set_default(subscriber.finish());
+    let _guard = lines.capture();
     let settings = [("DATABASE_POOL_SIZE", "2"), ("DATABASE_LEAK_THRESHOLD", "200ms")];
     let db = aged::<sqlx::Postgres>(&Postgres::shared().database(), &settings).await;
     let held = db.conn().await.unwrap();
@@ -177,7 +160,7 @@ async fn a_connection_that_is_held_for_too_long_is_named_once_and_when_it_comes_
     let other = db.conn().await.unwrap();
     until(&db, "reported", |db| db.stats().leaks == 2).await;
     drop((held, other));
-    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let text = lines.text();
     let named = |words: &str| {
         text.lines().filter(|line| line.contains(words) && line.contains(&place)).count()
     };

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use anyhost_core::Paradigm;
+use anyhost_core::adapter::within;
 use anyhost_core::db::{Db, Error};
-use anyhost_core::{Paradigm, within};
 use anyhost_tests::process::PATIENCE;
 use anyhost_tests::servers::{MariaDb, Mode, Proxy};
 use sqlx::{MySql, Sqlite};

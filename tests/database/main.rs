@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic, its helpers too")]
 
+mod access;
 mod addresses;
 mod admission;
 mod age;
@@ -14,9 +15,12 @@ mod chance;
 mod closing;
 mod dirt;
 mod drivers;
+mod files;
 mod freeze;
 mod kit;
 mod limits;
+mod logins;
+mod migrations;
 mod passwords;
 mod poolers;
 mod queue;

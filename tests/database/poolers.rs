@@ -246,7 +246,7 @@ async fn behind_rds_proxy_nothing_is_sent_that_pins_a_connection() {
             let (host, db) =
                 open::<sqlx::Postgres>(paradigm, &server.url(), &settings).await.unwrap();
             let soon = std::time::Instant::now() + PATIENCE;
-            anyhost_core::within(soon, async {
+            anyhost_core::adapter::within(soon, async {
                 sqlx::query("SELECT $1::int").bind(1).execute(&db).await.unwrap();
                 let tx = db.begin().await.unwrap();
                 tx.commit().await.unwrap();

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use anyhost_core::Paradigm;
+use anyhost_core::adapter::within;
 use anyhost_core::db::{Db, Error};
-use anyhost_core::{Paradigm, within};
 use anyhost_tests::process::PATIENCE;
 use anyhost_tests::servers::{Mode, Postgres, Proxy};
 use tokio::time::timeout;

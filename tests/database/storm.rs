@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use anyhost_core::adapter::within;
 use anyhost_core::db::Error;
-use anyhost_core::{Host, Paradigm, within};
+use anyhost_core::{Host, Paradigm};
 use anyhost_tests::process::PATIENCE;
 use anyhost_tests::servers::Postgres;
 use sqlx::PgPool;

@@ -281,7 +281,7 @@ fn unasked_answers_to_pings_are_no_lines_of_the_log() {
     let instance = Instance::start("echo-paas", &[("LOG_LEVEL", "info")]);
     let mut wire = Wire::to(instance.port);
     wire.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0");
-    let pong = b"\0\0\x08\x06\x01\0\0\0\012345678";
+    let pong = b"\0\0\x08\x06\x01\0\0\0\0unasked.";
     for _ in 0..100 {
         wire.offer(pong.repeat(1000));
     }

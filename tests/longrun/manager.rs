@@ -14,14 +14,14 @@ use anyhost_tests::wait::eventually;
 use tempfile::TempDir;
 
 /// The manager's ear.
-struct Ear {
+pub(crate) struct Ear {
     socket: UnixDatagram,
-    name: String,
+    pub(crate) name: String,
     _folder: TempDir,
 }
 
 impl Ear {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = TempDir::new().expect("a folder");
         let path = folder.path().join("notify");
         let socket = UnixDatagram::bind(&path).expect("a new path");
@@ -48,7 +48,7 @@ impl Ear {
 
     /// The first message that has this line.
     #[track_caller]
-    fn hears(&self, line: &str) -> Vec<String> {
+    pub(crate) fn hears(&self, line: &str) -> Vec<String> {
         let until = Instant::now() + PATIENCE;
         let mut heard = Vec::new();
         while Instant::now() < until {

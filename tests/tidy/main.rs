@@ -2,8 +2,11 @@
 
 mod borders;
 mod durations;
+mod guide;
 mod pages;
+mod public;
 mod sources;
+mod variables;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -34,7 +34,8 @@ application!(Fails, {
 });
 
 async fn problem() -> Result<HttpResponse, Problem> {
-    let busy = Error::new(StatusCode::CONFLICT, "the name is taken").with("field", "name");
+    let busy =
+        Error::new(StatusCode::CONFLICT, "the name is taken").with_extension("field", "name");
     let busy = busy.with_header(http::header::RETRY_AFTER, http::HeaderValue::from_static("3"));
     Err(busy.into())
 }

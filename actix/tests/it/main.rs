@@ -14,9 +14,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhost_actix::{Actix, Application};
-use anyhost_core::{
-    App, Body, Context, Host, Paradigm, Request, Resources, Response, Settings, answer,
-};
+use anyhost_core::adapter::answer;
+use anyhost_core::{App, Body, Context, Host, Paradigm, Request, Resources, Response, Settings};
 use http::{HeaderName, HeaderValue, Method};
 
 /// How long a test waits for what must happen.

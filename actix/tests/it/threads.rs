@@ -154,7 +154,7 @@ application!(Patient, {
         .route(
             "/left",
             web::get().to(async || {
-                let left = anyhost_core::remaining().expect("the host gave a deadline");
+                let left = anyhost_core::adapter::remaining().expect("the host gave a deadline");
                 HttpResponse::Ok().body(left.as_secs().to_string())
             }),
         )

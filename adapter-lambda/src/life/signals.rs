@@ -1,6 +1,6 @@
 //! The signals that end a process.
 
-use anyhost_core::{Exit, Failure};
+use anyhost_core::adapter::{Exit, Failure};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// SIGTERM, which Lambda sends, and SIGINT, which a terminal does.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use sqlx::migrate::Migrator;
 use tokio::time::Instant;
 
-use super::connect::{ConnectFailure, Connector, RetryDeadline, Timeouts};
+use super::connect::{ConnectFailure, Connector, RetryDeadline, Site, Timeouts};
 use super::credentials::{Credentials, Passwords};
 use super::databases::Server;
 use super::driver::{Driver, Tuning};
@@ -86,9 +86,8 @@ impl<'h, DB: Driver> DbBuilder<'h, DB> {
     pub async fn open(self) -> Result<Db<DB>, Error> {
         let host = self.host;
         let settings = self.settings()?;
-        if settings.url.kind != DB::KIND {
-            return Err(settings.url.wrong(format!("expected a {} URL", DB::NAME)).into());
-        }
+        settings.url.expect_kind(DB::KIND)?;
+        settings.url.tell_ignored();
         // What the settings alone forbid is refused before anything is opened.
         let place = settings.url.place();
         let taken = host.databases().taken(&Server::of(&place, None));
@@ -98,16 +97,20 @@ impl<'h, DB: Driver> DbBuilder<'h, DB> {
             pooler: settings.pooler,
             application: &application,
             demands_tls: host.demands_database_tls(),
+            has_provider: self.passwords.is_some(),
+            memory: host.memory().name(&settings.url),
         };
         let options = DB::options(&settings.url, &tuning)?;
+        host.memory().keep::<DB>(tuning.memory.as_deref(), &options).await?;
         let timeouts = Timeouts {
             connect: provisional.connect_timeout(),
             statements: provisional.statements(),
+            lock: provisional.acquire_timeout(),
             says_why: host.paradigm() == Paradigm::LongRunning,
         };
-        let credentials = self.credentials(&settings);
-        let connector =
-            Connector::<DB>::new(options, credentials, settings.pooler, place.clone(), timeouts);
+        let credentials = self.credentials().unwrap_or_else(|| Credentials::of(&settings));
+        let site = Site::of(&settings.url, settings.pooler);
+        let connector = Connector::<DB>::new(options, credentials, site, timeouts);
         let begun = Instant::now();
         let deadline = match host.paradigm() {
             Paradigm::LongRunning => RetryDeadline::at(begun + START_PATIENCE),
@@ -138,21 +141,24 @@ impl<'h, DB: Driver> DbBuilder<'h, DB> {
         })
     }
 
-    /// Brings the schema up to date, for `App::migrate`: on a direct connection that is closed afterwards, so
-    /// that no lock outlives it.
+    /// Brings the schema up to date, for `App::migrate`, and logs which migrations were applied: on a direct
+    /// connection that is closed afterwards, so that no lock outlives it.
     ///
-    /// A server that cannot be reached, or takes no more connections, is tried for ten seconds, as at a start. Two
-    /// processes that migrate at once take turns, and both succeed. A migration may run for as long as it
-    /// needs; only locks are waited for with an end, of a minute.
+    /// A server that cannot be reached, or takes no more connections, is tried for ten seconds, as at a start.
+    /// Processes that migrate at once take turns, and all succeed: a process waits for as long as the one before
+    /// it is at work, however long that takes, and gives up if it has done nothing for a minute
+    /// (`DATABASE_LOCK_TIMEOUT`). The lock is polled for, never waited for inside a statement, so that
+    /// `CREATE INDEX CONCURRENTLY` does not wait for the waiting process. Tools of sqlx are excluded too.
     ///
     /// # Errors
-    /// [`Error::Setting`] if the URL leads to a pooler and `DIRECT_DATABASE_URL` is not set;
-    /// [`Error::Unreachable`], [`Error::Refused`] and [`Error::Credentials`] if no connection can be had;
-    /// [`Error::Schema`] if a migration fails or another process holds the lock for more than a minute.
+    /// [`Error::Setting`] if the URL is of another kind of database, or leads to a pooler and
+    /// `DIRECT_DATABASE_URL` is not set; [`Error::Unreachable`], [`Error::Refused`], [`Error::NoDatabase`] and
+    /// [`Error::Credentials`] if no connection can be had; [`Error::Schema`] if another process holds the lock and
+    /// does nothing; [`Error::Migration`] if a migration fails, or was interrupted earlier: the text says what is
+    /// left of it and the way out.
     pub async fn migrate(self, migrator: &Migrator) -> Result<(), Error> {
         let settings = self.settings()?;
-        let credentials = self.credentials(&settings);
-        super::migrate::migrate::<DB>(self.host, &settings, credentials, migrator).await
+        super::migrate::migrate::<DB>(self.host, &settings, self.credentials(), migrator).await
     }
 
     fn settings(&self) -> Result<DatabaseSettings, ConfigError> {
@@ -160,11 +166,8 @@ impl<'h, DB: Driver> DbBuilder<'h, DB> {
         DatabaseSettings::parse(&settings, self.url.as_deref())
     }
 
-    fn credentials(&self, settings: &DatabaseSettings) -> Credentials {
-        match &self.passwords {
-            Some(passwords) => Credentials::provider(Arc::clone(passwords)),
-            None => Credentials::of(settings),
-        }
+    fn credentials(&self) -> Option<Credentials> {
+        self.passwords.as_ref().map(|passwords| Credentials::provider(Arc::clone(passwords)))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::connect::Connector;
@@ -10,6 +11,7 @@ use super::handle::DbPool;
 use super::pool::PooledConnection;
 use super::session::Session;
 use super::settings::Pooler;
+use super::writers::Writers;
 use super::{Error, Tx};
 use crate::deadline;
 
@@ -30,16 +32,23 @@ impl<DB: Driver> Conn<DB> {
 
     /// Begins a transaction that owns this connection.
     ///
+    /// On SQLite it waits for its turn to write as [`Db::begin`](super::Db::begin) does.
+    ///
     /// # Errors
     /// [`Error`] where the database is lost or refuses.
     pub async fn begin(mut self) -> Result<Tx<DB>, Error> {
+        let pool = Arc::clone(self.guard.pool());
+        let writer = match pool.connector().turns() {
+            Some(turns) => Some(Writers::new(turns).turn(&pool).await?),
+            None => None,
+        };
         self.begin_here().await?;
-        Ok(Tx::new(self, None))
+        Ok(Tx::new(self, writer))
     }
 
     pub(super) async fn begin_here(&mut self) -> Result<(), Error> {
         let limit = limit_of_transactions(self.guard.pool());
-        Session::begin(self, limit).await.map_err(|error| self.explain(error))
+        Session::begin_patiently(self, limit).await.map_err(|error| self.explain(error))
     }
 
     /// Closes the connection instead of lending it again.

@@ -3,8 +3,10 @@
 mod addresses;
 mod connector;
 mod failure;
+mod fault;
 mod link;
 mod retry;
+mod site;
 
 use std::fmt;
 use std::future::Future;
@@ -19,6 +21,7 @@ pub(super) use connector::{Connector, Timeouts};
 pub(super) use failure::ConnectFailure;
 pub(super) use link::{Link, Pending};
 pub(super) use retry::{Backoff, LONGEST_PAUSE, RetryDeadline};
+pub(super) use site::Site;
 
 /// Opens and releases the connections of one pool.
 pub(super) trait Connect: Send + Sync + 'static {

@@ -18,11 +18,12 @@ use sqlx::{ConnectOptions, Connection, Database, Execute, SqlStr};
 use sqlx_core::describe::Describe;
 use sqlx_core::migrate::Migrate;
 
+use super::migrate::LockHolder;
 use super::settings::{DatabaseUrl, Kind, Pooler};
 use super::statement::Effect;
 use crate::ConfigError;
 pub use admission::Limits;
-pub(super) use admission::{Admission, BackendId, ServerIdentity};
+pub(super) use admission::{Admission, BackendId, Interrupt, ServerIdentity};
 
 /// A kind of database whose connections [`Db`](super::Db) holds: `sqlx::Postgres`, `sqlx::MySql` or
 /// `sqlx::Sqlite`, each behind the feature of its name.
@@ -153,14 +154,31 @@ pub trait Driver: Database<Connection: Migrate> + HasStatementCache + sealed::Se
         Box::pin(std::future::ready(Ok(ids.to_vec())))
     }
 
-    /// Takes the lock that lets one process at a time migrate, for as long as the connection is open; waits for
-    /// it so long. Where somebody else keeps it: who.
+    /// Prepares a connection for migrations, whose statements wait so long for locks.
     #[doc(hidden)]
-    fn lock_migrations(
+    fn before_migrations(
         _connection: &mut Self::Connection,
         _patience: Duration,
-    ) -> BoxFuture<'_, Result<Result<(), String>, sqlx::Error>> {
-        Box::pin(std::future::ready(Ok(Ok(()))))
+    ) -> BoxFuture<'_, Result<(), sqlx::Error>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// Tries to take the lock that lets one process at a time migrate, for as long as the connection is open, without
+    /// waiting. `None`: it is taken; otherwise who has it.
+    #[doc(hidden)]
+    fn try_lock_migrations(
+        _connection: &mut Self::Connection,
+    ) -> BoxFuture<'_, Result<Option<LockHolder>, sqlx::Error>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
+    /// The indexes that the server does not use because building them was interrupted, and that no session is
+    /// building now: name, and name with schema.
+    #[doc(hidden)]
+    fn invalid_indexes(
+        _connection: &mut Self::Connection,
+    ) -> BoxFuture<'_, Result<Vec<(String, String)>, sqlx::Error>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
     }
 
     /// The statement that begins a transaction, where it is not the standard one.
@@ -222,6 +240,10 @@ pub struct Tuning<'a> {
     pub(crate) application: &'a str,
     /// Whether the platform's databases are only to be talked to through TLS.
     pub(crate) demands_tls: bool,
+    /// Whether the passwords come from a provider, whose tokens a server may want in clear text through TLS.
+    pub(crate) has_provider: bool,
+    /// The name under which a database in memory is shared by the connections of one host.
+    pub(crate) memory: Option<String>,
 }
 
 /// What an error means for the connection it came from.
@@ -248,12 +270,12 @@ pub enum Refusal {
     Unreachable,
     /// The server has no connection left.
     Full,
-    /// The user, the password or the database is wrong.
+    /// The user or the password is wrong.
     Credentials,
-    /// A pooler answers that was not told of.
+    /// The server has no database of this name.
+    Database,
+    /// A pooler answers, and refuses what was sent when connecting.
     Pooled,
-    /// TLS is not to be had, or with the wrong server.
-    Tls,
     /// The file cannot be opened.
     File,
 }

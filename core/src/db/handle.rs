@@ -113,7 +113,7 @@ impl<DB: Driver> Db<DB> {
                 super::watchdog::watch(&pool);
             }
         }
-        let writers = (DB::KIND == Kind::Sqlite).then(Writers::default);
+        let writers = pool.connector().turns().map(Writers::new);
         Self(Arc::new(Inner { pool, writers, name, server, noted }))
     }
 
@@ -216,7 +216,7 @@ impl<DB: Driver> DynDatabase for Db<DB> {
                     let text =
                         format!("no answer within {} ms; {}", within.as_millis(), pool.state());
                     let error = io::Error::new(io::ErrorKind::TimedOut, text);
-                    Err(ConnectFailure::unreachable(error).into_error())
+                    Err(ConnectFailure::unreachable(error, pool.connector().site()).into_error())
                 }
             }
         })

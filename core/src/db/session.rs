@@ -15,6 +15,8 @@ use sqlx::{Connection, Execute, Executor, SqlStr};
 use sqlx_core::describe::Describe;
 
 use super::driver::{Driver, Step};
+use super::lock_wait::LockWait;
+use super::pooled::PoolerWarnings;
 use super::settings::Kind;
 use super::statement::{Effect, Statement};
 use condition::Condition;
@@ -39,11 +41,16 @@ pub struct Session<DB: Driver> {
     pub(super) condition: Condition,
     /// Every statement must be unnamed and inside a transaction.
     pub(super) unnamed: bool,
+    /// What is said of statements that a transaction pooler does not bear, where one stands before the server.
+    pub(super) pooled: Option<Arc<PoolerWarnings>>,
+    /// How statements wait for a database that is locked, where they wait here.
+    pub(super) lock: Option<LockWait>,
 }
 
 impl<DB: Driver> Session<DB> {
     pub(super) fn new(connection: DB::Connection, unnamed: bool, schemas: Arc<AtomicU64>) -> Self {
-        Self { connection, condition: Condition::new(schemas), unnamed }
+        let condition = Condition::new(schemas);
+        Self { connection, condition, unnamed, pooled: None, lock: None }
     }
 
     /// What tells whether a reply is pending.
@@ -53,7 +60,8 @@ impl<DB: Driver> Session<DB> {
 
     /// The driver's own connection, for what an `Executor` cannot do: `COPY`, a savepoint.
     ///
-    /// What happens on it is not noticed, so the connection is closed instead of being used again.
+    /// What happens on it is not noticed, so the connection is closed instead of being used again. On SQLite it
+    /// waits for no lock: set `PRAGMA busy_timeout`.
     pub fn raw(&mut self) -> &mut DB::Connection {
         self.condition.raw = true;
         &mut self.connection
@@ -106,10 +114,14 @@ impl<'c, DB: Driver> Executor<'c> for &'c mut Session<DB> {
         E: 'q + Execute<'q, DB>,
     {
         let statement = Statement::of(query).unnamed(self.unnamed);
+        if self.lock.is_some() {
+            return self.rows_patiently(statement);
+        }
+        let effect = statement.effect();
+        self.warn_of(effect);
         if self.wraps(&statement) {
             return wrapped(self, statement);
         }
-        let effect = statement.effect();
         let again = self.again(&statement, effect);
         if self.condition.is_settled() && again.is_none() {
             return Box::pin(self.rows(statement, effect));

@@ -55,6 +55,22 @@ impl<DB: Driver> Statement<DB> {
         self.sql.clone()
     }
 
+    /// The same once more, where its arguments can be copied.
+    pub(super) fn duplicate(&self) -> Option<Self> {
+        let arguments = match &self.arguments {
+            Ok(Some(arguments)) => Some(DB::copy(arguments)?),
+            Ok(None) => None,
+            Err(_) => return None,
+        };
+        let (sql, prepared) = (self.sql.clone(), self.prepared.clone());
+        Some(Self { sql, arguments: Ok(arguments), prepared, persistent: self.persistent })
+    }
+
+    /// Whether its text is one statement.
+    pub(super) fn is_single(&self) -> bool {
+        !self.sql.as_str().trim_end_matches([';', ' ', '\n', '\t', '\r']).contains(';')
+    }
+
     /// What it will do to its session.
     pub(super) fn effect(&self) -> Effect {
         DB::effect(self.sql.as_str())

@@ -20,13 +20,12 @@ pub(super) struct Writers {
     waiting: AtomicUsize,
 }
 
-impl Default for Writers {
-    fn default() -> Self {
-        Self { turn: Arc::new(Semaphore::new(1)), waiting: AtomicUsize::new(0) }
-    }
-}
-
 impl Writers {
+    /// Those who take turns by this semaphore.
+    pub(super) fn new(turn: &Arc<Semaphore>) -> Self {
+        Self { turn: Arc::clone(turn), waiting: AtomicUsize::new(0) }
+    }
+
     /// Waits for the turn to write: in order, and for no longer than for a connection.
     pub(super) async fn turn<C>(&self, pool: &Arc<Pool<C>>) -> Result<OwnedSemaphorePermit, Error>
     where

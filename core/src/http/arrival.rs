@@ -31,7 +31,8 @@ pub struct Caller {
 /// A request as it comes through a door, before any App sees it. For adapters.
 ///
 /// ```
-/// use anyhost_core::{Arrival, Caller, Context};
+/// use anyhost_core::adapter::{Arrival, Caller};
+/// use anyhost_core::Context;
 ///
 /// let request = http::Request::get("/x?y").header("host", "a.example").body(())?;
 /// let (parts, ()) = request.into_parts();

@@ -149,7 +149,7 @@ pub(crate) fn endless(request: &Request) -> Response {
     let events = stream::unfold(context, |context| async move {
         let pause = tokio::time::timeout(Duration::from_millis(50), context.draining()).await;
         // The time is over, or the host said stop.
-        pause.is_err().then(|| (Ok::<_, io::Error>("data: on\n\n"), context))
+        pause.is_err().then_some((Ok::<_, io::Error>("data: on\n\n"), context))
     });
     typed("text/event-stream", Body::stream(events))
 }

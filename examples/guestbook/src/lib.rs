@@ -68,7 +68,7 @@ async fn list(db: web::Data<Db<Sqlite>>) -> Result<HttpResponse, Problem> {
 async fn sign(db: web::Data<Db<Sqlite>>, draft: web::Json<Draft>) -> Result<HttpResponse, Problem> {
     if draft.text.trim().is_empty() {
         let error = Error::new(StatusCode::UNPROCESSABLE_ENTITY, "the text is empty");
-        return Err(error.with("field", "text").into());
+        return Err(error.with_extension("field", "text").into());
     }
     let mut tx = db.begin().await?;
     let added = "INSERT INTO entries (name, text) VALUES ($1, $2) RETURNING id, name, text";

@@ -3,12 +3,11 @@
 mod api;
 mod input;
 mod note;
-mod problem;
 mod schema;
 mod store;
 
-use anyhost_core::db::{Db, Kind, kind};
-use anyhost_core::{App, ConfigError, Error, Host, Request, Response, async_trait, call_service};
+use anyhost::db::{Db, Kind, kind};
+use anyhost::{App, ConfigError, Error, Host, Request, Response, async_trait, call_service};
 use axum::Router;
 use sqlx::{Postgres, Sqlite};
 

@@ -2,7 +2,8 @@
 
 use std::sync::atomic::Ordering;
 
-use anyhost_core::{Exit, Phase};
+use anyhost_core::Phase;
+use anyhost_core::adapter::Exit;
 
 use crate::running::Running;
 use crate::subject::{OUTLASTED, STOPPED};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhost_core::Exit;
+use anyhost_core::adapter::Exit;
 use bytes::Bytes;
 use h2::client::{ResponseFuture, SendRequest};
 use h2::{Reason, SendStream, client};

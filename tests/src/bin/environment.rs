@@ -10,8 +10,9 @@
 
 use std::time::{Duration, Instant};
 
+use anyhost_core::adapter::within;
 use anyhost_core::db::Db;
-use anyhost_core::{Host, Paradigm, Settings, within};
+use anyhost_core::{Host, Paradigm, Settings};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{Connection, PgConnection, PgPool};
 use tokio::io::AsyncWriteExt;

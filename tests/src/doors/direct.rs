@@ -3,7 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Instant;
 
-use anyhost_core::{App, Arrival, Body, Caller, Context, Host, Paradigm, Scheme, Settings, answer};
+use anyhost_core::adapter::{Arrival, Caller, answer};
+use anyhost_core::{App, Body, Context, Host, Paradigm, Scheme, Settings};
 use http::{HeaderName, HeaderValue};
 use http_body_util::BodyExt;
 use tempfile::TempDir;

@@ -1,6 +1,7 @@
 //! Events that nobody thought of: none panics, and what is accepted is a request that HTTP can carry.
 
-use anyhost_core::{Context, is_hop_by_hop};
+use anyhost_core::Context;
+use anyhost_core::adapter::is_hop_by_hop;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, COOKIE};
 use proptest::collection::{btree_map, vec};

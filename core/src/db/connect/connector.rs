@@ -8,18 +8,21 @@ use std::time::Duration;
 
 use sqlx::ConnectOptions;
 use sqlx_core::sql_str::AssertSqlSafe;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::addresses::Addresses;
 use super::retry::{Backoff, LONGEST_PAUSE, LONGEST_WHILE_FULL, RetryDeadline};
-use super::{Connect, ConnectFailure, Failure, Link, Opened, Release};
+use super::{Connect, ConnectFailure, Failure, Link, Opened, Release, Site};
 use crate::ConfigError;
 use crate::db::Error;
 use crate::db::credentials::Credentials;
 use crate::db::driver::{Admission, Driver, Limits, Options, Refusal, ServerIdentity};
+use crate::db::lock_wait::LockWait;
 use crate::db::plan::Statements;
+use crate::db::pooled::PoolerWarnings;
 use crate::db::session::Session;
-use crate::db::settings::{DatabaseUrl, Pooler};
+use crate::db::settings::{DatabaseUrl, Kind, Pooler};
 
 /// How long a server has at least to end a connection that was closed, once it has noticed: at once if it does
 /// nothing on it. With four processes waiting for each processor, 5 ms were too few in three storms of six, 25 ms
@@ -39,9 +42,11 @@ pub(in crate::db) struct Connector<DB: Driver>(Arc<Shared<DB>>);
 struct Shared<DB: Driver> {
     options: Options<DB>,
     credentials: Credentials,
-    pooler: Pooler,
-    /// Where the database is, as people may read it.
-    place: String,
+    site: Arc<Site>,
+    /// What is said of statements that a pooler does not bear.
+    warnings: Option<Arc<PoolerWarnings>>,
+    /// The turn to write, if the database takes one writer at a time.
+    turns: Option<Arc<Semaphore>>,
     timeouts: Timeouts,
     addresses: Addresses,
     limits: OnceLock<Limits>,
@@ -57,6 +62,8 @@ pub(in crate::db) struct Timeouts {
     /// Of one attempt.
     pub(in crate::db) connect: Duration,
     pub(in crate::db) statements: Statements,
+    /// How long a statement waits for a database that is locked.
+    pub(in crate::db) lock: Duration,
     /// Whether the first failure of several is logged while it is tried again: somebody waits for a start.
     pub(in crate::db) says_why: bool,
 }
@@ -71,15 +78,16 @@ impl<DB: Driver> Connector<DB> {
     pub(in crate::db) fn new(
         options: Options<DB>,
         credentials: Credentials,
-        pooler: Pooler,
-        place: String,
+        site: Site,
         timeouts: Timeouts,
     ) -> Self {
+        let pooled = matches!(site.pooler, Pooler::PgBouncer | Pooler::PgBouncerPrepared);
         Self(Arc::new(Shared {
             options,
             credentials,
-            pooler,
-            place,
+            site: Arc::new(site),
+            warnings: pooled.then(Arc::default),
+            turns: (DB::KIND == Kind::Sqlite).then(|| Arc::new(Semaphore::new(1))),
             timeouts,
             addresses: Addresses::default(),
             limits: OnceLock::new(),
@@ -91,7 +99,7 @@ impl<DB: Driver> Connector<DB> {
     /// Takes the password of a URL that was read again, for the connections to come.
     /// With `check`, only says whether it could.
     pub(in crate::db) fn renew(&self, url: &DatabaseUrl, check: bool) -> Result<(), ConfigError> {
-        if url.place() != self.0.place {
+        if url.place() != self.0.site.place {
             return Err(url.wrong("names another database, which takes a restart"));
         }
         if !check {
@@ -104,7 +112,8 @@ impl<DB: Driver> Connector<DB> {
     pub(in crate::db) async fn options_now(&self) -> Result<Options<DB>, Error> {
         let Shared { credentials, options, .. } = &*self.0;
         let password = credentials.password(None).await;
-        let password = password.map_err(|error| ConnectFailure::of::<DB>(error).into_error())?;
+        let password =
+            password.map_err(|error| ConnectFailure::of::<DB>(error, &self.0.site).into_error())?;
         Ok(match password {
             Some(password) => DB::with_password(options, password.expose()),
             None => options.clone(),
@@ -112,7 +121,16 @@ impl<DB: Driver> Connector<DB> {
     }
 
     pub(in crate::db) fn pooler(&self) -> Pooler {
-        self.0.pooler
+        self.0.site.pooler
+    }
+
+    pub(in crate::db) fn site(&self) -> &Arc<Site> {
+        &self.0.site
+    }
+
+    /// The turn to write, if the database takes one writer at a time.
+    pub(in crate::db) fn turns(&self) -> Option<&Arc<Semaphore>> {
+        self.0.turns.as_ref()
     }
 
     /// What the server said of its limits, once a connection has been opened.
@@ -203,7 +221,7 @@ impl<DB: Driver> Connector<DB> {
     ) -> Result<(DB::Connection, Admission), sqlx::Error> {
         let admitted = async |options: Options<DB>| {
             let mut connection = open_at::<DB>(options).await?;
-            let admission = DB::admit(&mut connection, self.0.pooler).await?;
+            let admission = DB::admit(&mut connection, self.0.site.pooler).await?;
             Ok((connection, admission))
         };
         let Some(endpoint) = DB::endpoint(options) else { return admitted(options.clone()).await };
@@ -249,15 +267,18 @@ impl<DB: Driver> Connect for Connector<DB> {
                 let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
                 last_took.store(micros, Ordering::Relaxed);
                 let unnamed = timeouts.statements == Statements::UnnamedInTransaction;
-                let session = Session::new(connection, unnamed, Arc::clone(&self.0.schemas));
+                let mut session = Session::new(connection, unnamed, Arc::clone(&self.0.schemas));
+                session.pooled = self.0.warnings.clone();
+                session.lock =
+                    self.0.turns.as_ref().map(|turns| LockWait::new(turns, timeouts.lock));
                 Ok(Opened { connection: Link { session, server }, took })
             }
-            Ok(Err(error)) => Err(ConnectFailure::of::<DB>(error)),
+            Ok(Err(error)) => Err(ConnectFailure::of::<DB>(error, &self.0.site)),
             Err(_) => {
                 addresses.was_silent();
                 let text = format!("no answer within {} ms", timeout.as_millis());
                 let error = std::io::Error::new(std::io::ErrorKind::TimedOut, text);
-                Err(ConnectFailure::unreachable(error))
+                Err(ConnectFailure::unreachable(error, &self.0.site))
             }
         }
     }
@@ -269,6 +290,14 @@ impl<DB: Driver> Connect for Connector<DB> {
     fn release(&self, link: Link<DB>) -> Release<Link<DB>> {
         let Link { session, server } = link;
         let busy = session.condition.is_busy();
+        if let Some(interrupt) = server.interrupt {
+            // Its thread is what counts: the place is free once that has ended.
+            interrupt.stop();
+            return Release::Work(Box::pin(async move {
+                let _ = sqlx::Connection::close(session.connection).await;
+                None
+            }));
+        }
         drop(session);
         if DB::NOTICES.is_zero() {
             return Release::Done;

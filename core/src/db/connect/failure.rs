@@ -3,79 +3,81 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::Failure;
+use super::site::Site;
+use super::{Failure, fault};
 use crate::ConfigError;
 use crate::db::driver::{Driver, Refusal};
 use crate::db::error::{Error, Told};
-use crate::db::settings::DatabaseUrl;
-use crate::db::tls;
 
 /// Why connecting fails.
 #[derive(Clone, Debug)]
 pub(in crate::db) struct ConnectFailure {
     pub(super) kind: Refusal,
     cause: Arc<sqlx::Error>,
-    /// What is wrong with TLS.
-    tls: Option<String>,
+    site: Arc<Site>,
+    /// The setting that has to change, where one has.
+    fault: Option<ConfigError>,
 }
 
 impl ConnectFailure {
-    pub(in crate::db) fn of<DB: Driver>(cause: sqlx::Error) -> Self {
-        match tls::fault(DB::KIND, &cause) {
-            Some(fault) => Self { tls: Some(fault), ..Self::new(Refusal::Tls, cause) },
-            None => Self::new(DB::refusal(&cause), cause),
-        }
+    pub(in crate::db) fn of<DB: Driver>(cause: sqlx::Error, site: &Arc<Site>) -> Self {
+        let failure = Self::new(DB::refusal(&cause), cause, site);
+        let fault = fault::of(DB::KIND, failure.kind, &failure.cause, site);
+        let fault = fault.map(|fault| {
+            let cause: Arc<sqlx::Error> = Arc::clone(&failure.cause);
+            fault.with_source(cause)
+        });
+        Self { fault, ..failure }
     }
 
-    fn new(kind: Refusal, cause: sqlx::Error) -> Self {
-        Self { kind, cause: Arc::new(cause), tls: None }
+    fn new(kind: Refusal, cause: sqlx::Error, site: &Arc<Site>) -> Self {
+        Self { kind, cause: Arc::new(cause), site: Arc::clone(site), fault: None }
     }
 
     /// The failure to get any answer.
-    pub(in crate::db) fn unreachable(error: std::io::Error) -> Self {
-        Self::new(Refusal::Unreachable, sqlx::Error::Io(error))
-    }
-
-    /// The error where another variable than `DATABASE_URL` may name the server.
-    pub(in crate::db) fn into_error_about(self, url: &DatabaseUrl) -> Error {
-        match &self.tls {
-            Some(fault) => url.wrong(fault.clone()).into(),
-            None => self.into_error(),
-        }
+    pub(in crate::db) fn unreachable(error: std::io::Error, site: &Arc<Site>) -> Self {
+        Self::new(Refusal::Unreachable, sqlx::Error::Io(error), site)
     }
 
     pub(in crate::db) fn into_error(self) -> Error {
-        let Self { kind, cause, tls } = self;
-        if let Some(fault) = tls {
-            return Error::Setting(ConfigError::new("DATABASE_URL", fault));
+        let Self { kind, cause, site, fault } = self;
+        if let Some(fault) = fault {
+            return Error::Setting(fault);
         }
+        let database = site.to_string();
         match kind {
-            Refusal::Unreachable | Refusal::Tls | Refusal::File => Error::Unreachable { cause },
-            Refusal::Full => Error::Refused { cause },
-            Refusal::Credentials => Error::Credentials { cause },
-            Refusal::Pooled => Error::pooled(&cause),
+            Refusal::Unreachable | Refusal::Pooled | Refusal::File => {
+                Error::Unreachable { database, cause }
+            }
+            Refusal::Full => Error::Refused { database, cause },
+            Refusal::Credentials => Error::Credentials { database, cause },
+            Refusal::Database => Error::NoDatabase { database, cause },
         }
     }
 }
 
 impl Failure for ConnectFailure {
     fn is_final(&self) -> bool {
+        if self.fault.is_some() {
+            return true;
+        }
         match self.kind {
-            Refusal::Credentials | Refusal::Pooled | Refusal::Tls | Refusal::File => true,
+            Refusal::Credentials | Refusal::Database | Refusal::Pooled | Refusal::File => true,
             Refusal::Unreachable | Refusal::Full => false,
         }
     }
 
     fn is_from_server(&self) -> bool {
         match self.kind {
-            Refusal::Full | Refusal::Credentials | Refusal::Pooled => true,
-            Refusal::Unreachable | Refusal::Tls | Refusal::File => false,
+            Refusal::Full | Refusal::Credentials | Refusal::Database | Refusal::Pooled => true,
+            Refusal::Unreachable | Refusal::File => false,
         }
     }
 }
 
 impl fmt::Display for ConnectFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&Told(&self.cause), f)
+        let Self { site, cause, .. } = self;
+        write!(f, "{site}: {}", Told(cause))
     }
 }

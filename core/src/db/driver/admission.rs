@@ -1,6 +1,8 @@
 //! What a new connection learns of itself and its server.
 
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// How many connections a server takes, and how many of them this account and this database may have.
@@ -51,7 +53,7 @@ pub(crate) struct BackendId {
 }
 
 /// What a new connection learnt.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Admission {
     pub(crate) limits: Option<Limits>,
     /// Connections of the server that are in use, whoever uses them.
@@ -65,6 +67,23 @@ pub struct Admission {
     pub(crate) outlived: bool,
     /// How long the server keeps a connection that nobody uses; `None`: for ever, or not known.
     pub(crate) forgotten: Option<Duration>,
+    /// Ends what the connection's own thread is doing (SQLite).
+    pub(crate) interrupt: Option<Interrupt>,
+}
+
+/// Ends the statement that a connection's own thread runs: nobody waits for it any more.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Interrupt(Arc<AtomicBool>);
+
+impl Interrupt {
+    pub(crate) fn stop(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 impl Admission {

@@ -1,5 +1,7 @@
 //! MySQL and MariaDB: their limits and error numbers.
 
+mod migrations;
+
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -16,6 +18,7 @@ use super::{
     run_statements, sealed, verdict_without_server, without_brackets,
 };
 use crate::ConfigError;
+use crate::db::migrate::LockHolder;
 use crate::db::settings::{DatabaseUrl, Kind, Pooler};
 use crate::db::statement::{Effect, of_mysql};
 
@@ -38,6 +41,10 @@ impl Driver for MySql {
         if let Some(address) = without_brackets(options.get_host()) {
             options = options.host(&address);
         }
+        // A token goes as it is, which is safe through TLS alone.
+        let encrypted =
+            !matches!(options.get_ssl_mode(), MySqlSslMode::Disabled | MySqlSslMode::Preferred);
+        options = options.enable_cleartext_plugin(tuning.has_provider && encrypted);
         match tuning.pooler {
             Pooler::None => {}
             // The SET statement that sqlx sends after connecting would pin the connection to this client.
@@ -105,6 +112,7 @@ impl Driver for MySql {
                 backend,
                 outlived: direct,
                 forgotten: u64::try_from(row.try_get::<i64, _>(3)?).ok().map(Duration::from_secs),
+                interrupt: None,
             })
         })
     }
@@ -170,7 +178,8 @@ impl Driver for MySql {
     fn refusal(error: &sqlx::Error) -> Refusal {
         match number(error) {
             Some(1040 | 1203 | 1226) => Refusal::Full,
-            Some(1044 | 1045 | 1049 | 1698) => Refusal::Credentials,
+            Some(1044 | 1045 | 1698) => Refusal::Credentials,
+            Some(1049) => Refusal::Database,
             _ => Refusal::Unreachable,
         }
     }
@@ -193,28 +202,10 @@ impl Driver for MySql {
         Box::pin(sqlx::query_scalar(sqlx::AssertSqlSafe(statement)).fetch_all(connection))
     }
 
-    fn lock_migrations(
+    fn try_lock_migrations(
         connection: &mut MySqlConnection,
-        patience: Duration,
-    ) -> BoxFuture<'_, Result<Result<(), String>, sqlx::Error>> {
-        Box::pin(async move {
-            let lock = sqlx::query("SELECT GET_LOCK(CONCAT('anyhost:', DATABASE()), ?)");
-            let got: Option<i64> =
-                lock.bind(patience.as_secs()).fetch_one(&mut *connection).await?.try_get(0)?;
-            if got == Some(1) {
-                return Ok(Ok(()));
-            }
-            // Whoever may not see the other's connection learns its number at least.
-            let row = sqlx::Executor::fetch_one(
-                connection,
-                "SELECT CONCAT('connection ', l.id, COALESCE(CONCAT(' (', p.user, ') from ', p.host, \
-                 ', which has done the same for ', p.time, ' s'), '')) \
-                 FROM (SELECT IS_USED_LOCK(CONCAT('anyhost:', DATABASE())) AS id) l \
-                 LEFT JOIN information_schema.processlist p ON p.id = l.id",
-            )
-            .await?;
-            Ok(Err(row.try_get::<Option<String>, _>(0)?.unwrap_or_default()))
-        })
+    ) -> BoxFuture<'_, Result<Option<LockHolder>, sqlx::Error>> {
+        Box::pin(migrations::try_lock(connection))
     }
 
     run_statements!();

@@ -203,7 +203,7 @@ impl Condition {
             Verdict::Outdated => self.outdated = true,
             Verdict::Pooled => {
                 self.broken = true;
-                return Error::pooled(&error).into_sqlx();
+                return Error::pooled(error).into_sqlx();
             }
         }
         error

@@ -5,6 +5,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures_core::Stream;
+use futures_core::future::BoxFuture;
 use futures_core::stream::BoxStream;
 use futures_util::future::Either;
 use futures_util::{TryStreamExt, stream};
@@ -38,15 +39,21 @@ impl<DB: Driver> Session<DB> {
         self.first_row(statement, true)
     }
 
-    fn first_row(
+    pub(in crate::db) fn first_row(
         &mut self,
         statement: Statement<DB>,
         last: bool,
     ) -> impl Future<Output = Result<Option<DB::Row>, sqlx::Error>> + Send {
         let statement = statement.unnamed(self.unnamed);
+        if self.lock.is_some() {
+            let waits: BoxFuture<'_, _> = Box::pin(self.first_row_patiently(statement, last));
+            return Either::Left(waits);
+        }
         let effect = statement.effect();
+        self.warn_of(effect);
         if self.wraps(&statement) || !self.condition.is_settled() {
-            return Either::Left(Box::pin(self.first_row_with_care(statement, last)));
+            let careful: BoxFuture<'_, _> = Box::pin(self.first_row_with_care(statement, last));
+            return Either::Left(careful);
         }
         let again = self.again(&statement, effect);
         Either::Right(async move {
@@ -58,6 +65,13 @@ impl<DB: Driver> Session<DB> {
                 (outcome, _) => outcome,
             }
         })
+    }
+
+    /// Warns of a statement that a transaction pooler before the server does not bear.
+    pub(super) fn warn_of(&self, effect: Effect) {
+        if let (Some(warnings), Some(change)) = (&self.pooled, effect.change) {
+            warnings.warn_of(change);
+        }
     }
 
     /// [`optional`](Self::optional), after a look at what happened before; in a transaction of its own where it

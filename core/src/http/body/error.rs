@@ -70,14 +70,14 @@ impl BodyError {
                 StatusCode::PAYLOAD_TOO_LARGE,
                 format!("the request body is larger than {limit} bytes"),
             )
-            .with("limit", *limit),
+            .with_extension("limit", *limit),
             Why::Broken(_) => {
                 Error::new(StatusCode::BAD_REQUEST, "the request body could not be read to its end")
             }
             Why::TimedOut => {
                 Error::new(StatusCode::REQUEST_TIMEOUT, "the request body stopped coming")
             }
-            Why::Other(_) => Error::bare(StatusCode::INTERNAL_SERVER_ERROR),
+            Why::Other(_) => Error::from_status(StatusCode::INTERNAL_SERVER_ERROR),
         }
     }
 }

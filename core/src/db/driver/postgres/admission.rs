@@ -120,6 +120,7 @@ async fn show(
         backend: backend(process, server),
         outlived: !looks,
         forgotten: duration(forgotten),
+        interrupt: None,
     })
 }
 
@@ -142,6 +143,7 @@ async fn select(connection: &mut PgConnection) -> Result<Admission, sqlx::Error>
         backend: backend(process, server),
         outlived: !looks,
         forgotten,
+        interrupt: None,
     })
 }
 
