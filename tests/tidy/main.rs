@@ -2,6 +2,7 @@
 
 mod borders;
 mod durations;
+mod layers;
 mod pages;
 mod sources;
 
