@@ -25,54 +25,19 @@ pub struct Life(Arc<State>);
 #[derive(Debug)]
 struct State {
     phase: watch::Sender<Phase>,
-    lanes: [Lane; LANES],
+    /// Work that was accepted and is unfinished.
+    in_flight: AtomicUsize,
     idle: watch::Sender<()>,
-    /// Whether anything has ever waited for it. With the counts in one order for all threads: either the guard
-    /// that is dropped sees the waiter, or the waiter sees the count.
+    /// Whether anything has ever waited for it. SeqCst: either the guard that is dropped sees the
+    /// waiter, or the waiter sees the count.
     awaited: AtomicBool,
-}
-
-/// Threads that count work apart from each other; more share.
-const LANES: usize = 16;
-
-/// The work that was begun and ended on one lane. Both only grow: what they differ by in the sum of all
-/// lanes is unfinished. A lane has cache lines of its own, so that threads do not take them from each other.
-#[derive(Debug, Default)]
-#[repr(align(128))]
-struct Lane {
-    begun: AtomicUsize,
-    ended: AtomicUsize,
-}
-
-/// The lane of the current thread.
-fn lane() -> usize {
-    static GIVEN: AtomicUsize = AtomicUsize::new(0);
-    thread_local! {
-        static LANE: usize = GIVEN.fetch_add(1, Ordering::Relaxed) % LANES;
-    }
-    // A thread that ends may drop guards after its own storage is gone.
-    LANE.try_with(|lane| *lane).unwrap_or_default()
-}
-
-impl State {
-    fn sum(&self, count: impl Fn(&Lane) -> &AtomicUsize) -> usize {
-        let counts = self.lanes.iter().map(|lane| count(lane).load(Ordering::SeqCst));
-        counts.fold(0, usize::wrapping_add)
-    }
-
-    /// Whether there was a moment, since this was called, without unfinished work.
-    fn is_idle(&self) -> bool {
-        // What has ended first: where as much had begun afterwards, nothing lay between.
-        let ended = self.sum(|lane| &lane.ended);
-        self.sum(|lane| &lane.begun) == ended
-    }
 }
 
 impl Default for Life {
     fn default() -> Self {
         Self(Arc::new(State {
             phase: watch::Sender::new(Phase::Starting),
-            lanes: std::array::from_fn(|_| Lane::default()),
+            in_flight: AtomicUsize::new(0),
             idle: watch::Sender::new(()),
             awaited: AtomicBool::new(false),
         }))
@@ -108,23 +73,22 @@ impl Life {
     /// Counts one piece of accepted work until the returned guard is dropped.
     #[must_use = "the work counts as finished when the guard is dropped"]
     pub fn enter(&self) -> InFlight {
-        self.0.lanes[lane()].begun.fetch_add(1, Ordering::SeqCst);
+        self.0.in_flight.fetch_add(1, Ordering::SeqCst);
         InFlight(Arc::clone(&self.0))
     }
 
-    /// How many pieces of accepted work are unfinished. What begins or ends meanwhile may be missing.
+    /// How many pieces of accepted work are unfinished.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        let begun = self.0.sum(|lane| &lane.begun);
-        begun.saturating_sub(self.0.sum(|lane| &lane.ended))
+        self.0.in_flight.load(Ordering::SeqCst)
     }
 
     /// Waits until no accepted work is unfinished.
     pub async fn idle(&self) {
         let mut idle = self.0.idle.subscribe();
         self.0.awaited.store(true, Ordering::SeqCst);
-        while !self.0.is_idle() {
-            // The sender lives in `self`; subscribed before the counts are read, no change is missed.
+        while self.in_flight() > 0 {
+            // The sender lives in `self`; subscribed before the count is read, no change is missed.
             let _ = idle.changed().await;
         }
     }
@@ -136,9 +100,8 @@ pub struct InFlight(Arc<State>);
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.lanes[lane()].ended.fetch_add(1, Ordering::SeqCst);
-        // Whether it was the last is for those who wait to find out: mostly nobody does.
-        if self.0.awaited.load(Ordering::SeqCst) {
+        let last = self.0.in_flight.fetch_sub(1, Ordering::SeqCst) == 1;
+        if last && self.0.awaited.load(Ordering::SeqCst) {
             self.0.idle.send_replace(());
         }
     }
@@ -180,8 +143,8 @@ mod tests {
             let life = life.clone();
             std::thread::spawn(move || life.enter()).join().expect("no panic")
         };
-        let guards: Vec<InFlight> = (0..LANES * 2).map(|_| entering()).collect();
-        assert_eq!(life.in_flight(), LANES * 2);
+        let guards: Vec<InFlight> = (0..32).map(|_| entering()).collect();
+        assert_eq!(life.in_flight(), 32);
         let waiter = life.clone();
         let waiting = tokio::spawn(async move { waiter.idle().await });
         for guard in guards {

@@ -3,6 +3,7 @@
 mod borders;
 mod durations;
 mod guide;
+mod layers;
 mod pages;
 mod public;
 mod sources;

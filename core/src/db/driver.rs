@@ -1,6 +1,7 @@
 //! What differs between the kinds of database servers, and nothing else.
 
 mod admission;
+mod migration_lock;
 #[cfg(feature = "mysql")]
 mod mysql;
 #[cfg(feature = "postgres")]
@@ -18,12 +19,14 @@ use sqlx::{ConnectOptions, Connection, Database, Execute, SqlStr};
 use sqlx_core::describe::Describe;
 use sqlx_core::migrate::Migrate;
 
-use super::migrate::LockHolder;
 use super::settings::{DatabaseUrl, Kind, Pooler};
 use super::statement::Effect;
 use crate::ConfigError;
 pub use admission::Limits;
 pub(super) use admission::{Admission, BackendId, Interrupt, ServerIdentity};
+pub(super) use migration_lock::LockHolder;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+use migration_lock::number_of_sqlx;
 
 /// A kind of database whose connections [`Db`](super::Db) holds: `sqlx::Postgres`, `sqlx::MySql` or
 /// `sqlx::Sqlite`, each behind the feature of its name.

@@ -9,9 +9,8 @@ use std::time::Duration;
 use http::StatusCode;
 use sqlx::migrate::MigrateError;
 
-use super::connect::ConnectFailure;
 use super::driver::{Driver, Verdict};
-use super::pool::{AcquireError, PoolState};
+use super::pool_state::PoolState;
 use crate::{ConfigError, Exit};
 
 /// Why there is no connection, or why there is none any more.
@@ -333,18 +332,6 @@ impl fmt::Display for Told<'_> {
                 }
             }
             error => fmt::Display::fmt(error, f),
-        }
-    }
-}
-
-impl From<AcquireError<ConnectFailure>> for Error {
-    fn from(error: AcquireError<ConnectFailure>) -> Self {
-        match error {
-            AcquireError::Closed => Self::Closed,
-            AcquireError::QueueFull(state) => Self::QueueFull { state },
-            AcquireError::TimedOut { waited, state } => Self::TimedOut { waited, state },
-            AcquireError::Deadline(state) => Self::Deadline { state },
-            AcquireError::Connect(failure) => failure.into_error(),
         }
     }
 }

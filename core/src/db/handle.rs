@@ -13,7 +13,7 @@ use super::connect::{ConnectFailure, Connector};
 use super::databases::{Databases, DynDatabase, Server, Share};
 use super::driver::Driver;
 use super::plan::Plan;
-use super::pool::{Pool, Purpose};
+use super::pool::{AcquireError, Pool, Purpose};
 use super::settings::{DatabaseUrl, Kind};
 use super::writers::Writers;
 use super::{Conn, Drained, Error, PoolState, Stats, Tx};
@@ -258,5 +258,17 @@ impl<DB: Driver> DynDatabase for Db<DB> {
         let size = self.0.pool.plan().size();
         let open = DB::KIND != Kind::Sqlite && !self.0.pool.is_closed();
         open.then(|| Share { server: self.0.server.clone(), size })
+    }
+}
+
+impl From<AcquireError<ConnectFailure>> for Error {
+    fn from(error: AcquireError<ConnectFailure>) -> Self {
+        match error {
+            AcquireError::Closed => Self::Closed,
+            AcquireError::QueueFull(state) => Self::QueueFull { state },
+            AcquireError::TimedOut { waited, state } => Self::TimedOut { waited, state },
+            AcquireError::Deadline(state) => Self::Deadline { state },
+            AcquireError::Connect(failure) => failure.into_error(),
+        }
     }
 }

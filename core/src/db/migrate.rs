@@ -19,9 +19,6 @@ use super::plan::{Inputs, Plan, Statements};
 use super::settings::{DatabaseSettings, Kind, Pooler};
 use super::{Db, Error, Session};
 use crate::{ConfigError, Host};
-pub(super) use lock::LockHolder;
-#[cfg(any(feature = "postgres", feature = "mysql"))]
-pub(super) use lock::number_of_sqlx;
 
 /// How long the holder of the lock may do nothing before a waiting process gives up, unless
 /// `DATABASE_LOCK_TIMEOUT` says; and how long a statement of a migration may wait for a lock on a table while

@@ -39,12 +39,12 @@ use entry::Entry;
 pub(super) use entry::{Monitor, Purpose};
 pub(super) use guard::PooledConnection;
 use opening::Growth;
-pub use state::PoolState;
 pub use stats::{Closed, Metric, Reading, Stats, Times};
 use stats::{Counts, Reason};
 
 use super::connect::{Connect, Connection, Loan, Opened, Release, Taint};
 use super::plan::Plan;
+use super::pool_state::PoolState;
 use crate::Epoch;
 
 /// A connection as deadpool lends it.

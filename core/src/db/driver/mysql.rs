@@ -14,11 +14,10 @@ use sqlx_core::describe::Describe;
 use sqlx_core::transaction::TransactionManager;
 
 use super::{
-    Admission, BackendId, Driver, Limits, Refusal, ServerIdentity, Step, Tuning, Verdict, quiet,
-    run_statements, sealed, verdict_without_server, without_brackets,
+    Admission, BackendId, Driver, Limits, LockHolder, Refusal, ServerIdentity, Step, Tuning,
+    Verdict, quiet, run_statements, sealed, verdict_without_server, without_brackets,
 };
 use crate::ConfigError;
-use crate::db::migrate::LockHolder;
 use crate::db::settings::{DatabaseUrl, Kind, Pooler};
 use crate::db::statement::{Effect, of_mysql};
 

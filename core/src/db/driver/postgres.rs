@@ -16,11 +16,10 @@ use sqlx::{Execute, Executor, PgConnection, Postgres, Row, SqlStr};
 use sqlx_core::describe::Describe;
 
 use super::{
-    Admission, Driver, Refusal, Step, Tuning, Verdict, run_statements, sealed,
+    Admission, Driver, LockHolder, Refusal, Step, Tuning, Verdict, run_statements, sealed,
     verdict_without_server,
 };
 use crate::ConfigError;
-use crate::db::migrate::LockHolder;
 use crate::db::settings::{DatabaseUrl, Kind, Pooler};
 use crate::db::statement::{Effect, of_postgres};
 

@@ -2,7 +2,7 @@
 
 use sqlx::{MySqlConnection, Row};
 
-use crate::db::migrate::{LockHolder, number_of_sqlx};
+use super::super::{LockHolder, number_of_sqlx};
 
 /// Who has this lock. A session that may not see the other's connection learns its number at least.
 const HOLDER: &str = "SELECT CONCAT('connection ', l.id, COALESCE(CONCAT(' (', p.user, ') from ', p.host, \

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Executor, PgConnection, Row};
 
-use crate::db::migrate::{LockHolder, number_of_sqlx};
+use super::super::{LockHolder, number_of_sqlx};
 
 /// The longest time that the server's settings take, in milliseconds: 24 days.
 const LONGEST: u128 = i32::MAX as u128;
