@@ -122,6 +122,23 @@ async fn connections_that_cannot_write_are_left_for_a_server_that_takes_writes()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn on_a_host_that_freezes_the_next_connection_looks_for_a_writer() {
+    let server = Postgres::start(&[]);
+    server.sql("CREATE TABLE t (a int)");
+    let made = "CREATE FUNCTION demote() RETURNS void LANGUAGE plpgsql AS \
+           $$ BEGIN SET default_transaction_read_only = on; END $$";
+    server.sql(made);
+    let (_host, db) =
+        open::<sqlx::Postgres>(Paradigm::Serverless, &server.url(), &[]).await.unwrap();
+    sqlx::query("SELECT demote()").execute(&db).await.unwrap();
+    let before = backend(&db).await;
+    insert(&db).await.unwrap_err();
+    assert_ne!(backend(&db).await, before);
+    insert(&db).await.unwrap();
+    assert_eq!(db.stats().created, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn on_mariadb_an_option_that_forbids_a_statement_is_not_taken_for_a_read_only_server() {
     let server = MariaDb::start(&["secure-file-priv=/var/lib"]);
     let (_host, db) = open::<sqlx::MySql>(

@@ -70,6 +70,31 @@ async fn any_error_of_a_statement_makes_commit_an_error() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_commit_in_plain_text_of_what_has_failed_is_an_error() {
+    let db = long_running(&Postgres::shared().database(), 1).await;
+    sqlx::raw_sql("CREATE TABLE t (a int)").execute(&db).await.unwrap();
+    let mut conn = db.conn().await.unwrap();
+    for commit in
+        ["COMMIT", "end transaction", "COMMIT AND CHAIN", "/* a comment */ COMMIT; SELECT 1"]
+    {
+        run!(conn, "BEGIN").unwrap();
+        run!(conn, "INSERT INTO t VALUES (1)").unwrap();
+        run!(conn, "SELECT 1 / 0").unwrap_err();
+        run!(conn, commit).expect_err(commit);
+        run!(conn, "ROLLBACK").unwrap();
+    }
+    run!(conn, "BEGIN; INSERT INTO t VALUES (2); SAVEPOINT s").unwrap();
+    run!(conn, "SELECT 1 / 0").unwrap_err();
+    run!(conn, "ROLLBACK TO s").unwrap();
+    sqlx::query("COMMIT").execute(&mut *conn).await.unwrap();
+    // The next transaction has not failed.
+    run!(conn, "BEGIN").unwrap();
+    run!(conn, "COMMIT").unwrap();
+    drop(conn);
+    assert_eq!(rows!(db), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stale_plan_in_a_transaction_makes_commit_an_error() {
     let url = Postgres::shared().database();
     let db = long_running(&url, 1).await;

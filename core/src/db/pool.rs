@@ -199,7 +199,7 @@ impl<C: Connect> Pool<C> {
         let entry = &mut *object;
         let Loan { answered, demoted } = entry.connection.end_of_loan();
         let answered = answered.then(|| FreezeAwareInstant::now(&self.epoch));
-        if demoted {
+        if demoted && !self.may_freeze {
             self.look_for_writer();
         }
         let holder = entry.monitor.give_back(answered.as_ref().map(FreezeAwareInstant::instant));
@@ -214,6 +214,8 @@ impl<C: Connect> Pool<C> {
         let taint = match entry.connection.taint() {
             // The answer to a ping that was cancelled would be taken for that of the next question.
             None if entry.pinging || std::thread::panicking() => Some(Taint::Dirty),
+            // Nothing may be under way at a freeze: the next connection is what looks for a writer.
+            None if demoted && self.may_freeze => Some(Taint::Dirty),
             taint => taint,
         };
         let closed = self.is_closed();

@@ -123,7 +123,7 @@ impl<'c, DB: Driver> Executor<'c> for &'c mut Session<DB> {
             return wrapped(self, statement);
         }
         let again = self.again(&statement, effect);
-        if self.condition.is_settled() && again.is_none() {
+        if self.condition.is_settled() && again.is_none() && !self.doubts(effect) {
             return Box::pin(self.rows(statement, effect));
         }
         self.rows_with_care(statement, effect, again)

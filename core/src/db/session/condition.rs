@@ -32,6 +32,8 @@ pub(in crate::db) struct Condition {
     pub(in crate::db) proven: bool,
     /// A statement in plain text has opened a transaction.
     open: bool,
+    /// A statement has failed since then.
+    pub(super) failed: bool,
     /// A statement that began or ended a transaction has failed.
     unclear: bool,
     /// How a statement has changed the session for longer than it ran.
@@ -150,7 +152,10 @@ impl Condition {
             self.transaction = Transaction::Doubtful;
         }
         self.open = match effect.open {
-            Some(open) => open,
+            Some(open) => {
+                self.failed = false;
+                open
+            }
             None => self.open || effect.opens_if_none && none,
         };
         self.read_only |= effect.read_only;
@@ -211,6 +216,7 @@ impl Condition {
 
     /// Notes what a statement's error means for the transaction around it.
     fn doubt<DB: Driver>(&mut self, error: &sqlx::Error) {
+        self.failed |= self.open;
         if matches!(self.transaction, Transaction::Open) && DB::may_end_transaction(error) {
             self.transaction = Transaction::Doubtful;
         }

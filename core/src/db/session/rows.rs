@@ -51,7 +51,7 @@ impl<DB: Driver> Session<DB> {
         }
         let effect = statement.effect();
         self.warn_of(effect);
-        if self.wraps(&statement) || !self.condition.is_settled() {
+        if self.wraps(&statement) || !self.condition.is_settled() || self.doubts(effect) {
             let careful: BoxFuture<'_, _> = Box::pin(self.first_row_with_care(statement, last));
             return Either::Left(careful);
         }
@@ -82,6 +82,9 @@ impl<DB: Driver> Session<DB> {
         last: bool,
     ) -> Result<Option<DB::Row>, sqlx::Error> {
         self.settle().await?;
+        if self.doubts(statement.effect()) {
+            self.prove_commit().await?;
+        }
         let wraps = self.wraps(&statement);
         if wraps {
             self.begin(None).await?;
@@ -110,6 +113,9 @@ impl<DB: Driver> Session<DB> {
             while let Some(one) = statement.take() {
                 if !self.condition.is_settled() {
                     self.settle().await?;
+                }
+                if self.doubts(effect) {
+                    self.prove_commit().await?;
                 }
                 let mut rows = self.rows(one, effect);
                 loop {

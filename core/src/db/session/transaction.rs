@@ -140,18 +140,33 @@ impl<DB: Driver> Session<DB> {
 
     /// Asks the server whether the transaction is still open; an error where it is not.
     async fn prove_transaction(&mut self) -> Result<(), sqlx::Error> {
-        let asks = DB::is_in_transaction(&mut self.connection);
-        // What is asked may be answered by an error without one being met.
-        let before = std::mem::take(&mut self.condition.transaction);
-        let open = self.condition.watch::<DB, _>(Effect::NONE, asks).await;
-        self.condition.transaction = before;
-        if open? {
+        if self.is_open().await? {
             self.condition.transaction = Transaction::Open;
             return Ok(());
         }
         let reason = "the server has rolled it back after an error";
         self.condition.transaction = Transaction::Ended(reason.into());
         Err(rolled_back(reason))
+    }
+
+    /// Whether a statement is a COMMIT in plain text of a transaction that may have failed: the server would answer Ok
+    /// and roll back.
+    pub(super) fn doubts(&self, effect: Effect) -> bool {
+        effect.commits && DB::REFUSES_AFTER_ERROR && self.condition.failed
+    }
+
+    /// Sees to it that such a COMMIT is an error.
+    pub(super) async fn prove_commit(&mut self) -> Result<(), sqlx::Error> {
+        if self.is_open().await? { Ok(()) } else { Err(rolled_back("none is open")) }
+    }
+
+    async fn is_open(&mut self) -> Result<bool, sqlx::Error> {
+        let asks = DB::is_in_transaction(&mut self.connection);
+        // An error is an answer to the question: it is not one more that was met.
+        let before = std::mem::take(&mut self.condition.transaction);
+        let open = self.condition.watch::<DB, _>(Effect::NONE, asks).await;
+        self.condition.transaction = before;
+        open
     }
 
     /// Forgets the statements and types that the driver remembers of this connection.

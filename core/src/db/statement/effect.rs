@@ -10,6 +10,8 @@ pub struct Effect {
     pub(in crate::db) open: Option<bool>,
     /// It ends a transaction that was open before it.
     pub(in crate::db) ends: bool,
+    /// It ends one by COMMIT.
+    pub(in crate::db) commits: bool,
     /// It opens a transaction where none is open: `SAVEPOINT` on SQLite.
     pub(in crate::db) opens_if_none: bool,
     /// It may end a transaction or not: a procedure.
@@ -80,6 +82,7 @@ impl Effect {
     pub(in crate::db) const NONE: Self = Self {
         open: None,
         ends: false,
+        commits: false,
         opens_if_none: false,
         may_end: false,
         read_only: false,
@@ -105,6 +108,7 @@ impl Effect {
             Self {
                 open: None,
                 ends: false,
+                commits: false,
                 opens_if_none: false,
                 may_end: false,
                 read_only: false,
@@ -123,6 +127,7 @@ impl Effect {
             open: if opens { Some(true) } else { next.open.or(self.open) },
             // What ends a transaction that the text itself has begun ends no other.
             ends: self.ends || next.ends && self.open != Some(true),
+            commits: self.commits || next.commits && self.open != Some(true),
             opens_if_none: next.open.is_none()
                 && (self.opens_if_none || next.opens_if_none && self.open.is_none()),
             may_end: self.may_end || next.may_end,

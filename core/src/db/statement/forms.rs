@@ -8,8 +8,8 @@ use super::tokens::{Keyword, Tokens};
 pub(super) fn commit(tokens: &mut Tokens<'_, '_>) -> Effect {
     match Ending::of(tokens) {
         Ending::Prepared => Effect::NONE,
-        Ending::Chain => Effect::CHAINS,
-        Ending::Plain | Ending::ToSavepoint => Effect::ENDS,
+        Ending::Chain => Effect { commits: true, ..Effect::CHAINS },
+        Ending::Plain | Ending::ToSavepoint => Effect { commits: true, ..Effect::ENDS },
     }
 }
 

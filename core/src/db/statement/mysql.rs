@@ -129,7 +129,7 @@ mod tests {
     const NONE: Effect = Effect::NONE;
 
     fn of(text: &str) -> Effect {
-        Effect { rows: false, blank: false, ..of_mysql(text) }
+        Effect { rows: false, blank: false, commits: false, ..of_mysql(text) }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::*;
 const NONE: Effect = Effect::NONE;
 
 fn of(text: &str) -> Effect {
-    Effect { rows: false, blank: false, ..of_postgres(text) }
+    Effect { rows: false, blank: false, commits: false, ..of_postgres(text) }
 }
 
 #[test]
