@@ -237,6 +237,10 @@ pub(crate) type Step<DB> = Either<<DB as Database>::QueryResult, <DB as Database
 pub(crate) type Options<DB> = <<DB as Database>::Connection as Connection>::Options;
 
 /// What shapes the connect options besides the URL.
+#[cfg_attr(
+    not(all(feature = "postgres", feature = "mysql", feature = "sqlite")),
+    allow(dead_code, reason = "each driver reads a part of it")
+)]
 #[derive(Debug)]
 pub struct Tuning<'a> {
     pub(crate) pooler: Pooler,

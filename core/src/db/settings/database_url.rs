@@ -16,6 +16,10 @@ use crate::db::tls;
 use crate::{ConfigError, Setting, Settings};
 
 /// A database URL whose parameters are all known. Its text is never printed: it holds a password.
+#[cfg_attr(
+    not(all(feature = "postgres", feature = "mysql", feature = "sqlite")),
+    allow(dead_code, reason = "each driver reads a part of it")
+)]
 #[derive(Clone)]
 pub struct DatabaseUrl {
     pub(crate) kind: Kind,
@@ -46,6 +50,10 @@ const ROOTS: [&str; 4] = ["sslrootcert", "ssl-root-cert", "ssl-ca", "sslca"];
 /// How alike two names have to be for one to be taken for a misspelling of the other.
 const ALIKE: f64 = 0.87;
 
+#[cfg_attr(
+    not(all(feature = "postgres", feature = "mysql", feature = "sqlite")),
+    allow(dead_code, reason = "each driver reads a part of it")
+)]
 impl DatabaseUrl {
     /// The URL in `DATABASE_URL`; `None` if it is unset.
     pub(crate) fn of(settings: &Settings) -> Result<Option<Self>, ConfigError> {

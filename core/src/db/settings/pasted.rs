@@ -79,10 +79,9 @@ fn unfilled(text: &str) -> Option<String> {
     }
     let inner = password.trim_matches(['[', ']', '<', '>', '{', '}']);
     let framed = inner.len() < password.len();
-    let words = inner.replace(['-', ' '], "_");
-    let placeholder =
-        matches!(words.as_str(), "YOUR_PASSWORD" | "YOUR_DB_PASSWORD" | "YOURPASSWORD")
-            || framed && matches!(words.as_str(), "PASSWORD" | "DB_PASSWORD" | "PASS" | "SECRET");
+    let words = inner.replace(['-', '_', ' '], "");
+    let placeholder = matches!(words.as_str(), "YOURPASSWORD" | "YOURDBPASSWORD")
+        || framed && matches!(words.as_str(), "PASSWORD" | "DBPASSWORD" | "PASS" | "SECRET");
     placeholder.then(|| {
         "has a placeholder such as [YOUR-PASSWORD] where the password belongs; write the password, without brackets"
             .into()
