@@ -1,4 +1,6 @@
 //! Typed settings from the environment, parsed once, with errors that name the variable.
+//!
+//! Long because every type that a setting can have is read here, and what a report may show of it.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};

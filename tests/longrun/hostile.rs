@@ -1,4 +1,6 @@
 //! Clients that mean harm: slow ones, too many at once, and ones whose requests two servers read differently.
+//!
+//! Long because each kind of hostile client is a test here, most of them with a table of inputs.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,6 @@
 //! A service manager as systemd is one, played by the test: notifications, the watchdog, credentials, a reload.
+//!
+//! Long because everything that systemd is told and says is here, with the socket that it is told on.
 
 use std::fs;
 use std::net::TcpListener;

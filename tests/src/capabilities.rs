@@ -1,6 +1,8 @@
 //! What a door cannot carry: the one list, each entry with its reason, and how many skips it makes.
 //!
 //! Only what is outside our power stands here. What an adapter of ours does wrong is a failing case.
+//!
+//! Long because every door lists what it cannot carry, each with its reason.
 
 use crate::cases;
 use crate::doors::{Example, Kind};
