@@ -17,6 +17,10 @@ mod first_service {}
 mod long_running {}
 
 #[cfg(doctest)]
+#[doc = include_str!("src/several-databases.md")]
+mod several_databases {}
+
+#[cfg(doctest)]
 #[doc = include_str!("src/testing.md")]
 mod testing {}
 

@@ -2,7 +2,7 @@
 
 use actix_web::HttpResponse;
 use actix_web::body::BoxBody;
-use anyhost_core::{Body, Error, Response};
+use anyhost_core::{Body, Context, Error, Response};
 use http::{HeaderName, HeaderValue, StatusCode};
 
 use crate::Problem;
@@ -16,10 +16,14 @@ pub(crate) struct Answer {
 }
 
 /// The answer for a response of actix-web. The body of an answer to HEAD is not read.
-pub(crate) async fn answer_of(id: &str, response: HttpResponse<BoxBody>, head: bool) -> Answer {
-    log(id, &response);
+pub(crate) async fn answer_of(
+    context: &Context,
+    response: HttpResponse<BoxBody>,
+    head: bool,
+) -> Answer {
+    log(context.request_id(), &response);
     let (mut answered, body) = response.into_parts();
-    match translate(&mut answered) {
+    match translate(context, &mut answered) {
         Ok(mut response) => {
             let (body, rest) = body_of(body, head).await;
             *response.body_mut() = body;
@@ -29,7 +33,12 @@ pub(crate) async fn answer_of(id: &str, response: HttpResponse<BoxBody>, head: b
     }
 }
 
-fn translate(answered: &mut HttpResponse<()>) -> Result<Response, Error> {
+fn translate(context: &Context, answered: &mut HttpResponse<()>) -> Result<Response, Error> {
+    // The client would wait on a connection that nobody takes over.
+    if answered.status().as_u16() == 101 && context.upgrades() {
+        let why = "WebSockets of actix-web are not carried";
+        return Err(Error::new(StatusCode::NOT_IMPLEMENTED, why));
+    }
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::from_u16(answered.status().as_u16())?;
     for (name, value) in answered.headers() {

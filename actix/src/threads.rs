@@ -145,7 +145,7 @@ async fn work(service: Service, Job { request, mut answer }: Job) {
             let call = async {
                 let head = *request.method() == Method::HEAD;
                 let response = service.call(translate(request)?).await;
-                Ok(answer_of(context.request_id(), response, head).await)
+                Ok(answer_of(context, response, head).await)
             };
             let call = AssertUnwindSafe(call).catch_unwind();
             let call = async {

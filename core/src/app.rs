@@ -39,6 +39,10 @@ use crate::{Error, Host, Request, Response};
 /// applies the rules that every door shares.
 #[async_trait]
 pub trait App: Send + Sync + Sized + 'static {
+    /// Whether this App is of no use without WebSockets. Where there are none, as on AWS Lambda, the verb `check` says so,
+    /// and requests for one get 501.
+    const NEEDS_WEBSOCKETS: bool = false;
+
     /// The code outside the handler: runs once per process, before the first request.
     ///
     /// # Errors

@@ -7,6 +7,9 @@ use crate::{App, Error, Request, Response, call_service};
 
 /// Answers requests, and is told when the process ends. Every [`App`] is one.
 pub trait Handler: Send + Sync + 'static {
+    /// Whether it is of no use without WebSockets, as [`App::NEEDS_WEBSOCKETS`] says.
+    const NEEDS_WEBSOCKETS: bool = false;
+
     /// Answers one request, as [`App::call`] does.
     fn handle(&self, request: Request) -> impl Future<Output = Result<Response, Error>> + Send;
 
@@ -15,6 +18,8 @@ pub trait Handler: Send + Sync + 'static {
 }
 
 impl<A: App> Handler for A {
+    const NEEDS_WEBSOCKETS: bool = <A as App>::NEEDS_WEBSOCKETS;
+
     fn handle(&self, request: Request) -> impl Future<Output = Result<Response, Error>> + Send {
         self.call(request)
     }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use futures_util::FutureExt;
 
-use crate::{Error, Exit, Factory, Failure, Handler, Host};
+use crate::{Error, Exit, Factory, Failure, Handler, Host, Paradigm};
 
 /// What a program does, as the first word of its command line says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -133,6 +133,9 @@ pub async fn check<H: Handler>(factory: Factory<H>, host: &Host) -> Result<Strin
     let _ = writeln!(report, "memory:     {memory}");
     let _ = writeln!(report, "grace:      {} s", host.grace().as_secs_f64());
     let _ = writeln!(report, "max body:   {} bytes", host.max_body());
+    if H::NEEDS_WEBSOCKETS && host.paradigm() == Paradigm::Serverless {
+        let _ = writeln!(report, "websockets: the App needs them, and this host has none: 501");
+    }
     for plan in host.databases().plans() {
         let _ = writeln!(report, "database:   {plan}");
     }
@@ -202,5 +205,25 @@ mod tests {
         let version = line(&["/opt/bin/notes", "--version"]);
         assert!(version.starts_with("notes (anyhost ") && version.ends_with(')'), "{version}");
         assert!(line(&["notes", "help"]).contains("Usage: notes [serve | migrate | check]"));
+    }
+
+    #[tokio::test]
+    async fn check_says_if_an_app_needs_what_its_host_has_not() {
+        struct Chat;
+        #[crate::async_trait]
+        impl crate::App for Chat {
+            const NEEDS_WEBSOCKETS: bool = true;
+            async fn start(_host: &Host) -> Result<Self, Error> {
+                Ok(Self)
+            }
+            async fn call(&self, _request: crate::Request) -> Result<crate::Response, Error> {
+                Err(Error::from_status(http::StatusCode::NOT_FOUND))
+            }
+        }
+        for (paradigm, said) in [(Paradigm::Serverless, true), (Paradigm::LongRunning, false)] {
+            let host = Host::builder(paradigm, "test").build().expect("a host");
+            let report = check(Factory::<Chat>::app(), &host).await.expect("it starts");
+            assert_eq!(report.contains("websockets: "), said, "{report}");
+        }
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhost_core::adapter::within;
 use anyhost_core::db::{Db, Error, Password, Passwords};
 use anyhost_core::{Paradigm, async_trait};
-use anyhost_tests::process::Process;
+use anyhost_tests::process::{PATIENCE, Process};
 use anyhost_tests::servers::{MariaDb, PgBouncer, Postgres, port};
 use tokio::time::timeout;
 
@@ -53,7 +53,7 @@ async fn a_server_that_cannot_be_reached_is_named_with_its_variable() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_is_not_there_is_no_matter_of_credentials() {
-    let at_once = Duration::from_secs(20);
+    let at_once = PATIENCE;
     let server = Postgres::shared();
     let url = server.url();
     let (before, _) = url.rsplit_once('/').unwrap();
@@ -85,7 +85,7 @@ async fn the_databases_own_error_can_always_be_reached() {
     // Faults of a statement, whatever a pooler could have to do with them.
     for (statement, expected) in [
         ("SELECT $1::int + $2::int", "08P01"),
-        ("EXECUTE nothing", "26000"),
+        ("SELECT $1::int + $2::int + $3::int", "08P01"),
         ("SELECT 1/0", "22012"),
     ] {
         let mut query = sqlx::query(statement);
@@ -97,6 +97,13 @@ async fn the_databases_own_error_can_always_be_reached() {
         assert_eq!(error.as_database_error().unwrap().code().as_deref(), Some(expected));
     }
     assert_eq!(backend(&db).await, before, "the connection is as good as before");
+    // A name of the program's own says nothing of a pooler.
+    for statement in
+        ["EXECUTE nothing", "DEALLOCATE nothing", "PREPARE p AS SELECT 1; PREPARE p AS SELECT 1"]
+    {
+        let error = sqlx::raw_sql(statement).execute(&db).await.unwrap_err();
+        assert!(error.as_database_error().is_some(), "{error}");
+    }
     // Faults of settings.
     let server = Postgres::shared();
     let refused = |url: String, more: &'static [(&'static str, &'static str)]| async move {
@@ -153,18 +160,18 @@ async fn nothing_is_taken_from_the_environment_behind_our_back() {
     ] {
         std::fs::copy(&passwords, folder.path().join(".pgpass")).unwrap();
         let process = start(&locked, environment);
-        process.wait_for_exit(Duration::from_secs(20));
+        process.wait_for_exit(PATIENCE);
         let log = process.log().text();
         assert!(log.contains("Credentials"), "{environment:?}: {log}");
     }
     let nameless = url.replace("postgres@", "");
     let process = start(&nameless, &[("PGUSER", "postgres")]);
-    process.wait_for_exit(Duration::from_secs(20));
+    process.wait_for_exit(PATIENCE);
     assert!(process.log().text().contains("names no user"), "{}", process.log().text());
     // What the driver cannot be told to leave is refused.
     for variable in ["PGOPTIONS", "PGSSLCERT", "PGSSLKEY"] {
         let process = start(&url, &[(variable, "-c geqo=off")]);
-        process.wait_for_exit(Duration::from_secs(20));
+        process.wait_for_exit(PATIENCE);
         let log = process.log().text();
         assert!(log.contains(variable) && log.contains("is set, and the driver"), "{log}");
     }
@@ -194,7 +201,7 @@ async fn a_wrong_password_behind_a_pooler_is_final_and_the_provider_is_asked_aga
         for wrong in [":one", ":", ""] {
             let url = pooled(wrong);
             let opens = open::<sqlx::Postgres>(Paradigm::LongRunning, &url, &settings);
-            let error = timeout(Duration::from_secs(20), opens).await.unwrap().unwrap_err();
+            let error = timeout(PATIENCE, opens).await.unwrap().unwrap_err();
             assert!(matches!(error, Error::Credentials { .. }), "{login}: {error}");
         }
         let url = pooled("").replace("locked", "stranger");

@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 use anyhost_core::adapter::{Exit, Failure, within};
 use anyhost_core::db::{Db, Error};
 use anyhost_core::{Host, Paradigm};
+use anyhost_tests::process::PATIENCE;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Executor, Sqlite, SqliteConnection};
 use tokio::time::timeout;
 
-use crate::kit::{host, open};
+use crate::kit::{eventually, host, open};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -91,6 +92,7 @@ async fn whatever_waits_for_the_lock_waits_by_one_rule() {
     // A lock that is let go in time is waited for.
     holder.execute("BEGIN IMMEDIATE").await.unwrap();
     let (written, ()) = tokio::join!(insert().execute(&db), async {
+        // Time passes: the write has met the lock by then.
         tokio::time::sleep(50 * MS).await;
         holder.execute("COMMIT").await.unwrap();
     });
@@ -123,11 +125,7 @@ async fn a_write_that_was_given_up_does_not_happen_later() {
     let mut control = other(&file).await;
     timeout(50 * MS, insert().execute(&mut control)).await.unwrap_err();
     holder.execute("COMMIT").await.unwrap();
-    let until = Instant::now() + Duration::from_secs(10);
-    while rows(&mut holder).await == 0 {
-        assert!(Instant::now() < until, "the control wrote nothing");
-        tokio::time::sleep(10 * MS).await;
-    }
+    eventually("the control writes", async || rows(&mut holder).await > 0).await;
     // Whatever waited before us has had its turn.
     for _ in 0..4 {
         insert().execute(&db).await.unwrap();
@@ -159,12 +157,8 @@ async fn a_place_is_free_when_its_thread_is_and_an_abandoned_statement_ends() {
         assert_eq!(none, 0, "round {round}");
         assert!(opened(&file) <= 2, "round {round}: {} are open", opened(&file));
     }
-    db.close(Duration::from_secs(10)).await;
-    let until = Instant::now() + Duration::from_secs(10);
-    while opened(&file) > 0 {
-        assert!(Instant::now() < until, "{} are open", opened(&file));
-        tokio::time::sleep(10 * MS).await;
-    }
+    db.close(PATIENCE).await;
+    eventually("none is open", async || opened(&file) == 0).await;
     // A connection of sqlx's that is dropped goes on to the end.
     let mut control = other(&file).await;
     timeout(20 * MS, sqlx::query(LONG).fetch_one(&mut control)).await.unwrap_err();

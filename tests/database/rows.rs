@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use anyhost_core::Paradigm;
 use anyhost_core::db::Db;
+use anyhost_tests::process::PATIENCE;
 use anyhost_tests::servers::{MariaDb, Postgres};
+use anyhost_tests::wait::pause;
 use futures_util::TryStreamExt;
 use sqlx::{Connection, MySql, MySqlConnection};
 
@@ -39,7 +41,7 @@ async fn on_mariadb_the_rows_that_nobody_reads_are_not_the_next_borrowers() {
         sqlx::query(rows).fetch_one(&db).await.unwrap();
         assert_ne!(connection(&db).await, before, "{rows}");
         // The server ends it.
-        let until = Instant::now() + Duration::from_secs(20);
+        let until = Instant::now() + PATIENCE;
         let running = "SELECT COUNT(*) FROM information_schema.PROCESSLIST \
              WHERE INFO LIKE '%unread%' AND INFO NOT LIKE '%PROCESSLIST%'";
         while server.sql(running) != "0" {
@@ -93,7 +95,7 @@ async fn a_reader_that_is_slow_keeps_its_rows_and_its_connection() {
             assert_eq!(rows.try_next().await.unwrap(), Some(number));
             if number == 3 {
                 // Longer than a statement may be without an answer; the rows have all been sent.
-                std::thread::sleep(Duration::from_millis(4500));
+                pause(Duration::from_millis(4500));
             }
         }
         assert_eq!(rows.try_next().await.unwrap(), None);

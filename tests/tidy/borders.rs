@@ -71,8 +71,7 @@ fn a_platforms_library_is_named_by_its_crates_alone() {
 }
 
 /// The crates that are made of actix-web or for it, and the programs that are written in it.
-const ON_ACTIX: [&str; 5] =
-    ["anyhost-server", "anyhost-actix", "echo-actix", "guestbook", "anyhost-tests"];
+const ON_ACTIX: [&str; 4] = ["anyhost-actix", "echo-actix", "guestbook", "anyhost-tests"];
 
 /// The packages of the workspace and what stands under them.
 pub(crate) struct Metadata {

@@ -4,7 +4,7 @@ use actix_web::http::header::HeaderValue;
 use actix_web::middleware::DefaultHeaders;
 use actix_web::{App, HttpResponse, error, web};
 use anyhost_actix::Problem;
-use anyhost_core::{Body, BodyError, Error};
+use anyhost_core::{Body, BodyError, Context, Error};
 use futures_util::StreamExt;
 use http::StatusCode;
 
@@ -29,6 +29,7 @@ application!(Fails, {
         .route("/odd-panic", web::get().to(odd))
         .route("/body-panic", web::get().to(body_panics))
         .route("/read", web::post().to(read))
+        .route("/websocket", web::get().to(HttpResponse::SwitchingProtocols))
         .route("/", web::get().to(HttpResponse::Ok))
 });
 
@@ -134,4 +135,13 @@ async fn a_request_body_that_breaks_off_is_the_clients_fault() {
     let broken = Body::stream(futures_util::stream::iter(chunks));
     assert_eq!(fails.send(post("/read", "text/plain", broken)).await.status(), 400);
     assert_eq!(fails.send(get("/")).await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_websocket_is_refused_and_a_status_that_is_not_final_is_a_500() {
+    let fails = Running::<Fails>::start().await;
+    let mut request = get("/websocket");
+    request.extensions_mut().insert(Context::fresh().with_upgrades());
+    assert_eq!(fails.send(request).await.status(), 501);
+    assert_eq!(fails.send(get("/websocket")).await.status(), 500);
 }

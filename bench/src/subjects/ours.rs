@@ -29,13 +29,15 @@ impl App for Subject {
     }
 
     async fn call(&self, request: Request) -> Result<Response, Error> {
-        match (request.uri().path(), &self.notes) {
-            ("/hello", _) => Ok(typed("text/plain; charset=utf-8", HELLO)),
-            ("/json", _) => {
+        // As a router would: `/hello` and what is below it.
+        let place = request.uri().path().split('/').nth(1).unwrap_or_default();
+        match (place, &self.notes) {
+            ("hello", _) => Ok(typed("text/plain; charset=utf-8", HELLO)),
+            ("json", _) => {
                 let message: Message = serde_json::from_slice(&request.into_body().bytes().await?)?;
                 Ok(typed("application/json", serde_json::to_vec(&message)?))
             }
-            ("/upload", _) => {
+            ("upload", _) => {
                 let length = request.into_body().bytes().await?.len();
                 Ok(typed("text/plain; charset=utf-8", length.to_string()))
             }

@@ -56,9 +56,16 @@ use crate::{ConfigError, Host, Settings};
 /// | `DATABASE_IDLE_TIMEOUT` | how long a connection beyond the first may stay unused | 10 min |
 /// | `DATABASE_MAX_LIFETIME` | how long a connection may live, less up to a quarter | 30 min; SQLite for ever |
 /// | `DATABASE_LEAK_THRESHOLD` | how long one may be held before the log names the place | 60 s |
-/// | `DATABASE_LOCK_TIMEOUT` | how long migrations wait for each other and for locks | 60 s |
+/// | `DATABASE_LOCK_TIMEOUT` | how long migrations wait for locks, and for another process that migrates and does nothing | 60 s |
 /// | `APP_INSTANCES` | processes of this deployment; on Lambda its reserved concurrency | 1; serverless unknown |
 /// | `APP_OVERLAP` | how many times as many there are during a deploy | 2; serverless 1 |
+///
+/// A URL may have the parameters that platforms and other tools write into it: they are honoured, or change nothing and
+/// are named once in the log, or are refused with what to write instead. Nothing is taken from `PGHOST` and its siblings.
+/// Without `DATABASE_POOLER` a pooler is assumed where a host has the name of one at Neon, Supabase or Amazon RDS.
+///
+/// `sqlite::memory:` and `mode=memory` have one connection and keep their data for as long as the [`Host`]. A file with
+/// `mode=ro` or `immutable=1` is left in the mode that it has.
 ///
 /// How far TLS goes is said in the URL, as libpq and MySQL's clients have it: `sslmode` (`disable`, `allow`,
 /// `prefer`, `require`, `verify-ca`, `verify-full`) with `sslrootcert` (a file, or `system`), `sslcert` and
@@ -147,7 +154,7 @@ impl<DB: Driver> Db<DB> {
     /// Begins a transaction on a connection of its own.
     ///
     /// On SQLite it takes the write lock at once, and one transaction of this process waits for another in
-    /// order.
+    /// order. Whatever waits there for the lock waits for as long as for a connection, and no longer than its caller.
     ///
     /// # Errors
     /// As for [`conn`](Self::conn).

@@ -30,6 +30,18 @@ pub enum Pooler {
     RdsProxy,
 }
 
+impl Pooler {
+    /// Its name, as `DATABASE_POOLER` has it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::PgBouncer => "pgbouncer",
+            Self::PgBouncerPrepared => "pgbouncer-prepared",
+            Self::RdsProxy => "rds-proxy",
+        }
+    }
+}
+
 impl Setting for Pooler {
     fn expected() -> String {
         "none, pgbouncer, pgbouncer-prepared or rds-proxy".into()

@@ -24,6 +24,7 @@ pub(crate) async fn seen(
         scheme: connection.scheme(),
         host: connection.host(),
         request_id: context.request_id(),
+        trace_parent: context.trace_parent(),
     })
 }
 
@@ -42,6 +43,7 @@ struct Seen<'a> {
     scheme: &'a str,
     host: &'a str,
     request_id: &'a str,
+    trace_parent: &'a str,
 }
 
 /// All headers; repeated ones stand together, in the order in which they were received.

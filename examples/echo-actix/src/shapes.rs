@@ -10,12 +10,15 @@ use actix_web::http::header::{
 };
 use actix_web::{HttpResponse, HttpResponseBuilder, web};
 use anyhost_actix::Problem;
-use anyhost_core::Error;
+use anyhost_core::{Context, Error};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 
 /// Answers one of the shapes; a 404 where there is no shape of that name.
-pub(crate) async fn shape(name: web::Path<String>) -> Result<HttpResponse, Problem> {
+pub(crate) async fn shape(
+    name: web::Path<String>,
+    context: web::ReqData<Context>,
+) -> Result<HttpResponse, Problem> {
     let mut ok = HttpResponse::Ok();
     Ok(match name.as_str() {
         // Text and bytes, with and without a type that tells them apart.
@@ -48,9 +51,13 @@ pub(crate) async fn shape(name: web::Path<String>) -> Result<HttpResponse, Probl
         "304" => HttpResponse::NotModified().insert_header((ETAG, "\"x\"")).finish(),
         "redirect" => HttpResponse::Found().insert_header((LOCATION, "/x?y=1")).finish(),
         "101" => HttpResponse::build(StatusCode::SWITCHING_PROTOCOLS).finish(),
+        "205" => HttpResponse::ResetContent().content_type("text/plain").body("nothing"),
+        "600" => HttpResponse::build(StatusCode::from_u16(600).unwrap_or_default()).finish(),
 
         // Headers.
         "head" => ok.insert_header((CONTENT_LENGTH, "1234")).finish(),
+        // A length that is not the body's.
+        "hdr-short" => typed("text/plain").insert_header((CONTENT_LENGTH, "4")).streaming(pieces()),
         "hdr-num" => ok.insert_header((CONTENT_LENGTH, "2")).body("ok"),
         "twocookies" => ok
             .append_header((SET_COOKIE, "a=1; Expires=Wed, 21 Oct 2026 07:28:00 GMT"))
@@ -75,6 +82,7 @@ pub(crate) async fn shape(name: web::Path<String>) -> Result<HttpResponse, Probl
             ok.body("slow")
         }
         "sse" => typed("text/event-stream").streaming(events()),
+        "endless" => typed("text/event-stream").streaming(endless(context.into_inner())),
         // actix-web's bodies have no trailers: what announces them is all that can be sent.
         "trailers" => ok.insert_header((TRAILER, "x-t")).body("data"),
         "err" => typed("text/plain").streaming(breaks_off()),
@@ -113,6 +121,20 @@ fn events() -> impl Stream<Item = io::Result<Bytes>> {
         }
         Ok(Bytes::from(format!("data: {n}\n\n")))
     })
+}
+
+/// An event every 50 ms until the host says stop.
+fn endless(context: Context) -> impl Stream<Item = io::Result<Bytes>> {
+    stream::unfold(context, |context| async move {
+        let pause =
+            actix_web::rt::time::timeout(Duration::from_millis(50), context.draining()).await;
+        // The time is over, or the host said stop.
+        pause.is_err().then(|| (Ok(Bytes::from_static(b"data: on\n\n")), context))
+    })
+}
+
+fn pieces() -> impl Stream<Item = io::Result<Bytes>> {
+    stream::iter(["three", "pieces", "of text"].map(|piece| Ok(Bytes::from(piece))))
 }
 
 fn breaks_off() -> impl Stream<Item = io::Result<Bytes>> {

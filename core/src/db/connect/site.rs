@@ -12,7 +12,7 @@ pub(in crate::db) struct Site {
     /// The variable that holds the URL.
     pub(super) variable: &'static str,
     pub(super) pooler: Pooler,
-    /// Whether `startup parameters` of the URL go to the server: `options`, `schema`.
+    /// Whether the URL sends settings to the server when connecting, which a pooler may refuse.
     pub(super) has_options: bool,
 }
 

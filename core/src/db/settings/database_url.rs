@@ -219,8 +219,15 @@ impl DatabaseUrl {
         &self.ignored
     }
 
-    /// Says in the log what of it changes nothing.
+    /// Says in the log what of it changes nothing, and what its host is taken for.
     pub(crate) fn tell_ignored(&self) {
+        if let Some(pooler) = self.known_pooler() {
+            tracing::info!(
+                "{}: its host is a pooler's; without DATABASE_POOLER it is taken for {}",
+                self.variable,
+                pooler.name()
+            );
+        }
         for (name, reason) in &self.ignored {
             tracing::info!("{}: parameter {name} changes nothing: {reason}", self.variable);
         }
