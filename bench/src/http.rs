@@ -134,7 +134,12 @@ pub fn others() -> Vec<Question> {
         Question {
             id: "upload-varied",
             title: "an upload of 1 MiB, another head each time",
-            request: Request::varied("POST", "/upload", Some("application/octet-stream"), &megabyte),
+            request: Request::varied(
+                "POST",
+                "/upload",
+                Some("application/octet-stream"),
+                &megabyte,
+            ),
         },
         Question {
             id: "upload",

@@ -2,8 +2,8 @@
 
 use crate::{File, files, none};
 
-/// From the top: what an App touches, the pool, connecting, a session, a kind of server. Everything else of the
-/// folder lies below: settings, the plan, what errors say.
+/// From the top: what an App touches, the pool, connecting, a session with its errors and the plan, a kind of server.
+/// Everything else of the folder lies below, such as settings.
 const LAYERS: [&[&str]; 5] = [
     &[
         "adopted",
@@ -22,7 +22,7 @@ const LAYERS: [&[&str]; 5] = [
     ],
     &["pool"],
     &["connect"],
-    &["session", "lock_wait", "pooled", "error"],
+    &["session", "lock_wait", "pooled", "error", "plan"],
     &["driver", "statement"],
 ];
 

@@ -1,4 +1,6 @@
 //! What differs between the kinds of database servers, and nothing else.
+//!
+//! Long because one trait names everything that differs, with the rule for each.
 
 mod admission;
 mod migration_lock;

@@ -1,5 +1,7 @@
 //! The connections of one process: which caller gets which, and when one is opened or closed.
 //!
+//! Long because lending, returning and closing change the same counts.
+//!
 //! Two parts make it. deadpool's unmanaged pool keeps the idle connections and the callers that wait, first come
 //! first served; a semaphore is the budget, and every open connection owns one of its permits until the server has
 //! let go of it. [`opening`] decides when a connection is opened for those who wait.

@@ -1,4 +1,6 @@
 //! The body of a request or response: empty, whole, or a stream under backpressure.
+//!
+//! Long because the two forms of a body share every method.
 
 mod error;
 mod whole;

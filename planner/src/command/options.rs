@@ -1,4 +1,6 @@
 //! Options that several commands take.
+//!
+//! Long because it is a list of options with their messages.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,4 +1,6 @@
 //! The search for fleets: instances and pool size, raised by what each run ran into.
+//!
+//! Long because each step of the search answers what the run before it ran into.
 
 use super::Found;
 use super::case::Case;

@@ -1,7 +1,7 @@
 //! Access logs: one line for each request.
 
 mod columns;
-mod common;
+mod combined;
 mod json;
 mod pairs;
 mod report;
@@ -38,7 +38,7 @@ const FORMATS: [Format; 8] = [
     Format { name: "Lambda REPORT lines", parse: report::parse },
     Format { name: "Heroku router log", parse: pairs::heroku },
     Format { name: "JSON access log", parse: json::parse },
-    Format { name: "nginx or Apache access log", parse: common::parse },
+    Format { name: "nginx or Apache access log", parse: combined::parse },
     Format { name: "lograge", parse: pairs::lograge },
     Format { name: "name=value log", parse: pairs::any },
 ];

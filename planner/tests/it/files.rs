@@ -1,4 +1,6 @@
 //! Files that people have: each format is found out, and what cannot be true is refused.
+//!
+//! Long because each format has its sample here.
 
 use std::io::Write;
 

@@ -1,4 +1,6 @@
 //! The socket of a connection, which tells the connection what passes through it.
+//!
+//! Long because reading and writing watch the same state, poll by poll.
 
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;

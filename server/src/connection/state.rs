@@ -1,4 +1,6 @@
 //! What is known about one connection, shared by its socket, its task and its requests.
+//!
+//! Long because the flags of one connection are read and set together.
 
 mod verdict;
 

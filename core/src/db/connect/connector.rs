@@ -1,5 +1,7 @@
 //! Opens connections with sqlx: with the password of the moment, at the addresses of the host, one attempt at a
 //! time or until a deadline.
+//!
+//! Long because every attempt shares the password, the addresses and the deadline of one connector.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};

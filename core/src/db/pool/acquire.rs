@@ -1,4 +1,6 @@
 //! Borrowing a connection: at once if one is idle, else in order, with an end, and with a reason if there is none.
+//!
+//! Long because every way in which a wait ends is decided in one loop.
 
 use std::pin::pin;
 use std::sync::Arc;

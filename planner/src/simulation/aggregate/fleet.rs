@@ -1,4 +1,6 @@
 //! Instances that answer many requests at once, stretch by stretch.
+//!
+//! Long because every stretch of a fleet changes the same counts.
 
 use std::collections::VecDeque;
 

@@ -1,4 +1,6 @@
 //! Instances that answer many requests at once, request by request: instances come, go and are counted here.
+//!
+//! Long because every event of a fleet changes the same counts.
 
 use std::collections::VecDeque;
 

@@ -1,4 +1,4 @@
-//! The common log format of nginx and Apache, with whatever follows it.
+//! The combined log format of nginx and Apache, with whatever follows it.
 
 use super::columns::Header;
 use super::{Request, pairs};
