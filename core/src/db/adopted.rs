@@ -54,13 +54,13 @@ pub(crate) struct Adopted {
 }
 
 impl Adopted {
-    pub(crate) fn new<E: Into<BoxError>>(
+    pub(crate) fn new<E>(
         name: String,
         ping: impl Fn() -> BoxFuture<'static, Result<(), E>> + Send + Sync + 'static,
         close: impl Fn() -> BoxFuture<'static, ()> + Send + Sync + 'static,
     ) -> Self
     where
-        E: 'static,
+        E: Into<BoxError> + 'static,
     {
         let ping = move || -> BoxFuture<'static, Result<(), BoxError>> {
             let answer = ping();

@@ -247,14 +247,14 @@ impl<C: Connect> Pool<C> {
             Some(Taint::Changed(_)) => Reason::Changed,
             Some(Taint::Dirty) | None => Reason::Dirty,
         };
-        self.discard(Object::take(object), reason, lost);
+        self.discard(*Object::take(object), reason, lost);
     }
 
     /// Closes a connection for good, and sees to it that those who wait get another. `lost`: the server is not
     /// there to notice.
-    fn discard(self: &Arc<Self>, entry: Box<Entry<C::Connection>>, reason: Reason, lost: bool) {
+    fn discard(self: &Arc<Self>, entry: Entry<C::Connection>, reason: Reason, lost: bool) {
         self.counts.closed(reason);
-        let Entry { connection, permit, .. } = *entry;
+        let Entry { connection, permit, .. } = entry;
         if lost || self.is_closed() {
             drop(connection);
             drop(permit);

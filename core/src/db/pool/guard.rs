@@ -44,7 +44,7 @@ impl<C: Connect> PooledConnection<C> {
     /// Closes the connection. `lost`: the server is not there to notice.
     pub(super) fn discard(mut self, reason: Reason, lost: bool) {
         let object = self.object.take().expect("it is there until the guard is dropped");
-        self.pool.discard(Object::take(object), reason, lost);
+        self.pool.discard(*Object::take(object), reason, lost);
     }
 }
 
