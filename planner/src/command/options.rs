@@ -1,4 +1,5 @@
 //! Options that several commands take.
+//! Long because every option has its help beside it.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -60,7 +60,8 @@ fn process(rate: f64, mean: f64, shares: (f64, f64), cores: usize, pool: usize) 
     let answered = station(pool, 2.0, &asked);
     let rest = 1.0 - shares.0 - shares.1;
     let latencies = queries.iter().zip(&answered);
-    let latencies = latencies.filter_map(|((_, (came, time)), end)| Some((*end)? + time * rest - came));
+    let latencies =
+        latencies.filter_map(|((_, (came, time)), end)| Some((*end)? + time * rest - came));
     let mut latencies = latencies.collect::<Vec<_>>();
     let refused = 1.0 - latencies.len() as f64 / requests.len() as f64;
     latencies.sort_by(f64::total_cmp);
