@@ -3,16 +3,20 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 
-.PHONY: run test test-platforms bench bench-quick bench-reality lint doc fmt prerequisites
+.PHONY: run test test-portable test-platforms bench bench-quick bench-reality lint doc fmt prerequisites
 
 run: ## notes on port 8080, on SQLite
 	cargo run -p notes
 
 test: prerequisites ## every test, on real servers
-	cargo test --workspace
-	cargo test -p anyhost-server --features opentelemetry
+	tests/run
 
-test-platforms: ## against the large third-party parts, kept in .platforms
+test-portable: ## what runs without servers and on macOS too: the product, its unit tests and the guide's code
+	cargo test --lib -p anyhost -p anyhost-core -p anyhost-server -p anyhost-paas -p anyhost-vm -p anyhost-lambda -p notes
+	cargo test --doc -p anyhost-guide
+	cargo run -p notes -- check
+
+test-platforms: ## against the large third-party parts, kept in .platforms; as root
 	tests/platforms/install
 	tests/platforms/install-deployments
 	cargo test -p anyhost-tests --features platforms --test platforms --test deployments

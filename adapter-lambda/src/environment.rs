@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhost_core::{ConfigError, Setting, Settings};
 
+use crate::events::Trust;
 use crate::runtime_api::Endpoint;
 
 /// The command line and the settings of this process.
@@ -14,12 +15,14 @@ pub(crate) fn read() -> (Vec<OsString>, Settings) {
 }
 
 /// How this process serves.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Configuration {
     /// How many invocations Lambda gives this process at once.
     pub(crate) concurrency: usize,
     /// Whether responses are sent in one piece.
     pub(crate) mode: ResponseMode,
+    /// Which headers of a proxy in front of the function are believed.
+    pub(crate) trust: Trust,
     /// How long a start may take before Lambda starts it again; `None` where it has all the time.
     pub(crate) init_budget: Option<Duration>,
 }
@@ -52,6 +55,7 @@ impl Configuration {
         Ok(Self {
             concurrency: settings.get("AWS_LAMBDA_MAX_CONCURRENCY")?.unwrap_or(1).max(1),
             mode: settings.get("RESPONSE_MODE")?.unwrap_or_default(),
+            trust: settings.get("TRUSTED_HEADERS")?.unwrap_or_default(),
             init_budget: (!ahead).then_some(INIT_BUDGET),
         })
     }
@@ -79,6 +83,18 @@ impl Setting for ResponseMode {
     }
 }
 
+impl Setting for Trust {
+    fn expected() -> String {
+        "X-Forwarded-Host, the one header that can be trusted here (the event itself says who the client is)"
+            .into()
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let is_host = |name: &str| name.trim().eq_ignore_ascii_case("x-forwarded-host");
+        text.split(',').all(is_host).then_some(Self { forwarded_host: true })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,8 +112,11 @@ mod tests {
 
     #[test]
     fn an_error_names_the_variable() {
-        for (variable, value) in [("AWS_LAMBDA_MAX_CONCURRENCY", "many"), ("RESPONSE_MODE", "both")]
-        {
+        for (variable, value) in [
+            ("AWS_LAMBDA_MAX_CONCURRENCY", "many"),
+            ("RESPONSE_MODE", "both"),
+            ("TRUSTED_HEADERS", "x-forwarded-host, x-forwarded-for"),
+        ] {
             let settings = Settings::from_pairs([(variable, value)]);
             let error = Configuration::of(&settings).expect_err("wrong");
             assert!(error.to_string().starts_with(&format!("{variable}: expected ")), "{error}");

@@ -15,11 +15,12 @@ mod target;
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use ::http::header::HOST;
 use ::http::uri::PathAndQuery;
 use ::http::{HeaderMap, Method, StatusCode, Uri};
-use anyhost_core::{Body, Context, Error, Request, Scheme, refuse_websocket, strip_hop_by_hop};
+use anyhost_core::adapter::{Arrival, Caller};
+use anyhost_core::{Body, Context, Error, Request, Scheme};
 use bytes::Bytes;
 
 use crate::answers::Shape;
@@ -60,6 +61,14 @@ pub(crate) enum NoRequest {
     Incomplete(&'static str),
 }
 
+/// Which headers that a client can write as well are believed, because the operator says that the proxy in
+/// front of the function sets them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Trust {
+    /// `X-Forwarded-Host`: the name that the client used, where a CDN asks the function by another.
+    pub(crate) forwarded_host: bool,
+}
+
 /// What a source says of a request, in its own words.
 struct Said<'e> {
     shape: &'static Shape,
@@ -77,7 +86,11 @@ struct Said<'e> {
 ///
 /// # Errors
 /// [`NoRequest`], which fails the invocation.
-pub(crate) fn translate(event: &Bytes, context: Context) -> Result<Translated, NoRequest> {
+pub(crate) fn translate(
+    event: &Bytes,
+    context: Context,
+    trust: Trust,
+) -> Result<Translated, NoRequest> {
     let mut read = Event::read(event).map_err(NoRequest::Broken)?;
     let body = body::read(read.body.0.take(), read.is_base64.0, event);
     let said = match Source::of(&read).ok_or(NoRequest::Foreign)? {
@@ -90,45 +103,47 @@ pub(crate) fn translate(event: &Bytes, context: Context) -> Result<Translated, N
     if method.is_empty() {
         return Err(NoRequest::Incomplete("it names no method"));
     }
-    let method_said = method.parse::<Method>();
-    let offer = method_said.as_ref().map_or(Ok(()), |method| refuse_websocket(method, &headers));
-    strip_hop_by_hop(&mut headers);
-    let host =
-        headers.get(HOST).and_then(|host| host.to_str().ok()).filter(|host| !host.is_empty());
-    let context = context
-        .with_client_ip(client_ip)
-        .with_scheme(scheme)
-        .with_host(host.or(domain).map(str::to_owned))
-        .with_mount(mount)
-        .with_event(event.clone());
-    let request = match (&method_said, PathAndQuery::from_maybe_shared(Bytes::from(target)), body) {
-        (Ok(method), Ok(target), Ok(body)) => {
-            headers::agree_on_length(&mut headers, body.len());
-            let mut request = Request::new(Body::from(body));
-            *request.method_mut() = method.clone();
-            *request.uri_mut() = Uri::from(target);
-            *request.headers_mut() = headers;
-            request.extensions_mut().insert(context.clone());
-            Ok(request)
-        }
-        (Err(error), _, _) => {
-            Err(refused(StatusCode::BAD_REQUEST, "the method is no method", error))
-        }
-        // Its bytes are legal by now; what is left to refuse is the length.
-        (_, Err(error), _) => {
-            Err(refused(StatusCode::URI_TOO_LONG, "the target is too long", &error))
-        }
-        (_, _, Err(error)) => {
-            Err(refused(StatusCode::BAD_REQUEST, "the event's body is not base64", &error))
+    let (method, valid) = match method.parse::<Method>() {
+        Ok(method) => (method, Ok(())),
+        Err(error) => {
+            (Method::GET, Err(refused(StatusCode::BAD_REQUEST, "the method is no method", &error)))
         }
     };
-    let request = offer.and(request);
-    let method = method_said.unwrap_or_default();
+    let context = context.with_mount(mount).with_event(event.clone());
+    let forwarded = trust.forwarded_host.then(|| forwarded::host(&headers)).flatten();
+    let caller = Caller { address: client_ip, scheme, host: forwarded.map(Arc::from) };
+    let arrival = Arrival::new(context.clone(), caller).through_gateway(domain.unwrap_or_default());
+    let target = PathAndQuery::from_maybe_shared(Bytes::from(target)).map_err(|error| {
+        // Its bytes are legal by now; what is left to refuse is the length.
+        refused(StatusCode::URI_TOO_LONG, "the target is too long", &error)
+    });
+    let body = body.map_err(|error| {
+        refused(StatusCode::BAD_REQUEST, "the event's body is not base64", &error)
+    });
+    let mut parts = ::http::Request::new(()).into_parts().0;
+    parts.method = method.clone();
+    let made = valid.and_then(|()| Ok((target?, body?))).map(|(target, body)| {
+        headers::agree_on_length(&mut headers, body.len());
+        parts.uri = Uri::from(target);
+        body
+    });
+    parts.headers = headers;
+    // Also an event that is refused has a caller, an id and a trace.
+    let (context, request) = match (arrival.admit(parts), made) {
+        (Ok(parts), made) => {
+            let context = parts.extensions.get().cloned().unwrap_or(context);
+            (context, made.map(|body| Request::from_parts(parts, Body::from(body))))
+        }
+        (Err(refusal), made) => {
+            let (_, context, error) = refusal.into_parts();
+            (context, made.and(Err(error)))
+        }
+    };
     Ok(Translated { shape, method, context, request })
 }
 
 fn refused(status: StatusCode, detail: &'static str, cause: &impl fmt::Display) -> Error {
-    Error::new(status, detail).because(cause.to_string())
+    Error::new(status, detail).with_source(cause.to_string())
 }
 
 impl Source {

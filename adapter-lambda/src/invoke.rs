@@ -4,7 +4,8 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Once;
 use std::time::Duration;
 
-use anyhost_core::{App, Body, Context, Error, Failure, Host, Response, answer, refuse};
+use anyhost_core::adapter::{Failure, Handler, answer, refuse};
+use anyhost_core::{Body, Context, Error, Host, Response};
 use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
 use http::header::CONTENT_LENGTH;
@@ -14,10 +15,9 @@ use lambda_http::lambda_runtime::Diagnostic;
 use tokio::time::{Instant, timeout_at};
 
 use crate::answers::{Shape, Streamed, TooLarge, buffered};
-use crate::environment::ResponseMode;
+use crate::environment::{Configuration, ResponseMode};
 use crate::events::{Translated, translate};
 use crate::life::{Started, diagnostic};
-use crate::logs::{self, Current};
 use crate::runtime_api::{Delivered, Invocation, RuntimeApi};
 
 /// What became of an invocation, for the process.
@@ -29,33 +29,35 @@ pub(crate) enum Outcome {
 }
 
 /// Answers one invocation.
-pub(crate) async fn invoke<A: App>(
+pub(crate) async fn invoke<H: Handler>(
     host: &Host,
-    mode: ResponseMode,
-    started: &Started<A>,
+    configuration: Configuration,
+    started: &Started<H>,
     api: &mut RuntimeApi,
     invocation: Invocation,
 ) -> Outcome {
-    let current = Current { request_id: invocation.id.clone(), trace: invocation.trace.clone() };
-    logs::within(current, handle(host, mode, started, api, &invocation)).await
+    let context = Context::new(invocation.id.as_str())
+        .with_life(host.life().clone())
+        .with_tenant_id(invocation.tenant_id.clone())
+        .with_trace_parent(invocation.trace_parent())
+        .with_platform_trace(invocation.trace.clone());
+    context.clone().within(handle(host, configuration, started, api, &invocation, context)).await
 }
 
-async fn handle<A: App>(
+async fn handle<H: Handler>(
     host: &Host,
-    mode: ResponseMode,
-    started: &Started<A>,
+    configuration: Configuration,
+    started: &Started<H>,
     api: &mut RuntimeApi,
     invocation: &Invocation,
+    mut context: Context,
 ) -> Outcome {
     let give_up = invocation.deadline.map(give_up);
-    let mut context = Context::new(invocation.id.as_str())
-        .with_life(host.life().clone())
-        .with_trace_parent(invocation.trace_parent());
     if let Some(give_up) = give_up {
         context = context.with_deadline(give_up);
     }
-    let Translated { shape, method, context, request } = match translate(&invocation.event, context)
-    {
+    let translated = translate(&invocation.event, context, configuration.trust);
+    let Translated { shape, method, context, request } = match translated {
         Ok(translated) => translated,
         Err(error) => {
             tracing::error!("{error}");
@@ -86,7 +88,7 @@ async fn handle<A: App>(
         }
         Err(error) => exchange.refuse(error),
     };
-    if mode == ResponseMode::Streaming && exchange.streams() {
+    if configuration.mode == ResponseMode::Streaming && exchange.streams() {
         let (parts, body) = response.into_parts();
         let streamed = Streamed::new(&parts, body, &invocation.id, exchange.give_up);
         api.stream(invocation, streamed).await;
@@ -183,7 +185,7 @@ impl Exchange {
         // A body that panics is dropped; nothing of ours is shared with it.
         let read = AssertUnwindSafe(collect(stream, self.shape.limit)).catch_unwind();
         let read = match self.context.deadline() {
-            Some(deadline) => self.in_time(anyhost_core::within(deadline, read)).await,
+            Some(deadline) => self.in_time(anyhost_core::adapter::within(deadline, read)).await,
             None => Some(read.await),
         };
         match read {
@@ -223,4 +225,21 @@ fn give_up(deadline: std::time::Instant) -> std::time::Instant {
     let left = deadline.saturating_duration_since(std::time::Instant::now());
     let margin = (left / 10).clamp(Duration::from_millis(25), Duration::from_millis(500));
     deadline.checked_sub(margin).unwrap_or(deadline)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_leaves_a_tenth_of_the_time_before_the_deadline() {
+        let now = std::time::Instant::now();
+        for (left, margin) in [(0, 25), (100, 25), (1_000, 100), (4_000, 400), (900_000, 500)] {
+            let deadline = now + Duration::from_millis(left);
+            let margins = deadline - give_up(deadline);
+            // What is left shrinks while this runs, and with it a margin that is a tenth of it.
+            let most = Duration::from_millis(margin);
+            assert!((Duration::from_millis(25)..=most).contains(&margins), "{left}: {margins:?}");
+        }
+    }
 }

@@ -11,4 +11,4 @@ mod run;
 mod runtime_api;
 
 pub use request_of::{EventError, request_of};
-pub use run::run;
+pub use run::{launch, run, serve};

@@ -7,7 +7,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhost_core::{App, Exit, Failure, Host, Phase};
+use anyhost_core::adapter::{Exit, Factory, Failure, Handler};
+use anyhost_core::{Host, Phase};
 use lambda_http::lambda_runtime::Diagnostic;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -15,7 +16,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use crate::environment::Configuration;
 use crate::invoke::{self, Outcome};
 use crate::runtime_api::{Ahead, Backoff, Endpoint, Fault, Invocation, Registration, RuntimeApi};
-use signals::Signals;
+use signals::{Signals, Stop};
 pub(crate) use started::Started;
 
 /// How long an event may be on its way from Lambda's own process to this one.
@@ -26,7 +27,8 @@ const ON_ITS_WAY: Duration = Duration::from_millis(20);
 ///
 /// # Errors
 /// [`Failure`] with the exit code of the phase that failed. Lambda has been told of a failed start.
-pub(crate) async fn serve<A: App>(
+pub(crate) async fn serve<H: Handler>(
+    factory: Factory<H>,
     endpoint: Endpoint,
     ahead: Option<Ahead>,
     prepare: impl FnOnce() -> Result<(Host, Configuration), Failure>,
@@ -42,7 +44,7 @@ pub(crate) async fn serve<A: App>(
             return Err(failure);
         }
     };
-    let started = Arc::new(Started::<A>::begin(host.clone()));
+    let started = Arc::new(Started::begin(factory, host.clone()));
     let init = async {
         let start = async {
             match configuration.init_budget {
@@ -54,7 +56,7 @@ pub(crate) async fn serve<A: App>(
     };
     let (outcome, registered) = tokio::select! {
         outcome = init => outcome,
-        () = signals.next() => {
+        _ = signals.next() => {
             host.life().advance(Phase::Draining);
             return stop(&host, &started).await;
         }
@@ -76,7 +78,7 @@ pub(crate) async fn serve<A: App>(
     let others = (1..configuration.concurrency).map(|_| RuntimeApi::new(endpoint.clone()));
     for api in std::iter::once(first).chain(others) {
         // Boxed: what is spawned is moved several times, each time through memory that is new to a cold process.
-        workers.spawn(Box::pin(work(host.clone(), configuration.mode, Arc::clone(&started), api)));
+        workers.spawn(Box::pin(work(host.clone(), configuration, Arc::clone(&started), api)));
     }
     if let Some(extension) = extension {
         tokio::spawn(extension.wait());
@@ -94,12 +96,16 @@ pub(crate) async fn serve<A: App>(
                     ended = ended.and(outcome);
                 }
             },
-            () = signals.next() => {
-                if host.life().phase() < Phase::Draining {
+            stop = signals.next() => match stop {
+                Stop::Graceful => {
+                    if host.life().phase() >= Phase::Draining {
+                        tracing::info!("stopping already; a second SIGINT ends the process at once");
+                    }
                     host.life().advance(Phase::Draining);
-                } else {
+                }
+                Stop::Immediate => {
                     workers.abort_all();
-                    ended = Err(Failure::new(Exit::Aborted, "stopped by a second signal"));
+                    ended = Err(Failure::new(Exit::Aborted, "stopped by a second SIGINT"));
                 }
             }
         }
@@ -119,10 +125,10 @@ pub(crate) fn diagnostic(failure: &Failure) -> Diagnostic {
 }
 
 /// Takes one invocation after the other until the process drains.
-async fn work<A: App>(
+async fn work<H: Handler>(
     host: Host,
-    mode: crate::environment::ResponseMode,
-    started: Arc<Started<A>>,
+    configuration: Configuration,
+    started: Arc<Started<H>>,
     mut api: RuntimeApi,
 ) -> Result<(), Failure> {
     let mut backoff = Backoff::default();
@@ -138,7 +144,8 @@ async fn work<A: App>(
                 }
                 let deadline = invocation.deadline;
                 let running = host.life().enter();
-                let outcome = invoke::invoke(&host, mode, &started, &mut api, invocation).await;
+                let outcome =
+                    invoke::invoke(&host, configuration, &started, &mut api, invocation).await;
                 drop(running);
                 if let Outcome::NeverStarted(failure) = outcome {
                     return Err(failure);
@@ -196,7 +203,7 @@ async fn finish(host: &Host, deadline: Option<std::time::Instant>) {
 }
 
 /// Ends what the App began, within the grace.
-async fn stop<A: App>(host: &Host, started: &Started<A>) -> Result<(), Failure> {
+async fn stop<H: Handler>(host: &Host, started: &Started<H>) -> Result<(), Failure> {
     let end = Instant::now() + host.grace();
     let ended = async {
         host.life().idle().await;
@@ -216,4 +223,41 @@ async fn stop<A: App>(host: &Host, started: &Started<A>) -> Result<(), Failure> 
     }
     host.life().advance(Phase::Stopped);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhost_core::{App, Error, Paradigm, Request, Response, async_trait};
+
+    use super::*;
+
+    /// An App that never ends its stop.
+    struct Hangs;
+
+    #[async_trait]
+    impl App for Hangs {
+        async fn start(_host: &Host) -> Result<Self, Error> {
+            Ok(Self)
+        }
+
+        async fn call(&self, _request: Request) -> Result<Response, Error> {
+            Ok(Response::default())
+        }
+
+        async fn stop(&self) {
+            std::future::pending().await
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stop_that_hangs_leaves_the_databases_half_of_the_grace() {
+        let grace = Duration::from_millis(250);
+        let host = Host::builder(Paradigm::Serverless, "test").grace(grace).build().expect("valid");
+        let started = Started::<Hangs>::begin(Factory::app(), host.clone());
+        started.app().await.expect("it starts");
+        let begun = Instant::now();
+        stop(&host, &started).await.expect("it stops");
+        assert!(begun.elapsed() < grace, "{:?}", begun.elapsed());
+        assert_eq!(host.life().phase(), Phase::Stopped);
+    }
 }

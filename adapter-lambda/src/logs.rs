@@ -12,7 +12,6 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use line::Line;
-pub(crate) use line::{Current, within};
 
 /// What is logged and how.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::fmt;
 use anyhost_core::{Context, Error, Request};
 use bytes::Bytes;
 
-use crate::events::{NoRequest, translate};
+use crate::events::{NoRequest, Trust, translate};
 
 /// The request that an App would be given for an event, and the name of the source that made the event.
 ///
@@ -33,7 +33,8 @@ use crate::events::{NoRequest, translate};
 /// [`EventError`] where the event is no HTTP request, or one that the adapter would refuse.
 pub fn request_of(event: &Bytes) -> Result<(Request, &'static str), EventError> {
     let context = Context::new(Context::fresh_id());
-    let translated = translate(event, context).map_err(|why| EventError(Why::NoRequest(why)))?;
+    let translated = translate(event, context, Trust::default())
+        .map_err(|why| EventError(Why::NoRequest(why)))?;
     let request = translated.request.map_err(|error| EventError(Why::Refused(error)))?;
     Ok((request, translated.shape.name))
 }

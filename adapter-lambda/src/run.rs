@@ -4,7 +4,10 @@ use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhost_core::{App, Exit, Failure, Host, Paradigm, Settings, Verb, check, conclude, migrate};
+use anyhost_core::adapter::{
+    Exit, Factory, Failure, Handler, ServiceHandler, Verb, check, conclude, migrate,
+};
+use anyhost_core::{App, Error, Host, Paradigm, Settings};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::environment::{self, Configuration};
@@ -25,20 +28,40 @@ const GRACE: Duration = Duration::from_millis(250);
 /// apart; the one line that explains it has been written to stderr.
 #[must_use = "the exit code is to be returned from `main`"]
 pub fn run<A: App>() -> ExitCode {
-    let (words, settings) = environment::read();
-    conclude(Verb::parse(words).and_then(|verb| carry_out::<A>(verb, settings)))
+    launch(Factory::<A>::app())
 }
 
-fn carry_out<A: App>(verb: Verb, settings: Settings) -> Result<Exit, Failure> {
+/// Runs a `tower::Service`, such as an axum `Router`, as [`run`] runs an App. `start` makes it, once per process.
+#[must_use = "the exit code is to be returned from `main`"]
+pub fn serve<F, S>(start: F) -> ExitCode
+where
+    F: AsyncFnOnce(&Host) -> Result<S, Error> + Send + 'static,
+    ServiceHandler<S>: Handler,
+{
+    launch(Factory::service(start))
+}
+
+/// Runs what a factory makes, as [`run`] and [`serve`] do.
+#[must_use = "the exit code is to be returned from `main`"]
+pub fn launch<H: Handler>(factory: Factory<H>) -> ExitCode {
+    let (words, settings) = environment::read();
+    conclude(Verb::parse(words).and_then(|verb| carry_out(factory, verb, settings)))
+}
+
+fn carry_out<H: Handler>(
+    factory: Factory<H>,
+    verb: Verb,
+    settings: Settings,
+) -> Result<Exit, Failure> {
     match verb {
-        Verb::Serve => serve::<A>(settings).map(|()| Exit::Done),
+        Verb::Serve => run_functions(factory, settings).map(|()| Exit::Done),
         Verb::Migrate => {
             let (host, _) = prepare(settings)?;
-            runtime(1)?.block_on(migrate::<A>(&host)).map(|()| Exit::Done)
+            runtime(1)?.block_on(migrate(factory, &host)).map(|()| Exit::Done)
         }
         Verb::Check => {
             let (host, _) = prepare(settings)?;
-            let report = runtime(1)?.block_on(check::<A>(&host))?;
+            let report = runtime(1)?.block_on(check(factory, &host))?;
             // A reader that is gone needs no report.
             let _ = std::io::stdout().write_all(report.as_bytes());
             Ok(Exit::Done)
@@ -46,7 +69,7 @@ fn carry_out<A: App>(verb: Verb, settings: Settings) -> Result<Exit, Failure> {
     }
 }
 
-fn serve<A: App>(settings: Settings) -> Result<(), Failure> {
+fn run_functions<H: Handler>(factory: Factory<H>, settings: Settings) -> Result<(), Failure> {
     let endpoint = Configuration::endpoint(&settings)?;
     let ahead = Ahead::begin(&endpoint);
     // What is wrong with it is said when everything is prepared, and to Lambda too.
@@ -55,7 +78,7 @@ fn serve<A: App>(settings: Settings) -> Result<(), Failure> {
     let runtime = runtime(concurrency)?;
     let outcome = runtime.block_on(async {
         // A task of its own: every wake of what `block_on` itself runs is a write to an eventfd.
-        tokio::spawn(Box::pin(life::serve::<A>(endpoint, ahead, move || prepare(settings))))
+        tokio::spawn(Box::pin(life::serve(factory, endpoint, ahead, move || prepare(settings))))
             .await
             .unwrap_or_else(|panic| Err(Failure::new(Exit::Start, panic)))
     });

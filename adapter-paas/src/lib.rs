@@ -7,7 +7,8 @@ mod presets;
 
 use std::process::ExitCode;
 
-use anyhost_core::{App, Exit, Failure, Host, Paradigm, Verb, conclude};
+use anyhost_core::adapter::{Exit, Factory, Failure, Handler, ServiceHandler, Verb, conclude};
+use anyhost_core::{App, Error, Host, Paradigm};
 use anyhost_server::{Logs, Program, bind_everywhere};
 
 /// The port where `PORT` is not set: what most platforms expect of a container that is told nothing.
@@ -18,18 +19,38 @@ const DEFAULT_PORT: u16 = 8080;
 /// Reads the verb from the command line (`serve`, the default; `migrate`; `check`) and everything else
 /// from the environment. Where the process cannot serve, one line on stderr says why and the exit code
 /// tells the phase.
+#[must_use = "return the exit code from `main`"]
 pub fn run<A: App>() -> ExitCode {
-    conclude(outcome::<A>())
+    launch(Factory::<A>::app())
 }
 
-fn outcome<A: App>() -> Result<Exit, Failure> {
+/// Runs a `tower::Service`, such as an axum `Router`, as [`run`] runs an App. `start` makes it, once per process.
+#[must_use = "return the exit code from `main`"]
+pub fn serve<F, S>(start: F) -> ExitCode
+where
+    F: AsyncFnOnce(&Host) -> Result<S, Error> + Send + 'static,
+    ServiceHandler<S>: Handler,
+{
+    launch(Factory::service(start))
+}
+
+/// Runs what a factory makes, as [`run`] and [`serve`] do.
+#[must_use = "return the exit code from `main`"]
+pub fn launch<H: Handler>(factory: Factory<H>) -> ExitCode {
+    conclude(outcome(factory))
+}
+
+fn outcome<H: Handler>(factory: Factory<H>) -> Result<Exit, Failure> {
     let verb = Verb::parse(environment::arguments())?;
     let settings = environment::settings();
     let preset = detect::platform(&settings)?;
     let config = preset.config(&settings, environment::is_a_terminal())?;
     let port = settings.get::<u16>(preset.port)?.unwrap_or(DEFAULT_PORT);
     let logs = Logs::from_settings(&settings, preset.logs)?;
+    let mut in_force = config.in_force();
+    in_force.push((preset.port, port.to_string()));
     let mut host = Host::builder(Paradigm::LongRunning, preset.name)
+        .in_force(in_force)
         .grace(preset.grace(&settings)?)
         .demand_database_tls(preset.database_tls);
     if let Some(instance) = preset.instance(&settings) {
@@ -38,9 +59,13 @@ fn outcome<A: App>() -> Result<Exit, Failure> {
     let host = host.settings(settings).build()?;
     let tls = config.tls.is_some();
     let bind = || {
-        let bound = bind_everywhere(port)?.into_iter();
+        let bound = bind_everywhere(port).map_err(|failure| {
+            let variable = preset.port;
+            Failure::new(failure.exit(), format!("{failure}; {variable} chooses another port"))
+        })?;
+        let bound = bound.into_iter();
         Ok(bound.map(|listener| if tls { listener.with_tls() } else { listener }).collect())
     };
     Program { host, config, logs }
-        .run::<A>(verb, bind, |running| Box::pin(running.hangups.ignore()))
+        .run(factory, verb, bind, |running| Box::pin(running.hangups.ignore()))
 }

@@ -145,19 +145,34 @@ fn a_port_that_is_taken_is_named_and_71() {
     let port = taken.local_addr().expect("bound").port().to_string();
     let (code, printed) = refused(&[("PORT", &port)], &[]);
     assert_eq!(code, Some(71), "{printed}");
-    assert!(printed.contains(&port) && printed.contains("already in use"), "{printed}");
+    assert!(
+        printed.contains(&port) && printed.contains("already in use; PORT chooses"),
+        "{printed}"
+    );
 }
 
 #[test]
 fn it_has_three_verbs() {
-    let Output { status, stdout, .. } =
-        command(&[("DYNO", "web.1")]).arg("check").output().expect("the example runs");
+    let Output { status, stdout, .. } = command(&[("DYNO", "web.1"), ("LAME_DUCK", "9s")])
+        .arg("check")
+        .output()
+        .expect("the example runs");
     assert_eq!(status.code(), Some(0));
     let report = String::from_utf8(stdout).expect("a text");
     assert!(
         report.contains("heroku (long-running)") && report.contains("grace:      25 s"),
         "{report}"
     );
+    let wanted = [
+        "setting:    DYNO=web.1",
+        "setting:    HEADER_TIMEOUT=15s (default)",
+        "setting:    LAME_DUCK=9s",
+        "setting:    PORT=8080 (default)",
+        "not set:    ",
+    ];
+    for line in wanted {
+        assert!(report.lines().any(|found| found.starts_with(line)), "{line}: {report}");
+    }
     let migrated = command(&[]).arg("migrate").output().expect("the example runs");
     assert_eq!(migrated.status.code(), Some(0));
     let (code, printed) = refused(&[], &["sevre"]);

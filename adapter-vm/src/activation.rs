@@ -2,7 +2,8 @@
 
 use std::os::fd::OwnedFd;
 
-use anyhost_core::{ConfigError, Exit, Failure, Settings};
+use anyhost_core::adapter::{Exit, Failure};
+use anyhost_core::{ConfigError, Settings};
 use anyhost_server::Listener;
 use listenfd::ListenFd;
 
@@ -87,9 +88,12 @@ mod tests {
         assert_eq!(named(own + 1, "1", Some("http")), Ok(Vec::new()));
         assert_eq!(names(&Settings::default()), Ok(Vec::new()));
         assert_eq!(
-            named(own, "2", Some("http")).map_err(|error| error.variable()),
-            Err("LISTEN_FDNAMES")
+            named(own, "2", Some("http")).map_err(|error| error.variable().to_owned()),
+            Err("LISTEN_FDNAMES".to_owned())
         );
-        assert_eq!(named(own, "two", None).map_err(|error| error.variable()), Err("LISTEN_FDS"));
+        assert_eq!(
+            named(own, "two", None).map_err(|error| error.variable().to_owned()),
+            Err("LISTEN_FDS".to_owned())
+        );
     }
 }

@@ -12,7 +12,8 @@ mod watchdog;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhost_core::{App, Exit, Failure, Host, Paradigm, Verb, conclude};
+use anyhost_core::adapter::{Exit, Factory, Failure, Handler, ServiceHandler, Verb, conclude};
+use anyhost_core::{App, Error, Host, Paradigm};
 use anyhost_server::{Config, LogFormat, Logs, Program, Running};
 
 use listen::Addresses;
@@ -32,11 +33,28 @@ const LAME_DUCK: Duration = Duration::from_secs(3);
 /// Reads the verb from the command line (`serve`, the default; `migrate`; `check`) and everything else
 /// from the environment. Where the process cannot serve, one line on stderr says why and the exit code
 /// tells the phase.
+#[must_use = "return the exit code from `main`"]
 pub fn run<A: App>() -> ExitCode {
-    conclude(outcome::<A>())
+    launch(Factory::<A>::app())
 }
 
-fn outcome<A: App>() -> Result<Exit, Failure> {
+/// Runs a `tower::Service`, such as an axum `Router`, as [`run`] runs an App. `start` makes it, once per process.
+#[must_use = "return the exit code from `main`"]
+pub fn serve<F, S>(start: F) -> ExitCode
+where
+    F: AsyncFnOnce(&Host) -> Result<S, Error> + Send + 'static,
+    ServiceHandler<S>: Handler,
+{
+    launch(Factory::service(start))
+}
+
+/// Runs what a factory makes, as [`run`] and [`serve`] do.
+#[must_use = "return the exit code from `main`"]
+pub fn launch<H: Handler>(factory: Factory<H>) -> ExitCode {
+    conclude(outcome(factory))
+}
+
+fn outcome<H: Handler>(factory: Factory<H>) -> Result<Exit, Failure> {
     let verb = Verb::parse(environment::arguments())?;
     let settings = environment::settings()?;
     let grace = settings.get("SHUTDOWN_GRACE")?.unwrap_or(GRACE);
@@ -58,13 +76,16 @@ fn outcome<A: App>() -> Result<Exit, Failure> {
     };
     let places = inherited.iter().map(ToString::to_string).chain(addresses.texts());
     let serving = format!("serving on {}", places.collect::<Vec<_>>().join(", "));
-    let host =
-        Host::builder(Paradigm::LongRunning, platform).grace(grace).settings(settings).build()?;
+    let host = Host::builder(Paradigm::LongRunning, platform)
+        .in_force(config.in_force())
+        .grace(grace)
+        .settings(settings)
+        .build()?;
     let tls = config.tls.clone();
     let beside = async move |running: Running| {
-        let Running { pulse, hangups, level, host } = running;
+        let Running { hangups, level, host } = running;
         if let Some(every) = watchdog {
-            tokio::spawn(watchdog::watch(manager.clone(), every, pulse));
+            tokio::spawn(watchdog::watch(manager.clone(), every));
         }
         let life = host.life().clone();
         let reload = Reload { manager, host, level, tls, serving: serving.clone() };
@@ -72,5 +93,5 @@ fn outcome<A: App>() -> Result<Exit, Failure> {
         supervisor.follow(&life, &serving).await;
     };
     let bind = || addresses.bind(inherited);
-    Program { host, config, logs }.run::<A>(verb, bind, |running| Box::pin(beside(running)))
+    Program { host, config, logs }.run(factory, verb, bind, |running| Box::pin(beside(running)))
 }

@@ -4,7 +4,8 @@ use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
-use anyhost_core::{Exit, Failure, Setting};
+use anyhost_core::Setting;
+use anyhost_core::adapter::{Exit, Failure};
 use anyhost_server::{Listener, bind_tcp, bind_unix};
 
 /// The addresses to listen on, in the order they were written.

@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 use std::io;
-use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::sync::Arc;
 
@@ -18,7 +17,7 @@ impl Manager {
     pub(crate) fn from_settings(settings: &Settings) -> Result<Self, ConfigError> {
         let Some(name) = settings.text("NOTIFY_SOCKET") else { return Ok(Self(None)) };
         let address = match name.strip_prefix('@') {
-            Some(name) => SocketAddr::from_abstract_name(name),
+            Some(name) => abstract_name(name),
             None => SocketAddr::from_pathname(name),
         };
         let wrong = |error: io::Error| ConfigError::new("NOTIFY_SOCKET", error.to_string());
@@ -42,4 +41,18 @@ impl Manager {
             tracing::debug!("systemd was not told: {error}");
         }
     }
+}
+
+#[cfg(target_os = "linux")]
+fn abstract_name(name: &str) -> io::Result<SocketAddr> {
+    use std::os::linux::net::SocketAddrExt as _;
+
+    SocketAddr::from_abstract_name(name)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn abstract_name(name: &str) -> io::Result<SocketAddr> {
+    Err(io::Error::other(format!(
+        "expected a path, found the abstract name @{name}, which Linux alone has"
+    )))
 }

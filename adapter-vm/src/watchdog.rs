@@ -1,9 +1,8 @@
-//! systemd's watchdog: a sign of life at half its interval, given only when every thread answers.
+//! systemd's watchdog: a sign of life at half its interval, which a process that is stuck as a whole does not give.
 
 use std::time::Duration;
 
 use anyhost_core::{ConfigError, Settings};
-use anyhost_server::Pulse;
 use sd_notify::NotifyState;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -18,16 +17,14 @@ pub(crate) fn wanted(settings: &Settings) -> Result<Option<Duration>, ConfigErro
     Ok(every.map(Duration::from_micros))
 }
 
-/// Gives signs of life for ever. It runs on the main runtime, which drives the databases, and asks every
-/// thread that serves: where one of them stands still none is given, and systemd ends the process.
-pub(crate) async fn watch(manager: Manager, every: Duration, pulse: Pulse) {
+/// Gives signs of life for ever. It runs as a task beside the requests: if every thread of the runtime stands still it
+/// does not run, and systemd ends the process.
+pub(crate) async fn watch(manager: Manager, every: Duration) {
     let mut ticks = interval(every / 2);
     // After a freeze one sign is enough.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        if pulse.answers().await {
-            manager.tell(&[NotifyState::Watchdog]);
-        }
+        manager.tell(&[NotifyState::Watchdog]);
     }
 }

@@ -85,6 +85,8 @@ headlines! {
     "warm query, 128 tasks", "pool/128", "pgbench -M prepared", Throughput, AtLeast 0.9;
     "one query per request over HTTP", "http/note/64", "axum + sqlx::PgPool", Throughput, AtLeast 1.7;
     "hello over HTTP, CPU per request", "http/hello/64", "actix-web", Cpu, AtMost 1.05;
+    "hello over HTTP with heads that vary, CPU per request", "http/hello-varied/64", "actix-web", Cpu, AtMost 1.05;
+    "upload of 1 MiB, CPU per request", "http/upload/64", "axum", Cpu, AtMost 1.1;
     "small REST event into a request", "event/rest/small", "lambda_http", Cpu, AtMost 0.5;
     "small HTTP event into a request", "event/http/small", "lambda_http", Cpu, AtMost 0.5;
     "small ALB event into a request", "event/alb/small", "lambda_http", Cpu, AtMost 0.5;

@@ -98,6 +98,16 @@ pub fn hello() -> Question {
     Question { id: "hello", title: "a few bytes of text", request: Request::get("/hello") }
 }
 
+/// The same with heads that vary.
+#[must_use]
+pub fn hello_varied() -> Question {
+    Question {
+        id: "hello-varied",
+        title: "a few bytes of text, another head each time",
+        request: Request::varied("GET", "/hello", None, &[]),
+    }
+}
+
 /// One query.
 #[must_use]
 pub fn note() -> Question {
@@ -115,6 +125,16 @@ pub fn others() -> Vec<Question> {
             id: "json",
             title: "1 KiB of JSON, parsed and sent back",
             request: Request::post("/json", "application/json", message.as_bytes()),
+        },
+        Question {
+            id: "json-varied",
+            title: "1 KiB of JSON, another head each time",
+            request: Request::varied("POST", "/json", Some("application/json"), message.as_bytes()),
+        },
+        Question {
+            id: "upload-varied",
+            title: "an upload of 1 MiB, another head each time",
+            request: Request::varied("POST", "/upload", Some("application/octet-stream"), &megabyte),
         },
         Question {
             id: "upload",

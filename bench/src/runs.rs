@@ -136,6 +136,7 @@ fn of_http(effort: Effort) -> Result<(Vec<Contest>, Vec<Calls>), String> {
     let mut calls = Vec::new();
     let mut contests = vec![
         servers.contest(&http::hello(), 64, effort),
+        servers.contest(&http::hello_varied(), 64, effort),
         servers.contest(&http::note(), 64, effort),
     ];
     if effort != Effort::Quick {

@@ -3,60 +3,63 @@
 mod lines;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::FutureExt;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, Entry, HeaderName};
+use http::header::{
+    CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, UPGRADE,
+};
 use http::{HeaderValue, Method, StatusCode};
 use lines::log;
 
 use crate::error::Reported;
-use crate::{App, Body, BodyError, Context, Error, Request, Response, strip_hop_by_hop, within};
+use crate::http::Current;
+use crate::{Body, BodyError, Context, Error, Handler, Request, Response, strip_hop_by_hop};
 
 /// The name under which a response says which request it answers.
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Runs an App for one request and turns whatever comes of it into a response.
 ///
-/// - A body over `max_body` bytes is a 413, whether its length was announced or found out.
+/// - A body over `max_body` bytes is a 413, whether its length was announced or found out. One that breaks off or
+///   does not come is a 400 or a 408. All three are the client's fault whatever the App makes of the error.
 /// - An error is a problem with the request id; its cause is logged.
 /// - A panic is a 500 for this request; the process lives on.
 /// - The response is one that every door can send: a final status, no headers of a single connection, no
-///   body where the status or the method allows none, a content length that is true.
+///   body where none may be, a content length that is true. Status 101 is final for a request that
+///   [`upgrades`](Context::upgrades).
 ///
 /// The request's [`Context`] gives the id and the deadline; a request without one gets a fresh id. The
 /// response names it in `X-Request-Id`, unless the App has done so.
-pub async fn answer<A: App>(app: &A, max_body: usize, request: Request) -> Response {
+pub async fn answer<H: Handler>(app: &H, max_body: usize, mut request: Request) -> Response {
     let context = match request.extensions().get::<Context>() {
         Some(context) => context.clone(),
         None => Context::fresh(),
     };
-    let mut request = request;
-    // By reference: each future that holds a request by value is as large, and moves it once more.
-    context.clone().within(answer_within(app, max_body, &mut request, &context)).await
-}
-
-async fn answer_within<A: App>(
-    app: &A,
-    max_body: usize,
-    request: &mut Request,
-    context: &Context,
-) -> Response {
     let method = request.method().clone();
-    let mut response = if announced(request).is_some_and(|length| length > max_body as u64) {
-        BodyError::too_large(max_body).to_response().render(Some(context.request_id()))
+    let mut response = if announced(&request).is_some_and(|length| length > max_body as u64) {
+        let error = BodyError::too_large(max_body).to_response();
+        context.within_call(|| failed(&context, &error))
     } else {
-        let exceeded = limit(request, max_body);
-        let response = call(app, context, request).await;
-        match exceeded {
-            Some(exceeded) if exceeded.load(Ordering::Relaxed) => {
-                BodyError::too_large(max_body).to_response().render(Some(context.request_id()))
+        request.body_mut().limit(max_body, &context);
+        let current = Current::get();
+        let current = current.with_deadline(context.deadline()).with_context(context.clone());
+        // An App that panics half-way may leave its own state torn, as it would in a thread of its own;
+        // nothing of ours is shared with it. The future is caught where it is made too: an App written
+        // without the attribute may do work there.
+        let call = || catch_unwind(AssertUnwindSafe(|| app.handle(request)));
+        let outcome = match current.clone().sync_scope(call).map(AssertUnwindSafe) {
+            Ok(call) => current.scope(call.catch_unwind()).await,
+            Err(panic) => Err(panic),
+        };
+        match (outcome, context.fault().to_error(max_body)) {
+            (_, Some(error)) => context.within_call(|| failed(&context, &error)),
+            (Ok(Ok(response)), None) if response.extensions().get::<Reported>().is_none() => {
+                response
             }
-            _ => response,
+            (outcome, None) => context.within_call(|| failure(&context, outcome)),
         }
     };
-    settle(&method, context, &mut response);
+    settle(&method, &context, &mut response);
     response
 }
 
@@ -77,49 +80,32 @@ fn announced(request: &Request) -> Option<u64> {
         .or_else(|| request.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok())
 }
 
-/// Limits a streaming body; a whole one has been measured already.
-fn limit(request: &mut Request, max_body: usize) -> Option<Arc<AtomicBool>> {
-    if request.body().len().is_some() {
-        return None;
-    }
-    let exceeded = Arc::new(AtomicBool::new(false));
-    let body = std::mem::take(request.body_mut());
-    *request.body_mut() = body.limited(max_body, Arc::clone(&exceeded));
-    Some(exceeded)
-}
+type Outcome = std::thread::Result<Result<Response, Error>>;
 
-async fn call<A: App>(app: &A, context: &Context, request: &mut Request) -> Response {
-    // An App that panics half-way may leave its own state torn, as it would in a thread of its own;
-    // nothing of ours is shared with it. The future is caught where it is made too: an App written
-    // without the attribute may do work there.
-    let call = catch_unwind(AssertUnwindSafe(|| app.call(std::mem::take(request))));
-    let outcome = match call.map(AssertUnwindSafe) {
-        Ok(call) => match context.deadline() {
-            Some(deadline) => within(deadline, call.catch_unwind()).await,
-            None => call.catch_unwind().await,
-        },
-        Err(panic) => Err(panic),
-    };
-    let id = context.request_id();
+/// The response to a request that failed by itself: by an error, also inside of a response, or a panic.
+fn failure(context: &Context, outcome: Outcome) -> Response {
     match outcome {
         Ok(Ok(mut response)) => match response.extensions_mut().remove() {
-            Some(Reported(error)) => reported(id, &error, &response),
+            Some(Reported(error)) => reported(context.request_id(), &error, &response),
             None => response,
         },
-        Ok(Err(error)) => {
-            log(id, &error);
-            error.render(Some(id))
-        }
+        Ok(Err(error)) => failed(context, &error),
         Err(panic) => {
             let message = panic
                 .downcast_ref::<&str>()
                 .copied()
                 .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
                 .unwrap_or("a panic without a message");
+            let id = context.request_id();
             tracing::error!(request_id = id, "the App panicked: {message}");
-            Error::bare(StatusCode::INTERNAL_SERVER_ERROR).render(Some(id))
+            Error::from_status(StatusCode::INTERNAL_SERVER_ERROR).render(Some(id))
         }
     }
+}
+
+fn failed(context: &Context, error: &Error) -> Response {
+    log(context.request_id(), error);
+    error.render(Some(context.request_id()))
 }
 
 /// Logs an error that reached us as a response, through a router for instance, and adds the request id.
@@ -137,18 +123,30 @@ fn reported(id: &str, error: &Error, response: &Response) -> Response {
     rendered
 }
 
+/// Makes a response one that every door can send.
 fn settle(method: &Method, context: &Context, response: &mut Response) {
-    if response.status().is_informational() {
+    let status = response.status();
+    if status == StatusCode::SWITCHING_PROTOCOLS && context.upgrades() {
+        let kept = [CONNECTION, UPGRADE].map(|name| (response.headers_mut().remove(&name), name));
+        strip_hop_by_hop(response.headers_mut());
+        for (value, name) in kept {
+            if let Some(value) = value {
+                response.headers_mut().insert(name, value);
+            }
+        }
+        return name_request(context, response);
+    }
+    // Statuses beyond 599 mean nothing to anybody (RFC 9110 §15).
+    if status.is_informational() || status.as_u16() > 599 {
         let id = context.request_id();
-        tracing::error!(
-            request_id = id,
-            "the App answered {}, which is not final",
-            response.status()
-        );
-        *response = Error::bare(StatusCode::INTERNAL_SERVER_ERROR).render(Some(id));
+        tracing::error!(request_id = id, "the App answered {status}, which is no final status");
+        *response = Error::from_status(StatusCode::INTERNAL_SERVER_ERROR).render(Some(id));
     }
     strip_hop_by_hop(response.headers_mut());
-    if [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&response.status()) {
+    // RFC 9110 §15.3.5, §15.3.6, §15.4.5: none of these has content.
+    if [StatusCode::NO_CONTENT, StatusCode::RESET_CONTENT, StatusCode::NOT_MODIFIED]
+        .contains(&status)
+    {
         *response.body_mut() = Body::empty();
         response.headers_mut().remove(CONTENT_LENGTH);
         response.headers_mut().remove(CONTENT_TYPE);
@@ -161,21 +159,29 @@ fn settle(method: &Method, context: &Context, response: &mut Response) {
             }
             None => {}
         }
-    } else if response.body().len().is_some() {
-        // The door counts the bytes; a length that disagrees would cut the answer or hang the client.
-        response.headers_mut().remove(CONTENT_LENGTH);
+    } else {
+        // The door counts the bytes. A length of the App's own is true of a stream, which is held to it.
+        let announced = response.headers_mut().remove(CONTENT_LENGTH);
+        let announced = announced.and_then(|length| length.to_str().ok()?.parse().ok());
+        let known = response.body().len();
+        response.body_mut().respond_to(context, announced.filter(|_| known.is_none()));
     }
-    response.body_mut().work_for(context);
-    if let Entry::Vacant(vacant) = response.headers_mut().entry(&REQUEST_ID)
+    name_request(context, response);
+}
+
+/// Says which request a response answers.
+fn name_request(context: &Context, response: &mut Response) {
+    if !response.headers().contains_key(&REQUEST_ID)
         && let Ok(id) = HeaderValue::from_str(context.request_id())
     {
-        vacant.insert(id);
+        response.headers_mut().insert(&REQUEST_ID, id);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::App;
     use crate::{Host, async_trait};
 
     struct Answers(fn() -> Result<Response, Error>);
@@ -183,7 +189,7 @@ mod tests {
     #[async_trait]
     impl App for Answers {
         async fn start(_host: &Host) -> Result<Self, Error> {
-            Err(Error::bare(StatusCode::NOT_IMPLEMENTED))
+            Err(Error::from_status(StatusCode::NOT_IMPLEMENTED))
         }
 
         async fn call(&self, request: Request) -> Result<Response, Error> {
@@ -240,12 +246,43 @@ mod tests {
         assert_eq!((&body["detail"], &body["request_id"]), (&"taken".into(), &"r-7".into()));
     }
 
+    /// The client is at fault, whatever the App says: nothing above the level `debug` is logged for it.
     #[tokio::test]
-    async fn an_informational_status_and_a_panic_are_500() {
+    async fn a_body_that_breaks_off_is_400_and_one_that_does_not_come_408() {
+        struct Fails;
+        #[async_trait]
+        impl App for Fails {
+            async fn start(_host: &Host) -> Result<Self, Error> {
+                Ok(Self)
+            }
+            async fn call(&self, request: Request) -> Result<Response, Error> {
+                match request.into_body().bytes().await {
+                    Ok(_) => Ok(Response::new(Body::empty())),
+                    Err(_) => Err(Error::from_status(StatusCode::INTERNAL_SERVER_ERROR)),
+                }
+            }
+        }
+        for (error, status) in [
+            (BodyError::broken("cut"), StatusCode::BAD_REQUEST),
+            (BodyError::timed_out(), StatusCode::REQUEST_TIMEOUT),
+            (BodyError::other("a disk"), StatusCode::INTERNAL_SERVER_ERROR),
+        ] {
+            let chunks = futures_util::stream::iter([Ok("12345"), Err(error)]);
+            assert_eq!(answer(&Fails, 8, post(Body::stream(chunks))).await.status(), status);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_status_that_is_not_final_and_a_panic_are_500() {
         for app in [
             Answers(|| {
                 let mut response = Response::new(Body::empty());
                 *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+                Ok(response)
+            }),
+            Answers(|| {
+                let mut response = Response::new(Body::empty());
+                *response.status_mut() = StatusCode::from_u16(600).expect("a number");
                 Ok(response)
             }),
             Answers(|| panic!("oh no")),

@@ -39,6 +39,10 @@ use crate::{Error, Host, Request, Response};
 /// applies the rules that every door shares.
 #[async_trait]
 pub trait App: Send + Sync + Sized + 'static {
+    /// Whether this App is of no use without WebSockets. Where there are none, as on AWS Lambda, the verb `check` says so,
+    /// and requests for one get 501.
+    const NEEDS_WEBSOCKETS: bool = false;
+
     /// The code outside the handler: runs once per process, before the first request.
     ///
     /// # Errors
@@ -54,11 +58,13 @@ pub trait App: Send + Sync + Sized + 'static {
     /// logged under the request id and never sent.
     async fn call(&self, request: Request) -> Result<Response, Error>;
 
-    /// Brings the database schema up to date; run by the `migrate` verb, never by a request.
+    /// Brings the database schema up to date; run by the `migrate` verb, never by a request. By default it does
+    /// nothing, and says so in the log.
     ///
     /// # Errors
     /// An error ends the process with [`Exit::Migrate`](crate::Exit::Migrate).
     async fn migrate(_host: &Host) -> Result<(), Error> {
+        tracing::info!("this App has no migrations: nothing was done");
         Ok(())
     }
 

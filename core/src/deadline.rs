@@ -3,20 +3,17 @@
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-tokio::task_local! {
-    static DEADLINE: Instant;
-}
+use crate::http::Current;
 
 /// Runs a future under a deadline: whatever it awaits can ask [`remaining`] how long it may still take.
 ///
-/// An inner deadline never extends an outer one. Nothing is cancelled here: who waits for something
-/// decides what to do when the time is up.
+/// An inner deadline never extends an outer one. Nothing is cancelled here: the code that waits decides
+/// what to do when the time is up.
 pub async fn within<F: Future>(deadline: Instant, future: F) -> F::Output {
-    let deadline = current().map_or(deadline, |outer| outer.min(deadline));
-    DEADLINE.scope(deadline, future).await
+    Current::get().with_deadline(Some(deadline)).scope(future).await
 }
 
-/// The time left until the deadline of the current request: `None` where there is no deadline.
+/// The time left until the deadline of the current request: `None` if there is no deadline.
 #[must_use]
 pub fn remaining() -> Option<Duration> {
     current().map(|deadline| deadline.saturating_duration_since(Instant::now()))
@@ -24,7 +21,7 @@ pub fn remaining() -> Option<Duration> {
 
 /// The deadline of the current request.
 pub(crate) fn current() -> Option<Instant> {
-    DEADLINE.try_with(|deadline| *deadline).ok()
+    Current::deadline()
 }
 
 #[cfg(test)]
@@ -39,5 +36,16 @@ mod tests {
         assert_eq!(within(soon, within(late, async { current() })).await, Some(soon));
         assert_eq!(within(late, within(soon, async { current() })).await, Some(soon));
         assert_eq!(current(), None);
+    }
+
+    #[tokio::test]
+    async fn a_deadline_leaves_the_request_and_a_request_leaves_the_deadline() {
+        let soon = Instant::now() + Duration::from_secs(1);
+        let id = || crate::Context::current().map(|context| context.request_id().to_owned());
+        let context = crate::Context::new("r-1");
+        let seen = context.clone().within(within(soon, async { (id(), current()) })).await;
+        assert_eq!(seen, (Some("r-1".into()), Some(soon)));
+        let seen = within(soon, context.within(async { (id(), current()) })).await;
+        assert_eq!(seen, (Some("r-1".into()), Some(soon)));
     }
 }

@@ -11,7 +11,7 @@ use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::{Body, BodyError, Response, db};
+use crate::{Body, BodyError, ConfigError, Response, db};
 
 /// The media type of error responses (RFC 9457).
 pub const PROBLEM_JSON: &str = "application/problem+json";
@@ -35,8 +35,8 @@ type Cause = Box<dyn std::error::Error + Send + Sync>;
 /// fn named_age(text: &str) -> Result<u8, Error> {
 ///     text.parse().map_err(|cause| {
 ///         Error::new(StatusCode::BAD_REQUEST, "age is not a number")
-///             .with("field", "age")
-///             .because(cause)
+///             .with_extension("field", "age")
+///             .with_source(cause)
 ///     })
 /// }
 ///
@@ -58,14 +58,17 @@ struct Parts {
 impl Error {
     /// An error with a status and a text for the client.
     pub fn new(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Self {
-        let mut error = Self::bare(status);
+        let mut error = Self::from_status(status);
         error.0.detail = Some(detail.into());
         error
     }
 
-    /// An error with no more to say than its status.
+    /// An error with a status and no text: the client gets the status's own name as the title.
+    ///
+    /// There is no `From<StatusCode>`, since `From` is taken by `?`: it accepts every `std::error::Error`, and Rust
+    /// allows no second rule for a type of another crate that could become one.
     #[must_use]
-    pub fn bare(status: StatusCode) -> Self {
+    pub fn from_status(status: StatusCode) -> Self {
         Self(Box::new(Parts {
             status,
             detail: None,
@@ -80,9 +83,9 @@ impl Error {
         Self::caused_by(cause.into())
     }
 
-    /// Adds a member to the problem, such as the field it is about.
+    /// Adds an extension member (RFC 9457) to the problem, such as the name of the field that is wrong.
     #[must_use]
-    pub fn with(mut self, member: impl Into<String>, value: impl Into<Value>) -> Self {
+    pub fn with_extension(mut self, member: impl Into<String>, value: impl Into<Value>) -> Self {
         self.0.members.insert(member.into(), value.into());
         self
     }
@@ -101,9 +104,9 @@ impl Error {
         self
     }
 
-    /// Adds the cause, which is logged and not sent.
+    /// Adds the cause, which is logged and never sent.
     #[must_use]
-    pub fn because(mut self, cause: impl Into<Cause>) -> Self {
+    pub fn with_source(mut self, cause: impl Into<Cause>) -> Self {
         self.0.cause = Some(cause.into());
         self
     }
@@ -168,7 +171,12 @@ impl Error {
                 line.push_str(": ");
                 line.push_str(&text);
             }
-            cause = error.source();
+            // Ours quote the driver's error already; what a setting's error was shown by is quoted too.
+            let told = error.is::<ConfigError>()
+                || error
+                    .downcast_ref::<db::Error>()
+                    .is_some_and(|own| !matches!(own, db::Error::Query(_)));
+            cause = error.source().filter(|_| !told);
         }
         line
     }
@@ -178,10 +186,10 @@ impl Error {
             Some(database) => database.to_response(),
             None => match find::<BodyError>(cause.as_ref()) {
                 Some(body) => body.to_response(),
-                None => Self::bare(StatusCode::INTERNAL_SERVER_ERROR),
+                None => Self::from_status(StatusCode::INTERNAL_SERVER_ERROR),
             },
         };
-        error.because(cause)
+        error.with_source(cause)
     }
 }
 
@@ -205,6 +213,15 @@ struct Problem<'a> {
 /// The error a response was made from.
 #[derive(Clone)]
 pub(crate) struct Reported(pub(crate) Arc<Error>);
+
+/// An axum handler can return `Result<_, Error>`. Such a response goes through routers and layers, and the host still
+/// logs the cause and adds the request id.
+#[cfg(feature = "axum")]
+impl axum_core::response::IntoResponse for Error {
+    fn into_response(self) -> axum_core::response::Response {
+        Self::into_response(self).map(axum_core::body::Body::new)
+    }
+}
 
 impl<E: std::error::Error + Send + Sync + 'static> From<E> for Error {
     fn from(cause: E) -> Self {
@@ -281,8 +298,8 @@ mod tests {
     #[test]
     fn members_never_replace_the_standard_ones() {
         let error = Error::new(StatusCode::UNPROCESSABLE_ENTITY, "title is empty")
-            .with("field", "title")
-            .with("status", 200);
+            .with_extension("field", "title")
+            .with_extension("status", 200);
         assert_eq!(
             json(&error),
             serde_json::json!({

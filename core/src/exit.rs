@@ -74,17 +74,15 @@ impl Failure {
     /// [`Exit::Config`] and an unreachable database [`Exit::Unavailable`], in whatever phase it shows.
     #[must_use]
     pub fn of(phase: Exit, error: &Error) -> Self {
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            if error.is::<ConfigError>() {
-                return Self::new(Exit::Config, error);
-            }
-            if let Some(error) = error.downcast_ref::<db::Error>() {
-                return Self::new(error.exit().unwrap_or(phase), error);
-            }
-            cause = error.source();
+        let Some(cause) = error.source() else { return Self::new(phase, error.report()) };
+        // `&Db` wraps our errors in an `io::Error`, which skips what it wraps.
+        if let Some(error) = crate::error::find::<db::Error>(cause) {
+            return Self::new(error.exit().unwrap_or(phase), error);
         }
-        Self::new(phase, error.report())
+        match crate::error::find::<ConfigError>(cause) {
+            Some(error) => Self::new(Exit::Config, error),
+            None => Self::new(phase, error.report()),
+        }
     }
 
     /// The exit code.
@@ -123,5 +121,30 @@ pub fn conclude(outcome: Result<Exit, Failure>) -> ExitCode {
             let _ = writeln!(std::io::stderr(), "error: {failure}");
             failure.exit().into()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn lost() -> db::Error {
+        let cause = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+        db::Error::Lost { cause: Arc::new(sqlx::Error::Io(cause)) }
+    }
+
+    #[test]
+    fn a_lost_database_is_unavailable_however_it_is_wrapped() {
+        let through_sqlx = Error::internal(sqlx::Error::from(lost()));
+        let in_io = Error::internal(std::io::Error::other(sqlx::Error::from(lost())));
+        for error in [Error::from(lost()), through_sqlx, in_io] {
+            assert_eq!(Failure::of(Exit::Start, &error).exit(), Exit::Unavailable);
+        }
+        let setting = Error::internal(std::io::Error::other(ConfigError::new("A", "is wrong")));
+        assert_eq!(Failure::of(Exit::Start, &setting).exit(), Exit::Config);
+        let other = Error::internal(std::io::Error::other("something else"));
+        assert_eq!(Failure::of(Exit::Start, &other).exit(), Exit::Start);
     }
 }

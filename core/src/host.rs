@@ -2,13 +2,16 @@
 
 mod resources;
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
+
+use futures_core::future::BoxFuture;
 
 pub use resources::Resources;
 
-use crate::db::Databases;
-use crate::{ByteSize, ConfigError, DEFAULT_MAX_BODY, Epoch, Life, Paradigm, Settings, Worker};
+use crate::db::{Adopted, Databases, DynDatabase, Memory};
+use crate::{ByteSize, ConfigError, DEFAULT_MAX_BODY, Epoch, Life, Paradigm, Settings};
 
 /// The host an App runs on: a container, a VM, a Lambda execution environment.
 ///
@@ -27,10 +30,11 @@ struct Known {
     database_tls: bool,
     max_body: usize,
     settings: Settings,
+    in_force: Vec<(&'static str, String)>,
     life: Life,
     epoch: Epoch,
-    databases: Mutex<Databases>,
-    workers: Mutex<Vec<Worker>>,
+    databases: Arc<Mutex<Databases>>,
+    memory: Memory,
 }
 
 impl Host {
@@ -45,6 +49,7 @@ impl Host {
             concurrency: 1,
             database_tls: false,
             settings: Settings::default(),
+            in_force: Vec::new(),
         }
     }
 
@@ -98,10 +103,32 @@ impl Host {
         self.0.max_body
     }
 
+    /// The folder for temporary files: the first of systemd's `CACHE_DIRECTORY` and `RUNTIME_DIRECTORY`, `TMPDIR`, and
+    /// `/tmp`. It is the only folder that an App may expect to be writable.
+    ///
+    /// What is written there belongs to this process alone and may be gone at its next start. On Lambda it holds 512 MB,
+    /// if the function asks for no more (`EphemeralStorage`, up to 10,240 MB), and keeps its files as long as the
+    /// environment lives. In a container with a read-only root it exists only if a volume is mounted at `/tmp`; a volume in memory
+    /// counts as memory of the container. systemd's `RuntimeDirectory` lies in memory, and its `CacheDirectory` on a disk.
+    #[must_use]
+    pub fn scratch(&self) -> PathBuf {
+        // systemd separates several folders by colons.
+        let first = |name| self.settings().text(name)?.split(':').next();
+        ["CACHE_DIRECTORY", "RUNTIME_DIRECTORY", "TMPDIR"]
+            .into_iter()
+            .find_map(first)
+            .map_or_else(|| PathBuf::from("/tmp"), PathBuf::from)
+    }
+
     /// The settings of this process.
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.0.settings
+    }
+
+    /// The settings that the host has chosen values for, as `check` prints them.
+    pub(crate) fn in_force(&self) -> &[(&'static str, String)] {
+        &self.0.in_force
     }
 
     /// The life of this process.
@@ -122,19 +149,48 @@ impl Host {
         self.0.databases.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Names the threads that serve requests, each with a runtime of its own, before the App starts: a
-    /// database that is opened later opens connections on them.
-    pub fn hire(&self, workers: Vec<Worker>) {
-        *self.0.workers.lock().unwrap_or_else(PoisonError::into_inner) = workers;
+    /// Tells of a pool that is none of [`Db`](crate::db::Db)'s, such as one of diesel, tokio-postgres or Redis: it
+    /// counts for readiness (`ping` within the time of a probe), for `check`, and is closed when the process drains.
+    ///
+    /// ```
+    /// # fn example(host: &anyhost_core::Host) {
+    /// host.adopt("cache", || Box::pin(async { Ok::<_, std::io::Error>(()) }), || Box::pin(async {}));
+    /// # }
+    /// ```
+    pub fn adopt<E>(
+        &self,
+        name: impl Into<String>,
+        ping: impl Fn() -> BoxFuture<'static, Result<(), E>> + Send + Sync + 'static,
+        close: impl Fn() -> BoxFuture<'static, ()> + Send + Sync + 'static,
+    ) where
+        E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
+    {
+        self.adopt_database(Arc::new(Adopted::new(name.into(), ping, close)));
     }
 
-    /// The threads that serve requests, where each has a runtime of its own.
-    pub(crate) fn workers(&self) -> Vec<Worker> {
-        self.0.workers.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// The databases in memory of this host.
+    pub(crate) fn memory(&self) -> &Memory {
+        &self.0.memory
     }
 
-    pub(crate) fn adopt(&self, database: Arc<dyn crate::db::Held>) {
+    pub(crate) fn adopt_database(&self, database: Arc<dyn DynDatabase>) {
         self.0.databases.lock().unwrap_or_else(PoisonError::into_inner).push(database);
+    }
+
+    /// Where databases are noted, for one that takes another in later.
+    pub(crate) fn noted_databases(&self) -> Weak<Mutex<Databases>> {
+        Arc::downgrade(&self.0.databases)
+    }
+
+    /// Opens a database with a view of the others, and notes it before another is opened.
+    pub(crate) fn open_database<D: DynDatabase + Clone + 'static>(
+        &self,
+        open: impl FnOnce(&Databases) -> Result<D, crate::db::Error>,
+    ) -> Result<D, crate::db::Error> {
+        let mut databases = self.0.databases.lock().unwrap_or_else(PoisonError::into_inner);
+        let database = open(&databases)?;
+        databases.push(Arc::new(database.clone()));
+        Ok(database)
     }
 }
 
@@ -150,12 +206,19 @@ pub struct HostBuilder {
     concurrency: usize,
     database_tls: bool,
     settings: Settings,
+    in_force: Vec<(&'static str, String)>,
 }
 
 impl HostBuilder {
     /// Sets the settings. Defaults to none.
     pub fn settings(mut self, settings: Settings) -> Self {
         self.settings = settings;
+        self
+    }
+
+    /// Sets the values, defaults among them, that the host uses for settings of its own: `check` prints them.
+    pub fn in_force(mut self, settings: Vec<(&'static str, String)>) -> Self {
+        self.in_force = settings;
         self
     }
 
@@ -204,6 +267,7 @@ impl HostBuilder {
             concurrency,
             database_tls,
             settings,
+            in_force,
         } = self;
         let max_body = match settings.get::<ByteSize>("MAX_BODY")? {
             Some(ByteSize(bytes)) => usize::try_from(bytes).unwrap_or(usize::MAX),
@@ -219,10 +283,33 @@ impl HostBuilder {
             database_tls,
             max_body,
             settings,
+            in_force,
             life: Life::default(),
             epoch: Epoch::default(),
-            databases: Mutex::default(),
-            workers: Mutex::default(),
+            databases: Arc::default(),
+            memory: Memory::default(),
         })))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scratch_folder_is_the_one_that_the_host_names() {
+        let scratch = |variables: &[(&str, &str)]| {
+            let settings = Settings::from_pairs(variables.iter().copied());
+            let host = Host::builder(Paradigm::LongRunning, "test").settings(settings).build();
+            host.expect("valid").scratch()
+        };
+        assert_eq!(scratch(&[]), PathBuf::from("/tmp"));
+        assert_eq!(scratch(&[("TMPDIR", "/var/tmp")]), PathBuf::from("/var/tmp"));
+        let runtime = ("RUNTIME_DIRECTORY", "/run/notes:/run/more");
+        assert_eq!(scratch(&[("TMPDIR", "/var/tmp"), runtime]), PathBuf::from("/run/notes"));
+        assert_eq!(
+            scratch(&[("CACHE_DIRECTORY", "/var/cache/notes"), runtime]),
+            PathBuf::from("/var/cache/notes")
+        );
     }
 }

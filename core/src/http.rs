@@ -1,12 +1,17 @@
 //! The vocabulary of requests and responses.
 
+mod arrival;
 mod body;
 mod context;
+mod current;
+mod fault;
 mod wire;
 
+pub use arrival::{Arrival, Caller, Refusal};
 pub use body::{Body, BodyError, DEFAULT_MAX_BODY};
 pub use context::{Context, Scheme};
-pub use wire::{is_hop_by_hop, refuse_websocket, strip_hop_by_hop};
+pub(crate) use current::Current;
+pub use wire::{is_hop_by_hop, is_host, strip_hop_by_hop};
 
 /// A request as an App gets it: the target and the headers as the client sent them, a [`Body`], and a
 /// [`Context`] in the extensions.

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod adapter;
 mod answer;
 mod app;
 #[cfg_attr(
@@ -11,6 +12,8 @@ mod deadline;
 mod epoch;
 mod error;
 mod exit;
+mod factory;
+mod handler;
 mod host;
 mod http;
 mod life;
@@ -18,26 +21,18 @@ mod paradigm;
 mod program;
 mod service;
 mod settings;
-mod worker;
 
-pub use answer::{answer, refuse};
 pub use app::App;
-pub use deadline::{remaining, within};
-pub use epoch::Epoch;
-pub use error::{Error, PROBLEM_JSON};
-pub use exit::{Exit, Failure, conclude};
-pub use host::{Host, HostBuilder, Resources};
-pub use http::{
-    Body, BodyError, Context, DEFAULT_MAX_BODY, Request, Response, Scheme, is_hop_by_hop,
-    refuse_websocket, strip_hop_by_hop,
-};
+pub use error::Error;
+pub use host::{Host, Resources};
+pub use http::{Body, BodyError, Context, Request, Response, Scheme};
 pub use life::{InFlight, Life, Phase};
 pub use paradigm::Paradigm;
-pub use program::{Verb, check, migrate, start};
-pub use service::call_service;
-pub use settings::{ByteSize, ConfigError, Misspelt, Setting, Settings};
-pub(crate) use worker::STUCK;
-pub use worker::{AtWork, Worker};
+pub use service::{AppService, call_service};
+pub use settings::{ByteSize, ConfigError, Setting, Settings};
+
+// For the modules of this crate; outside it these names are in the room `adapter`.
+use adapter::*;
 
 /// The attribute that lets a trait have `async` methods: `#[anyhost_core::async_trait] impl App for …`.
 pub use async_trait::async_trait;

@@ -3,60 +3,97 @@
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::panic::AssertUnwindSafe;
+use std::path::Path;
 
-use clap::{Parser, Subcommand};
 use futures_util::FutureExt;
 
-use crate::{App, Error, Exit, Failure, Host};
+use crate::{Error, Exit, Factory, Failure, Handler, Host, Paradigm};
 
-/// What the program was asked to do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Subcommand)]
+/// What a program does, as the first word of its command line says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Verb {
-    /// Answer requests until the host says stop
+    /// Answers requests until the host says stop.
     #[default]
     Serve,
-    /// Bring the database schema up to date and exit
+    /// Brings the database schema up to date and exits.
     Migrate,
-    /// Print what was detected, the effective configuration and the connection plan; exit 0 if it would start
+    /// Says what was detected and which settings are in force; exits 0 if the program would start.
     Check,
 }
 
-#[derive(Parser)]
-#[command(disable_help_subcommand = true)]
-struct CommandLine {
-    #[command(subcommand)]
-    verb: Option<Verb>,
-}
-
 impl Verb {
-    /// The verb of a command line, its first word being the program's own name.
+    /// The verb of a command line, whose first word is the program's own name.
     ///
     /// # Errors
-    /// [`Exit::Usage`] with the reason; [`Exit::Done`] with the text where help was asked for.
+    /// [`Exit::Usage`] with the reason; [`Exit::Done`] with the text if help or the version was asked for.
     pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Self, Failure> {
-        let words: Vec<OsString> = words.into_iter().collect();
-        if words.len() < 2 {
-            return Ok(Self::default());
-        }
-        match CommandLine::try_parse_from(words) {
-            Ok(line) => Ok(line.verb.unwrap_or_default()),
-            Err(error) if error.use_stderr() => {
-                let text = error.to_string();
-                let line = text.lines().next().unwrap_or_default();
-                let line = line.trim_start_matches("error: ");
-                Err(Failure::new(Exit::Usage, format!("{line}; use serve, migrate or check")))
+        let words: Vec<String> =
+            words.into_iter().map(|word| word.to_string_lossy().into_owned()).collect();
+        let program = words.first().map_or("program", String::as_str);
+        let program = Path::new(program).file_name().unwrap_or_default().to_string_lossy();
+        let usage = |problem: String| {
+            Failure::new(Exit::Usage, format!("{problem}; use serve, migrate, check or --help"))
+        };
+        let verb = match words.get(1).map(String::as_str) {
+            None | Some("serve") => Self::Serve,
+            Some("migrate") => Self::Migrate,
+            Some("check") => Self::Check,
+            Some("help" | "--help" | "-h") => {
+                return Err(Failure::text(Exit::Done, help(&program)));
             }
-            Err(help) => Err(Failure::text(Exit::Done, help.to_string())),
+            Some("version" | "--version" | "-V") => {
+                return Err(Failure::text(Exit::Done, version(&program)));
+            }
+            Some(option) if option.starts_with('-') => {
+                let problem =
+                    format!("unexpected option {option:?}: settings are environment variables");
+                // `--port=9000` and `--port 9000` are what other programs take.
+                let name = option.trim_start_matches('-').split('=').next().unwrap_or_default();
+                let name = name.replace('-', "_").to_ascii_uppercase();
+                let hint =
+                    if name.is_empty() { String::new() } else { format!(", such as {name}") };
+                return Err(usage(problem + &hint));
+            }
+            Some(word) => {
+                let near = ["serve", "migrate", "check", "help", "version"]
+                    .into_iter()
+                    .find(|verb| strsim::damerau_levenshtein(verb, word) <= 2);
+                let hint = near.map(|verb| format!(", did you mean {verb}?")).unwrap_or_default();
+                return Err(usage(format!("unknown verb {word:?}{hint}")));
+            }
+        };
+        match words.get(2) {
+            None => Ok(verb),
+            Some(more) => Err(usage(format!("unexpected argument {more:?}"))),
         }
     }
 }
 
-/// Starts an App: its code outside the handler.
+fn version(program: &str) -> String {
+    format!("{program} (anyhost {})", env!("CARGO_PKG_VERSION"))
+}
+
+fn help(program: &str) -> String {
+    format!(
+        "{}\n\n\
+         Usage: {program} [serve | migrate | check]\n\n  \
+         serve    Answers requests until the host says stop (the default)\n  \
+         migrate  Brings the database schema up to date and exits\n  \
+         check    Says what was detected and which settings are in force; exits 0 if it would start\n  \
+         help, --help, -h        Prints this text\n  \
+         version, --version, -V  Prints the version\n\n\
+         Settings are environment variables, such as DATABASE_URL, LOG_LEVEL and PORT (on a VM: LISTEN).\n\
+         check lists every one that the program reads.",
+        version(program)
+    )
+}
+
+/// Starts the handler of a process, such as an App.
 ///
 /// # Errors
-/// [`Failure`] with the phase's exit code, also where `App::start` panics.
-pub async fn start<A: App>(host: &Host) -> Result<A, Failure> {
-    let outcome = guarded(Exit::Start, A::start(host)).await;
+/// [`Failure`] with the phase's exit code, also if the start panics.
+pub async fn start<H: Handler>(factory: Factory<H>, host: &Host) -> Result<H, Failure> {
+    let outcome = guarded(Exit::Start, factory.start(host)).await;
     // Everything has been asked for; where the start failed, this may be why.
     for misspelt in host.settings().misspelt() {
         tracing::warn!("{misspelt}");
@@ -67,9 +104,9 @@ pub async fn start<A: App>(host: &Host) -> Result<A, Failure> {
 /// Runs the `migrate` verb.
 ///
 /// # Errors
-/// [`Failure`] with the phase's exit code, also where `App::migrate` panics.
-pub async fn migrate<A: App>(host: &Host) -> Result<(), Failure> {
-    let outcome = guarded(Exit::Migrate, A::migrate(host)).await;
+/// [`Failure`] with the phase's exit code, also if the migration panics.
+pub async fn migrate<H: Handler>(factory: Factory<H>, host: &Host) -> Result<(), Failure> {
+    let outcome = guarded(Exit::Migrate, factory.migrate(host)).await;
     host.databases().close(host.grace()).await;
     outcome
 }
@@ -78,25 +115,36 @@ pub async fn migrate<A: App>(host: &Host) -> Result<(), Failure> {
 ///
 /// # Errors
 /// [`Failure`] where `serve` would not start, for the same reason.
-pub async fn check<A: App>(host: &Host) -> Result<String, Failure> {
-    let app: A = start(host).await?;
+pub async fn check<H: Handler>(factory: Factory<H>, host: &Host) -> Result<String, Failure> {
     let mut report = String::new();
+    if let Some(adapter) = factory.chosen_adapter() {
+        // Writing to a string cannot fail.
+        let _ = writeln!(report, "adapter:    {adapter}");
+    }
+    let handler = start(factory, host).await?;
     let resources = host.resources();
     let memory = match resources.memory {
         Some(bytes) => format!("{} MiB", bytes >> 20),
         None => "not limited".into(),
     };
-    // Writing to a string cannot fail.
     let _ = writeln!(report, "platform:   {} ({})", host.platform(), host.paradigm());
     let _ = writeln!(report, "instance:   {}", host.instance());
     let _ = writeln!(report, "processors: {}", resources.cpus);
     let _ = writeln!(report, "memory:     {memory}");
     let _ = writeln!(report, "grace:      {} s", host.grace().as_secs_f64());
     let _ = writeln!(report, "max body:   {} bytes", host.max_body());
+    if H::NEEDS_WEBSOCKETS && host.paradigm() == Paradigm::Serverless {
+        let _ = writeln!(report, "websockets: the App needs them, and this host has none: 501");
+    }
     for plan in host.databases().plans() {
         let _ = writeln!(report, "database:   {plan}");
     }
-    app.stop().await;
+    let (set, unset) = host.settings().report(host.in_force());
+    for (name, value) in set {
+        let _ = writeln!(report, "setting:    {name}={value}");
+    }
+    let _ = writeln!(report, "not set:    {}", unset.join(", "));
+    handler.stop().await;
     host.databases().close(host.grace()).await;
     Ok(report)
 }
@@ -126,7 +174,56 @@ mod tests {
         assert_eq!(parse(&["notes", "serve"]), Ok(Verb::Serve));
         assert_eq!(parse(&["notes", "migrate"]), Ok(Verb::Migrate));
         assert_eq!(parse(&["notes", "check"]), Ok(Verb::Check));
-        assert_eq!(parse(&["notes", "--help"]), Err(Exit::Done));
-        assert_eq!(parse(&["notes", "sevre"]), Err(Exit::Usage));
+        for asked in ["help", "--help", "-h", "version", "--version", "-V"] {
+            assert_eq!(parse(&["notes", asked]), Err(Exit::Done), "{asked}");
+        }
+        for wrong in ["sevre", "--port", "--port=9000", "", "-"] {
+            assert_eq!(parse(&["notes", wrong]), Err(Exit::Usage), "{wrong}");
+        }
+        assert_eq!(parse(&["notes", "serve", "9000"]), Err(Exit::Usage));
+    }
+
+    #[test]
+    fn a_wrong_word_is_answered_with_what_was_meant() {
+        let line = |words: &[&str]| {
+            Verb::parse(words.iter().map(OsString::from)).expect_err("wrong").to_string()
+        };
+        let verbs = "use serve, migrate, check or --help";
+        assert_eq!(
+            line(&["/bin/notes", "sevre"]),
+            format!("unknown verb \"sevre\", did you mean serve?; {verbs}")
+        );
+        assert_eq!(line(&["notes", "deploy"]), format!("unknown verb \"deploy\"; {verbs}"));
+        assert_eq!(
+            line(&["notes", "--log-level=debug"]),
+            format!(
+                "unexpected option \"--log-level=debug\": settings are environment variables, such as \
+                 LOG_LEVEL; {verbs}"
+            )
+        );
+        assert_eq!(line(&["notes", "check", "-v"]), format!("unexpected argument \"-v\"; {verbs}"));
+        let version = line(&["/opt/bin/notes", "--version"]);
+        assert!(version.starts_with("notes (anyhost ") && version.ends_with(')'), "{version}");
+        assert!(line(&["notes", "help"]).contains("Usage: notes [serve | migrate | check]"));
+    }
+
+    #[tokio::test]
+    async fn check_says_if_an_app_needs_what_its_host_has_not() {
+        struct Chat;
+        #[crate::async_trait]
+        impl crate::App for Chat {
+            const NEEDS_WEBSOCKETS: bool = true;
+            async fn start(_host: &Host) -> Result<Self, Error> {
+                Ok(Self)
+            }
+            async fn call(&self, _request: crate::Request) -> Result<crate::Response, Error> {
+                Err(Error::from_status(http::StatusCode::NOT_FOUND))
+            }
+        }
+        for (paradigm, said) in [(Paradigm::Serverless, true), (Paradigm::LongRunning, false)] {
+            let host = Host::builder(paradigm, "test").build().expect("a host");
+            let report = check(Factory::<Chat>::app(), &host).await.expect("it starts");
+            assert_eq!(report.contains("websockets: "), said, "{report}");
+        }
     }
 }

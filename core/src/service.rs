@@ -1,10 +1,15 @@
-//! Any `tower::Service`, so any axum `Router`, as the body of an App.
+//! tower in both directions: any `tower::Service` answers for an App, and an App is a `tower::Service`.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_util::future::poll_fn;
 use tower_service::Service;
 
-use crate::{Body, Error, Request, Response};
+use crate::{App, Body, DEFAULT_MAX_BODY, Error, Request, Response, answer};
 
 /// Answers one request with a clone of a `tower::Service`, an axum `Router` for instance.
 ///
@@ -42,4 +47,64 @@ where
     poll_fn(|cx| service.poll_ready(cx)).await.map_err(Error::internal)?;
     let response = service.call(request).await.map_err(Error::internal)?;
     Ok(response.map(Body::new))
+}
+
+/// An App as a `tower::Service`: for tower's middleware, for a route of an axum `Router`, and for tests.
+///
+/// It answers as a host would: an error becomes a problem, a panic a 500, and a request body of more than 6 MiB
+/// ([`DEFAULT_MAX_BODY`]) a 413. A clone is the same App.
+///
+/// ```
+/// use anyhost_core::{App, AppService, Body, Error, Host, Request, Response, async_trait};
+/// use axum::Router;
+///
+/// struct Hello;
+///
+/// #[async_trait]
+/// impl App for Hello {
+///     async fn start(_host: &Host) -> Result<Self, Error> {
+///         Ok(Hello)
+///     }
+///
+///     async fn call(&self, _request: Request) -> Result<Response, Error> {
+///         Ok(Response::new(Body::from("hello")))
+///     }
+/// }
+///
+/// let router: Router = Router::new().route_service("/hello", AppService::new(Hello));
+/// ```
+#[derive(Debug)]
+pub struct AppService<A>(Arc<A>);
+
+impl<A: App> AppService<A> {
+    /// The service of an App that has been started.
+    pub fn new(app: A) -> Self {
+        Self(Arc::new(app))
+    }
+}
+
+impl<A> Clone for AppService<A> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<A, B> Service<http::Request<B>> for AppService<A>
+where
+    A: App,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<B>) -> Self::Future {
+        let app = Arc::clone(&self.0);
+        Box::pin(async move { Ok(answer(&*app, DEFAULT_MAX_BODY, request.map(Body::new)).await) })
+    }
 }

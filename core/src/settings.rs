@@ -1,8 +1,14 @@
 //! Typed settings from the environment, parsed once, with errors that name the variable.
+//!
+//! Long because every type that a setting can have is read here, and what a report may show of it.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -29,7 +35,13 @@ pub struct Settings {
     values: BTreeMap<String, String>,
     /// The names that somebody has asked for.
     asked: Arc<Mutex<BTreeSet<String>>>,
+    /// What stands before the names of a database's settings, if it is not the first one.
+    prefix: Option<String>,
 }
+
+/// What people set out of habit, and the setting that means it here, where the program reads it.
+const HABITS: [(&str, &str); 4] =
+    [("RUST_LOG", "LOG_LEVEL"), ("PORT", "LISTEN"), ("BIND", "LISTEN"), ("ADDRESS", "LISTEN")];
 
 /// The shortest name of a setting that another is taken for: `HOST` is no `PORT`.
 const SHORTEST: usize = 8;
@@ -49,7 +61,35 @@ impl Settings {
         pairs: impl IntoIterator<Item = (N, V)>,
     ) -> Self {
         let values = pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-        Self { values, asked: Arc::default() }
+        Self { values, asked: Arc::default(), prefix: None }
+    }
+
+    /// The same settings for the database of this name: `DATABASE_URL` is `ANALYTICS_DATABASE_URL` for "analytics",
+    /// and so is every other setting of a database.
+    pub(crate) fn of_database(&self, name: &str) -> Self {
+        let letters = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' });
+        let prefix: String = letters.map(|c| c.to_ascii_uppercase()).collect();
+        Self { prefix: Some(format!("{prefix}_")), ..self.clone() }
+    }
+
+    /// A setting's own name, with the prefix of the database that is asked about.
+    fn prefixed<'n>(&self, name: &'n str) -> Cow<'n, str> {
+        match &self.prefix {
+            Some(prefix)
+                if name.starts_with("DATABASE_") || name.starts_with("DIRECT_DATABASE_") =>
+            {
+                format!("{prefix}{name}").into()
+            }
+            _ => name.into(),
+        }
+    }
+
+    /// [`prefixed`](Self::prefixed), kept as long as the process lives.
+    pub(crate) fn name(&self, name: &'static str) -> &'static str {
+        match self.prefixed(name) {
+            Cow::Borrowed(_) => name,
+            Cow::Owned(name) => interned(name),
+        }
     }
 
     /// The value of a setting as it was written: `None` where it is unset or empty.
@@ -67,21 +107,54 @@ impl Settings {
     ///
     /// # Errors
     /// [`ConfigError`] names the variable, what was expected and what was found.
-    pub fn get<T: Setting>(&self, name: &'static str) -> Result<Option<T>, ConfigError> {
+    pub fn get<T: Setting>(&self, name: &str) -> Result<Option<T>, ConfigError> {
+        let name = self.prefixed(name);
+        let Some(text) = self.text(&name) else { return Ok(None) };
+        T::parse(text).map(Some).ok_or_else(|| not_expected(&name, &T::expected(), text))
+    }
+
+    /// The value of a setting of any type that can be read from text, such as a UUID or a date: `None` if it is unset
+    /// or empty. `expected` describes a valid value in an error message.
+    ///
+    /// ```
+    /// use std::num::NonZeroU8;
+    ///
+    /// # use anyhost_core::Settings;
+    /// let settings = Settings::from_pairs([("COPIES", "0")]);
+    /// let error = settings.get_with::<NonZeroU8>("COPIES", "a number from 1 to 255").unwrap_err();
+    /// assert_eq!(error.to_string(), "COPIES: expected a number from 1 to 255, found \"0\"");
+    /// ```
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the variable, what was expected and what was found.
+    pub fn get_with<T: FromStr>(
+        &self,
+        name: &str,
+        expected: &str,
+    ) -> Result<Option<T>, ConfigError> {
         let Some(text) = self.text(name) else { return Ok(None) };
-        T::parse(text).map(Some).ok_or_else(|| {
-            let found: String = text.chars().take(40).collect();
-            ConfigError::new(name, format!("expected {}, found {found:?}", T::expected()))
-        })
+        text.parse().map(Some).map_err(|_| not_expected(name, expected, text))
+    }
+
+    /// All settings that are not empty, in the order of their names: for a configuration library of the App's own.
+    /// Values may be secrets. Every setting counts as read, so that none is reported as misspelt.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.extend(self.values.keys().cloned());
+        drop(asked);
+        self.values.keys().filter_map(|name| Some((name.as_str(), self.value(name)?)))
     }
 
     /// The value of a setting that must be there.
     ///
     /// # Errors
     /// [`ConfigError`] where it is unset, empty or wrong.
-    pub fn require<T: Setting>(&self, name: &'static str) -> Result<T, ConfigError> {
+    pub fn require<T: Setting>(&self, name: &str) -> Result<T, ConfigError> {
         self.get(name)?.ok_or_else(|| {
-            ConfigError::new(name, format!("is not set; expected {}", T::expected()))
+            ConfigError::new(
+                self.prefixed(name).into_owned(),
+                format!("is not set; expected {}", T::expected()),
+            )
         })
     }
 
@@ -92,7 +165,7 @@ impl Settings {
     }
 
     /// The variables that are most likely misspelt: they are set and nobody has asked for them, while something
-    /// was asked for in vain whose name is nearly theirs. To be called when everything has been asked for.
+    /// was asked for in vain whose name is nearly theirs, or which means what they mean elsewhere. To be called when everything has been asked for.
     #[must_use]
     pub fn misspelt(&self) -> Vec<Misspelt> {
         let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
@@ -100,6 +173,12 @@ impl Settings {
         let missing: Vec<&String> = asked.iter().filter(in_vain).collect();
         let unread = self.values.keys().filter(|name| !asked.contains(*name));
         let misspelt = |found: &String| {
+            let habit = HABITS.iter().find(|(name, meant)| {
+                name == found && asked.contains(*meant) && self.value(meant).is_none()
+            });
+            if let Some((_, meant)) = habit {
+                return Some(Misspelt { found: found.clone(), meant: (*meant).to_owned() });
+            }
             let nearest = missing.iter().map(|meant| (distance(found, meant), *meant)).min()?;
             let (distance, meant) = nearest;
             (distance <= 2).then(|| Misspelt { found: found.clone(), meant: meant.clone() })
@@ -107,9 +186,84 @@ impl Settings {
         unread.filter_map(misspelt).collect()
     }
 
+    /// Every setting that was asked for: those with a value, secrets masked, and the names of the others.
+    /// `in_force` are the values that the host has chosen, with defaults among them.
+    pub(crate) fn report(
+        &self,
+        in_force: &[(&'static str, String)],
+    ) -> (Vec<(String, String)>, Vec<String>) {
+        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut names: BTreeSet<&str> = asked.iter().map(String::as_str).collect();
+        names.extend(in_force.iter().map(|(name, _)| *name));
+        let (mut set, mut unset) = (Vec::new(), Vec::new());
+        for name in names {
+            let chosen = in_force.iter().find(|(chosen, _)| *chosen == name);
+            match (self.value(name), chosen) {
+                (Some(_), Some((_, value))) => set.push((name.to_owned(), value.clone())),
+                (Some(value), None) => set.push((name.to_owned(), masked(name, value))),
+                (None, Some((_, value))) => {
+                    set.push((name.to_owned(), format!("{value} (default)")))
+                }
+                (None, None) => unset.push(name.to_owned()),
+            }
+        }
+        (set, unset)
+    }
+
     fn value(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
     }
+}
+
+/// Returns a name that lives as long as the process: there are as many as databases that a program names.
+fn interned(name: String) -> &'static str {
+    static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    match names.get(name.as_str()) {
+        Some(known) => known,
+        None => {
+            let name: &'static str = name.leak();
+            names.insert(name);
+            name
+        }
+    }
+}
+
+/// A value as an operator may see it: without what a secret may be, in one line.
+fn masked(name: &str, value: &str) -> String {
+    const SECRETS: [&str; 5] = ["PASS", "SECRET", "TOKEN", "KEY", "CREDENTIAL"];
+    let is_secret = |name: &str| {
+        let name = name.to_ascii_uppercase();
+        SECRETS.iter().any(|word| name.contains(word)) && !name.ends_with("_FILE")
+    };
+    if is_secret(name) {
+        return "***".into();
+    }
+    let mut shown = value.to_owned();
+    if let Some((scheme, rest)) = value.split_once("://") {
+        // To the last of the signs: a password that should have been percent-encoded may hold others.
+        let (user, rest) = match rest.rsplit_once('@') {
+            Some((user, rest)) => (user.split_once(':').map_or(user, |(user, _)| user), Some(rest)),
+            None => ("", None),
+        };
+        shown = match rest {
+            Some(rest) => format!("{scheme}://{user}:***@{rest}"),
+            None => value.to_owned(),
+        };
+        if let Some((before, query)) = shown.clone().split_once('?') {
+            let pairs = query.split('&').map(|pair| match pair.split_once('=') {
+                Some((name, _)) if is_secret(name) => format!("{name}=***"),
+                _ => pair.to_owned(),
+            });
+            shown = format!("{before}?{}", pairs.collect::<Vec<_>>().join("&"));
+        }
+    }
+    shown.escape_debug().take(200).collect()
+}
+
+fn not_expected(name: &str, expected: &str, text: &str) -> ConfigError {
+    let found: String = text.chars().take(40).collect();
+    ConfigError::new(name.to_owned(), format!("expected {expected}, found {found:?}"))
 }
 
 /// How many letters two names are apart, whatever their case.
@@ -166,7 +320,31 @@ macro_rules! whole_numbers {
     )*};
 }
 
-whole_numbers!(u8, u16, u32, u64, usize);
+whole_numbers!(u8, u16, u32, u64, usize, i8, i16, i32, i64, isize);
+
+macro_rules! described {
+    ($($type:ty: $expected:literal),* $(,)?) => {$(
+        impl Setting for $type {
+            fn expected() -> String {
+                $expected.into()
+            }
+
+            fn parse(text: &str) -> Option<Self> {
+                text.parse().ok()
+            }
+        }
+    )*};
+}
+
+described! {
+    f32: "a number such as 0.5",
+    f64: "a number such as 0.5",
+    char: "one character",
+    IpAddr: "an IP address such as 127.0.0.1 or ::1",
+    SocketAddr: "an address and a port such as 127.0.0.1:8080 or [::1]:8080",
+    PathBuf: "a path",
+    http::Uri: "a URI such as https://example.com/path",
+}
 
 impl Setting for String {
     fn expected() -> String {
@@ -240,23 +418,50 @@ impl Setting for ByteSize {
 /// A setting that is missing or wrong.
 ///
 /// Correct the variable it names and start again: a restart alone cannot help.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{variable}: {problem}")]
+#[derive(Clone, Debug)]
 pub struct ConfigError {
-    variable: &'static str,
+    variable: Cow<'static, str>,
     problem: String,
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.variable, self.problem)
+    }
+}
+
+impl std::error::Error for ConfigError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// Equal if they say the same, whatever showed it.
+impl PartialEq for ConfigError {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.variable, &self.problem) == (&other.variable, &other.problem)
+    }
+}
+
+impl Eq for ConfigError {}
 
 impl ConfigError {
     /// An error about one variable. The text must not hold a secret.
-    pub fn new(variable: &'static str, problem: impl Into<String>) -> Self {
-        Self { variable, problem: problem.into() }
+    pub fn new(variable: impl Into<Cow<'static, str>>, problem: impl Into<String>) -> Self {
+        Self { variable: variable.into(), problem: problem.into(), source: None }
+    }
+
+    /// Adds the error that showed that the setting is wrong, such as a server's answer.
+    pub(crate) fn with_source(mut self, source: Arc<dyn std::error::Error + Send + Sync>) -> Self {
+        self.source = Some(source);
+        self
     }
 
     /// The variable to correct.
     #[must_use]
-    pub fn variable(&self) -> &'static str {
-        self.variable
+    pub fn variable(&self) -> &str {
+        &self.variable
     }
 }
 
@@ -286,6 +491,22 @@ mod tests {
         check("1048576", Some(ByteSize(1 << 20)));
         check("99999999999G", None::<ByteSize>);
         check("6 parsecs", None::<ByteSize>);
+    }
+
+    #[test]
+    fn addresses_paths_and_numbers_are_settings() {
+        check("-5", Some(-5i32));
+        check("0.5", Some(0.5f64));
+        check("::1", Some(IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1])));
+        check("127.0.0.1", None::<SocketAddr>);
+        check("/var/lib", Some(PathBuf::from("/var/lib")));
+        check("https://a/b", Some(http::Uri::from_static("https://a/b")));
+    }
+
+    #[test]
+    fn all_settings_that_have_a_value_can_be_listed() {
+        let settings = Settings::from_pairs([("B", "2"), ("A", " 1 "), ("EMPTY", "")]);
+        assert_eq!(settings.iter().collect::<Vec<_>>(), [("A", "1"), ("B", "2")]);
     }
 
     #[test]
@@ -327,6 +548,65 @@ mod tests {
             line("database_url", "DATABASE_URL"),
         ];
         assert_eq!(misspelt, expected);
+    }
+
+    #[test]
+    fn a_habit_from_elsewhere_is_answered_where_its_setting_is_read() {
+        let settings = Settings::from_pairs([("RUST_LOG", "debug"), ("PORT", "80")]);
+        assert_eq!(settings.misspelt(), []);
+        let _ = (settings.text("LOG_LEVEL"), settings.text("LISTEN"));
+        let meant: Vec<String> = settings.misspelt().into_iter().map(|it| it.meant).collect();
+        assert_eq!(meant, ["LISTEN", "LOG_LEVEL"]);
+        // Where the setting itself is set, or the habit is the setting, there is nothing to say.
+        let settings =
+            Settings::from_pairs([("RUST_LOG", "x"), ("LOG_LEVEL", "x"), ("PORT", "80")]);
+        for name in ["LOG_LEVEL", "PORT", "LISTEN"] {
+            let _ = settings.text(name);
+        }
+        assert_eq!(settings.misspelt(), []);
+    }
+
+    #[test]
+    fn a_report_shows_every_setting_and_no_secret() {
+        let settings = Settings::from_pairs([
+            ("DATABASE_URL", "postgres://u:hunter2@h/d?sslpassword=hunter2&a=1"),
+            ("OTHER_URL", "mysql://u:hun@ter/2@h:3306/d"),
+            ("PLAIN_URL", "postgres://h/d"),
+            ("API_TOKEN", "hunter2"),
+            ("DATABASE_PASSWORD_FILE", "/run/secret"),
+            ("GREETING", "a\nb"),
+            ("LAME_DUCK", "90s"),
+            ("UNREAD", "1"),
+        ]);
+        let names = [
+            "DATABASE_URL",
+            "OTHER_URL",
+            "PLAIN_URL",
+            "API_TOKEN",
+            "DATABASE_PASSWORD_FILE",
+            "GREETING",
+            "LOG_LEVEL",
+        ];
+        for name in names {
+            let _ = settings.text(name);
+        }
+        let in_force = [("LAME_DUCK", "9s".to_owned()), ("KEEP_ALIVE", "620s".to_owned())];
+        let (set, unset) = settings.report(&in_force);
+        let set: Vec<String> = set.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        assert_eq!(
+            set,
+            [
+                "API_TOKEN=***",
+                "DATABASE_PASSWORD_FILE=/run/secret",
+                "DATABASE_URL=postgres://u:***@h/d?sslpassword=***&a=1",
+                "GREETING=a\\nb",
+                "KEEP_ALIVE=620s (default)",
+                "LAME_DUCK=9s",
+                "OTHER_URL=mysql://u:***@h:3306/d",
+                "PLAIN_URL=postgres://h/d",
+            ]
+        );
+        assert_eq!(unset, ["LOG_LEVEL"]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ mod watch;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use anyhost_core::Exit;
+use anyhost_core::adapter::Exit;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 

@@ -26,8 +26,8 @@ impl From<Plan> for Pool {
         Self {
             size: plan.size(),
             warm: plan.warm(),
-            acquire: plan.acquire().as_secs_f64(),
-            idle: plan.idle().as_secs_f64(),
+            acquire: plan.acquire_timeout().as_secs_f64(),
+            idle: plan.idle_timeout().as_secs_f64(),
             explanation: plan.explain().to_owned(),
         }
     }
@@ -72,10 +72,13 @@ impl Deployment {
             overlap: self.overlap(),
             max_connections: Some(database.limit()),
             reserved: database.reserved,
+            account_limit: None,
+            database_limit: None,
+            taken: 0,
             pool_size: self.pool_size,
             pooler: database.pooler,
-            acquire: None,
-            connect: None,
+            acquire_timeout: None,
+            connect_timeout: None,
         }
     }
 

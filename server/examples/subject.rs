@@ -9,9 +9,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use anyhost_core::adapter::{Exit, Failure, conclude};
 use anyhost_core::{
-    App, Body, BodyError, Context, Error, Exit, Failure, Host, Paradigm, Request, Response,
-    Settings, async_trait, conclude,
+    App, Body, BodyError, Context, Error, Host, Paradigm, Request, Response, Settings, async_trait,
 };
 use anyhost_server::{Config, Listener, LogFormat, Logs, Program, bind_tcp};
 use bytes::Bytes;
@@ -199,8 +199,12 @@ fn outcome() -> Result<Exit, Failure> {
         announce(&listener);
         Ok(vec![listener])
     };
-    Program { host, config, logs }
-        .run::<Subject>(Default::default(), bind, |running| Box::pin(running.hangups.ignore()))
+    Program { host, config, logs }.run(
+        anyhost_core::adapter::Factory::<Subject>::app(),
+        Default::default(),
+        bind,
+        |running| Box::pin(running.hangups.ignore()),
+    )
 }
 
 fn announce(listener: &Listener) {

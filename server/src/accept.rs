@@ -1,4 +1,4 @@
-//! Accepts connections and gives each to the worker that has the fewest.
+//! Accepts connections on one socket.
 
 use std::io;
 use std::net::TcpListener;
@@ -6,23 +6,26 @@ use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhost_core::{Life, Phase};
+use anyhost_core::Phase;
+use anyhost_core::adapter::Handler;
 use tokio::sync::watch;
 
 use crate::Listener;
+use crate::connection::Transport;
+use crate::connections::Connections;
 use crate::listen::Bound;
-use crate::worker::{Accepted, Stream, Workers};
+use crate::shared::Shared;
 
-/// How long to wait where the process or the machine has no file descriptor left.
+/// How long to wait if the process or the machine has no file descriptor left.
 const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(50);
 
 /// Accepts on one socket until told to stop; then takes what the kernel has accepted already, so that
-/// nobody who is connected is turned away. Where the socket outlives this process, connections wait in its
+/// nobody who is connected is turned away. If the socket outlives this process, connections wait in its
 /// queue instead, for the App to start and after the stop for the next process.
-pub(crate) async fn accept(
+pub(crate) async fn accept<A: Handler>(
     listener: Listener,
-    workers: Arc<Workers>,
-    life: Life,
+    shared: Arc<Shared<A>>,
+    connections: Arc<Connections>,
     mut stop: watch::Receiver<bool>,
 ) -> io::Result<()> {
     let (tls, outlives) = (listener.speaks_tls(), listener.outlives);
@@ -31,29 +34,29 @@ pub(crate) async fn accept(
         tokio::select! {
             biased;
             _ = stop.wait_for(|stop| *stop) => return Ok(()),
-            () = life.reached(Phase::Ready) => {}
+            () = shared.host.life().reached(Phase::Ready) => {}
         }
     }
     loop {
         let accepted = tokio::select! {
             biased;
-            // Also where the server is gone and nobody is left to accept for.
+            // Also if the server is gone and nobody is left to accept for.
             _ = stop.wait_for(|stop| *stop) => break,
             accepted = async {
-                workers.room().await;
+                connections.room().await;
                 socket.accept().await
             } => accepted,
         };
         match accepted {
-            Ok(stream) => workers.give(Accepted { stream, tls }),
+            Ok(transport) => connections.serve(&shared, transport, tls),
             Err(error) => pause(&error).await,
         }
     }
     if outlives {
         return Ok(());
     }
-    while let Ok(stream) = socket.accept_now() {
-        workers.give(Accepted { stream, tls });
+    while let Ok(transport) = socket.accept_now() {
+        connections.serve(&shared, transport, tls);
     }
     Ok(())
 }
@@ -78,28 +81,28 @@ impl Socket {
         })
     }
 
-    async fn accept(&self) -> io::Result<Stream> {
+    async fn accept(&self) -> io::Result<Transport> {
         match self {
             Self::Tcp(socket, _) => {
                 let (stream, peer) = socket.accept().await?;
-                Ok(Stream::Tcp(stream.into_std()?, peer))
+                Ok(Transport::tcp(stream, peer))
             }
-            Self::Unix(socket, _) => Ok(Stream::Unix(socket.accept().await?.0.into_std()?)),
+            Self::Unix(socket, _) => Ok(Transport::unix(socket.accept().await?.0)),
         }
     }
 
     /// A connection that waits in the kernel, whether or not the runtime has heard of it.
-    fn accept_now(&self) -> io::Result<Stream> {
+    fn accept_now(&self) -> io::Result<Transport> {
         match self {
             Self::Tcp(_, socket) => {
                 let (stream, peer) = socket.accept()?;
                 stream.set_nonblocking(true)?;
-                Ok(Stream::Tcp(stream, peer))
+                Ok(Transport::tcp(tokio::net::TcpStream::from_std(stream)?, peer))
             }
             Self::Unix(_, socket) => {
                 let (stream, _) = socket.accept()?;
                 stream.set_nonblocking(true)?;
-                Ok(Stream::Unix(stream))
+                Ok(Transport::unix(tokio::net::UnixStream::from_std(stream)?))
             }
         }
     }

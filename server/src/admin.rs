@@ -5,19 +5,21 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+use anyhost_core::adapter::{Failure, Handler};
 use anyhost_core::{
-    App, Body, Error, Failure, Host, Paradigm, Phase, Request, Response, Setting, async_trait,
+    App, Body, Error, Host, Paradigm, Phase, Request, Response, Setting, async_trait,
 };
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
+use tokio::runtime::Builder;
 use tokio::sync::watch;
 
 use crate::accept::accept;
+use crate::connections::Connections;
 use crate::health::Probes;
 use crate::metrics::{Moment, Totals, page};
 use crate::shared::Shared;
-use crate::worker::Workers;
 use crate::{Config, Listener, bind_tcp, bind_unix};
 
 /// Where operators ask: `127.0.0.1:9090`, `[::]:9090` or `unix:/run/app-admin.sock`.
@@ -57,53 +59,43 @@ impl Setting for AdminAddress {
 
 /// Answers operators on a listener of their own for as long as the value is kept.
 ///
-/// It is a server of its own, with one thread: however busy the workers are, it answers.
+/// It is a server of its own on a thread of its own: however busy the runtime of the App is, it answers.
 pub(crate) struct Admin {
-    workers: Arc<Workers>,
     _stop: watch::Sender<bool>,
 }
 
 impl Admin {
     /// # Errors
-    /// Where the operating system gives no thread.
-    pub(crate) fn start<A: App>(
+    /// If the operating system gives no thread.
+    pub(crate) fn start<A: Handler>(
         listener: Listener,
         shared: &Arc<Shared<A>>,
-        workers: &Arc<Workers>,
+        connections: &Arc<Connections>,
     ) -> std::io::Result<Self> {
         let host = Host::builder(Paradigm::LongRunning, shared.host.platform())
             .build()
             .map_err(std::io::Error::other)?;
         host.life().advance(Phase::Ready);
-        let config = Config {
-            workers: Some(1),
-            max_connections: 256,
-            probes: Probes::none(),
-            ..Config::default()
-        };
+        let config = Config { max_connections: 256, probes: Probes::none(), ..Config::default() };
         let own = Arc::new(Shared::new(host, config));
-        own.started(Desk {
-            seen: Arc::new(Seen { shared: Arc::clone(shared), workers: Arc::clone(workers) }),
-            begun: Instant::now(),
-        });
-        let workers = Workers::start(&own)?;
+        let server = Server { shared: Arc::clone(shared), connections: Arc::clone(connections) };
+        own.started(AdminApp { server: Arc::new(server), begun: Instant::now() });
         let (stop, stopped) = watch::channel(false);
         tracing::info!("operators are answered on {listener}");
-        let life = own.host.life().clone();
-        tokio::spawn(accept(listener, Arc::clone(&workers), life, stopped));
-        Ok(Self { workers, _stop: stop })
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        std::thread::Builder::new().name("anyhost-admin".into()).spawn(move || {
+            let connections = Connections::new(&own);
+            if let Err(error) = runtime.block_on(accept(listener, own, connections, stopped)) {
+                tracing::error!("operators are not answered: {error}");
+            }
+        })?;
+        Ok(Self { _stop: stop })
     }
 }
 
-impl Drop for Admin {
-    fn drop(&mut self) {
-        self.workers.abort();
-    }
-}
-
-/// What the desk sees of the server it tells about.
+/// What operators are told of a server.
 #[async_trait]
-trait See: Send + Sync {
+trait AdminView: Send + Sync {
     fn host(&self) -> &Host;
     fn totals(&self) -> Totals;
     fn moment(&self) -> Moment;
@@ -111,19 +103,19 @@ trait See: Send + Sync {
     async fn unready(&self) -> Option<String>;
 }
 
-struct Seen<A> {
+struct Server<A> {
     shared: Arc<Shared<A>>,
-    workers: Arc<Workers>,
+    connections: Arc<Connections>,
 }
 
 #[async_trait]
-impl<A: App> See for Seen<A> {
+impl<A: Handler> AdminView for Server<A> {
     fn host(&self) -> &Host {
         &self.shared.host
     }
 
     fn totals(&self) -> Totals {
-        self.workers.totals()
+        self.connections.totals()
     }
 
     fn moment(&self) -> Moment {
@@ -131,7 +123,7 @@ impl<A: App> See for Seen<A> {
         Moment {
             in_flight: life.in_flight(),
             limit: self.shared.limit.most(),
-            connections: self.workers.connections(),
+            connections: self.connections.count(),
             ready: life.phase() == Phase::Ready && self.shared.readiness.last(),
         }
     }
@@ -142,16 +134,16 @@ impl<A: App> See for Seen<A> {
 }
 
 /// The App that operators talk to.
-struct Desk {
-    seen: Arc<dyn See>,
+struct AdminApp {
+    server: Arc<dyn AdminView>,
     begun: Instant,
 }
 
 #[async_trait]
-impl App for Desk {
+impl App for AdminApp {
     async fn start(_host: &Host) -> Result<Self, Error> {
         // It is made where it is needed, and started by nobody.
-        Err(Error::bare(StatusCode::NOT_IMPLEMENTED))
+        Err(Error::from_status(StatusCode::NOT_IMPLEMENTED))
     }
 
     async fn call(&self, request: Request) -> Result<Response, Error> {
@@ -159,13 +151,13 @@ impl App for Desk {
             return Err(Error::new(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD")
                 .with_header(http::header::ALLOW, HeaderValue::from_static("GET, HEAD")));
         }
-        let life = self.seen.host().life();
+        let life = self.server.host().life();
         match request.uri().path() {
             "/metrics" => {
-                let databases = self.seen.host().databases().stats();
+                let databases = self.server.host().databases().stats();
                 let databases: Vec<_> =
                     databases.iter().flat_map(|stats| stats.metrics()).collect();
-                let page = page(&self.seen.totals(), &self.seen.moment(), &databases);
+                let page = page(&self.server.totals(), &self.server.moment(), &databases);
                 Ok(answer(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", page))
             }
             "/livez" => {
@@ -178,7 +170,7 @@ impl App for Desk {
                 Ok(told(status, &json!({"status": phase(life.phase())})))
             }
             "/readyz" => {
-                let why = self.seen.unready().await;
+                let why = self.server.unready().await;
                 let status =
                     if why.is_none() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
                 Ok(told(status, &self.details(why)))
@@ -191,10 +183,10 @@ impl App for Desk {
     }
 }
 
-impl Desk {
+impl AdminApp {
     fn details(&self, why: Option<String>) -> Value {
-        let host = self.seen.host();
-        let moment = self.seen.moment();
+        let host = self.server.host();
+        let moment = self.server.moment();
         let databases: Vec<Value> = host
             .databases()
             .stats()

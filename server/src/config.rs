@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhost_core::{ConfigError, Settings};
 
-use crate::{AdminAddress, MaxInFlight, Probes, Tls, Trust};
+use crate::{AdminAddress, MaxInFlight, MinBodyRate, Probes, Tls, Trust};
 
 /// How the server treats connections and requests.
 ///
@@ -17,9 +17,12 @@ pub struct Config {
     pub keep_alive: Duration,
     /// `HEADER_TIMEOUT`: how long a client may take to send the head of a request. Default 15 seconds.
     pub header_timeout: Duration,
-    /// `BODY_TIMEOUT`: how long a request body may make no progress while somebody waits for it.
+    /// `BODY_TIMEOUT`: how long a request body may make no progress while the App waits for it.
     /// Default 30 seconds.
     pub body_timeout: Duration,
+    /// `MIN_BODY_RATE`: the least bytes per second of a body whose client is waited for, after 20 seconds of
+    /// waiting; it holds for request bodies and for responses. Default 500, 0 turns it off.
+    pub min_body_rate: MinBodyRate,
     /// `SEND_TIMEOUT`: how long a client may take nothing of a response that is ready to be sent.
     /// Default 60 seconds.
     pub send_timeout: Duration,
@@ -29,7 +32,7 @@ pub struct Config {
     /// `LAME_DUCK`: how long new connections are still served after the stop signal, until every router
     /// has learned that this process goes away. Default 0.
     pub lame_duck: Duration,
-    /// `WORKERS`: threads that serve connections. Default one per processor.
+    /// `WORKERS`: threads of the runtime. Default one per processor that the process may use.
     pub workers: Option<usize>,
     /// `MAX_CONNECTIONS`: connections at once; beyond it new ones wait in the kernel's queue.
     /// Default 10,000.
@@ -60,6 +63,7 @@ impl Default for Config {
             keep_alive: Duration::from_secs(620),
             header_timeout: Duration::from_secs(15),
             body_timeout: Duration::from_secs(30),
+            min_body_rate: MinBodyRate::default(),
             send_timeout: Duration::from_secs(60),
             request_timeout: None,
             lame_duck: Duration::ZERO,
@@ -93,6 +97,7 @@ impl Config {
             keep_alive: positive(settings, "KEEP_ALIVE")?.unwrap_or(self.keep_alive),
             header_timeout: positive(settings, "HEADER_TIMEOUT")?.unwrap_or(self.header_timeout),
             body_timeout: positive(settings, "BODY_TIMEOUT")?.unwrap_or(self.body_timeout),
+            min_body_rate: settings.get("MIN_BODY_RATE")?.unwrap_or(self.min_body_rate),
             send_timeout: positive(settings, "SEND_TIMEOUT")?.unwrap_or(self.send_timeout),
             request_timeout: positive(settings, "REQUEST_TIMEOUT")?.or(self.request_timeout),
             lame_duck: settings.get("LAME_DUCK")?.unwrap_or(self.lame_duck),
@@ -107,6 +112,27 @@ impl Config {
             proxy_protocol,
             tls: Tls::from_settings(settings)?.or(self.tls),
         })
+    }
+}
+
+impl Config {
+    /// What is in force for the settings of every long-running host, defaults among them.
+    #[must_use]
+    pub fn in_force(&self) -> Vec<(&'static str, String)> {
+        let time = |time: Duration| format!("{}s", time.as_secs_f64());
+        let mut all = vec![
+            ("KEEP_ALIVE", time(self.keep_alive)),
+            ("HEADER_TIMEOUT", time(self.header_timeout)),
+            ("BODY_TIMEOUT", time(self.body_timeout)),
+            ("SEND_TIMEOUT", time(self.send_timeout)),
+            ("LAME_DUCK", time(self.lame_duck)),
+            ("MAX_CONNECTIONS", self.max_connections.to_string()),
+            ("ACCESS_LOG", self.access_log.to_string()),
+            ("PROXY_PROTOCOL", self.proxy_protocol.to_string()),
+        ];
+        all.extend(self.request_timeout.map(|timeout| ("REQUEST_TIMEOUT", time(timeout))));
+        all.extend(self.workers.map(|workers| ("WORKERS", workers.to_string())));
+        all
     }
 }
 

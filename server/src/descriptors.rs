@@ -11,7 +11,9 @@ const RESERVED: u64 = 64;
 /// The soft limit is 1024 by tradition, for the sake of `select`, which nothing here uses.
 pub(crate) fn room_for(wanted: usize) -> usize {
     let mut limits = getrlimit(Resource::Nofile);
-    let raised = Rlimit { current: limits.maximum, maximum: limits.maximum };
+    // macOS says that there is no hard limit, and refuses a soft one above its OPEN_MAX.
+    let most = if cfg!(target_os = "macos") { Some(10_240) } else { limits.maximum };
+    let raised = Rlimit { current: most, maximum: limits.maximum };
     // Some sandboxes forbid it: then the soft limit is what there is.
     if limits.current != limits.maximum && setrlimit(Resource::Nofile, raised).is_ok() {
         limits = raised;

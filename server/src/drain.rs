@@ -3,47 +3,55 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use anyhost_core::{App, Exit, Phase};
+use anyhost_core::Phase;
+use anyhost_core::adapter::{Exit, Handler};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::connections::Connections;
 use crate::shared::Shared;
-use crate::worker::Workers;
+
+/// How long a WebSocket has for its last frame.
+const LAST_FRAME: Duration = Duration::from_millis(200);
 
 /// What became of the work that was unfinished when the host said stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Drained {
     /// Requests in flight when the stop came.
     pub in_flight: usize,
-    /// Requests that were dropped because the grace was over.
+    /// Requests that were cut off because the grace was over.
     pub aborted: usize,
+    /// `App::stop` returned within the grace.
+    pub stopped: bool,
     /// From the stop to the end.
     pub took: Duration,
 }
 
 impl Drained {
-    /// The exit code of a process that ends like this.
+    /// The exit code of a process that ends like this. A client that never finishes is no reason for a stop to fail;
+    /// an App that does not stop is.
     #[must_use]
     pub fn exit(&self) -> Exit {
-        if self.aborted == 0 { Exit::Done } else { Exit::Aborted }
+        if self.stopped { Exit::Done } else { Exit::Aborted }
     }
 }
 
 impl fmt::Display for Drained {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { in_flight, aborted, took } = self;
+        let Self { in_flight, aborted, took, stopped: _ } = self;
         write!(
             f,
-            "drained in {:.3} s: {in_flight} in flight at the stop, {aborted} aborted",
+            "drained in {:.3} s: {in_flight} in flight at the stop, {aborted} cut off",
             took.as_secs_f64()
         )
     }
 }
 
 /// Ends a server that has begun to drain. `stop` tells the acceptors; `accepting` ends with them.
-pub(crate) async fn drain<A: App>(
+pub(crate) async fn drain<A: Handler>(
     shared: &Shared<A>,
-    workers: &Workers,
+    connections: &Connections,
     stop: &watch::Sender<bool>,
     accepting: impl Future<Output = ()>,
 ) -> Drained {
@@ -54,19 +62,23 @@ pub(crate) async fn drain<A: App>(
     let deadline = begun + grace.saturating_sub(reserve);
     let left = |until: Instant| until.saturating_duration_since(Instant::now());
     let life = shared.host.life();
+    // Before anybody knows: an App may end streams and WebSockets at once.
     let in_flight = life.in_flight();
+    shared.drain();
+    life.advance(Phase::Draining);
+    tracing::info!("draining");
     let open =
         || -> usize { shared.host.databases().stats().iter().map(|database| database.open).sum() };
-    let connections = open();
+    let database_connections = open();
 
     if !shared.config.lame_duck.is_zero() {
         tokio::time::sleep(shared.config.lame_duck.min(left(deadline))).await;
     }
     stop.send_replace(true);
     accepting.await;
-    workers.close();
+    connections.close();
     let finished = timeout(left(deadline), async {
-        workers.empty().await;
+        connections.empty().await;
         // Work that belongs to no connection: the App may hold guards of its own.
         life.idle().await;
     });
@@ -74,11 +86,19 @@ pub(crate) async fn drain<A: App>(
         Ok(()) => 0,
         Err(_) => life.in_flight(),
     };
-    workers.abort();
+    if aborted > 0 {
+        tracing::warn!("the grace is over: {aborted} requests are cut off");
+        // A WebSocket is closed with 1001 if its App lets it.
+        connections.cut_off();
+        let _ = timeout(LAST_FRAME.min(reserve / 4), connections.empty()).await;
+    }
+    connections.abort();
     let end = begun + grace;
-    if let Some(app) = shared.app()
-        && timeout(left(end), app.stop()).await.is_err()
-    {
+    let stopped = match shared.app() {
+        Some(app) => timeout(left(end), app.stop()).await.is_ok(),
+        None => true,
+    };
+    if !stopped {
         tracing::warn!("the App's `stop` did not end within the grace");
     }
     let closing = left(end);
@@ -86,12 +106,12 @@ pub(crate) async fn drain<A: App>(
         tracing::warn!("the database connections were not closed within the grace");
     }
     life.advance(Phase::Stopped);
-    let drained = Drained { in_flight, aborted, took: begun.elapsed() };
+    let drained = Drained { in_flight, aborted, stopped, took: begun.elapsed() };
     tracing::info!(
         in_flight,
         finished = in_flight.saturating_sub(aborted),
         aborted,
-        database_connections = connections,
+        database_connections,
         database_connections_left = open(),
         seconds = drained.took.as_secs_f64(),
         "drained"

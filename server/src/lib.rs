@@ -2,9 +2,9 @@
 
 mod accept;
 mod admin;
-mod bridge;
 mod config;
 mod connection;
+mod connections;
 mod descriptors;
 mod drain;
 mod health;
@@ -13,7 +13,9 @@ mod listen;
 mod logs;
 mod metrics;
 mod program;
-mod pulse;
+mod rate;
+mod request;
+mod runtime;
 mod server;
 mod shared;
 mod signals;
@@ -24,7 +26,6 @@ mod traces;
 #[path = "traces/none.rs"]
 mod traces;
 mod trust;
-mod worker;
 
 pub use admin::AdminAddress;
 pub use config::Config;
@@ -34,7 +35,7 @@ pub use limit::MaxInFlight;
 pub use listen::{Listener, bind_everywhere, bind_tcp, bind_unix};
 pub use logs::{LogFormat, LogLevel, Logs};
 pub use program::{Beside, Program, Running};
-pub use pulse::Pulse;
+pub use rate::MinBodyRate;
 pub use server::Server;
 pub use signals::{Hangups, stop_signal};
 pub use tls::Tls;

@@ -8,7 +8,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
-use anyhost_core::{Exit, Failure};
+use anyhost_core::adapter::{Exit, Failure};
 use socket2::{Domain, Protocol, Socket, Type};
 
 /// Connections that may wait in the kernel to be accepted; the kernel lowers it to `net.core.somaxconn`.
@@ -41,7 +41,7 @@ impl Listener {
             Failure::new(Exit::Bind, format!("cannot listen on descriptor {number}: {what}"))
         };
         let socket = Socket::from(descriptor);
-        let listens = socket.is_listener().map_err(|error| wrong(&error.to_string()))?;
+        let listens = is_listening(&socket).map_err(|error| wrong(&error.to_string()))?;
         if !listens || socket.r#type().ok() != Some(Type::STREAM) {
             return Err(wrong("it is not a listening stream socket"));
         }
@@ -142,6 +142,17 @@ pub fn bind_everywhere(port: u16) -> Result<Vec<Listener>, Failure> {
     }
 }
 
+#[cfg(target_os = "linux")]
+fn is_listening(socket: &Socket) -> io::Result<bool> {
+    socket.is_listener()
+}
+
+/// Elsewhere the first `accept` finds out.
+#[cfg(not(target_os = "linux"))]
+fn is_listening(_socket: &Socket) -> io::Result<bool> {
+    Ok(true)
+}
+
 fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
@@ -228,6 +239,8 @@ mod tests {
         assert_eq!(listener.to_string(), format!("unix:{}", path.display()));
     }
 
+    // Elsewhere nothing tells a listening socket from a connected one.
+    #[cfg(target_os = "linux")]
     #[test]
     fn an_inherited_descriptor_that_accepts_nothing_is_named() {
         let connected = UnixStream::pair().expect("a pair").0;

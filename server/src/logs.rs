@@ -30,8 +30,8 @@ pub enum LogFormat {
 
 /// What is logged and how.
 ///
-/// Errors of single connections inside actix are left out: what matters of them is logged here, and the
-/// rest is what any client can cause.
+/// Lines of the crate `h2` are left out unless they are asked for by name: a client decides how many there are. What
+/// matters of its connections is logged here.
 #[derive(Debug)]
 pub struct Logs {
     format: LogFormat,
@@ -115,7 +115,7 @@ impl LogLevel {
 fn filter(settings: &Settings) -> Result<EnvFilter, ConfigError> {
     let level = settings.text("LOG_LEVEL").unwrap_or("info");
     EnvFilter::builder()
-        .parse(format!("actix_http=off,{level}"))
+        .parse(format!("h2=off,{level}"))
         .ok()
         .filter(|_| is_filter(level))
         .ok_or_else(|| {

@@ -1,4 +1,4 @@
-//! What a server counts of its requests: each worker for itself, added up when somebody asks.
+//! What a server counts of its requests, if anybody reads the counts.
 
 mod page;
 
@@ -34,9 +34,9 @@ const CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
 
 /// A method, by its place in the list.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Method(u8);
+pub(crate) struct CountedMethod(u8);
 
-impl Method {
+impl CountedMethod {
     pub(crate) fn of(name: &str) -> Self {
         let last = METHODS.len() - 1;
         let place = METHODS[..last].iter().position(|method| *method == name);
@@ -45,7 +45,7 @@ impl Method {
     }
 }
 
-/// The counts of one worker. Only its thread writes, so no count needs more than a load and a store.
+/// The counts of one server.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
     requests: [[AtomicU64; CLASSES.len()]; METHODS.len()],
@@ -57,7 +57,7 @@ pub(crate) struct Counts {
 
 impl Counts {
     /// A request has its status, or ends without one.
-    pub(crate) fn answered(&self, method: Method, status: Option<u16>) {
+    pub(crate) fn answered(&self, method: CountedMethod, status: Option<u16>) {
         let class = status.map_or(0, |status| usize::from(status / 100).min(CLASSES.len() - 1));
         if let Some(count) = self.requests.get(usize::from(method.0)) {
             add(&count[class], 1);
@@ -83,10 +83,10 @@ impl Counts {
 }
 
 fn add(count: &AtomicU64, more: u64) {
-    count.store(count.load(Ordering::Relaxed).wrapping_add(more), Ordering::Relaxed);
+    count.fetch_add(more, Ordering::Relaxed);
 }
 
-/// The counts of all workers together, at one moment.
+/// The counts at one moment.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Totals {
     requests: [[u64; CLASSES.len()]; METHODS.len()],
@@ -97,20 +97,15 @@ pub(crate) struct Totals {
 }
 
 impl Totals {
-    pub(crate) fn of<'c>(workers: impl IntoIterator<Item = &'c Counts>) -> Self {
-        let mut totals = Self::default();
+    pub(crate) fn of(counts: &Counts) -> Self {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        for counts in workers {
-            for (total, count) in totals.requests.iter_mut().zip(&counts.requests) {
-                total.iter_mut().zip(count).for_each(|(total, count)| *total += read(count));
-            }
-            let durations = totals.durations.iter_mut().zip(&counts.durations);
-            durations.for_each(|(total, count)| *total += read(count));
-            totals.nanoseconds = totals.nanoseconds.wrapping_add(read(&counts.nanoseconds));
-            totals.shed += read(&counts.shed);
-            totals.connections += read(&counts.connections);
+        Self {
+            requests: counts.requests.each_ref().map(|classes| classes.each_ref().map(read)),
+            durations: counts.durations.each_ref().map(read),
+            nanoseconds: read(&counts.nanoseconds),
+            shed: read(&counts.shed),
+            connections: read(&counts.connections),
         }
-        totals
     }
 
     /// Requests that the App has answered, and how long that took them together.
@@ -124,17 +119,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_counts_of_all_workers_are_added_up() {
-        let workers = [Counts::default(), Counts::default()];
-        for counts in &workers {
-            counts.answered(Method::of("GET"), Some(200));
-            counts.answered(Method::of("BREW"), Some(503));
-            counts.answered(Method::of("POST"), None);
+    fn requests_are_counted_by_method_status_and_time() {
+        let counts = Counts::default();
+        for _ in 0..2 {
+            counts.answered(CountedMethod::of("GET"), Some(200));
+            counts.answered(CountedMethod::of("BREW"), Some(503));
+            counts.answered(CountedMethod::of("POST"), None);
             counts.took(Duration::from_millis(7));
             counts.took(Duration::from_secs(60));
             counts.shed();
         }
-        let totals = Totals::of(&workers);
+        let totals = Totals::of(&counts);
         assert_eq!(
             (totals.requests[0][2], totals.requests[7][5], totals.requests[2][0]),
             (2, 2, 2)

@@ -4,12 +4,14 @@ use std::io::Write as _;
 use std::pin::Pin;
 use std::time::Duration;
 
-use anyhost_core::{App, Exit, Failure, Host, Verb};
-use tokio::runtime::{Builder, Runtime};
+use anyhost_core::Host;
+use anyhost_core::adapter::{Exit, Factory, Failure, Handler, Verb};
+use tokio::runtime::Runtime;
 
 use crate::descriptors::room_for;
+use crate::runtime::runtime;
 use crate::traces::Traces;
-use crate::{Config, Hangups, Listener, LogLevel, Logs, Pulse, Server, stop_signal};
+use crate::{Config, Hangups, Listener, LogLevel, Logs, Server, stop_signal};
 
 /// How long the last spans may take to be sent.
 const FLUSH_LEAST: Duration = Duration::from_millis(200);
@@ -29,8 +31,6 @@ pub struct Program {
 /// What an adapter sees of its server while it runs.
 #[derive(Debug)]
 pub struct Running {
-    /// Whether its threads answer.
-    pub pulse: Pulse,
     /// The wishes to read again what may have changed.
     pub hangups: Hangups,
     /// The level of its log.
@@ -50,8 +50,9 @@ impl Program {
     ///
     /// # Errors
     /// [`Failure`] with the exit code of the phase that failed.
-    pub fn run<A: App>(
+    pub fn run<H: Handler>(
         self,
+        factory: Factory<H>,
         verb: Verb,
         bind: impl FnOnce() -> Result<Vec<Listener>, Failure>,
         beside: impl FnOnce(Running) -> Beside,
@@ -64,15 +65,16 @@ impl Program {
                 let listeners = bind()?;
                 let traces = Traces::of(&host)?;
                 let grace = host.grace();
-                let runtime = runtime()?;
+                let workers = config.workers.unwrap_or_else(|| host.resources().whole_cpus());
+                let runtime = start(workers)?;
                 let outcome = runtime.block_on(async {
                     let stop = stop_signal()?;
                     let hangups = Hangups::catch()?;
                     let server = Server::new(host.clone(), config).traces(traces.clone());
-                    let beside = beside(Running { pulse: server.pulse(), hangups, level, host });
+                    let beside = beside(Running { hangups, level, host });
                     let beside = tokio::spawn(beside);
                     let server = listeners.into_iter().fold(server, Server::listen);
-                    let outcome = server.run::<A>(stop).await;
+                    let outcome = server.serve(factory, stop).await;
                     beside.abort();
                     outcome
                 });
@@ -86,11 +88,11 @@ impl Program {
                 }
                 outcome.map(|drained| drained.exit())
             }
-            Verb::Migrate => {
-                runtime()?.block_on(anyhost_core::migrate::<A>(&host)).map(|()| Exit::Done)
-            }
+            Verb::Migrate => start(1)?
+                .block_on(anyhost_core::adapter::migrate(factory, &host))
+                .map(|()| Exit::Done),
             Verb::Check => {
-                let report = runtime()?.block_on(anyhost_core::check::<A>(&host))?;
+                let report = start(1)?.block_on(anyhost_core::adapter::check(factory, &host))?;
                 // A reader that is gone needs no report.
                 let _ = std::io::stdout().write_all(report.as_bytes());
                 Ok(Exit::Done)
@@ -99,13 +101,7 @@ impl Program {
     }
 }
 
-/// The runtime that lives as long as the process. One worker is enough: requests are served by threads of
-/// their own, and this one waits for what the App opened at its start, such as database connections.
-fn runtime() -> Result<Runtime, Failure> {
-    Builder::new_multi_thread()
-        .worker_threads(1)
-        .thread_name("anyhost-main")
-        .enable_all()
-        .build()
+fn start(threads: usize) -> Result<Runtime, Failure> {
+    runtime(threads)
         .map_err(|error| Failure::new(Exit::Bind, format!("cannot start a runtime: {error}")))
 }

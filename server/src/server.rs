@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use anyhost_core::{App, ConfigError, Exit, Failure, Host, Phase};
+use anyhost_core::adapter::{Exit, Factory, Failure, Handler};
+use anyhost_core::{App, ConfigError, Host, Phase};
 use futures_util::future::join_all;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::accept::accept;
 use crate::admin::Admin;
+use crate::connections::Connections;
 use crate::drain::{Drained, drain};
-use crate::pulse::Pulse;
 use crate::shared::Shared;
 use crate::traces::Traces;
-use crate::worker::Workers;
 use crate::{AdminAddress, Config, Listener, MaxInFlight};
 
 /// An HTTP server on bound sockets.
@@ -50,20 +50,13 @@ pub struct Server {
     host: Host,
     config: Config,
     listeners: Vec<Listener>,
-    pulse: Pulse,
     traces: Option<Traces>,
 }
 
 impl Server {
     /// A server on a host, which listens nowhere yet.
     pub fn new(host: Host, config: Config) -> Self {
-        Self { host, config, listeners: Vec::new(), pulse: Pulse::default(), traces: None }
-    }
-
-    /// What tells whether this server still works, from when it runs.
-    #[must_use]
-    pub fn pulse(&self) -> Pulse {
-        self.pulse.clone()
+        Self { host, config, listeners: Vec::new(), traces: None }
     }
 
     /// Adds a bound socket.
@@ -81,14 +74,24 @@ impl Server {
     ///
     /// Connections are accepted at once: `/livez` answers while the App starts, and requests get 503
     /// until it has. Only a socket that was handed over is left alone until then: there connections wait in
-    /// the kernel for whoever serves them next. The App starts on the runtime that this is called on; what it opens there lives as
-    /// long as that runtime, whatever becomes of the threads that serve connections. It must be a
-    /// multi-threaded one, so that no busy thread stands in the way.
+    /// the kernel for the process that serves them next. Everything runs on the runtime that this is called on.
     ///
     /// # Errors
-    /// [`Failure`] where the App does not start or the operating system gives no thread.
+    /// [`Failure`] if the App does not start or the operating system gives no thread.
     pub async fn run<A: App>(self, stop: impl Future<Output = ()>) -> Result<Drained, Failure> {
-        let Self { host, config, listeners, pulse, traces } = self;
+        self.serve(Factory::<A>::app(), stop).await
+    }
+
+    /// Does what [`run`](Self::run) does, with the handler that a factory makes.
+    ///
+    /// # Errors
+    /// [`Failure`] if the handler does not start or the operating system gives no thread.
+    pub async fn serve<H: Handler>(
+        self,
+        factory: Factory<H>,
+        stop: impl Future<Output = ()>,
+    ) -> Result<Drained, Failure> {
+        let Self { host, config, listeners, traces } = self;
         check_tls(&config, &listeners)?;
         // What runs in it ends with this function.
         let mut beside = JoinSet::new();
@@ -97,29 +100,27 @@ impl Server {
         }
         let admin = config.admin.as_ref().map(AdminAddress::bind).transpose()?;
         let life = host.life().clone();
-        let shared = Arc::new(Shared::<A>::new(host, config).with_traces(traces));
-        let no_thread = |error| {
-            Failure::new(Exit::Bind, format!("cannot start a thread to serve connections: {error}"))
-        };
-        let workers = Workers::start(&shared).map_err(no_thread)?;
+        let shared = Arc::new(Shared::<H>::new(host, config).with_traces(traces));
+        let connections = Connections::new(&shared);
         // Operators are answered to the end.
-        let admin = admin.map(|listener| Admin::start(listener, &shared, &workers));
-        let _admin = admin.transpose().map_err(no_thread)?;
+        let admin = admin.map(|listener| Admin::start(listener, &shared, &connections));
+        let _admin = admin.transpose().map_err(|error| {
+            Failure::new(Exit::Bind, format!("cannot start the thread for operators: {error}"))
+        })?;
         if shared.config.max_in_flight == MaxInFlight::Auto {
-            let (shared, workers) = (Arc::clone(&shared), Arc::clone(&workers));
+            let (shared, connections) = (Arc::clone(&shared), Arc::clone(&connections));
             beside.spawn(async move {
-                let look = || (workers.totals(), shared.host.life().in_flight());
+                let look = || (connections.totals(), shared.host.life().in_flight());
                 shared.limit.adapt(look).await;
             });
         }
-        pulse.begin(&workers);
         let (closed, _) = watch::channel(false);
         let acceptors: Vec<_> = listeners
             .into_iter()
             .map(|listener| {
                 tracing::info!("listening on {listener}");
-                let workers = Arc::clone(&workers);
-                tokio::spawn(accept(listener, workers, life.clone(), closed.subscribe()))
+                let (shared, connections) = (Arc::clone(&shared), Arc::clone(&connections));
+                tokio::spawn(accept(listener, shared, connections, closed.subscribe()))
             })
             .collect();
         let accepting = async {
@@ -132,7 +133,7 @@ impl Server {
         tokio::pin!(stop);
         let started = tokio::select! {
             biased;
-            started = anyhost_core::start::<A>(&shared.host) => Some(started),
+            started = anyhost_core::adapter::start(factory, &shared.host) => Some(started),
             () = &mut stop => None,
         };
         match started {
@@ -144,16 +145,13 @@ impl Server {
             }
             Some(Err(failure)) => {
                 closed.send_replace(true);
-                workers.abort();
+                connections.abort();
                 return Err(failure);
             }
             // Told to stop before it had started: there is nothing to finish.
             None => {}
         }
-        shared.drain();
-        life.advance(Phase::Draining);
-        tracing::info!("draining");
-        Ok(drain(&shared, &workers, &closed, accepting).await)
+        Ok(drain(&shared, &connections, &closed, accepting).await)
     }
 }
 

@@ -1,22 +1,14 @@
-//! What every worker of a server shares: the host, the configuration, and the App once it has started.
+//! What all connections of a server share: the host, the configuration, and the App once it has started.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 
-use anyhost_core::{Host, Life};
+use anyhost_core::Host;
 
 use crate::health::Readiness;
 use crate::limit::Limit;
 use crate::traces::Traces;
 use crate::{Config, MaxInFlight};
-
-/// One worker's hold on what is shared. Requests count their references to it on their own thread, where
-/// counting costs nothing.
-pub(crate) struct Local<A> {
-    pub(crate) shared: Arc<Shared<A>>,
-    /// The life of the process, in which this worker counts its work apart from the others.
-    pub(crate) life: Life,
-}
 
 pub(crate) struct Shared<A> {
     pub(crate) host: Host,

@@ -2,13 +2,14 @@
 
 use std::io;
 
-use anyhost_core::{Exit, Failure};
+use anyhost_core::adapter::{Exit, Failure};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// The moment at which the host tells this process to stop: SIGTERM or SIGINT, which mean the same.
 ///
-/// The signals are caught from the call on, not from the first poll. A second one ends the process at
-/// once: who sends it has decided that waiting is over.
+/// The signals are caught from the call on, not from the first poll. A second SIGINT ends the process at
+/// once: somebody at a terminal has decided that waiting is over. A further SIGTERM is a log line: platforms
+/// and process managers send several.
 ///
 /// # Errors
 /// [`Exit::Bind`] where the operating system allows no signal handler.
@@ -20,12 +21,22 @@ pub fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static, Failur
         let name = stop.next().await;
         tracing::info!("{name}: stopping");
         tokio::spawn(async move {
-            let name = stop.next().await;
-            tracing::warn!("{name} again: ending at once");
-            std::process::exit(Exit::Aborted.code().into());
+            let mut interrupted = name == SIGINT;
+            loop {
+                let name = stop.next().await;
+                if name == SIGINT && std::mem::replace(&mut interrupted, true) {
+                    tracing::warn!("a second SIGINT: ending at once");
+                    std::process::exit(Exit::Aborted.code().into());
+                }
+                tracing::info!(
+                    "{name}: stopping already; a second SIGINT ends the process at once"
+                );
+            }
         });
     })
 }
+
+const SIGINT: &str = "SIGINT";
 
 struct Stop {
     terminate: Signal,
@@ -43,7 +54,7 @@ impl Stop {
     async fn next(&mut self) -> &'static str {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.interrupt.recv() => SIGINT,
         }
     }
 }

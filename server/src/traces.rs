@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use anyhost_core::{ConfigError, Context, Exit, Failure, Host, Request, Settings};
+use anyhost_core::adapter::{Exit, Failure};
+use anyhost_core::{ConfigError, Context, Host, Request, Settings};
 use http::{HeaderMap, StatusCode, Version};
 use opentelemetry::propagation::{Extractor, TextMapPropagator};
 use opentelemetry::trace::{

@@ -4,8 +4,8 @@ mod hops;
 mod networks;
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
+use anyhost_core::adapter::{Caller, is_host};
 use anyhost_core::{ConfigError, Scheme, Setting, Settings};
 use http::{HeaderMap, HeaderName};
 
@@ -51,14 +51,6 @@ enum Believed {
     Address(HeaderName),
     /// One that names the request, such as `X-Request-Id`.
     RequestId(HeaderName),
-}
-
-/// Who a request comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Caller {
-    pub(crate) address: Option<IpAddr>,
-    pub(crate) scheme: Scheme,
-    pub(crate) host: Option<Arc<str>>,
 }
 
 impl Trust {
@@ -230,23 +222,6 @@ fn believed(text: &str) -> Result<Vec<Believed>, ConfigError> {
         return Err(ConfigError::new("TRUSTED_HEADERS", problem));
     }
     Ok(headers)
-}
-
-/// `uri-host [ ":" port ]` of RFC 9110 §7.2, less the characters that no host has and attacks do.
-pub(crate) fn is_host(text: &str) -> bool {
-    let (name, port) = match text.rfind(':') {
-        Some(colon) if !text[colon..].contains(']') => (&text[..colon], &text[colon + 1..]),
-        _ => (text, ""),
-    };
-    let port_is_number = port.bytes().all(|byte| byte.is_ascii_digit());
-    let name_is_host = match name.strip_prefix('[') {
-        Some(literal) => literal.strip_suffix(']').is_some_and(|inside| {
-            !inside.is_empty()
-                && inside.bytes().all(|b| b.is_ascii_alphanumeric() || b":.-_~%".contains(&b))
-        }),
-        None => name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=".contains(&b)),
-    };
-    port_is_number && name_is_host
 }
 
 /// What names a request without harm to logs and headers: 1 to 128 letters, digits and `-_.:/+=@`.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhost_core::Paradigm;
 use anyhost_tests::process::binary;
 use anyhost_tests::servers::{MariaDb, Postgres};
+use anyhost_tests::skip::{skip, skipped_without_namespaces};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::timeout;
@@ -58,15 +59,22 @@ fn at(url: &str, host: &str, port: u16) -> String {
     format!("{before}@{host}:{port}/{path}")
 }
 
+/// What `unshare` needs to be told for mounts that nobody else sees.
+fn own_mounts() -> &'static [&'static str] {
+    if rustix::process::geteuid().is_root() {
+        &["--mount"]
+    } else {
+        &["--mount", "--map-root-user"]
+    }
+}
+
 /// What a program says where a name stands for both addresses.
 fn run(program: &Path, argument: &str, variables: &[(&str, &str)]) -> String {
     let folder = tempfile::tempdir().unwrap();
     let names = folder.path().join("hosts");
     std::fs::write(&names, format!("{SWALLOWS} twofold\n{ANSWERS} twofold\n")).unwrap();
-    let own_user =
-        if rustix::process::geteuid().is_root() { "--mount" } else { "--mount --map-root-user" };
     let (names, program) = (names.display().to_string(), program.display().to_string());
-    let mut arguments: Vec<&str> = own_user.split(' ').collect();
+    let mut arguments: Vec<&str> = own_mounts().to_vec();
     arguments.extend(["/bin/sh", "-c", WITH_NAMES, "with-names", &names, &program]);
     arguments.extend(argument.split(' '));
     let mut command = Command::new("/usr/bin/unshare");
@@ -81,6 +89,9 @@ fn run(program: &Path, argument: &str, variables: &[(&str, &str)]) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_address_that_swallows_everything_is_left_for_another_of_the_same_name() {
+    if skipped_without_namespaces(own_mounts()) {
+        return;
+    }
     let direct = Postgres::shared().database();
     let port = two_addresses(Postgres::shared().port()).await;
     let there = |host: &str| at(&direct, host, port);
@@ -103,7 +114,10 @@ async fn an_address_that_swallows_everything_is_left_for_another_of_the_same_nam
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_url_may_have_an_address_of_version_6() {
-    let listener = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).await.unwrap();
+    let listener = match TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).await {
+        Ok(listener) => listener,
+        Err(error) => return skip(&format!("no address of version 6: {error}")),
+    };
     let port = listener.local_addr().unwrap().port();
     let servers = [
         (Postgres::shared().database(), Postgres::shared().port()),

@@ -1,14 +1,12 @@
 //! What a new connection asks its server, whatever that server can say.
 
-use std::time::Duration;
-
 use anyhost_core::Paradigm;
+use anyhost_tests::process::PATIENCE;
 use anyhost_tests::servers::{Postgres, Proxy};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, tcp};
-use tokio::time::timeout;
 
-use crate::kit::{counted, direct, open};
+use crate::kit::{abandon_at_work, counted, direct, open};
 
 /// Changes what passes between a client and a server, without making it longer or shorter.
 type Change = fn(&mut [u8]);
@@ -92,14 +90,13 @@ async fn what_a_server_takes_is_learnt_whatever_its_version_can_say() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_abandoned_query_ends_where_the_server_cannot_look() {
     const SLEEPING: &str =
-        "SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(11)'";
+        "SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(611)'";
     let server = Postgres::start(&[]);
     let mut own = direct(&server.url()).await;
     let url = changed(&server, blind).await;
     let (_host, db) = open::<sqlx::Postgres>(Paradigm::LongRunning, &url, &[]).await.unwrap();
-    let work = sqlx::query("SELECT pg_sleep(11)").execute(&db);
-    assert!(timeout(Duration::from_millis(100), work).await.is_err());
-    counted(&mut own, SLEEPING, 0, Duration::from_secs(2)).await;
+    abandon_at_work(&mut own, SLEEPING, sqlx::query("SELECT pg_sleep(611)").execute(&db)).await;
+    counted(&mut own, SLEEPING, 0, PATIENCE).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhost_core::Paradigm;
 use anyhost_core::db::{Db, Driver};
+use anyhost_tests::process::PATIENCE;
 use anyhost_tests::servers::{MariaDb, Postgres};
 use sqlx::postgres::PgPoolOptions;
 
-use crate::kit::{CLIENTS, backend, counted, direct, open};
+use crate::kit::{CLIENTS, Lines, backend, counted, direct, eventually, open};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -19,38 +20,34 @@ async fn aged<DB: Driver>(url: &str, settings: &[(&str, &str)]) -> Db<DB> {
 
 /// Waits until a pool is as it should be.
 async fn until<DB: Driver>(db: &Db<DB>, what: &str, wanted: impl Fn(&Db<DB>) -> bool) {
-    let end = Instant::now() + Duration::from_secs(10);
-    while !wanted(db) {
-        assert!(Instant::now() < end, "not {what}: {:?}", db.stats());
-        tokio::time::sleep(10 * MS).await;
-    }
+    eventually(what, async || wanted(db)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_burst_of_connections_shrinks_to_what_is_used() {
     let url = Postgres::shared().database();
     let mut own = direct(&url).await;
-    let settings = [("DATABASE_POOL_SIZE", "20"), ("DATABASE_IDLE_TIMEOUT", "400ms")];
+    let settings = [("DATABASE_POOL_SIZE", "20"), ("DATABASE_IDLE_TIMEOUT", "2s")];
     let db = aged::<sqlx::Postgres>(&url, &settings).await;
     let burst = futures_util::future::join_all((0..20).map(|_| db.conn())).await;
     assert!(burst.iter().all(Result::is_ok));
     drop(burst);
     // A pool that lends the oldest first keeps all of them in use, and so for ever.
-    let control = PgPoolOptions::new().max_connections(20).idle_timeout(400 * MS);
+    let control = PgPoolOptions::new().max_connections(20).idle_timeout(db.plan().idle_timeout());
     let control = control.connect(&url).await.unwrap();
     let all = futures_util::future::join_all((0..20).map(|_| control.acquire())).await;
     drop(all);
-    // Fifty statements a second, one after the other, for three times as long as one may lie idle.
-    for _ in 0..60 {
+    // Statements one after the other, until ours has shrunk.
+    eventually("two connections are enough", async || {
         backend(&db).await;
         sqlx::query("SELECT 1").execute(&control).await.unwrap();
-        tokio::time::sleep(20 * MS).await;
-    }
-    assert!(db.state().open <= 2, "{}", db.state());
+        db.state().open <= 2
+    })
+    .await;
     assert!(control.size() > 2, "{}", control.size());
     assert!(db.stats().closed.idle >= 18, "{:?}", db.stats());
     control.close().await;
-    counted(&mut own, CLIENTS, 1, Duration::from_secs(2)).await;
+    counted(&mut own, CLIENTS, 1, PATIENCE).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -99,7 +96,11 @@ fn counts_stay_true_under_borrowing_by_many_of_connections_that_live_shortly() {
     let runtime = runtime.worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         let url = Postgres::shared().database();
-        let settings = [("DATABASE_POOL_SIZE", "8"), ("DATABASE_MAX_LIFETIME", "50ms")];
+        let settings = [
+            ("DATABASE_POOL_SIZE", "8"),
+            ("DATABASE_MAX_LIFETIME", "50ms"),
+            ("DATABASE_ACQUIRE_TIMEOUT", "60s"),
+        ];
         let db = aged::<sqlx::Postgres>(&url, &settings).await;
         let tasks: Vec<_> = (0..64)
             .map(|_| {
@@ -117,7 +118,7 @@ fn counts_stay_true_under_borrowing_by_many_of_connections_that_live_shortly() {
         for task in tasks {
             task.await.unwrap();
         }
-        db.close(Duration::from_secs(2)).await;
+        db.close(PATIENCE).await;
         let stats = db.stats();
         assert_eq!(stats.created, stats.closed.total(), "{stats:?}");
         assert_eq!(stats.wait_time.count(), 64 * 500);
@@ -127,57 +128,43 @@ fn counts_stay_true_under_borrowing_by_many_of_connections_that_live_shortly() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_ends_idle_connections_early_is_heeded() {
-    let server = Postgres::start(&["idle_session_timeout=1200ms"]);
+    let server = Postgres::start(&["idle_session_timeout=4s"]);
     let db = aged::<sqlx::Postgres>(&server.url(), &[("DATABASE_POOL_SIZE", "2")]).await;
-    assert_eq!(db.plan().idle(), 900 * MS);
-    assert_eq!(db.plan().keepalive(), Some(600 * MS));
+    assert_eq!(db.plan().idle_timeout(), 3000 * MS);
+    assert_eq!(db.plan().keepalive_interval(), Some(2000 * MS));
     let mut bare = direct(&server.url()).await;
     let before = backend(&db).await;
-    tokio::time::sleep(3000 * MS).await;
+    // One that nobody keeps is ended; ours, last used later, has then been kept beyond the server's time.
+    let begun = "SELECT count(*) FROM pg_stat_activity WHERE pid = ";
+    let pid: i32 =
+        sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut bare).await.unwrap();
+    eventually("the server ends it", async || server.sql(&format!("{begun}{pid}")) == "0").await;
+    let kept = db.stats().pings;
+    eventually("it is kept in use", async || db.stats().pings > kept).await;
     assert_eq!(backend(&db).await, before, "it was kept in use");
     assert_eq!(db.stats().created, 1);
-    // One that nobody keeps is ended.
     sqlx::query("SELECT 1").execute(&mut bare).await.unwrap_err();
-}
-
-/// What was logged, one line after the other.
-#[derive(Clone, Default)]
-struct Lines(Arc<std::sync::Mutex<Vec<u8>>>);
-
-impl std::io::Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
 }
 
 #[tokio::test]
 async fn a_connection_that_is_held_for_too_long_is_named_once_and_when_it_comes_back() {
     // Everything of this test runs on this thread, and nothing else does.
     let lines = Lines::default();
-    let writer = lines.clone();
-    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false);
-    let _guard = tracing::subscriber::set_default(subscriber.finish());
+    let _guard = lines.capture();
     let settings = [("DATABASE_POOL_SIZE", "2"), ("DATABASE_LEAK_THRESHOLD", "200ms")];
     let db = aged::<sqlx::Postgres>(&Postgres::shared().database(), &settings).await;
     let held = db.conn().await.unwrap();
     let place = format!("age.rs:{}", line!() - 1);
     until(&db, "reported", |db| db.stats().leaks == 1).await;
-    // Others come and go, and it is not told again.
-    for _ in 0..10 {
-        backend(&db).await;
-        tokio::time::sleep(50 * MS).await;
-    }
-    drop(held);
-    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    // When another one is told of, twice as much time has passed, and it is not told again.
+    let other = db.conn().await.unwrap();
+    until(&db, "reported", |db| db.stats().leaks == 2).await;
+    drop((held, other));
+    let text = lines.text();
     let named = |words: &str| {
         text.lines().filter(|line| line.contains(words) && line.contains(&place)).count()
     };
     assert_eq!(named("it may have leaked"), 1, "{text}");
     assert_eq!(named("thought leaked has come back"), 1, "{text}");
-    assert_eq!(db.stats().leaks, 1);
+    assert_eq!(db.stats().leaks, 2);
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhost_core::Paradigm;
 use anyhost_core::db::Db;
+use anyhost_tests::process::PATIENCE;
 use anyhost_tests::servers::{MariaDb, Postgres, Proxy};
 use sqlx::mysql::MySqlPoolOptions;
 use sqlx::postgres::PgPoolOptions;
@@ -18,7 +19,7 @@ const AT_WORK: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = cur
      AND state = 'active' AND query LIKE 'SELECT pg_sleep%'";
 
 /// Longer than anything here may take that does not hang.
-const HANGS: Duration = Duration::from_secs(20);
+const HANGS: Duration = PATIENCE;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn statements_whose_answers_are_lost_end_and_the_pool_serves_again() {
@@ -27,7 +28,7 @@ async fn statements_whose_answers_are_lost_end_and_the_pool_serves_again() {
     let db = long_running(&proxy.url(&url), SIZE).await;
     let mut own = direct(&url).await;
     // Every connection is at work when the network forgets them; the answers come to nobody.
-    let lost: Vec<_> = (0..SIZE).map(|_| tokio::spawn(sleep(db.clone(), 1))).collect();
+    let lost: Vec<_> = (0..SIZE).map(|_| tokio::spawn(work(db.clone(), 5))).collect();
     counted(&mut own, AT_WORK, SIZE as i64, HANGS).await;
     proxy.forget();
     for answer in lost {
@@ -46,11 +47,11 @@ async fn control_sqlx_waits_for_answers_that_are_lost() {
     let mut own = direct(&url).await;
     let lost = tokio::spawn({
         let pool = pool.clone();
-        async move { sqlx::query("SELECT pg_sleep(1)").execute(&pool).await }
+        async move { sqlx::query("SELECT pg_sleep(5)").execute(&pool).await }
     });
     counted(&mut own, AT_WORK, 1, HANGS).await;
     proxy.forget();
-    assert!(timeout(HANGS / 2, lost).await.is_err(), "it got an answer");
+    assert!(timeout(Duration::from_secs(15), lost).await.is_err(), "it got an answer");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -59,7 +60,7 @@ async fn statements_that_take_long_are_let_alone() {
     let db = long_running(&url, SIZE).await;
     // Longer than it takes until the server is asked a second time; one connection is left to ask by, then none.
     for statements in [SIZE - 1, SIZE] {
-        let long: Vec<_> = (0..statements).map(|_| tokio::spawn(sleep(db.clone(), 6))).collect();
+        let long: Vec<_> = (0..statements).map(|_| tokio::spawn(work(db.clone(), 6))).collect();
         for answer in long {
             answer.await.unwrap().unwrap();
         }
@@ -72,7 +73,7 @@ async fn a_statement_that_nobody_waits_for_is_not_asked_after() {
     let url = Postgres::shared().database();
     let proxy = Proxy::start(Postgres::shared().port());
     let db = long_running(&proxy.url(&url), 1).await;
-    timeout(Duration::from_millis(50), sleep(db.clone(), 60)).await.unwrap_err();
+    timeout(Duration::from_millis(50), work(db.clone(), 60)).await.unwrap_err();
     // Longer than a statement may be silent. To ask, another connection would have to be opened: none lies ready.
     let mut own = direct(&url).await;
     sqlx::query("SELECT pg_sleep(5)").execute(&mut own).await.unwrap();
@@ -94,7 +95,7 @@ async fn on_mariadb_statements_whose_answers_are_lost_end() {
     let own = MySqlPoolOptions::new().connect(&url).await.unwrap();
     let lost = tokio::spawn({
         let db = db.clone();
-        async move { sqlx::query("SELECT SLEEP(1)").fetch_one(&db).await.map(drop) }
+        async move { sqlx::query("SELECT SLEEP(5)").fetch_one(&db).await.map(drop) }
     });
     const AT_WORK: &str = "SELECT COUNT(*) FROM information_schema.PROCESSLIST \
          WHERE DB = DATABASE() AND INFO LIKE 'SELECT SLEEP%'";
@@ -108,6 +109,6 @@ async fn on_mariadb_statements_whose_answers_are_lost_end() {
     timeout(HANGS, sqlx::query("SELECT 1").execute(&db)).await.expect("the pool serves").unwrap();
 }
 
-async fn sleep(db: Db<sqlx::Postgres>, seconds: u32) -> Result<(), sqlx::Error> {
+async fn work(db: Db<sqlx::Postgres>, seconds: u32) -> Result<(), sqlx::Error> {
     sqlx::query("SELECT pg_sleep($1)").bind(f64::from(seconds)).execute(&db).await.map(drop)
 }

@@ -4,13 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use anyhost_core::Paradigm;
+use anyhost_core::adapter::within;
 use anyhost_core::db::{Db, Error, Inputs, Kind, Plan, Pooler};
-use anyhost_core::{Paradigm, within};
+use anyhost_tests::process::PATIENCE;
 use anyhost_tests::servers::{MariaDb, Mode, Postgres, Proxy};
 use sqlx::mysql::MySqlPoolOptions;
 use tokio::time::timeout;
 
-use crate::kit::{CLIENTS, backend, counted, direct, long_running, open, ordinary};
+use crate::kit::{CLIENTS, backend, counted, direct, eventually, long_running, open, ordinary};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -97,12 +99,12 @@ async fn idle_connections_that_died_cost_one_ping_and_one_connect_together() {
     assert!(conns.iter().all(Result::is_ok));
     drop(conns);
     assert_eq!(db.state().idle, 10);
-    tokio::time::sleep(db.plan().proof() + 50 * MS).await;
+    tokio::time::sleep(db.plan().validation_interval() + 50 * MS).await;
     proxy.forget();
-    let begun = Instant::now();
+    let (pings, failed) = (db.stats().pings, db.stats().closed.silent);
     backend(&db).await;
-    let took = begun.elapsed();
-    assert!(took < db.plan().ping() + 300 * MS, "{took:?}");
+    let stats = db.stats();
+    assert_eq!((stats.pings - pings, stats.closed.silent - failed), (1, 1), "{stats:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -117,12 +119,9 @@ async fn callers_that_give_up_leave_their_connections_to_the_next() {
     let wave = (0..200).map(|_| timeout(100 * MS, db.conn()));
     let wave = futures_util::future::join_all(wave).await;
     assert!(wave.iter().all(Result::is_err), "connecting was quicker than it should be");
-    let until = Instant::now() + Duration::from_secs(5);
-    while db.state().idle < 7 {
-        assert!(Instant::now() < until, "{}", db.state());
-        tokio::time::sleep(10 * MS).await;
-    }
-    let wave = (0..7).map(|_| timeout(100 * MS, db.conn()));
+    eventually("all are connected", async || db.state().idle >= 7).await;
+    proxy.set(Mode::Pass);
+    let wave = (0..7).map(|_| timeout(PATIENCE, db.conn()));
     let wave = futures_util::future::join_all(wave).await;
     assert!(wave.iter().all(|conn| matches!(conn, Ok(Ok(_)))));
     assert_eq!(proxy.accepted() - before, 7, "no handshake was thrown away");
@@ -138,9 +137,8 @@ async fn more_processes_than_the_server_takes_wait_their_turn() {
     let settings = [
         ("DATABASE_MAX_CONNECTIONS", "100"),
         ("DATABASE_POOL_SIZE", "2"),
-        ("DATABASE_ACQUIRE_TIMEOUT", "20s"),
+        ("DATABASE_ACQUIRE_TIMEOUT", "60s"),
     ];
-    let begun = Instant::now();
     let mut clients = tokio::task::JoinSet::new();
     for _ in 0..40 {
         let url = url.clone();
@@ -163,9 +161,7 @@ async fn more_processes_than_the_server_takes_wait_their_turn() {
         .unwrap();
         most = most.max(open);
     }
-    let took = begun.elapsed();
     assert!(most <= budget, "{most}");
-    assert!(took < Duration::from_secs(10), "{took:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -179,17 +175,17 @@ async fn mariadb_refusing_connections_is_waited_out() {
     assert!(held.iter().all(Result::is_ok));
     let control = MySqlPoolOptions::new().max_connections(1).connect(&url).await;
     assert!(control.unwrap_err().to_string().contains("Too many connections"));
-    let waiting = tokio::spawn({
-        let url = url.clone();
-        async move {
-            open::<sqlx::MySql>(Paradigm::LongRunning, &url, &[("DATABASE_POOL_SIZE", "1")]).await
-        }
-    });
-    tokio::time::sleep(300 * MS).await;
-    assert!(!waiting.is_finished());
+    let proxy = Proxy::start(server.port());
+    let patient = [("DATABASE_POOL_SIZE", "1"), ("DATABASE_ACQUIRE_TIMEOUT", "60s")];
+    let url = proxy.url(&url);
+    let mut waiting = std::pin::pin!(open::<sqlx::MySql>(Paradigm::LongRunning, &url, &patient));
+    tokio::select! {
+        early = &mut waiting => panic!("there is no place: {early:?}"),
+        () = eventually("it is refused and tries again", async || proxy.accepted() >= 2) => {}
+    }
     drop(held);
     taken.close().await;
-    let (_host, db) = waiting.await.unwrap().unwrap();
+    let (_host, db) = waiting.await.unwrap();
     let one: i32 = sqlx::query_scalar("SELECT 1").fetch_one(&db).await.unwrap();
     assert_eq!(one, 1);
 }
@@ -202,12 +198,13 @@ async fn a_full_server_is_an_error_of_our_own_at_the_deadline() {
     for _ in 0..4 {
         held.push(direct(&url).await);
     }
-    let begun = Instant::now();
-    let soon = begun + 400 * MS;
+    let soon = Instant::now() + Duration::from_secs(2);
     let settings = [("DATABASE_MAX_CONNECTIONS", "100")];
-    let refused = within(soon, open::<sqlx::Postgres>(Paradigm::Serverless, &url, &settings)).await;
+    // The plan alone would allow more than patience has.
+    let more = [settings[0], ("DATABASE_ACQUIRE_TIMEOUT", "10m")];
+    let refused = within(soon, open::<sqlx::Postgres>(Paradigm::Serverless, &url, &more));
+    let refused = timeout(PATIENCE, refused).await.expect("it ends at its deadline");
     assert!(matches!(refused, Err(Error::Refused { .. })), "{refused:?}");
-    assert!(begun.elapsed() < 500 * MS, "{:?}", begun.elapsed());
     drop(held);
 }
 
@@ -227,10 +224,13 @@ fn no_plan_lets_a_deploy_open_more_than_the_server_takes() {
             overlap: 1.0 + random.f64() * 9.0,
             max_connections: Some(random.usize(0..6000)),
             reserved: random.usize(0..40),
+            account_limit: random.bool().then(|| random.usize(0..500)),
+            database_limit: random.bool().then(|| random.usize(0..500)),
+            taken: 0,
             pool_size: random.bool().then(|| random.usize(1..200)),
             pooler: Pooler::None,
-            acquire: None,
-            connect: None,
+            acquire_timeout: None,
+            connect_timeout: None,
         };
         let Ok(plan) = Plan::new(&inputs) else {
             refused += 1;
@@ -239,7 +239,9 @@ fn no_plan_lets_a_deploy_open_more_than_the_server_takes() {
         fitting += 1;
         let processes = inputs.instances.unwrap() as f64 * inputs.overlap;
         let open = plan.size() as f64 * processes;
-        let usable = inputs.max_connections.unwrap().saturating_sub(inputs.reserved) as f64;
+        let usable = inputs.max_connections.unwrap().saturating_sub(inputs.reserved);
+        let limits = [Some(usable), inputs.account_limit, inputs.database_limit];
+        let usable = limits.into_iter().flatten().min().unwrap() as f64;
         assert!(plan.size() >= 1, "{inputs:?}");
         assert!(open <= usable, "{open} of {usable}: {inputs:?}");
     }
@@ -264,6 +266,6 @@ async fn connections_that_callers_drop_are_gone_from_the_server() {
     let url = Postgres::shared().database();
     let mut own = direct(&url).await;
     let db = long_running(&url, 3).await;
-    db.close(Duration::from_secs(1)).await;
-    counted(&mut own, CLIENTS, 0, Duration::from_secs(1)).await;
+    db.close(PATIENCE).await;
+    counted(&mut own, CLIENTS, 0, PATIENCE).await;
 }

@@ -1,13 +1,14 @@
 //! The end of a pool: in time, with a word to everybody it concerns.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhost_core::Paradigm;
 use anyhost_core::db::Error;
+use anyhost_tests::process::PATIENCE;
 use anyhost_tests::servers::Postgres;
 use tokio::time::timeout;
 
-use crate::kit::{CLIENTS, backend, counted, direct, long_running, open};
+use crate::kit::{CLIENTS, backend, counted, direct, eventually, long_running, open};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -24,20 +25,17 @@ async fn whoever_waits_when_the_pool_closes_is_told_at_once() {
     while db.state().waiting < 10 {
         tokio::task::yield_now().await;
     }
-    let begun = Instant::now();
     let closing = tokio::spawn({
         let db = db.clone();
-        async move { db.close(Duration::from_secs(1)).await }
+        async move { db.close(10 * PATIENCE).await }
     });
     for waiter in waiters {
         assert!(matches!(waiter.await.unwrap(), Err(Error::Closed)));
     }
-    assert!(begun.elapsed() < 500 * MS, "{:?}", begun.elapsed());
     assert!(matches!(db.conn().await, Err(Error::Closed)));
-    closing.await.unwrap();
-    let took = begun.elapsed();
-    assert!(took > 900 * MS && took < 1300 * MS, "one was held all the time: {took:?}");
+    assert!(!closing.is_finished(), "one is still held");
     drop(held);
+    timeout(PATIENCE, closing).await.expect("the last has come back").unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -48,20 +46,20 @@ async fn closing_tells_what_was_closed_in_time_and_who_holds_the_rest() {
     assert!(all.iter().all(Result::is_ok));
     drop(all.pop());
     let back = all.pop();
-    let returns = tokio::spawn(async move {
-        tokio::time::sleep(100 * MS).await;
-        drop(back);
+    let closing = tokio::spawn({
+        let db = db.clone();
+        async move { db.close(Duration::from_secs(3)).await }
     });
-    let begun = Instant::now();
-    let drained = db.close(400 * MS).await;
-    let took = begun.elapsed();
-    assert!(took >= 390 * MS && took < 800 * MS, "{took:?}");
+    // One comes back when the end has begun.
+    eventually("it is closed", async || matches!(db.conn().await, Err(Error::Closed))).await;
+    drop(back);
+    // It ends although one is held all the time.
+    let drained = timeout(PATIENCE, closing).await.expect("it ends in time").unwrap();
     assert_eq!((drained.closed, drained.aborted), (2, 1), "{drained}");
     let [(place, held)] = &drained.holders[..] else { panic!("{drained}") };
     assert!(place.contains("closing.rs:"), "{place}");
-    assert!(*held >= 390 * MS, "{held:?}");
+    assert!(!held.is_zero());
     assert!(drained.to_string().contains("1 still in use; held at "), "{drained}");
-    returns.await.unwrap();
     // A pool of sqlx waits for the same holder without an end.
     let control = sqlx::PgPool::connect(&url).await.unwrap();
     let held = control.acquire().await.unwrap();
@@ -70,7 +68,7 @@ async fn closing_tells_what_was_closed_in_time_and_who_holds_the_rest() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn half_a_second_before_a_kill_is_enough_to_leave_nothing_on_the_server() {
+async fn a_serverless_stop_leaves_nothing_on_the_server_and_does_not_use_up_its_time() {
     let server = Postgres::start(&["log_disconnections=on", "log_min_messages=debug1"]);
     let mut own = direct(&server.url()).await;
     let settings = [("DATABASE_POOL_SIZE", "2")];
@@ -80,19 +78,17 @@ async fn half_a_second_before_a_kill_is_enough_to_leave_nothing_on_the_server() 
     // One is idle, one ends what it does while the rest of the time runs.
     let in_flight = tokio::spawn({
         let db = db.clone();
-        async move { sqlx::query("SELECT pg_sleep(0.2)").execute(&db).await }
+        async move { sqlx::query("SELECT pg_sleep(1)").execute(&db).await }
     });
     counted(
         &mut own,
         "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'",
         1,
-        Duration::from_secs(2),
+        PATIENCE,
     )
     .await;
-    let begun = Instant::now();
-    let drained = host.databases().close(400 * MS).await;
-    assert!(begun.elapsed() < 500 * MS, "{:?}", begun.elapsed());
+    let drained = timeout(PATIENCE, host.databases().close(10 * PATIENCE)).await.unwrap();
     assert_eq!(drained[0].aborted, 0, "{drained:?}");
     in_flight.await.unwrap().unwrap();
-    counted(&mut own, CLIENTS, 0, 500 * MS).await;
+    counted(&mut own, CLIENTS, 0, PATIENCE).await;
 }

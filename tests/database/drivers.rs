@@ -2,13 +2,15 @@
 
 use std::time::{Duration, Instant};
 
+use anyhost_core::Paradigm;
+use anyhost_core::adapter::within;
 use anyhost_core::db::{Db, Error};
-use anyhost_core::{Paradigm, within};
+use anyhost_tests::process::PATIENCE;
 use anyhost_tests::servers::{MariaDb, Mode, Proxy};
 use sqlx::{MySql, Sqlite};
 use tokio::time::timeout;
 
-use crate::kit::open;
+use crate::kit::{eventually, open, undisturbed};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -53,7 +55,7 @@ async fn on_mariadb_a_dropped_transaction_frees_its_locks_at_once() {
     drop(tx);
     let mut next = db.begin().await.unwrap();
     let freed = timeout(
-        Duration::from_secs(1),
+        PATIENCE,
         sqlx::query_scalar::<_, i32>("SELECT a FROM t FOR UPDATE").fetch_one(&mut *next),
     );
     assert_eq!(freed.await.unwrap().unwrap(), 1);
@@ -65,7 +67,7 @@ async fn on_mariadb_a_connection_that_was_killed_while_idle_costs_no_error() {
     let server = MariaDb::shared();
     let db = mariadb(&server.database(), "1").await;
     let before = connection(&db).await;
-    tokio::time::sleep(db.plan().proof() + 50 * MS).await;
+    tokio::time::sleep(db.plan().validation_interval() + 50 * MS).await;
     server.sql(&format!("KILL {before}"));
     assert_ne!(connection(&db).await, before);
 }
@@ -76,7 +78,7 @@ async fn on_mariadb_a_ping_that_was_cancelled_answers_nobodys_question() {
     let proxy = Proxy::start(server.port());
     let db = mariadb(&proxy.url(&server.database()), "1").await;
     for _ in 0..5 {
-        tokio::time::sleep(db.plan().proof() + 20 * MS).await;
+        tokio::time::sleep(db.plan().validation_interval() + 20 * MS).await;
         proxy.set(Mode::Delay(20 * MS));
         let _ = timeout(10 * MS, db.conn()).await;
         let _ = within(Instant::now() + 10 * MS, db.conn()).await;
@@ -87,30 +89,31 @@ async fn on_mariadb_a_ping_that_was_cancelled_answers_nobodys_question() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn on_mariadb_a_server_that_is_read_only_is_left_for_one_that_is_not() {
+async fn on_mariadb_a_server_that_takes_no_writes_is_read() {
     let server = MariaDb::start(&[]);
     let url = server.database();
     let db = mariadb(&url, "2").await;
     sqlx::raw_sql("CREATE TABLE t (a int)").execute(&db).await.unwrap();
+    let before = connection(&db).await;
     server.sql("SET GLOBAL read_only = 1");
-    let insert = || sqlx::query("INSERT INTO t VALUES (1)").execute(&db);
-    insert().await.unwrap_err();
-    let error = insert().await.unwrap_err();
-    let error = Error::of(&error).unwrap_or_else(|| panic!("{error}"));
-    assert!(error.to_string().contains("no longer the primary"), "{error}");
-    server.sql("SET GLOBAL read_only = 0");
-    let back = Instant::now();
-    while insert().await.is_err() {
-        assert!(back.elapsed() < Duration::from_secs(2), "not recovered");
-        tokio::time::sleep(20 * MS).await;
+    let fresh = mariadb(&url, "1").await;
+    for db in [&db, &fresh] {
+        for _ in 0..3 {
+            let error = sqlx::query("INSERT INTO t VALUES (1)").execute(db).await.unwrap_err();
+            assert!(error.to_string().contains("1290"), "{error}");
+            sqlx::query("SELECT * FROM t").fetch_all(db).await.unwrap();
+        }
     }
+    server.sql("SET GLOBAL read_only = 0");
+    sqlx::query("INSERT INTO t VALUES (1)").execute(&db).await.unwrap();
+    assert_eq!(connection(&db).await, before);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn on_sqlite_sixteen_writers_take_turns_and_readers_are_not_held_up() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}?mode=rwc", folder.path().join("test.db").display());
-    let settings = [("DATABASE_POOL_SIZE", "20"), ("DATABASE_ACQUIRE_TIMEOUT", "20s")];
+    let settings = [("DATABASE_POOL_SIZE", "20"), ("DATABASE_ACQUIRE_TIMEOUT", "60s")];
     let (_host, db) = open::<Sqlite>(Paradigm::LongRunning, &url, &settings).await.unwrap();
     sqlx::raw_sql("CREATE TABLE t (a INTEGER)").execute(&db).await.unwrap();
     let writers: Vec<_> = (0..16)
@@ -135,19 +138,19 @@ async fn on_sqlite_sixteen_writers_take_turns_and_readers_are_not_held_up() {
             })
         })
         .collect();
-    let mut slowest = Duration::ZERO;
+    let count = || sqlx::query_scalar::<_, i64>("SELECT count(*) FROM t").fetch_one(&db);
     while !writers.iter().all(tokio::task::JoinHandle::is_finished) {
-        let begun = Instant::now();
-        let _: i64 = sqlx::query_scalar("SELECT count(*) FROM t").fetch_one(&db).await.unwrap();
-        slowest = slowest.max(begun.elapsed());
-        tokio::time::sleep(MS).await;
+        count().await.unwrap();
     }
     for writer in writers {
         writer.await.unwrap();
     }
-    let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM t").fetch_one(&db).await.unwrap();
-    assert_eq!(rows, 16 * 25);
-    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
+    assert_eq!(count().await.unwrap(), 16 * 25);
+    // A reader ends while a writer is in the middle, and sees what was there before it.
+    let mut tx = db.begin().await.unwrap();
+    sqlx::query("INSERT INTO t VALUES (-1)").execute(&mut *tx).await.unwrap();
+    assert_eq!(timeout(PATIENCE, count()).await.unwrap().unwrap(), 16 * 25);
+    tx.rollback().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -172,13 +175,16 @@ async fn on_mariadb_a_warm_checkout_costs_no_round_trip_and_an_idle_one_a_ping()
     let server = MariaDb::shared();
     let proxy = Proxy::start(server.port());
     let db = mariadb(&proxy.url(&server.database()), "1").await;
-    connection(&db).await;
-    let before = proxy.round_trips();
-    for _ in 0..20 {
+    let twenty = undisturbed(db.plan().validation_interval(), async || {
         connection(&db).await;
-    }
-    assert_eq!(proxy.round_trips() - before, 20);
-    tokio::time::sleep(db.plan().proof() + 50 * MS).await;
+        let before = proxy.round_trips();
+        for _ in 0..20 {
+            connection(&db).await;
+        }
+        proxy.round_trips() - before
+    });
+    assert_eq!(twenty.await, 20);
+    tokio::time::sleep(db.plan().validation_interval() + 50 * MS).await;
     let before = proxy.round_trips();
     connection(&db).await;
     assert_eq!(proxy.round_trips() - before, 2);
@@ -194,15 +200,9 @@ async fn on_mariadb_a_crash_is_refused_in_time_and_recovered_from() {
         tokio::task::spawn_blocking(move || act(&server)).await.unwrap();
     };
     on_thread(MariaDb::crash).await;
-    let begun = Instant::now();
-    let error = sqlx::query("SELECT 1").execute(&db).await.unwrap_err();
-    assert!(begun.elapsed() < Duration::from_millis(2500), "{:?}: {error}", begun.elapsed());
+    timeout(PATIENCE, sqlx::query("SELECT 1").execute(&db)).await.unwrap().unwrap_err();
     on_thread(MariaDb::restart).await;
-    let back = Instant::now();
-    while sqlx::query("SELECT 1").execute(&db).await.is_err() {
-        assert!(back.elapsed() < Duration::from_secs(2), "not recovered");
-        tokio::time::sleep(20 * MS).await;
-    }
+    eventually("it recovers", async || sqlx::query("SELECT 1").execute(&db).await.is_ok()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -225,7 +225,7 @@ async fn on_sqlite_a_dropped_or_cancelled_transaction_leaves_nothing_behind() {
     let rows: Vec<i64> =
         sqlx::query_scalar("SELECT a FROM t ORDER BY a").fetch_all(&other).await.unwrap();
     assert_eq!(rows, (0..20).collect::<Vec<i64>>());
-    let drained = db.close(Duration::from_secs(1)).await;
+    let drained = db.close(PATIENCE).await;
     assert_eq!(drained.aborted, 0, "{drained}");
 }
 
@@ -237,11 +237,11 @@ async fn on_sqlite_a_transaction_inside_another_is_an_error_and_not_a_deadlock()
     let (_host, db) = open::<Sqlite>(Paradigm::LongRunning, &url, &settings).await.unwrap();
     let outer = db.begin().await.unwrap();
     let line = line!() - 1;
-    let error = timeout(Duration::from_secs(5), db.begin()).await.unwrap().unwrap_err();
+    let error = timeout(PATIENCE, db.begin()).await.unwrap().unwrap_err();
     assert!(matches!(error, Error::TimedOut { .. }), "{error}");
     assert!(error.to_string().contains(&format!("drivers.rs:{line}")), "{error}");
     let soon = Instant::now() + 50 * MS;
-    let error = timeout(Duration::from_secs(5), within(soon, db.begin())).await.unwrap();
+    let error = timeout(PATIENCE, within(soon, db.begin())).await.unwrap();
     assert!(matches!(error, Err(Error::Deadline { .. })), "{error:?}");
     assert_eq!(db.stats().timeouts, 2);
     // Whoever waits for a turn is told of the end.
@@ -257,7 +257,7 @@ async fn on_sqlite_a_transaction_inside_another_is_an_error_and_not_a_deadlock()
     assert_eq!((stats.waiting, stats.waiting_to_write, stats.open), (0, 1, 1), "{stats:?}");
     let closing = tokio::spawn({
         let db = db.clone();
-        async move { db.close(Duration::from_secs(2)).await }
+        async move { db.close(PATIENCE).await }
     });
     assert!(matches!(waiting.await.unwrap(), Err(Error::Closed)));
     outer.rollback().await.unwrap();

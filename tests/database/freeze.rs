@@ -3,11 +3,11 @@
 use std::io::Read;
 use std::net::TcpStream;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhost_tests::process::{Process, Signal};
 use anyhost_tests::servers::{Postgres, Proxy};
-use anyhost_tests::wait::pause;
+use anyhost_tests::wait::{eventually, pause};
 
 use crate::tls::encrypted;
 
@@ -17,13 +17,6 @@ const MS: Duration = Duration::from_millis(1);
 struct Environment {
     process: Process,
     port: u16,
-}
-
-/// What came of a request: how long the App took, and which backend served it.
-#[derive(Debug)]
-struct Served {
-    took: Duration,
-    backend: Result<String, String>,
 }
 
 impl Environment {
@@ -40,15 +33,15 @@ impl Environment {
         Self { process, port }
     }
 
-    fn request(&self) -> Served {
+    /// The backend that served a request, or why none did.
+    fn request(&self) -> Result<String, String> {
         let mut text = String::new();
         let mut answer = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         answer.read_to_string(&mut text).unwrap();
-        let mut words = text.splitn(3, ' ');
-        let ok = words.next() == Some("ok");
-        let took = Duration::from_micros(words.next().unwrap().parse().unwrap());
-        let rest = words.next().unwrap().to_owned();
-        Served { took, backend: if ok { Ok(rest) } else { Err(rest) } }
+        match text.split_once(' ').unwrap() {
+            ("ok", backend) => Ok(backend.to_owned()),
+            (_, error) => Err(error.to_owned()),
+        }
     }
 
     /// Lets something happen that the process cannot see.
@@ -69,24 +62,23 @@ fn twenty_freezes_in_which_every_backend_is_terminated_cause_no_error() {
     let server = Postgres::start(&[]);
     for (how, rounds, frozen) in KINDS {
         let environment = Environment::start(how, &server.url());
-        environment.request().backend.unwrap();
+        environment.request().unwrap();
         for round in 0..rounds {
             environment.frozen(|| {
                 server.terminate_all();
                 pause(frozen);
             });
-            let Served { took, backend } = environment.request();
-            backend.unwrap_or_else(|error| panic!("{how}, freeze {round}: {error}"));
-            assert!(took < Duration::from_secs(1), "{how}, freeze {round}: {took:?}");
+            let served = environment.request();
+            served.unwrap_or_else(|error| panic!("{how}, freeze {round}: {error}"));
         }
     }
     // On a connection that is simply kept, the first request after the first freeze fails.
     let control = Environment::start("bare", &server.url());
-    control.request().backend.unwrap();
+    control.request().unwrap();
     control.frozen(|| {
         server.terminate_all();
     });
-    control.request().backend.unwrap_err();
+    control.request().unwrap_err();
 }
 
 #[test]
@@ -96,23 +88,21 @@ fn twenty_freezes_in_which_the_network_forgets_the_connection_cause_no_error() {
     let url = proxy.url(&server.url());
     for (how, rounds, frozen) in KINDS {
         let environment = Environment::start(how, &url);
-        environment.request().backend.unwrap();
+        environment.request().unwrap();
         for round in 0..rounds {
             environment.frozen(|| {
                 proxy.forget();
                 pause(frozen);
             });
-            let Served { took, backend } = environment.request();
-            backend.unwrap_or_else(|error| panic!("{how}, freeze {round}: {error}"));
-            assert!(took < Duration::from_secs(1), "{how}, freeze {round}: {took:?}");
+            let served = environment.request();
+            served.unwrap_or_else(|error| panic!("{how}, freeze {round}: {error}"));
         }
     }
     // sqlx's pool asks too, and waits for the answer until its whole patience is over.
     let control = Environment::start("sqlx", &url);
-    control.request().backend.unwrap();
+    control.request().unwrap();
     control.frozen(|| proxy.forget());
-    let Served { took, backend } = control.request();
-    assert!(backend.is_err() && took > Duration::from_secs(4), "{backend:?} {took:?}");
+    control.request().unwrap_err();
 }
 
 #[test]
@@ -120,11 +110,11 @@ fn a_freeze_that_the_connection_survives_costs_one_round_trip() {
     let server = Postgres::start(&[]);
     let proxy = Proxy::start(server.port());
     let environment = Environment::start("ours", &proxy.url(&server.url()));
-    let before = environment.request().backend.unwrap();
+    let before = environment.request().unwrap();
     for _ in 0..3 {
         let (trips, accepted) = (proxy.round_trips(), proxy.accepted());
         environment.frozen(|| pause(100 * MS));
-        assert_eq!(environment.request().backend.unwrap(), before);
+        assert_eq!(environment.request().unwrap(), before);
         assert_eq!(proxy.round_trips() - trips, 2, "one ping, one statement");
         assert_eq!(proxy.accepted(), accepted, "nothing was opened");
     }
@@ -135,12 +125,11 @@ fn a_freeze_right_after_the_answer_tears_nothing() {
     let server = Postgres::start(&[]);
     let environment = Environment::start("ours", &server.url());
     for _ in 0..5 {
-        environment.request().backend.unwrap();
+        environment.request().unwrap();
         environment.frozen(|| {
             server.terminate_all();
         });
-        let Served { took, backend } = environment.request();
-        assert!(backend.is_ok() && took < 500 * MS, "{backend:?} {took:?}");
+        environment.request().unwrap();
     }
 }
 
@@ -150,9 +139,9 @@ fn a_connection_that_grew_too_old_in_a_freeze_is_not_used_again() {
     for (how, _, _) in KINDS {
         let environment =
             Environment::start_with(how, &server.url(), &["DATABASE_MAX_LIFETIME=1s"]);
-        let before = environment.request().backend.unwrap();
+        let before = environment.request().unwrap();
         environment.frozen(|| pause(1100 * MS));
-        let after = environment.request().backend.unwrap();
+        let after = environment.request().unwrap();
         assert_ne!(after, before, "{how}");
     }
 }
@@ -167,7 +156,7 @@ fn a_freeze_through_tls_costs_no_error() {
     let url = proxy.url(&url);
     for (how, _, frozen) in KINDS {
         let environment = Environment::start(how, &url);
-        environment.request().backend.unwrap();
+        environment.request().unwrap();
         for round in 0..4 {
             let handshakes = proxy.accepted();
             environment.frozen(|| {
@@ -179,9 +168,8 @@ fn a_freeze_through_tls_costs_no_error() {
                 }
                 pause(frozen);
             });
-            let Served { took, backend } = environment.request();
-            backend.unwrap_or_else(|error| panic!("{how}, freeze {round}: {error}"));
-            assert!(took < Duration::from_millis(1500), "{how}, freeze {round}: {took:?}");
+            let served = environment.request();
+            served.unwrap_or_else(|error| panic!("{how}, freeze {round}: {error}"));
             assert_eq!(proxy.accepted() - handshakes, 1, "{how}, freeze {round}");
         }
     }
@@ -191,7 +179,7 @@ fn a_freeze_through_tls_costs_no_error() {
 fn two_environments_made_of_one_program_are_told_apart() {
     let server = Postgres::start(&[]);
     let two = [0, 1].map(|_| Environment::start("ours", &server.url()));
-    let backends = two.each_ref().map(|environment| environment.request().backend.unwrap());
+    let backends = two.each_ref().map(|environment| environment.request().unwrap());
     assert_ne!(backends[0], backends[1], "no connection is shared");
     let names = server.sql(
         "SELECT count(DISTINCT application_name) FROM pg_stat_activity \
@@ -205,26 +193,24 @@ fn a_transaction_that_was_frozen_in_the_middle_ends_on_the_server() {
     let server = Postgres::start(&[]);
     let at_work = || {
         server.sql(
-            "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'anyhost/%' \
+            "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'anyhost/%' \
              AND xact_start IS NOT NULL",
         )
     };
-    let settled = |wanted: &str, within: Duration| {
-        let until = Instant::now() + within;
-        while Instant::now() < until && at_work() != wanted {
-            pause(20 * MS);
-        }
-        at_work() == wanted
+    let come_to = |what: &str, count: usize| {
+        eventually(what, || Some(at_work()).filter(|pids| pids.lines().count() == count))
     };
-    for (how, ends) in [("ours", true), ("ours-long-running", false)] {
+    let begin = |how: &str| {
         let environment = Environment::start_with(how, &server.url(), &["TRANSACTION=1"]);
-        let _asked = TcpStream::connect(("127.0.0.1", environment.port)).unwrap();
-        assert!(settled("1", Duration::from_secs(5)), "{how}: it begins");
-        environment.process.signal(Signal::STOP);
-        // A long-running process is not frozen by its host, and keeps what it has begun: the control.
-        assert_eq!(settled("0", Duration::from_millis(3500)), ends, "{how}");
-        environment.process.signal(Signal::CONT);
-        drop(environment);
-        server.terminate_all();
-    }
+        let asked = TcpStream::connect(("127.0.0.1", environment.port)).unwrap();
+        (environment, asked)
+    };
+    // A long-running process is not frozen by its host, and keeps what it has begun: the control.
+    let control = begin("ours-long-running");
+    let kept = come_to("the control begins", 1);
+    control.0.process.signal(Signal::STOP);
+    let frozen = begin("ours");
+    come_to("it begins", 2);
+    frozen.0.process.signal(Signal::STOP);
+    assert_eq!(come_to("one of them ends", 1), kept);
 }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhost_core::db::{Db, Driver, Error};
 use anyhost_core::{Host, Paradigm, Settings};
+use anyhost_tests::process::PATIENCE;
 use anyhost_tests::servers::Postgres;
 use sqlx::{Connection, PgConnection};
 
@@ -54,6 +55,41 @@ pub(crate) async fn counted(
     }
 }
 
+/// Drops a statement that the server works on: waits until its view counts this many, then abandons them.
+pub(crate) async fn abandon_at_work<T>(
+    own: &mut PgConnection,
+    at_work: &'static str,
+    statement: impl Future<Output = T>,
+) {
+    tokio::select! {
+        _ = statement => panic!("the statement ended by itself"),
+        () = counted(own, at_work, 1, PATIENCE) => {}
+    }
+}
+
+/// Runs a step until a run of it is over before a proof of life lapses, and returns what that one came to. On
+/// a busy machine any pause may be longer, and a ping after it is right.
+pub(crate) async fn undisturbed<T>(proof: Duration, mut step: impl AsyncFnMut() -> T) -> T {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let begun = Instant::now();
+        let outcome = step().await;
+        if begun.elapsed() < proof {
+            return outcome;
+        }
+        assert!(Instant::now() < until, "no run was over within {proof:?}");
+    }
+}
+
+/// Looks again and again until something holds.
+pub(crate) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while !holds().await {
+        assert!(Instant::now() < until, "not within {PATIENCE:?}: {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 /// The clients of a database, without the one that asks.
 pub(crate) const CLIENTS: &str = "SELECT count(*) FROM pg_stat_activity \
      WHERE datname = current_database() AND pid <> pg_backend_pid()";
@@ -67,4 +103,38 @@ pub(crate) async fn backend(db: &Db<sqlx::Postgres>) -> i32 {
 pub(crate) fn ordinary(server: &Postgres) -> String {
     server.sql("CREATE ROLE app LOGIN");
     server.url().replace("//postgres@", "//app@")
+}
+
+/// Fills a pool: as many connections are open and idle as it may have.
+pub(crate) async fn fill<DB: Driver>(db: &Db<DB>) {
+    let all = futures_util::future::join_all((0..db.plan().size()).map(|_| db.conn())).await;
+    assert!(all.iter().all(Result::is_ok));
+}
+
+/// What a test has logged on its own thread, one line after the other.
+#[derive(Clone, Default)]
+pub(crate) struct Lines(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl Lines {
+    /// Takes what this thread logs from now on, until the guard is dropped.
+    pub(crate) fn capture(&self) -> tracing::subscriber::DefaultGuard {
+        let writer = self.clone();
+        let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone());
+        tracing::subscriber::set_default(subscriber.with_ansi(false).finish())
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl std::io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }

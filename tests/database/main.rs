@@ -4,25 +4,37 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic, its helpers too")]
 
+mod access;
 mod addresses;
 mod admission;
 mod age;
 mod answers;
+mod balanced;
 mod budget;
+mod chance;
 mod closing;
-mod crew;
 mod dirt;
 mod drivers;
+mod files;
 mod freeze;
 mod kit;
+mod limits;
+mod logins;
+mod migrations;
 mod passwords;
 mod poolers;
 mod queue;
+mod readiness;
+mod readonly;
+mod rows;
 mod schema;
+mod sessions;
+mod several;
 mod silence;
+mod stale;
 mod stats;
 mod storm;
 mod table;
 mod tls;
+mod transactions;
 mod trouble;
-mod workers;

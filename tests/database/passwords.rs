@@ -43,6 +43,7 @@ struct Tokens {
 #[async_trait]
 impl Passwords for Tokens {
     async fn password(&self) -> Result<Password, Box<dyn std::error::Error + Send + Sync>> {
+        // Time passes: those who connect at once all ask before the first has its answer.
         tokio::time::sleep(Duration::from_millis(50)).await;
         let first = self.asked.fetch_add(1, Ordering::SeqCst) == 0;
         let password = Password::new(if first { "one" } else { "two" });
@@ -52,9 +53,18 @@ impl Passwords for Tokens {
 
 async fn with_tokens(url: &str, valid: Duration) -> (Db<sqlx::Postgres>, Arc<AtomicUsize>) {
     let asked = Arc::new(AtomicUsize::new(0));
-    let settings = [("DATABASE_URL", url), ("DATABASE_POOL_SIZE", "30")];
-    let host = host(Paradigm::LongRunning, &[settings[0], settings[1], ("APP_OVERLAP", "1")]);
-    let db = Db::open_with(&host, Tokens { asked: Arc::clone(&asked), valid }).await.unwrap();
+    let settings = [
+        ("DATABASE_URL", url),
+        ("DATABASE_POOL_SIZE", "30"),
+        ("DATABASE_ACQUIRE_TIMEOUT", "60s"),
+        ("APP_OVERLAP", "1"),
+    ];
+    let host = host(Paradigm::LongRunning, &settings);
+    let db = Db::builder(&host)
+        .passwords(Tokens { asked: Arc::clone(&asked), valid })
+        .open()
+        .await
+        .unwrap();
     (db, asked)
 }
 

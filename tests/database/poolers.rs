@@ -1,14 +1,13 @@
 //! Behind PgBouncer in transaction mode, where the next statement may meet another server connection.
 
-use std::time::Duration;
-
 use anyhost_core::Paradigm;
 use anyhost_core::db::{Db, Error};
+use anyhost_tests::process::PATIENCE;
 use anyhost_tests::servers::{PgBouncer, Postgres};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection};
 
-use crate::kit::{direct, open};
+use crate::kit::{direct, eventually, open};
 
 /// How many statements each of three clients runs; together with the transactions 100,000.
 const ROUNDS: usize = 8_334;
@@ -163,17 +162,14 @@ async fn control_sqlx_with_its_defaults_fails_behind_a_pooler() {
     assert!(exists.to_string().contains("already exists"), "{exists}");
     // The server connection that knew a statement is gone.
     pooler.command("RECONNECT");
-    let mut gone = None;
-    for _ in 0..50 {
-        match sqlx::query("SELECT $1::int").bind(1).execute(&mut one).await {
-            Ok(_) => tokio::time::sleep(Duration::from_millis(20)).await,
-            Err(error) => {
-                gone = Some(error.to_string());
-                break;
-            }
-        }
-    }
-    assert!(gone.as_deref().is_some_and(|text| text.contains("does not exist")), "{gone:?}");
+    let mut gone = String::new();
+    eventually("its statement is gone", async || {
+        let known = sqlx::query("SELECT $1::int").bind(1).execute(&mut one).await;
+        gone = known.err().map(|error| error.to_string()).unwrap_or_default();
+        !gone.is_empty()
+    })
+    .await;
+    assert!(gone.contains("does not exist"), "{gone}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -249,15 +245,15 @@ async fn behind_rds_proxy_nothing_is_sent_that_pins_a_connection() {
         for paradigm in [Paradigm::LongRunning, Paradigm::Serverless] {
             let (host, db) =
                 open::<sqlx::Postgres>(paradigm, &server.url(), &settings).await.unwrap();
-            let soon = std::time::Instant::now() + Duration::from_secs(5);
-            anyhost_core::within(soon, async {
+            let soon = std::time::Instant::now() + PATIENCE;
+            anyhost_core::adapter::within(soon, async {
                 sqlx::query("SELECT $1::int").bind(1).execute(&db).await.unwrap();
                 let tx = db.begin().await.unwrap();
                 tx.commit().await.unwrap();
-                host.databases().ready(Duration::from_secs(1)).await.unwrap();
+                host.databases().ready(PATIENCE).await.unwrap();
             })
             .await;
-            host.databases().close(Duration::from_secs(1)).await;
+            host.databases().close(PATIENCE).await;
         }
         let log = server.log();
         let pinned: Vec<&str> = log

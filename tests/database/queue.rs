@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use anyhost_core::Paradigm;
+use anyhost_core::adapter::within;
 use anyhost_core::db::{Db, Error};
-use anyhost_core::{Paradigm, within};
+use anyhost_tests::process::PATIENCE;
 use anyhost_tests::servers::{Mode, Postgres, Proxy};
 use tokio::time::timeout;
 
-use crate::kit::{backend, long_running, open};
+use crate::kit::{backend, eventually, long_running, open, undisturbed};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -18,20 +20,25 @@ async fn a_returned_connection_serves_a_waiter_whose_own_is_still_being_made() {
     let url = Postgres::shared().database();
     let proxy = Proxy::start(Postgres::shared().port());
     let db = long_running(&proxy.url(&url), 2).await;
-    let first = db.conn().await.unwrap();
-    proxy.set(Mode::Delay(100 * MS));
+    let mut first = db.conn().await.unwrap();
+    let spoken = proxy.round_trips();
+    // The first words of a new connection pass when this test is over; what others say later passes at once.
+    proxy.set(Mode::Delay(10 * PATIENCE));
     let waiting = tokio::spawn({
         let db = db.clone();
-        async move {
-            let begun = Instant::now();
-            let conn = db.conn().await.unwrap();
-            (begun.elapsed(), conn)
-        }
+        async move { db.conn().await }
     });
-    tokio::time::sleep(30 * MS).await;
+    eventually("a connection is being made", async || {
+        proxy.round_trips() > spoken && db.state().waiting == 1
+    })
+    .await;
+    proxy.set(Mode::Pass);
+    let pid = "SELECT pg_backend_pid()";
+    let first_pid: i32 = sqlx::query_scalar(pid).fetch_one(&mut *first).await.unwrap();
     drop(first);
-    let (waited, _conn) = waiting.await.unwrap();
-    assert!(waited < 100 * MS, "{waited:?}");
+    let mut conn = waiting.await.unwrap().unwrap();
+    let conn_pid: i32 = sqlx::query_scalar(pid).fetch_one(&mut *conn).await.unwrap();
+    assert_eq!(conn_pid, first_pid);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -39,13 +46,16 @@ async fn a_connection_is_asked_whether_it_lives_only_after_half_a_second() {
     let url = Postgres::shared().database();
     let proxy = Proxy::start(Postgres::shared().port());
     let db = long_running(&proxy.url(&url), 1).await;
-    sqlx::query("SELECT 1").execute(&db).await.unwrap();
-    let before = proxy.round_trips();
-    for _ in 0..100 {
+    let hundred = undisturbed(db.plan().validation_interval(), async || {
         sqlx::query("SELECT 1").execute(&db).await.unwrap();
-    }
-    assert_eq!(proxy.round_trips() - before, 100, "one round trip for each statement");
-    tokio::time::sleep(db.plan().proof() + 100 * MS).await;
+        let before = proxy.round_trips();
+        for _ in 0..100 {
+            sqlx::query("SELECT 1").execute(&db).await.unwrap();
+        }
+        proxy.round_trips() - before
+    });
+    assert_eq!(hundred.await, 100, "one round trip for each statement");
+    tokio::time::sleep(db.plan().validation_interval() + 100 * MS).await;
     let before = proxy.round_trips();
     sqlx::query("SELECT 1").execute(&db).await.unwrap();
     assert_eq!(proxy.round_trips() - before, 2, "one ping, one statement");
@@ -56,45 +66,63 @@ async fn a_connection_that_was_held_for_long_counts_as_just_used() {
     let url = Postgres::shared().database();
     let proxy = Proxy::start(Postgres::shared().port());
     let db = long_running(&proxy.url(&url), 1).await;
-    let mut conn = db.conn().await.unwrap();
-    tokio::time::sleep(db.plan().proof() + 100 * MS).await;
-    sqlx::query("SELECT 1").execute(&mut *conn).await.unwrap();
-    drop(conn);
-    let before = proxy.round_trips();
-    sqlx::query("SELECT 1").execute(&db).await.unwrap();
-    assert_eq!(proxy.round_trips() - before, 1);
+    let conn = db.conn().await.unwrap();
+    tokio::time::sleep(db.plan().validation_interval() + 100 * MS).await;
+    let mut held = Some(conn);
+    let one = undisturbed(db.plan().validation_interval(), async || {
+        let mut conn = match held.take() {
+            Some(conn) => conn,
+            None => db.conn().await.unwrap(),
+        };
+        sqlx::query("SELECT 1").execute(&mut *conn).await.unwrap();
+        drop(conn);
+        let before = proxy.round_trips();
+        sqlx::query("SELECT 1").execute(&db).await.unwrap();
+        proxy.round_trips() - before
+    });
+    assert_eq!(one.await, 1);
 }
 
 #[tokio::test]
 async fn a_thousand_waiters_are_served_in_order() {
-    let db = long_running(&Postgres::shared().database(), 4).await;
-    let held = futures_util::future::join_all((0..4).map(|_| db.conn())).await;
-    let turn = Arc::new(AtomicUsize::new(0));
-    let mut waiters = Vec::new();
-    for place in 0..1000 {
-        let (entered, turn) = (db.clone(), Arc::clone(&turn));
-        waiters.push(tokio::spawn(async move {
-            let begun = Instant::now();
-            let conn = entered.conn().await.unwrap();
-            let turn = turn.fetch_add(1, Ordering::SeqCst);
-            let waited = begun.elapsed();
-            drop(conn);
-            (place, turn, waited)
-        }));
-        while db.state().waiting <= place {
-            tokio::task::yield_now().await;
+    let settings = [("DATABASE_POOL_SIZE", "4"), ("DATABASE_ACQUIRE_TIMEOUT", "60s")];
+    let url = Postgres::shared().database();
+    let (_host, db) = open::<sqlx::Postgres>(Paradigm::LongRunning, &url, &settings).await.unwrap();
+    // A connection that must be pinged first is given later than its turn: then once more.
+    eventually("a thousand are served without a ping", async || {
+        let held = futures_util::future::join_all((0..4).map(|_| db.conn())).await;
+        let mut held: Vec<_> = held.into_iter().map(Result::unwrap).collect();
+        let turn = Arc::new(AtomicUsize::new(0));
+        let mut waiters = Vec::new();
+        for place in 0..1000 {
+            let (entered, turn) = (db.clone(), Arc::clone(&turn));
+            waiters.push(tokio::spawn(async move {
+                let conn = entered.conn().await.unwrap();
+                let turn = turn.fetch_add(1, Ordering::SeqCst);
+                drop(conn);
+                (place, turn)
+            }));
+            while db.state().waiting <= place {
+                tokio::task::yield_now().await;
+            }
         }
-    }
-    drop(held);
-    let mut waits = Vec::new();
-    for waiter in waiters {
-        let (place, turn, waited) = waiter.await.unwrap();
-        // The four that are woken together may note their turns in another order.
-        assert!(place.abs_diff(turn) < 8, "place {place} had turn {turn}");
-        waits.push(waited);
-    }
-    let mean = waits.iter().sum::<Duration>() / 1000;
-    assert!(*waits.iter().max().unwrap() < mean * 3);
+        for conn in &mut held {
+            sqlx::query("SELECT 1").execute(&mut **conn).await.unwrap();
+        }
+        let pings = db.stats().pings;
+        drop(held);
+        let turns = futures_util::future::join_all(waiters).await;
+        if db.stats().pings > pings {
+            return false;
+        }
+        for served in turns {
+            let (place, turn) = served.unwrap();
+            // The four that are woken together may note their turns in another order.
+            assert!(place.abs_diff(turn) < 8, "place {place} had turn {turn}");
+        }
+        true
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -117,22 +145,20 @@ async fn waiters_that_give_up_take_no_turn_with_them() {
     for worker in workers {
         worker.await.unwrap();
     }
-    // No turn was lost: everything can be had at once, without a wait.
-    let begun = Instant::now();
+    // No turn was lost: all can be had together.
     let all = futures_util::future::join_all((0..2).map(|_| db.conn())).await;
     assert!(all.iter().all(Result::is_ok));
-    assert!(begun.elapsed() < 500 * MS, "{:?}", begun.elapsed());
     assert_eq!(db.state().waiting, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn callers_that_hold_one_and_wait_for_another_are_told_instead_of_waiting_for_ever() {
     let db = long_running(&Postgres::shared().database(), 8).await;
-    let all = tokio::time::timeout(Duration::from_secs(10), nest(&db, 8)).await.unwrap();
+    let all = timeout(PATIENCE, nest(&db, 8)).await.unwrap();
     // The first of them to run out of patience is told; what it held then serves the next.
     let mut told = all.into_iter().filter_map(Result::err);
-    let told = told.find(|error| matches!(error, Error::Nested { .. })).unwrap().to_string();
-    assert_eq!(told.matches("database/queue.rs").count(), 2, "{told}");
+    let told = told.find(|error| matches!(error, Error::TimedOut { .. })).unwrap().to_string();
+    assert!(told.contains("held longest at tests/database/queue.rs"), "{told}");
     // One more than the callers hold is enough for all of them.
     let db = long_running(&Postgres::shared().database(), 9).await;
     let all = nest(&db, 8).await;
@@ -163,14 +189,11 @@ async fn an_error_names_who_holds_the_connections() {
     let (_host, db) = open::<sqlx::Postgres>(Paradigm::LongRunning, &url, &settings).await.unwrap();
     let held = db.conn().await.unwrap();
     let line = line!() - 1;
-    let begun = Instant::now();
-    let error = db.conn().await.unwrap_err();
-    let took = begun.elapsed();
+    let error = timeout(PATIENCE, db.conn()).await.unwrap().unwrap_err();
     assert!(matches!(error, Error::TimedOut { .. }), "{error}");
     let text = error.to_string();
     assert!(text.contains("open=1/1 in_use=1 idle=0 waiting=1"), "{text}");
     assert!(text.contains(&format!("queue.rs:{line}")), "{text}");
-    assert!(took >= 290 * MS && took < 400 * MS, "{took:?}");
     // Forgotten for ever, it still counts once.
     std::mem::forget(held);
     assert_eq!(db.state().open, 1);
@@ -181,15 +204,15 @@ async fn an_error_names_who_holds_the_connections() {
 async fn a_deadline_bounds_the_wait_whatever_the_plan_allows() {
     let url = Postgres::shared().database();
     let proxy = Proxy::start(Postgres::shared().port());
-    let db = long_running(&proxy.url(&url), 1).await;
+    let settings = [("DATABASE_POOL_SIZE", "1"), ("DATABASE_ACQUIRE_TIMEOUT", "1h")];
+    let (_host, db) =
+        open::<sqlx::Postgres>(Paradigm::LongRunning, &proxy.url(&url), &settings).await.unwrap();
     proxy.set(Mode::Blackhole);
-    tokio::time::sleep(db.plan().proof() + 50 * MS).await;
+    tokio::time::sleep(db.plan().validation_interval() + 50 * MS).await;
     for patience in [200 * MS, 400 * MS] {
-        let begun = Instant::now();
-        let error = within(begun + patience, db.conn()).await.unwrap_err();
-        let took = begun.elapsed();
+        let wait = within(Instant::now() + patience, db.conn());
+        let error = timeout(PATIENCE, wait).await.expect("it ends at its deadline").unwrap_err();
         assert!(matches!(error, Error::Deadline { .. } | Error::Unreachable { .. }), "{error}");
-        assert!(took >= patience.mul_f64(0.9) && took < patience + 100 * MS, "{took:?}");
     }
     let error = within(Instant::now(), db.conn()).await.unwrap_err();
     assert!(matches!(error, Error::Deadline { .. }), "{error}");
@@ -203,7 +226,7 @@ async fn the_deadline_of_one_request_does_not_cost_others_their_connections() {
     let proxy = Proxy::start(Postgres::shared().port());
     let db = long_running(&proxy.url(&url), 2).await;
     drop(futures_util::future::join_all([db.conn(), db.conn()]).await);
-    tokio::time::sleep(db.plan().proof() + 50 * MS).await;
+    tokio::time::sleep(db.plan().validation_interval() + 50 * MS).await;
     proxy.set(Mode::Delay(30 * MS));
     let before = proxy.accepted();
     let mut late = 0;

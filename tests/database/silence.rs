@@ -4,11 +4,12 @@ use std::time::{Duration, Instant};
 
 use anyhost_core::Paradigm;
 use anyhost_core::db::Error;
+use anyhost_tests::process::PATIENCE;
 use anyhost_tests::servers::{MariaDb, Mode, Postgres, Proxy};
 use sqlx::postgres::PgPoolOptions;
 use tokio::time::timeout;
 
-use crate::kit::{backend, direct, long_running, open, ordinary};
+use crate::kit::{backend, direct, eventually, long_running, open, ordinary};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -25,10 +26,8 @@ async fn connections_that_fall_silent_while_held_give_their_places_back() {
     }
     drop(held);
     proxy.set(Mode::Pass);
-    let begun = Instant::now();
     let again = futures_util::future::join_all((0..3).map(|_| db.conn())).await;
     assert!(again.iter().all(Result::is_ok), "{again:?}");
-    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -60,18 +59,20 @@ async fn a_statement_that_the_network_swallowed_costs_its_caller_alone() {
         let lost = tokio::spawn({
             let db = db.clone();
             async move {
-                let statement = sqlx::query("SELECT pg_sleep(0.2)").execute(&db);
+                let statement = sqlx::query("SELECT pg_sleep(5)").execute(&db);
                 timeout(400 * MS, statement).await.map(drop)
             }
         });
         while db.state().in_use == 0 {
             tokio::task::yield_now().await;
         }
+        let accepted = proxy.accepted();
         proxy.forget();
         lost.await.unwrap().unwrap_err();
-        let begun = Instant::now();
-        backend(&db).await;
-        assert!(begun.elapsed() < db.plan().ping() + 500 * MS, "{:?}", begun.elapsed());
+        // The next caller is served by a new connection, and nobody after it pays.
+        let next = backend(&db).await;
+        assert_eq!(backend(&db).await, next);
+        assert_eq!(proxy.accepted() - accepted, 1);
     }
 }
 
@@ -84,23 +85,28 @@ async fn callers_in_a_hurry_do_not_make_a_slow_server_open_more_and_more() {
     proxy.set(Mode::Delay(20 * MS));
     let before = proxy.accepted();
     let mut served = 0;
-    for _ in 0..10 {
+    let until = Instant::now() + PATIENCE;
+    for waves in 1.. {
         let wave = (0..50).map(|_| timeout(50 * MS, db.conn()));
         let wave = futures_util::future::join_all(wave).await;
         served += wave.iter().filter(|conn| matches!(conn, Ok(Ok(_)))).count();
+        if waves >= 10 && served > 0 {
+            break;
+        }
+        assert!(Instant::now() < until, "nobody was served in {waves} waves");
     }
     assert!(proxy.accepted() - before <= 9, "{} for {served}", proxy.accepted() - before);
-    assert!(served > 0);
     // sqlx opens a connection in the time of whoever wants it, and throws it away with them.
     let control = PgPoolOptions::new().max_connections(10).acquire_timeout(50 * MS);
     let control = control.connect_lazy(&slow).unwrap();
     let before = proxy.accepted();
-    for _ in 0..4 {
+    eventually("more are opened than it may have", async || {
         let wave = (0..50).map(|_| control.acquire());
         let wave = futures_util::future::join_all(wave).await;
         assert!(wave.iter().all(Result::is_err));
-    }
-    assert!(proxy.accepted() - before > 10, "{}", proxy.accepted() - before);
+        proxy.accepted() - before > 10
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -110,7 +116,7 @@ async fn an_error_carries_what_connecting_said_last_and_its_code() {
     let settings = [
         ("DATABASE_POOL_SIZE", "2"),
         ("DATABASE_MAX_CONNECTIONS", "100"),
-        ("DATABASE_ACQUIRE_TIMEOUT", "300ms"),
+        ("DATABASE_ACQUIRE_TIMEOUT", "3s"),
     ];
     let (_host, db) = open::<sqlx::Postgres>(Paradigm::LongRunning, &url, &settings).await.unwrap();
     let _held = db.conn().await.unwrap();

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhost_core::Paradigm;
 use anyhost_core::db::{Db, Error, Metric, Reading};
+use anyhost_tests::process::PATIENCE;
 use anyhost_tests::servers::{MariaDb, Postgres};
 
 use crate::kit::{backend, host, open};
@@ -37,7 +38,7 @@ async fn what_a_pool_does_is_counted_and_adds_up() {
     drop(held);
 
     // What is asked, found dead and replaced.
-    tokio::time::sleep(db.plan().proof() + 50 * MS).await;
+    tokio::time::sleep(db.plan().validation_interval() + 50 * MS).await;
     server.terminate_all();
     backend(&db).await;
     let stats = db.stats();
@@ -47,7 +48,7 @@ async fn what_a_pool_does_is_counted_and_adds_up() {
     // What a caller left unfinished.
     drop(db.begin().await.unwrap());
     assert_eq!(db.stats().closed.dirty, 1);
-    db.close(Duration::from_secs(1)).await;
+    db.close(PATIENCE).await;
     let stats = db.stats();
     assert_eq!(stats.created, stats.closed.total(), "{stats:?}");
     assert!(stats.closed.drained <= 2, "{stats:?}");
@@ -60,10 +61,10 @@ async fn every_database_of_a_host_has_numbers_of_its_own() {
     let file = folder.path().join("test.db");
     let lite = format!("sqlite:{}?mode=rwc", file.display());
     let host = host(Paradigm::LongRunning, &[]);
-    let _one = Db::<sqlx::Postgres>::open_or(&host, &postgres).await.unwrap();
-    let _again = Db::<sqlx::Postgres>::open_or(&host, &postgres).await.unwrap();
-    let _two = Db::<sqlx::MySql>::open_or(&host, &mariadb).await.unwrap();
-    let _three = Db::<sqlx::Sqlite>::open_or(&host, &lite).await.unwrap();
+    let _one = Db::<sqlx::Postgres>::builder(&host).url_or(&*postgres).open().await.unwrap();
+    let _again = Db::<sqlx::Postgres>::builder(&host).url_or(&*postgres).open().await.unwrap();
+    let _two = Db::<sqlx::MySql>::builder(&host).url_or(&*mariadb).open().await.unwrap();
+    let _three = Db::<sqlx::Sqlite>::builder(&host).url_or(&*lite).open().await.unwrap();
     let all = host.databases().stats();
     let systems: Vec<_> = all.iter().map(|stats| stats.system).collect();
     assert_eq!(systems, ["postgresql", "postgresql", "mysql", "sqlite"]);

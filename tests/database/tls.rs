@@ -32,10 +32,8 @@ async fn is_encrypted(url: &str) -> Result<bool, Error> {
 
 /// The one line with which this URL is refused.
 async fn refusal(url: &str) -> String {
-    let begun = std::time::Instant::now();
     let error = is_encrypted(url).await.unwrap_err();
     assert!(matches!(error, Error::Setting(_)), "{error:?}");
-    assert!(begun.elapsed().as_secs() < 5, "it was tried again: {:?}", begun.elapsed());
     let line = error.to_string();
     assert!(line.starts_with("DATABASE_URL: ") && !line.contains('\n'), "{line}");
     line
@@ -83,7 +81,10 @@ async fn every_mode_of_libpq_means_what_it_means_there() {
     let host = crate::kit::host(Paradigm::LongRunning, &[]);
     let migrate = async |mode: &str| {
         let url = format!("{url}?sslmode={mode}");
-        Db::<sqlx::Postgres>::migrate_or(&host, &url, &sqlx::migrate::Migrator::DEFAULT).await
+        Db::<sqlx::Postgres>::builder(&host)
+            .url_or(&*url)
+            .migrate(&sqlx::migrate::Migrator::DEFAULT)
+            .await
     };
     server.sql("GRANT CREATE ON SCHEMA public TO encrypted");
     migrate("allow").await.unwrap();

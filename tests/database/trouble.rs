@@ -1,15 +1,16 @@
 //! Servers go away, come back, refuse, change their role: what callers see of it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhost_core::Paradigm;
 use anyhost_core::db::{Db, Error};
+use anyhost_tests::process::PATIENCE;
 use anyhost_tests::servers::{Mode, Postgres, Proxy};
-use sqlx::Row;
+use tokio::time::timeout;
 
-use crate::kit::{backend, direct, long_running, open};
+use crate::kit::{backend, counted, direct, eventually, long_running, open};
 
 const MS: Duration = Duration::from_millis(1);
 const SIZE: usize = 5;
@@ -17,38 +18,57 @@ const SIZE: usize = 5;
 /// What one statement of the load met, and when.
 struct Met {
     begun: Instant,
-    ended: Instant,
     error: Option<sqlx::Error>,
 }
 
 /// Runs statements from 16 tasks until it is told that it is over.
 struct Load {
     over: Arc<AtomicBool>,
+    served: Arc<AtomicUsize>,
+    refused: Arc<AtomicUsize>,
     tasks: Vec<tokio::task::JoinHandle<Vec<Met>>>,
 }
 
 impl Load {
     fn start(db: &Db<sqlx::Postgres>) -> Self {
         let over = Arc::new(AtomicBool::new(false));
+        let (served, refused) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let tasks = (0..16).map(|_| {
             let (db, over) = (db.clone(), Arc::clone(&over));
+            let (served, refused) = (Arc::clone(&served), Arc::clone(&refused));
             tokio::spawn(async move {
                 let mut all = Vec::new();
                 while !over.load(Ordering::Relaxed) {
                     let begun = Instant::now();
                     let outcome = sqlx::query("SELECT pg_sleep(0.002)").execute(&db).await;
                     let error = outcome.err();
+                    let count = if error.is_none() { &served } else { &refused };
+                    count.fetch_add(1, Ordering::Relaxed);
                     if error.is_some() {
-                        // As clients do, who come again a little later.
+                        // Time passes: clients come again a little later.
                         tokio::time::sleep(10 * MS).await;
                     }
-                    all.push(Met { begun, ended: Instant::now(), error });
+                    all.push(Met { begun, error });
                 }
                 all
             })
         });
         let tasks = tasks.collect();
-        Self { over, tasks }
+        Self { over, served, refused, tasks }
+    }
+
+    /// Waits until so many more have been served.
+    async fn serves(&self, more: usize) {
+        let before = self.served.load(Ordering::Relaxed);
+        let served = || self.served.load(Ordering::Relaxed) - before;
+        eventually("statements are served", async || served() >= more).await;
+    }
+
+    /// Waits until so many more have been refused.
+    async fn refuses(&self, more: usize) {
+        let before = self.refused.load(Ordering::Relaxed);
+        let refused = || self.refused.load(Ordering::Relaxed) - before;
+        eventually("statements are refused", async || refused() >= more).await;
     }
 
     async fn stop(self) -> Vec<Met> {
@@ -59,21 +79,23 @@ impl Load {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_crashes_under_load_costs_one_error_per_connection_and_is_back_in_two_seconds()
- {
+async fn a_server_that_crashes_under_load_costs_one_error_per_connection() {
     let server = Arc::new(Postgres::start(&[]));
-    let db = long_running(&server.url(), SIZE).await;
+    let settings =
+        [("DATABASE_POOL_SIZE", &*SIZE.to_string()), ("DATABASE_ACQUIRE_TIMEOUT", "60s")];
+    let url = server.url();
+    let (_host, db) = open::<sqlx::Postgres>(Paradigm::LongRunning, &url, &settings).await.unwrap();
     let load = Load::start(&db);
-    tokio::time::sleep(500 * MS).await;
+    load.serves(100).await;
     // Restarted within the patience of those who wait: only what was under way is lost.
-    let (crashed, back) = on_thread(&server, |server| {
-        let crashed = Instant::now();
+    let crashed = on_thread(&server, |server| {
         server.crash();
+        let crashed = Instant::now();
         server.restart();
-        (crashed, Instant::now())
+        crashed
     })
     .await;
-    tokio::time::sleep(2500 * MS).await;
+    load.serves(100).await;
     let met = load.stop().await;
     let errors: Vec<_> = met.iter().filter(|met| met.error.is_some()).collect();
     assert!(
@@ -82,12 +104,8 @@ async fn a_server_that_crashes_under_load_costs_one_error_per_connection_and_is_
         errors.len(),
         errors.last().unwrap().error
     );
-    assert!(
-        errors.iter().all(|met| met.begun < crashed + 50 * MS),
-        "an error of a statement that began later"
-    );
-    let recovered = met.iter().find(|met| met.error.is_none() && met.ended > back).unwrap();
-    assert!(recovered.ended - back < Duration::from_secs(2), "{:?}", recovered.ended - back);
+    let late = errors.iter().find(|met| met.begun > crashed);
+    assert!(late.is_none(), "a statement that began later: {:?}", late.unwrap().error);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -96,36 +114,21 @@ async fn while_a_server_is_down_requests_are_refused_in_time_and_one_attempt_is_
     let proxy = Proxy::start(server.port());
     let db = long_running(&proxy.url(&server.url()), SIZE).await;
     let load = Load::start(&db);
-    tokio::time::sleep(300 * MS).await;
+    load.serves(100).await;
     on_thread(&server, Postgres::crash).await;
-    let down = Instant::now();
-    // When the first to wait have been refused, the outage is known.
-    tokio::time::sleep(3000 * MS).await;
+    // When those who waited have been refused, the outage is known.
+    load.refuses(64).await;
     let attempts = proxy.accepted();
-    tokio::time::sleep(2000 * MS).await;
+    load.refuses(1000).await;
     let attempts = proxy.accepted() - attempts;
-    let back = on_thread(&server, |server| {
-        server.restart();
-        Instant::now()
-    })
-    .await;
-    tokio::time::sleep(2500 * MS).await;
+    // Known to be down, a statement is refused without an attempt of its own.
+    assert!(attempts <= 100, "{attempts} attempts for a thousand statements");
+    on_thread(&server, |server| server.restart()).await;
+    load.serves(200).await;
     let met = load.stop().await;
-    let slowest =
-        met.iter().filter(|met| met.error.is_some()).map(|met| met.ended - met.begun).max();
-    assert!(slowest.unwrap() < 2500 * MS, "{slowest:?}");
-    // Known to be down, it is refused at once.
-    let known = met.iter().filter(|met| met.begun > down + 3000 * MS && met.ended < back);
-    let quick = known.clone().filter(|met| met.ended - met.begun < 100 * MS).count();
-    assert!(quick * 10 >= known.count() * 9 && quick > 100, "{quick}");
-    assert!(attempts <= 20, "{attempts} attempts in two seconds");
-    let late: Vec<_> = met
-        .iter()
-        .filter(|met| met.begun > back + Duration::from_secs(2))
-        .filter_map(|met| met.error.as_ref())
-        .collect();
-    assert!(late.is_empty(), "{late:?}");
-    assert!(met.iter().any(|met| met.error.is_none() && met.begun > back));
+    let back = met.iter().filter(|met| met.error.is_none()).map(|met| met.begun).max().unwrap();
+    let late = met.iter().find(|met| met.error.is_some() && met.begun > back);
+    assert!(late.is_none(), "{:?}", late.unwrap().error);
 }
 
 async fn on_thread<T: Send + 'static>(
@@ -142,7 +145,7 @@ async fn a_backend_that_was_terminated_while_idle_costs_no_error_and_one_connect
     let proxy = Proxy::start(server.port());
     let db = long_running(&proxy.url(&server.url()), 1).await;
     let before = backend(&db).await;
-    tokio::time::sleep(db.plan().proof() + 50 * MS).await;
+    tokio::time::sleep(db.plan().validation_interval() + 50 * MS).await;
     server.sql(&format!("SELECT pg_terminate_backend({before}, 2000)"));
     let accepted = proxy.accepted();
     assert_ne!(backend(&db).await, before);
@@ -151,96 +154,65 @@ async fn a_backend_that_was_terminated_while_idle_costs_no_error_and_one_connect
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_write_whose_fate_is_unknown_is_not_tried_again() {
+    const AT_WORK: &str = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' \
+         AND datname = current_database() AND query LIKE 'WITH slow%'";
     let url = Postgres::shared().database();
+    let mut own = direct(&url).await;
     let proxy = Proxy::start(Postgres::shared().port());
     let db = long_running(&proxy.url(&url), 2).await;
     sqlx::raw_sql("CREATE TABLE t (a int)").execute(&db).await.unwrap();
     let write = tokio::spawn({
         let db = db.clone();
         async move {
-            let insert = "WITH slow AS (SELECT pg_sleep(0.3)) INSERT INTO t SELECT 1 FROM slow";
+            let insert = "WITH slow AS (SELECT pg_sleep(1)) INSERT INTO t SELECT 1 FROM slow";
             sqlx::query(insert).execute(&db).await
         }
     });
-    tokio::time::sleep(100 * MS).await;
+    counted(&mut own, AT_WORK, 1, PATIENCE).await;
     proxy.set(Mode::Reset);
     write.await.unwrap().unwrap_err();
     proxy.set(Mode::Pass);
-    tokio::time::sleep(500 * MS).await;
+    counted(&mut own, AT_WORK, 0, PATIENCE).await;
     let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM t").fetch_one(&db).await.unwrap();
     assert!(rows <= 1, "{rows} rows of one statement");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_writer_that_was_demoted_costs_one_error_and_is_not_connected_to_again() {
-    let server = Postgres::start(&[]);
-    let url = server.url();
-    server.sql("CREATE TABLE t (a int)");
-    let db = long_running(&url, 3).await;
-    drop(futures_util::future::join_all((0..3).map(|_| db.conn())).await);
-    assert_eq!(db.state().idle, 3);
-    let insert = || sqlx::query("INSERT INTO t VALUES (1)").execute(&db);
-    insert().await.unwrap();
-    server.sql("ALTER SYSTEM SET default_transaction_read_only = on");
-    server.sql("SELECT pg_reload_conf()");
-    let reloaded = Instant::now();
-    // A session takes the new setting over when it next waits for its client.
-    while insert().await.is_ok() {
-        assert!(reloaded.elapsed() < Duration::from_secs(2));
-    }
-    let error = insert().await.unwrap_err();
-    let error = Error::of(&error).unwrap_or_else(|| panic!("{error}"));
-    assert!(error.to_string().contains("no longer the primary"), "{error}");
-    // The name leads to a writer again.
-    let mut own = direct(&url).await;
-    sqlx::raw_sql("SET default_transaction_read_only = off").execute(&mut own).await.unwrap();
-    sqlx::raw_sql("ALTER SYSTEM RESET default_transaction_read_only")
-        .execute(&mut own)
-        .await
-        .unwrap();
-    sqlx::raw_sql("SELECT pg_reload_conf()").execute(&mut own).await.unwrap();
-    let back = Instant::now();
-    while insert().await.is_err() {
-        assert!(back.elapsed() < Duration::from_secs(2), "not recovered");
-        tokio::time::sleep(20 * MS).await;
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_credentials_are_an_error_at_once_and_print_no_secret() {
     let server = Postgres::start(&[]);
     server.sql("CREATE ROLE locked LOGIN PASSWORD 'right'");
-    let url = server.url().replace("//postgres@", "//locked:hunter2secret@");
-    let begun = Instant::now();
+    let proxy = Proxy::start(server.port());
+    let url = proxy.url(&server.url()).replace("//postgres@", "//locked:hunter2secret@");
     let error = open::<sqlx::Postgres>(Paradigm::LongRunning, &url, &[]).await.unwrap_err();
     assert!(matches!(error, Error::Credentials { .. }), "{error}");
-    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    // Perhaps with TLS and once more without, as `sslmode=prefer` wants it, and not again.
+    assert!(proxy.accepted() <= 2, "{} attempts", proxy.accepted());
     assert!(!format!("{error} {error:?}").contains("hunter2secret"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_password_that_stops_working_is_told_to_those_who_wait_at_once() {
+async fn a_password_that_stops_working_is_told_at_once_when_no_connection_is_left() {
     let server = Postgres::start(&[]);
     server.sql("CREATE ROLE locked LOGIN PASSWORD 'right'");
     let url = server.url().replace("//postgres@", "//locked:right@");
-    let db = long_running(&url, 2).await;
+    let settings = [("DATABASE_POOL_SIZE", "2"), ("DATABASE_ACQUIRE_TIMEOUT", "60s")];
+    let (_host, db) = open::<sqlx::Postgres>(Paradigm::LongRunning, &url, &settings).await.unwrap();
     server.sql("ALTER ROLE locked PASSWORD 'other'");
-    let _held = db.conn().await.unwrap();
-    let begun = Instant::now();
-    let error = db.conn().await.unwrap_err();
+    // The connection that is open serves on.
+    let held = db.conn().await.unwrap();
+    let waiting = tokio::spawn({
+        let db = db.clone();
+        async move { backend(&db).await }
+    });
+    let failed = async || db.state().last_connect_error.is_some();
+    eventually("connecting fails", failed).await;
+    assert!(!waiting.is_finished());
+    drop(held);
+    waiting.await.unwrap();
+    db.conn().await.unwrap().close();
+    let told = timeout(PATIENCE, db.conn()).await;
+    let error = told.expect("nobody waits for the acquire timeout").unwrap_err();
     assert!(matches!(error, Error::Credentials { .. }), "{error}");
-    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_plan_that_the_schema_left_behind_costs_one_error() {
-    let db = long_running(&Postgres::shared().database(), 1).await;
-    sqlx::raw_sql("CREATE TABLE t (a int); INSERT INTO t VALUES (1)").execute(&db).await.unwrap();
-    let select = || sqlx::query("SELECT * FROM t").fetch_one(&db);
-    assert_eq!(select().await.unwrap().len(), 1);
-    sqlx::raw_sql("ALTER TABLE t ADD b int").execute(&db).await.unwrap();
-    let _ = select().await;
-    assert_eq!(select().await.unwrap().len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

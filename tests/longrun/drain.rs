@@ -1,17 +1,15 @@
 //! The stop signal: what was accepted is finished, what never ends is given up within the grace.
 
-use std::time::{Duration, Instant};
-
 use anyhost_tests::process::{PATIENCE, Signal};
 use anyhost_tests::wait::eventually;
 
 use anyhost_tests::connection::Wire;
 use anyhost_tests::fleet::Instance;
 
-/// The exit code of a process that could not finish everything in time.
+/// The exit code of a process that was ended by an impatient person.
 const ABORTED: i32 = 75;
 
-const PROGRAMS: [&str; 2] = ["echo-paas", "echo-vm"];
+const PROGRAMS: [&str; 3] = ["echo-paas", "echo-vm", "echo-actix-paas"];
 
 #[test]
 fn a_request_in_flight_is_answered_and_the_process_exits_0() {
@@ -34,11 +32,9 @@ fn a_request_in_flight_is_answered_and_the_process_exits_0() {
 
 #[test]
 fn during_the_lame_duck_readiness_is_gone_and_new_connections_are_served() {
-    let lame_duck = Duration::from_millis(1500);
-    let instance = Instance::start("echo-paas", &[("LAME_DUCK", "1500ms")]);
+    let instance = Instance::start("echo-paas", &[("LAME_DUCK", "3s")]);
     let mut kept = Wire::to(instance.port);
     assert_eq!(kept.get("/").status, 200);
-    let begun = Instant::now();
     instance.tell(Signal::TERM);
     assert_eq!(Wire::to(instance.port).get("/readyz").status, 503);
     assert_eq!(Wire::to(instance.port).get("/livez").status, 200);
@@ -50,46 +46,80 @@ fn during_the_lame_duck_readiness_is_gone_and_new_connections_are_served() {
         assert!(wire.is_closed());
     }
     assert_eq!(instance.exit_code(PATIENCE), 0);
-    assert!(begun.elapsed() >= lame_duck, "it left before the routers knew");
     assert!(Wire::try_to(instance.address()).is_err(), "nobody listens any more");
 }
 
 #[test]
 fn unasked_a_process_somewhere_serves_on_until_routers_may_know() {
-    let instance = Instance::start("echo-paas", &[("LAME_DUCK", "")]);
-    let begun = Instant::now();
-    instance.tell(Signal::TERM);
-    assert_eq!(Wire::to(instance.port).get("/readyz").status, 503);
-    assert_eq!(Wire::to(instance.port).get("/").status, 200);
-    assert_eq!(instance.exit_code(PATIENCE), 0);
-    assert!(begun.elapsed() >= Duration::from_secs(3), "it left before the routers knew");
+    let unasked = Instance::start("echo-paas", &[("LAME_DUCK", "")]);
+    let control = Instance::start("echo-paas", &[("LAME_DUCK", "0")]);
+    control.process.signal(Signal::TERM);
+    unasked.tell(Signal::TERM);
+    assert_eq!(Wire::to(unasked.port).get("/readyz").status, 503);
+    // The one that was told to leave at once has left, and this one serves.
+    assert_eq!(control.exit_code(PATIENCE), 0);
+    assert_eq!(Wire::to(unasked.port).get("/").status, 200);
+    assert_eq!(unasked.exit_code(PATIENCE), 0);
 }
 
 #[test]
 fn an_upload_that_never_ends_does_not_hold_the_process_beyond_its_grace() {
-    let grace = Duration::from_secs(3);
     for program in PROGRAMS {
         let instance = Instance::start(program, &[("SHUTDOWN_GRACE", "3s")]);
         let mut upload = Wire::to(instance.port);
         upload.begin_upload(1000);
-        let begun = Instant::now();
         instance.tell(Signal::TERM);
-        // Its own end, with its own exit code: no supervisor had to kill it.
-        assert_eq!(instance.exit_code(PATIENCE), ABORTED, "{program}");
-        assert!(begun.elapsed() <= grace, "{program} took {:?} of {grace:?}", begun.elapsed());
+        // Its own end: no supervisor had to kill it, and a client that never finishes is no failure.
+        assert_eq!(instance.exit_code(PATIENCE), 0, "{program}");
+        instance.process.wait_for_line(&["WARN", "1 requests are cut off"]);
         instance.process.wait_for_line(&["drained", "\"aborted\":1"]);
     }
 }
 
 #[test]
-fn a_second_signal_ends_the_process_at_once() {
-    for (first, second) in [(Signal::TERM, Signal::TERM), (Signal::INT, Signal::TERM)] {
+fn only_a_second_interrupt_ends_the_process_at_once() {
+    for (first, others) in [
+        (Signal::INT, &[][..]),
+        (Signal::TERM, &[Signal::INT]),
+        (Signal::INT, &[Signal::TERM]),
+        (Signal::TERM, &[Signal::TERM, Signal::INT, Signal::TERM]),
+    ] {
         let instance = Instance::start("echo-paas", &[("SHUTDOWN_GRACE", "10m")]);
         let mut upload = Wire::to(instance.port);
         upload.begin_upload(1000);
         instance.tell(first);
-        instance.process.signal(second);
-        assert_eq!(instance.exit_code(PATIENCE), ABORTED, "{first:?} {second:?}");
+        for (earlier, other) in others.iter().enumerate() {
+            instance.process.signal(*other);
+            // Each is answered by a line before the next is sent: equal ones would be merged.
+            eventually("the signal is heard", || {
+                let heard = instance.process.log().text().matches("stopping already").count();
+                (heard > earlier).then_some(())
+            });
+        }
+        instance.process.signal(Signal::INT);
+        assert_eq!(instance.exit_code(PATIENCE), ABORTED, "{first:?} {others:?}");
+    }
+}
+
+#[test]
+fn further_stop_signals_lose_no_request_in_flight() {
+    for program in PROGRAMS {
+        for first in [Signal::TERM, Signal::INT] {
+            let instance = Instance::start(program, &[("SHUTDOWN_GRACE", "10m")]);
+            let mut upload = Wire::to(instance.port);
+            upload.begin_upload(5);
+            instance.tell(first);
+            for earlier in 0..3 {
+                instance.process.signal(Signal::TERM);
+                eventually("the signal is heard", || {
+                    let heard = instance.process.log().text().matches("stopping already").count();
+                    (heard > earlier).then_some(())
+                });
+            }
+            upload.write("hello");
+            assert_eq!(upload.answer().status, 200, "{program} {first:?}");
+            assert_eq!(instance.exit_code(PATIENCE), 0, "{program} {first:?}");
+        }
     }
 }
 
@@ -125,7 +155,7 @@ fn clients_that_hold_idle_connections_do_not_hold_the_process() {
     idle.iter_mut().for_each(|wire| assert_eq!(wire.get("/").status, 200));
     instance.tell(Signal::TERM);
     assert!(idle.iter_mut().all(Wire::is_closed));
-    assert_eq!(instance.exit_code(Duration::from_secs(5)), 0);
+    assert_eq!(instance.exit_code(PATIENCE), 0);
 }
 
 /// A process that is told to stop before its start is done ends without having become ready.

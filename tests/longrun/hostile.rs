@@ -1,4 +1,6 @@
 //! Clients that mean harm: slow ones, too many at once, and ones whose requests two servers read differently.
+//!
+//! Long because each kind of hostile client is a test here, most of them with a table of inputs.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +13,7 @@ use http::Request;
 use http_body_util::Full;
 
 use anyhost_tests::connection::Wire;
-use anyhost_tests::fleet::Instance;
+use anyhost_tests::fleet::{Instance, launch};
 
 /// slowhttptest opens 2,000 connections that each send a header line now and then, and normal clients
 /// send 1,000 requests a second.
@@ -207,17 +209,110 @@ fn what_two_servers_may_read_differently_is_400_and_the_end_of_the_connection() 
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// This one ends without an answer, which is as safe and less kind.
+/// Whatever an App makes of a body that is malformed, cut off or does not come: the client is at fault, and the
+/// operator's log has no line about it.
 #[test]
-fn a_chunk_that_is_longer_than_it_said_ends_the_connection() {
+fn a_wrong_body_is_the_clients_fault_and_no_line_of_the_log() {
+    let folder = tempfile::TempDir::new().expect("a folder for temporary files");
+    let url = format!("sqlite://{}?mode=rwc", folder.path().join("notes.db").display());
+    let environment = [("DATABASE_URL", url.as_str()), ("BODY_TIMEOUT", "300ms")];
+    let (migration, _folder) = launch("notes-paas", &["migrate"], &environment[..1]);
+    assert!(migration.wait_for_exit(PATIENCE).success(), "{}", migration.log().text());
+    let instance = Instance::start("notes-paas", &environment);
+    let head = "POST /notes HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\n";
+    let chunked = format!("{head}transfer-encoding: chunked\r\n\r\n");
+    let mut wrong = Vec::new();
+    for (body, cut, status) in [
+        ("+1\r\n{\r\n0\r\n\r\n", false, 400),
+        ("1\n{\r\n0\r\n\r\n", false, 400),
+        ("1;x\n{\r\n0\r\n\r\n", false, 400),
+        ("1\r\n{{\r\n0\r\n\r\n", false, 400),
+        ("10000000000000000\r\n", false, 400),
+        ("1\r\n{\r\n0\r\nx\r\n\r\n", false, 400),
+        ("zz\r\n", false, 400),
+        ("5\r\n{\"ti", true, 400),
+        ("5\r\n{\"ti", false, 408),
+    ] {
+        let mut wire = Wire::to(instance.port);
+        wire.offer(format!("{chunked}{body}"));
+        if cut {
+            wire.end();
+        }
+        let answer = wire.try_answer().map(|answer| answer.status);
+        if answer != Ok(status) || !wire.is_closed() {
+            wrong.push(format!("{body:?}, cut: {cut}: {answer:?}"));
+        }
+    }
+    for length in [100, 100_000] {
+        for (cut, status) in [(true, 400), (false, 408)] {
+            let mut wire = Wire::to(instance.port);
+            wire.offer(format!("{head}content-length: {length}\r\n\r\n{{\"ti"));
+            if cut {
+                wire.end();
+            }
+            let answer = wire.try_answer().map(|answer| answer.status);
+            if answer != Ok(status) {
+                wrong.push(format!("length {length}, cut: {cut}: {answer:?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert_eq!(Wire::to(instance.port).get("/notes").status, 200);
+    let log = instance.process.log().text();
+    assert!(!log.contains("ERROR") && !log.contains("WARN"), "{log}");
+}
+
+/// A byte now and then keeps every other timeout from firing.
+#[test]
+fn a_body_that_trickles_is_408() {
     let instance = Instance::start("echo-paas", &[]);
     let mut wire = Wire::to(instance.port);
-    wire.offer(
-        "POST / HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\n\
-         1\r\nabc\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nhost: test\r\n\r\n",
-    );
-    let said = wire.rest();
-    assert!(!said.contains("HTTP/1.1 2"), "{said:?}");
+    wire.begin_upload(100_000);
+    let until = Instant::now() + PATIENCE;
+    while !wire.has_more_within(Duration::from_millis(100)) {
+        assert!(Instant::now() < until, "it is read for ever");
+        wire.offer("x");
+    }
+    assert_eq!(wire.answer().status, 408);
+    assert!(wire.is_closed());
+}
+
+/// A client of HTTP/2 that answers pings nobody sent decides nothing about the log.
+#[test]
+fn unasked_answers_to_pings_are_no_lines_of_the_log() {
+    let instance = Instance::start("echo-paas", &[("LOG_LEVEL", "info")]);
+    let mut wire = Wire::to(instance.port);
+    wire.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0");
+    let pong = b"\0\0\x08\x06\x01\0\0\0\0unasked.";
+    for _ in 0..100 {
+        wire.offer(pong.repeat(1000));
+    }
+    // Behind them all a ping that must be answered: all before it were read, or the connection is gone.
+    wire.offer(b"\0\0\x08\x06\0\0\0\0\0answer..");
+    let _ = wire.until_or_end("answer..");
+    assert_eq!(Wire::to(instance.port).get("/").status, 200);
+    let lines = instance.process.log().lines();
+    assert!(lines.len() < 10, "{} lines", lines.len());
+}
+
+/// A body that the App left unread is no head that does not come: the connection ends, or goes on.
+#[test]
+fn a_body_that_comes_after_its_answer_is_no_408() {
+    let instance = Instance::start("echo-paas", &[("HEADER_TIMEOUT", "300ms")]);
+    for target in ["/r/missing", "/livez", "/r/text"] {
+        let mut wire = Wire::to(instance.port);
+        wire.write(format!(
+            "POST {target} HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\n"
+        ));
+        let answer = wire.answer();
+        assert!(
+            answer.status < 408 && answer.says("connection: close"),
+            "{target}: {}",
+            answer.head
+        );
+        wire.offer("1\r\na\r\n0\r\n\r\nGET / HTTP/1.1\r\nhost: test\r\n\r\n");
+        assert_eq!(wire.rest(), "", "{target}");
+    }
 }
 
 #[test]

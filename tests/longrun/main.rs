@@ -2,6 +2,7 @@
 //!
 //! README.md beside this file says which clause of a platform's contract is shown by which test.
 
+mod actix;
 mod callers;
 mod clauses;
 mod drain;
@@ -10,6 +11,7 @@ mod hostile;
 mod idle;
 mod lines;
 mod manager;
+mod one_program;
 mod operators;
 mod protocols;
 mod rolling;
@@ -17,3 +19,4 @@ mod routers;
 mod sockets;
 mod starts;
 mod sudden;
+mod websockets;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhost_tests::load::{Address, Clients, Load, Report};
-use anyhost_tests::process::Signal;
+use anyhost_tests::process::{PATIENCE, Signal};
 use anyhost_tests::servers::{Haproxy, Nginx, port};
 use anyhost_tests::wait::pause;
 use bytes::Bytes;
@@ -29,13 +29,10 @@ const BUDGET: usize = 24;
 /// Notes that are there to be read.
 const SEEDS: u64 = 50;
 
-/// How long a process may take from the stop signal to its end.
-const DRAIN: Duration = Duration::from_secs(15);
-
 #[test]
 fn no_request_is_lost_behind_haproxy() {
     let notebook = Notebook::new(MAX_CONNECTIONS, BUDGET);
-    let mut deployment = Deployment::start(&notebook, "notes-paas", "1500ms");
+    let mut deployment = Deployment::start(&notebook, "notes-paas", "3s");
     let haproxy = Haproxy::start(&deployment.ports);
     haproxy.wait_until_it_knows(&deployment.serving());
     let load = load(Address::Tcp(haproxy.address()), true);
@@ -62,7 +59,7 @@ fn no_request_is_lost_behind_haproxy() {
 #[test]
 fn no_request_is_lost_behind_nginx_with_upstream_keep_alive() {
     let notebook = Notebook::new(MAX_CONNECTIONS, BUDGET);
-    let mut deployment = Deployment::start(&notebook, "notes-paas", "1500ms");
+    let mut deployment = Deployment::start(&notebook, "notes-paas", "3s");
     let nginx = Nginx::start(&deployment.serving());
     // Its own clients come with a connection each: nginx cuts idle ones of theirs at a reload.
     let load = load(Address::Unix(nginx.socket()), false);
@@ -77,7 +74,7 @@ fn no_request_is_lost_behind_nginx_with_upstream_keep_alive() {
             // The proxy goes on for a while with what it knew.
             pause(Duration::from_millis(500));
             nginx.send_to(&deployment.serving());
-            assert_eq!(oldest.exit_code(DRAIN), 0, "{}", oldest.process.log().text());
+            assert_eq!(oldest.exit_code(PATIENCE), 0, "{}", oldest.process.log().text());
         }
     }
     load.wait_for(REQUESTS);
@@ -179,7 +176,7 @@ impl<'a> Deployment<'a> {
 #[track_caller]
 fn stop(instance: &Instance) {
     instance.process.signal(Signal::TERM);
-    assert_eq!(instance.exit_code(DRAIN), 0, "{}", instance.process.log().text());
+    assert_eq!(instance.exit_code(PATIENCE), 0, "{}", instance.process.log().text());
 }
 
 /// Nine reads and a write, again and again.

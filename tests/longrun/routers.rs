@@ -11,7 +11,7 @@ use anyhost_tests::wait::eventually;
 use anyhost_tests::wire::Seen;
 
 /// How long the router waits for an answer.
-const ROUTER: Duration = Duration::from_secs(3);
+const ROUTER: Duration = Duration::from_secs(12);
 
 /// A database that keeps a request waiting for longer than the router does. With a deadline of its own the
 /// App's process answers first, in words that a client can use; without, the router does.

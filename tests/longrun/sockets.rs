@@ -134,6 +134,8 @@ fn restarts(port: u16, start: impl Fn() -> Process) -> Report {
         process.signal(Signal::TERM);
         assert_eq!(process.wait_for_exit(PATIENCE).code(), Some(0), "{}", process.log().text());
         process = start();
+        // Before that it may not have caught the signal yet, which would end it.
+        process.wait_for_line(&["\"ready\""]);
     }
     load.wait_for(load.requests() + 100);
     load.finish()

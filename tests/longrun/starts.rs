@@ -1,7 +1,6 @@
 //! The start: what is listened on, when it is ready, and how a wrong setting is refused.
 
 use std::net::TcpListener;
-use std::time::Duration;
 
 use anyhost_tests::process::{PATIENCE, Signal};
 use anyhost_tests::servers::Postgres;
@@ -162,5 +161,5 @@ fn a_probe_is_plain_whatever_dialect_it_speaks() {
     let lines = instance.process.log().lines();
     assert_eq!(lines.len(), before, "{lines:?}");
     instance.tell(Signal::TERM);
-    assert_eq!(instance.exit_code(Duration::from_secs(10)), 0);
+    assert_eq!(instance.exit_code(PATIENCE), 0);
 }

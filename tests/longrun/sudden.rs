@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhost_tests::process::{PATIENCE, Process, Signal, binary};
+use anyhost_tests::skip::skipped_without_namespaces;
 use anyhost_tests::wait::{eventually, pause};
 use rustix::process::{Pid, kill_process};
 use sqlx::{Connection, Executor, PgConnection};
@@ -75,18 +76,14 @@ fn frozen_while_its_connections_die_it_serves_the_next_request() {
 /// does not handle.
 #[test]
 fn as_process_1_it_hears_the_stop_signal() {
+    let own = ["--user", "--map-root-user", "--fork", "--pid", "--kill-child", "--mount-proc"];
+    if skipped_without_namespaces(&own) {
+        return;
+    }
     for program in ["echo-paas", "echo-vm"] {
         let path = binary(program);
         let unshare = Path::new("/usr/bin/unshare");
-        let arguments = [
-            "--user",
-            "--map-root-user",
-            "--fork",
-            "--pid",
-            "--kill-child",
-            "--mount-proc",
-            path.to_str().expect("a plain path"),
-        ];
+        let arguments = [&own[..], &[path.to_str().expect("a plain path")]].concat();
         let environment = [("PORT", "0"), ("LISTEN", "127.0.0.1:0")];
         let process = Process::start(unshare, &arguments, Path::new("/"), &environment);
         let port = port_of(&process);

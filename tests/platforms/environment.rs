@@ -1,7 +1,5 @@
 //! The life of a function under AWS's own supervisor: its start, its deaths, and its end.
 
-use std::time::{Duration, Instant};
-
 use anyhost_tests::process::{PATIENCE, Signal};
 use anyhost_tests::servers::{Postgres, port};
 use anyhost_tests::wait::eventually;
@@ -73,9 +71,7 @@ fn a_request_that_takes_too_long_is_a_504_before_lambda_ends_the_process() {
     assert_eq!(Answer::of(&emulator.invoke(&get("/notes"))).status(), 200);
     let function = emulator.function();
     let lock = Lock::new(&database);
-    let asked = Instant::now();
     Answer::of(&emulator.invoke(&get("/notes"))).problem(504);
-    assert!(asked.elapsed() < Duration::from_secs(2), "after {:?}", asked.elapsed());
     drop(lock);
     assert_eq!(Answer::of(&emulator.invoke(&get("/notes"))).status(), 200);
     assert_eq!(emulator.function(), function, "the process lives on");

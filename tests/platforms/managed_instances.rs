@@ -1,6 +1,6 @@
 //! On AWS's emulator as Lambda's managed instances run a function: many invocations in one process.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhost_tests::doors::send;
 use anyhost_tests::wire::post;
@@ -16,17 +16,30 @@ fn three_invocations_run_in_one_process_at_once() {
     );
     Answer::of(&emulator.invoke(&get("/warm"))).seen();
     let function = emulator.function();
-    let asked = Instant::now();
-    // Each takes a second, which in a row would be three.
-    let answers = std::thread::scope(|scope| {
-        let ask = || send(emulator.address(), &post(INVOCATIONS, get("/r/sse").to_string()));
-        let asking = [(); 3].map(|()| scope.spawn(ask));
-        asking.map(|thread| thread.join().unwrap().unwrap())
+    // Each takes a second. On a busy machine that shows in some rounds alone.
+    let quicker = (0..10).any(|_| {
+        let begun = Instant::now();
+        let at_once = all_answer(&emulator, 3);
+        let at_once = at_once.duration_since(begun);
+        let begun = Instant::now();
+        all_answer(&emulator, 1);
+        let in_a_row = all_answer(&emulator, 1).duration_since(begun);
+        at_once < in_a_row
     });
-    let taken = asked.elapsed();
+    assert!(quicker, "three at once never took less than two in a row");
+    assert_eq!(emulator.function(), function);
+}
+
+/// Sends so many requests at once; when the last answer was there.
+fn all_answer(emulator: &Emulator, requests: usize) -> Instant {
+    let answers: Vec<_> = std::thread::scope(|scope| {
+        let ask = || send(emulator.address(), &post(INVOCATIONS, get("/r/sse").to_string()));
+        let asking: Vec<_> = (0..requests).map(|_| scope.spawn(ask)).collect();
+        asking.into_iter().map(|thread| thread.join().unwrap().unwrap()).collect()
+    });
+    let answered = Instant::now();
     for answer in answers {
         assert_eq!(Answer::of(&answer).text().matches("data:").count(), 5);
     }
-    assert!(taken < Duration::from_millis(1_900), "three at once took {taken:?}");
-    assert_eq!(emulator.function(), function);
+    answered
 }

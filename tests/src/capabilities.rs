@@ -1,8 +1,11 @@
 //! What a door cannot carry: the one list, each entry with its reason, and how many skips it makes.
 //!
 //! Only what is outside our power stands here. What an adapter of ours does wrong is a failing case.
+//!
+//! Long because every door lists what it cannot carry, each with its reason.
 
-use crate::doors::Kind;
+use crate::cases;
+use crate::doors::{Example, Kind};
 
 /// Something a case may need of a door.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -45,6 +48,10 @@ pub enum Capability {
     HopHeaders,
     /// An offer to go on with another protocol.
     Upgrades,
+    /// A WebSocket by HTTP/1.1.
+    WebSockets,
+    /// No WebSocket.
+    NoWebSockets,
     /// The address of the client.
     ClientAddress,
     /// A trusted front end that says who the client is.
@@ -59,34 +66,49 @@ pub const fn lacks(door: Kind) -> &'static [(Capability, &'static str)] {
         Kind::Direct => &[
             (Wire, "the request is a value, nobody parses it"),
             (Upgrades, "there is no connection to go on with"),
+            (WebSockets, "there is no connection to go on with"),
             (Buffers, "the client has the head before the body is made"),
             (AnswerLimit, "there is none"),
             (FrontEnd, "there is none"),
         ],
         Kind::PaasTcp | Kind::VmTcp | Kind::VmInherited | Kind::VmTls => &[
             (Buffers, "the client has the head before the body is made"),
-            (Trailers, "actix-web sends none over HTTP/1.1"),
+            (
+                Trailers,
+                "over HTTP/1.1 they are sent to a client alone that asks for them (TE: trailers)",
+            ),
             (AnswerLimit, "there is none"),
+            (NoWebSockets, "there are some"),
             (FrontEnd, "there is none before this socket"),
         ],
         Kind::VmProxy => &[
             (Buffers, "the client has the head before the body is made"),
-            (Trailers, "actix-web sends none over HTTP/1.1"),
+            (
+                Trailers,
+                "over HTTP/1.1 they are sent to a client alone that asks for them (TE: trailers)",
+            ),
             (AnswerLimit, "there is none"),
+            (NoWebSockets, "there are some"),
             (FrontEnd, "the one before this socket speaks in a protocol of its own"),
         ],
         Kind::VmH2c | Kind::VmH2 => &[
             (Wire, "requests are frames, and what they hold is no text"),
             (Buffers, "the client has the head before the body is made"),
             (HopHeaders, "HTTP/2 has none, and forbids them"),
-            (Upgrades, "HTTP/2 has none; its CONNECT with a protocol is not offered"),
+            (Upgrades, "HTTP/2 has none"),
+            (WebSockets, "over HTTP/2 it is another request (RFC 8441), which longrun tests"),
+            (NoWebSockets, "there are some"),
             (AnswerLimit, "there is none"),
             (FrontEnd, "there is none before this socket"),
         ],
         Kind::VmUnix => &[
             (Buffers, "the client has the head before the body is made"),
-            (Trailers, "actix-web sends none over HTTP/1.1"),
+            (
+                Trailers,
+                "over HTTP/1.1 they are sent to a client alone that asks for them (TE: trailers)",
+            ),
             (AnswerLimit, "there is none"),
+            (NoWebSockets, "there are some"),
             (ClientAddress, "a Unix socket has no peer address"),
             (FrontEnd, "there is none before this socket"),
         ],
@@ -101,6 +123,7 @@ pub const fn lacks(door: Kind) -> &'static [(Capability, &'static str)] {
             (QueryFlags, "a map holds the query: `a` and `a=` are one, and `?` is none"),
             (AnswerBytes, JSON),
             (LargeAnswers, SIX_MB),
+            (WebSockets, NO_WEBSOCKETS),
         ],
         Kind::HttpV2 => &[
             (Wire, NO_WIRE),
@@ -114,6 +137,7 @@ pub const fn lacks(door: Kind) -> &'static [(Capability, &'static str)] {
             (AnswerLines, "the answer has one string for each name"),
             (AnswerBytes, JSON),
             (LargeAnswers, SIX_MB),
+            (WebSockets, NO_WEBSOCKETS),
         ],
         Kind::HttpV1 => &[
             (Wire, NO_WIRE),
@@ -127,6 +151,7 @@ pub const fn lacks(door: Kind) -> &'static [(Capability, &'static str)] {
             (QueryFlags, "a map holds the query: `a` and `a=` are one, and `?` is none"),
             (AnswerBytes, JSON),
             (LargeAnswers, SIX_MB),
+            (WebSockets, NO_WEBSOCKETS),
         ],
         Kind::FunctionUrl => &[
             (Wire, NO_WIRE),
@@ -139,6 +164,7 @@ pub const fn lacks(door: Kind) -> &'static [(Capability, &'static str)] {
             (AnswerLines, "the answer has one string for each name"),
             (AnswerBytes, JSON),
             (LargeAnswers, SIX_MB),
+            (WebSockets, NO_WEBSOCKETS),
         ],
         Kind::AlbSingle => &[
             (Wire, NO_WIRE),
@@ -154,6 +180,7 @@ pub const fn lacks(door: Kind) -> &'static [(Capability, &'static str)] {
             (AnswerLines, "the answer has one string for each name"),
             (AnswerBytes, JSON),
             (LargeAnswers, "the load balancer takes 1 MB of JSON for one answer"),
+            (WebSockets, NO_WEBSOCKETS),
         ],
         Kind::AlbMulti => &[
             (Wire, NO_WIRE),
@@ -165,6 +192,7 @@ pub const fn lacks(door: Kind) -> &'static [(Capability, &'static str)] {
             (QueryFlags, "a map holds the query: `a` and `a=` are one, and `?` is none"),
             (AnswerBytes, JSON),
             (LargeAnswers, "the load balancer takes 1 MB of JSON for one answer"),
+            (WebSockets, NO_WEBSOCKETS),
         ],
         Kind::Lattice => &[
             (Wire, NO_WIRE),
@@ -176,6 +204,7 @@ pub const fn lacks(door: Kind) -> &'static [(Capability, &'static str)] {
             (QueryFlags, "a map holds the query: `a` and `a=` are one, and `?` is none"),
             (AnswerBytes, JSON),
             (LargeAnswers, SIX_MB),
+            (WebSockets, NO_WEBSOCKETS),
         ],
     }
 }
@@ -185,6 +214,7 @@ const BUFFERED: &str = "an answer to this event is posted whole";
 const NO_TRAILERS: &str = "an answer has no place for trailers";
 const METHODS: &str = "AWS's front end knows the standard methods alone";
 const JSON: &str = "an answer is JSON, whose strings are Unicode";
+const NO_WEBSOCKETS: &str = "a function has no connection to a client";
 const SIX_MB: &str = "Lambda takes 6 MB of JSON for one answer";
 
 /// The reason why a door cannot carry something, where it cannot.
@@ -193,22 +223,82 @@ pub fn lack(door: Kind, capability: Capability) -> Option<&'static str> {
     lacks(door).iter().find(|(lacked, _)| *lacked == capability).map(|(_, reason)| *reason)
 }
 
+/// Something that actix-web does to messages, whatever the door.
+#[derive(Clone, Copy, Debug)]
+pub struct Difference {
+    /// What it is.
+    pub what: &'static str,
+    /// Why it is so.
+    pub reason: &'static str,
+    /// What the application therefore cannot carry.
+    pub costs: Option<Capability>,
+}
+
+/// What actix-web itself changes of requests and responses.
+pub const ACTIX: &[Difference] = &[
+    Difference {
+        what: "trailers, of requests and of responses, are not carried",
+        reason: "actix-web's bodies are bytes alone",
+        costs: Some(Capability::Trailers),
+    },
+    Difference {
+        what: "WebSockets are refused with 501",
+        reason: "actix-web takes them up on connections of its own server",
+        costs: Some(Capability::WebSockets),
+    },
+    Difference {
+        what: "headers of different names change their order, in requests and in responses",
+        reason: "actix-web keeps headers in a hash map; the values of one name stay in order",
+        costs: None,
+    },
+];
+
+/// How many cases the actix-web echo skips for what actix-web changes, of those that some door carries.
+pub const ACTIX_SKIPS: usize = 3;
+
+/// What an App cannot carry whatever the door, because of the framework it is written in.
+#[must_use]
+pub const fn differences(example: Example) -> &'static [Difference] {
+    match example {
+        Example::EchoActix => ACTIX,
+        Example::Echo | Example::Notes => &[],
+    }
+}
+
+/// The reason why an App cannot carry something, where it cannot.
+#[must_use]
+pub fn costs(example: Example, capability: Capability) -> Option<&'static str> {
+    let cost = differences(example).iter().find(|difference| difference.costs == Some(capability));
+    cost.map(|difference| difference.reason)
+}
+
+/// How many cases an App skips for the framework it is written in, of those that some door carries.
+#[must_use]
+pub fn skipped_for(example: Example) -> usize {
+    let carried = |case: &&cases::Case| {
+        Kind::ALL.iter().any(|door| !case.needs.iter().any(|need| lack(*door, *need).is_some()))
+    };
+    let own = cases::all().filter(|case| case.example.variants().contains(&example));
+    let costs = |case: &&cases::Case| case.needs.iter().any(|need| costs(example, *need).is_some());
+    own.filter(carried).filter(costs).count()
+}
+
 /// How many cases each door skips. A change here is a change of what we promise.
 pub const SKIPS: [(Kind, usize); Kind::ALL.len()] = [
-    (Kind::Direct, 30),
-    (Kind::PaasTcp, 4),
-    (Kind::VmTcp, 4),
-    (Kind::VmUnix, 5),
-    (Kind::VmInherited, 4),
-    (Kind::VmProxy, 4),
-    (Kind::VmTls, 4),
-    (Kind::VmH2c, 31),
-    (Kind::VmH2, 31),
-    (Kind::RestV1, 47),
-    (Kind::HttpV2, 52),
-    (Kind::HttpV1, 56),
-    (Kind::FunctionUrl, 43),
-    (Kind::AlbSingle, 52),
-    (Kind::AlbMulti, 41),
-    (Kind::Lattice, 41),
+    (Kind::Direct, 53),
+    (Kind::PaasTcp, 5),
+    (Kind::VmTcp, 5),
+    (Kind::VmUnix, 6),
+    (Kind::VmInherited, 5),
+    (Kind::VmProxy, 5),
+    (Kind::VmTls, 5),
+    (Kind::VmH2c, 54),
+    (Kind::VmH2, 54),
+    (Kind::RestV1, 70),
+    (Kind::HttpV2, 75),
+    (Kind::HttpV1, 79),
+    (Kind::FunctionUrl, 66),
+    (Kind::AlbSingle, 75),
+    (Kind::AlbMulti, 64),
+    (Kind::Lattice, 64),
 ];

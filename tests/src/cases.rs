@@ -10,6 +10,7 @@ mod connection;
 mod context;
 mod cookies;
 mod errors;
+mod framing;
 mod headers;
 mod method;
 mod notes;
@@ -57,6 +58,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         errors::CASES,
         context::CASES,
         connection::CASES,
+        framing::CASES,
         notes::CASES,
     ]
     .into_iter()

@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
 
 use crate::process::PATIENCE;
 
@@ -61,6 +62,20 @@ impl Wire {
         let _ = self.socket.write_all(bytes.as_ref());
     }
 
+    /// Sends no more, ever.
+    pub fn end(&mut self) {
+        let _ = self.socket.shutdown(std::net::Shutdown::Write);
+    }
+
+    /// Whether more comes, or the connection ends, within this time.
+    pub fn has_more_within(&mut self, time: Duration) -> bool {
+        self.socket.set_read_timeout(Some(time)).expect("a timeout");
+        let more = self.more();
+        self.socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        // A socket that has nothing yet says so with this word.
+        more.map_or_else(|error| !error.contains("temporarily unavailable"), |()| true)
+    }
+
     /// Asks and waits for the answer.
     #[track_caller]
     pub fn get(&mut self, target: &str) -> Answer {
@@ -115,6 +130,18 @@ impl Wire {
                 return text[..end].to_owned();
             }
             self.more().unwrap_or_else(|error| panic!("{error} before {words:?}, after {text:?}"));
+        }
+    }
+
+    /// Reads until these words or the end.
+    pub fn until_or_end(&mut self, words: &str) -> bool {
+        loop {
+            if String::from_utf8_lossy(&self.unread).contains(words) {
+                return true;
+            }
+            if self.more().is_err() {
+                return false;
+            }
         }
     }
 

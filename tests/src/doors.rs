@@ -13,6 +13,8 @@ use std::sync::OnceLock;
 pub use tcp::send;
 pub use tls::Certificate;
 
+use anyhost_actix::Actix;
+
 use crate::process::binary;
 use crate::wire::{Request, Response};
 
@@ -163,6 +165,9 @@ impl Kind {
     fn open(self, example: Example) -> Box<dyn Door> {
         match (self, example) {
             (Self::Direct, Example::Echo) => Box::new(direct::Direct::<echo::Echo>::open()),
+            (Self::Direct, Example::EchoActix) => {
+                Box::new(direct::Direct::<Actix<echo_actix::Echo>>::open())
+            }
             (Self::Direct, Example::Notes) => Box::new(direct::Direct::<notes::Notes>::open()),
             (Self::PaasTcp, _) => Box::new(tcp::Tcp::paas(example)),
             (Self::VmTcp, _) => Box::new(tcp::Tcp::vm(example)),
@@ -188,17 +193,30 @@ impl Kind {
 pub enum Example {
     /// It answers what it saw, and every shape of response.
     Echo,
+    /// The same, as an actix-web application.
+    EchoActix,
     /// It has a database: SQLite in a folder of its own.
     Notes,
 }
 
 impl Example {
-    const ALL: [Self; 2] = [Self::Echo, Self::Notes];
+    const ALL: [Self; 3] = [Self::Echo, Self::EchoActix, Self::Notes];
+
+    /// Itself, and the Apps for which the same rules hold.
+    #[must_use]
+    pub const fn variants(self) -> &'static [Self] {
+        match self {
+            Self::Echo => &[Self::Echo, Self::EchoActix],
+            Self::EchoActix => &[Self::EchoActix],
+            Self::Notes => &[Self::Notes],
+        }
+    }
 
     /// Its program for a host: `echo-paas`.
     fn program(self, host: &str) -> PathBuf {
         match self {
             Self::Echo => binary(&format!("echo-{host}")),
+            Self::EchoActix => binary(&format!("echo-actix-{host}")),
             Self::Notes => binary(&format!("notes-{host}")),
         }
     }

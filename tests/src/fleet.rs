@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::process::{Process, Signal, binary};
+use crate::process::{PATIENCE, Process, Signal, binary};
 use crate::servers::Postgres;
 use crate::wait::eventually;
 use tempfile::TempDir;
@@ -24,7 +24,7 @@ pub struct Instance {
 }
 
 impl Instance {
-    /// Starts a program of an example on a port of the system's choice and waits until it is ready.
+    /// Starts a program, as [`launch`] does, on a port of the system's choice and waits until it is ready.
     #[track_caller]
     #[must_use]
     pub fn start(program: &str, environment: &[(&str, &str)]) -> Self {
@@ -86,7 +86,8 @@ impl Instance {
     }
 }
 
-/// Starts a program of an example in a folder of its own, with exactly this environment.
+/// Starts a program in a folder of its own, with exactly this environment: an example's by its name, any
+/// other by its path.
 #[track_caller]
 #[must_use]
 pub fn launch(
@@ -95,7 +96,8 @@ pub fn launch(
     environment: &[(&str, &str)],
 ) -> (Process, TempDir) {
     let folder = TempDir::new().expect("a folder for temporary files");
-    (Process::start(&binary(program), arguments, folder.path(), environment), folder)
+    let program = if program.contains('/') { program.into() } else { binary(program) };
+    (Process::start(&program, arguments, folder.path(), environment), folder)
 }
 
 /// The port that a process says it listens on.
@@ -127,7 +129,7 @@ impl Notebook {
         server.sql("CREATE DATABASE notes OWNER notes");
         let url = format!("postgres://notes@127.0.0.1:{}/notes", server.port());
         let (migration, _folder) = launch("notes-paas", &["migrate"], &[("DATABASE_URL", &url)]);
-        let exit = migration.wait_for_exit(Duration::from_secs(20));
+        let exit = migration.wait_for_exit(PATIENCE);
         assert!(exit.success(), "{}", migration.log().text());
         // A connection beyond the budget is refused by the server itself, at whatever instant it comes.
         server.sql(&format!("ALTER ROLE notes CONNECTION LIMIT {budget}"));

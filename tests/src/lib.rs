@@ -20,6 +20,7 @@ pub mod load;
 pub mod process;
 pub mod runtime_api;
 pub mod servers;
+pub mod skip;
 pub mod suite;
 pub mod wait;
 pub mod wire;

@@ -22,7 +22,7 @@ use crate::process::PATIENCE;
 use crate::wait::within;
 
 /// How long a request may take before it counts as failed.
-const LATE: Duration = Duration::from_secs(15);
+const LATE: Duration = PATIENCE;
 
 /// Where a load goes.
 #[derive(Clone, Debug)]
@@ -109,12 +109,14 @@ impl Load {
         self.sent.load(Ordering::Relaxed)
     }
 
-    /// Waits until so many requests have been sent, since the beginning.
+    /// Waits until so many requests have been sent, since the beginning, for as long as there is progress.
     #[track_caller]
     pub fn wait_for(&self, requests: u64) {
-        let what = format!("{requests} requests");
-        let patience = PATIENCE * 6;
-        within(patience, &what, || (self.requests() >= requests).then_some(()));
+        let mut sent = self.requests();
+        while sent < requests {
+            let more = || Some(self.requests()).filter(|now| *now > sent);
+            sent = within(PATIENCE, "another request is sent", more);
+        }
     }
 
     /// Tells the clients to stop and waits for their last answers.

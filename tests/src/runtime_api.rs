@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-pub use answer::{Answer, Chunk, Failed, Response};
+pub use answer::{Answer, Failed, Response};
 pub use fault::{Endpoint, Fault};
 pub use frozen::Frozen;
 use state::State;
@@ -137,6 +137,11 @@ impl RuntimeApi {
     pub async fn running(&self, invocations: usize) {
         let wanted = || self.state.running() == invocations;
         self.wait(wanted, &format!("{invocations} running invocations")).await;
+    }
+
+    /// Waits until this text has arrived of the body that is being posted.
+    pub async fn arrived(&self, text: &str) {
+        self.wait(|| self.state.has_arrived(text), &format!("{text:?} in a body")).await;
     }
 
     /// What was posted to `/runtime/init/error`, waited for.

@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
-use crate::capabilities::{SKIPS, lack, lacks};
+use crate::capabilities::{ACTIX_SKIPS, SKIPS, costs, differences, lack, lacks, skipped_for};
 use crate::cases::{self, Case};
-use crate::doors::{Doors, Kind};
+use crate::doors::{Doors, Example, Kind};
 
 thread_local! {
     /// What the last panic of this thread said.
@@ -30,10 +30,14 @@ pub fn main() -> ExitCode {
     let results = Arc::new(Results::default());
     let mut trials = vec![
         Trial::test("suite::the_written_number_of_skips_is_the_real_one", count_skips),
+        Trial::test("suite::the_written_number_of_actix_skips_is_the_real_one", count_actix_skips),
         Trial::test("suite::no_two_cases_have_one_name", unique_names),
     ];
     for door in Kind::ALL {
-        trials.extend(cases::all().map(|case| trial(case, door, &doors, &results)));
+        for case in cases::all() {
+            let variants = case.example.variants().iter();
+            trials.extend(variants.map(|example| trial(case, *example, door, &doors, &results)));
+        }
     }
     let conclusion = libtest_mimic::run(&arguments, trials);
     if !arguments.list {
@@ -44,17 +48,25 @@ pub fn main() -> ExitCode {
     conclusion.exit_code()
 }
 
-fn trial(case: &'static Case, door: Kind, doors: &Arc<Doors>, results: &Arc<Results>) -> Trial {
+fn trial(
+    case: &'static Case,
+    example: Example,
+    door: Kind,
+    doors: &Arc<Doors>,
+    results: &Arc<Results>,
+) -> Trial {
     let (doors, results) = (Arc::clone(doors), Arc::clone(results));
-    Trial::ignorable_test(format!("{door}::{}::{}", case.group, case.name), move || {
-        if let Some(reason) = skipped(case, door) {
-            results.record(case, door, Outcome::Skipped);
+    let variant = if example == Example::EchoActix { "actix_" } else { "" };
+    Trial::ignorable_test(format!("{variant}{door}::{}::{}", case.group, case.name), move || {
+        let key = Key { case: (case.group, case.name), door, actix: example == Example::EchoActix };
+        let cost = || case.needs.iter().find_map(|capability| costs(example, *capability));
+        if let Some(reason) = skipped(case, door).or_else(cost) {
+            results.record(key, Outcome::Skipped);
             return Ok(Completion::ignored_with(reason));
         }
-        let outcome =
-            catch_unwind(AssertUnwindSafe(|| (case.check)(doors.door(door, case.example))));
+        let outcome = catch_unwind(AssertUnwindSafe(|| (case.check)(doors.door(door, example))));
         let right = outcome.is_ok();
-        results.record(case, door, if right { Outcome::Right } else { Outcome::Wrong });
+        results.record(key, if right { Outcome::Right } else { Outcome::Wrong });
         outcome.map(|()| Completion::Completed).map_err(|_| Failed::from(WORDS.take()))
     })
 }
@@ -74,6 +86,15 @@ fn count_skips() -> Result<(), Failed> {
     }
 }
 
+fn count_actix_skips() -> Result<(), Failed> {
+    let counted = skipped_for(Example::EchoActix);
+    if counted == ACTIX_SKIPS {
+        Ok(())
+    } else {
+        Err(format!("{ACTIX_SKIPS} is written, {counted} is so").into())
+    }
+}
+
 fn unique_names() -> Result<(), Failed> {
     let mut seen = std::collections::HashSet::new();
     match cases::all().find(|case| !seen.insert((case.group, case.name))) {
@@ -89,69 +110,98 @@ enum Outcome {
     Skipped,
 }
 
+/// A case through a door, to the App itself or to its variant in actix-web.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    case: (&'static str, &'static str),
+    door: Kind,
+    actix: bool,
+}
+
 #[derive(Default)]
-struct Results(Mutex<HashMap<(&'static str, &'static str, Kind), Outcome>>);
+struct Results(Mutex<HashMap<Key, Outcome>>);
 
 impl Results {
-    fn record(&self, case: &Case, door: Kind, outcome: Outcome) {
-        let mut results = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        results.insert((case.group, case.name, door), outcome);
+    fn record(&self, key: Key, outcome: Outcome) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key, outcome);
     }
 
-    /// Cases down, doors across; what did not run is blank.
+    /// A table of the Apps, and one of their variants in actix-web with what that changes.
     fn table(&self) -> String {
         let results = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut table = String::new();
-        let mut line = |text: &str| {
-            table.push_str(text.trim_end());
-            table.push('\n');
-        };
-        let letters = |door: Kind| char::from(b'A' + door as u8);
-        let ran = |door: &Kind| results.keys().any(|(.., own)| own == door);
-        for door in Kind::ALL.into_iter().filter(ran) {
-            let count = |wanted| {
-                let of_door = results.iter().filter(|((.., own), _)| *own == door);
-                of_door.filter(|(_, outcome)| **outcome == wanted).count()
-            };
-            let (right, wrong, skipped) =
-                (count(Outcome::Right), count(Outcome::Wrong), count(Outcome::Skipped));
-            line(&format!(
-                "{} {door:<18} {right:>3} right {wrong:>3} wrong {skipped:>3} skipped",
-                letters(door)
-            ));
-        }
-        line("");
-        let header: String =
-            Kind::ALL.map(letters).iter().map(|letter| format!(" {letter}")).collect();
-        line(&format!("{:<76}{header}", "case (+ right, ! wrong, - the door cannot carry it)"));
-        for case in cases::all() {
-            let row = Kind::ALL.map(|door| results.get(&(case.group, case.name, door)));
-            if row.iter().all(Option::is_none) {
-                continue;
-            }
-            let mut cells = String::new();
-            for outcome in row {
-                let sign = match outcome {
-                    Some(Outcome::Right) => '+',
-                    Some(Outcome::Wrong) => '!',
-                    Some(Outcome::Skipped) => '-',
-                    None => ' ',
-                };
-                // Writing to a string cannot fail.
-                let _ = write!(cells, " {sign}");
-            }
-            line(&format!("{:<76}{cells}", format!("{}: {}", case.group, case.sentence())));
-        }
-        line("");
-        for door in Kind::ALL.into_iter().filter(ran) {
-            line(&format!("{} {door} cannot carry", letters(door)));
-            for (capability, reason) in lacks(door) {
-                let cases = cases::all().filter(|case| case.needs.contains(capability)).count();
-                line(&format!("  {capability:?}: {reason} (cases: {cases})"));
+        for actix in [false, true] {
+            if results.keys().any(|key| key.actix == actix) {
+                table.push_str(&one_table(&results, actix));
             }
         }
         table
     }
+}
+
+/// Cases down, doors across; what did not run is blank.
+fn one_table(results: &HashMap<Key, Outcome>, actix: bool) -> String {
+    let mut table = String::new();
+    let mut line = |text: &str| {
+        table.push_str(text.trim_end());
+        table.push('\n');
+    };
+    let letters = |door: Kind| char::from(b'A' + door as u8);
+    let ran = |door: &Kind| results.keys().any(|key| key.door == *door && key.actix == actix);
+    let variant = if actix { "actix-web" } else { "" };
+    for door in Kind::ALL.into_iter().filter(ran) {
+        let count = |wanted| {
+            let of_door = results.iter().filter(|(key, _)| key.door == door && key.actix == actix);
+            of_door.filter(|(_, outcome)| **outcome == wanted).count()
+        };
+        let (right, wrong, skipped) =
+            (count(Outcome::Right), count(Outcome::Wrong), count(Outcome::Skipped));
+        line(&format!(
+            "{} {door:<18} {right:>3} right {wrong:>3} wrong {skipped:>3} skipped  {variant}",
+            letters(door)
+        ));
+    }
+    line("");
+    let header: String = Kind::ALL.map(letters).iter().map(|letter| format!(" {letter}")).collect();
+    line(&format!("{:<76}{header}", "case (+ right, ! wrong, - cannot be carried)"));
+    for case in cases::all() {
+        let key = |door| Key { case: (case.group, case.name), door, actix };
+        let row = Kind::ALL.map(|door| results.get(&key(door)));
+        if row.iter().all(Option::is_none) {
+            continue;
+        }
+        let mut cells = String::new();
+        for outcome in row {
+            let sign = match outcome {
+                Some(Outcome::Right) => '+',
+                Some(Outcome::Wrong) => '!',
+                Some(Outcome::Skipped) => '-',
+                None => ' ',
+            };
+            // Writing to a string cannot fail.
+            let _ = write!(cells, " {sign}");
+        }
+        line(&format!("{:<76}{cells}", format!("{}: {}", case.group, case.sentence())));
+    }
+    line("");
+    if actix {
+        line("actix-web itself changes");
+        for difference in differences(Example::EchoActix) {
+            let costs =
+                |case: &&Case| case.needs.iter().any(|need| difference.costs == Some(*need));
+            let cases = cases::all().filter(costs).count();
+            line(&format!("  {}: {} (cases: {cases})", difference.what, difference.reason));
+        }
+        return table;
+    }
+    for door in Kind::ALL.into_iter().filter(ran) {
+        line(&format!("{} {door} cannot carry", letters(door)));
+        for (capability, reason) in lacks(door) {
+            let cases = cases::all().filter(|case| case.needs.contains(capability)).count();
+            line(&format!("  {capability:?}: {reason} (cases: {cases})"));
+        }
+    }
+    table
 }
 
 #[expect(clippy::print_stdout, reason = "the table is what this program is run for")]

@@ -1,8 +1,13 @@
 //! What the workspace promises about itself: each promise a test, each failure a list of places.
 
 mod borders;
+mod durations;
+mod guide;
+mod layers;
 mod pages;
+mod public;
 mod sources;
+mod variables;
 
 use std::fs;
 use std::path::{Path, PathBuf};

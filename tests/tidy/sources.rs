@@ -44,8 +44,9 @@ fn a_module_is_named_for_what_it_holds() {
 fn one_file_for_each_adapter_reads_the_environment() {
     let readers = ["env::var", "env::vars", "env::set_var", "env::remove_var"];
     let elsewhere = files(".rs").into_iter().filter(|file| {
-        let is_the_one =
-            file.path.starts_with("adapter-") && file.path.ends_with("/environment.rs");
+        let is_the_one = (file.path.starts_with("adapter-")
+            && file.path.ends_with("/environment.rs"))
+            || file.path == "anyhost/src/environment.rs";
         let statements = file.text.lines().map(str::trim).filter(|line| !line.starts_with("//"));
         let reads = |line: &str| readers.iter().any(|reader| line.contains(reader));
         // This list itself is text, not code.

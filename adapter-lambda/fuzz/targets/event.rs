@@ -5,7 +5,8 @@
 //! ```
 #![no_main]
 
-use anyhost_core::{Context, is_hop_by_hop};
+use anyhost_core::adapter::is_hop_by_hop;
+use anyhost_core::Context;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, COOKIE};
 use libfuzzer_sys::fuzz_target;

@@ -11,19 +11,18 @@ use super::{Said, forwarded, headers, target};
 use crate::answers::Shape;
 
 pub(super) fn read<'e>(event: &'e Event<'_>, raw: &Bytes) -> Said<'e> {
-    let multi = event.multi_value_headers.0.is_some();
-    let mut headers =
-        headers::of(if multi { &event.multi_value_headers } else { &event.headers }, raw);
-    headers::join_cookies(&mut headers, &Texts::default());
+    // The answer has the form of the map that is filled: an empty one beside it means nothing.
+    let multi = match (&event.multi_value_headers.0, &event.headers.0) {
+        (Some(many), Some(single)) => !many.is_empty() || single.is_empty(),
+        (many, _) => many.is_some(),
+    };
+    let mut headers = headers::of(&headers::all(event), raw);
+    headers::take_cookies(&mut headers, &Texts::default());
 
     let path = event.path.as_str();
     let mut said = String::with_capacity(path.len() + 128);
     target::push_path(&mut said, path);
-    let query = match event.multi_value_query.0 {
-        Some(_) => &event.multi_value_query,
-        None => &event.query,
-    };
-    target::push_pairs(&mut said, query);
+    target::push_pairs(&mut said, &target::query(event));
 
     Said {
         shape: if multi { &Shape::ALB_MULTI } else { &Shape::ALB_SINGLE },

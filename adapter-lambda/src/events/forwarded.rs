@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use anyhost_core::Scheme;
 use http::HeaderMap;
+use http::uri::Authority;
 
 /// The scheme of `X-Forwarded-Proto`, which the gateway sets; its own where there is none.
 pub(super) fn scheme(headers: &HeaderMap, own: Scheme) -> Scheme {
@@ -13,6 +14,14 @@ pub(super) fn scheme(headers: &HeaderMap, own: Scheme) -> Scheme {
         Some(scheme) if scheme.eq_ignore_ascii_case("http") => Scheme::Http,
         _ => own,
     }
+}
+
+/// The last name of `X-Forwarded-Host`: the one of the nearest proxy. `None` where it is no authority.
+pub(super) fn host(headers: &HeaderMap) -> Option<&str> {
+    let last = headers.get_all("x-forwarded-host").iter().next_back()?.to_str().ok()?;
+    let host = last.rsplit(',').next()?.trim();
+    let authority: Authority = host.parse().ok()?;
+    (!host.contains('@') && !authority.host().is_empty()).then_some(host)
 }
 
 /// The last address of `X-Forwarded-For`: the one that the router added. Those before it are the client's
@@ -45,6 +54,25 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(address(text).map(|ip| ip.to_string()).as_deref(), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_forwarded_host_is_the_nearest_proxys_and_an_authority() {
+        for (said, expected) in [
+            (&["shop.example.com"][..], Some("shop.example.com")),
+            (&["evil.example, shop.example.com:8443"], Some("shop.example.com:8443")),
+            (&["evil.example", "shop.example.com"], Some("shop.example.com")),
+            (&["user@shop.example.com"], None),
+            (&["a b"], None),
+            (&[""], None),
+            (&[], None),
+        ] {
+            let mut headers = HeaderMap::new();
+            for value in said {
+                headers.append("x-forwarded-host", value.parse().expect("a value"));
+            }
+            assert_eq!(host(&headers), expected, "{said:?}");
         }
     }
 

@@ -1,11 +1,18 @@
 //! The headers of an event, every one that HTTP can carry.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::json::{Pairs, Scalar, Texts};
+use super::json::{Event, Pairs, Scalar, Texts};
 use super::shared;
+
+/// The headers of both maps of an event.
+pub(super) fn all<'e, 'a>(event: &'e Event<'a>) -> Cow<'e, Pairs<'a>> {
+    event.multi_value_headers.with_missing(&event.headers, str::to_ascii_lowercase)
+}
 
 /// The headers of a map, in its order. Names that differ only by case are the same name twice. What is no
 /// header is left out, with a line in the log.
@@ -37,23 +44,16 @@ pub(super) fn of(pairs: &Pairs<'_>, event: &Bytes) -> HeaderMap {
     headers
 }
 
-/// Makes the cookies one header. A list of its own, where the source has one, says them all.
-pub(super) fn join_cookies(headers: &mut HeaderMap, listed: &Texts<'_>) {
-    let joined = if listed.0.is_empty() {
-        let mut several = headers.get_all(COOKIE).iter().skip(1).peekable();
-        if several.peek().is_none() {
-            // sam local sends an empty header where there is no cookie.
-            if headers.get(COOKIE).is_some_and(HeaderValue::is_empty) {
-                headers.remove(COOKIE);
-            }
-            return;
+/// Takes the cookies that the source lists apart from the headers, if it does: the list has them all.
+pub(super) fn take_cookies(headers: &mut HeaderMap, listed: &Texts<'_>) {
+    if listed.0.is_empty() {
+        // sam local sends an empty header if there is no cookie.
+        if headers.get_all(COOKIE).iter().all(HeaderValue::is_empty) {
+            headers.remove(COOKIE);
         }
-        let all = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes);
-        all.collect::<Vec<_>>().join(&b"; "[..])
-    } else {
-        listed.0.join("; ").into_bytes()
-    };
-    match HeaderValue::from_maybe_shared(Bytes::from(joined)) {
+        return;
+    }
+    match HeaderValue::from_maybe_shared(Bytes::from(listed.0.join("; "))) {
         Ok(value) => {
             headers.insert(COOKIE, value);
         }

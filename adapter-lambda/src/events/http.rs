@@ -2,7 +2,8 @@
 //!
 //! Both give the query as the client sent it. A Function URL gives the path as sent too, and so does
 //! `cargo lambda watch`, whose events are of no API and come over plain HTTP; an HTTP API decodes it and,
-//! on its execute-api host, puts the stage before it.
+//! on its execute-api host, puts the stage before it. A Function URL has no other domain than its own, so
+//! an event by any other is of an HTTP API: with a custom domain, or of an emulator.
 
 use anyhost_core::Scheme;
 use bytes::Bytes;
@@ -14,12 +15,12 @@ use crate::answers::Shape;
 pub(super) fn read<'e>(event: &'e Event<'_>, raw: &Bytes) -> Said<'e> {
     let context = &event.context;
     let mut headers = headers::of(&event.headers, raw);
-    headers::join_cookies(&mut headers, &event.cookies);
+    headers::take_cookies(&mut headers, &event.cookies);
 
     let domain = context.domain.as_str();
     let watched = domain == "localhost" && context.api.filled().is_none();
-    let function_url = domain.contains(".lambda-url.") || watched;
-    let on_execute_api = domain.contains(".execute-api.");
+    let function_url = context.on_domain_of("lambda-url") || watched;
+    let on_execute_api = context.on_domain_of("execute-api");
     let path = event.raw_path.as_str();
     let (mount, path) = match context.stage.filled() {
         Some(stage) if on_execute_api => target::split_stage(path, stage).unwrap_or(("", path)),
@@ -34,7 +35,7 @@ pub(super) fn read<'e>(event: &'e Event<'_>, raw: &Bytes) -> Said<'e> {
     target::push_query(&mut said, query);
 
     Said {
-        shape: if on_execute_api { &Shape::HTTP_2 } else { &Shape::FUNCTION_URL },
+        shape: if function_url { &Shape::FUNCTION_URL } else { &Shape::HTTP_2 },
         method: context.http.method.as_str(),
         target: said,
         mount,

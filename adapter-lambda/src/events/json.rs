@@ -69,6 +69,21 @@ pub(crate) struct Identity<'a> {
     pub(crate) source_ip: Text<'a>,
 }
 
+impl RequestContext<'_> {
+    /// Whether the client used the name that AWS gave to this API or function: `{id}.execute-api.…`. A
+    /// custom domain may contain the same words, but neither behind the id nor in a zone of AWS.
+    pub(crate) fn on_domain_of(&self, service: &str) -> bool {
+        let domain = self.domain.as_str();
+        let mut labels = domain.split('.');
+        let (first, second) = (labels.next(), labels.next());
+        second == Some(service)
+            && (self.api.filled() == first
+                || [".amazonaws.com", ".amazonaws.com.cn", ".on.aws"]
+                    .iter()
+                    .any(|zone| domain.ends_with(zone)))
+    }
+}
+
 impl<'a> Event<'a> {
     /// Reads an event.
     ///

@@ -13,7 +13,7 @@ use crate::answers::Shape;
 
 pub(super) fn read<'e>(event: &'e Event<'_>, raw: &Bytes) -> Said<'e> {
     let mut headers = headers::of(&event.headers, raw);
-    headers::join_cookies(&mut headers, &Texts::default());
+    headers::take_cookies(&mut headers, &Texts::default());
 
     let (path, query) = match event.path.as_str().split_once('?') {
         Some((path, query)) => (path, Some(query)),

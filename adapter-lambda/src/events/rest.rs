@@ -13,18 +13,12 @@ use crate::answers::Shape;
 
 pub(super) fn read<'e>(event: &'e Event<'_>, raw: &Bytes) -> Said<'e> {
     let context = &event.context;
-    let pairs = if event.multi_value_headers.0.is_some() {
-        &event.multi_value_headers
-    } else {
-        &event.headers
-    };
-    let mut headers = headers::of(pairs, raw);
-    headers::join_cookies(&mut headers, &Texts::default());
+    let mut headers = headers::of(&headers::all(event), raw);
+    headers::take_cookies(&mut headers, &Texts::default());
 
     let path = event.path.as_str();
     let http_api = event.version.as_str() == "1.0";
-    let on_execute_api = context.domain.as_str().contains(".execute-api.");
-    let (mount, path) = match http_api && on_execute_api {
+    let (mount, path) = match http_api && context.on_domain_of("execute-api") {
         true => target::split_stage(path, context.stage.as_str()).unwrap_or(("", path)),
         // What stands before the path in the full path is where the gateway put the API.
         false => (context.path.as_str().strip_suffix(path).unwrap_or_default(), path),
@@ -34,11 +28,7 @@ pub(super) fn read<'e>(event: &'e Event<'_>, raw: &Bytes) -> Said<'e> {
         true => target::push_decoded_path(&mut said, path),
         false => target::push_path(&mut said, path),
     }
-    let query = match event.multi_value_query.0 {
-        Some(_) => &event.multi_value_query,
-        None => &event.query,
-    };
-    target::push_decoded_pairs(&mut said, query);
+    target::push_decoded_pairs(&mut said, &target::query(event));
 
     Said {
         shape: if http_api { &Shape::HTTP_1 } else { &Shape::REST },

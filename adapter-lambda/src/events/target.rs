@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::json::{Pairs, Scalar};
+use super::json::{Event, Pairs, Scalar};
 
 /// Bytes that stay as they are in a path that the source gives as the client sent it. Everything a URI of
 /// the `http` crate takes, except what would end the path.
@@ -25,6 +25,11 @@ pub(super) fn push_path(target: &mut String, path: &str) {
 /// Adds a path that the source has decoded, encoded again.
 pub(super) fn push_decoded_path(target: &mut String, path: &str) {
     push_rooted(target, path, &DECODED_PATH);
+}
+
+/// The query of both maps of an event.
+pub(super) fn query<'e, 'a>(event: &'e Event<'a>) -> Cow<'e, Pairs<'a>> {
+    event.multi_value_query.with_missing(&event.query, str::to_owned)
 }
 
 /// Adds a query that stands as the client sent it.

@@ -13,7 +13,7 @@ use anyhost_core::{Context, Scheme};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::{NoRequest, Translated, translate};
+use super::{NoRequest, Translated, Trust, translate};
 use crate::answers::Shape;
 
 /// A request as an App sees it.
@@ -53,7 +53,7 @@ impl Seen {
 
 #[track_caller]
 fn read(event: impl Into<Bytes>) -> Translated {
-    translate(&event.into(), Context::new("id")).expect("an HTTP event")
+    translate(&event.into(), Context::new("id"), Trust::default()).expect("an HTTP event")
 }
 
 #[test]
@@ -229,6 +229,150 @@ fn a_multi_value_map_wins() {
     assert_eq!(seen.context.client_ip(), None);
 }
 
+/// An event with these maps, from a REST API, an HTTP API (payload 1.0) or a load balancer.
+fn event_with_maps(source: &str, maps: &Value) -> String {
+    let mut event = match source {
+        "alb" => json!({"requestContext": {"elb": {}}}),
+        "http" => json!({"version": "1.0", "requestContext": {"stage": "prod", "identity": {}}}),
+        _ => json!({"requestContext": {"stage": "prod", "identity": {}}}),
+    };
+    let event = event.as_object_mut().expect("an object");
+    event.extend([("httpMethod".into(), "GET".into()), ("path".into(), "/".into())]);
+    event.extend(maps.as_object().expect("an object").clone());
+    Value::Object(event.clone()).to_string()
+}
+
+#[test]
+fn what_one_of_two_maps_holds_is_not_lost() {
+    for source in ["rest", "http", "alb"] {
+        let shape = match source {
+            "rest" => Shape::REST,
+            "http" => Shape::HTTP_1,
+            _ => Shape::ALB_SINGLE,
+        };
+        // A multi-value map that says nothing.
+        for nothing in [json!({}), json!(null), json!([]), json!({"x-a": []}), json!({"q": []})] {
+            let seen = Seen::of(event_with_maps(
+                source,
+                &json!({
+                    "headers": {"x-a": "1", "Host": "a.example"},
+                    "multiValueHeaders": nothing,
+                    "queryStringParameters": {"q": "1", "r": "2"},
+                    "multiValueQueryStringParameters": nothing,
+                }),
+            ));
+            assert_eq!(seen.all("x-a"), ["1"], "{source} {nothing}");
+            assert_eq!(seen.context.host(), Some("a.example"), "{source} {nothing}");
+            assert_eq!(seen.target, "/?q=1&r=2", "{source} {nothing}");
+            assert_eq!(*seen.shape, shape, "{source} {nothing}");
+        }
+        // One that is filled in part, in another order and spelling, with nothing behind a name.
+        let seen = Seen::of(event_with_maps(
+            source,
+            &json!({
+                "headers": {"x-a": "2", "X-B": "3", "x-c": "4", "x-d": "5"},
+                "multiValueHeaders": {"x-c": null, "x-b": ["1", "3"], "X-A": ["2"]},
+                "queryStringParameters": {"q": "2", "Q": "3", "r": "4", "s": null},
+                "multiValueQueryStringParameters": {"r": [null], "q": ["1", "2"], "t": null},
+            }),
+        ));
+        let headers = ["x-a", "x-b", "x-c", "x-d"].map(|name| seen.all(name).join("|"));
+        assert_eq!(headers, ["2", "1|3", "4", "5"], "{source}");
+        assert_eq!(seen.target, "/?q=1&q=2&Q=3&r=4&s=&t=", "{source}");
+        // The single-value map says nothing.
+        for nothing in [json!({}), json!(null), json!("x"), json!({"x-a": null, "q": null})] {
+            let seen = Seen::of(event_with_maps(
+                source,
+                &json!({
+                    "headers": nothing,
+                    "multiValueHeaders": {"x-a": ["1", "2"]},
+                    "queryStringParameters": nothing,
+                    "multiValueQueryStringParameters": {"q": ["1", "2"]},
+                }),
+            ));
+            assert_eq!(seen.all("x-a"), ["1", "2"], "{source} {nothing}");
+            assert!(seen.target.starts_with("/?q=1&q=2"), "{source} {nothing}: {}", seen.target);
+        }
+    }
+}
+
+#[test]
+fn an_absent_or_null_map_is_an_empty_one_everywhere() {
+    for nothing in [json!(null), json!({})] {
+        let maps = json!({
+            "headers": nothing, "multiValueHeaders": nothing,
+            "queryStringParameters": nothing, "multiValueQueryStringParameters": nothing,
+            "cookies": null, "pathParameters": nothing, "stageVariables": nothing,
+        });
+        for maps in [&maps, &json!({})] {
+            for source in ["rest", "http", "alb"] {
+                let seen = Seen::of(event_with_maps(source, maps));
+                assert_eq!((seen.target.as_str(), seen.headers.len()), ("/", 0), "{source} {maps}");
+            }
+            let seen = Seen::of(event(maps.clone()));
+            assert_eq!((seen.target.as_str(), seen.headers.len()), ("/", 0), "{maps}");
+            let mut lattice = maps.clone();
+            lattice["method"] = "GET".into();
+            lattice["path"] = "/".into();
+            lattice["requestContext"] = json!({"serviceNetworkArn": "arn"});
+            let seen = Seen::of(lattice.to_string());
+            assert_eq!((seen.target.as_str(), seen.headers.len()), ("/", 0), "{lattice}");
+        }
+    }
+}
+
+/// Only a Function URL takes a stream, and it has no other domain than its own.
+#[test]
+fn an_http_api_is_one_whatever_its_domain_is_called() {
+    let shape = |api: Value, domain: Value, stage: &str| {
+        let context = json!({
+            "http": {"method": "GET"}, "apiId": api, "domainName": domain, "stage": stage,
+        });
+        Seen::of(event(json!({"rawPath": "/a%20b", "requestContext": context}))).shape
+    };
+    let api = "1a2b3c4d5e";
+    for (id, domain, stage) in [
+        (json!(api), json!("api.example.com"), "$default"),
+        (json!(api), json!("api.example.com"), "prod"),
+        (json!(api), json!("x.lambda-url.example.com"), "$default"),
+        (json!(api), json!("lambda-url.on.aws.example.com"), "$default"),
+        (json!(api), json!("a.b.lambda-url.example.com"), "prod"),
+        (json!(api), json!("1a2b3c4d5e.execute-api.eu-central-1.amazonaws.com"), "prod"),
+        (json!(api), json!("1a2b3c4d5e.execute-api.localhost.localstack.cloud:4566"), "prod"),
+        (json!(api), json!("localhost"), "$default"),
+        (json!(api), json!(null), "$default"),
+        (json!(null), json!(null), "$default"),
+    ] {
+        assert_eq!(*shape(id, domain.clone(), stage), Shape::HTTP_2, "{domain} {stage}");
+    }
+    for (id, domain) in [
+        (json!("abc"), json!("abc.lambda-url.eu-central-1.on.aws")),
+        (json!(null), json!("abc.lambda-url.eu-central-1.on.aws")),
+        (json!("abc"), json!("abc.lambda-url.us-east-1.localhost.localstack.cloud:4566")),
+        (json!(null), json!("localhost")),
+    ] {
+        assert_eq!(*shape(id, domain.clone(), "$default"), Shape::FUNCTION_URL, "{domain}");
+    }
+}
+
+#[test]
+fn the_host_is_what_a_trusted_proxy_forwards() {
+    let fields = |forwarded: &str| {
+        let host = "abc.lambda-url.eu-central-1.on.aws";
+        event(json!({"headers": {"host": host, "x-forwarded-host": forwarded}}))
+    };
+    let host = |forwarded: &str, forwarded_host: bool| {
+        let event = Bytes::from(fields(forwarded));
+        let translated = translate(&event, Context::new("id"), Trust { forwarded_host });
+        translated.expect("an HTTP event").context.host().map(str::to_owned)
+    };
+    let own = Some("abc.lambda-url.eu-central-1.on.aws".to_owned());
+    assert_eq!(host("shop.example.com", true).as_deref(), Some("shop.example.com"));
+    assert_eq!(host("shop.example.com", false), own);
+    assert_eq!(host("no host", true), own);
+    assert_eq!(host("", true), own);
+}
+
 #[test]
 fn a_forged_address_is_not_believed() {
     let seen = Seen::of(
@@ -244,7 +388,8 @@ fn a_forged_address_is_not_believed() {
 #[test]
 fn what_is_no_request_says_why() {
     let why = |event: &str| {
-        translate(&Bytes::copy_from_slice(event.as_bytes()), Context::new("id")).expect_err(event)
+        let event = Bytes::copy_from_slice(event.as_bytes());
+        translate(&event, Context::new("id"), Trust::default()).expect_err("no request")
     };
     for event in ["{}", "1", "null", "[]", r#"{"httpMethod":"GET","path":"/"}"#] {
         assert!(matches!(why(event), NoRequest::Foreign), "{event}");

@@ -1,6 +1,6 @@
 //! The signals that end a process.
 
-use anyhost_core::{Exit, Failure};
+use anyhost_core::adapter::{Exit, Failure};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// SIGTERM, which Lambda sends, and SIGINT, which a terminal does.
@@ -8,6 +8,16 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    interrupted: bool,
+}
+
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// To finish what runs, and end.
+    Graceful,
+    /// To end without waiting: a second SIGINT. A further SIGTERM asks for nothing new.
+    Immediate,
 }
 
 impl Signals {
@@ -18,14 +28,18 @@ impl Signals {
         Ok(Self {
             terminate: listen(SignalKind::terminate())?,
             interrupt: listen(SignalKind::interrupt())?,
+            interrupted: false,
         })
     }
 
     /// Waits for the next signal.
-    pub(super) async fn next(&mut self) {
+    pub(super) async fn next(&mut self) -> Stop {
         tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => Stop::Graceful,
+            _ = self.interrupt.recv() => match std::mem::replace(&mut self.interrupted, true) {
+                true => Stop::Immediate,
+                false => Stop::Graceful,
+            },
         }
     }
 }

@@ -1,21 +1,22 @@
 //! An App that has been started, or is just being.
 
-use anyhost_core::{App, Exit, Failure, Host, Phase, start};
+use anyhost_core::adapter::{Exit, Factory, Failure, Handler, start};
+use anyhost_core::{Host, Phase};
 use tokio::sync::{Mutex, OnceCell};
 use tokio::task::JoinHandle;
 
 /// An App and its start, which may outlast Lambda's init and end in the first invocation.
 #[derive(Debug)]
-pub(crate) struct Started<A> {
-    task: Mutex<JoinHandle<Result<A, Failure>>>,
-    outcome: OnceCell<Result<A, Failure>>,
+pub(crate) struct Started<H> {
+    task: Mutex<JoinHandle<Result<H, Failure>>>,
+    outcome: OnceCell<Result<H, Failure>>,
 }
 
-impl<A: App> Started<A> {
+impl<H: Handler> Started<H> {
     /// Begins the start.
-    pub(crate) fn begin(host: Host) -> Self {
+    pub(crate) fn begin(factory: Factory<H>, host: Host) -> Self {
         let task = tokio::spawn(async move {
-            let outcome = start::<A>(&host).await;
+            let outcome = start(factory, &host).await;
             if outcome.is_ok() {
                 host.life().advance(Phase::Ready);
             }
@@ -25,7 +26,7 @@ impl<A: App> Started<A> {
     }
 
     /// The App, once it has started.
-    pub(crate) async fn app(&self) -> Result<&A, &Failure> {
+    pub(crate) async fn app(&self) -> Result<&H, &Failure> {
         let outcome = self.outcome.get_or_init(async || {
             // The handle stays where it is: whoever waits here may give up, and another go on waiting.
             match (&mut *self.task.lock().await).await {
@@ -37,7 +38,7 @@ impl<A: App> Started<A> {
     }
 
     /// The App, where its start is over and went well.
-    pub(super) fn if_started(&self) -> Option<&A> {
+    pub(super) fn if_started(&self) -> Option<&H> {
         self.outcome.get()?.as_ref().ok()
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use anyhost_core::Context;
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -11,22 +12,6 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFi
 use tracing_subscriber::registry::LookupSpan;
 
 use super::value::Fields;
-
-/// The invocation that a line belongs to.
-#[derive(Clone, Debug)]
-pub(crate) struct Current {
-    pub(crate) request_id: String,
-    pub(crate) trace: Option<String>,
-}
-
-tokio::task_local! {
-    static CURRENT: Current;
-}
-
-/// Runs a future whose lines belong to an invocation.
-pub(crate) async fn within<F: Future>(current: Current, future: F) -> F::Output {
-    CURRENT.scope(current, future).await
-}
 
 /// How a line is written.
 pub(super) struct Line {
@@ -47,12 +32,12 @@ where
         let mut fields = Fields::default();
         event.record(&mut fields);
         let Fields { message, mut others } = fields;
-        let current = CURRENT.try_with(Clone::clone).ok();
+        let current = Context::current();
         // The id of an invocation has one name, whoever says it.
         let said = others.remove("request_id");
         let id = match (&current, said) {
             (_, Some(Value::String(id))) => Some(id),
-            (Some(current), _) => Some(current.request_id.clone()),
+            (Some(current), _) => Some(current.request_id().to_owned()),
             (None, _) => None,
         };
         let level = event.metadata().level();
@@ -67,7 +52,8 @@ where
             })
             .collect();
         if self.json {
-            let trace = current.and_then(|current| current.trace);
+            let trace = current.as_ref().and_then(Context::platform_trace);
+            let tenant = current.as_ref().and_then(Context::tenant_id);
             let mut line = Map::new();
             let now = OffsetDateTime::now_utc();
             line.insert("timestamp".into(), now.format(&Rfc3339).unwrap_or_default().into());
@@ -76,6 +62,7 @@ where
             line.insert("target".into(), event.metadata().target().into());
             line.extend(id.map(|id| ("requestId".into(), id.into())));
             line.extend(trace.map(|trace| ("traceId".into(), trace.into())));
+            line.extend(tenant.map(|tenant| ("tenantId".into(), tenant.into())));
             for (name, value) in others {
                 line.entry(name).or_insert(value);
             }

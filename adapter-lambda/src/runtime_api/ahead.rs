@@ -18,7 +18,8 @@ impl Ahead {
         let (name, port) = endpoint.address();
         let address = SocketAddr::new(name.parse::<IpAddr>().ok()?, port);
         let domain = Domain::for_address(address);
-        let socket = Socket::new(domain, Type::STREAM.nonblocking(), Some(Protocol::TCP)).ok()?;
+        let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP)).ok()?;
+        socket.set_nonblocking(true).ok()?;
         match socket.connect(&address.into()) {
             Ok(()) => Some(Self(socket)),
             Err(error) if Errno::from_io_error(&error) == Some(Errno::INPROGRESS) => {

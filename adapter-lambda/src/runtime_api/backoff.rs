@@ -36,3 +36,30 @@ impl Backoff {
         self.tried > 0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn each_of_five_tries_waits_twice_as_long() {
+        let mut backoff = Backoff::default();
+        for _ in 0..2 {
+            let mut waits = Vec::new();
+            loop {
+                let begun = Instant::now();
+                if !backoff.wait().await {
+                    break;
+                }
+                waits.push(begun.elapsed().as_millis());
+            }
+            // Tokio's timer counts whole milliseconds, and is never early.
+            let expected = [50, 100, 200, 400, 800];
+            let late = waits.iter().zip(expected).map(|(wait, wanted)| wait - wanted);
+            assert!(waits.len() == 5 && late.max() <= Some(1), "{waits:?}");
+            backoff.reset();
+        }
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhost_core::{Exit, Failure};
+use anyhost_core::adapter::{Exit, Failure};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method};
 use http_body_util::BodyExt;

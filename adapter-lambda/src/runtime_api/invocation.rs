@@ -22,6 +22,8 @@ pub(crate) struct Invocation {
     pub(crate) deadline: Option<Instant>,
     /// X-Ray's trace header.
     pub(crate) trace: Option<String>,
+    /// The tenant that this execution environment serves, where the function isolates tenants.
+    pub(crate) tenant_id: Option<String>,
     /// The event.
     pub(crate) event: Bytes,
 }
@@ -38,6 +40,9 @@ impl Invocation {
                 .and_then(|text| text.parse().ok())
                 .and_then(deadline),
             trace: text("lambda-runtime-trace-id").map(str::to_owned),
+            tenant_id: text("lambda-runtime-aws-tenant-id")
+                .filter(|id| !id.is_empty())
+                .map(str::to_owned),
             event,
         })
     }
@@ -120,7 +125,12 @@ mod tests {
         headers.insert("lambda-runtime-aws-request-id", HeaderValue::from_static("a/../b"));
         assert!(Invocation::read(headers.clone(), Bytes::new()).is_err());
         headers.insert("lambda-runtime-aws-request-id", HeaderValue::from_static("8476a536-e9f4"));
-        let invocation = Invocation::read(headers, Bytes::new()).expect("an id is enough");
+        let invocation = Invocation::read(headers.clone(), Bytes::new()).expect("an id is enough");
         assert!(invocation.deadline.is_none() && invocation.trace.is_none());
+        for (said, expected) in [("", None), ("blue", Some("blue")), ("a/b: c", Some("a/b: c"))] {
+            headers.insert("Lambda-Runtime-Aws-Tenant-Id", HeaderValue::from_static(said));
+            let invocation = Invocation::read(headers.clone(), Bytes::new()).expect("an id");
+            assert_eq!(invocation.tenant_id.as_deref(), expected);
+        }
     }
 }

@@ -1,5 +1,5 @@
-//! Clients that send the same request over and over, as cheaply as possible: they share the machine with the
-//! server they measure.
+//! Clients that send a request over and over, or many that differ in turn, as cheaply as possible: they share the
+//! machine with the server they measure.
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,15 +13,50 @@ use tokio::runtime::LocalOptions;
 use crate::histogram::Histogram;
 use crate::results::Turn;
 
-/// What every client sends.
+/// What every client sends: these requests in turn, each client beginning at another.
 #[derive(Clone, Debug)]
-pub struct Request(Rc<[u8]>);
+pub struct Request(Rc<[Box<[u8]>]>);
+
+/// Requests that differ before the first comes again.
+const VARIANTS: usize = 512;
 
 impl Request {
     /// A GET.
     #[must_use]
     pub fn get(path: &str) -> Self {
-        Self(format!("GET {path} HTTP/1.1\r\nhost: bench\r\n\r\n").into_bytes().into())
+        Self::one(format!("GET {path} HTTP/1.1\r\nhost: bench\r\n\r\n").into_bytes())
+    }
+
+    /// The request with heads that vary as those of browsers behind a proxy do: another path below this one and another
+    /// query each time, cookies, and what the proxy says about the client.
+    #[must_use]
+    pub fn varied(method: &str, path: &str, kind: Option<&str>, body: &[u8]) -> Self {
+        // Large bodies would fill the memory, and drown what heads cost anyway.
+        let variants = if body.len() > 64 << 10 { 8 } else { VARIANTS };
+        let all = (0..variants).map(|number| {
+            let own = number.wrapping_mul(2_654_435_761) % 1_000_003;
+            let mut bytes = format!(
+                "{method} {path}/{own} HTTP/1.1\r\nhost: shop{a}.example\r\nuser-agent: Mozilla/5.0 (X11; Linux x86_64; rv:{b}.0) \
+                 Gecko/20100101 Firefox/{b}.0\r\naccept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.{a}\r\n\
+                 accept-language: en-US,en;q=0.{a}\r\naccept-encoding: gzip, deflate, br, zstd\r\n\
+                 referer: https://shop{a}.example/list?page={own}\r\ncookie: session={own:032x}; theme=dark; seen={number}\r\n\
+                 x-forwarded-for: 203.0.113.{b}, 10.0.0.{a}\r\nx-forwarded-proto: https\r\nx-request-id: {own:016x}{number:016x}\r\n\
+                 traceparent: 00-{own:032x}-{number:016x}-01\r\nif-none-match: \"{own:x}\"\r\n",
+                a = number % 10,
+                b = number % 200 + 1,
+            );
+            if let Some(kind) = kind {
+                let length = body.len();
+                bytes.push_str(&format!("content-type: {kind}\r\ncontent-length: {length}\r\n"));
+            }
+            bytes.push_str("\r\n");
+            [bytes.as_bytes(), body].concat().into_boxed_slice()
+        });
+        Self(all.collect())
+    }
+
+    fn one(bytes: Vec<u8>) -> Self {
+        Self(Rc::new([bytes.into_boxed_slice()]))
     }
 
     /// A POST with a body.
@@ -33,7 +68,7 @@ impl Request {
         )
         .into_bytes();
         bytes.extend_from_slice(body);
-        Self(bytes.into())
+        Self::one(bytes)
     }
 }
 
@@ -56,8 +91,9 @@ pub fn drive<T>(
         .expect("a runtime can be made");
     runtime.block_on(async {
         let mut clients = Vec::with_capacity(connections);
-        for _ in 0..connections {
+        for number in 0..connections {
             let mut client = Client::connect(address).await.expect("the server listens");
+            client.next = number * 7;
             client.ask(request).await.expect("the server answers");
             clients.push(client);
         }
@@ -86,13 +122,15 @@ struct Client {
     address: SocketAddr,
     stream: TcpStream,
     buffer: Vec<u8>,
+    /// Which request is the next.
+    next: usize,
 }
 
 impl Client {
     async fn connect(address: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        Ok(Self { address, stream, buffer: vec![0; 16 * 1024] })
+        Ok(Self { address, stream, buffer: vec![0; 16 * 1024], next: 0 })
     }
 
     async fn work(mut self, request: Request, until: Instant) -> (Histogram, u64) {
@@ -121,7 +159,9 @@ impl Client {
         (histogram, failed)
     }
 
-    async fn ask(&mut self, Request(request): &Request) -> io::Result<()> {
+    async fn ask(&mut self, Request(requests): &Request) -> io::Result<()> {
+        let request = &requests[self.next % requests.len()];
+        self.next += 1;
         self.stream.write_all(request).await?;
         let mut read = 0;
         let (head, mut left) = loop {

@@ -14,8 +14,11 @@ pub(super) fn serve(database: Option<&str>) -> Result<(), String> {
     runtime.map_err(|error| error.to_string())?.block_on(async {
         let mut router = Router::new()
             .route("/hello", get(async || HELLO))
+            .route("/hello/{own}", get(async || HELLO))
             .route("/json", post(async |Json(message): Json<Message>| Json(message)))
+            .route("/json/{own}", post(async |Json(message): Json<Message>| Json(message)))
             .route("/upload", post(async |body: Bytes| body.len().to_string()))
+            .route("/upload/{own}", post(async |body: Bytes| body.len().to_string()))
             .layer(DefaultBodyLimit::disable());
         if let Some(url) = database {
             let pool = PgPoolOptions::new().connect(url).await;

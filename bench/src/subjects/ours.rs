@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use anyhost_core::adapter::{Factory, Verb};
 use anyhost_core::db::Db;
 use anyhost_core::{
-    App, Body, Error, Host, Paradigm, Request, Response, Settings, Verb, async_trait, call_service,
+    App, Body, Error, Host, Paradigm, Request, Response, Settings, async_trait, call_service,
 };
 use anyhost_server::{Beside, Config, LogFormat, Logs, Program, Running, bind_tcp};
 use axum::Router;
@@ -28,18 +29,20 @@ impl App for Subject {
     }
 
     async fn call(&self, request: Request) -> Result<Response, Error> {
-        match (request.uri().path(), &self.notes) {
-            ("/hello", _) => Ok(typed("text/plain; charset=utf-8", HELLO)),
-            ("/json", _) => {
+        // As a router would: `/hello` and what is below it.
+        let place = request.uri().path().split('/').nth(1).unwrap_or_default();
+        match (place, &self.notes) {
+            ("hello", _) => Ok(typed("text/plain; charset=utf-8", HELLO)),
+            ("json", _) => {
                 let message: Message = serde_json::from_slice(&request.into_body().bytes().await?)?;
                 Ok(typed("application/json", serde_json::to_vec(&message)?))
             }
-            ("/upload", _) => {
+            ("upload", _) => {
                 let length = request.into_body().bytes().await?.len();
                 Ok(typed("text/plain; charset=utf-8", length.to_string()))
             }
             (_, Some(notes)) => call_service(notes, request).await,
-            (_, None) => Err(Error::bare(http::StatusCode::NOT_FOUND)),
+            (_, None) => Err(Error::from_status(http::StatusCode::NOT_FOUND)),
         }
     }
 }
@@ -69,6 +72,8 @@ pub(super) fn serve(database: Option<&str>) -> Result<(), String> {
     };
     let program = Program { host, config: Config::default(), logs };
     let beside = |running: Running| -> Beside { Box::pin(running.hangups.ignore()) };
-    program.run::<Subject>(Verb::Serve, bind, beside).map_err(|failure| failure.to_string())?;
+    program
+        .run(Factory::<Subject>::app(), Verb::Serve, bind, beside)
+        .map_err(|failure| failure.to_string())?;
     Ok(())
 }

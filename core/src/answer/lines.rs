@@ -11,7 +11,7 @@ use crate::Error;
 const PERIOD: Duration = Duration::from_secs(1);
 
 /// Whose lines these are to whoever filters them.
-const TARGET: &str = "anyhost_core::answer";
+const TARGET: &str = "anyhost_core::adapter::answer";
 
 /// How many different refusals are kept apart.
 const KINDS: usize = 8;

@@ -2,12 +2,18 @@
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+use std::time::Duration;
 
+use super::connect::Connector;
 use super::driver::Driver;
-use super::lent::Lent;
-use super::pool::Pool;
+use super::handle::DbPool;
+use super::pool::PooledConnection;
 use super::session::Session;
+use super::settings::Pooler;
+use super::writers::Writers;
 use super::{Error, Tx};
+use crate::deadline;
 
 /// A connection that is borrowed until it is dropped.
 ///
@@ -16,26 +22,33 @@ use super::{Error, Tx};
 /// (a query or stream that was dropped, a transaction, a changed session, a panic) it is closed instead, and
 /// the server ends what it still did for it.
 pub struct Conn<DB: Driver> {
-    lent: Option<Lent<DB>>,
+    guard: PooledConnection<Connector<DB>>,
 }
 
 impl<DB: Driver> Conn<DB> {
-    pub(super) fn new(lent: Lent<DB>) -> Self {
-        Self { lent: Some(lent) }
+    pub(super) fn new(guard: PooledConnection<Connector<DB>>) -> Self {
+        Self { guard }
     }
 
     /// Begins a transaction that owns this connection.
     ///
+    /// On SQLite it waits for its turn to write as [`Db::begin`](super::Db::begin) does.
+    ///
     /// # Errors
     /// [`Error`] where the database is lost or refuses.
     pub async fn begin(mut self) -> Result<Tx<DB>, Error> {
+        let pool = Arc::clone(self.guard.pool());
+        let writer = match pool.connector().turns() {
+            Some(turns) => Some(Writers::new(turns).turn(&pool).await?),
+            None => None,
+        };
         self.begin_here().await?;
-        Ok(Tx::new(self, None))
+        Ok(Tx::new(self, writer))
     }
 
     pub(super) async fn begin_here(&mut self) -> Result<(), Error> {
-        let limit = self.lent.as_ref().and_then(|lent| lent.pool().limit_of_transactions());
-        Session::begin(self, limit).await.map_err(|error| self.explain(error))
+        let limit = limit_of_transactions(self.guard.pool());
+        Session::begin_patiently(self, limit).await.map_err(|error| self.explain(error))
     }
 
     /// Closes the connection instead of lending it again.
@@ -52,21 +65,13 @@ impl<DB: Driver> Deref for Conn<DB> {
     type Target = Session<DB>;
 
     fn deref(&self) -> &Session<DB> {
-        &self.lent.as_ref().expect("the connection is there until it is dropped").session
+        &self.guard.session
     }
 }
 
 impl<DB: Driver> DerefMut for Conn<DB> {
     fn deref_mut(&mut self) -> &mut Session<DB> {
-        &mut self.lent.as_mut().expect("the connection is there until it is dropped").session
-    }
-}
-
-impl<DB: Driver> Drop for Conn<DB> {
-    fn drop(&mut self) {
-        if let Some(lent) = self.lent.take() {
-            Pool::take_back(lent);
-        }
+        &mut self.guard.session
     }
 }
 
@@ -74,4 +79,12 @@ impl<DB: Driver> fmt::Debug for Conn<DB> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Conn").field(&**self).finish()
     }
+}
+
+/// How long a transaction that begins now may last, on a host that may freeze this process in the middle of it:
+/// until the request's deadline.
+fn limit_of_transactions<DB: Driver>(pool: &DbPool<DB>) -> Option<Duration> {
+    // RDS Proxy keeps a client that sets anything on one connection for good.
+    let limited = pool.may_freeze() && pool.connector().pooler() != Pooler::RdsProxy;
+    limited.then(deadline::remaining).flatten()
 }

@@ -1,6 +1,7 @@
 //! What differs between the kinds of database servers, and nothing else.
 
 mod admission;
+mod migration_lock;
 #[cfg(feature = "mysql")]
 mod mysql;
 #[cfg(feature = "postgres")]
@@ -13,20 +14,25 @@ use std::time::Duration;
 use either::Either;
 use futures_core::future::BoxFuture;
 use futures_core::stream::BoxStream;
+use sqlx::database::HasStatementCache;
 use sqlx::{ConnectOptions, Connection, Database, Execute, SqlStr};
 use sqlx_core::describe::Describe;
 use sqlx_core::migrate::Migrate;
 
 use super::settings::{DatabaseUrl, Kind, Pooler};
+use super::statement::Effect;
 use crate::ConfigError;
-pub(super) use admission::Admission;
 pub use admission::Limits;
+pub(super) use admission::{Admission, BackendId, Interrupt, ServerIdentity};
+pub(super) use migration_lock::LockHolder;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+use migration_lock::number_of_sqlx;
 
 /// A kind of database whose connections [`Db`](super::Db) holds: `sqlx::Postgres`, `sqlx::MySql` or
 /// `sqlx::Sqlite`, each behind the feature of its name.
 ///
 /// Sealed: the strategy depends on knowing a server's errors and limits.
-pub trait Driver: Database<Connection: Migrate> + sealed::Sealed {
+pub trait Driver: Database<Connection: Migrate> + HasStatementCache + sealed::Sealed {
     /// The kind of database.
     #[doc(hidden)]
     const KIND: Kind;
@@ -79,9 +85,52 @@ pub trait Driver: Database<Connection: Migrate> + sealed::Sealed {
         pooler: Pooler,
     ) -> BoxFuture<'_, Result<Admission, sqlx::Error>>;
 
+    /// What a text of one statement or several does to its session.
+    #[doc(hidden)]
+    fn effect(text: &str) -> Effect;
+
+    /// The same arguments, where a statement may have to be run a second time.
+    #[doc(hidden)]
+    fn copy(_arguments: &Self::Arguments) -> Option<Self::Arguments> {
+        None
+    }
+
+    /// Whether the server itself refuses every statement of a transaction after one has failed.
+    #[doc(hidden)]
+    const REFUSES_AFTER_ERROR: bool = false;
+
+    /// Whether the transaction in which this error of a statement was met may be over.
+    #[doc(hidden)]
+    fn may_end_transaction(_error: &sqlx::Error) -> bool {
+        true
+    }
+
+    /// Whether the transaction that was begun on a connection is still open there. An error where it is, and can
+    /// only be rolled back.
+    #[doc(hidden)]
+    fn is_in_transaction(
+        connection: &mut Self::Connection,
+    ) -> BoxFuture<'_, Result<bool, sqlx::Error>>;
+
+    /// Has the driver forget the statements and types that it remembers of a connection.
+    #[doc(hidden)]
+    fn forget_statements(
+        connection: &mut Self::Connection,
+    ) -> BoxFuture<'_, Result<(), sqlx::Error>> {
+        Box::pin(connection.clear_cached_statements())
+    }
+
     /// What an error of a running connection means for it and for its siblings.
     #[doc(hidden)]
     fn verdict(error: &sqlx::Error) -> Verdict;
+
+    /// Whether the server takes no writes on a connection.
+    #[doc(hidden)]
+    fn is_read_only(
+        _connection: &mut Self::Connection,
+    ) -> BoxFuture<'_, Result<bool, sqlx::Error>> {
+        Box::pin(std::future::ready(Ok(false)))
+    }
 
     /// What a failure to connect means.
     #[doc(hidden)]
@@ -108,14 +157,31 @@ pub trait Driver: Database<Connection: Migrate> + sealed::Sealed {
         Box::pin(std::future::ready(Ok(ids.to_vec())))
     }
 
-    /// Takes the lock that lets one process at a time migrate, for as long as the connection is open; waits for
-    /// it so long. Where somebody else keeps it: who.
+    /// Prepares a connection for migrations, whose statements wait so long for locks.
     #[doc(hidden)]
-    fn lock_migrations(
+    fn before_migrations(
         _connection: &mut Self::Connection,
         _patience: Duration,
-    ) -> BoxFuture<'_, Result<Result<(), String>, sqlx::Error>> {
-        Box::pin(std::future::ready(Ok(Ok(()))))
+    ) -> BoxFuture<'_, Result<(), sqlx::Error>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// Tries to take the lock that lets one process at a time migrate, for as long as the connection is open, without
+    /// waiting. `None`: it is taken; otherwise who has it.
+    #[doc(hidden)]
+    fn try_lock_migrations(
+        _connection: &mut Self::Connection,
+    ) -> BoxFuture<'_, Result<Option<LockHolder>, sqlx::Error>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
+    /// The indexes that the server does not use because building them was interrupted, and that no session is
+    /// building now: name, and name with schema.
+    #[doc(hidden)]
+    fn invalid_indexes(
+        _connection: &mut Self::Connection,
+    ) -> BoxFuture<'_, Result<Vec<(String, String)>, sqlx::Error>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
     }
 
     /// The statement that begins a transaction, where it is not the standard one.
@@ -171,12 +237,20 @@ pub(crate) type Step<DB> = Either<<DB as Database>::QueryResult, <DB as Database
 pub(crate) type Options<DB> = <<DB as Database>::Connection as Connection>::Options;
 
 /// What shapes the connect options besides the URL.
+#[cfg_attr(
+    not(all(feature = "postgres", feature = "mysql", feature = "sqlite")),
+    allow(dead_code, reason = "each driver reads a part of it")
+)]
 #[derive(Debug)]
 pub struct Tuning<'a> {
     pub(crate) pooler: Pooler,
     pub(crate) application: &'a str,
     /// Whether the platform's databases are only to be talked to through TLS.
     pub(crate) demands_tls: bool,
+    /// Whether the passwords come from a provider, whose tokens a server may want in clear text through TLS.
+    pub(crate) has_provider: bool,
+    /// The name under which a database in memory is shared by the connections of one host.
+    pub(crate) memory: Option<String>,
 }
 
 /// What an error means for the connection it came from.
@@ -186,8 +260,12 @@ pub enum Verdict {
     Fine,
     /// The connection cannot be used again.
     Broken,
-    /// No connection like it can: the server goes away, or is no longer the one that takes writes.
+    /// No connection like it can: the server goes away.
     Outdated,
+    /// The statement was prepared for another schema, and did nothing.
+    Stale,
+    /// A write where none is allowed: by the transaction or by the server.
+    ReadOnly,
     /// A statement of somebody else's was met on it: a pooler stands before the server that was not told of.
     Pooled,
 }
@@ -199,12 +277,12 @@ pub enum Refusal {
     Unreachable,
     /// The server has no connection left.
     Full,
-    /// The user, the password or the database is wrong.
+    /// The user or the password is wrong.
     Credentials,
-    /// A pooler answers that was not told of.
+    /// The server has no database of this name.
+    Database,
+    /// A pooler answers, and refuses what was sent when connecting.
     Pooled,
-    /// TLS is not to be had, or with the wrong server.
-    Tls,
     /// The file cannot be opened.
     File,
 }
@@ -272,4 +350,10 @@ fn verdict_without_server(error: &sqlx::Error) -> Verdict {
 #[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
 fn quiet<O: ConnectOptions>(options: O) -> O {
     options.disable_statement_logging()
+}
+
+/// An IPv6 address without the brackets that it has in a URL; sqlx would look it up as a name with them.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+fn without_brackets(host: &str) -> Option<String> {
+    Some(host.strip_prefix('[')?.strip_suffix(']')?.to_owned())
 }

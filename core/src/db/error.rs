@@ -1,39 +1,39 @@
 //! What can go wrong with connections, by what the caller can do about it.
+//!
+//! Long because each variant has its text, its exit code and its response, which are read together.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
+use sqlx::migrate::MigrateError;
 
 use super::driver::{Driver, Verdict};
+use super::pool_state::PoolState;
 use crate::{ConfigError, Exit};
 
 /// Why there is no connection, or why there is none any more.
 ///
 /// An App passes it on with `?`: what may be over soon, as the rotation of a password is, is a 503 with
-/// `Retry-After`, everything else a 500.
-#[derive(Debug, thiserror::Error)]
+/// `Retry-After`, everything else a 500. The driver's own error is kept: [`driver`](Self::driver) returns it.
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
     /// A setting is missing or wrong. Correct the variable it names.
-    #[error(transparent)]
-    Setting(#[from] ConfigError),
+    Setting(ConfigError),
 
     /// The planned connections do not fit what the server can take. The text has the arithmetic and the
     /// ways out.
-    #[error("{0}")]
     Plan(String),
 
     /// Too many callers wait for a connection already. Try again later, or shed load earlier.
-    #[error("no connection: {state}; the queue is full")]
     QueueFull {
         /// The pool at that moment.
         state: PoolState,
     },
 
     /// Every connection stayed in use until the time was up. Shorten what holds them, or plan for more.
-    #[error("no connection in {} ms: {state}", waited.as_millis())]
     TimedOut {
         /// How long the caller waited.
         waited: Duration,
@@ -42,64 +42,87 @@ pub enum Error {
     },
 
     /// The caller's deadline leaves no time to get a connection and use it.
-    #[error("no connection: the request's deadline is over ({state})")]
     Deadline {
         /// The pool at that moment.
         state: PoolState,
     },
 
     /// The server cannot be reached. It may come back.
-    #[error("the database cannot be reached: {}", Told(cause))]
     Unreachable {
+        /// The server and the variable that names it: `db.internal:5432/app (DATABASE_URL)`.
+        database: String,
         /// What connecting said last.
         cause: Arc<sqlx::Error>,
     },
 
-    /// The server answers and takes no more connections. Somebody holds too many.
-    #[error("the database takes no more connections: {}", Told(cause))]
+    /// The server answers and takes no more connections. Other clients hold too many.
     Refused {
+        /// The server and the variable that names it.
+        database: String,
         /// What the server said last.
         cause: Arc<sqlx::Error>,
     },
 
-    /// The server does not accept the user, the password or the database.
-    #[error("the database does not accept these credentials: {}", Told(cause))]
+    /// The server does not accept the user or the password.
     Credentials {
+        /// The server and the variable that names it.
+        database: String,
         /// What the server said.
         cause: Arc<sqlx::Error>,
     },
 
+    /// The server has no database of this name. Create it, or correct the name.
+    NoDatabase {
+        /// The database and the variable that names it.
+        database: String,
+        /// What the server said.
+        cause: Arc<sqlx::Error>,
+    },
+
+    /// The database stayed locked by another connection or process until the caller's time was up (SQLite).
+    Locked {
+        /// How long the caller waited.
+        waited: Duration,
+        /// What the database said last.
+        cause: Arc<sqlx::Error>,
+    },
+
     /// The connection broke while it was used. Whether the last statement took effect is unknown.
-    #[error("the connection to the database was lost: {cause}")]
     Lost {
         /// How it broke.
         cause: Arc<sqlx::Error>,
     },
 
-    /// The caller waits for a second connection while every connection is held by somebody who waits too.
-    /// Pass the connection on instead of borrowing another, or plan for more.
-    #[error(
-        "no connection: all {size} are held by callers that wait for another, the first at {held}; wanted at {wanted}"
-    )]
-    Nested {
-        /// Connections of the pool.
-        size: usize,
-        /// Where the caller took the connection it holds.
-        held: String,
-        /// Where it wants another.
-        wanted: String,
+    /// The transaction was over before it was to be committed: nothing that was not committed before will be.
+    /// Begin it again, where trying again makes sense.
+    RolledBack {
+        /// What ended it.
+        reason: String,
+    },
+
+    /// A pool that the App told its host of does not answer.
+    Adopted {
+        /// What the App calls it.
+        name: String,
+        /// What it said.
+        cause: Arc<dyn std::error::Error + Send + Sync>,
     },
 
     /// The pool is closed: this process is about to stop.
-    #[error("the database connections of this process are closed")]
     Closed,
 
     /// The schema is not the one this program needs. Run the `migrate` verb.
-    #[error("{0}")]
     Schema(String),
 
+    /// A migration failed, or was interrupted earlier. The text says what is left of it and the way out.
+    Migration {
+        /// What failed and what to do.
+        text: String,
+        /// The migrator's error, with the database's error in it.
+        cause: Arc<MigrateError>,
+    },
+
     /// A statement failed for a reason of its own.
-    #[error(transparent)]
     Query(sqlx::Error),
 }
 
@@ -111,29 +134,64 @@ impl Error {
         crate::error::find(error)
     }
 
-    /// What an error of a running statement means for the caller.
-    pub(super) fn from_session<DB: Driver>(error: sqlx::Error) -> Self {
-        match DB::verdict(&error) {
-            Verdict::Fine => Self::Query(error),
-            Verdict::Broken | Verdict::Outdated => Self::Lost { cause: Arc::new(error) },
-            Verdict::Pooled => Self::pooled(&error),
+    /// The driver's own error behind this one, with the code and the text of the database: `None` if the
+    /// database was not asked.
+    #[must_use]
+    pub fn driver(&self) -> Option<&sqlx::Error> {
+        match self {
+            Self::Unreachable { cause, .. }
+            | Self::Refused { cause, .. }
+            | Self::Credentials { cause, .. }
+            | Self::NoDatabase { cause, .. }
+            | Self::Locked { cause, .. }
+            | Self::Lost { cause } => Some(cause),
+            Self::Query(error) => Some(error),
+            Self::Setting(error) => std::error::Error::source(error)?.downcast_ref(),
+            Self::Migration { cause, .. } => match &**cause {
+                MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
+                    Some(error)
+                }
+                _ => None,
+            },
+            Self::Plan(_)
+            | Self::QueueFull { .. }
+            | Self::TimedOut { .. }
+            | Self::Deadline { .. }
+            | Self::RolledBack { .. }
+            | Self::Adopted { .. }
+            | Self::Closed
+            | Self::Schema(_) => None,
         }
     }
 
-    /// The error where a pooler stands before the server that the settings do not speak of, or of another
-    /// kind than they say.
-    pub(super) fn pooled(error: &sqlx::Error) -> Self {
-        let said = match error {
-            sqlx::Error::Database(database) => database.message(),
-            _ => "its protocol was not followed",
+    /// What an error of a running statement means for the caller.
+    pub(super) fn from_session<DB: Driver>(error: sqlx::Error) -> Self {
+        let error = match Self::from_sqlx(error) {
+            Ok(own) => return own,
+            Err(error) => error,
         };
-        Self::Setting(ConfigError::new(
-            "DATABASE_POOLER",
-            format!(
-                "does not name the pooler that stands before the database ({said}); \
-                 set pgbouncer, pgbouncer-prepared or rds-proxy"
-            ),
-        ))
+        match DB::verdict(&error) {
+            Verdict::Fine | Verdict::Stale | Verdict::ReadOnly => Self::Query(error),
+            Verdict::Broken | Verdict::Outdated => Self::Lost { cause: Arc::new(error) },
+            Verdict::Pooled => Self::pooled(error),
+        }
+    }
+
+    /// The error if a statement has met what another client of a pooler prepared.
+    pub(super) fn pooled(error: sqlx::Error) -> Self {
+        let problem = format!(
+            "the server's connection has statements of another client ({}): a pooler that hands out connections \
+             for each transaction stands before it; set pgbouncer, pgbouncer-prepared or rds-proxy, whichever it is",
+            Told(&error)
+        );
+        let problem = ConfigError::new("DATABASE_POOLER", problem);
+        Self::Setting(problem.with_source(Arc::new(error)))
+    }
+
+    /// The error that was put into the shape of sqlx's by [`into_sqlx`](Self::into_sqlx).
+    fn from_sqlx(error: sqlx::Error) -> Result<Self, sqlx::Error> {
+        let sqlx::Error::Io(error) = error else { return Err(error) };
+        error.downcast::<Self>().map_err(sqlx::Error::Io)
     }
 
     /// The error in the only shape that sqlx's `Executor` can return.
@@ -153,8 +211,15 @@ impl Error {
             | Self::Unreachable { .. }
             | Self::Refused { .. }
             | Self::Credentials { .. }
+            | Self::NoDatabase { .. }
+            | Self::Locked { .. }
             | Self::Lost { .. } => Some(Exit::Unavailable),
-            Self::Nested { .. } | Self::Closed | Self::Schema(_) | Self::Query(_) => None,
+            Self::RolledBack { .. }
+            | Self::Adopted { .. }
+            | Self::Closed
+            | Self::Schema(_)
+            | Self::Migration { .. }
+            | Self::Query(_) => None,
         }
     }
 
@@ -166,6 +231,8 @@ impl Error {
             | Self::Unreachable { .. }
             | Self::Refused { .. }
             | Self::Credentials { .. }
+            | Self::NoDatabase { .. }
+            | Self::Locked { .. }
             | Self::Closed => crate::Error::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "the database is not available at the moment",
@@ -174,60 +241,105 @@ impl Error {
             Self::Setting(_)
             | Self::Plan(_)
             | Self::Lost { .. }
-            | Self::Nested { .. }
+            | Self::RolledBack { .. }
+            | Self::Adopted { .. }
             | Self::Schema(_)
-            | Self::Query(_) => crate::Error::bare(StatusCode::INTERNAL_SERVER_ERROR),
+            | Self::Migration { .. }
+            | Self::Query(_) => crate::Error::from_status(StatusCode::INTERNAL_SERVER_ERROR),
         }
     }
 }
 
-/// What the driver says, with the server's code where it was the server that said it.
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Setting(error) => fmt::Display::fmt(error, f),
+            Self::Plan(text) | Self::Schema(text) | Self::Migration { text, .. } => {
+                f.write_str(text)
+            }
+            Self::QueueFull { state } => write!(f, "no connection: {state}; the queue is full"),
+            Self::TimedOut { waited, state } => {
+                write!(f, "no connection in {} ms: {state}", waited.as_millis())
+            }
+            Self::Deadline { state } => {
+                write!(f, "no connection: the request's deadline is over ({state})")
+            }
+            Self::Unreachable { database, cause } => {
+                write!(f, "the database cannot be reached: {database}: {}", Told(cause))
+            }
+            Self::Refused { database, cause } => {
+                write!(f, "the database takes no more connections: {database}: {}", Told(cause))
+            }
+            Self::Credentials { database, cause } => {
+                let told = Told(cause);
+                write!(f, "the database does not accept these credentials: {database}: {told}")
+            }
+            Self::NoDatabase { database, cause } => write!(
+                f,
+                "there is no such database: {database}: {}; create it, or correct its name",
+                Told(cause)
+            ),
+            Self::Locked { waited, cause } => {
+                let told = Told(cause);
+                write!(f, "the database stayed locked for {} ms: {told}", waited.as_millis())
+            }
+            Self::Lost { cause } => {
+                write!(f, "the connection to the database was lost: {}", Told(cause))
+            }
+            Self::RolledBack { reason } => {
+                write!(f, "the transaction was rolled back before COMMIT: {reason}")
+            }
+            Self::Adopted { name, cause } => write!(f, "{name} does not answer: {cause}"),
+            Self::Closed => f.write_str("the database connections of this process are closed"),
+            Self::Query(error) => fmt::Display::fmt(error, f),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Migration { cause, .. } => Some(&**cause),
+            // Transparent: its text is the error's own.
+            Self::Setting(error) => error.source(),
+            Self::Query(error) => error.source(),
+            other => other.driver().map(|error| error as _),
+        }
+    }
+}
+
+impl From<ConfigError> for Error {
+    fn from(error: ConfigError) -> Self {
+        Self::Setting(error)
+    }
+}
+
+/// What the driver says, without the driver's own frame around the database's text, with the database's code.
 pub(super) struct Told<'e>(pub(super) &'e sqlx::Error);
 
 impl fmt::Display for Told<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(error) = self;
         match error {
-            // The driver's own words before it say no more than the sentence that this ends.
-            sqlx::Error::Io(error) => write!(f, "{error}")?,
-            error => write!(f, "{error}")?,
-        }
-        match error.as_database_error().and_then(sqlx::error::DatabaseError::code) {
-            Some(code) => write!(f, " (SQLSTATE {code})"),
-            None => Ok(()),
+            sqlx::Error::Io(error) => fmt::Display::fmt(error, f),
+            sqlx::Error::Database(error) => {
+                f.write_str(error.message())?;
+                match error.code() {
+                    // The codes of the SQL standard have five characters, SQLite's numbers fewer.
+                    Some(code) if code.len() == 5 => write!(f, " (SQLSTATE {code})"),
+                    Some(code) => write!(f, " (SQLite error {code})"),
+                    None => Ok(()),
+                }
+            }
+            error => fmt::Display::fmt(error, f),
         }
     }
 }
 
-/// The connections of one pool at one moment.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PoolState {
-    /// Connections that are open or being opened.
-    pub open: usize,
-    /// The most that may be open.
-    pub max: usize,
-    /// Connections that somebody uses.
-    pub in_use: usize,
-    /// Connections that nobody uses.
-    pub idle: usize,
-    /// Callers that wait for one.
-    pub waiting: usize,
-    /// The place in the code that has held a connection longest, and for how long.
-    pub longest_holder: Option<(String, Duration)>,
-    /// What connecting said last, where it failed.
-    pub last_connect_error: Option<String>,
-}
-
-impl fmt::Display for PoolState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { open, max, in_use, idle, waiting, longest_holder, last_connect_error } = self;
-        write!(f, "open={open}/{max} in_use={in_use} idle={idle} waiting={waiting}")?;
-        if let Some((place, held)) = longest_holder {
-            write!(f, ", held longest at {place} for {:.1} s", held.as_secs_f64())?;
-        }
-        if let Some(error) = last_connect_error {
-            write!(f, ", last connect error: {error}")?;
-        }
-        Ok(())
+/// The error as sqlx's traits return it: a statement's own error as it is, everything else as the source of an
+/// `sqlx::Error::Io`, where [`Error::of`] finds it.
+impl From<Error> for sqlx::Error {
+    fn from(error: Error) -> Self {
+        error.into_sqlx()
     }
 }

@@ -7,6 +7,7 @@ use sqlx::{Execute, Executor, SqlStr};
 use sqlx_core::describe::Describe;
 
 use super::driver::{Driver, Step};
+use super::pool::Purpose;
 use super::statement::Statement;
 use super::{Conn, Db, Error};
 
@@ -20,7 +21,7 @@ impl<'p, DB: Driver> Executor<'p> for &'p Db<DB> {
     {
         let statement = Statement::of(query);
         Box::pin(async_stream::try_stream! {
-            let mut conn = borrow(self).await?;
+            let mut conn = borrow(self, statement.text()).await?;
             let mut rows = conn.fetch_many(statement);
             while let Some(row) = rows.try_next().await? {
                 yield row;
@@ -37,7 +38,9 @@ impl<'p, DB: Driver> Executor<'p> for &'p Db<DB> {
         E: 'q + Execute<'q, DB>,
     {
         let statement = Statement::of(query);
-        Box::pin(async move { borrow(self).await?.optional(statement).await })
+        Box::pin(
+            async move { borrow(self, statement.text()).await?.last_optional(statement).await },
+        )
     }
 
     fn prepare_with<'e>(
@@ -48,17 +51,19 @@ impl<'p, DB: Driver> Executor<'p> for &'p Db<DB> {
     where
         'p: 'e,
     {
-        Box::pin(async move { borrow(self).await?.prepare_with(sql, parameters).await })
+        Box::pin(
+            async move { borrow(self, sql.clone()).await?.prepare_with(sql, parameters).await },
+        )
     }
 
     fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<DB>, sqlx::Error>>
     where
         'p: 'e,
     {
-        Box::pin(async move { borrow(self).await?.describe(sql).await })
+        Box::pin(async move { borrow(self, sql.clone()).await?.describe(sql).await })
     }
 }
 
-async fn borrow<DB: Driver>(db: &Db<DB>) -> Result<Conn<DB>, sqlx::Error> {
-    db.conn().await.map_err(Error::into_sqlx)
+async fn borrow<DB: Driver>(db: &Db<DB>, sql: SqlStr) -> Result<Conn<DB>, sqlx::Error> {
+    db.conn_for(Purpose::Statement(sql)).await.map_err(Error::into_sqlx)
 }

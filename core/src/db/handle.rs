@@ -1,31 +1,23 @@
 //! The handle an App keeps.
 
 use std::fmt;
+use std::io;
 use std::panic::Location;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use futures_core::future::BoxFuture;
-use tokio::sync::Semaphore;
 
-use super::connect::{Connector, Patience};
-use super::credentials::{Credentials, Passwords};
-use super::driver::{Driver, Tuning};
-use super::held::Held;
-use super::plan::{Inputs, Plan};
-use super::pool::Pool;
-use super::settings::{DatabaseSettings, DatabaseUrl, Kind};
-use super::shelf::Place;
+use super::builder::{DbBuilder, of_database};
+use super::connect::{ConnectFailure, Connector};
+use super::databases::{Databases, DynDatabase, Server, Share};
+use super::driver::Driver;
+use super::plan::Plan;
+use super::pool::{AcquireError, Pool, Purpose};
+use super::settings::{DatabaseUrl, Kind};
+use super::writers::Writers;
 use super::{Conn, Drained, Error, PoolState, Stats, Tx};
-use crate::{ConfigError, Host, Paradigm};
-
-/// How long opening may take at start on a long-running host, and before migrations; a supervisor starts the
-/// process again.
-pub(super) const START_PATIENCE: Duration = Duration::from_secs(10);
-
-/// How long a server that cannot be reached is tried at start on a serverless host: Lambda gives an init ten
-/// seconds, and what went wrong is said before they are over.
-const INIT_PATIENCE: Duration = Duration::from_secs(8);
+use crate::{ConfigError, Host, Settings};
 
 /// The database connections of one process, held the way its host needs: a clone shares them.
 ///
@@ -64,9 +56,16 @@ const INIT_PATIENCE: Duration = Duration::from_secs(8);
 /// | `DATABASE_IDLE_TIMEOUT` | how long a connection beyond the first may stay unused | 10 min |
 /// | `DATABASE_MAX_LIFETIME` | how long a connection may live, less up to a quarter | 30 min; SQLite for ever |
 /// | `DATABASE_LEAK_THRESHOLD` | how long one may be held before the log names the place | 60 s |
-/// | `DATABASE_LOCK_TIMEOUT` | how long migrations wait for each other and for locks | 60 s |
+/// | `DATABASE_LOCK_TIMEOUT` | how long migrations wait for locks, and for another process that migrates and does nothing | 60 s |
 /// | `APP_INSTANCES` | processes of this deployment; on Lambda its reserved concurrency | 1; serverless unknown |
 /// | `APP_OVERLAP` | how many times as many there are during a deploy | 2; serverless 1 |
+///
+/// A URL may have the parameters that platforms and other tools write into it: they are honoured, or change nothing and
+/// are named once in the log, or are refused with what to write instead. Nothing is taken from `PGHOST` and its siblings.
+/// Without `DATABASE_POOLER` a pooler is assumed where a host has the name of one at Neon, Supabase or Amazon RDS.
+///
+/// `sqlite::memory:` and `mode=memory` have one connection and keep their data for as long as the [`Host`]. A file with
+/// `mode=ro` or `immutable=1` is left in the mode that it has.
 ///
 /// How far TLS goes is said in the URL, as libpq and MySQL's clients have it: `sslmode` (`disable`, `allow`,
 /// `prefer`, `require`, `verify-ca`, `verify-full`) with `sslrootcert` (a file, or `system`), `sslcert` and
@@ -80,111 +79,60 @@ const INIT_PATIENCE: Duration = Duration::from_secs(8);
 /// `VERIFY_IDENTITY`, which need the name, the driver alone goes from one to the next.
 pub struct Db<DB: Driver>(Arc<Inner<DB>>);
 
+/// The pool behind a [`Db`].
+pub(super) type DbPool<DB> = Pool<Connector<DB>>;
+
 struct Inner<DB: Driver> {
-    pool: Arc<Pool<DB>>,
+    pool: Arc<DbPool<DB>>,
+    /// Who may write, if the database takes one writer at a time.
+    writers: Option<Writers>,
+    /// What it is called in the program, if it is not the first one.
+    name: Option<String>,
+    server: Server,
+    /// Where the databases of the host are noted, this one among them.
+    noted: Weak<Mutex<Databases>>,
 }
 
 impl<DB: Driver> Db<DB> {
-    /// Opens the database that `DATABASE_URL` names: plans, opens the first connection, asks the server for
-    /// its limits.
+    /// Says which database to open, or to migrate.
+    pub fn builder(host: &Host) -> DbBuilder<'_, DB> {
+        DbBuilder::new(host)
+    }
+
+    /// Opens the database that `DATABASE_URL` names: [`builder`](Self::builder) with nothing else to say.
     ///
     /// # Errors
-    /// [`Error::Setting`] and [`Error::Plan`] where the settings are wrong or do not fit;
-    /// [`Error::Unreachable`], [`Error::Refused`] and [`Error::Credentials`] where no connection can be had
-    /// within 10 seconds. On a serverless host a server that cannot be reached is tried for 8 seconds, one that
-    /// takes no more connections for as long as a caller may wait.
+    /// As for [`DbBuilder::open`].
     pub async fn open(host: &Host) -> Result<Self, Error> {
-        Self::open_settings(host, DatabaseSettings::parse(host.settings(), None)?, None).await
+        Self::builder(host).open().await
     }
 
-    /// [`open`](Self::open), with passwords that are asked for when a connection is opened.
-    ///
-    /// # Errors
-    /// As for [`open`](Self::open).
-    pub async fn open_with(host: &Host, passwords: impl Passwords) -> Result<Self, Error> {
-        let settings = DatabaseSettings::parse(host.settings(), None)?;
-        let credentials = Credentials::provider(Arc::new(passwords));
-        Self::open_settings(host, settings, Some(credentials)).await
-    }
-
-    /// [`open`](Self::open), with a URL for where `DATABASE_URL` is not set: an embedded database of the App's
-    /// own.
-    ///
-    /// # Errors
-    /// As for [`open`](Self::open).
-    pub async fn open_or(host: &Host, url: &str) -> Result<Self, Error> {
-        Self::open_settings(host, DatabaseSettings::parse(host.settings(), Some(url))?, None).await
-    }
-
-    async fn open_settings(
-        host: &Host,
-        settings: DatabaseSettings,
-        credentials: Option<Credentials>,
-    ) -> Result<Self, Error> {
-        if settings.url.kind != DB::KIND {
-            return Err(settings.url.wrong(format!("expected a {} URL", DB::NAME)).into());
-        }
-        // What the settings alone forbid is refused before anything is opened.
-        let provisional = Plan::new(&Inputs::gather(host, &settings, None))?.with(&settings, None);
-        let application = format!("anyhost/{}", host.instance());
-        let tuning = Tuning {
-            pooler: settings.pooler,
-            application: &application,
-            demands_tls: host.demands_database_tls(),
-        };
-        let credentials = credentials.unwrap_or_else(|| Credentials::of(&settings));
-        let options = DB::options(&settings.url, &tuning)?;
-        let connector =
-            Connector::<DB>::new(options, credentials, settings.pooler, settings.url.place());
-        let begun = Instant::now();
-        let patience = match host.paradigm() {
-            Paradigm::LongRunning => Patience::until(begun + START_PATIENCE),
-            Paradigm::Serverless => {
-                let until = begun + provisional.acquire();
-                Patience { full: until, away: until.min(begun + INIT_PATIENCE) }
-            }
-        };
-        let first = connector
-            .first(&provisional, patience)
-            .await
-            .map_err(super::connect::Outage::into_error)?;
-        let plan = Plan::new(&Inputs::gather(host, &settings, connector.limits()))?
-            .with(&settings, first.admission.forgotten);
-        if let Some(forgotten) =
-            first.admission.forgotten.filter(|forgotten| *forgotten < provisional.idle())
-        {
-            tracing::warn!(
-                "the server ends connections that are idle for {} s; they are given up or kept in use before",
-                forgotten.as_secs_f64()
-            );
-        }
-        // A serverless host that gives one process many requests at once does not freeze it between them.
-        let paradigm = match host.paradigm() {
-            Paradigm::Serverless if host.concurrency() == 1 => Paradigm::Serverless,
-            Paradigm::Serverless | Paradigm::LongRunning => Paradigm::LongRunning,
-        };
-        let writer = (DB::KIND == Kind::Sqlite).then(|| Arc::new(Semaphore::new(1)));
-        let pool = Arc::new(Pool::new(
-            plan,
-            host.epoch().clone(),
-            paradigm,
-            connector,
-            writer,
-            host.workers(),
-        ));
-        let permit = Arc::clone(&pool.budget)
-            .try_acquire_owned()
-            .expect("a plan has room for one connection, and this is the first");
-        pool.add(pool.connector.slot(&pool, first, permit, Place::default()));
-        if paradigm == Paradigm::LongRunning {
-            super::keep::start(&pool);
+    /// Starts what looks after a pool.
+    pub(super) fn start(
+        pool: Arc<DbPool<DB>>,
+        name: Option<String>,
+        server: Server,
+        noted: Weak<Mutex<Databases>>,
+    ) -> Self {
+        if !pool.may_freeze() {
+            pool.start_upkeep();
             if DB::KIND != Kind::Sqlite {
-                super::silence::watch(&pool);
+                super::watchdog::watch(&pool);
             }
         }
-        let db = Self(Arc::new(Inner { pool }));
-        host.adopt(Arc::new(db.clone()));
-        Ok(db)
+        let writers = pool.connector().turns().map(Writers::new);
+        Self(Arc::new(Inner { pool, writers, name, server, noted }))
+    }
+
+    /// Notes something that this database has given away, for the drain of its host.
+    pub(super) fn note(&self, given: Arc<dyn DynDatabase>) {
+        if let Some(noted) = self.0.noted.upgrade() {
+            noted.lock().unwrap_or_else(PoisonError::into_inner).push(given);
+        }
+    }
+
+    pub(super) fn pool(&self) -> &Arc<DbPool<DB>> {
+        &self.0.pool
     }
 
     /// Borrows a connection. It is alive: proven by use within the last 500 ms, or by one ping.
@@ -195,27 +143,30 @@ impl<DB: Driver> Db<DB> {
     /// [`Error`] says which: the queue, the server, the credentials, the deadline.
     #[track_caller]
     pub fn conn(&self) -> impl Future<Output = Result<Conn<DB>, Error>> + Send + '_ {
-        let place = Location::caller();
-        async move {
-            let pool = &self.0.pool;
-            Ok(Conn::new(pool.lend(place).await?))
-        }
+        let line = Location::caller();
+        async move { self.conn_for(Purpose::Line(line)).await }
+    }
+
+    pub(super) async fn conn_for(&self, purpose: Purpose) -> Result<Conn<DB>, Error> {
+        Ok(Conn::new(self.0.pool.acquire(purpose).await?))
     }
 
     /// Begins a transaction on a connection of its own.
     ///
     /// On SQLite it takes the write lock at once, and one transaction of this process waits for another in
-    /// order.
+    /// order. Whatever waits there for the lock waits for as long as for a connection, and no longer than its caller.
     ///
     /// # Errors
     /// As for [`conn`](Self::conn).
     #[track_caller]
     pub fn begin(&self) -> impl Future<Output = Result<Tx<DB>, Error>> + Send + '_ {
-        let place = Location::caller();
+        let line = Location::caller();
         async move {
-            let pool = &self.0.pool;
-            let writer = pool.turn_to_write().await?;
-            let mut conn = Conn::new(pool.lend(place).await?);
+            let writer = match &self.0.writers {
+                Some(writers) => Some(writers.turn(&self.0.pool).await?),
+                None => None,
+            };
+            let mut conn = self.conn_for(Purpose::Line(line)).await?;
             conn.begin_here().await?;
             Ok(Tx::new(conn, writer))
         }
@@ -224,7 +175,7 @@ impl<DB: Driver> Db<DB> {
     /// The plan these connections follow.
     #[must_use]
     pub fn plan(&self) -> &Plan {
-        &self.0.pool.plan
+        self.0.pool.plan()
     }
 
     /// The connections at this moment.
@@ -236,12 +187,16 @@ impl<DB: Driver> Db<DB> {
     /// The connections in numbers: those of this moment, and what has been counted since they were opened.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.0.pool.stats()
+        let waiting_to_write = self.0.writers.as_ref().map_or(0, Writers::waiting);
+        Stats { waiting_to_write, ..self.0.pool.stats(DB::SYSTEM) }
     }
 
     /// Closes every connection: idle ones at once, those in use when they come back, at the latest after
     /// `within`. Whoever waits is refused with [`Error::Closed`]. What became of them is told and logged.
     pub async fn close(&self, within: Duration) -> Drained {
+        if let Some(writers) = &self.0.writers {
+            writers.close();
+        }
         self.0.pool.close(within).await
     }
 }
@@ -258,11 +213,19 @@ impl<DB: Driver> fmt::Debug for Db<DB> {
     }
 }
 
-impl<DB: Driver> Held for Db<DB> {
-    fn ping(&self) -> BoxFuture<'_, Result<(), Error>> {
-        Box::pin(async {
-            let mut conn = self.conn().await?;
-            conn.ping().await.map_err(|error| conn.explain(error))
+impl<DB: Driver> DynDatabase for Db<DB> {
+    fn ready(&self, within: Duration) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async move {
+            let pool = &self.0.pool;
+            match pool.ready(within).await {
+                Some(answer) => Ok(answer?),
+                None => {
+                    let text =
+                        format!("no answer within {} ms; {}", within.as_millis(), pool.state());
+                    let error = io::Error::new(io::ErrorKind::TimedOut, text);
+                    Err(ConnectFailure::unreachable(error, pool.connector().site()).into_error())
+                }
+            }
         })
     }
 
@@ -274,15 +237,38 @@ impl<DB: Driver> Held for Db<DB> {
         self.0.pool.rest();
     }
 
-    fn renew(&self, url: &DatabaseUrl) -> Result<(), ConfigError> {
-        self.0.pool.connector.renew(url)
+    fn renew(&self, settings: &Settings, check: bool) -> Result<(), ConfigError> {
+        let settings = of_database(settings, self.0.name.as_deref());
+        let Some(url) = DatabaseUrl::of(&settings)? else { return Ok(()) };
+        self.0.pool.connector().renew(&url, check)
     }
 
-    fn stats(&self) -> Stats {
-        self.stats()
+    fn stats(&self) -> Option<Stats> {
+        Some(self.stats())
     }
 
     fn plan(&self) -> String {
-        self.plan().to_string()
+        match &self.0.name {
+            Some(name) => format!("{name}: {}", self.plan()),
+            None => self.plan().to_string(),
+        }
+    }
+
+    fn share(&self) -> Option<Share> {
+        let size = self.0.pool.plan().size();
+        let open = DB::KIND != Kind::Sqlite && !self.0.pool.is_closed();
+        open.then(|| Share { server: self.0.server.clone(), size })
+    }
+}
+
+impl From<AcquireError<ConnectFailure>> for Error {
+    fn from(error: AcquireError<ConnectFailure>) -> Self {
+        match error {
+            AcquireError::Closed => Self::Closed,
+            AcquireError::QueueFull(state) => Self::QueueFull { state },
+            AcquireError::TimedOut { waited, state } => Self::TimedOut { waited, state },
+            AcquireError::Deadline(state) => Self::Deadline { state },
+            AcquireError::Connect(failure) => failure.into_error(),
+        }
     }
 }

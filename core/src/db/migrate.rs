@@ -1,84 +1,38 @@
-//! Migrations: on a connection of their own, under a lock that is waited for with patience and an end.
+//! Migrations: on a connection of their own, under a lock that is polled for, with a word on what was done.
 
-use std::time::{Duration, Instant};
+mod failure;
+mod lock;
+mod run;
+
+use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::{AssertSqlSafe, Connection};
+use sqlx::{AssertSqlSafe, Connection, Executor};
 use sqlx_core::migrate::Migrate;
+use tokio::time::Instant;
 
-use super::connect::{Connector, Patience};
+use super::builder::START_PATIENCE;
+use super::connect::{Connector, RetryDeadline, Site, Timeouts};
 use super::credentials::Credentials;
 use super::driver::{Driver, Tuning};
-use super::handle::START_PATIENCE;
-use super::plan::{Inputs, Plan};
+use super::plan::{Inputs, Plan, Statements};
 use super::settings::{DatabaseSettings, Kind, Pooler};
-use super::{Db, Error};
+use super::{Db, Error, Session};
 use crate::{ConfigError, Host};
 
-/// How long another process may hold the lock before we give up, unless `DATABASE_LOCK_TIMEOUT` says, and how long a statement of a migration may
-/// wait for a lock on a table while everybody else queues up behind it.
-const LOCK_PATIENCE: Duration = Duration::from_secs(60);
+/// How long the holder of the lock may do nothing before a waiting process gives up, unless
+/// `DATABASE_LOCK_TIMEOUT` says; and how long a statement of a migration may wait for a lock on a table while
+/// everything else queues up behind it.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl<DB: Driver> Db<DB> {
-    /// Brings the schema up to date, for `App::migrate`: on a direct connection that is closed afterwards, so
-    /// that no lock outlives it.
-    ///
-    /// A server that cannot be reached, or takes no more connections, is tried for ten seconds, as at a start. Two
-    /// processes that migrate at once take turns, and both succeed. A migration may run for as long as it
-    /// needs; only locks are waited for with an end, of a minute.
+    /// Brings the schema of the database that `DATABASE_URL` names up to date: [`builder`](Self::builder) with nothing
+    /// else to say.
     ///
     /// # Errors
-    /// [`Error::Setting`] where the URL leads to a pooler and `DIRECT_DATABASE_URL` is not set;
-    /// [`Error::Unreachable`], [`Error::Refused`] and [`Error::Credentials`] where no connection can be had;
-    /// [`Error::Schema`] where a migration fails or another process holds the lock for more than a minute.
+    /// As for [`DbBuilder::migrate`](super::DbBuilder::migrate).
     pub async fn migrate(host: &Host, migrator: &Migrator) -> Result<(), Error> {
-        let settings = DatabaseSettings::parse(host.settings(), None)?;
-        Self::migrate_settings(host, &settings, migrator).await
-    }
-
-    /// [`migrate`](Self::migrate), with a URL for where `DATABASE_URL` is not set.
-    ///
-    /// # Errors
-    /// As for [`migrate`](Self::migrate).
-    pub async fn migrate_or(host: &Host, url: &str, migrator: &Migrator) -> Result<(), Error> {
-        let settings = DatabaseSettings::parse(host.settings(), Some(url))?;
-        Self::migrate_settings(host, &settings, migrator).await
-    }
-
-    async fn migrate_settings(
-        host: &Host,
-        settings: &DatabaseSettings,
-        migrator: &Migrator,
-    ) -> Result<(), Error> {
-        let url = match (&settings.direct_url, settings.pooler) {
-            (Some(direct), _) => direct,
-            (None, Pooler::None) => &settings.url,
-            (None, _) => {
-                return Err(ConfigError::new(
-                    "DIRECT_DATABASE_URL",
-                    "is not set; migrations take a lock of their session, which a pooler would lose: name the server itself",
-                )
-                .into());
-            }
-        };
-        let plan = Plan::new(&Inputs::gather(host, settings, None))?;
-        let tuning = Tuning {
-            pooler: Pooler::None,
-            application: "anyhost/migrate",
-            demands_tls: host.demands_database_tls(),
-        };
-        let options = DB::options(url, &tuning)?;
-        let credentials = Credentials::of(settings);
-        let connector = Connector::<DB>::new(options, credentials, Pooler::None, url.place());
-        let patience = Patience::until(Instant::now() + START_PATIENCE);
-        // What it is admitted with has the server end what a process that is stopped half-way leaves behind.
-        let opened = connector.first(&plan, patience).await;
-        let mut connection = opened.map_err(|outage| outage.into_error_about(url))?.connection;
-        let patience = settings.lock_timeout.unwrap_or(LOCK_PATIENCE);
-        let outcome = run::<DB>(&mut connection, migrator, patience).await;
-        // Whatever happened: with the connection goes every lock it held.
-        let _ = connection.close().await;
-        outcome
+        Self::builder(host).migrate(migrator).await
     }
 
     /// Checks that every migration has been applied, for `App::start`.
@@ -88,8 +42,8 @@ impl<DB: Driver> Db<DB> {
     pub async fn check_schema(&self, migrator: &Migrator) -> Result<(), Error> {
         let mut conn = self.conn().await?;
         // Reading what was applied changes nothing in the session, so the connection need not be closed for it.
-        let applied = if conn.unnamed {
-            applied_one_by_one::<DB>(&mut conn.connection, migrator).await
+        let applied = if conn.unnamed || DB::KIND == Kind::Sqlite {
+            applied_one_by_one(&mut conn, migrator).await
         } else {
             let listed = conn.connection.list_applied_migrations(&migrator.table_name).await;
             listed.map(|applied| applied.iter().map(|applied| applied.version).collect())
@@ -106,7 +60,7 @@ impl<DB: Driver> Db<DB> {
             .iter()
             .filter(|migration| !migration.migration_type.is_down_migration())
             .filter(|migration| !applied.contains(&migration.version))
-            .map(|migration| format!("{} ({})", migration.version, migration.description))
+            .map(run::name)
             .collect();
         if missing.is_empty() {
             return Ok(());
@@ -118,66 +72,72 @@ impl<DB: Driver> Db<DB> {
     }
 }
 
-/// The migrator's own lock waits for ever, and names nobody: ours is taken first.
-async fn run<DB: Driver>(
-    connection: &mut DB::Connection,
+/// Brings the schema up to date.
+pub(super) async fn migrate<DB: Driver>(
+    host: &Host,
+    settings: &DatabaseSettings,
+    credentials: Option<Credentials>,
     migrator: &Migrator,
-    patience: Duration,
 ) -> Result<(), Error> {
-    match DB::lock_migrations(connection, patience).await {
-        Ok(Ok(())) => {}
-        Ok(Err(holder)) => {
-            let whose = if holder.is_empty() { "somebody" } else { &holder };
-            return Err(Error::Schema(format!(
-                "the lock for migrations is held by {whose}, for more than {} s",
-                patience.as_secs_f64()
-            )));
+    // The database that the App opens and the one that is migrated have to be of the driver's kind.
+    settings.url.expect_kind(DB::KIND)?;
+    let url = match (&settings.direct_url, settings.pooler) {
+        (Some(direct), _) => direct,
+        (None, Pooler::None) => &settings.url,
+        (None, _) => {
+            return Err(ConfigError::new(
+                "DIRECT_DATABASE_URL",
+                "is not set; migrations take a lock of their session, which a pooler would lose: name the server itself",
+            )
+            .into());
         }
-        Err(error) => return Err(Error::Schema(format!("the lock for migrations: {error}"))),
-    }
-    let mut seen = applied::<DB>(connection, migrator).await;
-    loop {
-        let Err(error) = migrator.run_direct(None, connection, false).await else { return Ok(()) };
-        // SQLite has no lock that another process would wait for: what failed because somebody else was quicker
-        // is done, and the rest is tried again.
-        let now = applied::<DB>(connection, migrator).await;
-        if DB::KIND != Kind::Sqlite || now <= seen {
-            return Err(explain(error));
-        }
-        seen = now;
-    }
-}
-
-/// How many migrations have been applied, by whomever.
-async fn applied<DB: Driver>(connection: &mut DB::Connection, migrator: &Migrator) -> usize {
-    match DB::KIND {
-        Kind::Sqlite => {
-            let applied = connection.list_applied_migrations(&migrator.table_name).await;
-            applied.map_or(0, |applied| applied.len())
-        }
-        // They have a lock, and nobody else applies any.
-        Kind::Postgres | Kind::MySql => 0,
-    }
-}
-
-fn explain(error: MigrateError) -> Error {
-    match error {
-        MigrateError::Execute(error) => Error::Schema(format!("the migration failed: {error}")),
-        other => Error::Schema(format!("the migration failed: {other}")),
-    }
+    };
+    url.expect_kind(DB::KIND)?;
+    url.tell_ignored();
+    let patience = settings.lock_timeout.unwrap_or(LOCK_TIMEOUT);
+    let plan = Plan::new(&Inputs::gather(host, settings, None, 0))?;
+    let tuning = Tuning {
+        pooler: Pooler::None,
+        application: "anyhost/migrate",
+        demands_tls: host.demands_database_tls(),
+        has_provider: credentials.is_some(),
+        memory: host.memory().name(url),
+    };
+    let options = DB::options(url, &tuning)?;
+    host.memory().keep::<DB>(tuning.memory.as_deref(), &options).await?;
+    let credentials = credentials.unwrap_or_else(|| Credentials::of(settings));
+    let site = Site::of(url, Pooler::None);
+    let place = site.to_string();
+    let timeouts = Timeouts {
+        connect: plan.connect_timeout(),
+        statements: Statements::Named,
+        lock: plan.acquire_timeout(),
+        says_why: plan.keepalive_interval().is_some(),
+    };
+    let connector = Connector::<DB>::new(options, credentials, site, timeouts);
+    let deadline = RetryDeadline::at(Instant::now() + START_PATIENCE);
+    // What it is admitted with has the server end what a process that is stopped half-way leaves behind.
+    let opened = connector.retry(deadline).await;
+    let opened = opened.map_err(super::connect::ConnectFailure::into_error)?;
+    let mut connection = opened.connection.session.connection;
+    let outcome = run::all::<DB>(&mut connection, migrator, patience).await;
+    // Whatever happened: with the connection goes every lock it held.
+    let _ = connection.close().await;
+    outcome?.log(&place);
+    Ok(())
 }
 
 /// The migrations that were applied, asked so that no statement is prepared: behind a pooler it would be on another
-/// connection by the time it is run.
+/// connection by the time it is run. A file that is locked is waited for.
 async fn applied_one_by_one<DB: Driver>(
-    connection: &mut DB::Connection,
+    session: &mut Session<DB>,
     migrator: &Migrator,
 ) -> Result<Vec<i64>, MigrateError> {
     let mut applied = Vec::new();
     for version in migrator.iter().map(|migration| migration.version) {
         // The number is ours, and so is the name.
         let question = format!("SELECT 1 FROM {} WHERE version = {version}", migrator.table_name);
-        let found = DB::fetch_optional(connection, AssertSqlSafe(question)).await;
+        let found = session.fetch_optional(AssertSqlSafe(question)).await;
         applied.extend(found.map_err(MigrateError::Execute)?.map(|_| version));
     }
     Ok(applied)

@@ -38,18 +38,29 @@ pub struct Inputs {
     pub max_connections: Option<usize>,
     /// Connections of the server that are not ours to use.
     pub reserved: usize,
+    /// The most connections of the role or user that processes connect as; `None`: no limit of its own.
+    pub account_limit: Option<usize>,
+    /// The most connections of the database; `None`: no limit of its own.
+    pub database_limit: Option<usize>,
+    /// Connections that this process has given to other databases on the same server already.
+    pub taken: usize,
     /// The size that was asked for.
     pub pool_size: Option<usize>,
     /// What stands between this process and the server.
     pub pooler: Pooler,
     /// How long a caller waits for a connection; `None`: the paradigm's default.
-    pub acquire: Option<Duration>,
+    pub acquire_timeout: Option<Duration>,
     /// How long one attempt to connect may take; `None`: 5 seconds, or nine tenths of what a caller waits.
-    pub connect: Option<Duration>,
+    pub connect_timeout: Option<Duration>,
 }
 
 impl Inputs {
-    pub(crate) fn gather(host: &Host, settings: &DatabaseSettings, limits: Option<Limits>) -> Self {
+    pub(crate) fn gather(
+        host: &Host,
+        settings: &DatabaseSettings,
+        limits: Option<Limits>,
+        taken: usize,
+    ) -> Self {
         Self {
             paradigm: host.paradigm(),
             kind: settings.url.kind,
@@ -67,10 +78,13 @@ impl Inputs {
                 .max_connections
                 .or(limits.map(|limits| limits.max_connections)),
             reserved: settings.reserved.or(limits.map(|limits| limits.reserved)).unwrap_or(0),
+            account_limit: limits.and_then(|limits| limits.account),
+            database_limit: limits.and_then(|limits| limits.database),
+            taken,
             pool_size: settings.pool_size,
             pooler: settings.pooler,
-            acquire: settings.acquire_timeout,
-            connect: settings.connect_timeout,
+            acquire_timeout: settings.acquire_timeout,
+            connect_timeout: settings.connect_timeout,
         }
     }
 }
@@ -90,10 +104,13 @@ impl Inputs {
 ///     overlap: 2.0,
 ///     max_connections: Some(100),
 ///     reserved: 3,
+///     account_limit: None,
+///     database_limit: None,
+///     taken: 0,
 ///     pool_size: None,
 ///     pooler: Pooler::None,
-///     acquire: None,
-///     connect: None,
+///     acquire_timeout: None,
+///     connect_timeout: None,
 /// };
 /// let plan = Plan::new(&three_replicas)?;
 /// assert_eq!(plan.size(), 15); // 94 connections for 3 × 2 processes, and 8 processors would use 17
@@ -107,14 +124,14 @@ impl Inputs {
 pub struct Plan {
     size: usize,
     warm: usize,
-    acquire: Duration,
-    connect: Duration,
-    ping: Duration,
-    proof: Duration,
-    idle: Duration,
-    lifetime: Duration,
-    keepalive: Option<Duration>,
-    leak: Duration,
+    acquire_timeout: Duration,
+    connect_timeout: Duration,
+    ping_timeout: Duration,
+    validation_interval: Duration,
+    idle_timeout: Duration,
+    max_lifetime: Duration,
+    keepalive_interval: Option<Duration>,
+    leak_threshold: Duration,
     statements: Statements,
     explanation: String,
 }
@@ -158,14 +175,15 @@ impl Plan {
             Pooler::None | Pooler::PgBouncerPrepared | Pooler::RdsProxy => Statements::Named,
             Pooler::PgBouncer => Statements::UnnamedInTransaction,
         };
-        let acquire = inputs.acquire.unwrap_or(acquire);
+        let acquire_timeout = inputs.acquire_timeout.unwrap_or(acquire);
         // Shorter than anyone waits: who waits learns why, and the next attempt meets a network that is back.
-        let connect =
-            inputs.connect.unwrap_or_else(|| Duration::from_secs(5).min(acquire.mul_f64(0.9)));
+        let connect_timeout = inputs
+            .connect_timeout
+            .unwrap_or_else(|| Duration::from_secs(5).min(acquire_timeout.mul_f64(0.9)));
         explanation.push_str(&format!(
             "; a caller waits at most {} for one, an attempt to connect at most {}",
-            Seconds(acquire),
-            Seconds(connect)
+            Seconds(acquire_timeout),
+            Seconds(connect_timeout)
         ));
         match inputs.pooler {
             Pooler::None => {}
@@ -179,17 +197,17 @@ impl Plan {
         Ok(Self {
             size,
             warm,
-            acquire,
-            connect,
-            ping: Duration::from_millis(500),
-            proof: Duration::from_millis(500),
-            idle: Duration::from_secs(600),
-            lifetime: match inputs.kind {
+            acquire_timeout,
+            connect_timeout,
+            ping_timeout: Duration::from_millis(500),
+            validation_interval: Duration::from_millis(500),
+            idle_timeout: Duration::from_secs(600),
+            max_lifetime: match inputs.kind {
                 Kind::Postgres | Kind::MySql => Duration::from_secs(1800),
                 Kind::Sqlite => FOREVER,
             },
-            keepalive: keepalive.filter(|_| inputs.kind != Kind::Sqlite),
-            leak: Duration::from_secs(60),
+            keepalive_interval: keepalive.filter(|_| inputs.kind != Kind::Sqlite),
+            leak_threshold: Duration::from_secs(60),
             statements,
             explanation,
         })
@@ -198,13 +216,13 @@ impl Plan {
     /// The same plan with what the settings say of times, on a server that ends connections which nobody has
     /// used for `forgotten`.
     pub(crate) fn with(mut self, settings: &DatabaseSettings, forgotten: Option<Duration>) -> Self {
-        self.idle = settings.idle_timeout.unwrap_or(self.idle);
-        self.lifetime = settings.max_lifetime.unwrap_or(self.lifetime);
-        self.leak = settings.leak_threshold.unwrap_or(self.leak);
+        self.idle_timeout = settings.idle_timeout.unwrap_or(self.idle_timeout);
+        self.max_lifetime = settings.max_lifetime.unwrap_or(self.max_lifetime);
+        self.leak_threshold = settings.leak_threshold.unwrap_or(self.leak_threshold);
         if let Some(forgotten) = forgotten {
             // A quarter early: the server's clock began when its answer left.
-            self.idle = self.idle.min(forgotten.mul_f64(0.75));
-            self.keepalive = self.keepalive.map(|often| often.min(forgotten / 2));
+            self.idle_timeout = self.idle_timeout.min(forgotten.mul_f64(0.75));
+            self.keepalive_interval = self.keepalive_interval.map(|often| often.min(forgotten / 2));
         }
         self
     }
@@ -224,55 +242,55 @@ impl Plan {
     /// How long a caller waits for a connection. 2 seconds on a long-running host, where a queue that does
     /// not move is better refused; 29 seconds on a serverless one, where a burst opens connections one by one.
     #[must_use]
-    pub fn acquire(&self) -> Duration {
-        self.acquire
+    pub fn acquire_timeout(&self) -> Duration {
+        self.acquire_timeout
     }
 
     /// How long one attempt to connect may take: 5 seconds, and no more than nine tenths of what a caller
     /// waits.
     #[must_use]
-    pub fn connect(&self) -> Duration {
-        self.connect
+    pub fn connect_timeout(&self) -> Duration {
+        self.connect_timeout
     }
 
     /// How long a connection may take to prove that it is alive: 500 ms.
     #[must_use]
-    pub fn ping(&self) -> Duration {
-        self.ping
+    pub fn ping_timeout(&self) -> Duration {
+        self.ping_timeout
     }
 
     /// How long a proof of life counts, in the same epoch: 500 ms, as in HikariCP's `aliveBypassWindow`.
     #[must_use]
-    pub fn proof(&self) -> Duration {
-        self.proof
+    pub fn validation_interval(&self) -> Duration {
+        self.validation_interval
     }
 
     /// How long a connection beyond the warm ones may stay unused: 10 minutes, or `DATABASE_IDLE_TIMEOUT`; less
     /// where the server itself ends idle connections earlier.
     #[must_use]
-    pub fn idle(&self) -> Duration {
-        self.idle
+    pub fn idle_timeout(&self) -> Duration {
+        self.idle_timeout
     }
 
     /// How long a connection may live: 30 minutes, or `DATABASE_MAX_LIFETIME`; less up to a quarter, so that
     /// those which were opened together do not end together. On SQLite for ever.
     #[must_use]
-    pub fn lifetime(&self) -> Duration {
-        self.lifetime
+    pub fn max_lifetime(&self) -> Duration {
+        self.max_lifetime
     }
 
     /// How often an idle connection is used so that nothing on the way forgets it: 2 minutes on a
     /// long-running host, never on a serverless one.
     #[must_use]
-    pub fn keepalive(&self) -> Option<Duration> {
-        self.keepalive
+    pub fn keepalive_interval(&self) -> Option<Duration> {
+        self.keepalive_interval
     }
 
     /// How long a connection may be held before the place that holds it is named in the log: 60 seconds, or
     /// `DATABASE_LEAK_THRESHOLD`.
     #[must_use]
-    pub fn leak(&self) -> Duration {
-        self.leak
+    pub fn leak_threshold(&self) -> Duration {
+        self.leak_threshold
     }
 
     /// How statements are prepared.
@@ -306,10 +324,45 @@ fn sqlite(inputs: &Inputs) -> (usize, String) {
     )
 }
 
+/// The connections that a deployment may open together: the smallest of all limits that are known.
+struct Budget {
+    usable: usize,
+    /// Where the number comes from.
+    source: String,
+}
+
+impl Budget {
+    fn nearest(inputs: &Inputs) -> Option<Self> {
+        let account = match inputs.kind {
+            Kind::Postgres | Kind::Sqlite => "the role's CONNECTION LIMIT",
+            Kind::MySql => "the user's MAX_USER_CONNECTIONS",
+        };
+        let server = inputs.max_connections.map(|max| Self {
+            usable: max.saturating_sub(inputs.reserved + ADMIN),
+            source: format!(
+                "{max} of the server − {} reserved − {ADMIN} for administration",
+                inputs.reserved
+            ),
+        });
+        // Administrators have roles of their own.
+        let own = |limit: Option<usize>, what: &str| {
+            limit.map(|most| Self { usable: most, source: format!("{most} of {what}") })
+        };
+        [
+            server,
+            own(inputs.account_limit, account),
+            own(inputs.database_limit, "the database's CONNECTION LIMIT"),
+        ]
+        .into_iter()
+        .flatten()
+        .min_by_key(|budget| budget.usable)
+    }
+}
+
 fn long_running(inputs: &Inputs) -> Result<(usize, String), Error> {
     let wish = 2 * inputs.cpus + 1;
     let formula = format!("2 × {} processor{} + 1 = {wish}", inputs.cpus, plural(inputs.cpus));
-    let Some(max) = inputs.max_connections else {
+    let Some(Budget { usable, source }) = Budget::nearest(inputs) else {
         let size = inputs.pool_size.unwrap_or(wish);
         let why = match inputs.pool_size {
             Some(_) => "as set".into(),
@@ -324,15 +377,22 @@ fn long_running(inputs: &Inputs) -> Result<(usize, String), Error> {
         ));
     };
     let instances = inputs.instances.unwrap_or(1);
-    let usable = max.saturating_sub(inputs.reserved + ADMIN);
     // At most a few thousand connections divided by a factor of at least one: exact in f64, and never negative.
     let share = (usable as f64 / (instances as f64 * inputs.overlap)).floor() as usize;
     let arithmetic = format!(
-        "({max} of the server − {} reserved − {ADMIN} for administration) / ({instances} instance{} × {} in a deploy) = {share}",
-        inputs.reserved,
+        "({source}) / ({instances} instance{} × {} in a deploy) = {share}",
         plural(instances),
         inputs.overlap
     );
+    let (share, arithmetic) = match inputs.taken {
+        0 => (share, arithmetic),
+        taken => {
+            let left = share.saturating_sub(taken);
+            let less =
+                format!("{arithmetic}, less {taken} of this process's other databases = {left}");
+            (left, less)
+        }
+    };
     match inputs.pool_size {
         Some(size) if size <= share => Ok((
             size,
@@ -362,15 +422,18 @@ fn long_running(inputs: &Inputs) -> Result<(usize, String), Error> {
 fn serverless(inputs: &Inputs) -> Result<(usize, String), Error> {
     let size = inputs.pool_size.unwrap_or(inputs.concurrency);
     let per = format!("{size} connection{} per environment", plural(size));
-    let Some(max) = inputs.max_connections else {
+    let Some(Budget { usable, source }) = Budget::nearest(inputs) else {
         return Ok((size, format!("{per}; the server's limit is not known")));
     };
-    let usable = max.saturating_sub(inputs.reserved + ADMIN);
-    let budget = format!(
-        "{usable} ({max} of the server − {} reserved − {ADMIN} for administration)",
-        inputs.reserved
-    );
-    if size > usable {
+    let budget = format!("{usable} ({source})");
+    let (per, mine) = match inputs.taken {
+        0 => (per, size),
+        taken => {
+            let all = size.saturating_add(taken);
+            (format!("{per}, with {taken} of its other databases {all}"), all)
+        }
+    };
+    if mine > usable {
         return Err(Error::Plan(format!(
             "{per} does not fit a budget of {budget}; set DATABASE_POOL_SIZE to {usable} or less, or put a pooler in front of the server and set DATABASE_POOLER"
         )));
@@ -380,25 +443,25 @@ fn serverless(inputs: &Inputs) -> Result<(usize, String), Error> {
             size,
             format!(
                 "{per}, so that {} environments fit a budget of {budget}; set APP_INSTANCES to the function's reserved concurrency to have it checked",
-                usable / size
+                usable / mine
             ),
         ));
     };
     // As above: small positive numbers.
     let environments = (instances as f64 * inputs.overlap).ceil() as usize;
-    let wanted = environments.saturating_mul(size);
+    let wanted = environments.saturating_mul(mine);
     if wanted > usable {
         return Err(Error::Plan(format!(
-            "{environments} environments × {size} connection{} = {wanted}, but the budget is {budget}; \
+            "{environments} environments × {mine} connection{} = {wanted}, but the budget is {budget}; \
              set the function's reserved concurrency (APP_INSTANCES) to {} or put a pooler in front of the server and set DATABASE_POOLER",
-            plural(size),
-            usable / size,
+            plural(mine),
+            usable / mine,
         )));
     }
     Ok((
         size,
         format!(
-            "{per}: {environments} environments × {size} = {wanted} within a budget of {budget}"
+            "{per}: {environments} environments × {mine} = {wanted} within a budget of {budget}"
         ),
     ))
 }
@@ -428,10 +491,13 @@ mod tests {
         overlap: 2.0,
         max_connections: Some(100),
         reserved: 3,
+        account_limit: None,
+        database_limit: None,
+        taken: 0,
         pool_size: None,
         pooler: Pooler::None,
-        acquire: None,
-        connect: None,
+        acquire_timeout: None,
+        connect_timeout: None,
     };
 
     #[track_caller]
@@ -484,6 +550,45 @@ mod tests {
     }
 
     #[test]
+    fn the_nearest_limit_counts_and_is_named() {
+        let role = Inputs { account_limit: Some(3), ..INPUTS };
+        let plan = Plan::new(&role).expect("fits");
+        assert_eq!(plan.size(), 1);
+        assert!(plan.explain().contains("(3 of the role's CONNECTION LIMIT) / "), "{plan}");
+        let database = Inputs { database_limit: Some(8), account_limit: Some(50), ..INPUTS };
+        assert!(refusal(&Inputs { pool_size: Some(5), ..database }).contains("only 4 fit"));
+        let user = Inputs { kind: Kind::MySql, max_connections: None, ..role };
+        assert!(refusal(&Inputs { instances: Some(2), ..user }).contains("MAX_USER_CONNECTIONS"));
+        let lambda = Inputs { paradigm: Paradigm::Serverless, overlap: 1.0, ..role };
+        assert!(refusal(&Inputs { instances: Some(4), ..lambda }).contains("budget is 3 (3 of"));
+        assert_eq!(size(&Inputs { account_limit: Some(1000), ..INPUTS }), size(&INPUTS));
+    }
+
+    #[test]
+    fn databases_on_one_server_share_it_and_the_refusal_shows_the_sum() {
+        let second = Inputs { cpus: 32, taken: 40, ..INPUTS };
+        assert_eq!(size(&second), 7);
+        assert_eq!(
+            refusal(&Inputs { pool_size: Some(8), ..second }),
+            "8 connections per process were set, but only 7 fit: (100 of the server − 3 reserved − 3 for \
+             administration) / (1 instance × 2 in a deploy) = 47, less 40 of this process's other databases = 7; \
+             set DATABASE_POOL_SIZE to 7 or less, or put a pooler in front of the server and set DATABASE_POOLER"
+        );
+        let lambda = Inputs {
+            paradigm: Paradigm::Serverless,
+            overlap: 1.0,
+            taken: 1,
+            instances: Some(50),
+            ..INPUTS
+        };
+        assert!(
+            refusal(&lambda)
+                .starts_with("50 environments × 2 connections = 100, but the budget is 94")
+        );
+        assert_eq!(size(&Inputs { instances: Some(47), ..lambda }), 1);
+    }
+
+    #[test]
     fn no_input_is_too_large_or_too_small_for_the_arithmetic() {
         for number in [0, 1, usize::MAX] {
             for paradigm in [Paradigm::LongRunning, Paradigm::Serverless] {
@@ -496,6 +601,9 @@ mod tests {
                         Inputs { instances: Some(number), ..edges },
                         Inputs { max_connections: Some(number), ..edges },
                         Inputs { reserved: number, ..edges },
+                        Inputs { account_limit: Some(number), ..edges },
+                        Inputs { taken: number, ..edges },
+                        Inputs { database_limit: Some(number), ..edges },
                         Inputs { pool_size: Some(number), ..edges },
                         Inputs { pool_size: Some(number), max_connections: None, ..edges },
                     ] {
@@ -513,9 +621,9 @@ mod tests {
         let plan = Plan::new(&Inputs { kind: Kind::Sqlite, max_connections: None, ..INPUTS })
             .expect("fits");
         assert_eq!(plan.size(), 3);
-        assert_eq!(plan.keepalive(), None);
+        assert_eq!(plan.keepalive_interval(), None);
         // A database in memory ends with its last connection.
-        assert!(plan.lifetime() > Duration::from_secs(365 * 86_400));
+        assert!(plan.max_lifetime() > Duration::from_secs(365 * 86_400));
     }
 
     #[test]

@@ -1,45 +1,67 @@
 //! One open connection whose unfinished work is noticed.
 
 mod condition;
+mod pending_reply;
+mod rows;
+mod transaction;
 
 use std::fmt;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
-use futures_core::Stream;
 use futures_core::future::BoxFuture;
 use futures_core::stream::BoxStream;
-use futures_util::future::Either;
-use futures_util::{TryStreamExt, stream};
 use sqlx::{Connection, Execute, Executor, SqlStr};
 use sqlx_core::describe::Describe;
-use sqlx_core::sql_str::{AssertSqlSafe, SqlSafeStr};
 
 use super::driver::{Driver, Step};
-use super::silence::Pulse;
+use super::lock_wait::LockWait;
+use super::pooled::PoolerWarnings;
+use super::settings::Kind;
 use super::statement::{Effect, Statement};
 use condition::Condition;
+pub(super) use pending_reply::PendingReply;
+use rows::wrapped;
 
 /// One open connection, as [`Conn`](super::Conn) and [`Tx`](super::Tx) lend it: an sqlx `Executor` that
 /// knows whether everything begun on it was finished.
 ///
 /// A function that takes `&mut Session<DB>` runs inside a transaction and outside of one.
+///
+/// A connection is used again only if its session is as it was. That is known of the statements that every
+/// application runs, and of changes that end with their transaction: `SET LOCAL`, `SET CONSTRAINTS`, a table
+/// `ON COMMIT DROP`. After any other statement (`SET`, `LOCK TABLES`, `CALL`, `PRAGMA x = y`, one that is not known)
+/// the connection is closed when it comes back; [`Stats::changes`](super::Stats::changes) counts how often.
+///
+/// Functions are the exception: a call changes the session only if the function is known to, as `pg_advisory_lock`,
+/// `set_config` and `GET_LOCK` are. A function of your own that changes the session must undo that, or be followed
+/// by [`Conn::close`](super::Conn::close).
 pub struct Session<DB: Driver> {
     pub(super) connection: DB::Connection,
     pub(super) condition: Condition,
     /// Every statement must be unnamed and inside a transaction.
     pub(super) unnamed: bool,
+    /// What is said of statements that a transaction pooler does not bear, where one stands before the server.
+    pub(super) pooled: Option<Arc<PoolerWarnings>>,
+    /// How statements wait for a database that is locked, where they wait here.
+    pub(super) lock: Option<LockWait>,
 }
 
 impl<DB: Driver> Session<DB> {
-    pub(super) fn new(connection: DB::Connection, unnamed: bool, pulse: Pulse) -> Self {
-        Self { connection, condition: Condition::new(pulse), unnamed }
+    pub(super) fn new(connection: DB::Connection, unnamed: bool, schemas: Arc<AtomicU64>) -> Self {
+        let condition = Condition::new(schemas);
+        Self { connection, condition, unnamed, pooled: None, lock: None }
     }
 
-    /// The driver's own connection, for what an `Executor` cannot do: `COPY`, `LISTEN`, a savepoint.
+    /// What tells whether a reply is pending.
+    pub(super) fn pending_reply(&self) -> PendingReply {
+        self.condition.pulse.clone()
+    }
+
+    /// The driver's own connection, for what an `Executor` cannot do: `COPY`, a savepoint.
     ///
-    /// What happens on it is not noticed, so the connection is closed instead of being used again.
+    /// What happens on it is not noticed, so the connection is closed instead of being used again. On SQLite it
+    /// waits for no lock: set `PRAGMA busy_timeout`.
     pub fn raw(&mut self) -> &mut DB::Connection {
         self.condition.raw = true;
         &mut self.connection
@@ -52,81 +74,28 @@ impl<DB: Driver> Session<DB> {
             && !self.connection.should_flush()
     }
 
-    /// Begins a transaction; one that the server ends by itself where the time is limited.
-    pub(super) async fn begin(&mut self, limit: Option<Duration>) -> Result<(), sqlx::Error> {
-        use sqlx_core::transaction::TransactionManager as _;
-        self.condition.failed = false;
-        let limited = limit.and_then(DB::begin_within);
-        // The text is ours, a number apart.
-        let limited = limited.map(|begin| AssertSqlSafe(begin).into_sql_str());
-        let begin = limited.or_else(|| DB::BEGIN.map(SqlStr::from_static));
-        let begins = DB::TransactionManager::begin(&mut self.connection, begin);
-        self.condition.watch::<DB, _>(Effect::None, begins).await
-    }
-
-    /// Commits; an error where the server has given the transaction up and would roll back instead.
-    pub(super) async fn commit(&mut self) -> Result<(), sqlx::Error> {
-        use sqlx_core::transaction::TransactionManager as _;
-        if self.condition.failed {
-            // PostgreSQL answers COMMIT of a failed transaction with ROLLBACK and no error, and the driver
-            // passes that on as success. A statement tells: it fails while the transaction is failed, and
-            // works where a savepoint has saved it.
-            let probe = DB::fetch_optional(&mut self.connection, "SELECT 1");
-            self.condition.watch::<DB, _>(Effect::None, probe).await?;
-        }
-        let commits = DB::TransactionManager::commit(&mut self.connection);
-        self.condition.watch::<DB, _>(Effect::None, commits).await
-    }
-
-    pub(super) async fn rollback(&mut self) -> Result<(), sqlx::Error> {
-        use sqlx_core::transaction::TransactionManager as _;
-        let rolls_back = DB::TransactionManager::rollback(&mut self.connection);
-        self.condition.watch::<DB, _>(Effect::None, rolls_back).await
-    }
-
     /// Which of these connections the server is at work for, by its ids.
     pub(super) async fn at_work(&mut self, ids: &[i64]) -> Result<Vec<i64>, sqlx::Error> {
         let asks = DB::at_work(&mut self.connection, ids);
-        self.condition.watch::<DB, _>(Effect::None, asks).await
+        self.condition.watch::<DB, _>(Effect::NONE, asks).await
+    }
+
+    /// Whether the server takes no writes on this connection.
+    pub(super) async fn is_read_only(&mut self) -> Result<bool, sqlx::Error> {
+        let asks = DB::is_read_only(&mut self.connection);
+        self.condition.watch::<DB, _>(Effect::NONE, asks).await
     }
 
     pub(super) async fn ping(&mut self) -> Result<(), sqlx::Error> {
-        self.condition.watch::<DB, _>(Effect::None, self.connection.ping()).await
-    }
-
-    /// Runs a statement for its first row, where there is one.
-    pub(super) fn optional(
-        &mut self,
-        statement: Statement<DB>,
-    ) -> impl Future<Output = Result<Option<DB::Row>, sqlx::Error>> + Send {
-        let statement = statement.unnamed(self.unnamed);
-        if self.wraps(&statement) {
-            return Either::Left(Box::pin(self.wrapped_optional(statement)));
-        }
-        let Self { connection, condition, .. } = self;
-        let effect = statement.effect();
-        Either::Right(condition.watch::<DB, _>(effect, DB::fetch_optional(connection, statement)))
-    }
-
-    /// [`optional`](Self::optional), in a transaction of its own.
-    async fn wrapped_optional(
-        &mut self,
-        statement: Statement<DB>,
-    ) -> Result<Option<DB::Row>, sqlx::Error> {
-        self.begin(None).await?;
-        let effect = statement.effect();
-        let row = DB::fetch_optional(&mut self.connection, statement);
-        let row = self.condition.watch::<DB, _>(effect, row).await;
-        match &row {
-            Ok(_) => self.commit().await?,
-            Err(_) => self.rollback().await?,
-        }
-        row
+        self.condition.watch::<DB, _>(Effect::NONE, self.connection.ping()).await
     }
 
     /// Whether a statement must be wrapped into a transaction of its own.
     fn wraps(&self, statement: &Statement<DB>) -> bool {
-        self.unnamed && !statement.is_simple() && !self.connection.is_in_transaction()
+        self.unnamed
+            && !statement.is_simple()
+            && !self.connection.is_in_transaction()
+            && !self.condition.is_in_transaction()
     }
 }
 
@@ -145,12 +114,19 @@ impl<'c, DB: Driver> Executor<'c> for &'c mut Session<DB> {
         E: 'q + Execute<'q, DB>,
     {
         let statement = Statement::of(query).unnamed(self.unnamed);
+        if self.lock.is_some() {
+            return self.rows_patiently(statement);
+        }
+        let effect = statement.effect();
+        self.warn_of(effect);
         if self.wraps(&statement) {
             return wrapped(self, statement);
         }
-        let Session { connection, condition, .. } = self;
-        let effect = Some(statement.effect());
-        Box::pin(Watched::<DB> { rows: DB::fetch_many(connection, statement), condition, effect })
+        let again = self.again(&statement, effect);
+        if self.condition.is_settled() && again.is_none() && !self.doubts(effect) {
+            return Box::pin(self.rows(statement, effect));
+        }
+        self.rows_with_care(statement, effect, again)
     }
 
     fn fetch_optional<'e, 'q: 'e, E>(
@@ -173,8 +149,12 @@ impl<'c, DB: Driver> Executor<'c> for &'c mut Session<DB> {
         'c: 'e,
     {
         Box::pin(async move {
+            if !self.condition.is_settled() {
+                self.settle().await?;
+            }
+            let effect = preparing::<DB>(&sql);
             let prepares = DB::prepare_with(&mut self.connection, sql, parameters);
-            self.condition.watch::<DB, _>(Effect::None, prepares).await
+            self.condition.watch::<DB, _>(effect, prepares).await
         })
     }
 
@@ -183,60 +163,20 @@ impl<'c, DB: Driver> Executor<'c> for &'c mut Session<DB> {
         'c: 'e,
     {
         Box::pin(async move {
+            if !self.condition.is_settled() {
+                self.settle().await?;
+            }
+            let effect = preparing::<DB>(&sql);
             let describes = DB::describe(&mut self.connection, sql);
-            self.condition.watch::<DB, _>(Effect::None, describes).await
+            self.condition.watch::<DB, _>(effect, describes).await
         })
     }
 }
 
-/// The rows of a statement that must be alone in a transaction: they are collected, since the transaction
-/// has to end whether or not somebody reads on.
-fn wrapped<DB: Driver>(
-    session: &mut Session<DB>,
-    statement: Statement<DB>,
-) -> BoxStream<'_, Result<Step<DB>, sqlx::Error>> {
-    let all = async move {
-        session.begin(None).await?;
-        let effect = statement.effect();
-        let all = DB::fetch_many(&mut session.connection, statement);
-        let rows = session.condition.watch::<DB, Vec<Step<DB>>>(effect, all.try_collect()).await;
-        match &rows {
-            Ok(_) => session.commit().await?,
-            Err(_) => session.rollback().await?,
-        }
-        Ok::<_, sqlx::Error>(stream::iter(rows?.into_iter().map(Ok)))
-    };
-    Box::pin(stream::once(all).try_flatten())
-}
-
-/// A stream of rows: the connection is busy from its first poll until its end.
-struct Watched<'e, DB: Driver> {
-    rows: BoxStream<'e, Result<Step<DB>, sqlx::Error>>,
-    condition: &'e mut Condition,
-    /// Of a statement that has not begun.
-    effect: Option<Effect>,
-}
-
-impl<DB: Driver> Stream for Watched<'_, DB> {
-    type Item = Result<Step<DB>, sqlx::Error>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if let Some(effect) = self.effect.take() {
-            self.condition.begins(effect);
-        }
-        let step = match self.rows.as_mut().poll_next(cx) {
-            Poll::Ready(step) => step,
-            Poll::Pending => {
-                Some(Err(ready!(self.condition.pulse.loss(cx).map_or(Poll::Pending, Poll::Ready))))
-            }
-        };
-        Poll::Ready(match step {
-            Some(Ok(step)) => Some(Ok(step)),
-            Some(Err(error)) => Some(Err(self.condition.failed::<DB>(error))),
-            None => {
-                self.condition.succeeded();
-                None
-            }
-        })
+/// What preparing a statement does: a pragma of SQLite may take effect then.
+fn preparing<DB: Driver>(sql: &SqlStr) -> Effect {
+    match DB::KIND {
+        Kind::Sqlite => Effect { change: DB::effect(sql.as_str()).change, ..Effect::NONE },
+        Kind::Postgres | Kind::MySql => Effect::NONE,
     }
 }

@@ -1,6 +1,10 @@
 //! The settings of a database, from the environment and from the parameters of its URL.
 
 mod database_url;
+mod parameters;
+mod pasted;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -24,6 +28,18 @@ pub enum Pooler {
     PgBouncerPrepared,
     /// Amazon RDS Proxy.
     RdsProxy,
+}
+
+impl Pooler {
+    /// Its name, as `DATABASE_POOLER` has it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::PgBouncer => "pgbouncer",
+            Self::PgBouncerPrepared => "pgbouncer-prepared",
+            Self::RdsProxy => "rds-proxy",
+        }
+    }
 }
 
 impl Setting for Pooler {
@@ -81,6 +97,15 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Its name, as people write it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Postgres => "PostgreSQL",
+            Self::MySql => "MySQL",
+            Self::Sqlite => "SQLite",
+        }
+    }
+
     fn of(url: &Url) -> Option<Self> {
         match url.scheme() {
             "postgres" | "postgresql" => Some(Self::Postgres),
@@ -119,26 +144,35 @@ impl DatabaseSettings {
         settings: &Settings,
         default_url: Option<&str>,
     ) -> Result<Self, ConfigError> {
-        let url = settings.secret(DATABASE_URL).or_else(|| default_url.map(SecretString::from));
+        let (database_url, direct) =
+            (settings.name(DATABASE_URL), settings.name(DIRECT_DATABASE_URL));
+        let url = settings.secret(database_url).or_else(|| default_url.map(SecretString::from));
         let url = url.ok_or_else(|| {
             ConfigError::new(
-                DATABASE_URL,
+                database_url,
                 "is not set; expected a URL such as postgres://user:password@host/database",
             )
         })?;
-        let mut url = DatabaseUrl::parse(DATABASE_URL, &url)?;
-        let direct_url = settings
-            .secret(DIRECT_DATABASE_URL)
-            .map(|url| DatabaseUrl::parse(DIRECT_DATABASE_URL, &url))
-            .transpose()?;
+        let mut url = DatabaseUrl::parse(database_url, &url)?;
+        let direct_url =
+            settings.secret(direct).map(|url| DatabaseUrl::parse(direct, &url)).transpose()?;
         let Taught { connection_limit, pool_timeout, connect_timeout, pgbouncer } =
             std::mem::take(&mut url.taught);
+        let known = url.known_pooler();
+        let in_memory = url.memory().is_some();
         let count = |name| settings.get::<Count>(name).map(|count| count.map(|Count(count)| count));
         Ok(Self {
             url,
             direct_url,
-            password_file: settings.text("DATABASE_PASSWORD_FILE").map(PathBuf::from),
-            pool_size: count("DATABASE_POOL_SIZE")?.or(connection_limit),
+            password_file: settings
+                .text(settings.name("DATABASE_PASSWORD_FILE"))
+                .map(PathBuf::from),
+            pool_size: if in_memory {
+                // Connections to one database in memory lock whole tables from each other and do not wait.
+                Some(1)
+            } else {
+                count("DATABASE_POOL_SIZE")?.or(connection_limit)
+            },
             max_connections: count("DATABASE_MAX_CONNECTIONS")?,
             reserved: settings.get("DATABASE_RESERVED")?,
             acquire_timeout: positive(settings, "DATABASE_ACQUIRE_TIMEOUT")?.or(pool_timeout),
@@ -147,11 +181,11 @@ impl DatabaseSettings {
             max_lifetime: positive(settings, "DATABASE_MAX_LIFETIME")?,
             leak_threshold: positive(settings, "DATABASE_LEAK_THRESHOLD")?,
             lock_timeout: positive(settings, "DATABASE_LOCK_TIMEOUT")?,
-            pooler: settings.get("DATABASE_POOLER")?.unwrap_or(if pgbouncer {
-                Pooler::PgBouncer
-            } else {
-                Pooler::None
-            }),
+            pooler: match settings.get("DATABASE_POOLER")? {
+                Some(pooler) => pooler,
+                None if pgbouncer => Pooler::PgBouncer,
+                None => known.unwrap_or_default(),
+            },
             instances: count("APP_INSTANCES")?,
             overlap: settings.get("APP_OVERLAP")?,
         })
@@ -161,7 +195,7 @@ impl DatabaseSettings {
 /// A duration that is more than nothing: of a limit, nothing could mean "none" as well as "at once".
 fn positive(settings: &Settings, name: &'static str) -> Result<Option<Duration>, ConfigError> {
     match settings.get::<Duration>(name)? {
-        Some(Duration::ZERO) => Err(ConfigError::new(name, "expected more than 0")),
+        Some(Duration::ZERO) => Err(ConfigError::new(settings.name(name), "expected more than 0")),
         duration => Ok(duration),
     }
 }
@@ -174,165 +208,4 @@ fn positive(settings: &Settings, name: &'static str) -> Result<Option<Duration>,
 /// [`ConfigError`] where the URL is none, or none of a database that is known.
 pub fn kind(settings: &Settings) -> Result<Option<Kind>, ConfigError> {
     Ok(DatabaseUrl::of(settings)?.map(|url| url.kind))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(pairs: &[(&str, &str)]) -> Result<DatabaseSettings, ConfigError> {
-        DatabaseSettings::parse(&Settings::from_pairs(pairs.iter().copied()), None)
-    }
-
-    #[track_caller]
-    fn refused(pairs: &[(&str, &str)], expected: &str) {
-        let error = parse(pairs).expect_err("refused").to_string();
-        assert_eq!(error, expected);
-        assert!(!error.contains("hunter2"), "{error}");
-    }
-
-    #[test]
-    fn a_wrong_setting_is_named_and_no_secret_is_printed() {
-        refused(
-            &[("DATABASE_URL", "nonsense-hunter2")],
-            "DATABASE_URL: expected a URL such as postgres://user:password@host/database, found something else",
-        );
-        refused(
-            &[("DATABASE_URL", "http://u:hunter2@h/d")],
-            "DATABASE_URL: expected a URL that begins with postgres://, mysql:// or sqlite:",
-        );
-        refused(
-            &[("DATABASE_URL", "postgres://u:hunter2@h/d?conection_limit=5")],
-            "DATABASE_URL: unknown parameter \"conection_limit\"; did you mean connection_limit?",
-        );
-        refused(
-            &[("DATABASE_URL", "postgres://u:hunter2@h/d?sslmode=required")],
-            "DATABASE_URL: parameter sslmode: expected disable, allow, prefer, require, verify-ca, verify-full",
-        );
-        refused(
-            &[("DATABASE_URL", "mysql://u:hunter2@h/d?ssl-mode=on")],
-            "DATABASE_URL: parameter ssl-mode: expected disabled, preferred, required, verify_ca, verify_identity",
-        );
-        refused(
-            &[(
-                "DATABASE_URL",
-                "postgres://u:hunter2@h/d?sslmode=verify-full&sslrootcert=/no/such/file",
-            )],
-            "DATABASE_URL: parameter sslrootcert: \"/no/such/file\" cannot be read: No such file or directory (os error 2)",
-        );
-        refused(
-            &[("DATABASE_URL", "postgres://u:hunter2@h/d?sslmode=verify-ca&sslrootcert=/dev/null")],
-            "DATABASE_URL: parameter sslrootcert: \"/dev/null\" has no PEM block, which begins with \"-----BEGIN \"",
-        );
-        refused(
-            &[("DATABASE_URL", "postgres://u:hunter2@h/d?sslmode=require&sslrootcert=system")],
-            "DATABASE_URL: parameter sslrootcert: system goes with sslmode=verify-full alone",
-        );
-        refused(
-            &[("DATABASE_URL", "postgres://h/d"), ("DATABASE_POOL_SIZE", "0")],
-            "DATABASE_POOL_SIZE: expected a whole number of at least 1, found \"0\"",
-        );
-        refused(
-            &[("DATABASE_URL", "postgres://h/d"), ("DATABASE_POOLER", "pgbounce")],
-            "DATABASE_POOLER: expected none, pgbouncer, pgbouncer-prepared or rds-proxy, found \"pgbounce\"",
-        );
-        for name in [
-            "DATABASE_ACQUIRE_TIMEOUT",
-            "DATABASE_IDLE_TIMEOUT",
-            "DATABASE_MAX_LIFETIME",
-            "DATABASE_LEAK_THRESHOLD",
-            "DATABASE_LOCK_TIMEOUT",
-        ] {
-            refused(
-                &[("DATABASE_URL", "postgres://h/d"), (name, "0s")],
-                &format!("{name}: expected more than 0"),
-            );
-        }
-    }
-
-    #[test]
-    fn what_may_be_part_of_a_password_is_not_printed() {
-        let special = "DATABASE_URL: a special character in the user or the password must be percent-encoded, \
-                       such as %23 for #, %2F for / and %3F for ?";
-        for url in [
-            "postgres://u:12#hunter2@h/d",
-            "postgres://u:12/hunter2@h/d",
-            "postgres://u:12?hunter2@h/d",
-            "postgres://u:12?hunter2&a@h/d",
-            "mysql://u:12?a=hunter2@h/d",
-        ] {
-            refused(&[("DATABASE_URL", url)], special);
-        }
-        refused(
-            &[("DATABASE_URL", "postgres://h/d?password=a&hunter2")],
-            "DATABASE_URL: unknown parameter",
-        );
-        parse(&[("DATABASE_URL", "postgres://h/d?user=me@tenant&password=p@p")]).expect("is right");
-    }
-
-    #[test]
-    fn no_time_is_longer_than_clocks_reach_and_no_wait_is_none_at_all() {
-        let forever = u64::MAX.to_string();
-        for parameter in ["pool_timeout", "connect_timeout"] {
-            refused(
-                &[("DATABASE_URL", &format!("postgres://h/d?{parameter}={forever}"))],
-                &format!(
-                    "DATABASE_URL: parameter {parameter}: expected whole seconds, or 0 for no timeout"
-                ),
-            );
-        }
-        let url = ("DATABASE_URL", "postgres://h/d");
-        let name = "DATABASE_ACQUIRE_TIMEOUT";
-        refused(
-            &[url, (name, &format!("{forever}s"))],
-            &format!("{name}: expected a duration such as 500ms, 10s or 2m, found \"{forever}s\""),
-        );
-        refused(&[url, (name, "0s")], &format!("{name}: expected more than 0"));
-    }
-
-    #[test]
-    fn a_password_is_found_where_the_driver_finds_it() {
-        let password = |url| parse(&[("DATABASE_URL", url)]).expect("is right").url.password();
-        assert_eq!(password("postgres://u:a%40b@h/d").as_deref(), Some("a@b"));
-        assert_eq!(password("postgres://u:old@h/d?password=new").as_deref(), Some("new"));
-        assert_eq!(password("postgres:///d?host=/run/postgresql"), None);
-    }
-
-    #[test]
-    fn a_place_says_what_the_parameters_say() {
-        let place = |url| parse(&[("DATABASE_URL", url)]).expect("is right").url.place();
-        assert_eq!(place("postgres://u:p@h/d"), "h:5432/d");
-        assert_eq!(place("postgres:///d?host=/run/postgresql"), "/run/postgresql:5432/d");
-        assert_eq!(place("postgres://h/d?port=6543&dbname=e"), "h:6543/e");
-        assert_eq!(
-            place("mysql://u@localhost/d?socket=/run/mysqld.sock"),
-            "/run/mysqld.sock:3306/d"
-        );
-        assert_eq!(place("postgres://[::1]/d"), "[::1]:5432/d");
-    }
-
-    #[test]
-    fn parameters_that_people_bring_keep_their_meaning() {
-        let settings = parse(&[(
-            "DATABASE_URL",
-            "postgres://u:p@h/d?connection_limit=5&pool_timeout=20&connect_timeout=0&pgbouncer=true&schema=app&sslmode=require",
-        )])
-        .expect("all known");
-        assert_eq!(settings.pool_size, Some(5));
-        assert_eq!(settings.acquire_timeout, Some(Duration::from_secs(20)));
-        assert_eq!(settings.connect_timeout, Some(Duration::from_secs(86_400)));
-        assert_eq!(settings.pooler, Pooler::PgBouncer);
-        assert_eq!(settings.url.schema.as_deref(), Some("app"));
-        assert_eq!(settings.url.expose(), "postgres://u:p@h/d?sslmode=require");
-    }
-
-    #[test]
-    fn a_variable_wins_over_a_parameter() {
-        let settings = parse(&[
-            ("DATABASE_URL", "postgres://h/d?connection_limit=5"),
-            ("DATABASE_POOL_SIZE", "7"),
-        ])
-        .expect("both known");
-        assert_eq!(settings.pool_size, Some(7));
-    }
 }

@@ -28,9 +28,10 @@ impl<DB: Driver> Tx<DB> {
     /// Makes everything done in the transaction permanent.
     ///
     /// # Errors
-    /// [`Error::Query`] where the server rolled back instead, because a statement had failed or a deferred
-    /// constraint does not hold; [`Error::Lost`] where the connection broke: whether the transaction took
-    /// effect is then unknown.
+    /// [`Error::Query`] if the server refuses, because a statement had failed or a deferred constraint does not hold;
+    /// [`Error::RolledBack`] if the transaction was over already: a statement of its own had ended it, or the server
+    /// had after an error such as a deadlock; [`Error::Lost`] if the connection broke: before COMMIT was sent nothing
+    /// took effect, afterwards that is unknown.
     pub async fn commit(mut self) -> Result<(), Error> {
         Session::commit(&mut self.conn).await.map_err(|error| self.conn.explain(error))
     }

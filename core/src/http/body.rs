@@ -5,8 +5,6 @@ mod whole;
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -45,8 +43,30 @@ enum Kind {
     #[default]
     Empty,
     Whole(Bytes),
-    /// With the request that it answers, once that is known.
-    Stream(BoxBody, Option<crate::Context>),
+    Stream(BodyStream),
+}
+
+/// A body that is read piece by piece.
+struct BodyStream {
+    inner: BoxBody,
+    /// The request that it belongs to, once that is known.
+    context: Option<crate::Context>,
+    bound: Bound,
+}
+
+/// What a stream may not go beyond.
+#[derive(Clone, Copy)]
+enum Bound {
+    None,
+    /// A request body: at most so many bytes, of which so many are left.
+    Limit {
+        limit: usize,
+        left: usize,
+    },
+    /// A response body: exactly so many bytes more, because its head announces them.
+    Announced {
+        left: u64,
+    },
 }
 
 impl Body {
@@ -71,7 +91,7 @@ impl Body {
             return own.take().unwrap_or_default();
         }
         match body {
-            Some(body) => Self(Kind::Stream(Box::pin(body.map_err(BodyError::other)), None)),
+            Some(body) => Self::boxed(Box::pin(body.map_err(BodyError::other))),
             None => Self::empty(),
         }
     }
@@ -83,7 +103,11 @@ impl Body {
         T: Into<Bytes> + 'static,
         E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
     {
-        Self(Kind::Stream(Box::pin(Chunks(Box::pin(stream))), None))
+        Self::boxed(Box::pin(Chunks(Box::pin(stream))))
+    }
+
+    fn boxed(inner: BoxBody) -> Self {
+        Self(Kind::Stream(BodyStream { inner, context: None, bound: Bound::None }))
     }
 
     /// The whole body.
@@ -94,7 +118,7 @@ impl Body {
         match self.0 {
             Kind::Empty => Ok(Bytes::new()),
             Kind::Whole(bytes) => Ok(bytes),
-            Kind::Stream(stream, _) => gathered(stream).await,
+            Kind::Stream(stream) => gathered(Self(Kind::Stream(stream))).await,
         }
     }
 
@@ -106,7 +130,7 @@ impl Body {
         match self.0 {
             Kind::Empty => Ok(Bytes::new()),
             Kind::Whole(bytes) => Ok(bytes),
-            Kind::Stream(..) => Err(self),
+            Kind::Stream(_) => Err(self),
         }
     }
 
@@ -122,32 +146,32 @@ impl Body {
         self.len() == Some(0)
     }
 
-    /// The request that this body answers, where it is a stream that an adapter is sending.
+    /// The request that this body answers, if it is a stream that an adapter is sending.
     #[must_use]
     pub fn context(&self) -> Option<&crate::Context> {
         match &self.0 {
-            Kind::Stream(_, context) => context.as_ref(),
+            Kind::Stream(stream) => stream.context.as_ref(),
             Kind::Empty | Kind::Whole(_) => None,
         }
     }
 
-    /// What makes the body works for this request from here on.
-    pub(crate) fn work_for(&mut self, request: &crate::Context) {
-        if let Kind::Stream(_, context) = &mut self.0 {
-            *context = Some(request.clone());
+    /// Makes a stream the body of a response: it works for this request, and is exactly as long as the response's
+    /// head announces. What is longer is cut, what is shorter fails.
+    pub(crate) fn respond_to(&mut self, request: &crate::Context, announced: Option<u64>) {
+        if let Kind::Stream(stream) = &mut self.0 {
+            stream.context = Some(request.clone());
+            if let Some(left) = announced {
+                stream.bound = Bound::Announced { left };
+            }
         }
     }
 
-    /// The body with a limit: reading beyond it fails with [`BodyError`] and raises the flag, so that
-    /// the host answers 413 whatever the App makes of the error.
-    #[must_use]
-    pub(crate) fn limited(self, limit: usize, exceeded: Arc<AtomicBool>) -> Self {
-        match self.0 {
-            Kind::Stream(stream, context) => {
-                let limited = Limited { stream, left: limit, limit, exceeded };
-                Self(Kind::Stream(Box::pin(limited), context))
-            }
-            whole => Self(whole),
+    /// Makes a stream the body of this request: reading beyond the limit in bytes fails with [`BodyError`], and
+    /// every fault of the client is noted in the context, so that the host can answer whatever the App makes of it.
+    pub(crate) fn limit(&mut self, limit: usize, request: &crate::Context) {
+        if let Kind::Stream(stream) = &mut self.0 {
+            stream.context = Some(request.clone());
+            stream.bound = Bound::Limit { limit, left: limit };
         }
     }
 }
@@ -174,10 +198,7 @@ impl http_body::Body for Body {
                 self.0 = Kind::Empty;
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
-            Kind::Stream(stream, None) => stream.as_mut().poll_frame(cx),
-            Kind::Stream(stream, Some(context)) => {
-                context.within_call(|| stream.as_mut().poll_frame(cx))
-            }
+            Kind::Stream(stream) => stream.poll_frame(cx),
         }
     }
 
@@ -185,7 +206,8 @@ impl http_body::Body for Body {
         match &self.0 {
             Kind::Empty => true,
             Kind::Whole(_) => false,
-            Kind::Stream(stream, _) => stream.is_end_stream(),
+            Kind::Stream(BodyStream { bound: Bound::Announced { left }, .. }) => *left == 0,
+            Kind::Stream(stream) => stream.inner.is_end_stream(),
         }
     }
 
@@ -193,7 +215,53 @@ impl http_body::Body for Body {
         match &self.0 {
             Kind::Empty => SizeHint::with_exact(0),
             Kind::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Kind::Stream(stream, _) => stream.size_hint(),
+            Kind::Stream(BodyStream { bound: Bound::Announced { left }, .. }) => {
+                SizeHint::with_exact(*left)
+            }
+            Kind::Stream(stream) => stream.inner.size_hint(),
+        }
+    }
+}
+
+impl BodyStream {
+    fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match &mut self.bound {
+            Bound::None => in_context(&self.context, &mut self.inner, cx),
+            Bound::Limit { limit, left } => {
+                let frame = ready!(self.inner.as_mut().poll_frame(cx));
+                let frame = match frame {
+                    Some(Ok(frame)) => match frame.data_ref().map_or(0, Bytes::len) {
+                        read if read > *left => Some(Err(BodyError::too_large(*limit))),
+                        read => {
+                            *left -= read;
+                            Some(Ok(frame))
+                        }
+                    },
+                    other => other,
+                };
+                if let (Some(Err(error)), Some(context)) = (&frame, &self.context) {
+                    context.fault().note(error);
+                }
+                Poll::Ready(frame)
+            }
+            Bound::Announced { left: 0 } => Poll::Ready(None),
+            Bound::Announced { left } => {
+                let frame = ready!(in_context(&self.context, &mut self.inner, cx));
+                Poll::Ready(match frame {
+                    Some(Ok(frame)) => Some(Ok(frame.map_data(|mut data| {
+                        data.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
+                        *left -= data.len() as u64;
+                        data
+                    }))),
+                    Some(Err(error)) => Some(Err(error)),
+                    None => {
+                        Some(Err(BodyError::other(format!("{left} bytes less than it announced"))))
+                    }
+                })
+            }
         }
     }
 }
@@ -203,7 +271,7 @@ impl fmt::Debug for Body {
         match &self.0 {
             Kind::Empty => f.write_str("Body::Empty"),
             Kind::Whole(bytes) => write!(f, "Body::Whole({} bytes)", bytes.len()),
-            Kind::Stream(..) => f.write_str("Body::Stream"),
+            Kind::Stream(_) => f.write_str("Body::Stream"),
         }
     }
 }
@@ -231,42 +299,15 @@ where
     }
 }
 
-struct Limited {
-    stream: BoxBody,
-    left: usize,
-    limit: usize,
-    exceeded: Arc<AtomicBool>,
-}
-
-impl http_body::Body for Limited {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let frame = ready!(self.stream.as_mut().poll_frame(cx));
-        if let Some(Ok(frame)) = &frame
-            && let Some(data) = frame.data_ref()
-        {
-            match self.left.checked_sub(data.len()) {
-                Some(left) => self.left = left,
-                None => {
-                    self.exceeded.store(true, Ordering::Relaxed);
-                    return Poll::Ready(Some(Err(BodyError::too_large(self.limit))));
-                }
-            }
-        }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.stream.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.stream.size_hint()
+/// Polls a response body as a part of the request it answers.
+fn in_context(
+    context: &Option<crate::Context>,
+    body: &mut BoxBody,
+    cx: &mut Context<'_>,
+) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    match context {
+        Some(context) => context.within_call(|| body.as_mut().poll_frame(cx)),
+        None => body.as_mut().poll_frame(cx),
     }
 }
 
@@ -282,16 +323,30 @@ mod tests {
 
     #[tokio::test]
     async fn a_limit_is_exact() {
-        let exceeded = Arc::new(AtomicBool::new(false));
-        let body = chunks(&["12345", "67890"]).limited(10, Arc::clone(&exceeded));
+        let context = crate::Context::new("r-1");
+        let mut body = chunks(&["12345", "67890"]);
+        body.limit(10, &context);
         assert_eq!(body.bytes().await.expect("ten bytes fit"), "1234567890");
-        assert!(!exceeded.load(Ordering::Relaxed));
+        assert!(!context.fault().is_noted());
 
-        let body = chunks(&["12345", "678901"]).limited(10, Arc::clone(&exceeded));
+        let mut body = chunks(&["12345", "678901"]);
+        body.limit(10, &context);
         let error = body.bytes().await.expect_err("eleven bytes do not fit");
         assert_eq!(error.to_string(), "the body is larger than 10 bytes");
         assert!(crate::error::find::<LengthLimitError>(&error).is_some());
-        assert!(exceeded.load(Ordering::Relaxed));
+        assert!(context.fault().is_noted());
+    }
+
+    #[tokio::test]
+    async fn a_response_is_as_long_as_it_announces() {
+        let context = crate::Context::new("r-1");
+        for (announced, expected) in [(3, Some("123")), (7, Some("1234567")), (8, None)] {
+            let mut body = chunks(&["12345", "67"]);
+            body.respond_to(&context, Some(announced));
+            assert_eq!(body.len(), Some(announced));
+            let read = body.bytes().await;
+            assert_eq!(read.ok().as_deref(), expected.map(str::as_bytes), "{announced}");
+        }
     }
 
     #[test]

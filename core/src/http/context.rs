@@ -1,4 +1,6 @@
 //! What a host knows about one request and the wire does not say.
+//!
+//! Long because every fact has a documented getter and setter here.
 
 mod id;
 
@@ -8,7 +10,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::{Life, Request};
+use super::Current;
+use super::fault::Fault;
+use crate::{Life, Phase, Request};
 use id::Id;
 
 /// The protocol the client spoke, as far as the host knows it.
@@ -58,11 +62,15 @@ struct Known {
     scheme: Scheme,
     host: Option<Arc<str>>,
     mount: String,
+    tenant_id: Option<String>,
     trace_parent: Option<String>,
     /// The one that is begun here, where the client brought none and somebody asks.
     begun: OnceLock<String>,
     event: Option<Bytes>,
+    platform_trace: Option<String>,
     life: Option<Life>,
+    upgrades: bool,
+    fault: Fault,
 }
 
 impl Context {
@@ -88,17 +96,17 @@ impl Context {
     /// is spawned by other means has none.
     #[must_use]
     pub fn current() -> Option<Self> {
-        CURRENT.try_with(Self::clone).ok()
+        Current::get().context
     }
 
     /// Runs a future that works for this request: whatever it calls finds it with [`current`](Self::current).
-    pub fn within<F: Future>(self, future: F) -> impl Future<Output = F::Output> {
-        CURRENT.scope(self, future)
+    pub async fn within<F: Future>(self, future: F) -> F::Output {
+        Current::get().with_context(self).scope(future).await
     }
 
     /// Runs a function that works for this request.
     pub fn within_call<T>(&self, call: impl FnOnce() -> T) -> T {
-        CURRENT.sync_scope(self.clone(), call)
+        Current::get().with_context(self.clone()).sync_scope(call)
     }
 
     /// The context of a request.
@@ -150,6 +158,13 @@ impl Context {
         &self.0.mount
     }
 
+    /// The tenant for whom the host keeps this process apart from others: Lambda's tenant isolation. `None`
+    /// where the host does not separate tenants.
+    #[must_use]
+    pub fn tenant_id(&self) -> Option<&str> {
+        self.0.tenant_id.as_deref()
+    }
+
     /// The W3C `traceparent` under which this request runs, for what it asks others: the one that came with
     /// it, else one that is begun here.
     #[must_use]
@@ -188,11 +203,45 @@ impl Context {
         self.0.trace_parent.is_some()
     }
 
+    /// The trace in the words of the platform, such as X-Ray's header, if it has one of its own.
+    #[must_use]
+    pub fn platform_trace(&self) -> Option<&str> {
+        self.0.platform_trace.as_deref()
+    }
+
     /// The event as the platform delivered it, as JSON, where the door is one of events.
     #[must_use]
     pub fn event(&self) -> Option<&str> {
         // Checked here and not on arrival: few requests ask, and an event may be megabytes.
         self.0.event.as_deref().and_then(|event| std::str::from_utf8(event).ok())
+    }
+
+    /// Whether this request may become a connection of another protocol, such as a WebSocket: its door has a
+    /// connection, and the client asked for it.
+    #[must_use]
+    pub fn upgrades(&self) -> bool {
+        self.0.upgrades
+    }
+
+    /// Whether the client sent a request body that was too large, malformed or cut off, or stopped sending it.
+    #[must_use]
+    pub fn client_broke_off(&self) -> bool {
+        self.0.fault.is_noted()
+    }
+
+    /// Whether the host said stop.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.0.life.as_ref().is_some_and(|life| life.phase() >= Phase::Draining)
+    }
+
+    /// Waits until the host says stop. An endless stream or a WebSocket ends itself then; the host cuts it off at
+    /// the end of its grace. Never ready if no host is known.
+    pub async fn draining(&self) {
+        match &self.0.life {
+            Some(life) => life.reached(Phase::Draining).await,
+            None => std::future::pending().await,
+        }
     }
 
     /// Starts work that goes on after the response has left: a notification, a refreshed cache.
@@ -215,6 +264,13 @@ impl Context {
     #[must_use]
     pub fn with_life(mut self, life: Life) -> Self {
         self.known().life = Some(life);
+        self
+    }
+
+    /// Says that this request may become a connection of another protocol.
+    #[must_use]
+    pub fn with_upgrades(mut self) -> Self {
+        self.known().upgrades = true;
         self
     }
 
@@ -266,10 +322,24 @@ impl Context {
         self
     }
 
+    /// Sets the tenant.
+    #[must_use]
+    pub fn with_tenant_id(mut self, tenant_id: Option<String>) -> Self {
+        self.known().tenant_id = tenant_id;
+        self
+    }
+
     /// Sets the trace parent that came with the request; it must be a valid one.
     #[must_use]
     pub fn with_trace_parent(mut self, trace_parent: Option<String>) -> Self {
         self.known().trace_parent = trace_parent;
+        self
+    }
+
+    /// Sets the trace in the words of the platform.
+    #[must_use]
+    pub fn with_platform_trace(mut self, trace: Option<String>) -> Self {
+        self.known().platform_trace = trace;
         self
     }
 
@@ -280,13 +350,14 @@ impl Context {
         self
     }
 
+    /// What went wrong with the request body by the client's fault.
+    pub(crate) fn fault(&self) -> &Fault {
+        &self.0.fault
+    }
+
     fn known(&mut self) -> &mut Known {
         Arc::make_mut(&mut self.0)
     }
-}
-
-tokio::task_local! {
-    static CURRENT: Context;
 }
 
 fn is_trace_id(text: &str) -> bool {

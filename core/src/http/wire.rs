@@ -1,9 +1,7 @@
 //! Headers that belong to one connection and not to the message.
 
+use http::Method;
 use http::header::{CONNECTION, HeaderMap, HeaderName, UPGRADE};
-use http::{Method, StatusCode};
-
-use crate::Error;
 
 /// Whether a header belongs to one connection (RFC 9110 §7.6.1) and is neither shown to an App nor
 /// taken from it, so that every door carries the same message.
@@ -43,21 +41,54 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-/// Refuses a request to go on as a WebSocket (RFC 6455 §4.1): half of the hosts cannot carry one, so no App
-/// is asked for it.
-///
-/// # Errors
-/// 501 where the request asks for one.
-pub fn refuse_websocket(method: &Method, headers: &HeaderMap) -> Result<(), Error> {
+/// Whether a request of HTTP/1.1 asks to go on as a WebSocket (RFC 6455 §4.1). An `Upgrade` that `Connection` does
+/// not name is none (RFC 9110 §7.8).
+pub(super) fn asks_for_websocket(method: &Method, headers: &HeaderMap) -> bool {
     let lists = |name, wanted: &str| {
         let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
         values.flat_map(|value| value.split(',')).any(|one| one.trim().eq_ignore_ascii_case(wanted))
     };
-    if *method == Method::GET && lists(UPGRADE, "websocket") && lists(CONNECTION, "upgrade") {
-        let why = "WebSocket connections are not offered";
-        return Err(Error::new(StatusCode::NOT_IMPLEMENTED, why));
-    }
-    Ok(())
+    *method == Method::GET && lists(UPGRADE, "websocket") && lists(CONNECTION, "upgrade")
+}
+
+/// A `traceparent` that W3C Trace Context accepts; any other is as good as none.
+pub(super) fn is_trace_parent(text: &str) -> bool {
+    let hex = |part: &str, length: usize| {
+        part.len() == length
+            && part.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    };
+    let mut parts = text.splitn(5, '-');
+    let (Some(version), Some(trace), Some(parent), Some(flags)) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return false;
+    };
+    hex(version, 2)
+        && version != "ff"
+        && hex(trace, 32)
+        && trace.bytes().any(|b| b != b'0')
+        && hex(parent, 16)
+        && parent.bytes().any(|b| b != b'0')
+        && hex(flags, 2)
+        && (version != "00" || parts.next().is_none())
+}
+
+/// Whether a text is `uri-host [ ":" port ]` of RFC 9110 §7.2, less the characters that no host has and attacks do.
+#[must_use]
+pub fn is_host(text: &str) -> bool {
+    let (name, port) = match text.rfind(':') {
+        Some(colon) if !text[colon..].contains(']') => (&text[..colon], &text[colon + 1..]),
+        _ => (text, ""),
+    };
+    let port_is_number = port.bytes().all(|byte| byte.is_ascii_digit());
+    let name_is_host = match name.strip_prefix('[') {
+        Some(literal) => literal.strip_suffix(']').is_some_and(|inside| {
+            !inside.is_empty()
+                && inside.bytes().all(|b| b.is_ascii_alphanumeric() || b":.-_~%".contains(&b))
+        }),
+        None => name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=".contains(&b)),
+    };
+    port_is_number && name_is_host
 }
 
 #[cfg(test)]
@@ -76,12 +107,12 @@ mod tests {
     }
 
     #[test]
-    fn a_websocket_is_refused_and_other_offers_are_not() {
+    fn a_websocket_is_asked_for_by_two_headers() {
         let asks = |method, pairs: &[(&str, &str)]| {
             let pairs = pairs.iter().map(|(name, value)| {
                 (name.parse::<HeaderName>().expect("a name"), value.parse().expect("a value"))
             });
-            refuse_websocket(&method, &pairs.collect()).is_err()
+            asks_for_websocket(&method, &pairs.collect())
         };
         let (upgrade, websocket) =
             (("connection", "keep-alive, Upgrade"), ("upgrade", "WebSocket"));
@@ -89,5 +120,36 @@ mod tests {
         assert!(!asks(Method::POST, &[upgrade, websocket]));
         assert!(!asks(Method::GET, &[upgrade, ("upgrade", "h2c")]));
         assert!(!asks(Method::GET, &[websocket]));
+    }
+    #[test]
+    fn hosts() {
+        for good in
+            ["a", "a.example:8080", "10.0.0.5:8080", "[::1]", "[::1]:80", "", "a:", "xn--a_b"]
+        {
+            assert!(is_host(good), "{good:?}");
+        }
+        for wrong in
+            ["a b", "a,b", "http://a", "a@b", "a/b", "a:b", "a:80:80", "[::1", "::1]", "a?b", "[]"]
+        {
+            assert!(!is_host(wrong), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn trace_parents() {
+        let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+        let parent = "00f067aa0ba902b7";
+        assert!(is_trace_parent(&format!("00-{trace}-{parent}-01")));
+        assert!(is_trace_parent(&format!("01-{trace}-{parent}-01-more")));
+        for wrong in [
+            format!("00-{trace}-{parent}-01-more"),
+            format!("ff-{trace}-{parent}-01"),
+            format!("00-{}-{parent}-01", trace.to_uppercase()),
+            format!("00-{}-{parent}-01", "0".repeat(32)),
+            format!("00-{trace}-{}-01", "0".repeat(16)),
+            "00".into(),
+        ] {
+            assert!(!is_trace_parent(&wrong), "{wrong:?}");
+        }
     }
 }

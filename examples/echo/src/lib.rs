@@ -1,6 +1,6 @@
 //! An App that answers what it was asked, and every shape of response a host may get wrong.
 //!
-//! `/r/<shape>` answers one of the shapes of `shapes.rs`; every other request is answered with what the
+//! `/r/<shape>` answers one of the shapes of `shapes.rs`, `/r/websocket` is a WebSocket; every other request is answered with what the
 //! App saw of it, as JSON: what `seen.rs` says. It needs no database, so it starts anywhere:
 //!
 //! ```text
@@ -11,6 +11,7 @@
 
 mod seen;
 mod shapes;
+mod websocket;
 
 use anyhost_core::{App, Error, Host, Request, Response, async_trait};
 
@@ -26,6 +27,9 @@ impl App for Echo {
 
     async fn call(&self, request: Request) -> Result<Response, Error> {
         match request.uri().path().strip_prefix("/r/") {
+            Some("websocket") => websocket::websocket(request, true).await,
+            Some("websocket-deaf") => websocket::websocket(request, false).await,
+            Some("endless") => Ok(shapes::endless(&request)),
             Some(shape) => shapes::shape(shape).await,
             None => seen::seen(request).await,
         }

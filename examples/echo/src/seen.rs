@@ -22,6 +22,7 @@ pub(crate) async fn seen(request: Request) -> Result<Response, Error> {
         scheme: context.map(|context| context.scheme().as_str()),
         host: context.and_then(Context::host),
         request_id: context.map(Context::request_id),
+        trace_parent: context.map(Context::trace_parent),
     };
     let mut response = Response::new(Body::from(serde_json::to_vec(&seen)?));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -43,6 +44,7 @@ struct Seen<'a> {
     scheme: Option<&'a str>,
     host: Option<&'a str>,
     request_id: Option<&'a str>,
+    trace_parent: Option<&'a str>,
 }
 
 /// All headers; repeated ones stand together, in the order in which they were received.
@@ -85,7 +87,7 @@ mod tests {
         let body = response.into_body().bytes().await.expect("buffered");
         assert_eq!(
             body,
-            r#"{"method":"GET","path":"/a%20b","query":"c=d","headers":[["x-a","1"]],"body":"eA==","client_ip":null,"scheme":null,"host":null,"request_id":null}"#
+            r#"{"method":"GET","path":"/a%20b","query":"c=d","headers":[["x-a","1"]],"body":"eA==","client_ip":null,"scheme":null,"host":null,"request_id":null,"trace_parent":null}"#
         );
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use anyhost_core::{Body, Error, Response};
+use anyhost_core::{Body, Context, Error, Request, Response};
 use bytes::Bytes;
 use futures_util::stream;
 use http::header::{
@@ -46,9 +46,17 @@ pub(crate) async fn shape(name: &str) -> Result<Response, Error> {
         "304" => with(status(StatusCode::NOT_MODIFIED), [(ETAG, value(b"\"x\""))]),
         "redirect" => with(status(StatusCode::FOUND), [(LOCATION, value(b"/x?y=1"))]),
         "101" => status(StatusCode::SWITCHING_PROTOCOLS),
+        "205" => {
+            let mut response = typed("text/plain", "nothing");
+            *response.status_mut() = StatusCode::RESET_CONTENT;
+            response
+        }
+        "600" => status(StatusCode::from_u16(600).unwrap_or_default()),
 
         // Headers.
         "head" => with(status(StatusCode::OK), [(CONTENT_LENGTH, value(b"1234"))]),
+        // A length that is not the body's.
+        "hdr-short" => with(typed("text/plain", pieces()), [(CONTENT_LENGTH, value(b"4"))]),
         "hdr-num" => with(Response::new(Body::from("ok")), [(CONTENT_LENGTH, value(b"2"))]),
         "twocookies" => with(
             status(StatusCode::OK),
@@ -135,10 +143,25 @@ fn events() -> Body {
     }))
 }
 
+/// An event every 50 ms until the host says stop.
+pub(crate) fn endless(request: &Request) -> Response {
+    let context = Context::of(request).cloned().unwrap_or_else(Context::fresh);
+    let events = stream::unfold(context, |context| async move {
+        let pause = tokio::time::timeout(Duration::from_millis(50), context.draining()).await;
+        // The time is over, or the host said stop.
+        pause.is_err().then_some((Ok::<_, io::Error>("data: on\n\n"), context))
+    });
+    typed("text/event-stream", Body::stream(events))
+}
+
 fn with_trailer() -> Body {
     let trailers = HeaderMap::from_iter([(HeaderName::from_static("x-t"), value(b"1"))]);
     let frames = [Frame::data(Bytes::from_static(b"data")), Frame::trailers(trailers)];
     Body::new(StreamBody::new(stream::iter(frames.map(Ok::<_, io::Error>))))
+}
+
+fn pieces() -> Body {
+    Body::stream(stream::iter(["three", "pieces", "of text"].map(Ok::<_, io::Error>)))
 }
 
 fn breaks_off() -> Body {

@@ -1,6 +1,6 @@
 //! What clients send, checked before anything is done with it.
 
-use anyhost_core::Error;
+use anyhost::Error;
 use http::StatusCode;
 use serde::Deserialize;
 
@@ -37,7 +37,7 @@ impl Draft {
     fn check(self) -> Result<Self, Error> {
         let refused = |field: &str, problem: String| {
             Err(Error::new(StatusCode::UNPROCESSABLE_ENTITY, format!("{field} {problem}"))
-                .with("field", field))
+                .with_extension("field", field))
         };
         if self.title.trim().is_empty() {
             return refused("title", "is empty".into());
@@ -79,7 +79,7 @@ fn refused_json(error: &serde_path_to_error::Error<serde_json::Error>) -> Error 
     };
     let refused = Error::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
     match field {
-        Some(field) => refused.with("field", field),
+        Some(field) => refused.with_extension("field", field),
         None => refused,
     }
 }
@@ -113,7 +113,7 @@ fn number(field: &str, text: &str, least: i64, most: i64) -> Result<i64, Error> 
             StatusCode::BAD_REQUEST,
             format!("{field} is not a whole number from {least} to {most}"),
         )
-        .with("field", field)
+        .with_extension("field", field)
     })
 }
 

@@ -3,12 +3,11 @@
 mod api;
 mod input;
 mod note;
-mod problem;
 mod schema;
 mod store;
 
-use anyhost_core::db::{Db, Kind, kind};
-use anyhost_core::{App, ConfigError, Error, Host, Request, Response, async_trait, call_service};
+use anyhost::db::{Db, Kind, kind};
+use anyhost::{App, ConfigError, Error, Host, Request, Response, async_trait, call_service};
 use axum::Router;
 use sqlx::{Postgres, Sqlite};
 
@@ -26,7 +25,7 @@ impl App for Notes {
             // An embedded database has no other moment for migrations than this.
             None | Some(Kind::Sqlite) => {
                 Self::migrate(host).await?;
-                api::router(Db::<Sqlite>::open_or(host, EMBEDDED).await?)
+                api::router(Db::<Sqlite>::builder(host).url_or(EMBEDDED).open().await?)
             }
             Some(Kind::Postgres) => {
                 let db = Db::<Postgres>::open(host).await?;
@@ -45,7 +44,7 @@ impl App for Notes {
     async fn migrate(host: &Host) -> Result<(), Error> {
         match kind(host.settings())? {
             None | Some(Kind::Sqlite) => {
-                Db::<Sqlite>::migrate_or(host, EMBEDDED, &schema::SQLITE).await?;
+                Db::<Sqlite>::builder(host).url_or(EMBEDDED).migrate(&schema::SQLITE).await?;
             }
             Some(Kind::Postgres) => Db::<Postgres>::migrate(host, &schema::POSTGRES).await?,
             Some(Kind::MySql) => return Err(no_mysql().into()),

@@ -1,6 +1,6 @@
 //! A note.
 
-use anyhost_core::Error;
+use anyhost::Error;
 use serde::Serialize;
 use sqlx::FromRow;
 use time::OffsetDateTime;

@@ -1,7 +1,7 @@
 //! Notes in a database: the same statements on every kind of it.
 
-use anyhost_core::db::{Db, Driver};
-use anyhost_core::{Error, async_trait};
+use anyhost::db::{Db, Driver};
+use anyhost::{Error, async_trait};
 use sqlx::{Encode, FromRow, IntoArguments, Type};
 
 use crate::input::{Draft, Page};

@@ -3,7 +3,8 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use anyhost_core::{Exit, Paradigm};
+use anyhost_core::Paradigm;
+use anyhost_core::adapter::Exit;
 use clap::Args;
 
 use super::options::Db;

@@ -1,65 +1,229 @@
 //! The socket of a connection, which tells the connection what passes through it.
 
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::pin::Pin;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::Conn;
 use super::frames::{Frames, PREFACE};
-use super::framing::{Framing, Heads};
+use super::messages::Messages;
+use super::refusal::refusal;
+use super::state::Connection;
 use super::transport::Transport;
+use super::websocket::Outgoing;
 
-/// What a client whose head does not come in time is told.
-const REQUEST_TIMEOUT: &[u8] =
-    b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
-
-/// How far a client may be ahead of its answers. actix's dispatcher spins once its buffer of 128 KiB is
-/// full of requests that it cannot begin.
+/// How many bytes of coming requests are kept while one is answered.
 const AHEAD: usize = 16 * 1024;
 
-/// The socket of a connection as the HTTP dispatcher sees it.
-pub(crate) struct Io {
+/// How much is read at once of what is kept or thrown away.
+const PIECE: usize = 4096;
+
+/// The socket of a connection as hyper sees it.
+pub(super) struct Io {
     transport: Transport,
-    watch: Watch,
-    pub(crate) conn: Rc<Conn>,
+    protocol: Protocol,
+    connection: Arc<Connection>,
+    /// Bytes that were read and belong to coming requests.
+    held: Vec<u8>,
+    /// The client sends no more.
+    ended: bool,
+    /// Something was written since the last flush.
+    unflushed: bool,
+    /// The client did not take what was written last.
+    blocked: bool,
 }
 
-/// What follows the bytes that come.
-enum Watch {
-    Http1(Framing),
+/// What follows the bytes that pass.
+enum Protocol {
+    Http1(Messages),
+    /// A head was refused, and hyper has been shown its end.
+    Refused,
     Http2(Frames),
+    Upgraded(Outgoing),
 }
 
 impl Io {
-    pub(super) fn new(transport: Transport, conn: Rc<Conn>) -> Self {
-        Self { transport, watch: Watch::Http1(Framing::default()), conn }
+    pub(super) fn new(transport: Transport, connection: Arc<Connection>) -> Self {
+        Self {
+            transport,
+            protocol: Protocol::Http1(Messages::default()),
+            connection,
+            held: Vec::new(),
+            ended: false,
+            unflushed: false,
+            blocked: false,
+        }
     }
 
     /// From here on the bytes are frames of HTTP/2, its preface first.
     pub(super) fn is_http2(&mut self) {
-        self.watch = Watch::Http2(Frames::new(PREFACE.len()));
-        self.conn.is_http2();
+        self.protocol = Protocol::Http2(Frames::new(PREFACE.len()));
+        self.connection.is_http2();
     }
 
-    /// Whether the first bytes are those of HTTP/2, once that can be told. What was read is read again by
-    /// the dispatcher.
+    /// Whether the first bytes are those of HTTP/2, once that can be told. What was read is read again by hyper.
     pub(super) fn poll_preface(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         loop {
             let known = self.transport.early();
             if known.starts_with(PREFACE) {
                 return Poll::Ready(Ok(true));
             }
-            if !PREFACE.starts_with(known) || self.conn.timed_out() {
+            if !PREFACE.starts_with(known) || self.connection.timed_out() {
                 return Poll::Ready(Ok(false));
             }
             if ready!(self.transport.poll_more(cx))? == 0 {
                 return Poll::Ready(Ok(false));
             }
-            self.conn.received(Heads::None);
+            self.connection.in_head();
         }
+    }
+
+    /// Shows hyper the bytes of one request, and keeps what follows until it is answered.
+    fn read_http1(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let Protocol::Http1(messages) = &mut self.protocol else { return Poll::Ready(Ok(())) };
+        loop {
+            if let Some(invalid) = messages.invalid() {
+                if invalid.in_head {
+                    // hyper looks at a head in pieces again once its end has come.
+                    buffer.put_slice(b"\r\n\r\n");
+                    self.protocol = Protocol::Refused;
+                    return Poll::Ready(Ok(()));
+                }
+                let error = io::Error::new(io::ErrorKind::InvalidData, invalid.why);
+                return Poll::Ready(Err(error));
+            }
+            if messages.is_complete() {
+                if self.connection.is_busy() {
+                    return self.read_ahead(cx);
+                }
+                messages.next();
+            }
+            let step = if self.held.is_empty() {
+                if self.ended {
+                    return Poll::Ready(Ok(()));
+                }
+                let before = buffer.filled().len();
+                ready!(Pin::new(&mut self.transport).poll_read(cx, buffer))?;
+                let come = &mut buffer.filled_mut()[before..];
+                if come.is_empty() {
+                    self.ended = true;
+                    self.connection.peer_closed();
+                    return Poll::Ready(Ok(()));
+                }
+                let step = messages.read(come);
+                let end = step.skip + step.take;
+                self.held.extend_from_slice(&come[end..]);
+                come.copy_within(step.skip..end, 0);
+                buffer.set_filled(before + step.take);
+                step
+            } else {
+                let room = self.held.len().min(buffer.remaining());
+                let step = messages.read(&mut self.held[..room]);
+                let end = step.skip + step.take;
+                buffer.put_slice(&self.held[step.skip..end]);
+                self.held.drain(..end);
+                step
+            };
+            if step.take > 0 {
+                if messages.is_in_head() {
+                    self.connection.in_head();
+                }
+                self.connection.set_whole_server(messages.whole_server);
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+
+    /// Reads on while a request is answered, to learn whether the client is still there.
+    fn read_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.held.len() < AHEAD && !self.ended {
+            let mut space = [MaybeUninit::uninit(); PIECE];
+            let mut piece = ReadBuf::uninit(&mut space);
+            match Pin::new(&mut self.transport).poll_read(cx, &mut piece) {
+                Poll::Ready(Ok(())) if piece.filled().is_empty() => {
+                    self.ended = true;
+                    self.connection.peer_closed();
+                }
+                Poll::Ready(Ok(())) => self.held.extend_from_slice(piece.filled()),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => break,
+            }
+        }
+        if self.ended || !self.held.is_empty() {
+            // The socket wakes nobody for these: the end of the response does.
+            self.connection.holds_back();
+        }
+        Poll::Pending
+    }
+
+    fn read_upgraded(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.connection.is_cut_off() {
+            if let Protocol::Upgraded(outgoing) = &mut self.protocol
+                && let Some(goodbye) = outgoing.goodbye()
+            {
+                // Best effort: a full socket has no reader.
+                let _ = Pin::new(&mut self.transport).poll_write(cx, &goodbye);
+                let _ = Pin::new(&mut self.transport).poll_flush(cx);
+            }
+            return Poll::Ready(Ok(()));
+        }
+        if self.held.is_empty() {
+            let outcome = Pin::new(&mut self.transport).poll_read(cx, buffer);
+            if outcome.is_pending() {
+                self.connection.remember_holder(cx);
+            }
+            return outcome;
+        }
+        let room = self.held.len().min(buffer.remaining());
+        buffer.put_slice(&self.held[..room]);
+        self.held.drain(..room);
+        Poll::Ready(Ok(()))
+    }
+
+    /// What is written was taken by the kernel, or not.
+    fn written(&mut self, outcome: &Poll<io::Result<usize>>) {
+        match outcome {
+            Poll::Ready(Ok(bytes)) => {
+                self.unflushed = true;
+                if self.blocked {
+                    self.connection.took(*bytes);
+                }
+            }
+            Poll::Pending => {
+                self.blocked = true;
+                self.connection.blocked();
+            }
+            Poll::Ready(Err(_)) => {}
+        }
+    }
+
+    /// The answer in place of one that hyper gives by itself: to what never became a request.
+    fn refusal(&self, bytes: &[u8]) -> Option<Vec<u8>> {
+        let by_hyper = matches!(self.protocol, Protocol::Http1(_) | Protocol::Refused)
+            && !self.connection.is_counted();
+        by_hyper.then(|| refusal(bytes)).flatten()
+    }
+
+    /// Whether the client may still send what nobody reads. Closing the socket then would make the kernel throw away
+    /// what the client has not read yet.
+    fn has_unread_input(&self) -> bool {
+        let between = match &self.protocol {
+            Protocol::Http1(messages) => messages.is_between_requests(),
+            Protocol::Refused => false,
+            Protocol::Http2(_) | Protocol::Upgraded(_) => true,
+        };
+        !self.ended && (!between || !self.held.is_empty())
     }
 }
 
@@ -69,50 +233,41 @@ impl AsyncRead for Io {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.conn.timed_out() {
-            if self.conn.spoke() && matches!(self.watch, Watch::Http1(_)) {
+        let this = &mut *self;
+        if this.connection.timed_out() {
+            if matches!(this.protocol, Protocol::Http1(_)) {
+                let answer = refusal(b"HTTP/1.1 408 Request Timeout\r\n").unwrap_or_default();
                 // Best effort: nothing else is being written, and a full socket buffer has no reader.
-                let _ = Pin::new(&mut self.transport).poll_write(cx, REQUEST_TIMEOUT);
+                let _ = Pin::new(&mut this.transport).poll_write(cx, &answer);
+                this.protocol = Protocol::Refused;
             }
             return Poll::Ready(Ok(()));
         }
-        let this = &mut *self;
-        let busy = this.conn.busy();
-        if let Watch::Http1(framing) = &this.watch
-            && busy
-            && framing.ahead() >= AHEAD
-        {
-            // The end of the request wakes the task that reads.
-            this.conn.pause();
-            return Poll::Pending;
-        }
-        let before = buffer.filled().len();
-        ready!(Pin::new(&mut this.transport).poll_read(cx, buffer))?;
-        let come = &mut buffer.filled_mut()[before..];
-        if !come.is_empty() {
-            match &mut this.watch {
-                Watch::Http1(framing) => {
-                    let heads = framing.watch(come, busy);
-                    this.conn.received(heads);
-                }
-                Watch::Http2(frames) => this.conn.head_waits(frames.watch(come)),
+        match &mut this.protocol {
+            Protocol::Http1(_) if this.connection.is_upgraded() => {
+                this.protocol = Protocol::Upgraded(Outgoing::default());
+                this.read_upgraded(cx, buffer)
             }
-        } else if buffer.remaining() > 0 {
-            self.conn.peer_closed();
+            Protocol::Http1(_) => this.read_http1(cx, buffer),
+            Protocol::Refused => Poll::Ready(Ok(())),
+            Protocol::Http2(frames) => {
+                let before = buffer.filled().len();
+                ready!(Pin::new(&mut this.transport).poll_read(cx, buffer))?;
+                this.connection.head_waits(frames.watch(&buffer.filled()[before..]));
+                Poll::Ready(Ok(()))
+            }
+            Protocol::Upgraded(_) => this.read_upgraded(cx, buffer),
         }
-        Poll::Ready(Ok(()))
     }
 }
 
 impl AsyncWrite for Io {
     fn poll_write(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let outcome = Pin::new(&mut self.transport).poll_write(cx, bytes);
-        self.conn.sent(outcome.is_pending());
-        outcome
+        self.poll_write_vectored(cx, &[IoSlice::new(bytes)])
     }
 
     fn poll_write_vectored(
@@ -120,8 +275,29 @@ impl AsyncWrite for Io {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let outcome = Pin::new(&mut self.transport).poll_write_vectored(cx, slices);
-        self.conn.sent(outcome.is_pending());
+        let this = &mut *self;
+        if let Some(first) = slices.first()
+            && let Some(refusal) = this.refusal(first)
+        {
+            // A few hundred bytes on a connection on which nothing else is written.
+            ready!(Pin::new(&mut this.transport).poll_write(cx, &refusal))?;
+            return Poll::Ready(Ok(slices.iter().map(|slice| slice.len()).sum()));
+        }
+        let outcome = match slices {
+            [one] => Pin::new(&mut this.transport).poll_write(cx, one),
+            slices => Pin::new(&mut this.transport).poll_write_vectored(cx, slices),
+        };
+        this.written(&outcome);
+        if let Poll::Ready(Ok(bytes)) = outcome
+            && this.connection.is_upgraded()
+        {
+            if matches!(this.protocol, Protocol::Http1(_)) {
+                this.protocol = Protocol::Upgraded(Outgoing::default());
+            }
+            if let Protocol::Upgraded(outgoing) = &mut this.protocol {
+                outgoing.sent(slices.iter().flat_map(|slice| slice.iter().copied()).take(bytes));
+            }
+        }
         outcome
     }
 
@@ -131,11 +307,35 @@ impl AsyncWrite for Io {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.transport).poll_flush(cx))?;
-        self.conn.flushed();
+        self.unflushed = false;
+        if std::mem::take(&mut self.blocked) {
+            self.connection.caught_up();
+        }
+        self.connection.flushed();
         Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.transport).poll_shutdown(cx)
+        let this = &mut *self;
+        ready!(Pin::new(&mut this.transport).poll_shutdown(cx))?;
+        while this.has_unread_input() {
+            let mut space = [MaybeUninit::uninit(); PIECE];
+            let mut piece = ReadBuf::uninit(&mut space);
+            match Pin::new(&mut this.transport).poll_read(cx, &mut piece) {
+                Poll::Ready(Ok(())) if !piece.filled().is_empty() => {}
+                Poll::Ready(_) => this.ended = true,
+                Poll::Pending => {
+                    this.connection.lingers();
+                    return Poll::Pending;
+                }
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Drop for Io {
+    fn drop(&mut self) {
+        self.connection.socket_is_gone();
     }
 }

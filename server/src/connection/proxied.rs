@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use anyhost_core::Scheme;
 use ppp::{v1, v2};
 
-use super::{Conn, Transport};
+use super::Transport;
 
 /// The longest header of version 1, its line end with it.
 const MOST_TEXT: usize = 107;
@@ -18,34 +18,29 @@ const MOST_BINARY: usize = 4096;
 
 /// What a header says.
 #[derive(Debug, PartialEq, Eq)]
-enum Said {
+pub(super) enum Said {
     /// The proxy itself asks, such as for a health check, or does not know for whom.
     Nothing,
     /// This client asks, by TLS or not as far as the proxy says; none has an address by TCP.
     Client(Option<IpAddr>, Option<Scheme>),
 }
 
-/// Reads the header and takes its word for who the client is.
+/// Reads the header.
 ///
 /// # Errors
-/// Where there is none, or a wrong one.
-pub(super) async fn read(transport: &mut Transport, conn: &Conn) -> io::Result<()> {
+/// If there is none, or a wrong one.
+pub(super) async fn read(transport: &mut Transport) -> io::Result<Said> {
     let wrong = |why: &str| io::Error::new(io::ErrorKind::InvalidData, why);
-    let (length, said) = loop {
-        match parse(transport.early()) {
-            Some(parsed) => break parsed.map_err(wrong)?,
-            None => {
-                if poll_fn(|cx| transport.poll_more(cx)).await? == 0 {
-                    return Err(wrong("the connection ended before the header did"));
-                }
-            }
+    loop {
+        if let Some(parsed) = parse(transport.early()) {
+            let (length, said) = parsed.map_err(wrong)?;
+            transport.take_early(length);
+            return Ok(said);
         }
-    };
-    transport.take_early(length);
-    if let Said::Client(address, scheme) = said {
-        conn.comes_from(address, scheme);
+        if poll_fn(|cx| transport.poll_more(cx)).await? == 0 {
+            return Err(wrong("the connection ended before the header did"));
+        }
     }
-    Ok(())
 }
 
 /// The header at the beginning of these bytes and its length; `None` where more must come.

@@ -2,6 +2,7 @@
 
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 
@@ -20,6 +21,7 @@ pub(crate) struct Transport {
     /// Bytes that were read to see what they are, and are still to be read.
     early: Vec<u8>,
     socket: Socket,
+    peer: Option<IpAddr>,
 }
 
 #[derive(Debug)]
@@ -29,26 +31,32 @@ enum Socket {
     Tls(Box<TlsStream<Transport>>),
 }
 
-impl From<TcpStream> for Transport {
-    fn from(stream: TcpStream) -> Self {
-        Self { early: Vec::new(), socket: Socket::Tcp(stream) }
-    }
-}
-
-impl From<UnixStream> for Transport {
-    fn from(stream: UnixStream) -> Self {
-        Self { early: Vec::new(), socket: Socket::Unix(stream) }
-    }
-}
-
 impl Transport {
+    pub(crate) fn tcp(stream: TcpStream, peer: SocketAddr) -> Self {
+        // A response that comes in pieces must not wait for the client's acknowledgements. It fails if the client is
+        // gone, which shows at the first read.
+        let _ = stream.set_nodelay(true);
+        let peer = Some(peer.ip().to_canonical());
+        Self { early: Vec::new(), socket: Socket::Tcp(stream), peer }
+    }
+
+    pub(crate) fn unix(stream: UnixStream) -> Self {
+        Self { early: Vec::new(), socket: Socket::Unix(stream), peer: None }
+    }
+
+    /// The address of who connected; `None` on a Unix socket.
+    pub(super) fn peer(&self) -> Option<IpAddr> {
+        self.peer
+    }
+
     /// TLS on this transport, once client and server have shaken hands.
     ///
     /// # Errors
     /// Where the client does not speak it, or not as we do.
     pub(super) async fn tls(self, acceptor: TlsAcceptor) -> io::Result<Self> {
+        let peer = self.peer;
         let stream = acceptor.accept(self).await?;
-        Ok(Self { early: Vec::new(), socket: Socket::Tls(Box::new(stream)) })
+        Ok(Self { early: Vec::new(), socket: Socket::Tls(Box::new(stream)), peer })
     }
 
     /// What client and server have agreed to speak inside TLS.

@@ -9,7 +9,7 @@ use anyhost_core::db::{Metric, Reading};
 
 use super::{BOUNDS, CLASSES, METHODS, Totals};
 
-/// What a server says of itself besides what its workers count.
+/// What a server says of itself besides its counts.
 pub(crate) struct Moment {
     /// Requests that are being answered, and work that outlasts its request.
     pub(crate) in_flight: usize,
@@ -171,7 +171,7 @@ fn labels(attributes: &[(&str, String)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::{Counts, Method};
+    use crate::metrics::{CountedMethod, Counts};
 
     #[test]
     fn a_label_is_escaped_and_a_histogram_is_cumulative() {
@@ -180,11 +180,11 @@ mod tests {
             r#"a_b="c\"\\\n",d="e""#
         );
         let counts = Counts::default();
-        counts.answered(Method::of("GET"), Some(204));
+        counts.answered(CountedMethod::of("GET"), Some(204));
         counts.took(Duration::from_millis(1));
         counts.took(Duration::from_millis(80));
         let moment = Moment { in_flight: 1, limit: Some(9), connections: 3, ready: true };
-        let page = page(&Totals::of([&counts]), &moment, &[]);
+        let page = page(&Totals::of(&counts), &moment, &[]);
         for line in [
             "http_server_requests_total{http_request_method=\"GET\",http_response_status_class=\"2xx\"} 1",
             "http_server_request_duration_seconds_bucket{le=\"0.005\"} 1",

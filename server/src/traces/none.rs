@@ -3,7 +3,8 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use anyhost_core::{Failure, Host, Request};
+use anyhost_core::adapter::Failure;
+use anyhost_core::{Host, Request};
 use http::StatusCode;
 
 /// Nothing: there is none.

@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// Longer than anything a test waits for; a test that hangs fails here.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) struct Client {
     pub(crate) stream: TcpStream,
@@ -139,6 +139,11 @@ impl Client {
     /// Reads what has come; false at the end of the connection, however it ended.
     async fn more(&mut self) -> bool {
         matches!(self.stream.read_buf(&mut self.read).await, Ok(read) if read > 0)
+    }
+
+    /// Whether more comes, or the connection ends, within this time.
+    pub(crate) async fn has_more_within(&mut self, time: Duration) -> bool {
+        timeout(time, self.more()).await.is_ok()
     }
 
     /// Whether the server has closed the connection without another byte.

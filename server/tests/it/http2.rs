@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhost_core::Exit;
+use anyhost_core::adapter::Exit;
 use bytes::Bytes;
 use h2::client::{ResponseFuture, SendRequest};
 use h2::{Reason, SendStream, client};
@@ -21,7 +21,7 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 const GET: &[u8] = b"\x82\x84\x86\x41\x04test";
 
 /// Longer than anything a test waits for.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A client by h2, whose connection runs beside it.
 struct H2 {

@@ -6,6 +6,7 @@ mod drain;
 mod hostile;
 mod http2;
 mod memory;
+mod pipelines;
 mod process;
 mod requests;
 mod running;

@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhost_core::{Failure, Host, Paradigm, Settings};
+use anyhost_core::adapter::Failure;
+use anyhost_core::{Host, Paradigm, Settings};
 use anyhost_server::{Config, Drained, Server, bind_tcp};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;

@@ -20,6 +20,16 @@ fn leaves(door: &dyn Door, shape: &str, kind: Option<&str>, body: &[u8]) {
 
 cases! { "body_out";
 
+fn a_length_that_is_not_the_bodys_cuts_it_everywhere(door) {
+    let response = ask(door, &get("/r/hdr-short")).expect(200);
+    assert_eq!(response.body, b"thre");
+}
+
+fn a_205_has_no_content(door) {
+    let response = ask(door, &get("/r/205")).expect(205);
+    assert!(response.body.is_empty() && response.all("content-type").is_empty(), "{response:?}");
+}
+
 fn text_leaves_as_it_is(door) { leaves(door, "text", Some("text/plain; charset=utf-8"), "h\u{e9}llo".as_bytes()) }
 fn json_leaves_as_it_is(door) { leaves(door, "json", Some("application/json"), b"{\"ok\":true}") }
 fn a_type_in_capitals_leaves_as_it_is(door) { leaves(door, "json-upper", Some("Application/JSON"), b"{\"ok\":true}") }
@@ -126,8 +136,11 @@ fn a_stream_arrives_whole(door) {
 }
 
 fn a_stream_leaves_as_it_is_made(door) [Streams] {
-    let response = ask(door, &get("/r/sse")).expect(200);
-    assert!(response.spread >= Duration::from_millis(600), "all came within {:?}", response.spread);
+    // Its five pieces are made 200 ms apart. On a busy machine the first may arrive late, and not each time.
+    let streamed = (0..50).any(|_| {
+        ask(door, &get("/r/sse")).expect(200).spread > Duration::from_millis(400)
+    });
+    assert!(streamed, "all pieces arrive together, each time");
 }
 
 fn a_body_before_trailers_arrives_whole(door) {

@@ -27,9 +27,9 @@ fn seen(responses: Vec<Response>) -> Vec<Seen> {
 }
 
 /// A browser's request for a WebSocket.
-fn websocket() -> Request {
-    get("/ws")
-        .header("Connection", "keep-alive, Upgrade")
+fn websocket(path: &str) -> Request {
+    get(path)
+        .header("Connection", "Upgrade, close")
         .header("Upgrade", "websocket")
         .header("Sec-WebSocket-Version", "13")
         .header("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")
@@ -91,25 +91,55 @@ fn a_wrong_chunk_behind_right_ones_is_400(door) [Wire] {
     refused(door, b"POST /later HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n1\r\nb\r\nzz\r\n0\r\n\r\n");
 }
 
-fn a_websocket_is_501(door) [Upgrades] {
-    ask(door, &websocket()).problem(501);
+fn a_websocket_is_501_where_there_is_none(door) [Upgrades, NoWebSockets] {
+    ask(door, &websocket("/r/websocket")).problem(501);
     still_answers(door);
+}
+
+fn a_websocket_is_taken_up(door) [Wire, WebSockets] {
+    // Behind the handshake a close frame, masked as a client's are; its answer has neither mask nor status.
+    let head = "GET /r/websocket HTTP/1.1\r\nHost: h\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\
+                Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    let response = exchange(door, &[head.as_bytes(), b"\x88\x80\0\0\0\0"].concat()).remove(0).expect(101);
+    assert_eq!(response.body, b"\x88\0");
+    assert_eq!(response.one("upgrade"), "websocket");
+    assert_eq!(response.one("connection"), "upgrade");
+    // RFC 6455 §1.3 has this pair.
+    assert_eq!(response.one("sec-websocket-accept"), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    still_answers(door);
+}
+
+fn an_app_may_refuse_a_websocket(door) [Upgrades, WebSockets] {
+    assert_eq!(ask(door, &websocket("/plain")).expect(200).seen().path, "/plain");
+    ask(door, &websocket("/r/missing")).problem(404);
+    still_answers(door);
+}
+
+fn an_upgrade_that_connection_does_not_name_is_none(door) [Wire] {
+    // RFC 9110 §7.8; with a body, since an upgrade would make one unreadable.
+    for head in ["GET /u HTTP/1.1\r\nHost: h\r\n", "POST /u HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\n"] {
+        let rest = "Upgrade: websocket\r\nContent-Length: 3\r\n\r\nabcGET /next HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+        let responses = exchange(door, format!("{head}{rest}").as_bytes());
+        assert_eq!(responses.len(), 2, "{responses:?}");
+        let seen = seen(responses);
+        assert_eq!((seen[0].body.as_slice(), seen[1].path.as_str()), (&b"abc"[..], "/next"));
+    }
 }
 
 fn what_follows_a_websocket_that_is_refused_is_no_request(door) [Wire] {
     let responses = exchange(
         door,
-        b"GET /ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n\
+        b"GET /r/missing HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n\
           GET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n",
     );
     let statuses: Vec<u16> = responses.iter().map(|response| response.status).collect();
-    assert_eq!(statuses, [501], "{responses:?}");
+    assert_eq!(statuses, [404], "{responses:?}");
     still_answers(door);
 }
 
 fn an_offer_of_http_2_is_answered_in_http_1(door) [Upgrades] {
     let offer = get("/h2c")
-        .header("Connection", "Upgrade, HTTP2-Settings")
+        .header("Connection", "Upgrade, HTTP2-Settings, close")
         .header("Upgrade", "h2c")
         .header("HTTP2-Settings", "AAMAAABkAAQCAAAAAAIAAAAA");
     let response = ask(door, &offer).expect(200);
@@ -144,6 +174,55 @@ fn a_target_in_absolute_form_means_its_path(door) [Wire] {
     assert_eq!(seen.host.as_deref(), Some("shop.example"));
 }
 
+fn the_host_of_a_target_in_absolute_form_replaces_the_headers(door) [Wire] {
+    // RFC 9112 §3.2.2.
+    let responses =
+        exchange(door, b"GET http://shop.example:81/a HTTP/1.1\r\nHost: other.example\r\nConnection: close\r\n\r\n");
+    let seen = seen(responses).remove(0);
+    assert_eq!((seen.one("host"), seen.host.as_deref()), ("shop.example:81", Some("shop.example:81")));
+}
+
+fn a_target_in_absolute_form_without_a_path_means_the_whole_server_to_options(door) [Wire] {
+    // RFC 9112 §3.2.4.
+    for (target, path) in [("http://shop.example", "*"), ("http://shop.example/", "/")] {
+        let request = format!("OPTIONS {target} HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n\r\n");
+        assert_eq!(seen(exchange(door, request.as_bytes())).remove(0).path, path, "{target}");
+    }
+}
+
+fn a_later_minor_version_is_served_as_1_1(door) [Wire] {
+    // RFC 9110 §2.5.
+    let responses = exchange(door, b"GET /minor HTTP/1.2\r\nHost: h\r\nConnection: close\r\n\r\n");
+    assert_eq!(seen(responses).remove(0).path, "/minor");
+}
+
+fn a_target_beyond_all_is_414(door) [Wire] {
+    let request = format!("GET /{} HTTP/1.1\r\nHost: h\r\n\r\n", "a".repeat(66_000));
+    let statuses: Vec<u16> = exchange(door, request.as_bytes()).iter().map(|one| one.status).collect();
+    assert_eq!(statuses, [414]);
+}
+
+fn a_header_name_beyond_all_is_431(door) [Wire] {
+    let request = format!("GET / HTTP/1.1\r\nHost: h\r\n{}: 1\r\n\r\n", "a".repeat(70_000));
+    let statuses: Vec<u16> = exchange(door, request.as_bytes()).iter().map(|one| one.status).collect();
+    assert_eq!(statuses, [431]);
+    still_answers(door);
+}
+
+fn what_is_refused_unread_is_a_problem_with_a_date(door) [Wire] {
+    let response = exchange(door, b"GET /a b HTTP/1.1\r\nHost: h\r\n\r\n").remove(0).expect(400);
+    assert_eq!(response.one("content-type"), "application/problem+json");
+    assert!(!response.one("date").is_empty());
+}
+
+fn a_probe_checks_the_host_as_any_request(door) [Wire] {
+    for path in ["/livez", "/readyz", "/startupz"] {
+        for host in ["", "Host: a b\r\n", "Host: a\r\nHost: b\r\n", "Host: a/b\r\n"] {
+            refused(door, format!("GET {path} HTTP/1.1\r\n{host}\r\n").as_bytes());
+        }
+    }
+}
+
 fn options_may_ask_about_the_whole_server(door) [Wire] {
     let responses = exchange(door, b"OPTIONS * HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
     assert_eq!(seen(responses).remove(0).path, "*");
@@ -159,6 +238,13 @@ fn a_client_that_waits_for_100_is_told_to_continue(door) [Wire] {
     let request =
         b"POST /e HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 4\r\nConnection: close\r\n\r\nbody";
     assert_eq!(seen(exchange(door, request)).remove(0).body, b"body");
+}
+
+fn a_body_over_the_limit_is_not_asked_for(door) [Wire] {
+    // RFC 9110 §10.1.1: the status is known from the head, so no 100 comes before it.
+    let bytes = b"POST /e HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 99999999\r\n\r\n";
+    let response = exchange(door, bytes).remove(0).expect(413);
+    assert_eq!(response.listed("connection"), ["close"]);
 }
 
 fn http_1_0_is_answered_and_closed(door) [Wire] {

@@ -35,6 +35,17 @@ fn a_problem_names_its_request_twice(door) {
     assert_eq!(response.problem(404)["request_id"], named[0].as_str());
 }
 
+fn a_trace_that_the_client_began_goes_on(door) {
+    let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let continued = seen(door, &get("/x").header("traceparent", parent)).trace_parent;
+    assert_eq!(continued, parent);
+    for wrong in ["00-00000000000000000000000000000000-00f067aa0ba902b7-01", "nonsense"] {
+        let begun = seen(door, &get("/x").header("traceparent", wrong)).trace_parent;
+        assert_ne!(begun, wrong);
+        assert_eq!(begun.len(), parent.len(), "{begun}");
+    }
+}
+
 fn a_forged_forwarding_header_is_not_believed(door) {
     let request = get("/x")
         .header("X-Forwarded-For", "198.51.100.66")

@@ -11,6 +11,10 @@ fn a_panic_is_a_500_problem_and_the_process_lives(door) {
     still_answers(door);
 }
 
+fn a_status_that_means_nothing_to_anybody_is_a_500_problem(door) {
+    ask(door, &get("/r/600")).problem(500);
+}
+
 fn a_panic_tells_the_client_nothing(door) {
     let problem = ask(door, &get("/r/panic")).problem(500).to_string();
     assert!(!problem.contains("panic"), "{problem}");

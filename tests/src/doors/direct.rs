@@ -3,9 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Instant;
 
-use anyhost_core::{
-    App, Body, Context, Host, Paradigm, Scheme, Settings, answer, strip_hop_by_hop,
-};
+use anyhost_core::adapter::{Arrival, Caller, answer};
+use anyhost_core::{App, Body, Context, Host, Paradigm, Scheme, Settings};
 use http::{HeaderName, HeaderValue};
 use http_body_util::BodyExt;
 use tempfile::TempDir;
@@ -79,14 +78,12 @@ impl<A: App> Direct<A> {
         if request.says_its_length() {
             headers.append("content-length", HeaderValue::from(request.body.len()));
         }
-        strip_hop_by_hop(headers);
-        translated.extensions_mut().insert(
-            Context::new(Context::fresh_id())
-                .with_client_ip(Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1))))
-                .with_scheme(Scheme::Http)
-                .with_host(Some(host.to_owned())),
-        );
-        Ok(translated)
+        let address = Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)));
+        let caller = Caller { address, scheme: Scheme::Http, host: None };
+        let (parts, body) = translated.into_parts();
+        let parts = Arrival::new(Context::fresh(), caller).admit(parts);
+        let parts = parts.map_err(|refusal| format!("{:?}", refusal.error()))?;
+        Ok(anyhost_core::Request::from_parts(parts, body))
     }
 }
 

@@ -1,7 +1,5 @@
 //! How an invocation was answered.
 
-use std::time::Instant;
-
 use bytes::Bytes;
 use http::HeaderMap;
 use serde_json::Value;
@@ -44,19 +42,8 @@ pub struct Response {
     pub headers: HeaderMap,
     /// The whole body.
     pub body: Bytes,
-    /// The body as it came in, each piece with its time.
-    pub chunks: Vec<Chunk>,
     /// The trailers after the body, where there were any.
     pub trailers: Option<HeaderMap>,
-}
-
-/// A piece of a body and when it came in.
-#[derive(Clone, Debug)]
-pub struct Chunk {
-    /// When it came in.
-    pub at: Instant,
-    /// Its bytes.
-    pub data: Bytes,
 }
 
 impl Response {

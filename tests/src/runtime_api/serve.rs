@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::stream;
@@ -15,7 +15,7 @@ use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 
 use super::state::{Accepted, State};
-use super::{Answer, Chunk, Endpoint, Failed, Fault, Response};
+use super::{Answer, Endpoint, Failed, Fault, Response};
 
 /// The largest answer AWS takes: 6 MiB and 100 bytes.
 const MAX_ANSWER: usize = 6 * 1024 * 1024 + 100;
@@ -180,13 +180,13 @@ async fn respond(state: &State, id: &str, request: Request<Incoming>) -> Reply {
     }
     let (parts, mut incoming) = request.into_parts();
     let streaming = parts.headers.contains_key("lambda-runtime-function-response-mode");
-    let (mut body, mut chunks, mut trailers) = (BytesMut::new(), Vec::new(), None);
+    let (mut body, mut trailers) = (BytesMut::new(), None);
     while let Some(frame) = incoming.frame().await {
         let Ok(frame) = frame else { return status(StatusCode::BAD_REQUEST) };
         match frame.into_data() {
             Ok(data) => {
+                state.arrived(&data, body.is_empty());
                 body.extend_from_slice(&data);
-                chunks.push(Chunk { at: Instant::now(), data });
             }
             Err(frame) => trailers = frame.into_trailers().ok(),
         }
@@ -194,7 +194,7 @@ async fn respond(state: &State, id: &str, request: Request<Incoming>) -> Reply {
     if !streaming && body.len() > MAX_ANSWER {
         return status(StatusCode::PAYLOAD_TOO_LARGE);
     }
-    let response = Response { headers: parts.headers, body: body.freeze(), chunks, trailers };
+    let response = Response { headers: parts.headers, body: body.freeze(), trailers };
     accept(state, id, Answer::Response(response))
 }
 

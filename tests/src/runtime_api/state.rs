@@ -29,6 +29,8 @@ struct Inner {
     timeout: Option<Duration>,
     invocations: u64,
     connections: usize,
+    /// What has arrived of the body that is being posted, or was last.
+    body: Vec<u8>,
 }
 
 /// An event that waits to be handed out.
@@ -53,6 +55,20 @@ impl State {
     pub(super) fn new() -> Self {
         let inner = Inner { timeout: Some(Duration::from_secs(20)), ..Inner::default() };
         Self { inner: Mutex::new(inner), changed: watch::Sender::new(()) }
+    }
+
+    /// Takes in a piece of a body that is being posted; the first begins a new one.
+    pub(super) fn arrived(&self, data: &[u8], first: bool) {
+        self.change(|inner| {
+            if first {
+                inner.body.clear();
+            }
+            inner.body.extend_from_slice(data);
+        });
+    }
+
+    pub(super) fn has_arrived(&self, text: &str) -> bool {
+        self.lock().body.windows(text.len()).any(|part| part == text.as_bytes())
     }
 
     pub(super) fn push(&self, body: Bytes) -> (String, oneshot::Receiver<Answer>) {

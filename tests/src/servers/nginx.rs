@@ -91,6 +91,10 @@ events {{
 }}
 http {{
     access_log off;
+    map $http_upgrade $upgraded {{
+        default upgrade;
+        '' '';
+    }}
     client_body_temp_path temporary-body;
     proxy_temp_path temporary-proxy;
     fastcgi_temp_path temporary-fastcgi;
@@ -105,7 +109,8 @@ http {{
         location / {{
             proxy_pass http://app;
             proxy_http_version 1.1;
-            proxy_set_header Connection \"\";
+            proxy_set_header Connection $upgraded;
+            proxy_set_header Upgrade $http_upgrade;
             proxy_set_header Host $http_host;
             proxy_next_upstream off;
         }}

@@ -22,6 +22,17 @@ impl PgBouncer {
     /// Starts one with this many connections to the server for each database and user.
     #[must_use]
     pub fn start(server: &Postgres, pool: usize) -> Self {
+        Self::begin(server, pool, "trust", "\"postgres\" \"\"\n")
+    }
+
+    /// Starts one that asks for passwords in this way: `plain`, `md5` or `scram-sha-256`. The users are lines of its
+    /// own file: `"name" "password"`.
+    #[must_use]
+    pub fn start_with_logins(server: &Postgres, login: &str, users: &str) -> Self {
+        Self::begin(server, 2, login, users)
+    }
+
+    fn begin(server: &Postgres, pool: usize, login: &str, users: &str) -> Self {
         let folder = ground::folder("pgbouncer", &USER);
         let port = ground::port();
         let write = |name: &str, text: String| {
@@ -29,12 +40,12 @@ impl PgBouncer {
             fs::write(&path, text).expect("the folder is ours or we are root");
             USER.own(&path);
         };
-        write("users", "\"postgres\" \"\"\n".into());
+        write("users", users.into());
         write(
             "ini",
             format!(
                 "[databases]\n* = host=127.0.0.1 port={}\n[pgbouncer]\nlisten_addr=127.0.0.1\n\
-                 listen_port={port}\nunix_socket_dir=\nauth_type=trust\nauth_file={folder}/users\n\
+                 listen_port={port}\nunix_socket_dir=\nauth_type={login}\nauth_file={folder}/users\n\
                  pool_mode=transaction\ndefault_pool_size={pool}\nmax_client_conn=500\n\
                  pidfile={folder}/pid\nadmin_users=postgres\nlog_connections=0\nlog_disconnections=0\n",
                 server.port(),

@@ -27,6 +27,8 @@ pub struct Seen {
     pub host: Option<String>,
     /// The request's id.
     pub request_id: String,
+    /// The W3C trace parent under which it runs.
+    pub trace_parent: String,
 }
 
 impl Seen {

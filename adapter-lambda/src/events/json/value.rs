@@ -3,6 +3,7 @@
 //! Long because every kind of value has its visitor, and all visitors have one form.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::Deserializer;
@@ -29,7 +30,7 @@ pub(crate) struct Flag(pub(crate) bool);
 pub(crate) struct Present(pub(crate) bool);
 
 /// A map of names to one or several values each, in document order; `None` where there is no map.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Pairs<'a>(pub(crate) Option<Vec<(Cow<'a, str>, Scalar<'a>)>>);
 
 /// A value of a map.
@@ -52,6 +53,52 @@ impl Text<'_> {
     /// The text where there is some.
     pub(crate) fn filled(&self) -> Option<&str> {
         self.0.as_deref().filter(|text| !text.is_empty())
+    }
+}
+
+impl<'a> Pairs<'a> {
+    /// The pairs of this multi-value map, and those of the single-value map whose names have no value here.
+    /// `key` makes one text of the spellings of a name.
+    ///
+    /// AWS fills both maps with the same names; tools that imitate it leave one of them empty, or parts of it.
+    pub(crate) fn with_missing<'e>(
+        &'e self,
+        single: &'e Self,
+        key: impl Fn(&str) -> String,
+    ) -> Cow<'e, Self> {
+        let (many, one) = (self.as_slice(), single.as_slice());
+        if many.is_empty() && !one.is_empty() {
+            return Cow::Borrowed(single);
+        }
+        if Self::has_every_name(many, one) {
+            return Cow::Borrowed(self);
+        }
+        let (empty, mut pairs): (Vec<_>, Vec<_>) =
+            many.iter().cloned().partition(|(_, value)| *value == Scalar::Nothing);
+        let mut names: HashSet<String> = pairs.iter().map(|(name, _)| key(name)).collect();
+        for (name, value) in one.iter().cloned().chain(empty) {
+            if names.insert(key(&name)) {
+                pairs.push((name, value));
+            }
+        }
+        Cow::Owned(Self(Some(pairs)))
+    }
+
+    fn as_slice(&self) -> &[(Cow<'a, str>, Scalar<'a>)] {
+        self.0.as_deref().unwrap_or_default()
+    }
+
+    /// Whether `many` has a value for each name of `one`, in the same order: the usual case, without a set.
+    fn has_every_name(
+        many: &[(Cow<'a, str>, Scalar<'a>)],
+        one: &[(Cow<'a, str>, Scalar<'a>)],
+    ) -> bool {
+        let mut filled = many.iter().peekable();
+        one.iter().all(|(name, _)| {
+            let found = filled.next().is_some_and(|(n, v)| n == name && *v != Scalar::Nothing);
+            while filled.next_if(|(n, _)| n == name).is_some() {}
+            found
+        })
     }
 }
 

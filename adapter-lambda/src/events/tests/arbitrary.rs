@@ -1,13 +1,14 @@
 //! Events that nobody thought of: none panics, and what is accepted is a request that HTTP can carry.
 
-use anyhost_core::{Context, is_hop_by_hop};
+use anyhost_core::Context;
+use anyhost_core::adapter::is_hop_by_hop;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, COOKIE};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use serde_json::{Map, Value};
 
-use super::super::translate;
+use super::super::{Trust, translate};
 
 /// The events that others are made from.
 const SEEDS: [&str; 10] = [
@@ -26,7 +27,8 @@ const SEEDS: [&str; 10] = [
 /// Translates an event and checks what came of it; whether it was accepted.
 fn check(event: &[u8]) -> bool {
     let event = Bytes::copy_from_slice(event);
-    let Ok(translated) = translate(&event, Context::new("id")) else { return false };
+    let translated = translate(&event, Context::new("id"), Trust { forwarded_host: true });
+    let Ok(translated) = translated else { return false };
     let Ok(request) = translated.request else { return false };
     assert_eq!(request.method(), translated.method);
     // Everything that HTTP carries as text can be written and read again.

@@ -1,21 +1,25 @@
 //! MySQL and MariaDB: their limits and error numbers.
 
+mod migrations;
+
 use std::str::FromStr;
 use std::time::Duration;
 
 use futures_core::future::BoxFuture;
 use futures_core::stream::BoxStream;
-use sqlx::mysql::{MySqlConnectOptions, MySqlDatabaseError, MySqlSslMode};
-use sqlx::{Execute, MySql, MySqlConnection, Row, SqlStr};
+use sqlx::error::DatabaseError;
+use sqlx::mysql::{MySqlArguments, MySqlConnectOptions, MySqlDatabaseError, MySqlSslMode};
+use sqlx::{Database, Execute, MySql, MySqlConnection, Row, SqlStr};
 use sqlx_core::describe::Describe;
+use sqlx_core::transaction::TransactionManager;
 
 use super::{
-    Admission, Driver, Limits, Refusal, Step, Tuning, Verdict, quiet, run_statements, sealed,
-    verdict_without_server,
+    Admission, BackendId, Driver, Limits, LockHolder, Refusal, ServerIdentity, Step, Tuning,
+    Verdict, quiet, run_statements, sealed, verdict_without_server, without_brackets,
 };
 use crate::ConfigError;
-use crate::db::addresses::without_brackets;
 use crate::db::settings::{DatabaseUrl, Kind, Pooler};
+use crate::db::statement::{Effect, of_mysql};
 
 impl sealed::Sealed for MySql {}
 
@@ -36,6 +40,10 @@ impl Driver for MySql {
         if let Some(address) = without_brackets(options.get_host()) {
             options = options.host(&address);
         }
+        // A token goes as it is, which is safe through TLS alone.
+        let encrypted =
+            !matches!(options.get_ssl_mode(), MySqlSslMode::Disabled | MySqlSslMode::Preferred);
+        options = options.enable_cleartext_plugin(tuning.has_provider && encrypted);
         match tuning.pooler {
             Pooler::None => {}
             // The SET statement that sqlx sends after connecting would pin the connection to this client.
@@ -74,29 +82,83 @@ impl Driver for MySql {
             let row = sqlx::Executor::fetch_one(
                 &mut *connection,
                 "SELECT CAST(@@max_connections AS SIGNED), CAST(@@read_only AS SIGNED), \
-                 CAST(CONNECTION_ID() AS SIGNED), CAST(@@wait_timeout AS SIGNED)",
+                 CAST(CONNECTION_ID() AS SIGNED), CAST(@@wait_timeout AS SIGNED), \
+                 CAST(@@max_user_connections AS SIGNED), CAST(UNIX_TIMESTAMP() AS SIGNED), \
+                 CONCAT_WS('|', @@hostname, @@port, @@server_id, @@datadir, @@socket)",
             )
             .await?;
             let direct = pooler == Pooler::None;
-            let used = if direct { Some(used(connection).await?) } else { None };
+            let status = if direct { Some(status(connection).await?) } else { None };
             let max: i64 = row.try_get(0)?;
+            // Zero: no limit.
+            let account = usize::try_from(row.try_get::<i64, _>(4)?).ok().filter(|most| *most > 0);
+            let (now, description) = (row.try_get::<i64, _>(5)?, row.try_get::<String, _>(6)?);
+            let number = row.try_get(2)?;
+            let backend = status.as_ref().map(|status| BackendId {
+                server: ServerIdentity::new(&description, now - status.uptime),
+                number,
+            });
             Ok(Admission {
                 // One more than max_connections is kept for an administrator, so none of them is reserved.
-                limits: direct
-                    .then(|| Limits { max_connections: max.try_into().unwrap_or(0), reserved: 0 }),
-                used,
+                limits: direct.then(|| Limits {
+                    max_connections: max.try_into().unwrap_or(0),
+                    reserved: 0,
+                    account,
+                    database: None,
+                }),
+                used: status.map(|status| status.used),
                 read_only: row.try_get::<i64, _>(1)? != 0,
-                id: if direct { Some(row.try_get(2)?) } else { None },
+                backend,
                 outlived: direct,
                 forgotten: u64::try_from(row.try_get::<i64, _>(3)?).ok().map(Duration::from_secs),
+                interrupt: None,
             })
+        })
+    }
+
+    fn effect(text: &str) -> Effect {
+        of_mysql(text)
+    }
+
+    fn copy(arguments: &MySqlArguments) -> Option<MySqlArguments> {
+        Some(arguments.clone())
+    }
+
+    /// What is wrong with a statement alone (its number of columns, its data, a constraint, its syntax) undoes that
+    /// statement; a deadlock and much else may undo the transaction.
+    fn may_end_transaction(error: &sqlx::Error) -> bool {
+        let state = error.as_database_error().and_then(DatabaseError::code);
+        !matches!(
+            state.as_deref().and_then(|state| state.get(..2)),
+            Some("21" | "22" | "23" | "42")
+        )
+    }
+
+    /// The driver says so after a savepoint, which does nothing outside of a transaction.
+    fn is_in_transaction(
+        connection: &mut MySqlConnection,
+    ) -> BoxFuture<'_, Result<bool, sqlx::Error>> {
+        type Transactions = <MySql as Database>::TransactionManager;
+        Box::pin(async {
+            match Transactions::begin(connection, None).await {
+                Err(sqlx::Error::BeginFailed) => Ok(false),
+                outcome => {
+                    outcome?;
+                    Transactions::commit(connection).await.map(|()| true)
+                }
+            }
         })
     }
 
     fn verdict(error: &sqlx::Error) -> Verdict {
         match number(error) {
-            // The server shuts down; it takes no writes (--read-only, or a replica).
-            Some(1053 | 1290 | 1792 | 1836) => Verdict::Outdated,
+            // The server shuts down.
+            Some(1053) => Verdict::Outdated,
+            // --read-only, among other options that forbid a statement; InnoDB takes no writes.
+            Some(1290) if names_read_only(error) => Verdict::ReadOnly,
+            Some(1836) => Verdict::ReadOnly,
+            // Prepared for another schema, or not on this server.
+            Some(1615 | 1243) => Verdict::Stale,
             // Killed; packets out of order; interrupted, timed out, lost.
             Some(1317 | 1047 | 1152 | 1153 | 1155..=1161 | 1184 | 1927 | 4031) => Verdict::Broken,
             Some(_) => Verdict::Fine,
@@ -104,10 +166,19 @@ impl Driver for MySql {
         }
     }
 
+    fn is_read_only(connection: &mut MySqlConnection) -> BoxFuture<'_, Result<bool, sqlx::Error>> {
+        Box::pin(async {
+            let asks = "SELECT CAST(@@read_only AS SIGNED)";
+            let row = sqlx::Executor::fetch_one(connection, asks).await?;
+            Ok(row.try_get::<i64, _>(0)? != 0)
+        })
+    }
+
     fn refusal(error: &sqlx::Error) -> Refusal {
         match number(error) {
             Some(1040 | 1203 | 1226) => Refusal::Full,
-            Some(1044 | 1045 | 1049 | 1698) => Refusal::Credentials,
+            Some(1044 | 1045 | 1698) => Refusal::Credentials,
+            Some(1049) => Refusal::Database,
             _ => Refusal::Unreachable,
         }
     }
@@ -130,38 +201,40 @@ impl Driver for MySql {
         Box::pin(sqlx::query_scalar(sqlx::AssertSqlSafe(statement)).fetch_all(connection))
     }
 
-    fn lock_migrations(
+    fn try_lock_migrations(
         connection: &mut MySqlConnection,
-        patience: Duration,
-    ) -> BoxFuture<'_, Result<Result<(), String>, sqlx::Error>> {
-        Box::pin(async move {
-            let lock = sqlx::query("SELECT GET_LOCK(CONCAT('anyhost:', DATABASE()), ?)");
-            let got: Option<i64> =
-                lock.bind(patience.as_secs()).fetch_one(&mut *connection).await?.try_get(0)?;
-            if got == Some(1) {
-                return Ok(Ok(()));
-            }
-            // Whoever may not see the other's connection learns its number at least.
-            let row = sqlx::Executor::fetch_one(
-                connection,
-                "SELECT CONCAT('connection ', l.id, COALESCE(CONCAT(' (', p.user, ') from ', p.host, \
-                 ', which has done the same for ', p.time, ' s'), '')) \
-                 FROM (SELECT IS_USED_LOCK(CONCAT('anyhost:', DATABASE())) AS id) l \
-                 LEFT JOIN information_schema.processlist p ON p.id = l.id",
-            )
-            .await?;
-            Ok(Err(row.try_get::<Option<String>, _>(0)?.unwrap_or_default()))
-        })
+    ) -> BoxFuture<'_, Result<Option<LockHolder>, sqlx::Error>> {
+        Box::pin(migrations::try_lock(connection))
     }
 
     run_statements!();
 }
 
-/// MySQL and MariaDB keep this number in different tables, and show it in the same way.
-async fn used(connection: &mut MySqlConnection) -> Result<usize, sqlx::Error> {
-    let row = sqlx::Executor::fetch_one(connection, "SHOW GLOBAL STATUS LIKE 'Threads_connected'")
-        .await?;
-    Ok(row.try_get::<String, _>(1)?.parse().unwrap_or(0))
+/// What a server counts.
+struct Status {
+    /// Connections that are open.
+    used: usize,
+    /// Seconds since its start.
+    uptime: i64,
+}
+
+/// MySQL and MariaDB keep these numbers in different tables, and show them in the same way.
+async fn status(connection: &mut MySqlConnection) -> Result<Status, sqlx::Error> {
+    let shown = "SHOW GLOBAL STATUS WHERE Variable_name IN ('Threads_connected', 'Uptime')";
+    let mut status = Status { used: 0, uptime: 0 };
+    for row in sqlx::Executor::fetch_all(connection, shown).await? {
+        let number: i64 = row.try_get::<String, _>(1)?.parse().unwrap_or(0);
+        match row.try_get::<String, _>(0)?.as_str() {
+            "Uptime" => status.uptime = number,
+            _ => status.used = usize::try_from(number).unwrap_or(0),
+        }
+    }
+    Ok(status)
+}
+
+fn names_read_only(error: &sqlx::Error) -> bool {
+    let text = error.to_string();
+    text.contains("read-only") || text.contains("read_only")
 }
 
 fn number(error: &sqlx::Error) -> Option<u16> {

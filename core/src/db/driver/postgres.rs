@@ -1,37 +1,29 @@
 //! PostgreSQL: its limits, its error codes, its ways with poolers.
 
 mod admission;
+mod migrations;
+mod options;
+mod refusal;
 
 use std::borrow::Cow;
-use std::str::FromStr;
 use std::time::Duration;
 
 use futures_core::future::BoxFuture;
 use futures_core::stream::BoxStream;
-use sqlx::postgres::{PgConnectOptions, PgSslMode};
-use sqlx::{AssertSqlSafe, Execute, Executor, PgConnection, Postgres, Row, SqlStr};
+use sqlx::error::DatabaseError;
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgDatabaseError, PgSslMode};
+use sqlx::{Execute, Executor, PgConnection, Postgres, Row, SqlStr};
 use sqlx_core::describe::Describe;
 
 use super::{
-    Admission, Driver, Refusal, Step, Tuning, Verdict, quiet, run_statements, sealed,
+    Admission, Driver, LockHolder, Refusal, Step, Tuning, Verdict, run_statements, sealed,
     verdict_without_server,
 };
 use crate::ConfigError;
-use crate::db::addresses::without_brackets;
 use crate::db::settings::{DatabaseUrl, Kind, Pooler};
+use crate::db::statement::{Effect, of_postgres};
 
 impl sealed::Sealed for Postgres {}
-
-/// Who has the lock for migrations. The number is "encyclop" in ASCII: nobody else's by accident.
-const LOCK_HOLDER: &str = "SELECT format('process %s (%s) from %s%s', a.pid, a.application_name, \
-         coalesce(host(a.client_addr), 'a local socket'), ', since ' || a.backend_start::timestamp(0)) \
-     FROM pg_locks l JOIN pg_stat_activity a USING (pid) \
-     WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 \
-       AND (l.classid::bigint << 32) | l.objid::bigint = 7308888618279137136 \
-       AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())";
-
-/// The longest time that the server's settings take, in milliseconds: 24 days.
-const LONGEST: u128 = i32::MAX as u128;
 
 impl Driver for Postgres {
     const KIND: Kind = Kind::Postgres;
@@ -42,36 +34,7 @@ impl Driver for Postgres {
     const NOTICES: Duration = Duration::from_millis(admission::LOOKS + 25);
 
     fn options(url: &DatabaseUrl, tuning: &Tuning<'_>) -> Result<PgConnectOptions, ConfigError> {
-        let mut options = PgConnectOptions::from_str(url.expose())
-            // The driver's text may quote what it stumbled over, so it is not passed on.
-            .map_err(|_| url.wrong("is not a PostgreSQL URL; a special character in a password must be percent-encoded"))?;
-        if let Some(address) = without_brackets(options.get_host()) {
-            options = options.host(&address);
-        }
-        if options.get_application_name().is_none() {
-            options = options.application_name(tuning.application);
-        }
-        if tuning.demands_tls && !url.speaks_of_tls && options.get_socket().is_none() {
-            options = options.ssl_mode(PgSslMode::Require);
-        }
-        match tuning.pooler {
-            Pooler::None => {
-                if let Some(schema) = &url.schema {
-                    options = options.options([("search_path", schema.as_str())]);
-                }
-            }
-            // PgBouncer and RDS Proxy refuse start-up parameters they do not know.
-            Pooler::PgBouncer | Pooler::PgBouncerPrepared | Pooler::RdsProxy => {
-                if url.schema.is_some() {
-                    return Err(url.wrong("parameter schema: not possible through a pooler; set the user's search_path on the server"));
-                }
-                options = options.extra_float_digits(None);
-            }
-        }
-        if tuning.pooler == Pooler::PgBouncer {
-            options = options.statement_cache_capacity(0);
-        }
-        Ok(quiet(options))
+        options::of(url, tuning)
     }
 
     fn with_password(options: &PgConnectOptions, password: &str) -> PgConnectOptions {
@@ -103,36 +66,63 @@ impl Driver for Postgres {
         Box::pin(admission::ask(connection, pooler))
     }
 
+    fn effect(text: &str) -> Effect {
+        of_postgres(text)
+    }
+
+    fn copy(arguments: &PgArguments) -> Option<PgArguments> {
+        Some(arguments.clone())
+    }
+
+    const REFUSES_AFTER_ERROR: bool = true;
+
+    fn is_in_transaction(
+        connection: &mut PgConnection,
+    ) -> BoxFuture<'_, Result<bool, sqlx::Error>> {
+        Box::pin(async {
+            // It is an error outside of a transaction, and in one that has failed.
+            match connection.execute("SAVEPOINT anyhost").await {
+                Err(error) if code(&error).as_deref() == Some("25P01") => Ok(false),
+                outcome => outcome.map(|_| true),
+            }
+        })
+    }
+
     fn verdict(error: &sqlx::Error) -> Verdict {
         let sqlx::Error::Database(database) = error else { return verdict_without_server(error) };
         match database.code().as_deref() {
-            // The server shuts down, crashed, starts up, dropped the database; or it takes no more writes.
-            Some("57P01" | "57P02" | "57P03" | "57P04" | "25006") => Verdict::Outdated,
-            // A prepared statement that is there already or no more, or has other parameters.
-            Some("42P05" | "26000") => Verdict::Pooled,
-            Some("08P01") if database.message().starts_with("bind message") => Verdict::Pooled,
-            // Connection exceptions; timeouts that end the session; a plan that the schema left behind.
-            Some("57P05" | "25P03" | "25P04" | "0A000") => Verdict::Broken,
+            // The server shuts down, crashed, starts up, dropped the database.
+            Some("57P01" | "57P02" | "57P03" | "57P04") => Verdict::Outdated,
+            Some("25006") => Verdict::ReadOnly,
+            _ if is_stale(database.as_ref()) => Verdict::Stale,
+            // A statement of the driver's own that is there already, or no more: a pooler exchanged the session.
+            // Without that name it is a fault of the statement, as a missing parameter is.
+            Some("42P05" | "26000") if database.message().contains("\"sqlx_s_") => Verdict::Pooled,
+            Some("08P01") if database.message().starts_with("bind message") => Verdict::Fine,
+            // Timeouts that end the session; connection exceptions.
+            Some("57P05" | "25P03" | "25P04") => Verdict::Broken,
             Some(code) if code.starts_with("08") => Verdict::Broken,
             _ => Verdict::Fine,
         }
     }
 
+    fn is_read_only(connection: &mut PgConnection) -> BoxFuture<'_, Result<bool, sqlx::Error>> {
+        Box::pin(async {
+            let row = connection.fetch_one("SHOW transaction_read_only").await?;
+            Ok(row.try_get::<String, _>(0)? == "on")
+        })
+    }
+
     fn refusal(error: &sqlx::Error) -> Refusal {
-        let sqlx::Error::Database(database) = error else { return Refusal::Unreachable };
-        match database.code().as_deref() {
-            Some("53300") => Refusal::Full,
-            Some("08P01") if database.message().contains("no more connections") => Refusal::Full,
-            // PgBouncer and RDS Proxy, which do not know everything that a server knows.
-            Some("08P01") if database.message().contains("startup parameter") => Refusal::Pooled,
-            Some("0A000") if database.message().contains("RDS Proxy") => Refusal::Pooled,
-            Some("28P01" | "28000" | "3D000" | "42501") => Refusal::Credentials,
-            _ => Refusal::Unreachable,
-        }
+        refusal::of(error)
     }
 
     fn cancel(id: i64) -> Option<String> {
-        Some(format!("SELECT pg_terminate_backend({id})"))
+        // The server gives numbers of processes that have ended to others: only a process of ours is ended.
+        Some(format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = {id} \
+             AND usename = session_user AND application_name = current_setting('application_name')"
+        ))
     }
 
     /// One whose state the server does not say counts as at work.
@@ -156,27 +146,40 @@ impl Driver for Postgres {
         ))
     }
 
-    fn lock_migrations(
+    fn before_migrations(
         connection: &mut PgConnection,
         patience: Duration,
-    ) -> BoxFuture<'_, Result<Result<(), String>, sqlx::Error>> {
-        Box::pin(async move {
-            // For the locks that the migrations themselves take, and that of sqlx's own tools.
-            let patient = format!("SET lock_timeout = {}", patience.as_millis().min(LONGEST));
-            connection.execute(AssertSqlSafe(patient)).await?;
-            match connection.execute("SELECT pg_advisory_lock(7308888618279137136)").await {
-                Ok(_) => Ok(Ok(())),
-                Err(error) if code(&error).as_deref() == Some("55P03") => {
-                    let holder = connection.fetch_optional(LOCK_HOLDER).await?;
-                    let name = |row: sqlx::postgres::PgRow| row.try_get::<String, _>(0);
-                    Ok(Err(holder.map(name).transpose()?.unwrap_or_default()))
-                }
-                Err(error) => Err(error),
-            }
-        })
+    ) -> BoxFuture<'_, Result<(), sqlx::Error>> {
+        Box::pin(migrations::before(connection, patience))
+    }
+
+    fn try_lock_migrations(
+        connection: &mut PgConnection,
+    ) -> BoxFuture<'_, Result<Option<LockHolder>, sqlx::Error>> {
+        Box::pin(migrations::try_lock(connection))
+    }
+
+    fn invalid_indexes(
+        connection: &mut PgConnection,
+    ) -> BoxFuture<'_, Result<Vec<(String, String)>, sqlx::Error>> {
+        Box::pin(migrations::invalid_indexes(connection))
     }
 
     run_statements!();
+}
+
+/// Whether a statement was prepared for a table or a type that is another by now.
+fn is_stale(error: &dyn DatabaseError) -> bool {
+    let Some(error) = error.try_downcast_ref::<PgDatabaseError>() else { return false };
+    match error.code() {
+        // The text may be translated, the place in the server's source is not.
+        "0A000" => {
+            error.routine() == Some("RevalidateCachedQuery")
+                || error.message() == "cached plan must not change result type"
+        }
+        "XX000" => error.message().starts_with("cache lookup failed for type"),
+        _ => false,
+    }
 }
 
 fn code(error: &sqlx::Error) -> Option<Cow<'_, str>> {

@@ -6,15 +6,22 @@ use std::time::Duration;
 use futures_core::future::BoxFuture;
 use futures_core::stream::BoxStream;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{Execute, SqlStr, Sqlite, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection, Execute, Executor, SqlStr, Sqlite, SqliteConnection};
 use sqlx_core::describe::Describe;
 
 use super::{
-    Admission, Driver, Refusal, Step, Tuning, Verdict, quiet, run_statements, sealed,
+    Admission, Driver, Interrupt, Refusal, Step, Tuning, Verdict, quiet, run_statements, sealed,
     verdict_without_server,
 };
 use crate::ConfigError;
 use crate::db::settings::{DatabaseUrl, Kind, Pooler};
+use crate::db::statement::{Effect, of_sqlite};
+
+/// How long a lock is waited for while a connection is opened, by its thread.
+const OPENS_WITHIN: Duration = Duration::from_secs(1);
+
+/// After how many steps of its virtual machine a statement looks whether it was given up: some tens of microseconds.
+const STEPS: i32 = 1000;
 
 impl sealed::Sealed for Sqlite {}
 
@@ -31,16 +38,20 @@ impl Driver for Sqlite {
 
     fn options(
         url: &DatabaseUrl,
-        _tuning: &Tuning<'_>,
+        tuning: &Tuning<'_>,
     ) -> Result<SqliteConnectOptions, ConfigError> {
-        let options = SqliteConnectOptions::from_str(url.expose())
-            .map_err(|_| url.wrong("is not a SQLite URL such as sqlite:app.db?mode=rwc"))?;
-        // A writer outside a transaction of ours waits for the lock as long as a caller may wait at all.
-        let options = options
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Normal)
+        let mut options = SqliteConnectOptions::from_str(url.expose())
+            .map_err(|_| url.wrong("is not a SQLite URL such as sqlite:app.db?mode=rwc"))?
             .foreign_keys(true)
-            .busy_timeout(Duration::from_secs(30));
+            .busy_timeout(OPENS_WITHIN);
+        if let Some(name) = &tuning.memory {
+            options = options.filename(name).in_memory(true).shared_cache(true);
+        }
+        // To look at the journal's mode is to set it, which a file that is only read does not allow.
+        if !url.is_read_only() {
+            options =
+                options.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Normal);
+        }
         Ok(quiet(options))
     }
 
@@ -52,11 +63,52 @@ impl Driver for Sqlite {
         options.clone()
     }
 
+    /// From here on callers wait for locks themselves, and a statement that was given up ends.
     fn admit(
-        _connection: &mut SqliteConnection,
+        connection: &mut SqliteConnection,
         _pooler: Pooler,
     ) -> BoxFuture<'_, Result<Admission, sqlx::Error>> {
-        Box::pin(std::future::ready(Ok(Admission::default())))
+        Box::pin(async move {
+            // Reads the file, which opening alone does not.
+            connection.execute("PRAGMA schema_version; PRAGMA busy_timeout = 0").await?;
+            let interrupt = Interrupt::default();
+            let flag = interrupt.clone();
+            let mut handle = connection.lock_handle().await?;
+            handle.set_progress_handler(STEPS, move || !flag.is_stopped());
+            Ok(Admission { interrupt: Some(interrupt), ..Admission::default() })
+        })
+    }
+
+    fn copy(arguments: &Self::Arguments) -> Option<Self::Arguments> {
+        Some(arguments.clone())
+    }
+
+    fn effect(text: &str) -> Effect {
+        of_sqlite(text)
+    }
+
+    /// Inside a transaction another cannot begin.
+    fn is_in_transaction(
+        connection: &mut SqliteConnection,
+    ) -> BoxFuture<'_, Result<bool, sqlx::Error>> {
+        Box::pin(async {
+            match connection.execute("BEGIN").await {
+                Err(sqlx::Error::Database(_)) => Ok(true),
+                Err(error) => Err(error),
+                Ok(_) => connection.execute("ROLLBACK").await.map(|_| false),
+            }
+        })
+    }
+
+    /// A statement that is prepared by an old schema gets the new one when it first runs, which the driver does not
+    /// notice: its thread panics if the number of columns is another. Running any statement brings the new one.
+    fn forget_statements(
+        connection: &mut SqliteConnection,
+    ) -> BoxFuture<'_, Result<(), sqlx::Error>> {
+        Box::pin(async {
+            connection.clear_cached_statements().await?;
+            connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").await.map(drop)
+        })
     }
 
     fn verdict(error: &sqlx::Error) -> Verdict {
@@ -73,9 +125,18 @@ impl Driver for Sqlite {
         let code = error.code().and_then(|code| code.parse::<u32>().ok());
         // The kind of busy is in the upper bits.
         match code.map(|code| code & 0xff) {
-            Some(5) => Refusal::Unreachable,
+            Some(5 | 6) => Refusal::Unreachable,
             _ => Refusal::File,
         }
+    }
+
+    /// Migrations have no caller that could give up: they wait in their connection.
+    fn before_migrations(
+        connection: &mut SqliteConnection,
+        patience: Duration,
+    ) -> BoxFuture<'_, Result<(), sqlx::Error>> {
+        let waits = format!("PRAGMA busy_timeout = {}", patience.as_millis().min(i32::MAX as u128));
+        Box::pin(async move { connection.execute(AssertSqlSafe(waits)).await.map(drop) })
     }
 
     run_statements!();

@@ -12,7 +12,7 @@ use crate::Error;
 
 /// A body that could not be read or produced to its end.
 ///
-/// An App that reads a request body passes it on with `?`: it becomes 413 or 400. In a response it
+/// An App that reads a request body passes it on with `?`: it becomes 413, 400 or 408. In a response it
 /// means that the client gets a body that visibly breaks off, or a 500 where nothing was sent yet.
 #[derive(Debug)]
 pub struct BodyError(Why);
@@ -21,6 +21,7 @@ pub struct BodyError(Why);
 enum Why {
     TooLarge { limit: usize, mark: LengthLimitError },
     Broken(Box<dyn std::error::Error + Send + Sync>),
+    TimedOut,
     Other(Box<dyn std::error::Error + Send + Sync>),
 }
 
@@ -36,6 +37,12 @@ impl BodyError {
         Self(Why::Broken(cause.into()))
     }
 
+    /// The client stopped sending, or sent too slowly: a 408.
+    #[must_use]
+    pub fn timed_out() -> Self {
+        Self(Why::TimedOut)
+    }
+
     /// Whatever produced the body failed.
     pub fn other(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         let cause = cause.into();
@@ -45,17 +52,32 @@ impl BodyError {
         }
     }
 
+    pub(crate) fn is_too_large(&self) -> bool {
+        matches!(self.0, Why::TooLarge { .. })
+    }
+
+    pub(crate) fn is_broken(&self) -> bool {
+        matches!(self.0, Why::Broken(_))
+    }
+
+    pub(crate) fn is_timed_out(&self) -> bool {
+        matches!(self.0, Why::TimedOut)
+    }
+
     pub(crate) fn to_response(&self) -> Error {
         match &self.0 {
             Why::TooLarge { limit, .. } => Error::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 format!("the request body is larger than {limit} bytes"),
             )
-            .with("limit", *limit),
+            .with_extension("limit", *limit),
             Why::Broken(_) => {
                 Error::new(StatusCode::BAD_REQUEST, "the request body could not be read to its end")
             }
-            Why::Other(_) => Error::bare(StatusCode::INTERNAL_SERVER_ERROR),
+            Why::TimedOut => {
+                Error::new(StatusCode::REQUEST_TIMEOUT, "the request body stopped coming")
+            }
+            Why::Other(_) => Error::from_status(StatusCode::INTERNAL_SERVER_ERROR),
         }
     }
 }
@@ -65,6 +87,7 @@ impl fmt::Display for BodyError {
         match &self.0 {
             Why::TooLarge { limit, .. } => write!(f, "the body is larger than {limit} bytes"),
             Why::Broken(cause) => write!(f, "the body broke off: {cause}"),
+            Why::TimedOut => f.write_str("the client stopped sending the body"),
             Why::Other(cause) => fmt::Display::fmt(cause, f),
         }
     }
@@ -76,6 +99,7 @@ impl std::error::Error for BodyError {
             // axum's extractors answer 413 where they find this type in the chain of causes.
             Why::TooLarge { mark, .. } => Some(mark),
             Why::Broken(cause) | Why::Other(cause) => Some(cause.as_ref()),
+            Why::TimedOut => None,
         }
     }
 }

@@ -3,10 +3,10 @@
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 
-use super::{BodyError, BoxBody};
+use super::{Body, BodyError};
 
 /// All chunks of a stream as one.
-pub(super) async fn gathered(mut stream: BoxBody) -> Result<Bytes, BodyError> {
+pub(super) async fn gathered(mut stream: Body) -> Result<Bytes, BodyError> {
     let mut large: Vec<Bytes> = Vec::new();
     let mut small = BytesMut::new();
     let mut length = 0;
@@ -42,7 +42,6 @@ const SMALL: usize = 16 * 1024;
 
 #[cfg(test)]
 mod tests {
-    use super::super::Body;
     use super::*;
 
     #[tokio::test]

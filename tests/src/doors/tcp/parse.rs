@@ -53,7 +53,13 @@ impl<'a> Reader<'a> {
                 continue;
             }
             let body_at = self.at;
-            if to_head || [204, 304].contains(&status) || status == 101 {
+            if status == 101 {
+                // What follows is another protocol.
+                response.body = self.bytes[body_at..].to_vec();
+                self.at = self.bytes.len();
+                return Ok((response, body_at));
+            }
+            if to_head || [204, 304].contains(&status) {
                 return Ok((response, body_at));
             }
             self.body(&mut response)?;

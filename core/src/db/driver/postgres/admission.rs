@@ -6,7 +6,7 @@ use futures_util::TryStreamExt;
 use sqlx::postgres::PgRow;
 use sqlx::{Executor, PgConnection, Row};
 
-use super::super::{Admission, Limits};
+use super::super::{Admission, BackendId, Limits, ServerIdentity};
 use super::code;
 use crate::db::settings::Pooler;
 
@@ -24,7 +24,12 @@ macro_rules! show {
         concat!(
             "SHOW max_connections; SHOW superuser_reserved_connections; SHOW transaction_read_only; \
              SHOW idle_session_timeout; \
-             SELECT concat(sum(pg_stat_get_db_numbackends(oid)), ' ', pg_backend_pid()) FROM pg_database; ",
+             SELECT concat_ws(' ', coalesce(sum(pg_stat_get_db_numbackends(oid)), 0), pg_backend_pid(), \
+               max(CASE WHEN datname = current_database() THEN datconnlimit ELSE -1 END), \
+               coalesce((SELECT CASE WHEN rolsuper THEN -1 ELSE rolconnlimit END FROM pg_roles \
+                WHERE rolname = session_user), -1), \
+               extract(epoch from pg_postmaster_start_time()), inet_server_addr(), inet_server_port()) \
+             FROM pg_database; ",
             $($more,)?
             "SET client_connection_check_interval = 100"
         )
@@ -36,17 +41,26 @@ const SHOW: &str = show!();
 /// The same from 16 on, where more can be reserved.
 const SHOW_RESERVED: &str = show!("SHOW reserved_connections; ");
 
-/// The same for what is older, or only says that it is as new: no setting need be there.
-const SELECT: &str = "SELECT current_setting('max_connections'), \
-     (current_setting('superuser_reserved_connections')::int8 \
+/// The same for what is older, is no PostgreSQL, or only says that it is as new: no setting need be there.
+const SELECT: &str = "SELECT current_setting('max_connections', true), \
+     (coalesce(current_setting('superuser_reserved_connections', true), '0')::int8 \
        + coalesce(current_setting('reserved_connections', true), '0')::int8)::text, \
-     current_setting('transaction_read_only'), \
+     current_setting('transaction_read_only', true), \
      coalesce(current_setting('idle_session_timeout', true), '0'), \
-     (SELECT sum(numbackends) FROM pg_stat_database)::text, \
      CASE WHEN current_setting('client_connection_check_interval', true) IS NOT NULL \
          AND version() ~* 'linux|bsd' \
-       THEN set_config('client_connection_check_interval', '100', false) END, \
-     pg_backend_pid()::text";
+       THEN set_config('client_connection_check_interval', '100', false) END";
+
+/// How many connections are open, and how many this database and this account may have.
+const COUNTS: &str = "SELECT concat_ws(' ', coalesce(sum(pg_stat_get_db_numbackends(oid)), 0), \
+       max(CASE WHEN datname = current_database() THEN datconnlimit ELSE -1 END), \
+       coalesce((SELECT CASE WHEN rolsuper THEN -1 ELSE rolconnlimit END FROM pg_roles \
+        WHERE rolname = session_user), -1)) \
+     FROM pg_database";
+
+/// Which process of which server this is.
+const IDENTITY: &str = "SELECT concat_ws(' ', pg_backend_pid(), \
+     extract(epoch from pg_postmaster_start_time()), inet_server_addr(), inet_server_port())";
 
 /// Asks it.
 pub(super) async fn ask(
@@ -84,41 +98,79 @@ async fn show(
         None => true,
         // A system without a way to look: everything else has been said by then.
         Some(error) if code(&error).as_deref() == Some("22023") => false,
-        // A setting that this server does not have.
-        Some(error) if code(&error).as_deref() == Some("42704") => return select(connection).await,
+        // A setting, function or column that this server does not have.
+        Some(error) if is_unknown(&error) => return select(connection).await,
         Some(error) => return Err(error),
     };
     let mut said = said.iter().map(String::as_str);
     let mut next = || said.next().unwrap_or_default();
     let (max, reserved, read_only, forgotten, taken) = (next(), next(), next(), next(), next());
-    let (used, id) = taken.split_once(' ').unwrap_or_default();
+    let mut taken = taken.splitn(5, ' ');
+    let mut part = || taken.next().unwrap_or_default();
+    let (used, process, database, account, server) = (part(), part(), part(), part(), part());
     Ok(Admission {
         limits: Some(Limits {
             max_connections: number(max),
             reserved: number(reserved) + number(next()),
+            account: account.parse().ok(),
+            database: database.parse().ok(),
         }),
         used: Some(number(used)),
         read_only: is_on(read_only),
-        id: id.parse().ok(),
+        backend: backend(process, server),
         outlived: !looks,
         forgotten: duration(forgotten),
+        interrupt: None,
     })
 }
 
 async fn select(connection: &mut PgConnection) -> Result<Admission, sqlx::Error> {
     let row = connection.fetch_one(SELECT).await?;
-    let looks = row.try_get_unchecked::<Option<String>, _>(5)?.is_some();
+    let optional = |column: usize| row.try_get_unchecked::<Option<String>, _>(column);
+    let max = optional(0)?.and_then(|max| max.parse().ok()).filter(|max| *max > 0);
+    let (reserved, read_only) = (number(&text(&row, 1)?), optional(2)?);
+    let (forgotten, looks) = (duration(&text(&row, 3)?), optional(4)?.is_some());
+    let counts = if_known(connection, COUNTS).await?.unwrap_or_default();
+    let mut counts = counts.split(' ').map(|count| count.parse().ok());
+    let mut count = || counts.next().flatten();
+    let (used, database, account) = (count(), count(), count());
+    let identity = if_known(connection, IDENTITY).await?.unwrap_or_default();
+    let (process, server) = identity.split_once(' ').unwrap_or_default();
     Ok(Admission {
-        limits: Some(Limits {
-            max_connections: number(&text(&row, 0)?),
-            reserved: number(&text(&row, 1)?),
-        }),
-        used: Some(number(&text(&row, 4)?)),
-        read_only: is_on(&text(&row, 2)?),
-        id: text(&row, 6)?.parse().ok(),
+        limits: max.map(|max_connections| Limits { max_connections, reserved, account, database }),
+        used,
+        read_only: read_only.is_some_and(|read_only| is_on(&read_only)),
+        backend: backend(process, server),
         outlived: !looks,
-        forgotten: duration(&text(&row, 3)?),
+        forgotten,
+        interrupt: None,
     })
+}
+
+/// The answer to a question, or `None` if the server does not know what is asked.
+async fn if_known(
+    connection: &mut PgConnection,
+    question: &'static str,
+) -> Result<Option<String>, sqlx::Error> {
+    match connection.fetch_one(question).await {
+        Ok(row) => text(&row, 0).map(Some),
+        Err(error) if is_unknown(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether the server lacks what was asked for (a setting, a table, a column, a function), or does not let this
+/// role ask.
+fn is_unknown(error: &sqlx::Error) -> bool {
+    let known = ["42704", "42P01", "42703", "42883", "42501", "0A000", "42601"];
+    code(error).is_some_and(|code| known.contains(&&*code))
+}
+
+/// A process of the server, if it says which and when it was started.
+fn backend(process: &str, server: &str) -> Option<BackendId> {
+    let number = process.parse().ok()?;
+    // Its start to the microsecond and the address that was connected to.
+    (!server.is_empty()).then(|| BackendId { server: ServerIdentity::new(server, 0), number })
 }
 
 fn text(row: &PgRow, column: usize) -> Result<String, sqlx::Error> {

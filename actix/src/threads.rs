@@ -1,0 +1,179 @@
+//! The threads that serve: each an actix `System` with the application's services.
+
+use std::future::poll_fn;
+use std::io;
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+use std::time::Duration;
+
+use actix_web::rt::System;
+use anyhost_core::adapter::within;
+use anyhost_core::{Context, Error};
+use futures_util::FutureExt;
+use futures_util::future::join_all;
+use http::Method;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::oneshot;
+use tokio::task::coop;
+use tokio::time::timeout;
+
+use crate::BoxedApp;
+use crate::boxed::Service;
+use crate::queue::{Job, Queue};
+use crate::request::translate;
+use crate::response::{Answer, answer_of};
+
+/// How many threads `web::block` may use in all, as actix-web has it.
+const BLOCKING: usize = 512;
+
+/// How long a stop waits for threads to end: one that a handler blocks is left behind.
+const END_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The threads of one application. Dropped, they end.
+#[derive(Debug)]
+pub(crate) struct Threads {
+    queue: Arc<Queue>,
+    ends: Mutex<Vec<oneshot::Receiver<()>>>,
+}
+
+impl Threads {
+    /// Starts the threads and waits until each has built the application.
+    pub(crate) async fn start(
+        count: usize,
+        max_body: usize,
+        build: impl Fn() -> BoxedApp + Send + Sync + 'static,
+    ) -> Result<Self, Error> {
+        let queue = Arc::new(Queue::new(count));
+        let build = Arc::new(build);
+        let (mut ready, mut ends) = (Vec::new(), Vec::new());
+        let threads = Self { queue: Arc::clone(&queue), ends: Mutex::default() };
+        for number in 0..count {
+            let (tell_ready, told_ready) = oneshot::channel();
+            let (ended, end) = oneshot::channel();
+            let (queue, build) = (Arc::clone(&queue), Arc::clone(&build));
+            let serve = move || {
+                let outcome = runtime(number, count, &queue).map(|runtime| {
+                    serve(runtime, number, &queue, max_body, &*build, tell_ready);
+                });
+                // Dropped here, whatever happened: the other side waits for that.
+                drop(ended);
+                outcome
+            };
+            std::thread::Builder::new().name(format!("actix-web-{number}")).spawn(serve)?;
+            ready.push(told_ready);
+            ends.push(end);
+        }
+        *threads.ends.lock().unwrap_or_else(PoisonError::into_inner) = ends;
+        for told in join_all(ready).await {
+            told.map_err(|_| Error::internal("a thread could not build the application"))??;
+        }
+        Ok(threads)
+    }
+
+    pub(crate) fn queue(&self) -> &Queue {
+        &self.queue
+    }
+
+    /// Ends the threads and waits for those that are not blocked.
+    pub(crate) async fn stop(&self) {
+        self.queue.close();
+        let ends = std::mem::take(&mut *self.ends.lock().unwrap_or_else(PoisonError::into_inner));
+        let _ = timeout(END_TIMEOUT, join_all(ends)).await;
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        self.queue.close();
+    }
+}
+
+/// A runtime that tells the queue when it waits.
+fn runtime(number: usize, count: usize, queue: &Arc<Queue>) -> io::Result<Runtime> {
+    let (parks, unparks) = (Arc::clone(queue), Arc::clone(queue));
+    Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads((BLOCKING / count).max(1))
+        .on_thread_park(move || parks.parks(number))
+        .on_thread_unpark(move || unparks.unparks(number))
+        .build()
+}
+
+fn serve(
+    runtime: Runtime,
+    number: usize,
+    queue: &Queue,
+    max_body: usize,
+    build: &dyn Fn() -> BoxedApp,
+    ready: oneshot::Sender<Result<(), Error>>,
+) {
+    System::with_tokio_rt(|| runtime).block_on(async {
+        let service = match build().start(max_body).await {
+            Ok(service) => service,
+            Err(error) => return drop(ready.send(Err(error))),
+        };
+        // If nobody waits for it, the queue is closed already.
+        let _ = ready.send(Ok(()));
+        while let Some(job) = poll_fn(|cx| queue.poll_next(number, cx)).await {
+            start(&service, job).await;
+            coop::consume_budget().await;
+        }
+    });
+}
+
+/// Polls a request's work once, and makes it a task if it has to wait.
+///
+/// Most handlers need no more than that poll; and if it blocks the thread, the requests behind it are still
+/// in the queue, where the other threads find them.
+async fn start(service: &Service, job: Job) {
+    let mut work = Box::pin(work(service.clone(), job));
+    if poll_fn(|cx| Poll::Ready(work.as_mut().poll(cx))).await.is_pending() {
+        drop(actix_web::rt::spawn(work));
+    }
+}
+
+/// Answers a request, and sends the body of the answer until its end or until its reader is gone.
+async fn work(service: Service, Job { request, mut answer }: Job) {
+    let context = Context::of(&request).cloned().unwrap_or_else(Context::fresh);
+    // This thread's task is not the one that serves the request: it does not know the context yet.
+    let context = &context;
+    context
+        .clone()
+        .within(async move {
+            let call = async {
+                let head = *request.method() == Method::HEAD;
+                let response = service.call(translate(request)?).await;
+                Ok(answer_of(context, response, head).await)
+            };
+            let call = AssertUnwindSafe(call).catch_unwind();
+            let call = async {
+                match context.deadline() {
+                    Some(deadline) => within(deadline, call).await,
+                    None => call.await,
+                }
+            };
+            let outcome = {
+                let mut call = pin!(call);
+                // The caller is gone or out of time: dropping the call cancels the handler.
+                poll_fn(|cx| match answer.poll_closed(cx) {
+                    Poll::Ready(()) => Poll::Ready(None),
+                    Poll::Pending => call.as_mut().poll(cx).map(Some),
+                })
+                .await
+            };
+            let (outcome, rest) = match outcome {
+                Some(Ok(Ok(Answer { response, rest }))) => (Ok(Ok(response)), rest),
+                Some(Ok(Err(error))) => (Ok(Err(error)), None),
+                Some(Err(panic)) => (Err(panic), None),
+                None => return,
+            };
+            // If the caller is gone, so is the reader of the body, and its sender ends by itself.
+            let _ = answer.send(outcome);
+            if let Some(rest) = rest {
+                rest.send().await;
+            }
+        })
+        .await;
+}

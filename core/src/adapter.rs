@@ -1,0 +1,18 @@
+//! What hosts share: for authors of adapters, and for tests that play a host. An App needs nothing of it.
+//!
+//! An adapter builds a [`Host`](crate::Host), lets a [`Factory`] [`start`] the [`Handler`], makes requests with
+//! [`Arrival`], lets [`answer`] run them, and moves the [`Life`](crate::Life) of the process on.
+
+pub use crate::answer::{answer, refuse};
+pub use crate::deadline::{remaining, within};
+pub use crate::epoch::Epoch;
+pub use crate::error::PROBLEM_JSON;
+pub use crate::exit::{Exit, Failure, conclude};
+pub use crate::factory::Factory;
+pub use crate::handler::{Handler, ServiceHandler};
+pub use crate::host::HostBuilder;
+pub use crate::http::{
+    Arrival, Caller, DEFAULT_MAX_BODY, Refusal, is_hop_by_hop, is_host, strip_hop_by_hop,
+};
+pub use crate::program::{Verb, check, migrate, start};
+pub use crate::settings::Misspelt;

@@ -1,0 +1,216 @@
+//! Opening a database, and migrating it: which one, with which passwords.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::migrate::Migrator;
+use tokio::time::Instant;
+
+use super::connect::{ConnectFailure, Connector, RetryDeadline, Site, Timeouts};
+use super::credentials::{Credentials, Passwords};
+use super::databases::Server;
+use super::driver::{Driver, Tuning};
+use super::plan::{Inputs, Plan};
+use super::pool::Pool;
+use super::settings::DatabaseSettings;
+use super::{Db, Error};
+use crate::{ConfigError, Host, Paradigm, Settings};
+
+/// How long opening may take at start on a long-running host, and before migrations; a supervisor starts the
+/// process again.
+pub(super) const START_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a server that cannot be reached is tried at start on a serverless host: Lambda gives an init ten
+/// seconds, and what went wrong is said before they are over.
+const INIT_PATIENCE: Duration = Duration::from_secs(8);
+
+/// Says which database to open or to migrate; made by [`Db::builder`].
+///
+/// ```no_run
+/// # #[cfg(feature = "postgres")]
+/// # async fn example(host: &anyhost_core::Host) -> Result<(), anyhost_core::Error> {
+/// use anyhost_core::db::Db;
+///
+/// let db = Db::<sqlx::Postgres>::builder(host).open().await?;
+/// // ANALYTICS_DATABASE_URL, ANALYTICS_DATABASE_POOL_SIZE and so on.
+/// let analytics = Db::<sqlx::Postgres>::builder(host).name("analytics").open().await?;
+/// # let _ = (db, analytics);
+/// # Ok(()) }
+/// ```
+#[must_use = "it opens nothing by itself"]
+pub struct DbBuilder<'h, DB: Driver> {
+    pub(super) host: &'h Host,
+    name: Option<String>,
+    url: Option<String>,
+    passwords: Option<Arc<dyn Passwords>>,
+    driver: PhantomData<fn() -> DB>,
+}
+
+impl<'h, DB: Driver> DbBuilder<'h, DB> {
+    pub(super) fn new(host: &'h Host) -> Self {
+        Self { host, name: None, url: None, passwords: None, driver: PhantomData }
+    }
+
+    /// Names a database beside the first one. Its settings are those of [`Db`] under this prefix: for "analytics"
+    /// `ANALYTICS_DATABASE_URL`, `ANALYTICS_DATABASE_POOL_SIZE` and so on. Databases on one server share what it
+    /// takes.
+    ///
+    /// A read replica is such a database too: `.name("replica")`.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Gives a URL to use if `DATABASE_URL` is not set: for development, or an embedded database of the App's own.
+    pub fn url_or(mut self, url: impl Into<String>) -> Self {
+        self.url = Some(url.into());
+        self
+    }
+
+    /// Gives a source of passwords, which is asked when a connection is opened.
+    pub fn passwords(mut self, passwords: impl Passwords) -> Self {
+        self.passwords = Some(Arc::new(passwords));
+        self
+    }
+
+    /// Opens the database: plans, opens the first connection, asks the server for its limits.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] and [`Error::Plan`] if the settings are wrong or do not fit, also together with the
+    /// databases on the same server that were opened before; [`Error::Unreachable`], [`Error::Refused`] and
+    /// [`Error::Credentials`] if no connection can be had within 10 seconds. On a serverless host a server that
+    /// cannot be reached is tried for 8 seconds, one that takes no more connections for as long as a caller may
+    /// wait.
+    pub async fn open(self) -> Result<Db<DB>, Error> {
+        let host = self.host;
+        let settings = self.settings()?;
+        settings.url.expect_kind(DB::KIND)?;
+        settings.url.tell_ignored();
+        // What the settings alone forbid is refused before anything is opened.
+        let place = settings.url.place();
+        let taken = host.databases().taken(&Server::of(&place, None));
+        let provisional = plan(host, &settings, None, taken)?.with(&settings, None);
+        let application = format!("anyhost/{}", host.instance());
+        let tuning = Tuning {
+            pooler: settings.pooler,
+            application: &application,
+            demands_tls: host.demands_database_tls(),
+            has_provider: self.passwords.is_some(),
+            memory: host.memory().name(&settings.url),
+        };
+        let options = DB::options(&settings.url, &tuning)?;
+        host.memory().keep::<DB>(tuning.memory.as_deref(), &options).await?;
+        let timeouts = Timeouts {
+            connect: provisional.connect_timeout(),
+            statements: provisional.statements(),
+            lock: provisional.acquire_timeout(),
+            says_why: host.paradigm() == Paradigm::LongRunning,
+        };
+        let credentials = self.credentials().unwrap_or_else(|| Credentials::of(&settings));
+        let site = Site::of(&settings.url, settings.pooler);
+        let connector = Connector::<DB>::new(options, credentials, site, timeouts);
+        let begun = Instant::now();
+        let deadline = match host.paradigm() {
+            Paradigm::LongRunning => RetryDeadline::at(begun + START_PATIENCE),
+            Paradigm::Serverless => {
+                let until = begun + provisional.acquire_timeout();
+                RetryDeadline { full: until, away: until.min(begun + INIT_PATIENCE) }
+            }
+        };
+        let first = connector.retry(deadline).await.map_err(ConnectFailure::into_error)?;
+        let learnt = &first.connection.server;
+        let forgotten = learnt.forgotten;
+        if let Some(forgotten) = forgotten.filter(|after| *after < provisional.idle_timeout()) {
+            tracing::warn!(
+                "the server ends connections that are idle for {} s; they are given up or kept in use before",
+                forgotten.as_secs_f64()
+            );
+        }
+        // A serverless host that gives one process many requests at once does not freeze it between them.
+        let may_freeze = host.paradigm() == Paradigm::Serverless && host.concurrency() == 1;
+        let server = Server::of(&place, learnt.backend.map(|backend| backend.server));
+        // Planned and noted in one step: of two that are opened at once one sees the other.
+        host.open_database(|others| {
+            let taken = others.taken(&server);
+            let plan = plan(host, &settings, connector.limits(), taken)?.with(&settings, forgotten);
+            let pool = Pool::new(plan, host.epoch().clone(), may_freeze, connector, place);
+            pool.add_first(first);
+            Ok(Db::start(pool, self.name.clone(), server, host.noted_databases()))
+        })
+    }
+
+    /// Brings the schema up to date, for `App::migrate`, and logs which migrations were applied: on a direct
+    /// connection that is closed afterwards, so that no lock outlives it.
+    ///
+    /// A server that cannot be reached, or takes no more connections, is tried for ten seconds, as at a start.
+    /// Processes that migrate at once take turns, and all succeed: a process waits for as long as the one before
+    /// it is at work, however long that takes, and gives up if it has done nothing for a minute
+    /// (`DATABASE_LOCK_TIMEOUT`). The lock is polled for, never waited for inside a statement, so that
+    /// `CREATE INDEX CONCURRENTLY` does not wait for the waiting process. Tools of sqlx are excluded too.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if the URL is of another kind of database, or leads to a pooler and
+    /// `DIRECT_DATABASE_URL` is not set; [`Error::Unreachable`], [`Error::Refused`], [`Error::NoDatabase`] and
+    /// [`Error::Credentials`] if no connection can be had; [`Error::Schema`] if another process holds the lock and
+    /// does nothing; [`Error::Migration`] if a migration fails, or was interrupted earlier: the text says what is
+    /// left of it and the way out.
+    pub async fn migrate(self, migrator: &Migrator) -> Result<(), Error> {
+        let settings = self.settings()?;
+        super::migrate::migrate::<DB>(self.host, &settings, self.credentials(), migrator).await
+    }
+
+    fn settings(&self) -> Result<DatabaseSettings, ConfigError> {
+        let settings = of_database(self.host.settings(), self.name.as_deref());
+        DatabaseSettings::parse(&settings, self.url.as_deref())
+    }
+
+    fn credentials(&self) -> Option<Credentials> {
+        self.passwords.as_ref().map(|passwords| Credentials::provider(Arc::clone(passwords)))
+    }
+}
+
+impl<DB: Driver> fmt::Debug for DbBuilder<'_, DB> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DbBuilder").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// The settings of a database: those of this name, or of the first one.
+pub(super) fn of_database(settings: &Settings, name: Option<&str>) -> Settings {
+    name.map_or_else(|| settings.clone(), |name| settings.of_database(name))
+}
+
+fn plan(
+    host: &Host,
+    settings: &DatabaseSettings,
+    limits: Option<super::Limits>,
+    taken: usize,
+) -> Result<Plan, Error> {
+    let url = settings.url.variable();
+    Plan::new(&Inputs::gather(host, settings, limits, taken)).map_err(|error| match error {
+        // Several databases have settings of their own: the line says whose plan it is.
+        Error::Plan(text) if url != "DATABASE_URL" => Error::Plan(format!("{url}: {text}")),
+        error => error,
+    })
+}
+
+impl Plan {
+    /// The plan for a pool of another library, from the settings of a database as [`Db`] has them: `None` for the
+    /// one of `DATABASE_URL`, or the name of another. The server is not asked for its limits:
+    /// `DATABASE_MAX_CONNECTIONS` tells them. What the plan gives counts for the databases that are opened later on
+    /// the same server.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] and [`Error::Plan`] as when a database is opened.
+    pub fn of(host: &Host, name: Option<&str>) -> Result<Self, Error> {
+        let settings = DatabaseSettings::parse(&of_database(host.settings(), name), None)?;
+        let server = Server::of(&settings.url.place(), None);
+        host.open_database(|others| {
+            let plan = plan(host, &settings, None, others.taken(&server))?.with(&settings, None);
+            Ok(super::adopted::Planned::new(plan, server))
+        })
+        .map(super::adopted::Planned::into_plan)
+    }
+}

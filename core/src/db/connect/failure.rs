@@ -1,0 +1,83 @@
+//! What keeps connections from being opened, and what a caller is told of it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::site::Site;
+use super::{Failure, fault};
+use crate::ConfigError;
+use crate::db::driver::{Driver, Refusal};
+use crate::db::error::{Error, Told};
+
+/// Why connecting fails.
+#[derive(Clone, Debug)]
+pub(in crate::db) struct ConnectFailure {
+    pub(super) kind: Refusal,
+    cause: Arc<sqlx::Error>,
+    site: Arc<Site>,
+    /// The setting that has to change, where one has.
+    fault: Option<ConfigError>,
+}
+
+impl ConnectFailure {
+    pub(in crate::db) fn of<DB: Driver>(cause: sqlx::Error, site: &Arc<Site>) -> Self {
+        let failure = Self::new(DB::refusal(&cause), cause, site);
+        let fault = fault::of(DB::KIND, failure.kind, &failure.cause, site);
+        let fault = fault.map(|fault| {
+            let cause: Arc<sqlx::Error> = Arc::clone(&failure.cause);
+            fault.with_source(cause)
+        });
+        Self { fault, ..failure }
+    }
+
+    fn new(kind: Refusal, cause: sqlx::Error, site: &Arc<Site>) -> Self {
+        Self { kind, cause: Arc::new(cause), site: Arc::clone(site), fault: None }
+    }
+
+    /// The failure to get any answer.
+    pub(in crate::db) fn unreachable(error: std::io::Error, site: &Arc<Site>) -> Self {
+        Self::new(Refusal::Unreachable, sqlx::Error::Io(error), site)
+    }
+
+    pub(in crate::db) fn into_error(self) -> Error {
+        let Self { kind, cause, site, fault } = self;
+        if let Some(fault) = fault {
+            return Error::Setting(fault);
+        }
+        let database = site.to_string();
+        match kind {
+            Refusal::Unreachable | Refusal::Pooled | Refusal::File => {
+                Error::Unreachable { database, cause }
+            }
+            Refusal::Full => Error::Refused { database, cause },
+            Refusal::Credentials => Error::Credentials { database, cause },
+            Refusal::Database => Error::NoDatabase { database, cause },
+        }
+    }
+}
+
+impl Failure for ConnectFailure {
+    fn is_final(&self) -> bool {
+        if self.fault.is_some() {
+            return true;
+        }
+        match self.kind {
+            Refusal::Credentials | Refusal::Database | Refusal::Pooled | Refusal::File => true,
+            Refusal::Unreachable | Refusal::Full => false,
+        }
+    }
+
+    fn is_from_server(&self) -> bool {
+        match self.kind {
+            Refusal::Full | Refusal::Credentials | Refusal::Database | Refusal::Pooled => true,
+            Refusal::Unreachable | Refusal::File => false,
+        }
+    }
+}
+
+impl fmt::Display for ConnectFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { site, cause, .. } = self;
+        write!(f, "{site}: {}", Told(cause))
+    }
+}

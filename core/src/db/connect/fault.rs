@@ -1,0 +1,121 @@
+//! Failures to connect that a change of a setting ends: which one, and what to change.
+
+use std::path::Path;
+
+use crate::ConfigError;
+use crate::db::driver::Refusal;
+use crate::db::error::Told;
+use crate::db::settings::{Kind, Pooler};
+use crate::db::tls;
+
+use super::site::Site;
+
+/// The setting to change, if one is why connecting failed.
+pub(super) fn of(
+    kind: Kind,
+    refusal: Refusal,
+    error: &sqlx::Error,
+    site: &Site,
+) -> Option<ConfigError> {
+    let wrong = |problem: String| ConfigError::new(site.variable, problem);
+    if let Some(problem) = tls::fault(kind, error).or_else(|| login(kind, error)) {
+        return Some(wrong(problem));
+    }
+    match refusal {
+        Refusal::Pooled => Some(pooler(error, site)),
+        Refusal::File => Some(wrong(file(Path::new(&site.place), error))),
+        _ => None,
+    }
+}
+
+/// A pooler refused what was sent when connecting.
+fn pooler(error: &sqlx::Error, site: &Site) -> ConfigError {
+    let told = Told(error);
+    if site.pooler == Pooler::None {
+        return ConfigError::new(
+            "DATABASE_POOLER",
+            format!(
+                "is not set, and a pooler answers ({told}); set pgbouncer, pgbouncer-prepared or rds-proxy, \
+                 whichever it is"
+            ),
+        );
+    }
+    let change = if site.has_options {
+        "remove options and application_name from the URL, or have the pooler ignore them \
+         (ignore_startup_parameters of PgBouncer)"
+    } else {
+        "have the pooler ignore it (ignore_startup_parameters of PgBouncer)"
+    };
+    ConfigError::new(
+        site.variable,
+        format!("the pooler refuses what is sent when connecting ({told}); {change}"),
+    )
+}
+
+/// A way to log in that MySQL's server demands and the settings do not allow, by the driver's texts.
+fn login(kind: Kind, error: &sqlx::Error) -> Option<String> {
+    if kind != Kind::MySql {
+        return None;
+    }
+    let text = match error {
+        sqlx::Error::Protocol(text) => text.clone(),
+        sqlx::Error::Configuration(error) => error.to_string(),
+        _ => return None,
+    };
+    if text.contains("mysql_cleartext_plugin disabled") {
+        return Some(
+            "the server asks for the password in clear text (mysql_clear_password), which is sent only through \
+             TLS and only if the program has a source of passwords: set ssl-mode=REQUIRED or more, and open \
+             with Db::open_with"
+                .into(),
+        );
+    }
+    if text.contains("RSA auth backend disabled") {
+        return Some(
+            "the server asks for the password without TLS (caching_sha2_password or sha256_password), which \
+             takes RSA: set ssl-mode=REQUIRED if the server offers TLS, or switch on the feature mysql-rsa of \
+             sqlx"
+                .into(),
+        );
+    }
+    let plugin = text.split_once("unknown authentication plugin: ")?.1;
+    // The driver adds the place in its source.
+    let plugin = plugin.split(' ').next().unwrap_or_default();
+    Some(format!(
+        "the server logs this user in by {plugin}, which the driver does not know; give the user \
+         mysql_native_password, caching_sha2_password or sha256_password"
+    ))
+}
+
+/// Why a file of SQLite cannot be opened, and what to change.
+fn file(path: &Path, error: &sqlx::Error) -> String {
+    let told = Told(error);
+    let shown = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let shown = shown.display();
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    // The kind of an error is in its lower eight bits.
+    let kind = code.and_then(|code| code.parse::<u32>().ok()).map(|code| code & 0xff);
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    let problem = match kind {
+        Some(26) => "it is no SQLite database, or is encrypted; name another file".into(),
+        Some(11) => "the file is damaged; restore it from a backup".into(),
+        Some(8) => "the file or its folder cannot be written to; make both writable for this user, or add \
+                    mode=ro to only read"
+            .into(),
+        Some(14) if path.is_dir() => "it is a folder; name a file in it".into(),
+        Some(14) if !folder.is_dir() => {
+            format!("the folder {} does not exist; make it, or name another", folder.display())
+        }
+        Some(14) if !path.exists() => {
+            "the file does not exist, or its folder cannot be written to; add mode=rwc to have it created, in a \
+             folder that this user may write to"
+                .into()
+        }
+        Some(14) => "this user may not read the file, or it is in WAL mode in a folder that cannot be written to; \
+                     give the user the rights, or add mode=ro&immutable=1 if nobody writes to it"
+            .to_owned(),
+        _ => return format!("{shown} cannot be opened: {told}"),
+    };
+    format!("{shown} cannot be opened: {told}: {problem}")
+}

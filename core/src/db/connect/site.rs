@@ -1,0 +1,35 @@
+//! Where connections go, by whose word, as errors tell it.
+
+use std::fmt;
+
+use crate::db::settings::{DatabaseUrl, Pooler};
+
+/// The server or file that connections are opened to, and the settings that say so.
+#[derive(Clone, Debug)]
+pub(in crate::db) struct Site {
+    /// `host:port/name`, for SQLite the path of the file. Nothing of it is secret.
+    pub(super) place: String,
+    /// The variable that holds the URL.
+    pub(super) variable: &'static str,
+    pub(super) pooler: Pooler,
+    /// Whether the URL sends settings to the server when connecting, which a pooler may refuse.
+    pub(super) has_options: bool,
+}
+
+impl Site {
+    pub(in crate::db) fn of(url: &DatabaseUrl, pooler: Pooler) -> Self {
+        Self {
+            place: url.place(),
+            variable: url.variable(),
+            pooler,
+            has_options: url.has_options(),
+        }
+    }
+}
+
+impl fmt::Display for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { place, variable, .. } = self;
+        write!(f, "{place} ({variable})")
+    }
+}

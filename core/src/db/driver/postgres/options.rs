@@ -1,0 +1,87 @@
+//! The connect options for a PostgreSQL URL, with nothing in them that only the environment says.
+
+use std::str::FromStr;
+
+use sqlx::ConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+
+use super::super::without_brackets;
+use super::super::{Tuning, quiet};
+use crate::ConfigError;
+use crate::db::settings::{DatabaseUrl, Pooler};
+
+/// The options. The driver fills what a URL leaves out from `PGHOST` and its siblings and from a file of passwords;
+/// here everything is said, or refused if it cannot be.
+pub(super) fn of(url: &DatabaseUrl, tuning: &Tuning<'_>) -> Result<PgConnectOptions, ConfigError> {
+    let Some(user) = url.user() else {
+        return Err(url.wrong(
+            "names no user; expected a URL such as postgres://user:password@host/database",
+        ));
+    };
+    let names_root = refuse_environment(url)?;
+    // Host, port, mode and password stand in it: the settings see to that.
+    let mut options = PgConnectOptions::from_str(url.expose())
+        // The driver's text may quote what it stumbled over, so it is not passed on.
+        .map_err(|_| url.wrong("is not a PostgreSQL URL; a special character in a password must be percent-encoded"))?;
+    if let Some(address) = without_brackets(options.get_host()) {
+        options = options.host(&address);
+    }
+    // As libpq: a database of the user's name.
+    if !url.names_database() {
+        options = options.database(&user);
+    }
+    if names_root {
+        options = options.ssl_root_cert_from_pem(Vec::new());
+    }
+    if !url.gives("application_name") {
+        options = options.application_name(tuning.application);
+    }
+    if tuning.demands_tls && !url.speaks_of_tls && options.get_socket().is_none() {
+        options = options.ssl_mode(PgSslMode::Require);
+    }
+    match tuning.pooler {
+        Pooler::None => {
+            if let Some(schema) = &url.schema {
+                options = options.options([("search_path", schema.as_str())]);
+            }
+        }
+        // PgBouncer and RDS Proxy refuse start-up parameters they do not know.
+        Pooler::PgBouncer | Pooler::PgBouncerPrepared | Pooler::RdsProxy => {
+            if url.schema.is_some() {
+                return Err(url.wrong("parameter schema: not possible through a pooler; set the user's search_path on the server"));
+            }
+            options = options.extra_float_digits(None);
+        }
+    }
+    if tuning.pooler == Pooler::PgBouncer {
+        options = options.statement_cache_capacity(0);
+    }
+    Ok(quiet(options))
+}
+
+/// Refuses what the driver has taken from the environment and cannot be told to forget. Whether it has taken a file
+/// with authorities, which can be replaced by none.
+fn refuse_environment(url: &DatabaseUrl) -> Result<bool, ConfigError> {
+    // What the URL would replace, the user among it, must not keep these options from being shown.
+    let taken = PgConnectOptions::new_without_pgpass().host("h").port(1).username("u").password("");
+    let refused = |variable: &'static str, parameter: &str| {
+        let problem = format!(
+            "is set, and the driver would heed it beside DATABASE_URL; unset it, and write {parameter} into the URL if \
+             it is needed"
+        );
+        Err(ConfigError::new(variable, problem))
+    };
+    if taken.get_options().is_some() {
+        return refused("PGOPTIONS", "options");
+    }
+    let shown = taken.to_url_lossy();
+    let takes = |name: &str| shown.query_pairs().any(|(taken, _)| taken == name);
+    for (variable, parameter, other) in
+        [("PGSSLCERT", "sslcert", "ssl-cert"), ("PGSSLKEY", "sslkey", "ssl-key")]
+    {
+        if takes(parameter) && !url.gives(parameter) && !url.gives(other) {
+            return refused(variable, parameter);
+        }
+    }
+    Ok(takes("sslrootcert") && !url.names_root)
+}

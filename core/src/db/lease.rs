@@ -1,0 +1,127 @@
+//! A pool of sqlx's inside the budget, for libraries that want one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_core::future::BoxFuture;
+use sqlx::Connection as _;
+use sqlx::pool::PoolOptions;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, timeout};
+
+use super::connect::Connector;
+use super::databases::DynDatabase;
+use super::driver::Driver;
+use super::{Db, Drained, Error};
+
+/// How often a password that may have changed is looked at.
+const REFRESH: Duration = Duration::from_secs(15);
+
+impl<DB: Driver> Db<DB> {
+    /// Takes places out of this database's plan and gives them to an `sqlx::Pool`, for libraries that want one:
+    /// session stores, job queues, object mappers. It opens at most so many connections, none of them now.
+    ///
+    /// A connection is pinged before it is lent unless it was used within the last 500 ms; passwords rotate as
+    /// everywhere; it is closed when the process drains. What this pool has not is everything else that [`Db`]
+    /// promises: a connection with unfinished work is handed on, waiters may be overtaken.
+    ///
+    /// # Errors
+    /// [`Error::Plan`] if this database would have no place left; [`Error::TimedOut`] if no place comes free in the
+    /// time that callers wait.
+    pub async fn sqlx_pool(&self, places: usize) -> Result<sqlx::Pool<DB>, Error> {
+        let pool = self.pool();
+        if places == 0 || places >= pool.size() {
+            return Err(Error::Plan(format!(
+                "{places} places cannot be leased: this database has {} connections, of which it keeps one at least",
+                pool.size()
+            )));
+        }
+        let waits = pool.plan().acquire_timeout();
+        let Ok(lease) = timeout(waits, pool.lease(places)).await else {
+            return Err(Error::TimedOut { waited: waits, state: self.state() });
+        };
+        let (interval, ping_timeout) =
+            (pool.plan().validation_interval(), pool.plan().ping_timeout());
+        let may_freeze = pool.may_freeze();
+        let options = PoolOptions::<DB>::new()
+            .max_connections(u32::try_from(places).unwrap_or(u32::MAX))
+            .acquire_timeout(waits)
+            // Without these three no task of the pool's own runs.
+            .min_connections(0)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .test_before_acquire(false)
+            .before_acquire(move |connection, used| {
+                Box::pin(async move {
+                    if used.idle_for <= interval && !may_freeze {
+                        return Ok(true);
+                    }
+                    Ok(matches!(timeout(ping_timeout, connection.ping()).await, Ok(Ok(()))))
+                })
+            });
+        let connector = pool.connector().clone();
+        let sqlx_pool = options.connect_lazy_with(connector.options_now().await?);
+        if !may_freeze {
+            pool.runtime().spawn(refresh(connector, sqlx_pool.clone()));
+        }
+        self.note(Arc::new(Leased {
+            name: format!("{} (leased)", pool.name()),
+            pool: sqlx_pool.clone(),
+            lease: std::sync::Mutex::new(Some(lease)),
+        }));
+        Ok(sqlx_pool)
+    }
+}
+
+/// Gives a pool the password of the moment, until it is closed.
+async fn refresh<DB: Driver>(connector: Connector<DB>, pool: sqlx::Pool<DB>) {
+    while !pool.is_closed() {
+        tokio::time::sleep(REFRESH).await;
+        // A source that fails is asked again; the pool says what the server makes of the old password.
+        if let Ok(options) = connector.options_now().await {
+            pool.set_connect_options(options);
+        }
+    }
+}
+
+/// A pool of sqlx's, which is closed with everything else.
+struct Leased<DB: Driver> {
+    name: String,
+    pool: sqlx::Pool<DB>,
+    /// Given back when the pool is closed.
+    lease: std::sync::Mutex<Option<OwnedSemaphorePermit>>,
+}
+
+impl<DB: Driver> DynDatabase for Leased<DB> {
+    /// The database that leased it tells.
+    fn ready(&self, _within: Duration) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn close(&self, within: Duration) -> BoxFuture<'_, Drained> {
+        Box::pin(async move {
+            let begun = Instant::now();
+            let closed = timeout(within, self.pool.close()).await.is_ok();
+            drop(self.lease.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take());
+            Drained::of_adopted(self.name.clone(), closed, begun.elapsed())
+        })
+    }
+
+    fn plan(&self) -> String {
+        let places = self.pool.options().get_max_connections();
+        format!("{}: {places} of its connections, in a pool of sqlx's", self.name)
+    }
+}
+
+#[cfg(feature = "postgres")]
+impl Db<sqlx::Postgres> {
+    /// Takes one place out of the plan for good, and listens on it: `LISTEN` and `NOTIFY`. A connection that is lost
+    /// is opened again, and listens to the same channels; what was said meanwhile is missed.
+    ///
+    /// # Errors
+    /// As for [`sqlx_pool`](Self::sqlx_pool); [`Error::Query`] if the first connection cannot be opened.
+    pub async fn listener(&self) -> Result<sqlx::postgres::PgListener, Error> {
+        let pool = self.sqlx_pool(1).await?;
+        sqlx::postgres::PgListener::connect_with(&pool).await.map_err(Error::Query)
+    }
+}

@@ -1,0 +1,57 @@
+//! Databases in memory (SQLite), which live as long as a connection to them is open: one is kept for each.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sqlx::ConnectOptions;
+use tokio::sync::Mutex;
+
+use super::Error;
+use super::driver::{Driver, Options};
+use super::settings::DatabaseUrl;
+
+/// The databases in memory of one host: its Apps and its migrations see the same ones, other hosts of the process do
+/// not.
+pub(crate) struct Memory {
+    /// Tells the hosts of one process apart.
+    host: u64,
+    /// A connection to each, which is used for nothing else.
+    kept: Mutex<BTreeMap<String, Box<dyn Any + Send>>>,
+}
+
+impl Memory {
+    /// The name under which the connections of this host share the database of a URL, if it is one in memory.
+    pub(super) fn name(&self, url: &DatabaseUrl) -> Option<String> {
+        url.memory().map(|name| format!("file:anyhost-{}-{name}", self.host))
+    }
+
+    /// Keeps the database of this name until the host ends.
+    pub(super) async fn keep<DB: Driver>(
+        &self,
+        name: Option<&str>,
+        options: &Options<DB>,
+    ) -> Result<(), Error> {
+        let Some(name) = name else { return Ok(()) };
+        let mut kept = self.kept.lock().await;
+        if !kept.contains_key(name) {
+            let connection = options.connect().await.map_err(Error::Query)?;
+            kept.insert(name.to_owned(), Box::new(connection));
+        }
+        Ok(())
+    }
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        static HOSTS: AtomicU64 = AtomicU64::new(0);
+        Self { host: HOSTS.fetch_add(1, Ordering::Relaxed), kept: Mutex::default() }
+    }
+}
+
+impl fmt::Debug for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Memory").field("host", &self.host).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,129 @@
+//! What a failed or interrupted migration has left behind, and the way out.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use sqlx::migrate::{MigrateError, Migration, Migrator};
+use sqlx_core::migrate::Migrate;
+
+use crate::db::Error;
+use crate::db::driver::Driver;
+use crate::db::error::Told;
+
+use super::run::name;
+
+/// The error for what the migrator says, with more to say after it.
+pub(super) fn told(migrator: &Migrator, error: MigrateError, more: String) -> Error {
+    let named = |version: i64| {
+        let known = migrator.iter().find(|migration| migration.version == version);
+        known.map_or_else(|| version.to_string(), name)
+    };
+    let mut text = match &error {
+        MigrateError::Execute(error) => format!("migrating failed: {}", Told(error)),
+        MigrateError::ExecuteMigration(error, version) => {
+            format!("migration {} failed: {}", named(*version), Told(error))
+        }
+        MigrateError::VersionMismatch(version) => format!(
+            "migration {} was applied with another text than this program has: restore its file, and put the change \
+             into a new migration",
+            named(*version)
+        ),
+        MigrateError::VersionMissing(version) => format!(
+            "migration {version} was applied to this database and this program does not have it: it was built from \
+             an older state, or the file was removed"
+        ),
+        MigrateError::Dirty(version) => {
+            let table = &migrator.table_name;
+            format!(
+                "migration {} began and did not finish: {}",
+                named(*version),
+                dirty(table, *version)
+            )
+        }
+        other => format!("migrating failed: {other}"),
+    };
+    text.push_str(&more);
+    Error::Migration { text, cause: Arc::new(error) }
+}
+
+/// The way out of a migration that the table of migrations has as unfinished.
+fn dirty(table: &str, version: i64) -> String {
+    format!(
+        "look what of it is in the database; then either undo that by hand and run \
+         DELETE FROM {table} WHERE version = {version}, which has it applied again, or do the rest by hand and run \
+         UPDATE {table} SET success = TRUE WHERE version = {version}"
+    )
+}
+
+/// Refuses to build an index again of which an interrupted `CREATE INDEX CONCURRENTLY` has left an invalid one:
+/// with `IF NOT EXISTS` the server would skip it, and the migration would count as applied.
+pub(super) async fn refuse_leftovers<DB: Driver>(
+    connection: &mut DB::Connection,
+    migration: &Migration,
+) -> Result<(), Error> {
+    let left = invalid_indexes::<DB>(connection, migration).await;
+    let Some(way_out) = way_out(&left) else { return Ok(()) };
+    Err(Error::Schema(format!(
+        "migration {} was interrupted before and left something behind: {way_out}",
+        name(migration)
+    )))
+}
+
+/// The error for a migration that has just failed, with what it left behind.
+pub(super) async fn explained<DB: Driver>(
+    connection: &mut DB::Connection,
+    migrator: &Migrator,
+    migration: &Migration,
+    error: MigrateError,
+) -> Error {
+    let error = match error {
+        // The statement that notes the migration failed, or BEGIN or COMMIT around it.
+        MigrateError::Execute(error) => MigrateError::ExecuteMigration(error, migration.version),
+        other => other,
+    };
+    let mut more = String::new();
+    let version = migration.version;
+    // Writing to a string cannot fail.
+    if let Ok(Some(unfinished)) = connection.dirty_version(&migrator.table_name).await
+        && unfinished == version
+    {
+        let way_out = dirty(&migrator.table_name, version);
+        let _ = write!(more, "; it counts as unfinished, and what it did before stays: {way_out}");
+    } else if migration.no_tx {
+        more.push_str("; it runs outside of a transaction, so what it did before stays");
+    }
+    if let Some(way_out) = way_out(&invalid_indexes::<DB>(connection, migration).await) {
+        let _ = write!(more, "; {way_out}");
+    }
+    told(migrator, error, more)
+}
+
+/// The invalid indexes that a migration would build and that nobody is building now.
+async fn invalid_indexes<DB: Driver>(
+    connection: &mut DB::Connection,
+    migration: &Migration,
+) -> Vec<String> {
+    let text = migration.sql.as_str().to_lowercase();
+    // Inside a transaction no index is built that could stay behind. A migration that only drops it is the way out.
+    if !migration.no_tx || !text.contains("create") {
+        return Vec::new();
+    }
+    // A server that cannot say has none that we could name.
+    let all = DB::invalid_indexes(connection).await.unwrap_or_default();
+    let named = |index: &str| {
+        let index = index.to_lowercase();
+        text.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$'))
+            .any(|word| word == index)
+    };
+    all.into_iter().filter(|(index, _)| named(index)).map(|(_, qualified)| qualified).collect()
+}
+
+fn way_out(indexes: &[String]) -> Option<String> {
+    (!indexes.is_empty()).then(|| {
+        format!(
+            "the index {} is invalid, as an interrupted CREATE INDEX CONCURRENTLY leaves it: run DROP INDEX \
+             CONCURRENTLY {0}, then migrate again",
+            indexes.join(", ")
+        )
+    })
+}

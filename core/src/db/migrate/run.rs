@@ -1,0 +1,114 @@
+//! Applying what has not been applied, migration by migration.
+
+use std::time::Duration;
+
+use sqlx::migrate::{MigrateError, Migration, Migrator};
+use sqlx_core::migrate::{AppliedMigration, Migrate};
+
+use crate::db::Error;
+use crate::db::driver::Driver;
+use crate::db::settings::Kind;
+
+use super::{failure, is_missing_table, lock};
+
+/// What a run has done.
+#[derive(Debug)]
+pub(super) struct Summary {
+    applied: Vec<String>,
+    /// How many had been applied before.
+    before: usize,
+}
+
+impl Summary {
+    /// Says it in the log, which for the operator is the result of the `migrate` verb.
+    pub(super) fn log(&self, place: &str) {
+        let Self { applied, before } = self;
+        match applied.len() {
+            0 => tracing::info!("{place} is up to date: {before} migrations were applied earlier"),
+            1 => tracing::info!("1 migration applied to {place}: {}", applied.join(", ")),
+            count => {
+                tracing::info!("{count} migrations applied to {place}: {}", applied.join(", "))
+            }
+        }
+    }
+}
+
+/// A migration as people know it.
+pub(super) fn name(migration: &Migration) -> String {
+    format!("{} ({})", migration.version, migration.description)
+}
+
+/// Applies every migration that has not been applied, under the lock.
+///
+/// The migrator's own `run` waits for its lock inside a statement, names no holder, and does not say what it did.
+pub(super) async fn all<DB: Driver>(
+    connection: &mut DB::Connection,
+    migrator: &Migrator,
+    patience: Duration,
+) -> Result<Summary, Error> {
+    let failed = |error| failure::told(migrator, error, String::new());
+    DB::before_migrations(connection, patience)
+        .await
+        .map_err(|error| failed(MigrateError::Execute(error)))?;
+    if migrator.locking {
+        lock::take::<DB>(connection, patience).await?;
+    }
+    for schema in migrator.create_schemas.iter() {
+        connection.create_schema_if_not_exists(schema).await.map_err(failed)?;
+    }
+    let table = &*migrator.table_name;
+    let mut known = match connection.list_applied_migrations(table).await {
+        Err(MigrateError::Execute(error)) if is_missing_table(&error) => {
+            connection.ensure_migrations_table(table).await.map_err(failed)?;
+            Vec::new()
+        }
+        listed => listed.map_err(failed)?,
+    };
+    if let Some(version) = connection.dirty_version(table).await.map_err(failed)? {
+        return Err(failed(MigrateError::Dirty(version)));
+    }
+    verify(migrator, &known).map_err(failed)?;
+    let mut summary = Summary { applied: Vec::new(), before: known.len() };
+    let ours = |migration: &&Migration| !migration.migration_type.is_down_migration();
+    for migration in migrator.iter().filter(ours) {
+        if DB::KIND == Kind::Sqlite {
+            // It has no lock: another process may have been quicker.
+            known = connection.list_applied_migrations(table).await.map_err(failed)?;
+        }
+        if known.iter().any(|applied| applied.version == migration.version) {
+            continue;
+        }
+        failure::refuse_leftovers::<DB>(connection, migration).await?;
+        let Err(error) = connection.apply(table, migration).await else {
+            summary.applied.push(name(migration));
+            continue;
+        };
+        if DB::KIND == Kind::Sqlite {
+            let now = connection.list_applied_migrations(table).await.unwrap_or_default();
+            if now.iter().any(|applied| applied.version == migration.version) {
+                continue;
+            }
+        }
+        return Err(failure::explained::<DB>(connection, migrator, migration, error).await);
+    }
+    Ok(summary)
+}
+
+/// Whether what was applied is what this program knows.
+fn verify(migrator: &Migrator, known: &[AppliedMigration]) -> Result<(), MigrateError> {
+    for applied in known {
+        let ours = migrator.iter().find(|migration| {
+            migration.version == applied.version && !migration.migration_type.is_down_migration()
+        });
+        match ours {
+            None if !migrator.ignore_missing => {
+                return Err(MigrateError::VersionMissing(applied.version));
+            }
+            Some(ours) if ours.checksum != applied.checksum => {
+                return Err(MigrateError::VersionMismatch(applied.version));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}

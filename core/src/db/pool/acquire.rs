@@ -1,0 +1,318 @@
+//! Borrowing a connection: at once if one is idle, else in order, with an end, and with a reason if there is none.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{self, Ordering};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::clock::FreezeAwareInstant;
+use super::stats::Reason;
+use super::{Pool, PoolState, PooledConnection, Purpose};
+use crate::db::connect::{Connect, Connection, Failure};
+use crate::deadline;
+
+/// How many callers may wait per connection. Their time bounds the wait; this bounds the memory, and refuses at
+/// once what no connection serves in a caller's time: a thousand queries of 2 ms take the 2 s that a caller has.
+const QUEUE_PER_CONNECTION: usize = 1024;
+
+/// Why a caller has no connection.
+#[derive(Debug)]
+pub(in crate::db) enum AcquireError<F> {
+    Closed,
+    /// Too many callers wait already.
+    QueueFull(PoolState),
+    /// Every connection stayed in use until the time of the plan was up.
+    TimedOut {
+        waited: Duration,
+        state: PoolState,
+    },
+    /// The caller's own deadline is earlier, and over.
+    Deadline(PoolState),
+    /// Connecting fails.
+    Connect(F),
+}
+
+/// Whether a connection may be lent.
+enum Fitness {
+    /// The server answered on it a moment ago, and nothing has broken since.
+    Validated,
+    NeedsValidation,
+    Expired(Reason),
+}
+
+impl<C: Connect> Pool<C> {
+    /// Borrows a connection that is alive.
+    pub(in crate::db) async fn acquire(
+        self: &Arc<Self>,
+        purpose: Purpose,
+    ) -> Result<PooledConnection<C>, AcquireError<C::Failure>> {
+        if self.is_closed() {
+            return Err(AcquireError::Closed);
+        }
+        while let Some(guard) = self.try_idle() {
+            if let Some((guard, now)) = self.usable(guard, None).await {
+                self.counts.lay_ready();
+                return Ok(guard.lend(purpose, now));
+            }
+        }
+        let begun = Instant::now();
+        let (guard, now) = self.wait(begun).await?;
+        self.counts.waited(now.saturating_duration_since(begun));
+        Ok(guard.lend(purpose, now))
+    }
+
+    /// Waits for a connection, and returns it with the time at which it was found to be usable.
+    async fn wait(
+        self: &Arc<Self>,
+        begun: Instant,
+    ) -> Result<(PooledConnection<C>, Instant), AcquireError<C::Failure>> {
+        let time = CallerTime::from(begun, self.plan.acquire_timeout());
+        if time.until <= begun {
+            self.counts.timed_out();
+            return Err(AcquireError::Deadline(self.state()));
+        }
+        if let Some(outage) = self.outage()
+            && outage.lasts_longer_than(self.plan.acquire_timeout())
+            && !self.is_served_despite(&outage.failure)
+        {
+            self.counts.refused();
+            self.probe();
+            return Err(AcquireError::Connect(outage.failure));
+        }
+        let waiting = Waiting::join(self);
+        if waiting.number > self.plan.size().saturating_mul(QUEUE_PER_CONNECTION) {
+            self.counts.refused();
+            return Err(AcquireError::QueueFull(self.state()));
+        }
+        let next = async {
+            if self.may_freeze {
+                // Boxed: opening a connection is a large future, which no other caller should carry.
+                Box::pin(self.next_or_open(time.until)).await
+            } else {
+                self.next(time.until).await
+            }
+        };
+        if let Ok(outcome) = tokio::time::timeout_at(time.until, next).await {
+            return outcome;
+        }
+        self.counts.timed_out();
+        Err(match self.outage() {
+            Some(outage) => AcquireError::Connect(outage.failure),
+            None => time.is_up(self.state()),
+        })
+    }
+
+    /// Waits in line: for a connection that comes back or a new one, whichever is first.
+    async fn next(
+        self: &Arc<Self>,
+        until: Instant,
+    ) -> Result<(PooledConnection<C>, Instant), AcquireError<C::Failure>> {
+        loop {
+            // Kept through everything that happens meanwhile: it is the place in line.
+            let mut object = pin!(self.idle.get());
+            let object = loop {
+                let mut rung = pin!(self.bell.notified());
+                // Listen before looking: what rings in between is not missed.
+                rung.as_mut().enable();
+                if self.is_closed() {
+                    return Err(AcquireError::Closed);
+                }
+                if let Some(outage) = self.outage()
+                    && outage.failure.is_final()
+                    && !self.is_served_despite(&outage.failure)
+                    && self.outage_under_watch().is_some()
+                {
+                    return Err(AcquireError::Connect(outage.failure));
+                }
+                self.open_for_waiting();
+                tokio::select! {
+                    biased;
+                    object = &mut object => break object.map_err(|_| AcquireError::Closed)?,
+                    () = rung => {}
+                }
+            };
+            let guard = PooledConnection::new(object, self);
+            if let Some(usable) = self.usable(guard, Some(until)).await {
+                return Ok(usable);
+            }
+        }
+    }
+
+    /// Waits for a connection that comes back, and opens one in the caller's own time meanwhile: when the caller
+    /// has its answer, nothing is left under way that a freeze could tear.
+    async fn next_or_open(
+        self: &Arc<Self>,
+        until: Instant,
+    ) -> Result<(PooledConnection<C>, Instant), AcquireError<C::Failure>> {
+        loop {
+            let mut object = pin!(self.idle.get());
+            let mut opening = pin!(self.open_inline(until));
+            let mut rung = pin!(self.bell.notified());
+            rung.as_mut().enable();
+            if self.is_closed() {
+                return Err(AcquireError::Closed);
+            }
+            let object = tokio::select! {
+                biased;
+                object = &mut object => object,
+                () = rung => return Err(AcquireError::Closed),
+                opened = &mut opening => {
+                    opened?;
+                    object.await
+                }
+            };
+            let guard = PooledConnection::new(object.map_err(|_| AcquireError::Closed)?, self);
+            if let Some(usable) = self.usable(guard, Some(until)).await {
+                return Ok(usable);
+            }
+        }
+    }
+
+    async fn open_inline(self: &Arc<Self>, until: Instant) -> Result<(), AcquireError<C::Failure>> {
+        let budget = Arc::clone(&self.budget);
+        let permit = budget.acquire_owned().await.map_err(|_| AcquireError::Closed)?;
+        let opened = self.connector.connect_until(until).await.map_err(AcquireError::Connect)?;
+        self.add(opened, permit);
+        Ok(())
+    }
+
+    /// Returns the connection if it is usable, pinging it unless it was validated recently, and the time of that
+    /// check. If it is not, it has been closed; if there is no time to find out, it comes back by itself once it
+    /// has answered.
+    pub(in crate::db) async fn usable(
+        self: &Arc<Self>,
+        guard: PooledConnection<C>,
+        until: Option<Instant>,
+    ) -> Option<(PooledConnection<C>, Instant)> {
+        let now = FreezeAwareInstant::now(&self.epoch);
+        match self.fitness(&guard, &now) {
+            Fitness::Validated => Some((guard, now.instant())),
+            Fitness::Expired(reason) => {
+                guard.discard(reason, false);
+                None
+            }
+            // Boxed: what is rare does not make every borrowing larger.
+            Fitness::NeedsValidation => {
+                let guard = Box::pin(self.validate(guard, until)).await?;
+                Some((guard, Instant::now()))
+            }
+        }
+    }
+
+    fn fitness(&self, guard: &PooledConnection<C>, now: &FreezeAwareInstant) -> Fitness {
+        let entry = guard.entry();
+        if let Some(reason) = self.expiry(guard, now) {
+            return Fitness::Expired(reason);
+        }
+        let recent = now.same_epoch(&entry.last_validated)
+            && now.since(&entry.last_validated) <= self.plan.validation_interval()
+            && entry.incidents == self.incidents();
+        if recent { Fitness::Validated } else { Fitness::NeedsValidation }
+    }
+
+    /// Why a connection must not be used again although nothing was found wrong with it, if so.
+    pub(super) fn expiry(
+        &self,
+        guard: &PooledConnection<C>,
+        now: &FreezeAwareInstant,
+    ) -> Option<Reason> {
+        let entry = guard.entry();
+        if entry.generation != self.generation() {
+            return Some(Reason::Outdated);
+        }
+        (now.since(&entry.opened) > entry.lifetime).then_some(Reason::Lifetime)
+    }
+
+    async fn validate(
+        self: &Arc<Self>,
+        guard: PooledConnection<C>,
+        until: Option<Instant>,
+    ) -> Option<PooledConnection<C>> {
+        let timeout = self.plan.ping_timeout();
+        let until = until.or_else(|| deadline::current().map(Instant::from_std));
+        let left = until.map_or(timeout, |until| until.saturating_duration_since(Instant::now()));
+        if left < timeout && !self.may_freeze {
+            // If less time is left than a ping may take, a timeout would not prove the connection dead: ping it
+            // in the background. If it answers, it comes back by being dropped.
+            let pool = Arc::clone(self);
+            self.runtime.spawn(async move { drop(pool.ping(guard, timeout).await) });
+            return None;
+        }
+        self.ping(guard, left.min(timeout)).await
+    }
+
+    /// Returns the connection if it answers a ping within this time; otherwise it is closed.
+    pub(super) async fn ping(
+        self: &Arc<Self>,
+        mut guard: PooledConnection<C>,
+        timeout: Duration,
+    ) -> Option<PooledConnection<C>> {
+        self.counts.pinged();
+        // Cancelled from here on, the guard closes the connection.
+        guard.entry_mut().pinging = true;
+        let answer = tokio::time::timeout(timeout, guard.ping()).await;
+        if matches!(answer, Ok(true)) {
+            let (now, incidents) = (FreezeAwareInstant::now(&self.epoch), self.incidents());
+            let entry = guard.entry_mut();
+            entry.pinging = false;
+            entry.connection.end_of_loan();
+            entry.monitor.give_back(Some(now.instant()));
+            entry.validated(now, incidents);
+            return Some(guard);
+        }
+        // What took this one has most likely taken the others that are as old: they are closed without a ping,
+        // each of which would cost its own timeout.
+        if answer.is_ok() || timeout >= self.plan.ping_timeout() {
+            self.renew(guard.entry().generation);
+        }
+        guard.discard(Reason::Silent, true);
+        None
+    }
+}
+
+/// The time of a caller: what the plan gives it, or less if its request has a deadline.
+#[derive(Clone, Copy)]
+pub(in crate::db) struct CallerTime {
+    begun: Instant,
+    by_plan: Instant,
+    pub(in crate::db) until: Instant,
+}
+
+impl CallerTime {
+    pub(in crate::db) fn from(begun: Instant, acquire_timeout: Duration) -> Self {
+        let by_plan = begun + acquire_timeout;
+        let deadline = deadline::current().map(Instant::from_std);
+        Self { begun, by_plan, until: deadline.map_or(by_plan, |deadline| deadline.min(by_plan)) }
+    }
+
+    /// What a caller is told whose time is up.
+    pub(in crate::db) fn is_up<F>(&self, state: PoolState) -> AcquireError<F> {
+        if self.until < self.by_plan {
+            AcquireError::Deadline(state)
+        } else {
+            AcquireError::TimedOut { waited: self.begun.elapsed(), state }
+        }
+    }
+}
+
+/// A caller that waits; counted until it is dropped.
+struct Waiting<'p> {
+    waiting: &'p atomic::AtomicUsize,
+    /// How many waited when it came, this one among them.
+    number: usize,
+}
+
+impl<'p> Waiting<'p> {
+    fn join<C: Connect>(pool: &'p Pool<C>) -> Self {
+        let number = pool.waiting.fetch_add(1, Ordering::SeqCst) + 1;
+        Self { waiting: &pool.waiting, number }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.waiting.fetch_sub(1, Ordering::SeqCst);
+    }
+}

@@ -1,0 +1,121 @@
+//! Points in time that stay comparable across a freeze, when some clocks stand still.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::Epoch;
+
+/// A point in time on every clock there is.
+///
+/// While a process is frozen some clocks may stand still: the monotonic clock of Linux excludes a suspended
+/// machine, and the wall clock may be set back. The gap between two moments is therefore the largest that
+/// any clock saw; a clock that went backwards says nothing. The monotonic clock is tokio's, so that a test can
+/// pause it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FreezeAwareInstant {
+    monotonic: Instant,
+    /// Nanoseconds since 1970, to the kernel's last tick: 10 ms ago at most.
+    wall: u64,
+    /// Nanoseconds since the machine was booted, suspended time included.
+    boot: Option<u64>,
+    epoch: u64,
+}
+
+impl FreezeAwareInstant {
+    pub(crate) fn now(epoch: &Epoch) -> Self {
+        Self {
+            monotonic: Instant::now(),
+            wall: wall_time(),
+            boot: boot_time(),
+            epoch: epoch.current(),
+        }
+    }
+
+    /// The same point on the clock that only goes forwards.
+    pub(crate) fn instant(&self) -> Instant {
+        self.monotonic
+    }
+
+    /// Returns the largest gap since an earlier point that any clock saw.
+    pub(crate) fn since(&self, earlier: &Self) -> Duration {
+        let wall = Duration::from_nanos(self.wall.saturating_sub(earlier.wall));
+        let monotonic = self.monotonic.saturating_duration_since(earlier.monotonic);
+        let boot = self.boot.zip(earlier.boot).map_or(0, |(now, then)| now.saturating_sub(then));
+        monotonic.max(wall).max(Duration::from_nanos(boot))
+    }
+
+    /// Whether no freeze can lie between two moments.
+    pub(crate) fn same_epoch(&self, other: &Self) -> bool {
+        self.epoch == other.epoch
+    }
+}
+
+/// The time that people go by, for which the kernel's last tick is good enough: reading it costs no look at
+/// the hardware.
+#[cfg(target_os = "linux")]
+fn wall_time() -> u64 {
+    nanoseconds(rustix::time::ClockId::RealtimeCoarse).unwrap_or_default()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn wall_time() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.ok().and_then(|now| now.as_nanos().try_into().ok()).unwrap_or_default()
+}
+
+#[cfg(target_os = "linux")]
+fn boot_time() -> Option<u64> {
+    nanoseconds(rustix::time::ClockId::Boottime)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn boot_time() -> Option<u64> {
+    None
+}
+
+/// `None` before the clock's zero, and 584 years after it.
+#[cfg(target_os = "linux")]
+fn nanoseconds(clock: rustix::time::ClockId) -> Option<u64> {
+    let now = rustix::time::clock_gettime(clock);
+    let seconds = u64::try_from(now.tv_sec).ok()?.checked_mul(1_000_000_000)?;
+    seconds.checked_add(now.tv_nsec.try_into().ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    const NANOSECONDS: u64 = 3600 * 1_000_000_000;
+
+    #[test]
+    fn the_largest_gap_counts() {
+        let then = FreezeAwareInstant::now(&Epoch::default());
+        let wall_ahead = FreezeAwareInstant { wall: then.wall + NANOSECONDS, ..then };
+        let boot_ahead =
+            FreezeAwareInstant { boot: then.boot.map(|boot| boot + NANOSECONDS), ..then };
+        assert_eq!(wall_ahead.since(&then), HOUR);
+        assert_eq!(boot_ahead.since(&then), HOUR);
+        // Where the machine has no clock that goes on while it sleeps.
+        let without = FreezeAwareInstant { boot: None, ..then };
+        let monotonic_ahead = FreezeAwareInstant { monotonic: then.monotonic + HOUR, ..without };
+        assert_eq!(monotonic_ahead.since(&without), HOUR);
+    }
+
+    #[test]
+    fn clocks_that_go_backwards_say_nothing() {
+        let then = FreezeAwareInstant::now(&Epoch::default());
+        let before = then.monotonic.checked_sub(Duration::from_millis(1)).unwrap_or(then.monotonic);
+        for boot in [Some(0), None] {
+            let earlier = FreezeAwareInstant {
+                monotonic: before,
+                wall: then.wall.saturating_sub(NANOSECONDS),
+                boot,
+                epoch: then.epoch,
+            };
+            assert_eq!(earlier.since(&then), Duration::ZERO);
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! A server that takes no writes: another is looked for behind the same name, while readers go on.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::Pool;
+use crate::db::connect::{Connect, Connection};
+
+/// How long a look for a writer keeps the next one from beginning.
+const PAUSE: Duration = Duration::from_millis(500);
+
+impl<C: Connect> Pool<C> {
+    /// Looks for a server that takes writes behind the name of the one that has refused one; if there is one,
+    /// connections to others are not used again.
+    ///
+    /// One look at a time, by a connection beside the pool's, as a migration has one.
+    pub(super) fn look_for_writer(self: &Arc<Self>) {
+        if self.is_closed() || self.looks_for_writer.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let weak = Arc::downgrade(self);
+        self.runtime.spawn(async move {
+            if let Some(pool) = weak.upgrade() {
+                pool.leave_readers_for_a_writer().await;
+            }
+            tokio::time::sleep(PAUSE).await;
+            if let Some(pool) = weak.upgrade() {
+                pool.looks_for_writer.store(false, Ordering::Release);
+            }
+        });
+    }
+
+    async fn leave_readers_for_a_writer(self: &Arc<Self>) {
+        let generation = self.generation();
+        let Ok(opened) = self.connector.connect(None).await else { return };
+        let writes = opened.connection.takes_writes();
+        opened.connection.goodbye().await;
+        if writes && !self.takes_writes().await {
+            tracing::warn!(
+                "the database has another server for writes: connections are opened anew"
+            );
+            self.renew(generation);
+        }
+    }
+
+    /// Whether the connections that there are can write, as far as an idle one knows.
+    async fn takes_writes(self: &Arc<Self>) -> bool {
+        let Some(mut guard) = self.try_idle() else { return false };
+        let asks = guard.ask_for_writes();
+        tokio::time::timeout(self.plan.ping_timeout(), asks).await.unwrap_or(false)
+    }
+}

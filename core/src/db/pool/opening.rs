@@ -1,0 +1,171 @@
+//! When a connection is opened, and for whom: as many as callers wait for, within the budget, and one at a time
+//! while the server is away.
+
+use std::sync::Arc;
+use std::sync::atomic::{self, Ordering};
+use std::time::Duration;
+
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+
+use super::Pool;
+use crate::db::connect::{Backoff, Connect, Failure, LONGEST_PAUSE};
+
+/// What is being opened, and what keeps it from being opened.
+pub(super) struct Growth<F> {
+    /// Attempts that have begun and not ended.
+    connecting: usize,
+    outage: Option<Outage<F>>,
+}
+
+/// A failure to connect that no success has ended.
+#[derive(Clone)]
+pub(super) struct Outage<F> {
+    pub(super) failure: F,
+    since: Instant,
+}
+
+impl<F> Default for Growth<F> {
+    fn default() -> Self {
+        Self { connecting: 0, outage: None }
+    }
+}
+
+impl<C: Connect> Pool<C> {
+    /// Opens as many connections as are waited for, as far as the budget goes; one at a time during an outage.
+    ///
+    /// Called after every change of what this depends on: whoever changes it last sees all of it.
+    pub(super) fn open_for_waiting(self: &Arc<Self>) {
+        // The caller's own change comes first: one of two that change something at once sees the other's.
+        atomic::fence(Ordering::SeqCst);
+        if self.may_freeze || self.is_closed() || self.budget.available_permits() == 0 {
+            return;
+        }
+        let mut growth = self.growth();
+        loop {
+            let wanted = self.unserved();
+            let most = if growth.outage.is_some() { wanted.min(1) } else { wanted };
+            if growth.connecting >= most {
+                return;
+            }
+            let Ok(permit) = Arc::clone(&self.budget).try_acquire_owned() else { return };
+            growth.connecting += 1;
+            self.spawn_attempt(permit);
+        }
+    }
+
+    /// Opens a connection if fewer are open than are to be kept, one at a time.
+    pub(super) fn keep_warm(self: &Arc<Self>) {
+        if self.open() < self.plan.warm() {
+            self.probe();
+        }
+    }
+
+    /// Makes an attempt unless one is being made: it notices when the server is back.
+    pub(super) fn probe(self: &Arc<Self>) {
+        if self.may_freeze || self.is_closed() {
+            return;
+        }
+        let mut growth = self.growth();
+        if growth.connecting == 0
+            && let Ok(permit) = Arc::clone(&self.budget).try_acquire_owned()
+        {
+            growth.connecting += 1;
+            self.spawn_attempt(permit);
+        }
+    }
+
+    /// Callers that wait for whom no connection is idle: one that came back a moment ago may not have been picked
+    /// up yet.
+    fn unserved(&self) -> usize {
+        self.waiting.load(Ordering::SeqCst).saturating_sub(self.idle.status().available)
+    }
+
+    /// Connects in a task of its own, so that a caller that gives up leaves a finished handshake to the next one.
+    /// While the server is away one task stays, and notices its return.
+    fn spawn_attempt(self: &Arc<Self>, permit: OwnedSemaphorePermit) {
+        let weak = Arc::downgrade(self);
+        self.runtime.spawn(async move {
+            let mut backoff = Backoff::default();
+            loop {
+                let Some(pool) = weak.upgrade() else { return };
+                match pool.connector.connect(None).await {
+                    Ok(opened) => {
+                        let mut growth = pool.growth();
+                        growth.connecting -= 1;
+                        growth.outage = None;
+                        drop(growth);
+                        pool.add(opened, permit);
+                        return pool.open_for_waiting();
+                    }
+                    Err(failure) => {
+                        if !pool.failed(failure) {
+                            drop(permit);
+                            return pool.open_for_waiting();
+                        }
+                    }
+                }
+                drop(pool);
+                tokio::time::sleep(backoff.next(LONGEST_PAUSE)).await;
+            }
+        });
+    }
+
+    /// Notes that an attempt has failed; whether it is to be made again, as the one that notices the server's
+    /// return.
+    fn failed(&self, failure: C::Failure) -> bool {
+        let mut growth = self.growth();
+        if growth.outage.is_none() {
+            tracing::warn!("connecting to the database fails: {failure}");
+        }
+        let since = growth.outage.as_ref().map_or_else(Instant::now, |outage| outage.since);
+        let hopeless = failure.is_final();
+        growth.outage = Some(Outage { failure, since });
+        // Nobody needs a further connection that the server refuses, if those that are open serve.
+        let needed = self.waiting.load(Ordering::SeqCst) > 0 || !self.serves(&growth);
+        let again = growth.connecting == 1 && needed && !self.is_closed();
+        if !again {
+            growth.connecting -= 1;
+        }
+        drop(growth);
+        if hopeless {
+            self.bell.notify_waiters();
+        }
+        again
+    }
+
+    /// Whether the server is there, as its refusal shows, and connections are open.
+    fn serves(&self, growth: &Growth<C::Failure>) -> bool {
+        let refused = |outage: &Outage<C::Failure>| outage.failure.is_from_server();
+        growth.outage.as_ref().is_some_and(refused) && !self.monitors().is_empty()
+    }
+
+    /// The failure that no success has ended.
+    pub(super) fn outage(&self) -> Option<Outage<C::Failure>> {
+        self.growth().outage.clone()
+    }
+
+    /// The same while somebody tries on.
+    pub(super) fn outage_under_watch(&self) -> Option<Outage<C::Failure>> {
+        let growth = self.growth();
+        growth.outage.clone().filter(|_| growth.connecting > 0)
+    }
+
+    /// Whether callers are served although connecting fails, over the connections that are open: then whoever
+    /// waits gets one of them.
+    pub(super) fn is_served_despite(&self, failure: &C::Failure) -> bool {
+        let monitors = self.monitors();
+        if failure.is_from_server() {
+            return !monitors.is_empty();
+        }
+        // Nobody answers who connects: connections that are open may wait for answers that never come.
+        let recently = self.plan.acquire_timeout();
+        monitors.iter().any(|monitor| monitor.answered().elapsed() <= recently)
+    }
+}
+
+impl<F> Outage<F> {
+    pub(super) fn lasts_longer_than(&self, time: Duration) -> bool {
+        self.since.elapsed() > time
+    }
+}

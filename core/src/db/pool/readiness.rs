@@ -1,0 +1,55 @@
+//! Whether a database shows a sign of life, which a pool that is busy does too.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{AcquireError, Pool};
+use crate::db::connect::{Connect, Connection, Failure};
+
+/// How long an answer of the server counts as a sign of life.
+const FRESH: Duration = Duration::from_secs(1);
+
+impl<C: Connect> Pool<C> {
+    /// Whether the database shows a sign of life within this time: an answer on any connection a moment ago, or
+    /// one to a ping on an idle connection, or a new connection. The question stands in no queue. `None`: it took
+    /// longer.
+    pub(in crate::db) async fn ready(
+        self: &Arc<Self>,
+        within: Duration,
+    ) -> Option<Result<(), AcquireError<C::Failure>>> {
+        if self.is_closed() {
+            return Some(Err(AcquireError::Closed));
+        }
+        if self.monitors().iter().any(|monitor| monitor.answered().elapsed() < FRESH) {
+            return Some(Ok(()));
+        }
+        let until = Instant::now() + within;
+        let answer = tokio::time::timeout_at(until, self.sign_of_life(until)).await.ok()?;
+        Some(answer.map_err(AcquireError::Connect))
+    }
+
+    async fn sign_of_life(self: &Arc<Self>, until: Instant) -> Result<(), C::Failure> {
+        while let Some(guard) = self.try_idle() {
+            if self.usable(guard, Some(until)).await.is_some() {
+                return Ok(());
+            }
+        }
+        let busy = |failure: &C::Failure| failure.is_from_server() && !self.monitors().is_empty();
+        // An attempt is being made again and again: one at a time while the server is away.
+        if let Some(outage) = self.outage_under_watch() {
+            return if busy(&outage.failure) { Ok(()) } else { Err(outage.failure) };
+        }
+        // Every connection is in use: a further one tells. Beyond the budget it is one of those that the plan
+        // leaves for administration.
+        let permit = Arc::clone(&self.budget).try_acquire_owned().ok();
+        match (self.connector.connect(None).await, permit) {
+            (Ok(opened), Some(permit)) => self.add(opened, permit),
+            (Ok(opened), None) => opened.connection.goodbye().await,
+            (Err(failure), _) if busy(&failure) => {}
+            (Err(failure), _) => return Err(failure),
+        }
+        Ok(())
+    }
+}

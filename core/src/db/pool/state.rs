@@ -1,0 +1,79 @@
+//! What is told of a pool: its state at one moment, and who holds its connections.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::entry::Holder;
+use super::stats::Stats;
+use super::{Pool, PoolState};
+use crate::db::connect::Connect;
+
+impl<C: Connect> Pool<C> {
+    /// The most connections that may be open.
+    pub(in crate::db) fn size(&self) -> usize {
+        self.size.load(Ordering::Acquire)
+    }
+
+    /// Connections that are open or being opened, and those that the server may still count.
+    pub(super) fn open(&self) -> usize {
+        self.size().saturating_sub(self.budget.available_permits())
+    }
+
+    /// Who has a connection, the longest holder first.
+    pub(super) fn holders(&self) -> Vec<Holder> {
+        let monitors = self.monitors();
+        let mut holders: Vec<_> = monitors.iter().filter_map(|monitor| monitor.holder()).collect();
+        holders.sort_by_key(|holder| holder.since);
+        holders
+    }
+
+    /// The pool at this moment.
+    pub(in crate::db) fn state(&self) -> PoolState {
+        let holders = self.holders();
+        PoolState {
+            open: self.open(),
+            max: self.size(),
+            in_use: holders.len(),
+            idle: self.idle.status().available,
+            waiting: self.waiting.load(Ordering::SeqCst),
+            longest_holder: holders.first().map(Holder::told),
+            last_connect_error: self.outage().map(|outage| outage.failure.to_string()),
+        }
+    }
+
+    /// The pool in numbers.
+    pub(in crate::db) fn stats(&self, system: &'static str) -> Stats {
+        let PoolState { open, max, in_use, idle, waiting, .. } = self.state();
+        self.counts.read(Stats {
+            pool: self.name.clone(),
+            system,
+            open,
+            idle,
+            in_use,
+            waiting,
+            max,
+            warm: self.plan.warm(),
+            ..Stats::default()
+        })
+    }
+
+    /// Names in the log, once each, those who have held a connection for longer than the plan thinks right.
+    pub(super) fn report_leaks(&self) {
+        for monitor in self.monitors() {
+            let Some(holder) = monitor.report(self.plan.leak_threshold()) else { continue };
+            self.counts.leaked();
+            tracing::warn!(
+                place = %holder.purpose,
+                seconds = holder.since.elapsed().as_secs_f64(),
+                "a database connection is held for long: it may have leaked"
+            );
+        }
+    }
+}
+
+impl Holder {
+    /// What it has the connection for, and for how long.
+    pub(super) fn told(&self) -> (String, Duration) {
+        (self.purpose.to_string(), self.since.elapsed())
+    }
+}

@@ -1,0 +1,150 @@
+//! The connections of a pool in numbers: those of this moment, and what became of the earlier ones.
+
+mod counts;
+mod metric;
+
+use std::time::Duration;
+
+pub(super) use counts::{Counts, Reason};
+pub use metric::{Metric, Reading};
+
+/// The upper bounds of all but the last of the ranges that [`Times`] counts in: those that OpenTelemetry's
+/// conventions for databases advise.
+const BOUNDS: [Duration; 9] = [
+    Duration::from_millis(1),
+    Duration::from_millis(5),
+    Duration::from_millis(10),
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(5),
+    Duration::from_secs(10),
+];
+
+/// The connections of one pool at one moment, and what has been counted since it was opened.
+///
+/// [`metrics`](Self::metrics) gives the same under OpenTelemetry's names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// The name of the pool: the server's address, its port and the database, without a user or a password.
+    pub pool: String,
+    /// The kind of database under OpenTelemetry's name for it: `postgresql`, `mysql`, `sqlite`.
+    pub system: &'static str,
+    /// Connections that are open or being opened.
+    pub open: usize,
+    /// Connections that nobody uses.
+    pub idle: usize,
+    /// Connections that somebody uses.
+    pub in_use: usize,
+    /// Callers that wait for one.
+    pub waiting: usize,
+    /// Callers that wait for their turn to write, on SQLite, where one transaction writes at a time.
+    pub waiting_to_write: usize,
+    /// The most connections that may be open.
+    pub max: usize,
+    /// Connections that are kept open although nobody uses them.
+    pub warm: usize,
+    /// Connections that have been opened.
+    pub created: u64,
+    /// Connections that have been closed, and why.
+    pub closed: Closed,
+    /// Connections that were closed because their session was changed, by the kind of statement that did it.
+    pub changes: Vec<(&'static str, u64)>,
+    /// Callers whose time was up before there was a connection for them.
+    pub timeouts: u64,
+    /// Callers that were refused without a wait: the queue was full, the server away for long.
+    pub refused: u64,
+    /// Connections that were held for longer than [`Plan::leak_threshold`](super::Plan::leak_threshold), and named in the log.
+    pub leaks: u64,
+    /// Round trips that asked a connection whether it is alive.
+    pub pings: u64,
+    /// How long connecting took, where it succeeded.
+    pub create_time: Times,
+    /// How long callers waited until they had a connection; one that lies ready counts as no time at all.
+    pub wait_time: Times,
+    /// How long connections were held.
+    pub use_time: Times,
+}
+
+/// Connections that have been closed, by the reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Closed {
+    /// It was as old as a connection may become.
+    pub lifetime: u64,
+    /// Nobody had used it for long.
+    pub idle: u64,
+    /// Something begun on it was not finished.
+    pub dirty: u64,
+    /// A statement had changed its session, or may have; see [`Stats::changes`].
+    pub changed: u64,
+    /// It broke while it was used.
+    pub lost: u64,
+    /// It did not answer when it was asked whether it is alive.
+    pub silent: u64,
+    /// A sibling showed that none of its age can be used: the server went away, or takes no more writes.
+    pub outdated: u64,
+    /// The server had few connections left, and this process was about to be frozen.
+    pub crowded: u64,
+    /// The pool was closed.
+    pub drained: u64,
+}
+
+impl Closed {
+    /// All of them.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.reasons().iter().map(|(_, count)| count).sum()
+    }
+
+    /// Each count with the name of its reason.
+    #[must_use]
+    pub fn reasons(&self) -> [(&'static str, u64); 9] {
+        let Self { lifetime, idle, dirty, changed, lost, silent, outdated, crowded, drained } =
+            *self;
+        [
+            ("lifetime", lifetime),
+            ("idle", idle),
+            ("dirty", dirty),
+            ("changed", changed),
+            ("lost", lost),
+            ("silent", silent),
+            ("outdated", outdated),
+            ("crowded", crowded),
+            ("drained", drained),
+        ]
+    }
+}
+
+/// Durations, counted by how long they were.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Times {
+    counts: [u64; BOUNDS.len() + 1],
+    sum: Duration,
+}
+
+impl Times {
+    /// How many there were.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+
+    /// All of them together.
+    #[must_use]
+    pub fn sum(&self) -> Duration {
+        self.sum
+    }
+
+    /// How many took so long at most, for each of nine bounds from 1 ms to 10 s; [`count`](Self::count) is
+    /// the tenth, which has no bound.
+    pub fn cumulative(&self) -> impl Iterator<Item = (Duration, u64)> + '_ {
+        let mut below = 0;
+        BOUNDS.iter().zip(self.counts).map(move |(bound, count)| {
+            below += count;
+            (*bound, below)
+        })
+    }
+}

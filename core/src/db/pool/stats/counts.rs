@@ -1,0 +1,152 @@
+//! Counting as it happens: relaxed atomics, and no look at a clock that was not taken anyway.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use super::{BOUNDS, Closed, Stats, Times};
+use crate::db::statement::Change;
+
+/// What has been counted since a pool was opened.
+#[derive(Debug, Default)]
+pub(in crate::db::pool) struct Counts {
+    created: AtomicU64,
+    closed: [AtomicU64; 9],
+    changes: [AtomicU64; Change::ALL.len()],
+    timeouts: AtomicU64,
+    refused: AtomicU64,
+    leaks: AtomicU64,
+    pings: AtomicU64,
+    create_time: Clocked,
+    wait_time: Clocked,
+    use_time: Clocked,
+}
+
+/// Why a connection was closed; see [`Closed`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::db::pool) enum Reason {
+    Lifetime,
+    Idle,
+    Dirty,
+    Changed,
+    Lost,
+    Silent,
+    Outdated,
+    Crowded,
+    Drained,
+}
+
+impl Counts {
+    pub(in crate::db::pool) fn created(&self, took: Duration) {
+        self.created.fetch_add(1, Relaxed);
+        self.create_time.add(took);
+    }
+
+    pub(in crate::db::pool) fn closed(&self, reason: Reason) {
+        self.closed[reason as usize].fetch_add(1, Relaxed);
+    }
+
+    pub(in crate::db::pool) fn changed(&self, change: Change) {
+        self.changes[change as usize].fetch_add(1, Relaxed);
+    }
+
+    pub(in crate::db) fn timed_out(&self) {
+        self.timeouts.fetch_add(1, Relaxed);
+    }
+
+    pub(in crate::db::pool) fn refused(&self) {
+        self.refused.fetch_add(1, Relaxed);
+    }
+
+    pub(in crate::db::pool) fn leaked(&self) {
+        self.leaks.fetch_add(1, Relaxed);
+    }
+
+    pub(in crate::db::pool) fn pinged(&self) {
+        self.pings.fetch_add(1, Relaxed);
+    }
+
+    /// A caller got a connection that lay ready.
+    pub(in crate::db::pool) fn lay_ready(&self) {
+        self.wait_time.counts[0].fetch_add(1, Relaxed);
+    }
+
+    pub(in crate::db::pool) fn waited(&self, long: Duration) {
+        self.wait_time.add(long);
+    }
+
+    pub(in crate::db::pool) fn used(&self, long: Duration) {
+        self.use_time.add(long);
+    }
+
+    /// Adds what has been counted to what is there at this moment.
+    pub(in crate::db::pool) fn read(&self, now: Stats) -> Stats {
+        let closed = |reason: Reason| self.closed[reason as usize].load(Relaxed);
+        Stats {
+            created: self.created.load(Relaxed),
+            closed: Closed {
+                lifetime: closed(Reason::Lifetime),
+                idle: closed(Reason::Idle),
+                dirty: closed(Reason::Dirty),
+                changed: closed(Reason::Changed),
+                lost: closed(Reason::Lost),
+                silent: closed(Reason::Silent),
+                outdated: closed(Reason::Outdated),
+                crowded: closed(Reason::Crowded),
+                drained: closed(Reason::Drained),
+            },
+            changes: Change::ALL
+                .iter()
+                .zip(&self.changes)
+                .map(|((_, name), count)| (*name, count.load(Relaxed)))
+                .collect(),
+            timeouts: self.timeouts.load(Relaxed),
+            refused: self.refused.load(Relaxed),
+            leaks: self.leaks.load(Relaxed),
+            pings: self.pings.load(Relaxed),
+            create_time: self.create_time.read(),
+            wait_time: self.wait_time.read(),
+            use_time: self.use_time.read(),
+            ..now
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Clocked {
+    counts: [AtomicU64; BOUNDS.len() + 1],
+    nanos: AtomicU64,
+}
+
+impl Clocked {
+    fn add(&self, duration: Duration) {
+        let range = BOUNDS.iter().take_while(|bound| duration > **bound).count();
+        self.counts[range].fetch_add(1, Relaxed);
+        // 584 years in all before it wraps.
+        self.nanos.fetch_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    fn read(&self) -> Times {
+        Times {
+            counts: self.counts.each_ref().map(|count| count.load(Relaxed)),
+            sum: Duration::from_nanos(self.nanos.load(Relaxed)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_counted_up_to_and_with_their_bound() {
+        let clocked = Clocked::default();
+        for millis in [0, 1, 2, 1000, 1001, 60_000] {
+            clocked.add(Duration::from_millis(millis));
+        }
+        let times = clocked.read();
+        let counts: Vec<u64> = times.cumulative().map(|(_, count)| count).collect();
+        assert_eq!(counts, [2, 3, 3, 3, 3, 3, 4, 5, 5]);
+        assert_eq!(times.count(), 6);
+        assert_eq!(times.sum(), Duration::from_millis(62_004));
+    }
+}

@@ -1,0 +1,277 @@
+//! A database server that exists in memory: it counts its connections and can be told how to behave.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use crate::db::connect::{Connect, Connection, Failure, Loan, Opened, Release, Taint};
+
+#[derive(Clone, Default)]
+pub(super) struct Server(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    open: usize,
+    most_open: usize,
+    attempts: u32,
+    at_once: u32,
+    most_at_once: u32,
+    pings: u32,
+    /// Connections with a smaller number are silent.
+    forgotten: u32,
+    behaviour: Behaviour,
+    connect_takes: Duration,
+    release_takes: Duration,
+    crowded: bool,
+    read_only: bool,
+}
+
+/// What the server does to who connects.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Behaviour {
+    #[default]
+    Serves,
+    Fails(Fault),
+    /// It says nothing at all.
+    Silent,
+}
+
+/// Why there is no connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    Away,
+    Full,
+    Credentials,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self:?}")
+    }
+}
+
+impl Failure for Fault {
+    fn is_final(&self) -> bool {
+        *self == Self::Credentials
+    }
+
+    fn is_from_server(&self) -> bool {
+        *self != Self::Away
+    }
+}
+
+impl Server {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().expect("no test panics while it has it")
+    }
+
+    pub(super) fn set(&self, behaviour: Behaviour) {
+        self.lock().behaviour = behaviour;
+    }
+
+    pub(super) fn connect_takes(&self, time: Duration) {
+        self.lock().connect_takes = time;
+    }
+
+    pub(super) fn release_takes(&self, time: Duration) {
+        self.lock().release_takes = time;
+    }
+
+    pub(super) fn set_crowded(&self) {
+        self.lock().crowded = true;
+    }
+
+    /// Whether the connections to come lead to a server that takes no writes.
+    pub(super) fn set_read_only(&self, read_only: bool) {
+        self.lock().read_only = read_only;
+    }
+
+    /// From now on the connections that are open answer no more.
+    pub(super) fn forget_all(&self) {
+        let mut state = self.lock();
+        state.forgotten = state.attempts;
+    }
+
+    pub(super) fn open(&self) -> usize {
+        self.lock().open
+    }
+
+    pub(super) fn most_open(&self) -> usize {
+        self.lock().most_open
+    }
+
+    pub(super) fn attempts(&self) -> u32 {
+        self.lock().attempts
+    }
+
+    pub(super) fn most_attempts_at_once(&self) -> u32 {
+        self.lock().most_at_once
+    }
+
+    pub(super) fn pings(&self) -> u32 {
+        self.lock().pings
+    }
+}
+
+/// A connection, counted by the server until it is dropped.
+pub(super) struct Link {
+    server: Server,
+    id: u32,
+    answered: bool,
+    taint: Option<Taint>,
+    crowded: bool,
+    demoted: bool,
+    read_only: bool,
+}
+
+impl Link {
+    pub(super) fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// Runs a statement with success.
+    pub(super) fn work(&mut self) {
+        self.answered = true;
+    }
+
+    /// Has a write refused because the server takes none.
+    pub(super) fn refuse_write(&mut self) {
+        self.answered = true;
+        self.demoted = true;
+    }
+
+    pub(super) fn taint_with(&mut self, taint: Taint) {
+        self.taint = Some(taint);
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.server.lock().open -= 1;
+    }
+}
+
+/// An attempt that is being made, counted until it is dropped.
+struct Attempt<'s>(&'s Server);
+
+impl<'s> Attempt<'s> {
+    fn begin(server: &'s Server) -> (Self, u32) {
+        let mut state = server.lock();
+        state.attempts += 1;
+        state.at_once += 1;
+        state.most_at_once = state.most_at_once.max(state.at_once);
+        (Self(server), state.attempts)
+    }
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        self.0.lock().at_once -= 1;
+    }
+}
+
+impl Connect for Server {
+    type Connection = Link;
+    type Failure = Fault;
+
+    async fn connect(&self, until: Option<Instant>) -> Result<Opened<Link>, Fault> {
+        let (_attempt, id) = Attempt::begin(self);
+        let (takes, behaviour) = {
+            let state = self.lock();
+            (state.connect_takes, state.behaviour)
+        };
+        let timeout = Duration::from_millis(1800);
+        let last = until.unwrap_or(Instant::now() + timeout).min(Instant::now() + timeout);
+        if behaviour == Behaviour::Silent || Instant::now() + takes > last {
+            tokio::time::sleep_until(last).await;
+            return Err(Fault::Away);
+        }
+        sleep(takes).await;
+        let mut state = self.lock();
+        if let Behaviour::Fails(fault) = state.behaviour {
+            return Err(fault);
+        }
+        state.open += 1;
+        state.most_open = state.most_open.max(state.open);
+        let (crowded, read_only) = (state.crowded, state.read_only);
+        drop(state);
+        let link = Link {
+            server: self.clone(),
+            id,
+            answered: false,
+            taint: None,
+            crowded,
+            demoted: false,
+            read_only,
+        };
+        Ok(Opened { connection: link, took: takes })
+    }
+
+    async fn connect_until(&self, until: Instant) -> Result<Opened<Link>, Fault> {
+        loop {
+            match self.connect(Some(until)).await {
+                Err(fault) if fault.is_final() || Instant::now() >= until => return Err(fault),
+                Err(_) => sleep(Duration::from_millis(20)).await,
+                opened => return opened,
+            }
+        }
+    }
+
+    fn release(&self, connection: Link) -> Release<Link> {
+        let takes = self.lock().release_takes;
+        // The server counts it until it has noticed.
+        Release::Work(Box::pin(async move {
+            sleep(takes).await;
+            drop(connection);
+            None
+        }))
+    }
+}
+
+impl Connection for Link {
+    type Monitor = u32;
+
+    fn monitor(&self) -> u32 {
+        self.id
+    }
+
+    async fn ping(&mut self) -> bool {
+        let forgotten = {
+            let mut state = self.server.lock();
+            state.pings += 1;
+            self.id <= state.forgotten
+        };
+        if forgotten {
+            std::future::pending::<()>().await;
+        }
+        sleep(Duration::from_millis(1)).await;
+        true
+    }
+
+    fn taint(&self) -> Option<Taint> {
+        self.taint
+    }
+
+    fn end_of_loan(&mut self) -> Loan {
+        let answered = std::mem::take(&mut self.answered);
+        Loan { answered, demoted: std::mem::take(&mut self.demoted) }
+    }
+
+    fn takes_writes(&self) -> bool {
+        !self.server.lock().read_only
+    }
+
+    async fn ask_for_writes(&mut self) -> bool {
+        !self.read_only
+    }
+
+    fn is_crowded(&self) -> bool {
+        self.crowded
+    }
+
+    async fn goodbye(self) {
+        sleep(Duration::from_millis(1)).await;
+    }
+}

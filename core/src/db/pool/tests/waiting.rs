@@ -1,0 +1,148 @@
+//! Callers that wait: in order, whatever others do, and with nothing lost when they give up.
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn callers_are_served_in_the_order_in_which_they_came() {
+    let server = Server::default();
+    let pool = pool(&server, 3);
+    let mut held = all(&pool).await;
+    let (served, mut order) = tokio::sync::mpsc::unbounded_channel();
+    for number in 0..100 {
+        let (pool, served) = (Arc::clone(&pool), served.clone());
+        tokio::spawn(async move {
+            let conn = acquire(&pool).await.expect("the server is up");
+            let _ = served.send(number);
+            tokio::time::sleep(MS).await;
+            drop(conn);
+        });
+        tokio::task::yield_now().await;
+    }
+    held.pop();
+    for number in 0..100 {
+        assert_eq!(order.recv().await, Some(number));
+    }
+    drop(held);
+    settle().await;
+    assert_whole(&pool, &server);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_returned_connection_serves_a_caller_whose_own_is_still_being_made() {
+    let server = Server::default();
+    let pool = pool(&server, 2);
+    let held = acquire(&pool).await.expect("the server is up");
+    server.connect_takes(500 * MS);
+    tokio::spawn(async move {
+        tokio::time::sleep(20 * MS).await;
+        drop(held);
+    });
+    let begun = Instant::now();
+    acquire(&pool).await.expect("it came back");
+    assert_eq!(begun.elapsed(), 20 * MS);
+}
+
+#[tokio::test(start_paused = true)]
+async fn callers_that_give_up_leave_their_handshakes_to_the_next() {
+    let server = Server::default();
+    server.connect_takes(500 * MS);
+    let pool = pool(&server, 8);
+    let wave = (0..200).map(|_| timeout(100 * MS, acquire(&pool)));
+    let wave = futures_util::future::join_all(wave).await;
+    assert!(wave.iter().all(Result::is_err));
+    settle().await;
+    assert_eq!((pool.state().idle, server.attempts()), (8, 8));
+    assert_whole(&pool, &server);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_may_give_up_at_every_point_and_nothing_is_lost() {
+    // Idle and in need of a ping, then opened, then waited for.
+    for millis in 0..40 {
+        let server = Server::default();
+        server.connect_takes(10 * MS);
+        server.release_takes(5 * MS);
+        let pool = pool(&server, 2);
+        drop(acquire(&pool).await.expect("the server is up"));
+        tokio::time::sleep(600 * MS).await;
+        if millis % 2 == 0 {
+            server.forget_all();
+        }
+        let patience = Duration::from_micros(millis * 700);
+        let callers = (0..6).map(|_| timeout(patience, acquire(&pool)));
+        let callers = futures_util::future::join_all(callers).await;
+        drop(callers);
+        settle().await;
+        assert_whole(&pool, &server);
+        drop(all(&pool).await);
+        settle().await;
+        assert_whole(&pool, &server);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn callers_that_give_up_take_no_turn_with_them() {
+    let server = Server::default();
+    let pool = pool(&server, 1);
+    let held = acquire(&pool).await.expect("the server is up");
+    let quitters = (0..50).map(|number| {
+        let pool = Arc::clone(&pool);
+        tokio::spawn(async move {
+            let _ = timeout(Duration::from_millis(100 + number % 3), acquire(&pool)).await;
+        })
+    });
+    let quitters: Vec<_> = quitters.collect();
+    tokio::task::yield_now().await;
+    let last = tokio::spawn({
+        let pool = Arc::clone(&pool);
+        async move { acquire(&pool).await.map(drop) }
+    });
+    // At the same time as the last of them give up.
+    tokio::time::sleep(101 * MS).await;
+    drop(held);
+    assert!(last.await.expect("no panic").is_ok());
+    for quitter in quitters {
+        quitter.await.expect("no panic");
+    }
+    assert_whole(&pool, &server);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_ends_with_the_plan_or_with_the_callers_deadline_and_says_which() {
+    let server = Server::default();
+    let pool = pool(&server, 1);
+    let _held = acquire(&pool).await.expect("the server is up");
+    let begun = Instant::now();
+    let error = acquire(&pool).await.err();
+    assert!(matches!(error, Some(AcquireError::TimedOut { .. })), "{error:?}");
+    assert_eq!(begun.elapsed(), pool.plan().acquire_timeout());
+    let soon = (Instant::now() + 300 * MS).into_std();
+    let error = crate::within(soon, acquire(&pool)).await.err();
+    let Some(AcquireError::Deadline(state)) = error else { panic!("{error:?}") };
+    assert!(state.longest_holder.is_some_and(|(place, _)| place.contains("tests.rs")));
+    assert_eq!(pool.stats("test").timeouts, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_callers_than_could_be_served_are_refused_at_once() {
+    let server = Server::default();
+    let pool = pool(&server, 1);
+    let _held = acquire(&pool).await.expect("the server is up");
+    let callers = futures_util::future::join_all((0..1025).map(|_| acquire(&pool))).await;
+    let refused = |error: &&Acquired| matches!(error, Err(AcquireError::QueueFull(_)));
+    assert_eq!(callers.iter().filter(refused).count(), 1);
+    assert_eq!(pool.stats("test").refused, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_in_a_hurry_does_not_cost_others_a_connection_that_lives() {
+    let server = Server::default();
+    let pool = pool(&server, 1);
+    drop(acquire(&pool).await.expect("the server is up"));
+    tokio::time::sleep(600 * MS).await;
+    let soon = (Instant::now() + Duration::from_micros(500)).into_std();
+    let _ = crate::within(soon, acquire(&pool)).await;
+    settle_a_little().await;
+    drop(acquire(&pool).await.expect("it is alive"));
+    assert_eq!((server.attempts(), pool.stats("test").closed.total()), (1, 0));
+}

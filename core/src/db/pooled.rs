@@ -1,0 +1,49 @@
+//! Statements that a transaction pooler does not bear: what they change stays on a server's connection that other
+//! clients get next.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::statement::Change;
+
+/// What such a statement is, and what to do instead: `None` if it is not known to leave something behind.
+fn words(change: Change) -> Option<(&'static str, &'static str)> {
+    Some(match change {
+        Change::Set => (
+            "SET",
+            "use SET LOCAL or set_config(…, true) in a transaction, or ALTER ROLE … SET on the server",
+        ),
+        Change::Function => (
+            "a function that changes the session",
+            "use pg_advisory_xact_lock for a lock, set_config(…, true) for a setting, each in a transaction",
+        ),
+        Change::Temporary => {
+            ("a temporary table", "add ON COMMIT DROP and use it in the transaction that makes it")
+        }
+        Change::Listen => (
+            "LISTEN",
+            "nothing is heard through a pooler: listen on a connection to DIRECT_DATABASE_URL",
+        ),
+        Change::Prepare => ("PREPARE", "use it on a connection to DIRECT_DATABASE_URL"),
+        Change::Declare => ("a cursor WITH HOLD", "read it in the transaction that declares it"),
+        _ => return None,
+    })
+}
+
+/// What has been said of the statements of one pool behind a transaction pooler.
+#[derive(Debug, Default)]
+pub(super) struct PoolerWarnings([AtomicBool; Change::ALL.len()]);
+
+impl PoolerWarnings {
+    /// Warns of a statement that is about to be sent, once for each kind of statement.
+    #[cold]
+    pub(super) fn warn_of(&self, change: Change) {
+        let Self(told) = self;
+        let Some((what, instead)) = words(change) else { return };
+        if !told[change as usize].swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "{what} went through a transaction pooler (DATABASE_POOLER), and stays on a connection of the server \
+                 that other clients get next; {instead}"
+            );
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Whether a connection waits for the server, and the end of a wait for a reply that will not come.
+
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+
+use futures_util::task::AtomicWaker;
+
+/// What a connection waits for, shared by whoever runs statements on it and who watches over it.
+#[derive(Clone, Debug, Default)]
+pub(in crate::db) struct PendingReply(Arc<Beat>);
+
+#[derive(Debug, Default)]
+struct Beat {
+    /// Odd while an answer is waited for. Written by the borrower alone.
+    turn: AtomicU64,
+    /// The turn whose answer will not come.
+    lost: AtomicU64,
+    borrower: AtomicWaker,
+}
+
+impl PendingReply {
+    /// Notes that an answer is waited for. A borrower that does something else in between, as the reader of a
+    /// stream may, does not wait.
+    fn waits_now(&self) {
+        let turn = self.0.turn.load(Ordering::Relaxed);
+        if turn.is_multiple_of(2) {
+            self.0.turn.store(turn + 1, Ordering::Release);
+        }
+    }
+
+    /// Notes that nothing is waited for: an answer has come, or work begins after some that was dropped half-way.
+    pub(in crate::db) fn rests(&self) {
+        let turn = self.0.turn.load(Ordering::Relaxed);
+        if !turn.is_multiple_of(2) {
+            self.0.turn.store(turn + 1, Ordering::Release);
+        }
+    }
+
+    /// The error where the answer that is waited for will not come; where it may, the task is woken once it will not.
+    ///
+    /// To be asked when there is none yet: one that has arrived counts.
+    pub(in crate::db) fn loss(&self, cx: &Context<'_>) -> Option<sqlx::Error> {
+        self.waits_now();
+        // Registered first: what is declared afterwards wakes the task.
+        self.0.borrower.register(cx.waker());
+        let turn = self.0.turn.load(Ordering::Relaxed);
+        (self.0.lost.load(Ordering::Acquire) == turn).then(|| {
+            tracing::warn!(
+                "the server reports this connection idle while a query is pending: \
+                 the query or its reply was lost; closing it"
+            );
+            let text = "the server has nothing to do for it: a statement or its answer was lost on the way";
+            sqlx::Error::Io(io::Error::new(io::ErrorKind::ConnectionAborted, text))
+        })
+    }
+
+    /// The outcome of work on the connection, or the error that there will be none.
+    pub(in crate::db) async fn answer<T>(
+        &self,
+        work: impl Future<Output = Result<T, sqlx::Error>>,
+    ) -> Result<T, sqlx::Error> {
+        let mut work = pin!(work);
+        std::future::poll_fn(|cx| match work.as_mut().poll(cx) {
+            Poll::Pending => self.loss(cx).map_or(Poll::Pending, |error| Poll::Ready(Err(error))),
+            outcome => {
+                self.rests();
+                outcome
+            }
+        })
+        .await
+    }
+
+    /// Whether both are of one connection.
+    pub(in crate::db) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// The turn that is waited for.
+    pub(in crate::db) fn waits(&self) -> Option<u64> {
+        Some(self.0.turn.load(Ordering::Acquire)).filter(|turn| turn % 2 == 1)
+    }
+
+    /// Declares that the answer of a turn will not come.
+    pub(in crate::db) fn lose(&self, turn: u64) {
+        self.0.lost.store(turn, Ordering::Release);
+        self.0.borrower.wake();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_the_turn_that_was_declared_lost_is() {
+        let pulse = PendingReply::default();
+        assert_eq!(pulse.waits(), None);
+        pulse.waits_now();
+        let first = pulse.waits().expect("it waits");
+        pulse.lose(first);
+        let answer = pulse.answer::<()>(std::future::pending()).await;
+        assert!(matches!(answer, Err(sqlx::Error::Io(_))), "{answer:?}");
+        // Dropped half-way, begun again.
+        pulse.rests();
+        pulse.waits_now();
+        let second = pulse.waits().expect("it waits");
+        assert_ne!(first, second);
+        pulse.lose(first);
+        assert!(matches!(pulse.answer(std::future::ready(Ok(7))).await, Ok(7)));
+        assert_eq!(pulse.waits(), None);
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_has_come_counts() {
+        let pulse = PendingReply::default();
+        pulse.waits_now();
+        pulse.lose(pulse.waits().expect("it waits"));
+        assert!(matches!(pulse.answer(std::future::ready(Ok(7))).await, Ok(7)));
+    }
+
+    #[tokio::test]
+    async fn who_waits_is_woken() {
+        let pulse = PendingReply::default();
+        let waiting = tokio::spawn({
+            let pulse = pulse.clone();
+            async move { pulse.answer::<()>(std::future::pending()).await }
+        });
+        while pulse.waits().is_none() {
+            tokio::task::yield_now().await;
+        }
+        pulse.lose(pulse.waits().expect("it waits"));
+        assert!(waiting.await.expect("it does not panic").is_err());
+    }
+}

@@ -1,0 +1,188 @@
+//! Transactions whose COMMIT tells the truth, and what is seen to before the next statement.
+
+use std::io;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use sqlx::{Connection, SqlStr};
+use sqlx_core::sql_str::{AssertSqlSafe, SqlSafeStr};
+use sqlx_core::transaction::TransactionManager as _;
+
+use super::Session;
+use super::condition::Transaction;
+use crate::db::Error;
+use crate::db::driver::Driver;
+use crate::db::settings::Kind;
+use crate::db::statement::Effect;
+
+impl<DB: Driver> Session<DB> {
+    /// Begins a transaction; one that the server ends by itself where the time is limited.
+    pub(in crate::db) async fn begin(
+        &mut self,
+        limit: Option<Duration>,
+    ) -> Result<(), sqlx::Error> {
+        self.settle().await?;
+        let limited = limit.and_then(DB::begin_within);
+        // The text is ours, a number apart.
+        let limited = limited.map(|begin| AssertSqlSafe(begin).into_sql_str());
+        let begin = limited.or_else(|| DB::BEGIN.map(SqlStr::from_static));
+        let begins = DB::TransactionManager::begin(&mut self.connection, begin);
+        self.condition.watch::<DB, _>(Effect::NONE, begins).await?;
+        self.condition.transaction = Transaction::Open;
+        Ok(())
+    }
+
+    /// Commits; an error where that would not make permanent everything that was done since it was begun.
+    pub(in crate::db) async fn commit(&mut self) -> Result<(), sqlx::Error> {
+        if self.condition.broken {
+            return Err(lost("it broke before COMMIT was sent"));
+        }
+        if !self.connection.is_in_transaction() {
+            return Err(rolled_back("none is open"));
+        }
+        // What happened on the driver's own connection may have ended it too.
+        if self.condition.raw && matches!(self.condition.transaction, Transaction::Open) {
+            self.condition.transaction = Transaction::Doubtful;
+        }
+        self.settle().await?;
+        if let Transaction::Doubtful = self.condition.transaction {
+            self.prove_transaction().await?;
+        }
+        let commits = DB::TransactionManager::commit(&mut self.connection);
+        self.condition.watch::<DB, _>(Effect::NONE, commits).await?;
+        self.condition.committed();
+        Ok(())
+    }
+
+    pub(in crate::db) async fn rollback(&mut self) -> Result<(), sqlx::Error> {
+        if let Err(error) = self.finish().await
+            && self.condition.broken
+        {
+            return Err(error);
+        }
+        let over =
+            matches!(self.condition.transaction, Transaction::Ended(_) | Transaction::Doubtful);
+        let rolls_back = DB::TransactionManager::rollback(&mut self.connection);
+        let outcome = self.condition.watch::<DB, _>(Effect::NONE, rolls_back).await;
+        match outcome {
+            // There may be nothing left to roll back, which SQLite says.
+            Err(sqlx::Error::Database(_)) if over => {}
+            outcome => {
+                outcome?;
+                self.condition.transaction = Transaction::None;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets a savepoint in the transaction that is open.
+    pub(in crate::db) async fn savepoint(&mut self) -> Result<(), sqlx::Error> {
+        self.settle().await?;
+        let sets = DB::TransactionManager::begin(&mut self.connection, None);
+        self.condition.watch::<DB, _>(Effect::NONE, sets).await
+    }
+
+    /// Keeps what was done since the last savepoint.
+    pub(in crate::db) async fn release_savepoint(&mut self) -> Result<(), sqlx::Error> {
+        self.settle().await?;
+        let releases = DB::TransactionManager::commit(&mut self.connection);
+        self.condition.watch::<DB, _>(Effect::NONE, releases).await
+    }
+
+    /// Undoes what was done since the last savepoint.
+    pub(in crate::db) async fn rollback_savepoint(&mut self) -> Result<(), sqlx::Error> {
+        self.finish().await?;
+        let rolls_back = DB::TransactionManager::rollback(&mut self.connection);
+        self.condition.watch::<DB, _>(Effect::NONE, rolls_back).await
+    }
+
+    /// Makes COMMIT an error.
+    pub(in crate::db) fn fail_transaction(&mut self, reason: &str) {
+        self.condition.transaction = Transaction::Ended(reason.to_owned());
+    }
+
+    /// Sees to what happened before the next statement is sent.
+    ///
+    /// An error of a statement that was not read to its end is not the next one's; a transaction that the server
+    /// has ended does not let what follows take effect by itself; statements are prepared for the schema that there
+    /// is.
+    #[cold]
+    pub(super) async fn settle(&mut self) -> Result<(), sqlx::Error> {
+        self.finish().await?;
+        if !DB::REFUSES_AFTER_ERROR && matches!(self.condition.transaction, Transaction::Doubtful) {
+            self.prove_transaction().await?;
+        }
+        if let Transaction::Ended(reason) = &self.condition.transaction {
+            return Err(rolled_back(reason));
+        }
+        if self.condition.knows_schema() { Ok(()) } else { self.forget_statements().await }
+    }
+
+    /// Reads what is left of a statement that was given up.
+    async fn finish(&mut self) -> Result<(), sqlx::Error> {
+        if !self.condition.busy || self.condition.broken {
+            return Ok(());
+        }
+        if DB::KIND == Kind::MySql && !self.condition.answered {
+            // What comes may be the answer to preparing it, for which the driver takes it no more.
+            self.condition.broken = true;
+            return Err(lost("a statement was given up before it had an answer"));
+        }
+        let reads = self.connection.flush();
+        self.condition.watch::<DB, _>(Effect::NONE, reads).await.map_err(|error| match error {
+            error if DB::KIND != Kind::MySql => error,
+            error => {
+                self.condition.broken = true;
+                lost(&format!("a statement that was not read to its end failed: {error}"))
+            }
+        })
+    }
+
+    /// Asks the server whether the transaction is still open; an error where it is not.
+    async fn prove_transaction(&mut self) -> Result<(), sqlx::Error> {
+        if self.is_open().await? {
+            self.condition.transaction = Transaction::Open;
+            return Ok(());
+        }
+        let reason = "the server has rolled it back after an error";
+        self.condition.transaction = Transaction::Ended(reason.into());
+        Err(rolled_back(reason))
+    }
+
+    /// Whether a statement is a COMMIT in plain text of a transaction that may have failed: the server would answer Ok
+    /// and roll back.
+    pub(super) fn doubts(&self, effect: Effect) -> bool {
+        effect.commits && DB::REFUSES_AFTER_ERROR && self.condition.failed
+    }
+
+    /// Sees to it that such a COMMIT is an error.
+    pub(super) async fn prove_commit(&mut self) -> Result<(), sqlx::Error> {
+        if self.is_open().await? { Ok(()) } else { Err(rolled_back("none is open")) }
+    }
+
+    async fn is_open(&mut self) -> Result<bool, sqlx::Error> {
+        let asks = DB::is_in_transaction(&mut self.connection);
+        // An error is an answer to the question: it is not one more that was met.
+        let before = std::mem::take(&mut self.condition.transaction);
+        let open = self.condition.watch::<DB, _>(Effect::NONE, asks).await;
+        self.condition.transaction = before;
+        open
+    }
+
+    /// Forgets the statements and types that the driver remembers of this connection.
+    async fn forget_statements(&mut self) -> Result<(), sqlx::Error> {
+        let known = self.condition.schemas.load(Ordering::Acquire);
+        let forgets = DB::forget_statements(&mut self.connection);
+        self.condition.watch::<DB, _>(Effect::NONE, forgets).await?;
+        self.condition.schema = known;
+        Ok(())
+    }
+}
+
+fn rolled_back(reason: &str) -> sqlx::Error {
+    Error::RolledBack { reason: reason.to_owned() }.into_sqlx()
+}
+
+fn lost(reason: &str) -> sqlx::Error {
+    sqlx::Error::Io(io::Error::new(io::ErrorKind::ConnectionAborted, reason.to_owned()))
+}

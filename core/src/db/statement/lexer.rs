@@ -1,0 +1,281 @@
+//! Splits the text of statements into the tokens that tell what they do.
+
+use memchr::{memchr, memchr2};
+
+/// How a kind of database writes strings, identifiers and comments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    not(all(feature = "postgres", feature = "mysql", feature = "sqlite")),
+    expect(dead_code, reason = "each driver has a dialect")
+)]
+pub(super) enum Dialect {
+    Postgres,
+    MySql,
+    Sqlite,
+}
+
+/// A piece of a text. White space, comments and numbered parameters are none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Token<'s> {
+    /// A keyword, a number, or an identifier without quotes.
+    Word(&'s str),
+    /// An identifier in quotes, without them.
+    Quoted(&'s str),
+    /// A string, without its quotes; escapes are not resolved.
+    Text(&'s str),
+    /// `:=`
+    Assignment,
+    /// A comment that MySQL runs: `/*! … */`.
+    Executable,
+    /// Any other character.
+    Symbol(u8),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Space,
+    Word,
+    /// It may begin something longer than itself.
+    Special,
+    Symbol,
+}
+
+const CLASSES: [Class; 256] = {
+    let mut classes = [Class::Symbol; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        classes[byte] = match byte as u8 {
+            b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c => Class::Space,
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | 0x80.. => Class::Word,
+            b'\'' | b'"' | b'`' | b'[' | b'-' | b'/' | b'#' | b'$' | b':' => Class::Special,
+            _ => Class::Symbol,
+        };
+        byte += 1;
+    }
+    classes
+};
+
+/// The tokens of a text, which may hold several statements.
+#[derive(Clone, Debug)]
+pub(super) struct Lexer<'s> {
+    text: &'s str,
+    at: usize,
+    dialect: Dialect,
+}
+
+impl<'s> Lexer<'s> {
+    pub(super) fn new(text: &'s str, dialect: Dialect) -> Self {
+        Self { text, at: 0, dialect }
+    }
+
+    fn byte(&self, at: usize) -> Option<u8> {
+        self.text.as_bytes().get(at).copied()
+    }
+
+    fn word(&mut self) -> Token<'s> {
+        let bytes = self.text.as_bytes();
+        let start = self.at;
+        while let Some(byte) = bytes.get(self.at)
+            && (CLASSES[usize::from(*byte)] == Class::Word || *byte == b'$')
+        {
+            self.at += 1;
+        }
+        let word = &self.text[start..self.at];
+        // E'…' of PostgreSQL is the one string of it that has backslashes.
+        if self.dialect == Dialect::Postgres
+            && word.eq_ignore_ascii_case("e")
+            && self.byte(self.at) == Some(b'\'')
+        {
+            return Token::Text(self.quoted(b'\'', true));
+        }
+        Token::Word(word)
+    }
+
+    /// What stands between this quote, which is next, and the one that ends it: two in a row are one of the
+    /// text.
+    fn quoted(&mut self, quote: u8, backslashes: bool) -> &'s str {
+        let start = self.at + 1;
+        let mut at = start;
+        loop {
+            let rest = &self.text.as_bytes()[at.min(self.text.len())..];
+            let found = if backslashes { memchr2(quote, b'\\', rest) } else { memchr(quote, rest) };
+            let Some(found) = found else {
+                self.at = self.text.len();
+                return &self.text[start.min(self.text.len())..];
+            };
+            at += found;
+            if self.byte(at) == Some(b'\\') || self.byte(at + 1) == Some(quote) {
+                // An escaped character of several bytes: none of the others is a quote or a backslash.
+                at += 2;
+                continue;
+            }
+            self.at = at + 1;
+            return &self.text[start..at];
+        }
+    }
+
+    /// Goes to the byte after the next line feed.
+    fn skip_line(&mut self) {
+        let rest = &self.text.as_bytes()[self.at..];
+        self.at = memchr(b'\n', rest).map_or(self.text.len(), |found| self.at + found + 1);
+    }
+
+    /// Goes past a comment, which is next; those of PostgreSQL may hold others.
+    fn skip_comment(&mut self) {
+        let mut depth = 0_usize;
+        while let Some(byte) = self.byte(self.at) {
+            match (byte, self.byte(self.at + 1)) {
+                (b'/', Some(b'*')) if depth == 0 || self.dialect == Dialect::Postgres => {
+                    depth += 1;
+                    self.at += 2;
+                }
+                (b'*', Some(b'/')) => {
+                    depth -= 1;
+                    self.at += 2;
+                    if depth == 0 {
+                        return;
+                    }
+                }
+                _ => self.at += 1,
+            }
+        }
+    }
+
+    /// A string between `$tag$` and `$tag$`, a parameter, or the character itself.
+    fn dollar(&mut self) -> Option<Token<'s>> {
+        let rest = &self.text[self.at + 1..];
+        let tag =
+            rest.bytes().take_while(|byte| CLASSES[usize::from(*byte)] == Class::Word).count();
+        let parameter = rest.starts_with(|first: char| first.is_ascii_digit());
+        if self.dialect != Dialect::Postgres
+            || parameter
+            || self.byte(self.at + 1 + tag) != Some(b'$')
+        {
+            self.at += 1 + tag;
+            return None;
+        }
+        let delimiter = &self.text[self.at..self.at + tag + 2];
+        let body = &self.text[self.at + tag + 2..];
+        let (text, after) = match body.split_once(delimiter) {
+            Some((text, after)) => (text, self.text.len() - after.len()),
+            None => (body, self.text.len()),
+        };
+        self.at = after;
+        Some(Token::Text(text))
+    }
+
+    /// What begins with a character that may begin more; `None`: nothing that counts.
+    fn special(&mut self, byte: u8) -> Option<Token<'s>> {
+        let next = self.byte(self.at + 1);
+        match (byte, self.dialect) {
+            (b'\'', dialect) => {
+                return Some(Token::Text(self.quoted(b'\'', dialect == Dialect::MySql)));
+            }
+            (b'"', Dialect::MySql) => return Some(Token::Text(self.quoted(b'"', true))),
+            (b'"', _) => return Some(Token::Quoted(self.quoted(b'"', false))),
+            (b'`', Dialect::MySql | Dialect::Sqlite) => {
+                return Some(Token::Quoted(self.quoted(b'`', false)));
+            }
+            (b'[', Dialect::Sqlite) => return Some(Token::Quoted(self.quoted(b']', false))),
+            (b'$', _) => return self.dollar(),
+            (b'#', Dialect::MySql) => {
+                self.skip_line();
+                return None;
+            }
+            (b'-', dialect) if next == Some(b'-') => {
+                // MySQL wants white space after it: 1--1 is a sum.
+                let after = self.byte(self.at + 2).is_none_or(|byte| byte <= b' ');
+                if dialect != Dialect::MySql || after {
+                    self.skip_line();
+                    return None;
+                }
+            }
+            (b'/', dialect) if next == Some(b'*') => {
+                let runs = matches!(
+                    (self.byte(self.at + 2), self.byte(self.at + 3)),
+                    (Some(b'!'), _) | (Some(b'M'), Some(b'!'))
+                );
+                self.skip_comment();
+                return (runs && dialect == Dialect::MySql).then_some(Token::Executable);
+            }
+            (b':', _) if next == Some(b'=') => {
+                self.at += 2;
+                return Some(Token::Assignment);
+            }
+            _ => {}
+        }
+        self.at += 1;
+        Some(Token::Symbol(byte))
+    }
+}
+
+impl<'s> Iterator for Lexer<'s> {
+    type Item = Token<'s>;
+
+    fn next(&mut self) -> Option<Token<'s>> {
+        loop {
+            let byte = self.byte(self.at)?;
+            match CLASSES[usize::from(byte)] {
+                Class::Space => self.at += 1,
+                Class::Word => return Some(self.word()),
+                Class::Symbol => {
+                    self.at += 1;
+                    return Some(Token::Symbol(byte));
+                }
+                Class::Special => {
+                    if let Some(token) = self.special(byte) {
+                        return Some(token);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(all(test, feature = "postgres", feature = "mysql", feature = "sqlite"))]
+mod tests {
+    use super::*;
+
+    fn words(text: &str, dialect: Dialect) -> Vec<String> {
+        let text = Lexer::new(text, dialect).map(|token| match token {
+            Token::Word(word) => word.to_owned(),
+            Token::Quoted(name) => format!("<{name}>"),
+            Token::Text(text) => format!("'{text}'"),
+            Token::Assignment => ":=".into(),
+            Token::Executable => "!".into(),
+            Token::Symbol(byte) => char::from(byte).to_string(),
+        });
+        text.collect()
+    }
+
+    #[test]
+    fn strings_identifiers_and_comments_are_those_of_the_kind_of_database() {
+        use Dialect::{MySql, Postgres, Sqlite};
+        for (dialect, text, expected) in [
+            (Postgres, "a 'it''s; b' c", "a|'it''s; b'|c"),
+            (Postgres, r"'a\' b E'c\'d' e", r"'a\'|b|'c\'d'|e"),
+            (MySql, r#"'a\'b' "c\";d" `e;f` g"#, r#"'a\'b'|'c\";d'|<e;f>|g"#),
+            (Sqlite, r#""a;""b" [c;d] `e` f"#, r#"<a;""b>|<c;d>|<e>|f"#),
+            (Postgres, "$$a;b$$ $x$c$$;$x$ $1 a$1", "'a;b'|'c$$;'|a$1"),
+            (Postgres, "a /* b /* c */ ; */ d -- e;\nf", "a|d|f"),
+            (
+                MySql,
+                "a /* b /* c */ d -- e;\nf # g;\nh 1--1 /*!50 i*/ /*M! j */",
+                "a|d|f|h|1|-|-|1|!|!",
+            ),
+            (Sqlite, "a--b\nc", "a|c"),
+            (Postgres, "a[1] # b ::int", "a|[|1|]|#|b|:|:|int"),
+            (MySql, "@a := 1", "@|a|:=|1"),
+            (Postgres, "'never ends ; a", "'never ends ; a'"),
+            (Postgres, "$a$never ends", "'never ends'"),
+            (MySql, r"'ends in \", r"'ends in \'"),
+            (Postgres, "größe 'ä' \"ü\" é", "größe|'ä'|<ü>|é"),
+            (Postgres, "", ""),
+            (Postgres, "/* never ends", ""),
+            (Postgres, "'", "''"),
+            (Sqlite, "$name ?1 :a", "?|1|:|a"),
+        ] {
+            assert_eq!(words(text, dialect).join("|"), expected, "{dialect:?}: {text}");
+        }
+    }
+}

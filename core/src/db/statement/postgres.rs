@@ -1,0 +1,218 @@
+//! The statements of PostgreSQL that leave a session as it was; any other counts as one that changes it.
+
+use super::effect::{Change, Effect, effect};
+use super::forms::{asks_read_only, commit, rollback, routine};
+use super::lexer::{Dialect, Token};
+use super::tokens::{Keyword, Tokens, is_one_of};
+
+/// The functions that change the session for longer than the transaction. `set_config` has a rule of its own.
+const CHANGING: &[&str] = &[
+    "pg_advisory_lock",
+    "pg_advisory_lock_shared",
+    "pg_try_advisory_lock",
+    "pg_try_advisory_lock_shared",
+    "setseed",
+    "pg_replication_origin_session_setup",
+    "pg_replication_origin_session_reset",
+    // Of extensions.
+    "dblink_connect",
+    "dblink_connect_u",
+    "dblink_open",
+    "http_set_curlopt",
+    "hypopg_create_index",
+    "reset_user",
+    "set_limit",
+    "set_user",
+];
+
+/// What a text does to its session.
+pub(in crate::db) fn of_postgres(text: &str) -> Effect {
+    effect(text, Dialect::Postgres, of_one)
+}
+
+fn of_one(first: Keyword, tokens: &mut Tokens<'_, '_>) -> Effect {
+    match first.as_bytes() {
+        b"SELECT" | b"WITH" | b"VALUES" | b"TABLE" | b"SHOW" | b"FETCH" => {
+            Effect { rows: true, ..scan(first, tokens) }
+        }
+        b"ALTER" | b"ANALYZE" | b"CHECKPOINT" | b"CLOSE" | b"CLUSTER" | b"COMMENT" | b"COPY"
+        | b"DELETE" | b"DROP" | b"EXPLAIN" | b"GRANT" | b"IMPORT" | b"INSERT" | b"LOCK"
+        | b"MERGE" | b"MOVE" | b"NOTIFY" | b"REASSIGN" | b"REFRESH" | b"REINDEX" | b"REVOKE"
+        | b"SECURITY" | b"TRUNCATE" | b"UPDATE" | b"VACUUM" => scan(first, tokens),
+        b"BEGIN" | b"START" => Effect { read_only: asks_read_only(tokens), ..Effect::BEGINS },
+        b"COMMIT" | b"END" => commit(tokens),
+        b"ROLLBACK" | b"ABORT" => rollback(tokens),
+        // Outside of a transaction they are errors.
+        b"SAVEPOINT" | b"RELEASE" => Effect::NONE,
+        b"SET" => set(tokens),
+        b"CREATE" => create(tokens),
+        b"DECLARE" => declare(tokens),
+        b"PREPARE" => match tokens.keyword().as_bytes() {
+            b"TRANSACTION" => Effect::ENDS,
+            _ => Effect::changes(Change::Prepare),
+        },
+        b"EXECUTE" | b"DEALLOCATE" => Effect::unknown(Change::Prepare),
+        b"LISTEN" | b"UNLISTEN" => Effect::changes(Change::Listen),
+        b"RESET" => Effect::changes(Change::Reset),
+        b"DISCARD" => Effect::changes(Change::Discard),
+        b"CALL" => Effect::unknown(Change::Call),
+        b"DO" => Effect::unknown(Change::Do),
+        _ => Effect::unknown(Change::Other),
+    }
+}
+
+/// A statement that changes the session by what it calls or by where it puts its rows, if at all.
+fn scan(first: Keyword, tokens: &mut Tokens<'_, '_>) -> Effect {
+    let mut effect = Effect::NONE;
+    let (mut updates, mut settings) = (first.as_bytes() == b"UPDATE", false);
+    let explains = first.as_bytes() == b"EXPLAIN";
+    let (mut before, mut word) = ("", "");
+    while let Some(token) = tokens.next() {
+        let (Token::Word(next) | Token::Quoted(next)) = token else {
+            if token == Token::Symbol(b'(') && changes(word, tokens) {
+                effect.change = Some(Change::Function);
+            }
+            (before, word) = ("", "");
+            continue;
+        };
+        // SELECT … INTO TEMP t, which INSERT INTO temp is not.
+        if word.eq_ignore_ascii_case("into")
+            && is_one_of(next, &["temp", "temporary", "local", "global", "pg_temp"])
+            && !is_one_of(before, &["insert", "merge"])
+            && first.as_bytes() != b"INSERT"
+            && first.as_bytes() != b"MERGE"
+        {
+            effect.change = Some(Change::Temporary);
+        }
+        match next.len() {
+            6 => updates |= next.eq_ignore_ascii_case("update"),
+            9 => effect.rows |= next.eq_ignore_ascii_case("returning"),
+            11 => settings |= next.eq_ignore_ascii_case("pg_settings"),
+            _ => {}
+        }
+        if explains && is_one_of(next, &["create", "execute", "declare"]) {
+            effect.change = Some(Change::Other);
+        }
+        (before, word) = (word, next);
+    }
+    // An UPDATE of this view is a SET.
+    if updates && settings {
+        effect.change = Some(Change::Set);
+    }
+    effect
+}
+
+/// Whether a call of this function, whose arguments follow, changes the session.
+fn changes(function: &str, tokens: &mut Tokens<'_, '_>) -> bool {
+    if !function.eq_ignore_ascii_case("set_config") {
+        return is_one_of(function, CHANGING);
+    }
+    // Its last argument says whether it ends with the transaction.
+    let mut depth = 1_usize;
+    let (mut argument, mut local, mut cast) = (0, false, false);
+    let mut word = "";
+    for token in &mut *tokens {
+        match token {
+            Token::Symbol(b'(') => {
+                depth += 1;
+                if is_one_of(word, CHANGING) {
+                    return true;
+                }
+            }
+            Token::Symbol(b')') if depth == 1 => break,
+            Token::Symbol(b')') => depth -= 1,
+            Token::Symbol(b',') if depth == 1 => argument += 1,
+            Token::Word(text) | Token::Text(text) if argument == 2 => {
+                local = match (local, cast) {
+                    (false, false) => is_one_of(text, &["true", "t", "on", "yes", "1"]),
+                    (local, _) => local && is_one_of(text, &["bool", "boolean"]),
+                };
+                if !local {
+                    return true;
+                }
+            }
+            Token::Symbol(b':') if argument == 2 => cast = true,
+            _ if argument == 2 => return true,
+            _ => {}
+        }
+        word = if let Token::Word(text) = token { text } else { "" };
+    }
+    !local
+}
+
+/// What follows `SET`: what it sets for the transaction ends with it.
+fn set(tokens: &mut Tokens<'_, '_>) -> Effect {
+    let Some(Token::Word(second)) = tokens.next() else { return Effect::changes(Change::Set) };
+    let change = match Keyword::of(second).as_bytes() {
+        b"LOCAL" | b"TRANSACTION" | b"CONSTRAINTS" => None,
+        _ => Some(Change::Set),
+    };
+    let name = match tokens.peek() {
+        Some(Token::Word(third)) if change.is_none() => third,
+        _ => second,
+    };
+    let named = is_one_of(name, &["transaction_read_only", "default_transaction_read_only"]);
+    let read_only = named || asks_read_only(tokens);
+    Effect { read_only, change, ..Effect::NONE }
+}
+
+fn create(tokens: &mut Tokens<'_, '_>) -> Effect {
+    let (mut temporary, mut drops) = (false, false);
+    let (mut words, mut word) = (0, "");
+    while let Some(token) = tokens.next() {
+        let (Token::Word(next) | Token::Quoted(next)) = token else {
+            if token == Token::Symbol(b'(') && changes(word, tokens) {
+                return Effect::changes(Change::Function);
+            }
+            if token == Token::Symbol(b'(') {
+                // What follows are names of others.
+                words = 3;
+            }
+            word = "";
+            continue;
+        };
+        let is_pg_temp = |word: &str| word.eq_ignore_ascii_case("pg_temp");
+        match Keyword::of(next).as_bytes() {
+            b"PG_TEMP" => return Effect::changes(Change::Temporary),
+            b"TEMP" | b"TEMPORARY" if words < 3 => temporary = true,
+            b"DROP" if word.eq_ignore_ascii_case("commit") => drops = true,
+            b"FUNCTION" | b"PROCEDURE" if words < 3 => {
+                return match tokens.next() {
+                    Some(Token::Word(name) | Token::Quoted(name)) if is_pg_temp(name) => {
+                        Effect::changes(Change::Temporary)
+                    }
+                    // A body in a string has no semicolon of its own, one in BEGIN ATOMIC … END has.
+                    _ => routine(tokens),
+                };
+            }
+            _ => {}
+        }
+        words += 1;
+        word = next;
+    }
+    if temporary && !drops { Effect::changes(Change::Temporary) } else { Effect::NONE }
+}
+
+/// A cursor ends with its transaction, unless it is declared `WITH HOLD`.
+fn declare(tokens: &mut Tokens<'_, '_>) -> Effect {
+    let mut word = "";
+    let mut effect = Effect::NONE;
+    while let Some(token) = tokens.next() {
+        match token {
+            Token::Word(next) => {
+                if word.eq_ignore_ascii_case("with") && next.eq_ignore_ascii_case("hold") {
+                    effect = Effect::changes(Change::Declare);
+                }
+                word = next;
+            }
+            Token::Symbol(b'(') if changes(word, tokens) => {
+                effect = Effect::changes(Change::Function);
+            }
+            _ => word = "",
+        }
+    }
+    effect
+}
+
+#[cfg(test)]
+mod tests;

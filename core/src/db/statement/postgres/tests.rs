@@ -1,0 +1,126 @@
+//! Statements of PostgreSQL, and what each does to its session.
+
+use super::*;
+
+const NONE: Effect = Effect::NONE;
+
+fn of(text: &str) -> Effect {
+    Effect { rows: false, blank: false, commits: false, ..of_postgres(text) }
+}
+
+#[test]
+fn what_leaves_the_session_as_it_was_is_known() {
+    for text in [
+        "SELECT 1",
+        "(SELECT 1) UNION (SELECT 2)",
+        "-- only a comment",
+        "",
+        ";;",
+        "INSERT INTO t VALUES ('a; SET search_path = b')",
+        "INSERT INTO temp VALUES (1) RETURNING a",
+        "WITH moved AS (DELETE FROM a RETURNING *) INSERT INTO temp SELECT * FROM moved",
+        "UPDATE settings SET a = 1",
+        "SELECT * INTO kept FROM t",
+        "SELECT setting FROM pg_settings",
+        "SELECT pg_advisory_xact_lock(1), pg_advisory_unlock(2)",
+        "SELECT set_config('app.tenant', $1, true), pg_catalog.set_config('a', f(1, 2), 't'::bool)",
+        "SELECT current_setting('search_path'), is_locked(1), f(2)",
+        "SET LOCAL lock_timeout = 1",
+        "SET CONSTRAINTS ALL DEFERRED",
+        "CREATE TEMP TABLE t (a int) ON COMMIT DROP",
+        "CREATE TEMPORARY TABLE t ON COMMIT DROP AS SELECT 1",
+        "CREATE TABLE t (temp int)",
+        "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS $$ SET x = 1; SELECT 1 $$",
+        "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT CASE WHEN true THEN 1 END; SELECT 2; END; SELECT 1",
+        "DECLARE c CURSOR WITHOUT HOLD FOR SELECT 1",
+        "FETCH 1 FROM c",
+        "SAVEPOINT a",
+        "ROLLBACK TO SAVEPOINT a",
+        "ROLLBACK WORK TO a",
+        "COMMIT PREPARED 'a'",
+        "EXPLAIN ANALYZE SELECT 1",
+        "COPY t FROM STDIN",
+        "NOTIFY a, 'set b = 1; set c'",
+    ] {
+        assert_eq!(of(text), NONE, "{text}");
+    }
+}
+
+#[test]
+fn what_is_not_known_changes_the_session() {
+    for (text, change) in [
+        ("SET search_path = a", Change::Set),
+        ("set\tsearch_path = a;", Change::Set),
+        ("/* a tool's name */ SET SESSION search_path = elsewhere", Change::Set),
+        ("SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE", Change::Set),
+        ("SET ROLE a", Change::Set),
+        ("BEGIN; SET TIME ZONE 'UTC'; COMMIT", Change::Set),
+        ("UPDATE pg_catalog.pg_settings SET setting = 'a' WHERE name = 'b'", Change::Set),
+        ("RESET ALL", Change::Reset),
+        ("DISCARD ALL", Change::Discard),
+        ("CREATE TEMP TABLE t (a int)", Change::Temporary),
+        ("CREATE LOCAL TEMPORARY TABLE t (a int)", Change::Temporary),
+        ("CREATE OR REPLACE TEMP VIEW v AS SELECT 1", Change::Temporary),
+        ("CREATE TABLE pg_temp.t (a int)", Change::Temporary),
+        ("CREATE TABLE \"pg_temp\".t (a int)", Change::Temporary),
+        ("CREATE FUNCTION pg_temp.f() RETURNS int LANGUAGE sql AS 'SELECT 1'", Change::Temporary),
+        ("SELECT 1 AS a INTO TEMP t", Change::Temporary),
+        ("WITH a AS (SELECT 1) SELECT * INTO TEMPORARY t FROM a", Change::Temporary),
+        ("SELECT pg_advisory_lock(1)", Change::Function),
+        ("SELECT PG_ADVISORY_LOCK (1)", Change::Function),
+        ("SELECT \"pg_advisory_lock\"(1)", Change::Function),
+        ("SELECT pg_try_advisory_lock_shared(1), pg_advisory_xact_lock(2)", Change::Function),
+        ("INSERT INTO t SELECT setseed(0)", Change::Function),
+        ("SELECT set_config('app.tenant', $1, false)", Change::Function),
+        ("SELECT set_config('app.tenant', $1, $2)", Change::Function),
+        ("SELECT set_config('a', 'true', not true)", Change::Function),
+        ("SELECT set_config('a', pg_advisory_lock(1)::text, true)", Change::Function),
+        ("LISTEN news", Change::Listen),
+        ("PREPARE a AS SELECT 1", Change::Prepare),
+        ("DEALLOCATE ALL", Change::Prepare),
+        ("DECLARE c CURSOR WITH HOLD FOR SELECT 1", Change::Declare),
+        ("CALL f()", Change::Call),
+        ("DO $$ BEGIN END $$", Change::Do),
+        ("LOAD 'auto_explain'", Change::Other),
+        ("EXPLAIN ANALYZE EXECUTE a", Change::Other),
+        ("EXPLAIN ANALYZE CREATE TEMP TABLE t AS SELECT 1", Change::Other),
+        ("FROBNICATE", Change::Other),
+        ("SELECT 1; ; FROBNICATE", Change::Other),
+        ("'a'", Change::Other),
+    ] {
+        assert_eq!(of(text).change, Some(change), "{text}");
+    }
+}
+
+#[test]
+fn beginnings_and_ends_of_transactions_are_known() {
+    let read_only = Effect { read_only: true, ..NONE };
+    for (text, expected) in [
+        ("  begin", Effect::BEGINS),
+        ("-- a comment\n-- and another\nbegin", Effect::BEGINS),
+        ("START TRANSACTION READ ONLY", Effect { read_only: true, ..Effect::BEGINS }),
+        ("SET TRANSACTION READ ONLY", read_only),
+        ("SET LOCAL transaction_read_only = on", read_only),
+        ("COMMIT", Effect::ENDS),
+        ("END TRANSACTION", Effect::ENDS),
+        ("ABORT", Effect::ENDS),
+        ("ROLLBACK", Effect::ENDS),
+        ("PREPARE TRANSACTION 'a'", Effect::ENDS),
+        ("COMMIT AND CHAIN", Effect::CHAINS),
+        ("ROLLBACK WORK AND CHAIN", Effect::CHAINS),
+        ("COMMIT AND NO CHAIN", Effect::ENDS),
+        ("COMMIT; BEGIN", Effect::CHAINS),
+        ("BEGIN; INSERT INTO t VALUES (1); COMMIT", Effect { open: Some(false), ..NONE }),
+        ("ROLLBACK; BEGIN; COMMIT", Effect::ENDS),
+    ] {
+        assert_eq!(of(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn statements_that_return_rows_are_known() {
+    for text in ["SELECT 1", "with a as (select 1) select 2", "DELETE FROM t RETURNING a"] {
+        assert!(of_postgres(text).rows, "{text}");
+    }
+    assert!(!of_postgres("INSERT INTO t VALUES ('returning')").rows);
+}

@@ -1,0 +1,174 @@
+//! The statements of SQLite that leave a connection as it was; any other counts as one that changes it.
+
+use super::effect::{Change, Effect, effect};
+use super::forms::{commit, rollback, routine};
+use super::lexer::{Dialect, Token};
+use super::tokens::{Keyword, Tokens, is_one_of};
+
+/// Pragmas that take an argument and change nothing, or something in the file that every connection shares.
+const LASTING: &[&str] = &[
+    "application_id",
+    "foreign_key_check",
+    "foreign_key_list",
+    "incremental_vacuum",
+    "index_info",
+    "index_list",
+    "index_xinfo",
+    "integrity_check",
+    "optimize",
+    "quick_check",
+    "table_info",
+    "table_list",
+    "table_xinfo",
+    "user_version",
+    "wal_checkpoint",
+];
+
+/// What a text does to its connection.
+pub(in crate::db) fn of_sqlite(text: &str) -> Effect {
+    effect(text, Dialect::Sqlite, of_one)
+}
+
+fn of_one(first: Keyword, tokens: &mut Tokens<'_, '_>) -> Effect {
+    match first.as_bytes() {
+        b"ALTER" | b"DROP" => Effect { alters: true, ..scan(tokens) },
+        b"ANALYZE" | b"DELETE" | b"INSERT" | b"REINDEX" | b"REPLACE" | b"SELECT" | b"UPDATE"
+        | b"VACUUM" | b"VALUES" | b"WITH" => scan(tokens),
+        b"EXPLAIN" => explain(tokens),
+        b"BEGIN" => Effect::BEGINS,
+        b"COMMIT" | b"END" => commit(tokens),
+        b"ROLLBACK" => rollback(tokens),
+        b"SAVEPOINT" => Effect { opens_if_none: true, ..Effect::NONE },
+        // Outside of a transaction there is none to release: then one that was opened stays noted.
+        b"RELEASE" => Effect::NONE,
+        b"CREATE" => create(tokens),
+        b"PRAGMA" => pragma(tokens),
+        b"ATTACH" | b"DETACH" => Effect::changes(Change::Attach),
+        _ => Effect::unknown(Change::Other),
+    }
+}
+
+/// A statement that changes the connection by what it calls, if at all.
+fn scan(tokens: &mut Tokens<'_, '_>) -> Effect {
+    let mut effect = Effect::NONE;
+    let mut word = "";
+    for token in tokens {
+        match token {
+            Token::Word(next) | Token::Quoted(next) => word = next,
+            Token::Symbol(b'(') if is_one_of(word, &["load_extension"]) => {
+                effect = Effect::changes(Change::Function);
+            }
+            _ => word = "",
+        }
+    }
+    effect
+}
+
+/// It runs nothing, except for pragmas, which do what they do while they are compiled.
+fn explain(tokens: &mut Tokens<'_, '_>) -> Effect {
+    if tokens.any(&["pragma"]) { pragma(tokens) } else { Effect::NONE }
+}
+
+/// A pragma that is asked, or one that changes more than this connection.
+fn pragma(tokens: &mut Tokens<'_, '_>) -> Effect {
+    let mut name = "";
+    for token in tokens {
+        match token {
+            Token::Word(word) | Token::Quoted(word) => name = word,
+            Token::Symbol(b'.') => {}
+            _ if is_one_of(name, LASTING) => return Effect::NONE,
+            _ => return Effect::changes(Change::Pragma),
+        }
+    }
+    Effect::NONE
+}
+
+fn create(tokens: &mut Tokens<'_, '_>) -> Effect {
+    let (mut words, mut word) = (0, "");
+    while let Some(token) = tokens.next() {
+        match token {
+            Token::Word(next) | Token::Quoted(next) => {
+                match Keyword::of(next).as_bytes() {
+                    b"TEMP" | b"TEMPORARY" if words == 0 => {
+                        return Effect::changes(Change::Temporary);
+                    }
+                    b"TRIGGER" if words == 0 => return routine(tokens),
+                    _ => {}
+                }
+                words += 1;
+                word = next;
+            }
+            Token::Symbol(b'.') if word.eq_ignore_ascii_case("temp") => {
+                return Effect::changes(Change::Temporary);
+            }
+            Token::Symbol(b'(') if is_one_of(word, &["load_extension"]) => {
+                return Effect::changes(Change::Function);
+            }
+            _ => word = "",
+        }
+    }
+    Effect::NONE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NONE: Effect = Effect::NONE;
+
+    #[test]
+    fn what_leaves_the_connection_as_it_was_is_known() {
+        for text in [
+            "SELECT 1",
+            "INSERT INTO t VALUES ('a; ATTACH ''b'' AS c')",
+            "INSERT INTO \"a;b\" SELECT [c;d] FROM `e;f`",
+            "CREATE TABLE t (temp int)",
+            "CREATE TRIGGER a AFTER INSERT ON t BEGIN SELECT CASE WHEN 1 THEN 2 END; DELETE FROM u; END; SELECT 1",
+            "PRAGMA foreign_keys",
+            "PRAGMA main.table_info(t)",
+            "PRAGMA user_version = 7",
+            "EXPLAIN QUERY PLAN SELECT 1",
+            "RELEASE a",
+            "ROLLBACK TO a",
+            "VACUUM INTO '/a'",
+        ] {
+            assert_eq!(of_sqlite(text), NONE, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_changes_the_connection() {
+        for (text, change) in [
+            ("PRAGMA foreign_keys = OFF", Change::Pragma),
+            ("PRAGMA main.query_only(1)", Change::Pragma),
+            ("SELECT 1; pragma busy_timeout=0", Change::Pragma),
+            ("EXPLAIN PRAGMA case_sensitive_like = 1", Change::Pragma),
+            ("ATTACH 'a' AS b", Change::Attach),
+            ("DETACH b", Change::Attach),
+            ("CREATE TEMP TABLE t (a int)", Change::Temporary),
+            ("CREATE TABLE temp.t (a int)", Change::Temporary),
+            ("CREATE VIEW \"temp\".v AS SELECT 1", Change::Temporary),
+            ("SELECT load_extension('a')", Change::Function),
+            ("FROBNICATE", Change::Other),
+        ] {
+            assert_eq!(of_sqlite(text).change, Some(change), "{text}");
+        }
+    }
+
+    #[test]
+    fn beginnings_and_ends_of_transactions_are_known() {
+        let savepoint = Effect { opens_if_none: true, ..NONE };
+        for (text, expected) in [
+            ("BEGIN IMMEDIATE", Effect::BEGINS),
+            ("END TRANSACTION", Effect::ENDS),
+            ("ROLLBACK", Effect::ENDS),
+            ("SAVEPOINT a", savepoint),
+            ("SAVEPOINT a; INSERT INTO t VALUES (1); RELEASE a", savepoint),
+            ("BEGIN; SAVEPOINT a; RELEASE a; COMMIT", Effect { open: Some(false), ..NONE }),
+            ("SAVEPOINT a; COMMIT", Effect::ENDS),
+            ("COMMIT; SAVEPOINT a", Effect::CHAINS),
+        ] {
+            assert_eq!(Effect { commits: false, ..of_sqlite(text) }, expected, "{text}");
+        }
+    }
+}

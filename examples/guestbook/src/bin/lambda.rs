@@ -1,0 +1,7 @@
+//! The guestbook on AWS Lambda.
+
+use anyhost_actix::Actix;
+
+fn main() -> std::process::ExitCode {
+    anyhost_lambda::run::<Actix<guestbook::Guestbook>>()
+}

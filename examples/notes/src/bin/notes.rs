@@ -1,0 +1,5 @@
+//! Notes on every host: the adapter is chosen when the program starts.
+
+fn main() -> std::process::ExitCode {
+    anyhost::run::<notes::Notes>()
+}

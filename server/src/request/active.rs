@@ -1,0 +1,72 @@
+//! A request that is being answered, as its connection and the counts know it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhost_core::InFlight;
+use http::{Method, StatusCode};
+
+use crate::connection::Connection;
+use crate::metrics::CountedMethod;
+
+/// A request that is being answered, from its head to the last byte of its response.
+pub(super) struct Active {
+    connection: Arc<Connection>,
+    /// Counts a request of HTTP/2 as work; of HTTP/1.1 its connection does.
+    _guard: Option<InFlight>,
+    /// What is counted of it once it has a status, if anybody reads the counts.
+    counted: Option<(CountedMethod, Option<Instant>)>,
+}
+
+impl Active {
+    pub(super) fn begin(connection: &Arc<Connection>, http2: bool, method: &Method) -> Self {
+        let guard = if http2 {
+            connection.begin_stream();
+            Some(connection.life().enter())
+        } else {
+            connection.begin();
+            None
+        };
+        let counted = connection.counts().map(|_| (CountedMethod::of(method.as_str()), None));
+        Self { connection: Arc::clone(connection), _guard: guard, counted }
+    }
+
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// It is a platform's and no work: it is not counted.
+    pub(super) fn is_probe(&mut self) {
+        self.counted = None;
+    }
+
+    /// The App is asked from here on.
+    pub(super) fn asks(&mut self) {
+        if let Some((_, asked)) = &mut self.counted {
+            *asked = Some(Instant::now());
+        }
+    }
+
+    /// It has a response.
+    pub(super) fn has_status(&mut self, status: StatusCode) {
+        self.count(Some(status));
+    }
+
+    fn count(&mut self, status: Option<StatusCode>) {
+        if let (Some((method, asked)), Some(counts)) =
+            (self.counted.take(), self.connection.counts())
+        {
+            counts.answered(method, status.map(|status| status.as_u16()));
+            if let (Some(asked), Some(_)) = (asked, status) {
+                counts.took(asked.elapsed());
+            }
+        }
+    }
+}
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        self.count(None);
+        self.connection.end();
+    }
+}

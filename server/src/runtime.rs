@@ -1,0 +1,132 @@
+//! The one runtime for sockets, the App and its database.
+//!
+//! Of tokio's threads one waits for the sockets. If the event that wakes it makes it run a handler that blocks, no other
+//! thread takes its place, although all others are idle: nothing is read any more. So a thread of ours wakes one of them.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Handle, Runtime};
+
+/// How often it is checked whether the sockets are waited for.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// How the threads of a runtime wait for work.
+#[derive(Debug, Default)]
+struct Parking {
+    /// Threads that wait.
+    parked: AtomicUsize,
+    /// How often a thread has found work.
+    woken: AtomicU64,
+}
+
+/// A multi-threaded runtime with so many threads.
+///
+/// # Errors
+/// If the operating system gives no thread or no descriptor.
+pub(crate) fn runtime(threads: usize) -> io::Result<Runtime> {
+    let (runtime, parking) = build(threads)?;
+    if threads > 1 {
+        let handle = runtime.handle().clone();
+        let watch = move || watch(&parking, &handle, threads);
+        std::thread::Builder::new().name("anyhost-watch".into()).spawn(watch)?;
+    }
+    Ok(runtime)
+}
+
+fn build(threads: usize) -> io::Result<(Runtime, Arc<Parking>)> {
+    let parking = Arc::new(Parking::default());
+    let (park, unpark) = (Arc::clone(&parking), Arc::clone(&parking));
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(threads)
+        .thread_name("anyhost")
+        .on_thread_park(move || {
+            park.parked.fetch_add(1, Ordering::Relaxed);
+        })
+        .on_thread_unpark(move || {
+            unpark.woken.fetch_add(1, Ordering::Relaxed);
+            unpark.parked.fetch_sub(1, Ordering::Relaxed);
+        })
+        .enable_all()
+        .build()?;
+    Ok((runtime, parking))
+}
+
+/// Wakes a thread whenever some wait, some do not, and none has found work for a while. It lives as long as the process.
+fn watch(parking: &Parking, handle: &Handle, threads: usize) {
+    let mut last = 0;
+    loop {
+        // Nothing unparks this thread: a thread that blocks announces nothing.
+        std::thread::park_timeout(LOOK);
+        let woken = parking.woken.load(Ordering::Relaxed);
+        let parked = parking.parked.load(Ordering::Relaxed);
+        if woken == last && (1..threads).contains(&parked) {
+            // Whatever it finds, the thread waits for the sockets afterwards.
+            handle.spawn(std::future::ready(()));
+        }
+        last = woken;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// Blocks a thread of two, and asks whether the other waits for the sockets then.
+    fn goes_on(watched: bool) -> bool {
+        let (runtime, parking) = build(2).expect("a runtime");
+        let all_wait = || {
+            while parking.parked.load(Ordering::Relaxed) < 2 {
+                std::thread::yield_now();
+            }
+        };
+        let listen = || runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
+        let (first, second) = (listen(), listen());
+        let address = |listener: &TcpListener| listener.local_addr().expect("bound");
+        let (blocks, goes_on) = (address(&first), address(&second));
+        let (tell, told) = mpsc::channel();
+        let (release, blocked) = mpsc::channel::<()>();
+        runtime.spawn(async move {
+            // Woken by its socket, on the thread that waits for all sockets.
+            let accepted = first.accept().await;
+            let _ = tell.send(());
+            let _ = blocked.recv();
+            drop(accepted);
+        });
+        let other = runtime.spawn(async move { second.accept().await.is_ok() });
+        all_wait();
+        let _first = std::net::TcpStream::connect(blocks).expect("it listens");
+        told.recv().expect("it is woken");
+        let _second = std::net::TcpStream::connect(goes_on).expect("it listens");
+        if watched {
+            let (parking, handle) = (Arc::clone(&parking), runtime.handle().clone());
+            std::thread::spawn(move || watch(&parking, &handle, 2));
+        }
+        let patience = Duration::from_secs(if watched { 20 } else { 1 });
+        let end = std::time::Instant::now() + patience;
+        while !other.is_finished() && std::time::Instant::now() < end {
+            std::thread::yield_now();
+        }
+        let accepted = other.is_finished();
+        drop(release);
+        runtime.shutdown_background();
+        accepted
+    }
+
+    #[test]
+    fn a_task_that_blocks_its_thread_leaves_the_sockets_to_the_others() {
+        assert!(goes_on(true));
+    }
+
+    /// If this fails, tokio has learnt to do so itself, and this module can go.
+    #[test]
+    fn a_plain_runtime_leaves_them_to_nobody() {
+        assert!(!goes_on(false));
+    }
+}

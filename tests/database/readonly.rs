@@ -1,0 +1,166 @@
+//! A database that takes no writes goes on being read; a transaction that may not write costs nothing.
+
+use std::time::{Duration, Instant};
+
+use anyhost_core::Paradigm;
+use anyhost_core::db::Db;
+use anyhost_tests::servers::{MariaDb, Postgres, Proxy};
+
+use crate::kit::{CLIENTS, backend, counted, direct, long_running, open};
+
+/// Longer than anything here takes.
+const HANGS: Duration = Duration::from_secs(20);
+
+async fn insert(db: &Db<sqlx::Postgres>) -> Result<(), sqlx::Error> {
+    sqlx::query("INSERT INTO t VALUES (1)").execute(db).await.map(drop)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_takes_no_writes_any_more_is_read_by_old_and_new_processes_alike() {
+    let server = Postgres::start(&[]);
+    let url = server.url();
+    server.sql("CREATE TABLE t (a int)");
+    let db = long_running(&url, 3).await;
+    let before = backend(&db).await;
+    insert(&db).await.unwrap();
+    server.sql("ALTER SYSTEM SET default_transaction_read_only = on");
+    server.sql("SELECT pg_reload_conf()");
+    let until = Instant::now() + HANGS;
+    // A session takes the new setting over when it next waits for its client.
+    while insert(&db).await.is_ok() {
+        assert!(Instant::now() < until);
+    }
+    let fresh = long_running(&url, 1).await;
+    for db in [&db, &fresh] {
+        for _ in 0..5 {
+            let error = insert(db).await.unwrap_err();
+            assert_eq!(error.as_database_error().unwrap().code().unwrap(), "25006");
+            let _: i64 = sqlx::query_scalar("SELECT count(*) FROM t").fetch_one(db).await.unwrap();
+            let mut tx = db.begin().await.unwrap();
+            sqlx::query("SELECT a FROM t").fetch_all(&mut *tx).await.unwrap();
+            tx.commit().await.unwrap();
+        }
+    }
+    assert_eq!(backend(&db).await, before);
+    assert_eq!(db.stats().closed.total(), 0);
+    // It takes writes again.
+    let mut own = direct(&url).await;
+    sqlx::raw_sql("SET default_transaction_read_only = off").execute(&mut own).await.unwrap();
+    sqlx::raw_sql("ALTER SYSTEM RESET default_transaction_read_only")
+        .execute(&mut own)
+        .await
+        .unwrap();
+    sqlx::raw_sql("SELECT pg_reload_conf()").execute(&mut own).await.unwrap();
+    let until = Instant::now() + HANGS;
+    while insert(&db).await.is_err() {
+        assert!(Instant::now() < until, "not recovered");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_in_a_transaction_that_may_not_write_costs_nothing() {
+    let url = Postgres::shared().database();
+    let proxy = Proxy::start(Postgres::shared().port());
+    let db = long_running(&proxy.url(&url), 2).await;
+    let made = "CREATE TABLE t (a int); \
+         CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS \
+           $$ BEGIN SET LOCAL transaction_read_only = on; END $$";
+    sqlx::raw_sql(made).execute(&db).await.unwrap();
+    let (one, other) = (db.conn().await.unwrap(), db.conn().await.unwrap());
+    drop((one, other));
+    let accepted = proxy.accepted();
+    for asks in [
+        "SET TRANSACTION READ ONLY",
+        "SET LOCAL transaction_read_only = on",
+        "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE, READ ONLY, DEFERRABLE",
+    ] {
+        for _ in 0..5 {
+            let mut tx = db.begin().await.unwrap();
+            sqlx::raw_sql(asks).execute(&mut *tx).await.unwrap();
+            sqlx::query("INSERT INTO t VALUES (1)").execute(&mut *tx).await.unwrap_err();
+            tx.rollback().await.unwrap();
+        }
+    }
+    assert_eq!((proxy.accepted(), db.stats().closed.total()), (accepted, 0));
+    // Where it cannot be known from the statements the server is asked, beside the pool, and nothing is closed.
+    let mut tx = db.begin().await.unwrap();
+    sqlx::query("SELECT f()").execute(&mut *tx).await.unwrap();
+    sqlx::query("INSERT INTO t VALUES (1)").execute(&mut *tx).await.unwrap_err();
+    tx.rollback().await.unwrap();
+    let until = Instant::now() + HANGS;
+    while proxy.accepted() == accepted {
+        assert!(Instant::now() < until, "nobody looked");
+    }
+    let mut own = direct(&url).await;
+    counted(&mut own, CLIENTS, 2, HANGS).await;
+    insert(&db).await.unwrap();
+    assert_eq!(db.stats().closed.total(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_cannot_write_are_left_for_a_server_that_takes_writes() {
+    let server = Postgres::start(&[]);
+    // What was opened before some time leads to a reader, what is opened afterwards to the writer: a failover.
+    let made = "CREATE TABLE t (a int); \
+         CREATE FUNCTION demote() RETURNS void LANGUAGE plpgsql AS \
+           $$ BEGIN SET default_transaction_read_only = on; END $$";
+    server.sql(made);
+    let db = long_running(&server.url(), 2).await;
+    let (mut one, mut other) = (db.conn().await.unwrap(), db.conn().await.unwrap());
+    for conn in [&mut one, &mut other] {
+        sqlx::query("SELECT demote()").execute(&mut **conn).await.unwrap();
+    }
+    drop((one, other));
+    let error = insert(&db).await.unwrap_err();
+    assert_eq!(error.as_database_error().unwrap().code().unwrap(), "25006");
+    let until = Instant::now() + HANGS;
+    while insert(&db).await.is_err() {
+        assert!(Instant::now() < until, "the writer was not found");
+        backend(&db).await;
+    }
+    assert_eq!(db.stats().closed.outdated, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_a_host_that_freezes_the_next_connection_looks_for_a_writer() {
+    let server = Postgres::start(&[]);
+    server.sql("CREATE TABLE t (a int)");
+    let made = "CREATE FUNCTION demote() RETURNS void LANGUAGE plpgsql AS \
+           $$ BEGIN SET default_transaction_read_only = on; END $$";
+    server.sql(made);
+    let (_host, db) =
+        open::<sqlx::Postgres>(Paradigm::Serverless, &server.url(), &[]).await.unwrap();
+    sqlx::query("SELECT demote()").execute(&db).await.unwrap();
+    let before = backend(&db).await;
+    insert(&db).await.unwrap_err();
+    assert_ne!(backend(&db).await, before);
+    insert(&db).await.unwrap();
+    assert_eq!(db.stats().created, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_mariadb_an_option_that_forbids_a_statement_is_not_taken_for_a_read_only_server() {
+    let server = MariaDb::start(&["secure-file-priv=/var/lib"]);
+    let (_host, db) = open::<sqlx::MySql>(
+        Paradigm::LongRunning,
+        &server.database(),
+        &[("DATABASE_POOL_SIZE", "1")],
+    )
+    .await
+    .unwrap();
+    sqlx::raw_sql("CREATE TABLE t (a int)").execute(&db).await.unwrap();
+    for _ in 0..5 {
+        let error = sqlx::query("SELECT 1 INTO OUTFILE '/tmp/a'").execute(&db).await.unwrap_err();
+        assert!(error.to_string().contains("1290"), "{error}");
+        let mut tx = db.begin().await.unwrap();
+        sqlx::raw_sql("SAVEPOINT s").execute(&mut *tx).await.unwrap();
+        tx.rollback().await.unwrap();
+        // 1792
+        let text = "START TRANSACTION READ ONLY; INSERT INTO t VALUES (1)";
+        let mut conn = db.conn().await.unwrap();
+        sqlx::raw_sql(text).execute(&mut *conn).await.unwrap_err();
+        sqlx::raw_sql("ROLLBACK").execute(&mut *conn).await.unwrap();
+    }
+    assert_eq!(db.stats().closed.outdated, 0);
+    assert_eq!(db.stats().closed.lost, 0);
+}
