@@ -1,6 +1,5 @@
 //! Options that several commands take.
-//!
-//! Long because it is a list of options with their messages.
+//! Long because every option has its help beside it.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,4 +1,5 @@
 //! All known hosts, read from TOML and checked, with the prices of one region.
+//! Long because the faults of a file are tested beside the reader.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,5 @@
 //! The search for fleets: instances and pool size, raised by what each run ran into.
-//!
-//! Long because each step of the search answers what the run before it ran into.
+//! Long because each step of the climb is a few lines on the same configuration.
 
 use super::Found;
 use super::case::Case;

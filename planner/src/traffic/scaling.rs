@@ -3,8 +3,8 @@
 use super::Traffic;
 use crate::Random;
 
-/// Neighbours on each side that the rate of an interval is estimated from.
-const NEIGHBOURS: usize = 5;
+/// Requests around an interval from which its rate is estimated.
+const ENOUGH: f64 = 400.0;
 
 impl Traffic {
     /// The traffic of so many times as many clients. Its noise is that of its own size, not a copy of the noise of this
@@ -16,23 +16,66 @@ impl Traffic {
         let scaled = if factor <= 1.0 {
             counts.iter().map(|count| random.binomial(*count, factor)).collect()
         } else {
-            (0..counts.len()).map(|index| random.poisson(factor * rate(counts, index))).collect()
+            let around = Around::new(counts);
+            let own = around.own_share();
+            let rates = counts.iter().enumerate().map(|(index, count)| {
+                let (mean, _) = around.at(index);
+                mean + own * (*count as f64 - mean)
+            });
+            rates.map(|rate| random.poisson(factor * rate)).collect()
         };
         Self::new(format!("{} × {factor:.2}", self.name()), self.interval(), scaled)
     }
 }
 
-/// The estimated mean of an interval's count: between its own count and that of its neighbours, nearer to its own the more
-/// the neighbours differ beyond what random arrivals make them differ.
-fn rate(counts: &[u64], index: usize) -> f64 {
-    let begin = index.saturating_sub(NEIGHBOURS);
-    let around = &counts[begin..(index + NEIGHBOURS + 1).min(counts.len())];
-    let many = around.len() as f64;
-    let mean = around.iter().sum::<u64>() as f64 / many;
-    let square = around.iter().map(|count| (*count as f64 - mean).powi(2)).sum::<f64>();
-    let variance = square / (many - 1.0).max(1.0);
-    let own = if variance > mean { (variance - mean) / variance } else { 0.0 };
-    mean + own * (counts[index] as f64 - mean)
+/// Means and variances of the counts around each interval.
+struct Around {
+    /// Sums of the counts and of their squares, before each interval.
+    sums: Vec<(f64, f64)>,
+    /// Intervals on each side.
+    reach: usize,
+}
+
+impl Around {
+    fn new(counts: &[u64]) -> Self {
+        let mut sums = Vec::with_capacity(counts.len() + 1);
+        let (mut sum, mut squares) = (0.0, 0.0);
+        sums.push((sum, squares));
+        for count in counts {
+            let count = *count as f64;
+            sum += count;
+            squares += count * count;
+            sums.push((sum, squares));
+        }
+        let mean = sum / counts.len() as f64;
+        // A small positive number.
+        let reach = (ENOUGH / 2.0 / mean.max(1e-9)).clamp(5.0, 500.0) as usize;
+        Self { sums, reach }
+    }
+
+    /// The mean and the variance around an interval, with its own count.
+    fn at(&self, index: usize) -> (f64, f64) {
+        let intervals = self.sums.len() - 1;
+        let (begin, end) =
+            (index.saturating_sub(self.reach), (index + self.reach + 1).min(intervals));
+        let many = (end - begin) as f64;
+        let sum = self.sums[end].0 - self.sums[begin].0;
+        let squares = self.sums[end].1 - self.sums[begin].1;
+        let mean = sum / many;
+        (mean, (squares - many * mean * mean).max(0.0) / (many - 1.0).max(1.0))
+    }
+
+    /// How much an interval's own count says of its rate, beyond the mean around it: 0 where neighbours differ as random
+    /// arrivals do, 1 where they differ far more.
+    fn own_share(&self) -> f64 {
+        let all = (0..self.sums.len() - 1).map(|index| self.at(index));
+        let (means, variances) = all.fold((0.0, 0.0), |(means, variances), (mean, variance)| {
+            (means + mean, variances + variance)
+        });
+        let share = if variances > 0.0 { 1.0 - means / variances } else { 0.0 };
+        // A few hundredths are noise of the estimate.
+        if share < 0.05 { 0.0 } else { share.min(1.0) }
+    }
 }
 
 #[cfg(test)]

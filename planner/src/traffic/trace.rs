@@ -1,4 +1,5 @@
 //! A recorded traffic, read from CSV with the columns `minute,requests` or `second,requests`.
+//! Long because the faults of a file are tested beside the reader.
 
 use std::fs::File;
 use std::io::Read;

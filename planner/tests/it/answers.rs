@@ -70,7 +70,7 @@ fn slow_queries_want_a_larger_pool_and_not_another_host() {
     assert_eq!(answer.host.as_deref(), Some("heroku-basic"), "{}", answer.sentence);
     let best = answer.best().expect("one").run.as_ref().expect("it runs");
     assert!((7.0..7.1).contains(&best.bill.month), "{}", best.bill.month);
-    assert_eq!(best.outcome.refused, 0);
+    assert!(best.outcome.refused_share() < 1e-4, "{}", best.outcome.refused);
     let pool = setting(&answer, "DATABASE_POOL_SIZE=").expect("a line to set");
     assert!((8..=11).contains(&pool.parse::<usize>().expect("a number")), "{pool}");
 }

@@ -1,6 +1,5 @@
 //! Instances that answer many requests at once, stretch by stretch.
-//!
-//! Long because every stretch of a fleet changes the same counts.
+//! Long because all rules of a stretch read and change the same state.
 
 use std::collections::VecDeque;
 
@@ -98,6 +97,10 @@ struct Run<'a> {
     turned: Nanos,
     deploys: Deploys,
     deployed: u64,
+    /// When a deploy has stopped the process, and when it is back.
+    down: (Nanos, Nanos),
+    /// Requests that have piled up before the connections.
+    pool_pile: f64,
 }
 
 /// The waits of a stretch.
@@ -106,9 +109,9 @@ struct Waits {
     /// Where a quota throttles: the table and the load in it, instead of `processors`.
     throttled: Option<(usize, f64)>,
     pool: Waiting,
-    /// Requests a second that get no connection in time, and why.
-    late: f64,
-    late_cause: Cause,
+    /// The most requests a second that get a connection, and what bounds them.
+    pool_can: f64,
+    pool_cause: Cause,
 }
 
 impl<'a> Run<'a> {
@@ -144,6 +147,8 @@ impl<'a> Run<'a> {
                 parameters.overlap.value,
             ),
             deployed: 0,
+            down: (Nanos(0), Nanos(0)),
+            pool_pile: 0.0,
         }
     }
 
@@ -178,18 +183,20 @@ impl<'a> Run<'a> {
         };
         let turned_away = (too_many.round() as u64).min(rest);
         self.recorder.refused(at, shortage, turned_away);
-        let late = ((waits.late * length).round() as u64).min(rest - turned_away);
-        self.recorder.refused(at, waits.late_cause, late);
-        let served = rest - turned_away - late;
         let acquire = self.setup.pool.as_ref().map_or(0.0, |pool| pool.acquire);
+        let (late, borrowing) =
+            self.pile_up_before_pool(rate.min(can), waits.pool_can, acquire, length);
+        let late = (late.round() as u64).min(rest - turned_away);
+        self.recorder.refused(at, waits.pool_cause, late);
+        let served = rest - turned_away - late;
         let fluid = (piled + self.pile) / 2.0 / (can * held);
-        let outage = self.outage(stretch);
-        self.recorder.cold(at, ((rate * outage) as u64).min(served));
+        let (longest, outage) = self.outage(stretch);
+        self.recorder.cold(at, ((rate * outage).round() as u64).min(served));
         let queue = self.server.wait(rate);
         for weight in samples(served) {
             let before = if self.random.uniform() < held { fluid } else { 0.0 };
             let interrupted = if self.random.uniform() * length < outage {
-                outage * self.random.uniform()
+                longest - outage * self.random.uniform()
             } else {
                 0.0
             };
@@ -199,9 +206,8 @@ impl<'a> Run<'a> {
                     .as_ref()
                     .map_or(0.0, |table| table.sample(load, &mut self.random)),
             };
-            // A pool that is always full: a request that is served has waited for nearly as long as any may.
-            let borrowed = if waits.late > 0.0 {
-                acquire
+            let borrowed = if borrowing > 0.0 {
+                borrowing.min(acquire)
             } else {
                 draw(waits.pool, &mut self.random).min(acquire) + queue.sample(&mut self.random)
             };
@@ -224,14 +230,39 @@ impl<'a> Run<'a> {
         (rate.min(can) * demand, in_flight)
     }
 
-    /// Seconds of this stretch in which a deploy has stopped the old process and the new one is not ready.
-    fn outage(&mut self, stretch: Stretch) -> f64 {
-        let deploys = self.deploys.before(stretch.at.after(stretch.length));
-        if deploys == self.deployed || !self.deploys.interrupts() {
-            return 0.0;
+    /// The part of this stretch in which a deploy has stopped the old process and the new one is not ready: how long the
+    /// first request of it waits, and how long it is; in seconds.
+    fn outage(&mut self, stretch: Stretch) -> (f64, f64) {
+        let Stretch { at, length, .. } = stretch;
+        let end = at.after(length);
+        let deploys = self.deploys.before(end);
+        if deploys > self.deployed && self.deploys.interrupts() {
+            let start = self.model.parameters.start_seconds.value + self.setup.workload.start;
+            let moment = self.deploys.moment(deploys - 1);
+            self.down = (moment, moment.after(start));
         }
         self.deployed = deploys;
-        self.model.parameters.start_seconds.value + self.setup.workload.start
+        let (down, back) = self.down;
+        let begin = down.max(at);
+        (back.since(begin), back.min(end).since(begin))
+    }
+
+    /// Requests that come faster than connections are given back pile up for as long as they wait for one; the rest gets
+    /// none. Gives how many that are, and the wait of the others in seconds.
+    fn pile_up_before_pool(
+        &mut self,
+        rate: f64,
+        can: f64,
+        acquire: f64,
+        length: f64,
+    ) -> (f64, f64) {
+        if !can.is_finite() {
+            return (0.0, 0.0);
+        }
+        let before = self.pool_pile;
+        let pile = (before + (rate - can) * length).max(0.0);
+        self.pool_pile = pile.min(acquire * can);
+        (pile - self.pool_pile, (before + self.pool_pile) / 2.0 / can)
     }
 
     /// The most requests per second of all instances.
@@ -293,15 +324,16 @@ impl<'a> Run<'a> {
         let processors = station(parts.servers, parts.processor * parts.service);
         let query = parts.database * parts.service;
         let none = Waiting { chance: 0.0, mean: 0.0 };
-        let (mut pool, mut late, mut late_cause) = (none, 0.0, Cause::Pool);
-        if let Some(plan) = &self.setup.pool {
+        let (mut pool, mut pool_can, mut pool_cause) = (none, f64::INFINITY, Cause::Pool);
+        if let Some(plan) = &self.setup.pool
+            && query > 0.0
+        {
             pool = station(plan.size, query);
             pool.mean = pool.mean.min(plan.acquire);
-            let can = plan.size as f64 / query.max(1e-12);
+            pool_can = plan.size as f64 / query * many;
             let server = self.server.capacity();
-            late = ((each - can) * many).max(0.0);
-            if rate - server > late {
-                (late, late_cause) = (rate - server, Cause::Server);
+            if server < pool_can {
+                (pool_can, pool_cause) = (server, Cause::Server);
             }
         }
         let throttled = parts.quota.map(|quota| {
@@ -317,7 +349,7 @@ impl<'a> Run<'a> {
             let demand = parts.processor * parts.service;
             (index, each * demand / (parts.servers as f64 * parts.share))
         });
-        Waits { processors, throttled, pool, late, late_cause }
+        Waits { processors, throttled, pool, pool_can, pool_cause }
     }
 
     fn account(&mut self, stretch: Stretch, many: f64, in_flight: f64) {

@@ -1,6 +1,5 @@
 //! Instances that answer many requests at once, request by request: instances come, go and are counted here.
-//!
-//! Long because every event of a fleet changes the same counts.
+//! Long because the events of one loop change the same state; the way of a request is in `requests`.
 
 use std::collections::VecDeque;
 
