@@ -58,6 +58,10 @@ impl Queue {
     ///
     /// # Errors
     /// The request itself if the queue is closed.
+    #[expect(
+        clippy::result_large_err,
+        reason = "the request goes back to the caller, which answers it"
+    )]
     pub(crate) fn push(&self, job: Job) -> Result<(), Job> {
         let first = {
             let mut state = self.lock();

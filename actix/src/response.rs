@@ -3,6 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::body::BoxBody;
 use anyhost_core::{Body, Context, Error, Response};
+use http::header::CONTENT_LENGTH;
 use http::{HeaderName, HeaderValue, StatusCode};
 
 use crate::Problem;
@@ -25,7 +26,8 @@ pub(crate) async fn answer_of(
     let (mut answered, body) = response.into_parts();
     match translate(context, &mut answered) {
         Ok(mut response) => {
-            let (body, rest) = body_of(body, head).await;
+            let announced = response.headers().contains_key(CONTENT_LENGTH);
+            let (body, rest) = body_of(body, head, announced).await;
             *response.body_mut() = body;
             Answer { response, rest }
         }

@@ -238,14 +238,14 @@ where
     kept.execute(insert(4)).await.unwrap();
     kept.release().await.unwrap();
     tx.commit().await.unwrap();
-    let rows = (&*db).fetch_all("SELECT a FROM t ORDER BY a").await.unwrap();
+    let rows = db.fetch_all("SELECT a FROM t ORDER BY a").await.unwrap();
     let rows: Vec<i64> = rows.iter().map(|row| row.get(0)).collect();
     assert_eq!(rows, [1, 2, 4]);
     let mut tx = db.begin().await.unwrap();
     tx.execute(insert(5)).await.unwrap();
     drop(tx.savepoint().await.unwrap());
     tx.commit().await.unwrap_err();
-    let rows = (&*db).fetch_all("SELECT a FROM t WHERE a = 5").await.unwrap();
+    let rows = db.fetch_all("SELECT a FROM t WHERE a = 5").await.unwrap();
     assert!(rows.is_empty());
 }
 

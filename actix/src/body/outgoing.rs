@@ -25,8 +25,9 @@ const AT_ONCE: usize = 64 * 1024;
 /// A chunk; `None` at the end, so that a body that breaks off is told from one that is over.
 type Piece = Result<Option<Bytes>, BodyError>;
 
-/// The body for the host, and what is still to be sent of it. The body of an answer to HEAD is only measured.
-pub(crate) async fn body_of(body: BoxBody, head: bool) -> (Body, Option<Rest>) {
+/// The body for the host, and what is still to be sent of it. The body of an answer to HEAD is only measured. A stream
+/// whose length was `announced` in a header stays a stream: the host holds it to that length.
+pub(crate) async fn body_of(body: BoxBody, head: bool, announced: bool) -> (Body, Option<Rest>) {
     let length = match body.size() {
         BodySize::None | BodySize::Sized(0) => return (Body::empty(), None),
         BodySize::Sized(length) => Some(length),
@@ -52,7 +53,7 @@ pub(crate) async fn body_of(body: BoxBody, head: bool) -> (Body, Option<Rest>) {
                 received.pieces.push_back(Err(BodyError::other(error.to_string())));
                 return (Body::new(received), None);
             }
-            Poll::Ready(None) if length.is_none_or(|length| length == read as u64) => {
+            Poll::Ready(None) if length.map_or(!announced, |length| length == read as u64) => {
                 return (Body::from(joined(received.pieces, read)), None);
             }
             Poll::Ready(None) => {

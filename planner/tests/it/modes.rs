@@ -51,7 +51,12 @@ fn both_modes_find_the_same() {
             peaks("peak instances", exact.peak_instances, aggregate.peak_instances, 0.2);
             // In aggregate all instances of a fleet have their busiest moment together: that errs on the high side.
             if host.paradigm == Paradigm::LongRunning {
-                assert!(aggregate.peak_connections + 3 >= exact.peak_connections, "{pattern}");
+                let (most, exactly) = (aggregate.peak_connections, exact.peak_connections);
+                let name = &host.name;
+                assert!(
+                    most + 3 >= exactly,
+                    "{pattern} on {name}: {most} connections in aggregate, {exactly} exactly"
+                );
             }
             peaks("peak connections", exact.peak_connections, aggregate.peak_connections, 0.4);
             near("cold starts", exact.cold_starts as f64, aggregate.cold_starts as f64, 0.3, 20.0);
