@@ -138,13 +138,14 @@ fn of_http(effort: Effort) -> Result<(Vec<Contest>, Vec<Calls>), String> {
         servers.contest(&http::hello(), 64, effort),
         servers.contest(&http::hello_varied(), 64, effort),
         servers.contest(&http::note(), 64, effort),
+        servers.contest(&http::upload(), 64, effort),
     ];
     if effort != Effort::Quick {
         contests.push(servers.contest(&http::hello(), 512, effort));
         contests.push(servers.contest(&http::note(), 512, effort));
         let others = http::others();
         contests.extend(others.iter().map(|question| servers.contest(question, 64, effort)));
-        for question in [http::hello(), http::note()].iter().chain(&others) {
+        for question in [http::hello(), http::note(), http::upload()].iter().chain(&others) {
             calls.extend(servers.calls(question, 64, effort));
         }
     }

@@ -107,7 +107,7 @@ impl Arrival {
         let checked = check_method(&parts, websocket, extended, upgrades)
             .and_then(|()| take_host(&mut parts, gateway.is_some()))
             .and_then(|host| count(&parts.headers).map(|()| host));
-        let asked = checked.as_ref().ok().and_then(Option::as_ref).map(|host| Arc::from(&**host));
+        let asked = checked.as_ref().ok().cloned().flatten();
         let host = caller
             .host
             .or(asked)
@@ -202,7 +202,7 @@ fn check_method(
 
 /// Checks the host, and puts that of the target into its header, where HTTP/2 and absolute targets have it
 /// (RFC 9112 §3.2.2, RFC 9113 §8.3.1).
-fn take_host(parts: &mut Parts, through_gateway: bool) -> Result<Option<String>, Error> {
+fn take_host(parts: &mut Parts, through_gateway: bool) -> Result<Option<Arc<str>>, Error> {
     let mut named = parts.headers.get_all(HOST).iter();
     let (first, second) = (named.next(), named.next());
     if second.is_some() {
@@ -218,7 +218,7 @@ fn take_host(parts: &mut Parts, through_gateway: bool) -> Result<Option<String>,
         if sent.is_none() && !through_gateway && parts.version > Version::HTTP_10 {
             return Err(bad("there is no host"));
         }
-        return Ok(sent.filter(|host| !host.is_empty()).map(str::to_owned));
+        return Ok(sent.filter(|host| !host.is_empty()).map(Arc::from));
     };
     if !is_host(authority.as_str()) {
         return Err(bad("the request target is not for this method"));
@@ -233,8 +233,8 @@ fn take_host(parts: &mut Parts, through_gateway: bool) -> Result<Option<String>,
     if http2 && sent.is_some_and(|sent| !same_host(sent, authority, parts.uri.scheme_str())) {
         return Err(bad("the Host header is not the authority that is asked"));
     }
-    let host = authority.as_str().to_owned();
-    if sent != Some(host.as_str()) && !(http2 && sent.is_some()) {
+    let host: Arc<str> = Arc::from(authority.as_str());
+    if sent != Some(&*host) && !(http2 && sent.is_some()) {
         let value = HeaderValue::from_str(&host).map_err(|_| bad("the host is not valid"))?;
         if sent.is_some() {
             parts.headers.insert(HOST, value);

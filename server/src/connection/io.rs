@@ -94,7 +94,8 @@ impl Io {
             if let Some(invalid) = messages.invalid() {
                 if invalid.in_head {
                     // hyper looks at a head in pieces again once its end has come.
-                    buffer.put_slice(b"\r\n\r\n");
+                    let room = buffer.remaining().min(4);
+                    buffer.put_slice(&b"\r\n\r\n"[..room]);
                     self.protocol = Protocol::Refused;
                     return Poll::Ready(Ok(()));
                 }
@@ -183,7 +184,7 @@ impl Io {
         if self.held.is_empty() {
             let outcome = Pin::new(&mut self.transport).poll_read(cx, buffer);
             if outcome.is_pending() {
-                self.connection.remember_holder(cx);
+                self.connection.remember_reader(cx);
             }
             return outcome;
         }
@@ -285,11 +286,17 @@ impl AsyncWrite for Io {
             ready!(Pin::new(&mut this.transport).poll_write(cx, &refusal))?;
             return Poll::Ready(Ok(slices.iter().map(|slice| slice.len()).sum()));
         }
+        if this.connection.is_cut_off() && this.connection.is_upgraded() {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
         let outcome = match slices {
             [one] => Pin::new(&mut this.transport).poll_write(cx, one),
             slices => Pin::new(&mut this.transport).poll_write_vectored(cx, slices),
         };
         this.written(&outcome);
+        if outcome.is_pending() && this.connection.is_upgraded() {
+            this.connection.remember_writer(cx);
+        }
         if let Poll::Ready(Ok(bytes)) = outcome
             && this.connection.is_upgraded()
         {

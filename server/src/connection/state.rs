@@ -55,8 +55,9 @@ struct State {
     socket_gone: bool,
     /// The task that drives the connection.
     task: Option<Waker>,
-    /// The task that holds the socket after an upgrade.
-    holder: Option<Waker>,
+    /// The tasks that read and write the socket after an upgrade.
+    reader: Option<Waker>,
+    writer: Option<Waker>,
 }
 
 /// A client that does not take what is sent.
@@ -97,7 +98,8 @@ impl Connection {
                 closing: None,
                 socket_gone: false,
                 task: None,
-                holder: None,
+                reader: None,
+                writer: None,
             }),
         }
     }
@@ -268,10 +270,12 @@ impl Connection {
         self.upgraded.store(true, Ordering::Relaxed);
     }
 
-    /// Ends an upgraded connection: its holder reads the end of the input.
+    /// Ends an upgraded connection: its holder reads the end of the input, and can write no more.
     pub(crate) fn cut_off(&self) {
+        let state = self.state();
         self.cut_off.store(true, Ordering::Relaxed);
-        wake(self.state().holder.as_ref());
+        wake(state.reader.as_ref());
+        wake(state.writer.as_ref());
     }
 
     pub(super) fn is_cut_off(&self) -> bool {
@@ -279,11 +283,23 @@ impl Connection {
     }
 
     /// Keeps the waker of the task that reads an upgraded connection.
-    pub(super) fn remember_holder(&self, cx: &Context<'_>) {
+    pub(super) fn remember_reader(&self, cx: &Context<'_>) {
         let mut state = self.state();
-        match &mut state.holder {
-            Some(holder) => holder.clone_from(cx.waker()),
-            None => state.holder = Some(cx.waker().clone()),
+        state.reader = Some(cx.waker().clone());
+        self.wake_if_cut_off(cx);
+    }
+
+    /// Keeps the waker of the task that writes to an upgraded connection.
+    pub(super) fn remember_writer(&self, cx: &Context<'_>) {
+        let mut state = self.state();
+        state.writer = Some(cx.waker().clone());
+        self.wake_if_cut_off(cx);
+    }
+
+    /// Re-check after registering, under the lock: an end that came in between would wake nobody (lost wakeup).
+    fn wake_if_cut_off(&self, cx: &Context<'_>) {
+        if self.is_cut_off() {
+            cx.waker().wake_by_ref();
         }
     }
 
