@@ -138,7 +138,8 @@ impl Limits {
         }
         let load = rate * self.whole;
         // Requests beyond what lives need a start each, and hold their environment for so much longer.
-        let surplus = (rate - live as f64 / self.whole).max(0.0) * self.cold;
+        // By Erlang's formula: some find all busy long before the mean load is as large as what lives.
+        let surplus = rate * erlang_b(live as usize, load) * self.cold;
         let mut busy = most_busy(rate, self.whole, length, uniform).max(1) + surplus as u64;
         // No more than come, and than are left from before.
         let left = (self.before * self.whole).ceil() as u64;
