@@ -161,18 +161,15 @@ impl DatabaseSettings {
         let known = url.known_pooler();
         let in_memory = url.memory().is_some();
         let count = |name| settings.get::<Count>(name).map(|count| count.map(|Count(count)| count));
+        let pool_size = count("DATABASE_POOL_SIZE")?.or(connection_limit);
         Ok(Self {
             url,
             direct_url,
             password_file: settings
                 .text(settings.name("DATABASE_PASSWORD_FILE"))
                 .map(PathBuf::from),
-            pool_size: if in_memory {
-                // Connections to one database in memory lock whole tables from each other and do not wait.
-                Some(1)
-            } else {
-                count("DATABASE_POOL_SIZE")?.or(connection_limit)
-            },
+            // Connections to one database in memory lock whole tables from each other and do not wait.
+            pool_size: if in_memory { Some(1) } else { pool_size },
             max_connections: count("DATABASE_MAX_CONNECTIONS")?,
             reserved: settings.get("DATABASE_RESERVED")?,
             acquire_timeout: positive(settings, "DATABASE_ACQUIRE_TIMEOUT")?.or(pool_timeout),
