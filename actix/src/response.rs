@@ -3,7 +3,6 @@
 use actix_web::HttpResponse;
 use actix_web::body::BoxBody;
 use anyhost_core::{Body, Context, Error, Response};
-use http::header::CONTENT_LENGTH;
 use http::{HeaderName, HeaderValue, StatusCode};
 
 use crate::Problem;
@@ -26,8 +25,7 @@ pub(crate) async fn answer_of(
     let (mut answered, body) = response.into_parts();
     match translate(context, &mut answered) {
         Ok(mut response) => {
-            let announced = response.headers().contains_key(CONTENT_LENGTH);
-            let (body, rest) = body_of(body, head, announced).await;
+            let (body, rest) = body_of(body, head).await;
             *response.body_mut() = body;
             Answer { response, rest }
         }

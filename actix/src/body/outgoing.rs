@@ -25,9 +25,8 @@ const AT_ONCE: usize = 64 * 1024;
 /// A chunk; `None` at the end, so that a body that breaks off is told from one that is over.
 type Piece = Result<Option<Bytes>, BodyError>;
 
-/// The body for the host, and what is still to be sent of it. The body of an answer to HEAD is only measured. A stream
-/// whose length was `announced` in a header stays a stream: the host holds it to that length.
-pub(crate) async fn body_of(body: BoxBody, head: bool, announced: bool) -> (Body, Option<Rest>) {
+/// The body for the host, and what is still to be sent of it. The body of an answer to HEAD is only measured.
+pub(crate) async fn body_of(body: BoxBody, head: bool) -> (Body, Option<Rest>) {
     let length = match body.size() {
         BodySize::None | BodySize::Sized(0) => return (Body::empty(), None),
         BodySize::Sized(length) => Some(length),
@@ -53,7 +52,7 @@ pub(crate) async fn body_of(body: BoxBody, head: bool, announced: bool) -> (Body
                 received.pieces.push_back(Err(BodyError::other(error.to_string())));
                 return (Body::new(received), None);
             }
-            Poll::Ready(None) if length.map_or(!announced, |length| length == read as u64) => {
+            Poll::Ready(None) if length.is_none_or(|length| length == read as u64) => {
                 return (Body::from(joined(received.pieces, read)), None);
             }
             Poll::Ready(None) => {
@@ -139,9 +138,15 @@ impl http_body::Body for Received {
         };
         let over = |mut body: Pin<&mut Self>| body.rest = None;
         Poll::Ready(match piece {
-            Ok(Some(chunk)) => {
+            Ok(Some(mut chunk)) => {
                 if let Some(left) = &mut self.left {
-                    *left = left.saturating_sub(chunk.len() as u64);
+                    // What is longer than the application said is cut, as on every door.
+                    chunk.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
+                    *left -= chunk.len() as u64;
+                    if *left == 0 {
+                        over(self.as_mut());
+                        self.pieces.clear();
+                    }
                 }
                 Some(Ok(Frame::data(chunk)))
             }
