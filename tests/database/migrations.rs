@@ -102,6 +102,39 @@ async fn tools_of_sqlx_are_waited_for_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_a_tool_of_sqlx_is_not_taken_for_an_idle_migration() {
+    let steps = migrator(&["CREATE TABLE a (a int)"]);
+    let hurried = [("DATABASE_LOCK_TIMEOUT", "1s")];
+    // The tool is at work for several times as long as an idle holder would be waited for.
+    let url = Postgres::shared().database();
+    let mut tool = direct(&url).await;
+    Migrate::lock(&mut tool).await.unwrap();
+    let host = on(&url, &hurried);
+    let ours = (0..3).map(|_| Db::<sqlx::Postgres>::migrate(&host, &steps));
+    let work = async {
+        sqlx::query("SELECT pg_sleep(4)").execute(&mut tool).await.unwrap();
+        Migrate::unlock(&mut tool).await.unwrap();
+    };
+    let (ours, ()) = tokio::join!(join_all(ours), work);
+    for outcome in ours {
+        outcome.unwrap();
+    }
+    let url = MariaDb::shared().database();
+    let mut tool = sqlx::MySqlConnection::connect(&url).await.unwrap();
+    Migrate::lock(&mut tool).await.unwrap();
+    let host = on(&url, &hurried);
+    let ours = (0..3).map(|_| Db::<sqlx::MySql>::migrate(&host, &steps));
+    let work = async {
+        sqlx::query("DO SLEEP(4)").execute(&mut tool).await.unwrap();
+        Migrate::unlock(&mut tool).await.unwrap();
+    };
+    let (ours, ()) = tokio::join!(join_all(ours), work);
+    for outcome in ours {
+        outcome.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn migrate_touches_only_the_kind_of_database_that_the_app_opens() {
     let server = Postgres::shared();
     let url = server.database();

@@ -166,7 +166,7 @@ fn a_stop_during_the_start_is_heard() {
     let url = format!("postgres://nobody@{}/none", silent.local_addr().expect("bound"));
     let environment = [("DATABASE_URL", url.as_str()), ("PORT", "0"), ("SHUTDOWN_GRACE", "5s")];
     let (process, _folder) = anyhost_tests::fleet::launch("notes-paas", &[], &environment);
-    let port = anyhost_tests::fleet::port_of(&process);
+    let port = anyhost_tests::fleet::listening_port_of(&process);
     eventually("it lives", || (Wire::to(port).get("/livez").status == 200).then_some(()));
     process.signal(Signal::TERM);
     assert_eq!(process.wait_for_exit(PATIENCE).code(), Some(0), "{}", process.log().text());

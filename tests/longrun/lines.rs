@@ -6,7 +6,7 @@ use anyhost_tests::process::{PATIENCE, Signal};
 use serde_json::Value;
 
 use anyhost_tests::connection::Wire;
-use anyhost_tests::fleet::{Instance, launch, port_of};
+use anyhost_tests::fleet::{Instance, launch, listening_port_of, port_of};
 use anyhost_tests::process::{Process, binary};
 
 #[test]
@@ -83,7 +83,7 @@ fn requests_that_are_refused_for_one_reason_are_one_line_a_second() {
     for (level, all) in [("info", false), ("debug", true)] {
         let environment = [("DATABASE_URL", &*url), ("PORT", "0"), ("LOG_LEVEL", level)];
         let (process, _folder) = launch("notes-paas", &[], &environment);
-        let port = port_of(&process);
+        let port = listening_port_of(&process);
         let ids: Vec<String> = (0..200)
             .map(|_| {
                 let answer = Wire::to(port).get("/notes");

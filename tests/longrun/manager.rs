@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhost_tests::connection::Wire;
-use anyhost_tests::fleet::{Notebook, launch, port_of};
+use anyhost_tests::fleet::{Notebook, launch, listening_port_of, port_of};
 use anyhost_tests::process::{PATIENCE, Signal};
 use anyhost_tests::wait::eventually;
 use tempfile::TempDir;
@@ -224,7 +224,7 @@ fn credentials_win_over_the_environment_and_are_never_printed() {
     assert!(check.wait_for_exit(PATIENCE).success(), "{}", check.log().text());
     check.wait_for_line(&["grace:", "7 s"]);
     let (process, _folder) = launch("notes-vm", &[], &environment);
-    assert_eq!(Wire::to(port_of(&process)).get("/livez").status, 200);
+    assert_eq!(Wire::to(listening_port_of(&process)).get("/livez").status, 200);
     process.wait_for_line(&["\"ready\""]);
     assert_eq!(Wire::to(port_of(&process)).get("/notes").status, 200);
     process.signal(Signal::TERM);

@@ -7,7 +7,7 @@ use anyhost_tests::servers::Postgres;
 use anyhost_tests::wait::eventually;
 
 use anyhost_tests::connection::Wire;
-use anyhost_tests::fleet::{Instance, launch, port_of};
+use anyhost_tests::fleet::{Instance, launch, listening_port_of};
 
 #[test]
 fn a_paas_process_listens_on_every_address() {
@@ -95,7 +95,7 @@ fn it_lives_at_once_and_is_ready_when_its_database_answers() {
     let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("postgres://nobody@{}/none", silent.local_addr().expect("bound"));
     let (process, _folder) = launch("notes-paas", &[], &[("DATABASE_URL", &url), ("PORT", "0")]);
-    let port = port_of(&process);
+    let port = listening_port_of(&process);
     assert_eq!(Wire::to(port).get("/livez").status, 200);
     assert_eq!(Wire::to(port).get("/readyz").status, 503);
     // A request that comes too early is told when to come again.

@@ -100,10 +100,21 @@ pub fn launch(
     (Process::start(&program, arguments, folder.path(), environment), folder)
 }
 
-/// The port that a process says it listens on.
+/// The port that a process listens on, once it has said that it is ready.
 #[track_caller]
 #[must_use]
 pub fn port_of(process: &Process) -> u16 {
+    let is_ready = |line: &str| line.contains("\"ready\"") || line.trim_end().ends_with(" ready");
+    if process.log().wait_for(PATIENCE, is_ready).is_none() {
+        panic!("it is not ready; it wrote:\n{}", process.log().text());
+    }
+    listening_port_of(process)
+}
+
+/// The port that a process says it listens on, whether or not its App has started.
+#[track_caller]
+#[must_use]
+pub fn listening_port_of(process: &Process) -> u16 {
     let line = process.wait_for_line(&["listening on"]);
     let (_, address) = line.split_once("listening on ").expect("just found");
     let end = address.find(|c: char| !"[]:.0123456789abcdef".contains(c)).unwrap_or(address.len());

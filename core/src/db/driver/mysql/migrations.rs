@@ -10,7 +10,9 @@ const HOLDER: &str = "SELECT CONCAT('connection ', l.id, COALESCE(CONCAT(' (', p
          CAST(COALESCE(p.command <> 'Sleep', FALSE) AS SIGNED) \
      FROM (SELECT IS_USED_LOCK(?) AS id) l LEFT JOIN information_schema.processlist p ON p.id = l.id";
 
-/// Takes the lock of this crate and that of sqlx's own tools, or says who has one of them.
+/// Takes the lock of this crate and that of sqlx's own tools, both or none, or says who has one of them.
+///
+/// A session that waited for the second lock while it had the first would look idle to everybody who waits for the first.
 pub(super) async fn try_lock(
     connection: &mut MySqlConnection,
 ) -> Result<Option<LockHolder>, sqlx::Error> {
@@ -19,17 +21,22 @@ pub(super) async fn try_lock(
     let database = database.unwrap_or_default();
     // A name of a lock has at most 64 characters.
     let ours: String = format!("anyhost:{database}").chars().take(64).collect();
-    for name in [ours, format!("{:x}", number_of_sqlx(&database))] {
-        let lock = sqlx::query_scalar("SELECT GET_LOCK(?, 0)").bind(&name);
+    let names = [ours, format!("{:x}", number_of_sqlx(&database))];
+    for (index, name) in names.iter().enumerate() {
+        let lock = sqlx::query_scalar("SELECT GET_LOCK(?, 0)").bind(name);
         let taken: Option<i64> = lock.fetch_one(&mut *connection).await?;
-        if taken != Some(1) {
-            let row = sqlx::query(HOLDER).bind(&name).fetch_one(connection).await?;
-            let holder: Option<String> = row.try_get(0)?;
-            let works: i64 = row.try_get(1)?;
-            // If there is none it let go in between, and is asked again soon.
-            let works = works != 0 || holder.is_none();
-            return Ok(Some(LockHolder { name: holder.unwrap_or_default(), works }));
+        if taken == Some(1) {
+            continue;
         }
+        for taken in &names[..index] {
+            sqlx::query("DO RELEASE_LOCK(?)").bind(taken).execute(&mut *connection).await?;
+        }
+        let row = sqlx::query(HOLDER).bind(name).fetch_one(connection).await?;
+        let holder: Option<String> = row.try_get(0)?;
+        let works: i64 = row.try_get(1)?;
+        // If there is none it let go in between, and is asked again soon.
+        let works = works != 0 || holder.is_none();
+        return Ok(Some(LockHolder { name: holder.unwrap_or_default(), works }));
     }
     Ok(None)
 }

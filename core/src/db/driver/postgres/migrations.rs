@@ -30,26 +30,34 @@ pub(super) async fn before(
     connection.execute(AssertSqlSafe(patient)).await.map(drop)
 }
 
-/// Takes the lock of this crate and that of sqlx's own tools, or says who has one of them.
+/// Takes the lock of this crate and that of sqlx's own tools, both or none, or says who has one of them.
+///
+/// A session that waited for the second lock while it had the first would look idle to everybody who waits for the first.
 pub(super) async fn try_lock(
     connection: &mut PgConnection,
 ) -> Result<Option<LockHolder>, sqlx::Error> {
     let database: String =
         sqlx::query_scalar("SELECT current_database()::text").fetch_one(&mut *connection).await?;
-    for number in [OURS, number_of_sqlx(&database)] {
+    let numbers = [OURS, number_of_sqlx(&database)];
+    for (index, number) in numbers.into_iter().enumerate() {
         // A session that has it already gets it again.
         let taken: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
             .bind(number)
             .fetch_one(&mut *connection)
             .await?;
-        if !taken {
-            let holder = sqlx::query(HOLDER).bind(number).fetch_optional(connection).await?;
-            return Ok(Some(match holder {
-                Some(row) => LockHolder { name: row.try_get(0)?, works: row.try_get(1)? },
-                // It let go in between, and is asked again soon.
-                None => LockHolder { name: String::new(), works: true },
-            }));
+        if taken {
+            continue;
         }
+        for taken in &numbers[..index] {
+            let unlock = sqlx::query("SELECT pg_advisory_unlock($1)").bind(taken);
+            unlock.execute(&mut *connection).await?;
+        }
+        let holder = sqlx::query(HOLDER).bind(number).fetch_optional(connection).await?;
+        return Ok(Some(match holder {
+            Some(row) => LockHolder { name: row.try_get(0)?, works: row.try_get(1)? },
+            // It let go in between, and is asked again soon.
+            None => LockHolder { name: String::new(), works: true },
+        }));
     }
     Ok(None)
 }
