@@ -18,7 +18,7 @@ use super::driver::{Driver, Step};
 use super::lock_wait::LockWait;
 use super::pooled::PoolerWarnings;
 use super::settings::Kind;
-use super::statement::{Effect, Statement};
+use super::statement::{Effect, KnownEffects, Statement};
 use condition::Condition;
 pub(super) use pending_reply::PendingReply;
 use rows::wrapped;
@@ -39,6 +39,7 @@ use rows::wrapped;
 pub struct Session<DB: Driver> {
     pub(super) connection: DB::Connection,
     pub(super) condition: Condition,
+    effects: KnownEffects,
     /// Every statement must be unnamed and inside a transaction.
     pub(super) unnamed: bool,
     /// What is said of statements that a transaction pooler does not bear, where one stands before the server.
@@ -50,7 +51,8 @@ pub struct Session<DB: Driver> {
 impl<DB: Driver> Session<DB> {
     pub(super) fn new(connection: DB::Connection, unnamed: bool, schemas: Arc<AtomicU64>) -> Self {
         let condition = Condition::new(schemas);
-        Self { connection, condition, unnamed, pooled: None, lock: None }
+        let effects = KnownEffects::default();
+        Self { connection, condition, effects, unnamed, pooled: None, lock: None }
     }
 
     /// What tells whether a reply is pending.
@@ -117,7 +119,7 @@ impl<'c, DB: Driver> Executor<'c> for &'c mut Session<DB> {
         if self.lock.is_some() {
             return self.rows_patiently(statement);
         }
-        let effect = statement.effect();
+        let effect = statement.effect_in(&mut self.effects);
         self.warn_of(effect);
         if self.wraps(&statement) {
             return wrapped(self, statement);

@@ -49,7 +49,7 @@ impl<DB: Driver> Session<DB> {
             let waits: BoxFuture<'_, _> = Box::pin(self.first_row_patiently(statement, last));
             return Either::Left(waits);
         }
-        let effect = statement.effect();
+        let effect = statement.effect_in(&mut self.effects);
         self.warn_of(effect);
         if self.wraps(&statement) || !self.condition.is_settled() || self.doubts(effect) {
             let careful: BoxFuture<'_, _> = Box::pin(self.first_row_with_care(statement, last));
@@ -166,16 +166,29 @@ async fn first_row<DB: Driver>(
     effect: Effect,
     last: bool,
 ) -> Result<Option<DB::Row>, sqlx::Error> {
-    if DB::KIND != Kind::MySql {
-        let first = DB::fetch_optional(connection, statement);
-        let row = condition.watch::<DB, _>(effect, first).await?;
-        if row.is_none() && DB::KIND == Kind::Sqlite {
-            // A driver's thread that has died looks like a statement without rows.
-            condition.watch::<DB, _>(Effect::NONE, connection.ping()).await?;
-        }
-        return Ok(row);
+    // Boxed: what another kind of database needs does not make this future larger.
+    if DB::KIND == Kind::MySql {
+        return Box::pin(first_of_many(connection, condition, statement, effect, last)).await;
     }
-    // The driver would leave the rest, with its errors, to whoever has the connection next.
+    let first = DB::fetch_optional(connection, statement);
+    let row = condition.watch::<DB, _>(effect, first).await?;
+    if row.is_none() && DB::KIND == Kind::Sqlite {
+        // A driver's thread that has died looks like a statement without rows.
+        let ping: BoxFuture<'_, _> = Box::pin(connection.ping());
+        condition.watch::<DB, _>(Effect::NONE, ping).await?;
+    }
+    Ok(row)
+}
+
+/// The first row of a statement, whose other rows are read too: MySQL's driver would leave them, with their errors,
+/// to the next statement of the connection.
+async fn first_of_many<DB: Driver>(
+    connection: &mut DB::Connection,
+    condition: &mut Condition,
+    statement: Statement<DB>,
+    effect: Effect,
+    last: bool,
+) -> Result<Option<DB::Row>, sqlx::Error> {
     let rows = DB::fetch_many(connection, statement);
     let mut rows = Watched::<DB> { rows, condition, effect, begun: false, ended: false };
     let row = loop {
