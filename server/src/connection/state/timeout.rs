@@ -24,57 +24,56 @@ const GOODBYE: Duration = Duration::from_secs(1);
 /// How long a client may take to notice that a response came before its request was read to the end.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// What a connection waits for besides an event.
+/// How long a connection waits for the next event.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::connection) enum Verdict {
-    /// There is no deadline.
-    Wait,
+pub(in crate::connection) enum Timeout {
+    Never,
     /// Until this moment; then the connection ends.
     CloseAt(Instant),
-    /// Until this moment; then the client is told that its head did not come, and the connection ends.
+    /// Until this moment; then the client is told that its time is over.
     GiveUpAt(Instant),
 }
 
 impl Connection {
-    /// What this connection waits for now, after its task has done all it can.
-    pub(in crate::connection) fn verdict(&self, config: &Config) -> Verdict {
+    /// Returns how long this connection waits now, after its task has done all it can.
+    pub(in crate::connection) fn timeout(&self, config: &Config) -> Timeout {
         let mut state = self.state();
         if let Some(blocked) = state.blocked {
             let end = blocked.since + config.send_timeout;
             let slow = config.min_body_rate.patience(blocked.taken);
-            return Verdict::CloseAt(slow.map_or(end, |slow| end.min(blocked.begun + slow)));
+            return Timeout::CloseAt(slow.map_or(end, |slow| end.min(blocked.begun + slow)));
         }
         if let Some(since) = state.lingers_since {
-            return Verdict::CloseAt(since + LINGER);
+            return Timeout::CloseAt(since + LINGER);
         }
         if self.is_upgraded() {
-            return Verdict::Wait;
+            return Timeout::Never;
         }
         if state.http2 {
             if let Some(since) = state.head_since {
-                return Verdict::CloseAt(since + config.header_timeout);
+                return Timeout::CloseAt(since + config.header_timeout);
             }
             if self.is_busy() {
-                return Verdict::Wait;
+                return Timeout::Never;
             }
-            return match state.closing {
-                Some(since) => Verdict::CloseAt(since.max(state.idle_since) + GOODBYE),
-                None if !state.seen => Verdict::CloseAt(self.opened + config.header_timeout),
-                None => Verdict::GiveUpAt(state.idle_since + config.keep_alive),
+            return match state.closing_since {
+                Some(since) => Timeout::CloseAt(since.max(state.idle_since) + GOODBYE),
+                None if !state.seen => Timeout::CloseAt(self.opened + config.header_timeout),
+                None => Timeout::GiveUpAt(state.idle_since + config.keep_alive),
             };
         }
         if self.is_busy() {
-            return match state.gone_since {
-                Some(since) => Verdict::CloseAt(since + HALF_CLOSED),
-                None => Verdict::Wait,
+            return match state.half_closed_since {
+                Some(since) => Timeout::CloseAt(since + HALF_CLOSED),
+                None => Timeout::Never,
             };
         }
         if state.in_head {
             let since = *state.head_since.get_or_insert_with(Instant::now);
             let end = since + config.header_timeout;
-            return if self.timed_out() { Verdict::CloseAt(end) } else { Verdict::GiveUpAt(end) };
+            return if self.timed_out() { Timeout::CloseAt(end) } else { Timeout::GiveUpAt(end) };
         }
-        Verdict::CloseAt(match state.closing {
+        Timeout::CloseAt(match state.closing_since {
             Some(since) if !state.seen => since + FIRST_REQUEST,
             Some(since) => since.max(state.idle_since) + LAST_LOOK,
             None if !state.seen => self.opened + config.header_timeout,
