@@ -1,17 +1,19 @@
 //! An API Gateway REST API: path encoded and without its stage, query decoded, both kinds of maps.
 
 use super::json::Object;
-use super::{Facts, Source, answer, front};
-use crate::wire::{Request, Response};
+use super::{Source, answer, front};
+use crate::{Facts, Request, Response};
 
 const HOST: &str = "r4kq2v6a1b.execute-api.eu-west-1.amazonaws.com";
 
 /// A REST API whose stage stands in the client's path and whose binary media types are `*/*`.
-pub(in super::super) struct RestV1;
+#[derive(Clone, Copy, Debug)]
+pub struct RestV1;
 
 impl Source for RestV1 {
-    const FACTS: Facts =
-        Facts { client_ip: Some(front::CLIENT), scheme: "https", host: HOST, adds: front::ADDS };
+    fn facts(&self) -> Facts {
+        Facts { client_ip: Some(front::CLIENT), scheme: "https", host: HOST, adds: front::ADDS }
+    }
 
     fn event(&self, request: &Request) -> String {
         let headers = front::headers(request, HOST, "https");

@@ -1,8 +1,8 @@
 //! An Application Load Balancer: path and query as the client wrote them, one kind of maps.
 
 use super::json::Object;
-use super::{Facts, Source, answer, front};
-use crate::wire::{Request, Response};
+use super::{Source, answer, front};
+use crate::{Facts, Request, Response};
 
 const HOST: &str = "shop-1234567890.eu-west-1.elb.amazonaws.com";
 
@@ -10,10 +10,13 @@ const FACTS: Facts =
     Facts { client_ip: Some(front::CLIENT), scheme: "http", host: HOST, adds: front::ADDS };
 
 /// A target group with single-value headers: of repeated names only the last value comes through.
-pub(in super::super) struct AlbSingle;
+#[derive(Clone, Copy, Debug)]
+pub struct AlbSingle;
 
 impl Source for AlbSingle {
-    const FACTS: Facts = FACTS;
+    fn facts(&self) -> Facts {
+        FACTS
+    }
 
     fn event(&self, request: &Request) -> String {
         let (headers, query) = maps(request);
@@ -31,10 +34,13 @@ impl Source for AlbSingle {
 }
 
 /// A target group with multi-value headers.
-pub(in super::super) struct AlbMulti;
+#[derive(Clone, Copy, Debug)]
+pub struct AlbMulti;
 
 impl Source for AlbMulti {
-    const FACTS: Facts = FACTS;
+    fn facts(&self) -> Facts {
+        FACTS
+    }
 
     fn event(&self, request: &Request) -> String {
         let (headers, query) = maps(request);

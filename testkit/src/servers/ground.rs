@@ -1,9 +1,9 @@
-//! What throwaway servers stand on: a folder, ports, the right user, and an end that nothing prevents.
+//! What throwaway servers need: a folder, ports, the right user, and an end that nothing prevents.
 
 use std::fs::{self, Permissions};
 use std::io::ErrorKind;
 use std::net::TcpListener;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
@@ -47,8 +47,9 @@ impl Ground {
     }
 }
 
-/// A new folder that belongs to a user.
-pub(super) fn folder(name: &str, user: &User) -> PathBuf {
+/// A new folder that belongs to a user, removed when this process ends.
+#[must_use]
+pub fn folder(name: &str, user: &User) -> PathBuf {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
     let folder = GROUND.folder.join(format!("{name}-{number}"));
@@ -79,17 +80,18 @@ pub fn port() -> u16 {
 }
 
 /// Leaves word of a process to whoever clears this ground, for a server that does not do so itself.
-pub(super) fn leave_pid(folder: &Path, process: &Process) {
+pub fn leave_pid(folder: &Path, process: &Process) {
     fs::write(folder.join("pid"), process.id().to_string()).expect("the folder is ours");
 }
 
 /// The user a server runs as: it may refuse to run as root.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct User(pub(super) &'static str);
+pub struct User(pub &'static str);
 
 impl User {
-    /// A program as this user. Where the tests do not run as root they can only be themselves.
-    pub(super) fn command(&self, program: &Path) -> Command {
+    /// A program as this user. If the tests do not run as root they can only be themselves.
+    #[must_use]
+    pub fn command(&self, program: &Path) -> Command {
         if !is_root() {
             return Command::new(program);
         }
@@ -99,12 +101,12 @@ impl User {
     }
 
     /// The same as a watched process.
-    pub(super) fn start(&self, program: &Path, arguments: &[&str], folder: &Path) -> Process {
+    pub fn start(&self, program: &Path, arguments: &[&str], folder: &Path) -> Process {
         self.start_in(Session::Ours, program, arguments, folder)
     }
 
     /// The same in a session.
-    pub(super) fn start_in(
+    pub fn start_in(
         &self,
         session: Session,
         program: &Path,
@@ -127,15 +129,16 @@ impl User {
     }
 
     /// Makes a file or folder, without what is in it, this user's.
-    pub(super) fn own(&self, path: &Path) {
+    pub fn own(&self, path: &Path) {
         if is_root() {
             let (user, group) = self.ids();
             chown(path, Some(user), Some(group)).expect("root may give files away");
         }
     }
 
-    /// The user as a server takes it that gives up its privileges by itself; our own where we have none.
-    pub(super) fn argument(&self) -> String {
+    /// The option of a server that gives up its privileges by itself; one without effect if there are none.
+    #[must_use]
+    pub fn argument(&self) -> String {
         if is_root() { format!("--user={}", self.0) } else { "--skip-symbolic-links".into() }
     }
 
@@ -161,7 +164,7 @@ const SETSID: &str = "/usr/bin/setsid";
 /// Whose session a server belongs to. A kernel with autogroups, as most have it, gives each session the same share of
 /// the processors.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Session {
+pub enum Session {
     /// That of the tests: it goes with them where somebody presses Ctrl-C.
     Ours,
     /// One of its own, as a service has: what it is compared under does not take its time.
@@ -169,14 +172,22 @@ pub(super) enum Session {
 }
 
 fn is_root() -> bool {
-    fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
+    rustix::process::geteuid().is_root()
 }
 
-/// The newest of the programs that a pattern names; `*` stands for a version. One clear line where there is
-/// none.
+/// The newest of the programs that a pattern names; `*` stands for a version. A panic names the package to install if
+/// there is none.
 #[track_caller]
-pub(super) fn program(patterns: &[&str], package: &str) -> PathBuf {
-    let found = patterns.iter().find_map(|pattern| match pattern.split_once('*') {
+#[must_use]
+pub fn program(patterns: &[&str], package: &str) -> PathBuf {
+    find_program(patterns).unwrap_or_else(|| {
+        panic!("{} is missing: apt-get install {package}", patterns.join(" or "))
+    })
+}
+
+/// The same, if there is one.
+pub(super) fn find_program(patterns: &[&str]) -> Option<PathBuf> {
+    patterns.iter().find_map(|pattern| match pattern.split_once('*') {
         Some((before, after)) => {
             let entries = fs::read_dir(before).ok()?.flatten();
             let version = |path: &PathBuf| {
@@ -190,15 +201,12 @@ pub(super) fn program(patterns: &[&str], package: &str) -> PathBuf {
             Some(newest.join(after.trim_start_matches('/')))
         }
         None => Some(PathBuf::from(pattern)).filter(|path| path.exists()),
-    });
-    found.unwrap_or_else(|| {
-        panic!("{} is missing: apt-get install {package}", patterns.join(" or "))
     })
 }
 
-/// Runs a program to its end and gives what it wrote to standard output.
+/// Runs a program to its end and returns what it wrote to standard output.
 #[track_caller]
-pub(super) fn run(command: &mut Command) -> String {
+pub fn run(command: &mut Command) -> String {
     let output = match command.stdin(Stdio::null()).output() {
         Ok(output) => output,
         Err(error) if error.kind() == ErrorKind::NotFound => {

@@ -76,6 +76,14 @@ impl Postgres {
         server
     }
 
+    /// Whether PostgreSQL's programs are on this machine.
+    #[must_use]
+    pub fn is_installed() -> bool {
+        let found =
+            |name| ground::find_program(&places(name).each_ref().map(String::as_str)).is_some();
+        ["initdb", "postgres", "psql"].into_iter().all(found)
+    }
+
     /// The server that tests share which need nothing special: 200 connections.
     #[must_use]
     pub fn shared() -> &'static Self {
@@ -198,7 +206,16 @@ impl Drop for Postgres {
 
 /// A program of the newest PostgreSQL on this machine.
 fn program(name: &str) -> PathBuf {
-    let places = ["/usr/lib/postgresql/*/bin", "/usr/local/bin", "/usr/bin"];
-    let places = places.map(|place| format!("{place}/{name}"));
-    ground::program(&places.each_ref().map(String::as_str), PACKAGE)
+    ground::program(&places(name).each_ref().map(String::as_str), PACKAGE)
+}
+
+fn places(name: &str) -> [String; 5] {
+    let places = [
+        "/usr/lib/postgresql/*/bin",
+        "/opt/homebrew/bin",
+        "/usr/local/bin",
+        "/usr/bin",
+        "/Applications/Postgres.app/Contents/Versions/latest/bin",
+    ];
+    places.map(|place| format!("{place}/{name}"))
 }

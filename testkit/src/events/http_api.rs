@@ -1,8 +1,8 @@
 //! API Gateway HTTP APIs and Function URLs: one shape, told apart by the domain, and the older one.
 
 use super::json::Object;
-use super::{Facts, Source, answer, front};
-use crate::wire::{Request, Response};
+use super::{Source, answer, front};
+use crate::{Facts, Request, Response};
 
 const API_HOST: &str = "a1b2c3d4e5.execute-api.eu-west-1.amazonaws.com";
 const URL_HOST: &str = "tq3xkz7yjv4ds6wm2r5f.lambda-url.eu-west-1.on.aws";
@@ -12,10 +12,13 @@ const fn facts(host: &'static str) -> Facts {
 }
 
 /// An HTTP API with a named stage, which stands before the path; the path is decoded.
-pub(in super::super) struct HttpV2;
+#[derive(Clone, Copy, Debug)]
+pub struct HttpV2;
 
 impl Source for HttpV2 {
-    const FACTS: Facts = facts(API_HOST);
+    fn facts(&self) -> Facts {
+        facts(API_HOST)
+    }
 
     fn event(&self, request: &Request) -> String {
         let path = format!("/live{}", front::decoded_path(request));
@@ -28,10 +31,13 @@ impl Source for HttpV2 {
 }
 
 /// A Function URL; the path is as the client wrote it.
-pub(in super::super) struct FunctionUrl;
+#[derive(Clone, Copy, Debug)]
+pub struct FunctionUrl;
 
 impl Source for FunctionUrl {
-    const FACTS: Facts = facts(URL_HOST);
+    fn facts(&self) -> Facts {
+        facts(URL_HOST)
+    }
 
     fn event(&self, request: &Request) -> String {
         version_2(request, URL_HOST, "$default", request.path(), true)
@@ -43,10 +49,13 @@ impl Source for FunctionUrl {
 }
 
 /// An HTTP API that speaks payload format 1.0: path and query decoded.
-pub(in super::super) struct HttpV1;
+#[derive(Clone, Copy, Debug)]
+pub struct HttpV1;
 
 impl Source for HttpV1 {
-    const FACTS: Facts = facts(API_HOST);
+    fn facts(&self) -> Facts {
+        facts(API_HOST)
+    }
 
     fn event(&self, request: &Request) -> String {
         let headers = front::headers(request, API_HOST, "https");

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
 
-use crate::wire::Request;
+use crate::Request;
 
 /// The address of the client, from a block that is for documentation.
 pub(super) const CLIENT: &str = "203.0.113.7";
@@ -86,7 +86,7 @@ pub(super) fn query(request: &Request) -> Vec<(String, String)> {
 
 /// The names and values of the query, decoded.
 pub(super) fn decoded_query(request: &Request) -> Vec<(String, String)> {
-    crate::wire::pairs(request.query().unwrap_or_default())
+    pairs(request.query().unwrap_or_default())
 }
 
 /// The path, decoded.
@@ -117,5 +117,30 @@ pub(super) fn text(value: &[u8]) -> String {
     match std::str::from_utf8(value) {
         Ok(text) => text.to_owned(),
         Err(_) => value.iter().copied().map(char::from).collect(),
+    }
+}
+
+/// The names and values of a query, decoded as a form, in order.
+#[must_use]
+pub fn pairs(query: &str) -> Vec<(String, String)> {
+    let fields = query.split('&').filter(|field| !field.is_empty());
+    let split = fields.map(|field| field.split_once('=').unwrap_or((field, "")));
+    split.map(|(name, value)| (decoded(name), decoded(value))).collect()
+}
+
+fn decoded(text: &str) -> String {
+    let spaces = text.replace('+', " ");
+    percent_decode_str(&spaces).decode_utf8_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_is_decoded_once_and_in_order() {
+        let expected = [("a", "1 2"), ("b", ""), ("a", "+"), ("c", "%20")];
+        let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(pairs("a=1+2&b&a=%2B&c=%2520"), expected);
     }
 }

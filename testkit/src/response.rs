@@ -1,10 +1,11 @@
 //! A response as a client gets it.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::Seen;
+use crate::difference::lines;
 
 /// How a response came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,24 +73,46 @@ impl Response {
     #[must_use]
     pub fn one(&self, name: &str) -> String {
         let mut values = self.all(name);
-        assert_eq!(values.len(), 1, "`{name}` must be there once, in {self:?}");
+        assert_eq!(values.len(), 1, "`{name}` must be there once, in\n{self}");
         values.remove(0)
     }
 
     /// Fails unless the status is this one.
     #[track_caller]
-    #[must_use]
     pub fn expect(self, status: u16) -> Self {
-        assert_eq!(self.status, status, "the status, in {self:?}");
-        assert_eq!(self.ending, Ending::Whole, "the ending, in {self:?}");
+        assert!(self.status == status, "expected status {status}, found\n{self}");
+        assert!(self.ending == Ending::Whole, "the body broke off, in\n{self}");
         self
     }
 
-    /// What the App saw, out of the echo's answer.
+    /// The body as text.
     #[track_caller]
     #[must_use]
-    pub fn seen(self) -> Seen {
-        Seen::of(&self.expect(200).body)
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).expect("the body is text")
+    }
+
+    /// The body as JSON.
+    #[track_caller]
+    #[must_use]
+    pub fn json(&self) -> Value {
+        match serde_json::from_slice(&self.body) {
+            Ok(json) => json,
+            Err(error) => panic!("the body is no JSON ({error}), in\n{self}"),
+        }
+    }
+
+    /// Fails unless the status and the body, as JSON, are these; with the lines that differ.
+    #[track_caller]
+    pub fn expect_json(self, status: u16, body: &Value) -> Self {
+        let response = self.expect(status);
+        let found = response.json();
+        if found != *body {
+            let pretty = |json: &Value| format!("{json:#}\n");
+            let lines = lines("expected", &pretty(body), "found", &pretty(&found));
+            panic!("the body is another:\n{lines}");
+        }
+        response
     }
 
     /// The problem of an error's answer, after checking what all problems have.
@@ -103,5 +126,20 @@ impl Response {
         let id = problem["request_id"].as_str().unwrap_or_default();
         assert!(!id.is_empty(), "a problem names its request: {problem}");
         problem
+    }
+}
+
+/// As it stands on the wire of HTTP/1.1, more or less: for a reader.
+impl fmt::Display for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "HTTP {}", self.status)?;
+        for (name, value) in &self.headers {
+            writeln!(f, "{name}: {}", String::from_utf8_lossy(value))?;
+        }
+        writeln!(f, "\n{}", String::from_utf8_lossy(&self.body))?;
+        if self.ending == Ending::BrokenOff {
+            writeln!(f, "(the body broke off)")?;
+        }
+        Ok(())
     }
 }

@@ -1,13 +1,13 @@
 //! HTTP/1.1 responses out of bytes, as strictly as a client may read them (RFC 9112).
 
-use std::time::Instant;
+use super::Chunk;
+use crate::{Ending, Response};
 
-use crate::wire::{Ending, Response};
-
-type Chunks = [(Instant, Vec<u8>)];
-
-/// The one response of a connection.
-pub(super) fn one(method: &str, chunks: &Chunks) -> Result<Response, String> {
+/// The one response of a connection to a request with this method.
+///
+/// # Errors
+/// What a strict client would not have understood.
+pub fn one(method: &str, chunks: &[Chunk]) -> Result<Response, String> {
     let bytes: Vec<u8> = chunks.iter().flat_map(|(_, bytes)| bytes.iter().copied()).collect();
     let mut reader = Reader { bytes: &bytes, at: 0 };
     let (mut response, body_at) = reader.response(method == "HEAD")?;
@@ -27,7 +27,10 @@ pub(super) fn one(method: &str, chunks: &Chunks) -> Result<Response, String> {
 }
 
 /// All responses of a connection, none of them to HEAD.
-pub(super) fn all(chunks: &Chunks) -> Result<Vec<Response>, String> {
+///
+/// # Errors
+/// What a strict client would not have understood.
+pub fn all(chunks: &[Chunk]) -> Result<Vec<Response>, String> {
     let bytes: Vec<u8> = chunks.iter().flat_map(|(_, bytes)| bytes.iter().copied()).collect();
     let mut reader = Reader { bytes: &bytes, at: 0 };
     let mut responses = Vec::new();
@@ -172,6 +175,8 @@ fn is_token(byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
 
     fn parse(text: &str) -> Result<Response, String> {

@@ -71,6 +71,12 @@ impl Request {
         self
     }
 
+    /// Sets a body of JSON, with its content type.
+    #[must_use]
+    pub fn json(self, body: &serde_json::Value) -> Self {
+        self.header("content-type", "application/json").body(body.to_string())
+    }
+
     /// Sets the body.
     #[must_use]
     pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {

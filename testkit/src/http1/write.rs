@@ -1,9 +1,10 @@
 //! HTTP/1.1 requests as the bytes that a client writes.
 
-use crate::wire::Request;
+use crate::Request;
 
-/// The bytes of a request; the connection ends with the response.
-pub(super) fn written(request: &Request, host: &str) -> Vec<u8> {
+/// The bytes of a request to this host, unless it names another; the connection ends with the response.
+#[must_use]
+pub fn written(request: &Request, host: &str) -> Vec<u8> {
     let mut bytes = format!("{} {} HTTP/1.1\r\n", request.method, request.target).into_bytes();
     let mut line = |name: &str, value: &[u8]| {
         bytes.extend_from_slice(name.as_bytes());

@@ -1,45 +1,29 @@
-//! The direct door: the App in this process, behind what all doors share and nothing else.
+//! The direct door: the App behind what all doors share and nothing else.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 use std::time::Instant;
 
-use anyhost_core::adapter::{Arrival, Caller, answer};
-use anyhost_core::{App, Body, Context, Host, Paradigm, Scheme, Settings};
+use anyhost_core::adapter::{Arrival, Caller, Handler, answer};
+use anyhost_core::{Body, Context, Host, Scheme};
 use http::{HeaderName, HeaderValue};
 use http_body_util::BodyExt;
-use tempfile::TempDir;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Handle;
 
-use super::{Door, Facts, MAX_BODY};
-use crate::wire::{Ending, Request, Response};
+use crate::{Door, Ending, Facts, Request, Response};
 
-/// An App in this process.
-pub(super) struct Direct<A> {
-    app: A,
-    host: Host,
-    runtime: Runtime,
-    _folder: TempDir,
+/// An App of the test.
+pub(crate) struct Direct<H> {
+    pub(crate) app: Arc<H>,
+    pub(crate) host: Host,
+    pub(crate) runtime: Handle,
 }
 
-impl<A: App> Direct<A> {
-    pub(super) fn open() -> Self {
-        let runtime = Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.expect("a runtime needs threads and no more");
-        let folder = TempDir::new().expect("a folder for temporary files");
-        let database = format!("sqlite:{}?mode=rwc", folder.path().join("notes.db").display());
-        let settings =
-            Settings::from_pairs([("MAX_BODY", MAX_BODY.to_string()), ("DATABASE_URL", database)]);
-        let host = Host::builder(Paradigm::LongRunning, "direct").settings(settings).build();
-        let host = host.expect("a size is a size");
-        let app = runtime.block_on(A::start(&host)).expect("the App starts");
-        Self { app, host, runtime, _folder: folder }
-    }
-}
-
-impl<A: App> Door for Direct<A> {
+impl<H: Handler> Door for Direct<H> {
     fn send(&self, request: &Request) -> Result<Response, String> {
         let request = self.translate(request)?;
         self.runtime.block_on(async {
+            let _running = self.host.life().enter();
             let response = answer(&self.app, self.host.max_body(), request).await;
             Ok(read(response).await)
         })
@@ -48,13 +32,9 @@ impl<A: App> Door for Direct<A> {
     fn facts(&self) -> Facts {
         Facts { client_ip: Some("192.0.2.1"), scheme: "http", host: "shop.example", adds: &[] }
     }
-
-    fn log(&self) -> String {
-        "(in this process)".into()
-    }
 }
 
-impl<A: App> Direct<A> {
+impl<H: Handler> Direct<H> {
     fn translate(&self, request: &Request) -> Result<anyhost_core::Request, String> {
         let body = if request.chunked {
             let chunks: Vec<_> = request.body.chunks(7).map(<[u8]>::to_vec).collect();
@@ -80,8 +60,9 @@ impl<A: App> Direct<A> {
         }
         let address = Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)));
         let caller = Caller { address, scheme: Scheme::Http, host: None };
+        let context = Context::fresh().with_life(self.host.life().clone());
         let (parts, body) = translated.into_parts();
-        let parts = Arrival::new(Context::fresh(), caller).admit(parts);
+        let parts = Arrival::new(context, caller).admit(parts);
         let parts = parts.map_err(|refusal| format!("{:?}", refusal.error()))?;
         Ok(anyhost_core::Request::from_parts(parts, body))
     }

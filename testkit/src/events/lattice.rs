@@ -1,17 +1,19 @@
 //! VPC Lattice, event version 2.0: path and query as the client wrote them, arrays of values.
 
 use super::json::Object;
-use super::{Facts, Source, answer, front};
-use crate::wire::{Request, Response};
+use super::{Source, answer, front};
+use crate::{Facts, Request, Response};
 
 const HOST: &str = "shop-0a40eebed65f8d69c.7d67968.vpc-lattice-svcs.eu-west-1.on.aws";
 
 /// A target group of VPC Lattice.
-pub(in super::super) struct Lattice;
+#[derive(Clone, Copy, Debug)]
+pub struct Lattice;
 
 impl Source for Lattice {
-    const FACTS: Facts =
-        Facts { client_ip: Some(front::CLIENT), scheme: "https", host: HOST, adds: front::ADDS };
+    fn facts(&self) -> Facts {
+        Facts { client_ip: Some(front::CLIENT), scheme: "https", host: HOST, adds: front::ADDS }
+    }
 
     fn event(&self, request: &Request) -> String {
         let headers = front::lowercased(front::headers(request, HOST, "https"));

@@ -8,7 +8,7 @@ use http::{HeaderName, HeaderValue};
 use serde_json::Value;
 
 use super::json::Members;
-use crate::wire::Response;
+use crate::Response;
 
 /// API Gateway's payload 1.0: both maps are merged, any other member is a 502.
 pub(super) fn rest(bytes: &[u8]) -> Result<Response, String> {
