@@ -10,7 +10,7 @@ use futures_core::future::BoxFuture;
 
 pub use resources::Resources;
 
-use crate::db::{Adopted, Databases, DynDatabase, Memory};
+use crate::db::{ForeignPool, Databases, DynDatabase, Memory};
 use crate::{ByteSize, ConfigError, DEFAULT_MAX_BODY, Epoch, Life, Paradigm, Settings};
 
 /// The host an App runs on: a container, a VM, a Lambda execution environment.
@@ -165,7 +165,7 @@ impl Host {
     ) where
         E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
     {
-        self.adopt_database(Arc::new(Adopted::new(name.into(), ping, close)));
+        self.adopt_database(Arc::new(ForeignPool::new(name.into(), ping, close)));
     }
 
     /// The databases in memory of this host.

@@ -11,7 +11,7 @@ use anyhost_tests::servers::{MariaDb, Postgres};
 use sqlx::{IntoArguments, Row};
 use tokio::time::timeout;
 
-use crate::kit::{CLIENTS, counted, direct, eventually, host, open};
+use crate::kit::{CLIENTS, MostClients, counted, direct, eventually, host, open};
 
 type Pg = sqlx::Postgres;
 
@@ -89,19 +89,7 @@ async fn a_leased_pool_stays_inside_the_budget_whatever_is_done_with_both() {
     .unwrap();
     let leased = db.sqlx_pool(2).await.unwrap();
     assert_eq!(db.state().max, 4);
-    let over = Arc::new(AtomicBool::new(false));
-    let watch = tokio::spawn({
-        let (over, url) = (Arc::clone(&over), url.clone());
-        async move {
-            let mut own = direct(&url).await;
-            let mut most = 0;
-            while !over.load(Ordering::Relaxed) {
-                let seen: i64 = sqlx::query_scalar(CLIENTS).fetch_one(&mut own).await.unwrap();
-                most = most.max(seen);
-            }
-            most
-        }
-    });
+    let clients = MostClients::watch(&url).await;
     let callers = (0..24u64).map(|seed| {
         let (db, leased) = (db.clone(), leased.clone());
         tokio::spawn(async move {
@@ -120,9 +108,8 @@ async fn a_leased_pool_stays_inside_the_budget_whatever_is_done_with_both() {
     for caller in callers.collect::<Vec<_>>() {
         caller.await.unwrap();
     }
-    over.store(true, Ordering::Relaxed);
-    let most = watch.await.unwrap();
-    assert!(most <= SIZE as i64, "{most} connections were open on the server");
+    let most = clients.end().await;
+    assert!(most <= SIZE, "{most} connections were open on the server");
     // What wants a pool of sqlx's gets one.
     let mut tx = leased.begin().await.unwrap();
     sqlx::query("SELECT 1").execute(&mut *tx).await.unwrap();

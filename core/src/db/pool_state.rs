@@ -10,9 +10,9 @@ pub struct PoolState {
     pub open: usize,
     /// The most that may be open.
     pub max: usize,
-    /// Connections that somebody uses.
+    /// Connections in use.
     pub in_use: usize,
-    /// Connections that nobody uses.
+    /// Idle connections.
     pub idle: usize,
     /// Callers that wait for one.
     pub waiting: usize,

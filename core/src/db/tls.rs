@@ -1,4 +1,4 @@
-//! TLS to a database server: the files that a URL names, and what went wrong, in words that name the parameter.
+//! TLS to a database server: the files that a URL names, and errors that name the parameter to change.
 
 use std::path::Path;
 

@@ -1,11 +1,11 @@
-//! How long connecting is tried again, and how long it rests in between.
+//! Retries of connecting: until when, and with which pauses.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::ConnectFailure;
-use crate::db::driver::Refusal;
+use crate::db::driver::ConnectErrorKind;
 use crate::deadline;
 
 /// The first pause after a failed attempt; each further one may be twice as long.
@@ -39,7 +39,7 @@ impl RetryDeadline {
 
     pub(super) fn after(self, failure: Option<&ConnectFailure>) -> Instant {
         match failure.map(|failure| failure.kind) {
-            Some(Refusal::Full) => self.full,
+            Some(ConnectErrorKind::Full) => self.full,
             _ => self.away,
         }
     }

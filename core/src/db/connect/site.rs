@@ -1,5 +1,6 @@
-//! Where connections go, by whose word, as errors tell it.
+//! The server or file that connections go to, as errors name it.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::db::settings::{DatabaseUrl, Pooler};
@@ -10,7 +11,7 @@ pub(in crate::db) struct Site {
     /// `host:port/name`, for SQLite the path of the file. Nothing of it is secret.
     pub(super) place: String,
     /// The variable that holds the URL.
-    pub(super) variable: &'static str,
+    pub(super) variable: Cow<'static, str>,
     pub(super) pooler: Pooler,
     /// Whether the URL sends settings to the server when connecting, which a pooler may refuse.
     pub(super) has_options: bool,
@@ -20,7 +21,7 @@ impl Site {
     pub(in crate::db) fn of(url: &DatabaseUrl, pooler: Pooler) -> Self {
         Self {
             place: url.place(),
-            variable: url.variable(),
+            variable: url.variable().clone(),
             pooler,
             has_options: url.has_options(),
         }

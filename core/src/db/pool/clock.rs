@@ -51,8 +51,7 @@ impl FreezeAwareInstant {
     }
 }
 
-/// The time that people go by, for which the kernel's last tick is good enough: reading it costs no look at
-/// the hardware.
+/// The wall clock at the kernel's last tick, which is cheaper to read.
 #[cfg(target_os = "linux")]
 fn wall_time() -> u64 {
     nanoseconds(rustix::time::ClockId::RealtimeCoarse).unwrap_or_default()

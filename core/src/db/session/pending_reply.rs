@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use futures_util::task::AtomicWaker;
 
-/// What a connection waits for, shared by whoever runs statements on it and who watches over it.
+/// Whether a connection waits for a reply; shared by its borrower and the watchdog.
 #[derive(Clone, Debug, Default)]
 pub(in crate::db) struct PendingReply(Arc<Beat>);
 

@@ -103,21 +103,7 @@ impl Effect {
 
     /// Whether nothing has to be remembered of it.
     pub(in crate::db) fn is_none(&self) -> bool {
-        matches!(
-            self,
-            Self {
-                open: None,
-                ends: false,
-                commits: false,
-                opens_if_none: false,
-                may_end: false,
-                read_only: false,
-                rows: _,
-                blank: _,
-                alters: false,
-                change: None
-            }
-        )
+        Self { rows: false, blank: false, ..*self } == Self::NONE
     }
 
     /// This one, and then the other.

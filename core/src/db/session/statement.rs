@@ -1,30 +1,13 @@
-//! A statement on its way to the driver: how it is prepared, and what it will leave behind.
-
-mod effect;
-mod forms;
-mod lexer;
-#[cfg(feature = "mysql")]
-mod mysql;
-#[cfg(feature = "postgres")]
-mod postgres;
-#[cfg(feature = "sqlite")]
-mod sqlite;
-mod tokens;
+//! A statement on its way to the driver: how it is prepared, and whether it can be run a second time.
 
 use sqlx::error::BoxDynError;
 use sqlx::{Execute, SqlStr};
 
-use super::driver::Driver;
-pub(super) use effect::{Change, Effect};
-#[cfg(feature = "mysql")]
-pub(super) use mysql::of_mysql;
-#[cfg(feature = "postgres")]
-pub(super) use postgres::of_postgres;
-#[cfg(feature = "sqlite")]
-pub(super) use sqlite::of_sqlite;
+use crate::db::driver::Driver;
+use crate::db::sql::Effect;
 
 /// A statement, taken apart so that it is known before the driver has it.
-pub(super) struct Statement<DB: Driver> {
+pub(in crate::db) struct Statement<DB: Driver> {
     sql: SqlStr,
     arguments: Result<Option<DB::Arguments>, BoxDynError>,
     prepared: Option<DB::Statement>,
@@ -32,7 +15,7 @@ pub(super) struct Statement<DB: Driver> {
 }
 
 impl<DB: Driver> Statement<DB> {
-    pub(super) fn of<'q>(mut query: impl Execute<'q, DB>) -> Self {
+    pub(in crate::db) fn of<'q>(mut query: impl Execute<'q, DB>) -> Self {
         // The text last: it takes the query with it.
         let (arguments, persistent) = (query.take_arguments(), query.persistent());
         let prepared = query.statement().cloned();
@@ -51,23 +34,22 @@ impl<DB: Driver> Statement<DB> {
     }
 
     /// Its text.
-    pub(super) fn text(&self) -> SqlStr {
+    pub(in crate::db) fn text(&self) -> SqlStr {
         self.sql.clone()
     }
 
-    /// The same once more, where its arguments can be copied.
-    pub(super) fn duplicate(&self) -> Option<Self> {
-        let arguments = match &self.arguments {
-            Ok(Some(arguments)) => Some(DB::copy(arguments)?),
-            Ok(None) => None,
-            Err(_) => return None,
+    /// Returns the same statement for a second run, if its arguments can be copied.
+    pub(in crate::db) fn duplicate(&self) -> Option<Self> {
+        let arguments = match self.arguments.as_ref().ok()? {
+            Some(arguments) => Some(DB::copy(arguments)?),
+            None => None,
         };
         let (sql, prepared) = (self.sql.clone(), self.prepared.clone());
         Some(Self { sql, arguments: Ok(arguments), prepared, persistent: self.persistent })
     }
 
     /// Whether its text is one statement.
-    pub(super) fn is_single(&self) -> bool {
+    pub(in crate::db) fn is_single(&self) -> bool {
         !self.sql.as_str().trim_end_matches([';', ' ', '\n', '\t', '\r']).contains(';')
     }
 
@@ -76,17 +58,10 @@ impl<DB: Driver> Statement<DB> {
         DB::effect(self.sql.as_str())
     }
 
-    /// The same once more, for where its first run is refused because of what the server or the driver remember
-    /// of it; a statement that is not remembered cannot be.
+    /// Returns the same statement for a second run, if the driver or the server may have remembered it from before:
+    /// only then can its first run be refused as stale.
     pub(super) fn again(&self) -> Option<Self> {
-        let Ok(Some(arguments)) = &self.arguments else { return None };
-        let arguments = DB::copy(arguments).filter(|_| self.persistent)?;
-        Some(Self {
-            sql: self.sql.clone(),
-            arguments: Ok(Some(arguments)),
-            prepared: self.prepared.clone(),
-            persistent: true,
-        })
+        if self.persistent && !self.is_simple() { self.duplicate() } else { None }
     }
 }
 

@@ -1,0 +1,20 @@
+//! What the text of statements does to its session, by the kind of database.
+
+mod effect;
+mod forms;
+mod lexer;
+#[cfg(feature = "mysql")]
+mod mysql;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+mod tokens;
+
+pub(super) use effect::{Change, Effect};
+#[cfg(feature = "mysql")]
+pub(super) use mysql::of_mysql;
+#[cfg(feature = "postgres")]
+pub(super) use postgres::of_postgres;
+#[cfg(feature = "sqlite")]
+pub(super) use sqlite::of_sqlite;
