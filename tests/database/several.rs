@@ -74,6 +74,14 @@ async fn a_wrong_setting_of_a_named_database_is_named_in_full() {
     assert!(error.starts_with("REPLICA_DATABASE_POOL_SIZE: expected"), "{error}");
     let error = named().url_or("mysql://h/d").open().await.unwrap_err().to_string();
     assert!(error.starts_with("REPLICA_DATABASE_"), "{error}");
+    // Another setting of the same database is needed.
+    let pooled = crate::kit::host(
+        Paradigm::LongRunning,
+        &[("REPLICA_DATABASE_POOLER", "pgbouncer"), ("REPLICA_DATABASE_URL", "postgres://u@h/d")],
+    );
+    let builder = Db::<Pg>::builder(&pooled).name("replica");
+    let error = builder.migrate(&sqlx::migrate::Migrator::DEFAULT).await.unwrap_err().to_string();
+    assert!(error.starts_with("REPLICA_DIRECT_DATABASE_URL: is not set"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -183,11 +183,6 @@ impl<'h, DB: Driver> DbBuilder<'h, DB> {
         let settings = of_database(self.host.settings(), self.name.as_deref());
         DatabaseSettings::parse(&settings, self.url.as_deref())
     }
-
-    /// The name of a setting of this database.
-    pub(super) fn variable(&self, name: &'static str) -> String {
-        of_database(self.host.settings(), self.name.as_deref()).prefixed(name).into_owned()
-    }
 }
 
 impl<DB: Driver> fmt::Debug for DbBuilder<'_, DB> {
@@ -209,7 +204,7 @@ fn plan(
 ) -> Result<Plan, Error> {
     let url = settings.url.variable();
     Plan::new(&Inputs::gather(host, settings, limits, taken)).map_err(|error| match error {
-        // Several databases have settings of their own: the line says whose plan it is.
+        // Several databases have settings of their own: the line names the one.
         Error::Plan(text) if url.as_ref() != "DATABASE_URL" => {
             Error::Plan(format!("{url}: {text}"))
         }

@@ -34,7 +34,7 @@ impl<DB: Driver> Conn<DB> {
     /// On SQLite it waits for its turn to write as [`Db::begin`](super::Db::begin) does.
     ///
     /// # Errors
-    /// [`Error`] where the database is lost or refuses.
+    /// [`Error`] if the database is lost or refuses.
     pub async fn begin(mut self) -> Result<Tx<DB>, Error> {
         let turn = write_turn(self.guard.pool()).await?;
         self.begin_here().await?;

@@ -47,7 +47,7 @@ pub(super) trait Connect: Send + Sync + 'static {
 
 /// What a pool needs to know of a connection that it keeps.
 pub(super) trait Connection: Send + 'static {
-    /// What others may see of it while it is lent.
+    /// What can be seen of it while it is borrowed.
     type Monitor: Clone + Send + Sync + 'static;
 
     fn monitor(&self) -> Self::Monitor;
@@ -58,7 +58,7 @@ pub(super) trait Connection: Send + 'static {
     /// Why it must not be lent again, if so.
     fn taint(&self) -> Option<Taint>;
 
-    /// Forgets what concerns one borrower alone, and returns what the pool has to know of it.
+    /// Resets what concerns one borrower alone, and returns what the pool has to know of it.
     fn end_of_loan(&mut self) -> Loan;
 
     /// Whether the server took writes when this connection was opened.

@@ -84,8 +84,8 @@ impl fmt::Debug for Password {
 pub(super) enum Credentials {
     /// The one in the URL; once the settings were read again, the one in the URL of then.
     Url(RwLock<Option<Password>>),
-    /// What stands in a file at that moment.
-    File(PathBuf),
+    /// The content of a file at that moment, and the variable that names it.
+    File(PathBuf, String),
     /// The last password of a provider. The caller that finds it expired renews it while the others wait.
     Provider(Arc<dyn PasswordProvider>, Mutex<Option<Password>>),
 }
@@ -93,10 +93,15 @@ pub(super) enum Credentials {
 impl Credentials {
     /// The password of the settings, wherever they have it.
     pub(super) fn of(settings: &DatabaseSettings) -> Self {
-        settings.password_file.clone().map_or_else(|| Self::Url(RwLock::default()), Self::File)
+        match &settings.password_file {
+            Some(path) => {
+                Self::File(path.clone(), settings.url.variable_of("DATABASE_PASSWORD_FILE"))
+            }
+            None => Self::Url(RwLock::default()),
+        }
     }
 
-    /// Takes the password of a URL for the connections to come, where the URL is what has it.
+    /// Takes the password of a URL for the connections to come, if the password comes from the URL.
     pub(super) fn renew(&self, url: &DatabaseUrl) {
         if let Self::Url(renewed) = self
             && let Some(password) = url.password()
@@ -110,7 +115,7 @@ impl Credentials {
         Self::Provider(source, Mutex::default())
     }
 
-    /// The password to connect with; `None` where the URL has it. One that was refused is not given again
+    /// The password to connect with; `None` if the URL has it. One that was refused is not given again
     /// without having been asked for again.
     pub(super) async fn password(
         &self,
@@ -132,9 +137,9 @@ impl Credentials {
             Self::Url(renewed) => {
                 Ok(renewed.read().unwrap_or_else(PoisonError::into_inner).clone())
             }
-            Self::File(path) => {
+            Self::File(path, variable) => {
                 let text = tokio::fs::read_to_string(path).await.map_err(|error| {
-                    failed(format!("DATABASE_PASSWORD_FILE ({}): {error}", path.display()).into())
+                    failed(format!("{variable} ({}): {error}", path.display()).into())
                 })?;
                 // An editor's last line end is not meant.
                 Ok(Some(Password::new(text.trim_end_matches(['\r', '\n']))))

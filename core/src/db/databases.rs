@@ -44,7 +44,7 @@ pub(crate) struct Share {
     pub(crate) size: usize,
 }
 
-/// A database server: what the URL calls it, and who it says it is.
+/// A database server: its name in the URL, and its own identity.
 #[derive(Clone, Debug)]
 pub(crate) struct Server {
     /// `host:port`.

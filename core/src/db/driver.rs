@@ -18,7 +18,7 @@ pub(super) use migration_lock::LockHolder;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 use migration_lock::number_of_sqlx;
 pub use server_info::Limits;
-pub(super) use server_info::{BackendId, Interrupt, ServerIdentity, ServerInfo};
+pub(super) use server_info::{BackendId, ServerIdentity, ServerInfo};
 
 /// A kind of database whose connections [`Db`](super::Db) holds: `sqlx::Postgres`, `sqlx::MySql` or
 /// `sqlx::Sqlite`, each behind the feature of its name.
@@ -61,7 +61,7 @@ pub enum ErrorEffect {
     Outdated,
     /// The statement was prepared for another schema, and did nothing.
     Stale,
-    /// A write where none is allowed: by the transaction or by the server.
+    /// A write that the transaction or the server does not allow.
     ReadOnly,
     /// It has a statement that another client prepared: a pooler stands before the server that no setting names.
     Pooled,
@@ -84,7 +84,7 @@ pub enum ConnectErrorKind {
     File,
 }
 
-/// The verdict where the error did not come from the server.
+/// The effect of an error that did not come from the server.
 #[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
 fn error_effect_without_server(error: &sqlx::Error) -> ErrorEffect {
     match error {

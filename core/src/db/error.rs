@@ -94,7 +94,7 @@ pub enum Error {
     },
 
     /// The transaction was over before it was to be committed: nothing that was not committed before will be.
-    /// Begin it again, where trying again makes sense.
+    /// Begin it again if the work can be repeated.
     RolledBack {
         /// What ended it.
         reason: String,
@@ -127,7 +127,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// The error behind an `sqlx::Error`, where it is one of ours: statements run through `&Db` can only
+    /// The error behind an `sqlx::Error`, if it is one of ours: statements run through `&Db` can only
     /// return sqlx's type.
     #[must_use]
     pub fn of(error: &sqlx::Error) -> Option<&Self> {

@@ -84,7 +84,7 @@ pub(super) async fn migrate<DB: Driver>(
         (None, Pooler::None) => &settings.url,
         (None, _) => {
             return Err(ConfigError::new(
-                builder.variable("DIRECT_DATABASE_URL"),
+                settings.url.variable_of("DIRECT_DATABASE_URL"),
                 "is not set; migrations take a lock of their session, which a pooler would lose: name the server itself",
             )
             .into());

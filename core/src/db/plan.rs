@@ -78,7 +78,7 @@ impl Plan {
     /// The plan for these inputs.
     ///
     /// # Errors
-    /// [`Error::Plan`] where it does not fit what the server takes: one sentence with the numbers and the
+    /// [`Error::Plan`] if it does not fit what the server takes: one sentence with the numbers and the
     /// ways out.
     pub fn new(inputs: &Inputs) -> Result<Self, Error> {
         // Numbers that mean nothing are read as the nearest that do.
@@ -105,14 +105,14 @@ impl Plan {
             Pooler::PgBouncer => Statements::UnnamedInTransaction,
         };
         let acquire_timeout = inputs.acquire_timeout.unwrap_or(acquire);
-        // Shorter than anyone waits: who waits learns why, and the next attempt meets a network that is back.
+        // Shorter than a caller waits: the caller gets the reason, and the next attempt meets a network that is back.
         let connect_timeout = inputs
             .connect_timeout
             .unwrap_or_else(|| Duration::from_secs(5).min(acquire_timeout.mul_f64(0.9)));
         explanation.push_str(&format!(
-            "; a caller waits at most {} for one, an attempt to connect at most {}",
-            Seconds(acquire_timeout),
-            Seconds(connect_timeout)
+            "; a caller waits at most {} s for one, an attempt to connect at most {} s",
+            acquire_timeout.as_secs_f64(),
+            connect_timeout.as_secs_f64()
         ));
         match inputs.pooler {
             Pooler::None => {}
@@ -200,7 +200,7 @@ impl Plan {
     }
 
     /// How long a connection beyond the warm ones may stay unused: 10 minutes, or `DATABASE_IDLE_TIMEOUT`; less
-    /// where the server itself ends idle connections earlier.
+    /// if the server itself ends idle connections earlier.
     #[must_use]
     pub fn idle_timeout(&self) -> Duration {
         self.idle_timeout
@@ -243,13 +243,5 @@ impl Plan {
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.explanation)
-    }
-}
-
-struct Seconds(Duration);
-
-impl fmt::Display for Seconds {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} s", self.0.as_secs_f64())
     }
 }

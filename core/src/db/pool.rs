@@ -69,7 +69,7 @@ pub(super) struct Pool<C: Connect> {
     /// Callers that wait.
     waiting: AtomicUsize,
     growth: Mutex<Growth<C::Failure>>,
-    /// Rung if all who wait have to look: the pool closes, or waiting has become hopeless.
+    /// Wakes all callers that wait: the pool closes, or connecting failed for good.
     bell: Notify,
     /// Connections of an older generation are not used again.
     generation: AtomicU64,
@@ -154,7 +154,7 @@ impl<C: Connect> Pool<C> {
         );
     }
 
-    /// Counts a caller whose time was up.
+    /// Counts a caller that got no connection in its time.
     pub(super) fn timed_out(&self) {
         self.counts.timed_out();
     }

@@ -43,9 +43,9 @@ pub struct Session<DB: Driver> {
     pub(super) state: SessionState,
     /// Every statement must be unnamed and inside a transaction.
     pub(super) unnamed: bool,
-    /// What is said of statements that a transaction pooler does not bear, where one stands before the server.
+    /// The warnings of statements that do not work through a transaction pooler, if one stands before the server.
     pub(super) pooled: Option<Arc<PoolerWarnings>>,
-    /// How statements wait for a database that is locked, where they wait here.
+    /// How statements wait for a database that is locked (SQLite).
     pub(super) lock: Option<LockWait>,
 }
 

@@ -50,13 +50,8 @@ impl Setting for Pooler {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        match text {
-            "none" => Some(Self::None),
-            "pgbouncer" => Some(Self::PgBouncer),
-            "pgbouncer-prepared" => Some(Self::PgBouncerPrepared),
-            "rds-proxy" => Some(Self::RdsProxy),
-            _ => None,
-        }
+        let all = [Self::None, Self::PgBouncer, Self::PgBouncerPrepared, Self::RdsProxy];
+        all.into_iter().find(|pooler| pooler.name() == text)
     }
 }
 
@@ -187,12 +182,12 @@ fn positive(settings: &Settings, name: &'static str) -> Result<Option<Duration>,
     }
 }
 
-/// The kind of the database that `DATABASE_URL` names: `None` where it is unset.
+/// The kind of the database that `DATABASE_URL` names: `None` if it is unset.
 ///
 /// An App that runs on several kinds of database chooses its driver by it.
 ///
 /// # Errors
-/// [`ConfigError`] where the URL is none, or none of a database that is known.
+/// [`ConfigError`] if the URL is invalid, or of an unknown kind of database.
 pub fn kind(settings: &Settings) -> Result<Option<Kind>, ConfigError> {
     Ok(DatabaseUrl::of(settings)?.map(|url| url.kind))
 }

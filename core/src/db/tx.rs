@@ -17,7 +17,7 @@ use super::{Conn, Error};
 ///
 /// It lends a [`Session`], as [`Conn`] does: `query.execute(&mut *tx)`. Dropped without
 /// [`commit`](Self::commit) it closes its connection: the server rolls back and releases its locks at once,
-/// also where nobody will ever use the pool again.
+/// even if the pool is never used again.
 #[must_use = "a transaction that is dropped is rolled back"]
 pub struct Tx<DB: Driver> {
     conn: Conn<DB>,
@@ -44,7 +44,7 @@ impl<DB: Driver> Tx<DB> {
     /// Undoes everything done in the transaction.
     ///
     /// # Errors
-    /// [`Error::Lost`] where the connection broke; the server has rolled back then too.
+    /// [`Error::Lost`] if the connection broke; the server has rolled back then too.
     pub async fn rollback(mut self) -> Result<(), Error> {
         Session::rollback(&mut self.conn).await.map_err(|error| self.conn.explain(error))
     }

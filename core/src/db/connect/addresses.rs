@@ -119,7 +119,7 @@ mod tests {
     const SWALLOWS: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 1));
     const ANSWERS: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 
-    /// Two addresses with one port: who connects to the first waits for ever, since its backlog is full.
+    /// Two addresses with one port: connecting to the first never ends, since its backlog is full.
     async fn two() -> (u16, impl Sized) {
         let socket = TcpSocket::new_v4().expect("a socket can be made");
         socket.bind((SWALLOWS, 0).into()).expect("a port is free");

@@ -15,7 +15,7 @@ pub(in crate::db) struct ConnectFailure {
     pub(super) kind: ConnectErrorKind,
     cause: Arc<sqlx::Error>,
     site: Arc<Site>,
-    /// The setting that has to change, where one has.
+    /// The setting that has to change, if one is the cause.
     fault: Option<ConfigError>,
 }
 

@@ -13,7 +13,7 @@ use super::site::Site;
 /// The setting to change, if one is why connecting failed.
 pub(super) fn of(
     kind: Kind,
-    refusal: ConnectErrorKind,
+    error_kind: ConnectErrorKind,
     error: &sqlx::Error,
     site: &Site,
 ) -> Option<ConfigError> {
@@ -21,7 +21,7 @@ pub(super) fn of(
     if let Some(problem) = tls::fault(kind, error).or_else(|| login(kind, error)) {
         return Some(wrong(problem));
     }
-    match refusal {
+    match error_kind {
         ConnectErrorKind::Pooled => Some(pooler(error, site)),
         ConnectErrorKind::File => Some(wrong(file(Path::new(&site.place), error))),
         _ => None,
@@ -33,7 +33,7 @@ fn pooler(error: &sqlx::Error, site: &Site) -> ConfigError {
     let told = DriverMessage(error);
     if site.pooler == Pooler::None {
         return ConfigError::new(
-            "DATABASE_POOLER",
+            site.pooler_variable.clone(),
             format!(
                 "is not set, and a pooler answers ({told}); set pgbouncer, pgbouncer-prepared or rds-proxy, \
                  whichever it is"

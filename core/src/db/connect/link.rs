@@ -6,13 +6,13 @@ use super::{Connection, Loan, Taint};
 use crate::db::driver::{BackendId, Driver, ServerIdentity, ServerInfo};
 use crate::db::session::{PendingReply, Session};
 
-/// An open connection and what it learnt of its server.
+/// An open connection and what it knows of its server.
 pub(in crate::db) struct Link<DB: Driver> {
     pub(in crate::db) session: Session<DB>,
     pub(in crate::db) server: ServerInfo,
 }
 
-/// What others may see of a connection while it is lent: its id, and whether an answer is pending.
+/// What the watchdog sees of a connection that is borrowed: its id, and whether a reply is pending.
 #[derive(Clone, Debug)]
 pub(in crate::db) struct Pending {
     pub(in crate::db) backend: Option<BackendId>,

@@ -29,7 +29,7 @@ impl<DB: Driver> Connector<DB> {
         let busy = session.state.is_busy();
         if let Some(interrupt) = server.interrupt {
             // Its thread is what counts: the place is free once that has ended.
-            interrupt.stop();
+            interrupt.store(true, Ordering::Relaxed);
             return Release::Work(Box::pin(async move {
                 let _ = sqlx::Connection::close(session.connection).await;
                 None

@@ -13,6 +13,8 @@ pub(in crate::db) struct Site {
     /// The variable that holds the URL.
     pub(super) variable: Cow<'static, str>,
     pub(super) pooler: Pooler,
+    /// The variable that names the pooler.
+    pub(super) pooler_variable: String,
     /// Whether the URL sends settings to the server when connecting, which a pooler may refuse.
     pub(super) has_options: bool,
 }
@@ -23,6 +25,7 @@ impl Site {
             place: url.place(),
             variable: url.variable().clone(),
             pooler,
+            pooler_variable: url.variable_of("DATABASE_POOLER"),
             has_options: url.has_options(),
         }
     }

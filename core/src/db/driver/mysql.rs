@@ -51,7 +51,8 @@ impl DriverParts for MySql {
                     .set_names(false);
             }
             Pooler::PgBouncer | Pooler::PgBouncerPrepared => {
-                return Err(ConfigError::new("DATABASE_POOLER", "PgBouncer does not speak MySQL"));
+                let variable = url.variable_of("DATABASE_POOLER");
+                return Err(ConfigError::new(variable, "PgBouncer does not speak MySQL"));
             }
         }
         Ok(quiet(options))
@@ -89,8 +90,8 @@ impl DriverParts for MySql {
         let account = usize::try_from(row.try_get::<i64, _>(4)?).ok().filter(|most| *most > 0);
         let (now, description) = (row.try_get::<i64, _>(5)?, row.try_get::<String, _>(6)?);
         let number = row.try_get(2)?;
-        let backend = status.as_ref().map(|status| BackendId {
-            server: ServerIdentity::new(&description, now - status.uptime),
+        let backend = status.map(|(_, uptime)| BackendId {
+            server: ServerIdentity::new(&description, now - uptime),
             number,
         });
         Ok(ServerInfo {
@@ -101,7 +102,7 @@ impl DriverParts for MySql {
                 account,
                 database: None,
             }),
-            used: status.map(|status| status.used),
+            used: status.map(|(used, _)| used),
             read_only: row.try_get::<i64, _>(1)? != 0,
             backend,
             survives_close: direct,
@@ -202,26 +203,19 @@ impl DriverParts for MySql {
     }
 }
 
-/// What a server counts.
-struct Status {
-    /// Connections that are open.
-    used: usize,
-    /// Seconds since its start.
-    uptime: i64,
-}
-
-/// MySQL and MariaDB keep these numbers in different tables, and show them in the same way.
-async fn status(connection: &mut MySqlConnection) -> Result<Status, sqlx::Error> {
+/// Returns the number of open connections, and the seconds since the server started. MySQL and MariaDB keep these
+/// numbers in different tables, and show them in the same way.
+async fn status(connection: &mut MySqlConnection) -> Result<(usize, i64), sqlx::Error> {
     let shown = "SHOW GLOBAL STATUS WHERE Variable_name IN ('Threads_connected', 'Uptime')";
-    let mut status = Status { used: 0, uptime: 0 };
+    let (mut used, mut uptime) = (0, 0);
     for row in connection.fetch_all(shown).await? {
         let number: i64 = row.try_get::<String, _>(1)?.parse().unwrap_or(0);
         match row.try_get::<String, _>(0)?.as_str() {
-            "Uptime" => status.uptime = number,
-            _ => status.used = usize::try_from(number).unwrap_or(0),
+            "Uptime" => uptime = number,
+            _ => used = usize::try_from(number).unwrap_or(0),
         }
     }
-    Ok(status)
+    Ok((used, uptime))
 }
 
 fn names_read_only(error: &sqlx::Error) -> bool {

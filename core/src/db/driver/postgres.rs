@@ -47,7 +47,7 @@ impl DriverParts for Postgres {
         options.clone().host(host)
     }
 
-    /// As libpq: `allow` begins without TLS, and has it where the server wants it.
+    /// As libpq: `allow` begins without TLS, and uses it if the server demands it.
     fn second_way(options: &PgConnectOptions, refused: &sqlx::Error) -> Option<PgConnectOptions> {
         let unencrypted = code(refused).as_deref() == Some("28000");
         (unencrypted && matches!(options.get_ssl_mode(), PgSslMode::Allow))

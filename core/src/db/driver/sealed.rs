@@ -32,8 +32,8 @@ pub trait DriverParts: Database<Connection: Migrate> + HasStatementCache {
         options.clone()
     }
 
-    /// The host and port that a connection goes to, where an address may stand in for the host: not for a
-    /// socket of this machine, nor where the server's certificate has to be one for its name.
+    /// The host and port that a connection goes to, if an address may replace the host: not for a socket of this
+    /// machine, nor if the server's certificate is checked for its name.
     fn endpoint(_options: &Options<Self>) -> Option<(&str, u16)>
     where
         Self: Sized,
@@ -49,7 +49,7 @@ pub trait DriverParts: Database<Connection: Migrate> + HasStatementCache {
         options.clone()
     }
 
-    /// The options to try next after this refusal, where the TLS mode has a second way.
+    /// The options to try after this error, if the TLS mode has a second way.
     fn second_way(_options: &Options<Self>, _refused: &sqlx::Error) -> Option<Options<Self>>
     where
         Self: Sized,
@@ -66,7 +66,7 @@ pub trait DriverParts: Database<Connection: Migrate> + HasStatementCache {
     /// What a text of one statement or several does to its session.
     fn effect(text: &str) -> Effect;
 
-    /// The same arguments, where a statement may have to be run a second time.
+    /// The same arguments, for a second run of a statement.
     fn copy(_arguments: &Self::Arguments) -> Option<Self::Arguments> {
         None
     }
@@ -123,7 +123,7 @@ pub trait DriverParts: Database<Connection: Migrate> + HasStatementCache {
         std::future::ready(Ok(ids.to_vec()))
     }
 
-    /// Prepares a connection for migrations, whose statements wait so long for locks.
+    /// Prepares a connection for migrations: sets how long their statements wait for locks.
     fn before_migrations(
         _connection: &mut Self::Connection,
         _patience: Duration,
@@ -132,7 +132,7 @@ pub trait DriverParts: Database<Connection: Migrate> + HasStatementCache {
     }
 
     /// Tries to take the lock that lets one process at a time migrate, for as long as the connection is open, without
-    /// waiting. `None`: it is taken; otherwise who has it.
+    /// waiting. `None`: it is taken; otherwise its holder.
     fn try_lock_migrations(
         _connection: &mut Self::Connection,
     ) -> impl Future<Output = Result<Option<LockHolder>, sqlx::Error>> + Send {
@@ -147,11 +147,11 @@ pub trait DriverParts: Database<Connection: Migrate> + HasStatementCache {
         std::future::ready(Ok(Vec::new()))
     }
 
-    /// The statement that begins a transaction, where it is not the standard one.
+    /// The statement that begins a transaction, if it is not the standard one.
     const BEGIN: Option<&'static str> = None;
 
     /// The statement that begins a transaction which the server ends by itself once so much time has passed,
-    /// where it can: its client may have been frozen in the middle of it.
+    /// if it can: its client may have been frozen in the middle of it.
     fn begin_within(_left: Duration) -> Option<String> {
         None
     }

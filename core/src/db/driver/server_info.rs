@@ -2,7 +2,7 @@
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// How many connections a server takes, and how many of them this account and this database may have.
@@ -65,25 +65,10 @@ pub struct ServerInfo {
     pub(crate) backend: Option<BackendId>,
     /// Whether closing it does not end what the server does for it.
     pub(crate) survives_close: bool,
-    /// How long the server keeps a connection that nobody uses; `None`: for ever, or not known.
+    /// How long the server keeps an idle connection; `None`: for ever, or not known.
     pub(crate) idle_timeout: Option<Duration>,
-    /// Ends what the connection's own thread is doing (SQLite).
-    pub(crate) interrupt: Option<Interrupt>,
-}
-
-/// Ends the statement that a connection's own thread runs, when its caller has given up.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Interrupt(Arc<AtomicBool>);
-
-impl Interrupt {
-    pub(crate) fn stop(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    #[cfg(feature = "sqlite")]
-    pub(crate) fn is_stopped(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
+    /// Set to true, it ends the statement that the connection's own thread runs (SQLite).
+    pub(crate) interrupt: Option<Arc<AtomicBool>>,
 }
 
 impl ServerInfo {

@@ -1,6 +1,8 @@
 //! SQLite: one writer, many readers, no server.
 
 use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
@@ -8,8 +10,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor, Sqlite, SqliteConnection};
 
 use super::sealed::DriverParts;
 use super::{
-    ConnectErrorKind, ErrorEffect, Interrupt, ServerInfo, Tuning, error_effect_without_server,
-    quiet,
+    ConnectErrorKind, ErrorEffect, ServerInfo, Tuning, error_effect_without_server, quiet,
 };
 use crate::ConfigError;
 use crate::db::settings::{DatabaseUrl, Kind, Pooler};
@@ -58,10 +59,10 @@ impl DriverParts for Sqlite {
     ) -> Result<ServerInfo, sqlx::Error> {
         // Reads the file, which opening alone does not.
         connection.execute("PRAGMA schema_version; PRAGMA busy_timeout = 0").await?;
-        let interrupt = Interrupt::default();
-        let flag = interrupt.clone();
+        let interrupt = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&interrupt);
         let mut handle = connection.lock_handle().await?;
-        handle.set_progress_handler(STEPS, move || !flag.is_stopped());
+        handle.set_progress_handler(STEPS, move || !flag.load(Ordering::Relaxed));
         Ok(ServerInfo { interrupt: Some(interrupt), ..ServerInfo::default() })
     }
 
@@ -96,7 +97,7 @@ impl DriverParts for Sqlite {
         }
     }
 
-    /// SQLITE_BUSY, of whatever kind, ends by itself: where two that connect change a new file to WAL, SQLite does
+    /// SQLITE_BUSY of any kind ends by itself: if two connections change a new file to WAL at once, SQLite does
     /// not wait as it does elsewhere.
     fn connect_error_kind(error: &sqlx::Error) -> ConnectErrorKind {
         let sqlx::Error::Database(error) = error else { return ConnectErrorKind::File };

@@ -262,7 +262,7 @@ impl CallerTime {
         Self { begun, by_plan, until: deadline.map_or(by_plan, |deadline| deadline.min(by_plan)) }
     }
 
-    /// The error of a caller whose time is up.
+    /// The error of a caller that got no connection in its time.
     pub(in crate::db) fn is_up<F>(&self, state: PoolState) -> AcquireError<F> {
         if self.until < self.by_plan {
             AcquireError::Deadline(state)

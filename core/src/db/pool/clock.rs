@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use crate::Epoch;
 
-/// A point in time on every clock there is.
+/// A point in time on every clock of the machine.
 ///
 /// While a process is frozen some clocks may stand still: the monotonic clock of Linux excludes a suspended
 /// machine, and the wall clock may be set back. The gap between two moments is therefore the largest that

@@ -27,7 +27,7 @@ pub(super) struct Entry<T: Connection> {
     pub(super) lifetime: Duration,
     /// The generation it was opened in.
     pub(super) generation: u64,
-    /// Whether a ping has been sent whose answer has not come.
+    /// Whether a ping was sent and not answered.
     pub(super) pinging: bool,
     /// Its place in the budget. Dropped last: permits count connections that the server still counts.
     pub(super) permit: OwnedSemaphorePermit,

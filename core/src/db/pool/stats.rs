@@ -52,7 +52,7 @@ pub struct Stats {
     pub closed: CloseCounts,
     /// Connections that were closed because their session was changed, by the kind of statement that did it.
     pub changes: Vec<(&'static str, u64)>,
-    /// Callers whose time was up before there was a connection for them.
+    /// Callers that got no connection in their time.
     pub timeouts: u64,
     /// Callers that were refused without a wait: the queue was full, the server away for long.
     pub refused: u64,
@@ -60,7 +60,7 @@ pub struct Stats {
     pub leaks: u64,
     /// Round trips that asked a connection whether it is alive.
     pub pings: u64,
-    /// How long connecting took, where it succeeded.
+    /// How long successful attempts to connect took.
     pub create_time: Times,
     /// How long callers waited until they had a connection; one that lies ready counts as no time at all.
     pub wait_time: Times,

@@ -23,7 +23,7 @@ const REST: usize = 1000;
 const REST_WITHIN: Duration = Duration::from_millis(50);
 
 impl<DB: Driver> Session<DB> {
-    /// Runs a statement for its first row, where there is one; the rest is read too.
+    /// Runs a statement and returns its first row, if there is one; the rest is read too.
     pub(in crate::db) fn optional(
         &mut self,
         statement: Statement<DB>,
@@ -103,8 +103,8 @@ impl<DB: Driver> Session<DB> {
         }
     }
 
-    /// [`optional`](Self::optional), after a look at what happened before; in a transaction of its own where it
-    /// must have one.
+    /// [`optional`](Self::optional), after handling what earlier statements left behind; in a transaction of its own
+    /// if it must have one.
     async fn first_row_with_care(
         &mut self,
         statement: Statement<DB>,
@@ -176,7 +176,7 @@ impl<DB: Driver> Session<DB> {
         }
     }
 
-    /// The statement once more, where it may be run again if it is refused because of another schema: it stands alone
+    /// The same statement for a second run, if it may be refused because of another schema and run again: it stands alone
     /// and returns rows.
     fn again(&self, statement: &Statement<DB>, effect: Effect) -> Option<Statement<DB>> {
         let alone = effect.rows

@@ -80,7 +80,7 @@ impl SessionState {
         self.busy
     }
 
-    /// How the session was changed, where nothing else keeps the connection from being used again.
+    /// How the session was changed, if nothing else keeps the connection from being used again.
     pub(in crate::db) fn change(&self) -> Option<Change> {
         let Self { busy, open, unclear, changed, raw, .. } = self;
         let changed = changed.or(raw.then_some(Change::Raw));

@@ -16,7 +16,7 @@ use crate::db::settings::Kind;
 use crate::db::sql::Effect;
 
 impl<DB: Driver> Session<DB> {
-    /// Begins a transaction; one that the server ends by itself where the time is limited.
+    /// Begins a transaction. If the time is limited, the server ends it by itself.
     pub(in crate::db) async fn begin(
         &mut self,
         limit: Option<Duration>,
@@ -32,7 +32,7 @@ impl<DB: Driver> Session<DB> {
         Ok(())
     }
 
-    /// Commits; an error where that would not make permanent everything that was done since it was begun.
+    /// Commits; an error if that would not make permanent everything that was done since it was begun.
     pub(in crate::db) async fn commit(&mut self) -> Result<(), sqlx::Error> {
         if self.state.broken {
             return Err(lost("it broke before COMMIT was sent"));
@@ -137,7 +137,7 @@ impl<DB: Driver> Session<DB> {
         })
     }
 
-    /// Asks the server whether the transaction is still open; an error where it is not.
+    /// Asks the server whether the transaction is still open; an error if it is not.
     async fn prove_transaction(&mut self) -> Result<(), sqlx::Error> {
         if self.is_open().await? {
             self.state.transaction = Transaction::Open;

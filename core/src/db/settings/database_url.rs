@@ -77,6 +77,13 @@ impl DatabaseUrl {
         &self.variable
     }
 
+    /// The variable of another setting of the same database.
+    pub(crate) fn variable_of(&self, setting: &str) -> String {
+        let suffixes = ["DIRECT_DATABASE_URL", DATABASE_URL];
+        let prefix = suffixes.iter().find_map(|suffix| self.variable.strip_suffix(suffix));
+        format!("{}{setting}", prefix.unwrap_or_default())
+    }
+
     /// Where the database is: `host:port/name`, for SQLite its file. Nothing of it is secret.
     pub(crate) fn place(&self) -> String {
         let port = match self.kind {

@@ -10,7 +10,7 @@ use super::super::{BackendId, Limits, ServerIdentity, ServerInfo};
 use super::code;
 use crate::db::settings::Pooler;
 
-/// How often the server looks whether the client whose statement runs is still there, in milliseconds.
+/// How often the server checks that the client of a running statement is still connected, in milliseconds.
 pub(super) const LOOKS: u64 = 100;
 
 /// What is asked of every server from 14 on: what it takes, whether it takes writes, how long it keeps who does
