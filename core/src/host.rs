@@ -12,7 +12,7 @@ use futures_core::future::BoxFuture;
 use max_body::MaxBody;
 pub use resources::Resources;
 
-use crate::db::{Adopted, Databases, DynDatabase, Memory};
+use crate::db::{Databases, DynDatabase, ForeignPool, Memory};
 use crate::{ConfigError, Epoch, Life, Paradigm, Settings};
 
 /// The host an App runs on: a container, a VM, a Lambda execution environment.
@@ -212,7 +212,7 @@ impl Host {
     ) where
         E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
     {
-        self.adopt_database(Arc::new(Adopted::new(name.into(), ping, close)));
+        self.adopt_database(Arc::new(ForeignPool::new(name.into(), ping, close)));
     }
 
     /// The databases in memory of this host.

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -73,7 +74,7 @@ impl Settings {
     }
 
     /// A setting's own name, with the prefix of the database that is asked about.
-    fn prefixed<'n>(&self, name: &'n str) -> Cow<'n, str> {
+    pub(crate) fn prefixed<'n>(&self, name: &'n str) -> Cow<'n, str> {
         match &self.prefix {
             Some(prefix)
                 if name.starts_with("DATABASE_") || name.starts_with("DIRECT_DATABASE_") =>
@@ -81,14 +82,6 @@ impl Settings {
                 format!("{prefix}{name}").into()
             }
             _ => name.into(),
-        }
-    }
-
-    /// [`prefixed`](Self::prefixed), kept as long as the process lives.
-    pub(crate) fn name(&self, name: &'static str) -> &'static str {
-        match self.prefixed(name) {
-            Cow::Borrowed(_) => name,
-            Cow::Owned(name) => interned(name),
         }
     }
 
@@ -215,20 +208,6 @@ impl Settings {
     }
 }
 
-/// Returns a name that lives as long as the process: there are as many as databases that a program names.
-fn interned(name: String) -> &'static str {
-    static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
-    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
-    match names.get(name.as_str()) {
-        Some(known) => known,
-        None => {
-            let name: &'static str = name.leak();
-            names.insert(name);
-            name
-        }
-    }
-}
-
 /// A value as an operator may see it: without what a secret may be, in one line.
 fn masked(name: &str, value: &str) -> String {
     const SECRETS: [&str; 5] = ["PASS", "SECRET", "TOKEN", "KEY", "CREDENTIAL"];
@@ -339,6 +318,7 @@ macro_rules! described {
 described! {
     f32: "a number such as 0.5",
     f64: "a number such as 0.5",
+    NonZeroUsize: "a whole number of at least 1",
     char: "one character",
     IpAddr: "an IP address such as 127.0.0.1 or ::1",
     SocketAddr: "an address and a port such as 127.0.0.1:8080 or [::1]:8080",

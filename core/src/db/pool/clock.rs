@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use crate::Epoch;
 
-/// A point in time on every clock there is.
+/// A point in time on every clock of the machine.
 ///
 /// While a process is frozen some clocks may stand still: the monotonic clock of Linux excludes a suspended
 /// machine, and the wall clock may be set back. The gap between two moments is therefore the largest that
@@ -52,8 +52,7 @@ impl FreezeAwareInstant {
     }
 }
 
-/// The time that people go by, for which the kernel's last tick is good enough: reading it costs no look at
-/// the hardware.
+/// The wall clock at the kernel's last tick, which is cheaper to read.
 #[cfg(target_os = "linux")]
 fn wall_time() -> u64 {
     nanoseconds(rustix::time::ClockId::RealtimeCoarse).unwrap_or_default()

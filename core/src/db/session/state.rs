@@ -1,17 +1,17 @@
-//! What is known of one connection without asking it.
+//! The state of one connection, known without a round trip.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::db::Error;
-use crate::db::driver::{Driver, Verdict};
-use crate::db::statement::{Change, Effect};
+use crate::db::driver::{Driver, ErrorEffect};
+use crate::db::sql::{Change, Effect};
 
 use super::pending_reply::PendingReply;
 
-/// What is known of a connection's state without asking it.
+/// The state of a connection, known without a round trip.
 #[derive(Debug, Default)]
-pub(in crate::db) struct Condition {
+pub(in crate::db) struct SessionState {
     /// A statement was begun and has not ended.
     pub(super) busy: bool,
     /// Some of its answer has been read.
@@ -64,7 +64,7 @@ pub(super) enum Transaction {
     Ended(String),
 }
 
-impl Condition {
+impl SessionState {
     pub(super) fn new(schemas: Arc<AtomicU64>) -> Self {
         let schema = schemas.load(Ordering::Acquire);
         Self { schemas, schema, ..Self::default() }
@@ -75,12 +75,12 @@ impl Condition {
         !(*busy || *broken || *outdated || *raw || *open || *unclear || changed.is_some())
     }
 
-    /// Whether the server may be at work for somebody who has gone.
+    /// Whether the server may still run a statement whose caller has given up.
     pub(in crate::db) fn is_busy(&self) -> bool {
         self.busy
     }
 
-    /// How the session was changed, where nothing else keeps the connection from being used again.
+    /// How the session was changed, if nothing else keeps the connection from being used again.
     pub(in crate::db) fn change(&self) -> Option<Change> {
         let Self { busy, open, unclear, changed, raw, .. } = self;
         let changed = changed.or(raw.then_some(Change::Raw));
@@ -190,9 +190,9 @@ impl Condition {
             self.doubt::<DB>(&error);
         }
         // Where more than a statement failed `busy` stays: what the server still does is unknown.
-        match DB::verdict(&error) {
-            Verdict::Fine => self.busy = false,
-            Verdict::Stale => {
+        match DB::error_effect(&error) {
+            ErrorEffect::Fine => self.busy = false,
+            ErrorEffect::Stale => {
                 self.busy = false;
                 self.stale = true;
                 // Connections that meet the same change at the same time count it once.
@@ -200,13 +200,13 @@ impl Condition {
                 let _ =
                     self.schemas.compare_exchange(known, next, Ordering::AcqRel, Ordering::Relaxed);
             }
-            Verdict::ReadOnly => {
+            ErrorEffect::ReadOnly => {
                 self.busy = false;
                 self.demoted |= !self.read_only && !self.raw;
             }
-            Verdict::Broken => self.broken = true,
-            Verdict::Outdated => self.outdated = true,
-            Verdict::Pooled => {
+            ErrorEffect::Broken => self.broken = true,
+            ErrorEffect::Outdated => self.outdated = true,
+            ErrorEffect::Pooled => {
                 self.broken = true;
                 return Error::pooled(error).into_sqlx();
             }

@@ -13,7 +13,7 @@ impl<'l, 's> Tokens<'l, 's> {
         Self { lexer, ended: false }
     }
 
-    /// The next keyword, in capitals, where that is what comes next.
+    /// The next token in capitals if it is a keyword.
     pub(super) fn keyword(&mut self) -> Keyword {
         match self.next() {
             Some(Token::Word(word)) => Keyword::of(word),
@@ -37,7 +37,7 @@ impl<'l, 's> Tokens<'l, 's> {
         self.lexer.by_ref().any(|token| !ends(token))
     }
 
-    /// Goes on past a semicolon that ends no statement, where the text does.
+    /// Goes on past a semicolon that ends no statement, unless the text ends there.
     pub(super) fn go_on(&mut self) -> bool {
         self.ended = self.lexer.clone().next().is_none();
         !self.ended

@@ -1,4 +1,4 @@
-//! What a new connection to PostgreSQL says of itself and its server.
+//! What a new connection to PostgreSQL is asked of itself and its server.
 
 use std::time::Duration;
 
@@ -6,11 +6,11 @@ use futures_util::TryStreamExt;
 use sqlx::postgres::PgRow;
 use sqlx::{Executor, PgConnection, Row};
 
-use super::super::{Admission, BackendId, Limits, ServerIdentity};
+use super::super::{BackendId, Limits, ServerIdentity, ServerInfo};
 use super::code;
 use crate::db::settings::Pooler;
 
-/// How often the server looks whether the client whose statement runs is still there, in milliseconds.
+/// How often the server checks that the client of a running statement is still connected, in milliseconds.
 pub(super) const LOOKS: u64 = 100;
 
 /// What is asked of every server from 14 on: what it takes, whether it takes writes, how long it keeps who does
@@ -41,7 +41,8 @@ const SHOW: &str = show!();
 /// The same from 16 on, where more can be reserved.
 const SHOW_RESERVED: &str = show!("SHOW reserved_connections; ");
 
-/// The same for what is older, is no PostgreSQL, or only says that it is as new: no setting need be there.
+/// What is asked of an older server, of one that is no PostgreSQL, and of one that only says that it is as new: its
+/// settings alone, none of which need be there.
 const SELECT: &str = "SELECT current_setting('max_connections', true), \
      (coalesce(current_setting('superuser_reserved_connections', true), '0')::int8 \
        + coalesce(current_setting('reserved_connections', true), '0')::int8)::text, \
@@ -51,26 +52,15 @@ const SELECT: &str = "SELECT current_setting('max_connections', true), \
          AND version() ~* 'linux|bsd' \
        THEN set_config('client_connection_check_interval', '100', false) END";
 
-/// How many connections are open, and how many this database and this account may have.
-const COUNTS: &str = "SELECT concat_ws(' ', coalesce(sum(pg_stat_get_db_numbackends(oid)), 0), \
-       max(CASE WHEN datname = current_database() THEN datconnlimit ELSE -1 END), \
-       coalesce((SELECT CASE WHEN rolsuper THEN -1 ELSE rolconnlimit END FROM pg_roles \
-        WHERE rolname = session_user), -1)) \
-     FROM pg_database";
-
-/// Which process of which server this is.
-const IDENTITY: &str = "SELECT concat_ws(' ', pg_backend_pid(), \
-     extract(epoch from pg_postmaster_start_time()), inet_server_addr(), inet_server_port())";
-
 /// Asks it.
 pub(super) async fn ask(
     connection: &mut PgConnection,
     pooler: Pooler,
-) -> Result<Admission, sqlx::Error> {
+) -> Result<ServerInfo, sqlx::Error> {
     if pooler != Pooler::None {
         // Behind a pooler the limits are another server's, and a setting would stick to a stranger.
         let row = connection.fetch_one("SELECT current_setting('transaction_read_only')").await?;
-        return Ok(Admission { read_only: is_on(&text(&row, 0)?), ..Admission::default() });
+        return Ok(ServerInfo { read_only: is_on(&text(&row, 0)?), ..ServerInfo::default() });
     }
     match connection.server_version_num() {
         Some(160_000..) => show(connection, SHOW_RESERVED).await,
@@ -82,7 +72,7 @@ pub(super) async fn ask(
 async fn show(
     connection: &mut PgConnection,
     statements: &'static str,
-) -> Result<Admission, sqlx::Error> {
+) -> Result<ServerInfo, sqlx::Error> {
     let mut said = Vec::with_capacity(6);
     let failed = {
         let mut rows = connection.fetch(statements);
@@ -104,11 +94,11 @@ async fn show(
     };
     let mut said = said.iter().map(String::as_str);
     let mut next = || said.next().unwrap_or_default();
-    let (max, reserved, read_only, forgotten, taken) = (next(), next(), next(), next(), next());
+    let (max, reserved, read_only, idle_timeout, taken) = (next(), next(), next(), next(), next());
     let mut taken = taken.splitn(5, ' ');
     let mut part = || taken.next().unwrap_or_default();
     let (used, process, database, account, server) = (part(), part(), part(), part(), part());
-    Ok(Admission {
+    Ok(ServerInfo {
         limits: Some(Limits {
             max_connections: number(max),
             reserved: number(reserved) + number(next()),
@@ -118,45 +108,30 @@ async fn show(
         used: Some(number(used)),
         read_only: is_on(read_only),
         backend: backend(process, server),
-        outlived: !looks,
-        forgotten: duration(forgotten),
+        survives_close: !looks,
+        idle_timeout: duration(idle_timeout),
         interrupt: None,
     })
 }
 
-async fn select(connection: &mut PgConnection) -> Result<Admission, sqlx::Error> {
+async fn select(connection: &mut PgConnection) -> Result<ServerInfo, sqlx::Error> {
     let row = connection.fetch_one(SELECT).await?;
     let optional = |column: usize| row.try_get_unchecked::<Option<String>, _>(column);
     let max = optional(0)?.and_then(|max| max.parse().ok()).filter(|max| *max > 0);
     let (reserved, read_only) = (number(&text(&row, 1)?), optional(2)?);
-    let (forgotten, looks) = (duration(&text(&row, 3)?), optional(4)?.is_some());
-    let counts = if_known(connection, COUNTS).await?.unwrap_or_default();
-    let mut counts = counts.split(' ').map(|count| count.parse().ok());
-    let mut count = || counts.next().flatten();
-    let (used, database, account) = (count(), count(), count());
-    let identity = if_known(connection, IDENTITY).await?.unwrap_or_default();
-    let (process, server) = identity.split_once(' ').unwrap_or_default();
-    Ok(Admission {
-        limits: max.map(|max_connections| Limits { max_connections, reserved, account, database }),
-        used,
+    let (idle_timeout, looks) = (duration(&text(&row, 3)?), optional(4)?.is_some());
+    Ok(ServerInfo {
+        limits: max.map(|max_connections| Limits {
+            max_connections,
+            reserved,
+            account: None,
+            database: None,
+        }),
         read_only: read_only.is_some_and(|read_only| is_on(&read_only)),
-        backend: backend(process, server),
-        outlived: !looks,
-        forgotten,
-        interrupt: None,
+        survives_close: !looks,
+        idle_timeout,
+        ..ServerInfo::default()
     })
-}
-
-/// The answer to a question, or `None` if the server does not know what is asked.
-async fn if_known(
-    connection: &mut PgConnection,
-    question: &'static str,
-) -> Result<Option<String>, sqlx::Error> {
-    match connection.fetch_one(question).await {
-        Ok(row) => text(&row, 0).map(Some),
-        Err(error) if is_unknown(&error) => Ok(None),
-        Err(error) => Err(error),
-    }
 }
 
 /// Whether the server lacks what was asked for (a setting, a table, a column, a function), or does not let this

@@ -1,8 +1,8 @@
-//! What a new connection learns of itself and its server.
+//! What a new connection knows of itself and its server.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// How many connections a server takes, and how many of them this account and this database may have.
@@ -52,11 +52,11 @@ pub(crate) struct BackendId {
     pub(crate) number: i64,
 }
 
-/// What a new connection learnt.
+/// What a new connection knows of itself and its server.
 #[derive(Clone, Debug, Default)]
-pub struct Admission {
+pub struct ServerInfo {
     pub(crate) limits: Option<Limits>,
-    /// Connections of the server that are in use, whoever uses them.
+    /// Open connections of the server, of all its clients.
     pub(crate) used: Option<usize>,
     /// Whether the server refuses writes: a standby, or a primary that was demoted.
     pub(crate) read_only: bool,
@@ -64,31 +64,16 @@ pub struct Admission {
     /// is.
     pub(crate) backend: Option<BackendId>,
     /// Whether closing it does not end what the server does for it.
-    pub(crate) outlived: bool,
-    /// How long the server keeps a connection that nobody uses; `None`: for ever, or not known.
-    pub(crate) forgotten: Option<Duration>,
-    /// Ends what the connection's own thread is doing (SQLite).
-    pub(crate) interrupt: Option<Interrupt>,
+    pub(crate) survives_close: bool,
+    /// How long the server keeps an idle connection; `None`: for ever, or not known.
+    pub(crate) idle_timeout: Option<Duration>,
+    /// Set to true, it ends the statement that the connection's own thread runs (SQLite).
+    pub(crate) interrupt: Option<Arc<AtomicBool>>,
 }
 
-/// Ends the statement that a connection's own thread runs: nobody waits for it any more.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Interrupt(Arc<AtomicBool>);
-
-impl Interrupt {
-    pub(crate) fn stop(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    #[cfg(feature = "sqlite")]
-    pub(crate) fn is_stopped(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-impl Admission {
-    /// Whether four fifths of the server's connections are in use: whoever keeps one now keeps it from
-    /// somebody else.
+impl ServerInfo {
+    /// Whether more than four fifths of the server's connections are in use: one that is kept now is missing
+    /// elsewhere.
     pub(crate) fn is_crowded(&self) -> bool {
         let (Some(limits), Some(used)) = (self.limits, self.used) else { return false };
         let usable = limits.max_connections.saturating_sub(limits.reserved);

@@ -59,7 +59,7 @@ pub(super) fn asks_read_only(tokens: &mut Tokens<'_, '_>) -> bool {
 }
 
 /// A function, a procedure or a trigger, whose body may hold semicolons: it ends where each `BEGIN`, `CASE`, `IF` and
-/// loop of it has met its `END`. Where that cannot be told, what follows might be anything.
+/// loop of it has met its `END`. If that is not clear, what follows might be anything.
 pub(super) fn routine(tokens: &mut Tokens<'_, '_>) -> Effect {
     let mut depth = 0_usize;
     let mut before = Keyword::default();

@@ -6,13 +6,13 @@ use super::tokens::{Keyword, Tokens};
 /// What a text of one statement or several does to its session; nothing by default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Effect {
-    /// Whether a transaction is open afterwards, where the text begins or ends one.
+    /// Whether a transaction is open afterwards, if the text begins or ends one.
     pub(in crate::db) open: Option<bool>,
     /// It ends a transaction that was open before it.
     pub(in crate::db) ends: bool,
     /// It ends one by COMMIT.
     pub(in crate::db) commits: bool,
-    /// It opens a transaction where none is open: `SAVEPOINT` on SQLite.
+    /// It opens a transaction if none is open: `SAVEPOINT` on SQLite.
     pub(in crate::db) opens_if_none: bool,
     /// It may end a transaction or not: a procedure.
     pub(in crate::db) may_end: bool,
@@ -22,7 +22,7 @@ pub struct Effect {
     pub(in crate::db) rows: bool,
     /// It holds no statement at all.
     pub(in crate::db) blank: bool,
-    /// It changes tables that statements may have been prepared for, where neither the server nor the driver finds
+    /// It changes tables that statements may have been prepared for, and neither the server nor the driver finds
     /// out by itself.
     pub(in crate::db) alters: bool,
     /// It leaves the session changed.
@@ -96,28 +96,14 @@ impl Effect {
         Self { change: Some(change), ..Self::NONE }
     }
 
-    /// That of a statement which is not known, or whose doings are not: a procedure.
+    /// The effect of an unknown statement, or of one that may do anything: a procedure.
     pub(super) const fn unknown(change: Change) -> Self {
         Self { may_end: true, ..Self::changes(change) }
     }
 
     /// Whether nothing has to be remembered of it.
     pub(in crate::db) fn is_none(&self) -> bool {
-        matches!(
-            self,
-            Self {
-                open: None,
-                ends: false,
-                commits: false,
-                opens_if_none: false,
-                may_end: false,
-                read_only: false,
-                rows: _,
-                blank: _,
-                alters: false,
-                change: None
-            }
-        )
+        Self { rows: false, blank: false, ..*self } == Self::NONE
     }
 
     /// This one, and then the other.

@@ -51,7 +51,7 @@ fn of_one(first: Keyword, tokens: &mut Tokens<'_, '_>) -> Effect {
     }
 }
 
-/// Statements whose end cannot be told from that of what they hold.
+/// A statement whose end looks like the end of a statement inside it: the rest of the text is unknown too.
 fn unknown_text(tokens: &mut Tokens<'_, '_>) -> Effect {
     tokens.finish_text();
     Effect::unknown(Change::Other)
