@@ -1,5 +1,6 @@
 //! One open connection that notices unfinished work and changed sessions.
 
+mod first_row;
 mod lock_wait;
 mod pending_reply;
 mod rows;
