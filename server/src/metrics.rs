@@ -80,38 +80,20 @@ impl Counts {
     pub(crate) fn connected(&self) {
         add(&self.connections, 1);
     }
+
+    /// Returns how many requests the App has answered, and how long that took them together.
+    pub(crate) fn total(&self) -> (u64, Duration) {
+        let nanoseconds = Duration::from_nanos(read(&self.nanoseconds));
+        (self.durations.iter().map(read).sum(), nanoseconds)
+    }
+}
+
+fn read(count: &AtomicU64) -> u64 {
+    count.load(Ordering::Relaxed)
 }
 
 fn add(count: &AtomicU64, more: u64) {
     count.fetch_add(more, Ordering::Relaxed);
-}
-
-/// The counts at one moment.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Totals {
-    requests: [[u64; CLASSES.len()]; METHODS.len()],
-    durations: [u64; BOUNDS.len() + 1],
-    nanoseconds: u64,
-    pub(crate) shed: u64,
-    connections: u64,
-}
-
-impl Totals {
-    pub(crate) fn of(counts: &Counts) -> Self {
-        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        Self {
-            requests: counts.requests.each_ref().map(|classes| classes.each_ref().map(read)),
-            durations: counts.durations.each_ref().map(read),
-            nanoseconds: read(&counts.nanoseconds),
-            shed: read(&counts.shed),
-            connections: read(&counts.connections),
-        }
-    }
-
-    /// Requests that the App has answered, and how long that took them together.
-    pub(crate) fn answered(&self) -> (u64, Duration) {
-        (self.durations.iter().sum(), Duration::from_nanos(self.nanoseconds))
-    }
 }
 
 #[cfg(test)]
@@ -129,13 +111,11 @@ mod tests {
             counts.took(Duration::from_secs(60));
             counts.shed();
         }
-        let totals = Totals::of(&counts);
-        assert_eq!(
-            (totals.requests[0][2], totals.requests[7][5], totals.requests[2][0]),
-            (2, 2, 2)
-        );
-        assert_eq!((totals.durations[1], totals.durations[BOUNDS.len()]), (2, 2));
-        assert_eq!(totals.answered(), (4, Duration::from_millis(120_014)));
-        assert_eq!(totals.shed, 2);
+        let requests = [(0, 2), (7, 5), (2, 0)]
+            .map(|(method, class): (usize, usize)| read(&counts.requests[method][class]));
+        assert_eq!(requests, [2, 2, 2]);
+        assert_eq!([1, BOUNDS.len()].map(|range| read(&counts.durations[range])), [2, 2]);
+        assert_eq!(counts.total(), (4, Duration::from_millis(120_014)));
+        assert_eq!(read(&counts.shed), 2);
     }
 }

@@ -24,6 +24,12 @@ pub(super) use server_info::{BackendId, ServerIdentity, ServerInfo};
 /// `sqlx::Sqlite`, each behind the feature of its name.
 ///
 /// Sealed: the strategy depends on knowing a server's errors and limits.
+#[diagnostic::on_unimplemented(
+    message = "`Db` has no driver for `{Self}`",
+    label = "the feature of this driver is not switched on",
+    note = "switch on the feature `postgres`, `mysql` or `sqlite` of the crate `anyhost` (or `anyhost-core`)",
+    note = "the crate `sqlx` must be of the version that anyhost uses: `cargo tree -i sqlx-core` shows two otherwise"
+)]
 pub trait Driver: sealed::DriverParts {}
 
 impl<DB: sealed::DriverParts> Driver for DB {}

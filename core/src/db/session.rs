@@ -20,7 +20,7 @@ use sqlx_core::describe::Describe;
 use super::driver::{Driver, Step};
 use super::pooled::PoolerWarnings;
 use super::settings::Kind;
-use super::sql::Effect;
+use super::sql::{Effect, KnownEffects};
 pub(super) use lock_wait::{LockWait, WriteTurns};
 pub(super) use pending_reply::PendingReply;
 use state::SessionState;
@@ -42,6 +42,7 @@ pub(super) use statement::Statement;
 pub struct Session<DB: Driver> {
     pub(super) connection: DB::Connection,
     pub(super) state: SessionState,
+    effects: KnownEffects,
     /// Every statement must be unnamed and inside a transaction.
     pub(super) unnamed: bool,
     /// The warnings of statements that do not work through a transaction pooler, if one stands before the server.
@@ -53,7 +54,8 @@ pub struct Session<DB: Driver> {
 impl<DB: Driver> Session<DB> {
     pub(super) fn new(connection: DB::Connection, unnamed: bool, schemas: Arc<AtomicU64>) -> Self {
         let state = SessionState::new(schemas);
-        Self { connection, state, unnamed, pooled: None, lock: None }
+        let effects = KnownEffects::default();
+        Self { connection, state, effects, unnamed, pooled: None, lock: None }
     }
 
     /// What tells whether a reply is pending.

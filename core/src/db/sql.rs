@@ -2,6 +2,7 @@
 
 mod effect;
 mod forms;
+mod known_effects;
 mod lexer;
 #[cfg(feature = "mysql")]
 mod mysql;
@@ -12,6 +13,7 @@ mod sqlite;
 mod tokens;
 
 pub(super) use effect::{Change, Effect};
+pub(super) use known_effects::KnownEffects;
 #[cfg(feature = "mysql")]
 pub(super) use mysql::of_mysql;
 #[cfg(feature = "postgres")]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhost_core::db::{Metric, Reading};
 
-use super::{BOUNDS, CLASSES, METHODS, Totals};
+use super::{BOUNDS, CLASSES, Counts, METHODS, read};
 
 /// What a server says of itself besides its counts.
 pub(crate) struct Moment {
@@ -22,10 +22,10 @@ pub(crate) struct Moment {
 }
 
 /// The page of `/metrics`.
-pub(crate) fn page(totals: &Totals, moment: &Moment, databases: &[Metric]) -> String {
+pub(crate) fn page(counts: &Counts, moment: &Moment, databases: &[Metric]) -> String {
     let mut page = Page(String::with_capacity(4096));
     // Writing to a string cannot fail.
-    let _ = page.server(totals, moment);
+    let _ = page.server(counts, moment);
     let _ = page.databases(databases);
     page.0
 }
@@ -33,16 +33,17 @@ pub(crate) fn page(totals: &Totals, moment: &Moment, databases: &[Metric]) -> St
 struct Page(String);
 
 impl Page {
-    fn server(&mut self, totals: &Totals, moment: &Moment) -> fmt::Result {
+    fn server(&mut self, counts: &Counts, moment: &Moment) -> fmt::Result {
         self.head(
             "http_server_requests_total",
             "counter",
             "Requests by method and class of status; none where the client went away",
         )?;
-        for (method, classes) in METHODS.iter().zip(&totals.requests) {
+        for (method, classes) in METHODS.iter().zip(&counts.requests) {
             for (class, count) in CLASSES.iter().zip(classes) {
                 // What never happened has no line: else there were dozens.
-                if *count > 0 {
+                let count = read(count);
+                if count > 0 {
                     writeln!(
                         self.0,
                         "http_server_requests_total{{http_request_method=\"{method}\",http_response_status_class=\"{class}\"}} {count}"
@@ -53,18 +54,18 @@ impl Page {
         let name = "http_server_request_duration_seconds";
         self.head(name, "histogram", "Time until the App had a response")?;
         let mut below = 0;
-        let cumulative = BOUNDS.iter().zip(&totals.durations).map(|(bound, count)| {
-            below += count;
+        let cumulative = BOUNDS.iter().zip(&counts.durations).map(|(bound, count)| {
+            below += read(count);
             (*bound, below)
         });
         let cumulative: Vec<_> = cumulative.collect();
-        let (count, sum) = totals.answered();
+        let (count, sum) = counts.total();
         self.times(name, "", &cumulative, count, sum)?;
         self.one(
             "http_server_requests_shed_total",
             "counter",
             "Requests turned away because there were too many",
-            totals.shed,
+            read(&counts.shed),
         )?;
         self.one(
             "http_server_active_requests",
@@ -84,7 +85,7 @@ impl Page {
             "http_server_connections_opened_total",
             "counter",
             "Connections that were accepted",
-            totals.connections,
+            read(&counts.connections),
         )?;
         self.one(
             "http_server_open_connections",
@@ -171,7 +172,7 @@ fn labels(attributes: &[(&str, String)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::{CountedMethod, Counts};
+    use crate::metrics::CountedMethod;
 
     #[test]
     fn a_label_is_escaped_and_a_histogram_is_cumulative() {
@@ -184,7 +185,7 @@ mod tests {
         counts.took(Duration::from_millis(1));
         counts.took(Duration::from_millis(80));
         let moment = Moment { in_flight: 1, limit: Some(9), connections: 3, ready: true };
-        let page = page(&Totals::of(&counts), &moment, &[]);
+        let page = page(&counts, &moment, &[]);
         for line in [
             "http_server_requests_total{http_request_method=\"GET\",http_response_status_class=\"2xx\"} 1",
             "http_server_request_duration_seconds_bucket{le=\"0.005\"} 1",

@@ -26,7 +26,8 @@ impl FreezeAwareInstant {
     pub(crate) fn now(epoch: &Epoch) -> Self {
         Self {
             monotonic: Instant::now(),
-            wall: wall_time(),
+            // A test's freeze shows on the wall clock, as a real one does.
+            wall: wall_time().saturating_add(epoch.frozen()),
             boot: boot_time(),
             epoch: epoch.current(),
         }
@@ -101,6 +102,14 @@ mod tests {
         let without = FreezeAwareInstant { boot: None, ..then };
         let monotonic_ahead = FreezeAwareInstant { monotonic: then.monotonic + HOUR, ..without };
         assert_eq!(monotonic_ahead.since(&without), HOUR);
+    }
+
+    #[test]
+    fn a_freeze_that_a_test_plays_counts_like_a_real_one() {
+        let epoch = Epoch::default();
+        let then = FreezeAwareInstant::now(&epoch);
+        epoch.freeze(HOUR);
+        assert!(FreezeAwareInstant::now(&epoch).since(&then) >= HOUR);
     }
 
     #[test]

@@ -59,7 +59,7 @@ impl<DB: Driver> Session<DB> {
         statement: Statement<DB>,
         last: bool,
     ) -> impl Future<Output = Result<Option<DB::Row>, sqlx::Error>> + Send {
-        let effect = statement.effect();
+        let effect = statement.effect(&mut self.effects);
         self.warn_of(effect);
         if self.wraps(&statement) || !self.state.is_settled() || self.doubts(effect) {
             let careful: BoxFuture<'_, _> = Box::pin(self.first_row_with_care(statement, last));
@@ -82,7 +82,7 @@ impl<DB: Driver> Session<DB> {
         &mut self,
         statement: Statement<DB>,
     ) -> BoxStream<'_, Result<Step<DB>, sqlx::Error>> {
-        let effect = statement.effect();
+        let effect = statement.effect(&mut self.effects);
         self.warn_of(effect);
         if self.wraps(&statement) {
             return wrapped(self, statement);
@@ -109,14 +109,14 @@ impl<DB: Driver> Session<DB> {
         last: bool,
     ) -> Result<Option<DB::Row>, sqlx::Error> {
         self.settle().await?;
-        if self.doubts(statement.effect()) {
+        let effect = statement.effect(&mut self.effects);
+        if self.doubts(effect) {
             self.prove_commit().await?;
         }
         let wraps = self.wraps(&statement);
         if wraps {
             self.begin(None).await?;
         }
-        let effect = statement.effect();
         let Self { connection, state, .. } = &mut *self;
         let row = first_row::<DB>(connection, state, statement, effect, last && !wraps).await;
         match &row {
@@ -187,16 +187,29 @@ async fn first_row<DB: Driver>(
     effect: Effect,
     last: bool,
 ) -> Result<Option<DB::Row>, sqlx::Error> {
-    if DB::KIND != Kind::MySql {
-        let first = DB::executor(connection).fetch_optional(statement);
-        let row = state.watch::<DB, _>(effect, first).await?;
-        if row.is_none() && DB::KIND == Kind::Sqlite {
-            // A driver's thread that has died looks like a statement without rows.
-            state.watch::<DB, _>(Effect::NONE, connection.ping()).await?;
-        }
-        return Ok(row);
+    // Boxed: what another kind of database needs does not make this future larger.
+    if DB::KIND == Kind::MySql {
+        return Box::pin(first_of_many(connection, state, statement, effect, last)).await;
     }
-    // The driver would leave the rest, with its errors, to the next borrower.
+    let first = DB::executor(connection).fetch_optional(statement);
+    let row = state.watch::<DB, _>(effect, first).await?;
+    if row.is_none() && DB::KIND == Kind::Sqlite {
+        // A driver's thread that has died looks like a statement without rows.
+        let ping: BoxFuture<'_, _> = Box::pin(connection.ping());
+        state.watch::<DB, _>(Effect::NONE, ping).await?;
+    }
+    Ok(row)
+}
+
+/// The first row of a statement, whose other rows are read too: MySQL's driver would leave them, with their errors,
+/// to the next statement of the connection.
+async fn first_of_many<DB: Driver>(
+    connection: &mut DB::Connection,
+    state: &mut SessionState,
+    statement: Statement<DB>,
+    effect: Effect,
+    last: bool,
+) -> Result<Option<DB::Row>, sqlx::Error> {
     let rows = DB::executor(connection).fetch_many(statement);
     let mut rows = Rows::<DB>::new(rows, state, effect);
     let row = loop {
@@ -233,7 +246,7 @@ fn wrapped<DB: Driver>(
 ) -> BoxStream<'_, Result<Step<DB>, sqlx::Error>> {
     let all = async move {
         session.begin(None).await?;
-        let effect = statement.effect();
+        let effect = statement.effect(&mut session.effects);
         let all = DB::executor(&mut session.connection).fetch_many(statement);
         let rows = session.state.watch::<DB, Vec<Step<DB>>>(effect, all.try_collect()).await;
         match &rows {
