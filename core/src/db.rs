@@ -21,7 +21,6 @@ mod savepoint;
 mod session;
 mod settings;
 mod sql;
-mod tls;
 mod tx;
 mod waiter;
 mod watchdog;

@@ -1,8 +1,8 @@
 //! One open connection that notices unfinished work and changed sessions.
 
-mod first_row;
 mod lock_wait;
 mod pending_reply;
+mod row_stream;
 mod rows;
 mod state;
 mod statement;

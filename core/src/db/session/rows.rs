@@ -1,21 +1,24 @@
 //! Running statements: their rows, and their end.
 
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
-use futures_core::Stream;
 use futures_core::future::BoxFuture;
 use futures_core::stream::BoxStream;
 use futures_util::future::Either;
 use futures_util::{TryStreamExt, stream};
 use sqlx::{Connection, Executor};
 
-use super::first_row::first_row;
+use super::row_stream::Rows;
 use super::state::SessionState;
 use super::{Session, Statement};
 use crate::db::driver::{Driver, Step};
 use crate::db::settings::Kind;
 use crate::db::sql::Effect;
+
+/// How many more rows are read, and for how long, after the one that is wanted: only then can the connection be used
+/// again.
+const REST: usize = 1000;
+const REST_WITHIN: Duration = Duration::from_millis(50);
 
 impl<DB: Driver> Session<DB> {
     /// Runs a statement and returns its first row, if there is one; the rest is read too.
@@ -176,6 +179,65 @@ impl<DB: Driver> Session<DB> {
     }
 }
 
+/// The first row of a statement, and its end.
+async fn first_row<DB: Driver>(
+    connection: &mut DB::Connection,
+    state: &mut SessionState,
+    statement: Statement<DB>,
+    effect: Effect,
+    last: bool,
+) -> Result<Option<DB::Row>, sqlx::Error> {
+    // Boxed: what another kind of database needs does not make this future larger.
+    if DB::KIND == Kind::MySql {
+        return Box::pin(first_of_many(connection, state, statement, effect, last)).await;
+    }
+    let first = DB::executor(connection).fetch_optional(statement);
+    let row = state.watch::<DB, _>(effect, first).await?;
+    if row.is_none() && DB::KIND == Kind::Sqlite {
+        // A driver's thread that has died looks like a statement without rows.
+        let ping: BoxFuture<'_, _> = Box::pin(connection.ping());
+        state.watch::<DB, _>(Effect::NONE, ping).await?;
+    }
+    Ok(row)
+}
+
+/// The first row of a statement, whose other rows are read too: MySQL's driver would leave them, with their errors,
+/// to the next statement of the connection.
+async fn first_of_many<DB: Driver>(
+    connection: &mut DB::Connection,
+    state: &mut SessionState,
+    statement: Statement<DB>,
+    effect: Effect,
+    last: bool,
+) -> Result<Option<DB::Row>, sqlx::Error> {
+    let rows = DB::executor(connection).fetch_many(statement);
+    let mut rows = Rows::<DB>::new(rows, state, effect);
+    let row = loop {
+        match rows.try_next().await? {
+            Some(step) => {
+                if let Some(row) = step.right() {
+                    break row;
+                }
+            }
+            None => return Ok(None),
+        }
+    };
+    let rest = async {
+        let mut read = 0;
+        while !(last && read == REST) && rows.try_next().await?.is_some() {
+            read += 1;
+        }
+        Ok::<_, sqlx::Error>(())
+    };
+    if last {
+        // What is not read then keeps the connection from being used again.
+        tokio::time::timeout(REST_WITHIN, rest).await.unwrap_or(Ok(()))?;
+    } else {
+        rest.await?;
+    }
+    Ok(Some(row))
+}
+
 /// The rows of a statement that must be alone in a transaction. They are collected: the transaction has to end even
 /// if the caller stops reading.
 fn wrapped<DB: Driver>(
@@ -194,64 +256,4 @@ fn wrapped<DB: Driver>(
         Ok::<_, sqlx::Error>(stream::iter(rows?.into_iter().map(Ok)))
     };
     Box::pin(stream::once(all).try_flatten())
-}
-
-/// A stream of rows: the connection is busy from its first poll until its end.
-pub(super) struct Rows<'e, DB: Driver> {
-    rows: BoxStream<'e, Result<Step<DB>, sqlx::Error>>,
-    state: &'e mut SessionState,
-    effect: Effect,
-    begun: bool,
-    /// The last step was the end of a statement.
-    ended: bool,
-}
-
-impl<'e, DB: Driver> Rows<'e, DB> {
-    pub(super) fn new(
-        rows: BoxStream<'e, Result<Step<DB>, sqlx::Error>>,
-        state: &'e mut SessionState,
-        effect: Effect,
-    ) -> Self {
-        Self { rows, state, effect, begun: false, ended: false }
-    }
-}
-
-impl<DB: Driver> Stream for Rows<'_, DB> {
-    type Item = Result<Step<DB>, sqlx::Error>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if !std::mem::replace(&mut self.begun, true) {
-            let effect = self.effect;
-            self.state.begins(effect);
-        }
-        let step = match self.rows.as_mut().poll_next(cx) {
-            Poll::Ready(step) => step,
-            Poll::Pending => {
-                Some(Err(ready!(self.state.pulse.loss(cx).map_or(Poll::Pending, Poll::Ready))))
-            }
-        };
-        Poll::Ready(match step {
-            Some(Ok(step)) => {
-                self.ended = step.is_left();
-                self.state.answered = true;
-                // Who reads slowly waits for nothing in between.
-                self.state.pulse.rests();
-                Some(Ok(step))
-            }
-            Some(Err(error)) => {
-                let effect = self.effect;
-                Some(Err(self.state.failed::<DB>(error, effect)))
-            }
-            // So it does when the driver's thread has died.
-            None if DB::KIND == Kind::Sqlite && !(self.ended || self.effect.blank) => {
-                let effect = self.effect;
-                Some(Err(self.state.failed::<DB>(sqlx::Error::WorkerCrashed, effect)))
-            }
-            None => {
-                let effect = self.effect;
-                self.state.succeeded(effect);
-                None
-            }
-        })
-    }
 }
