@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhost_core::adapter::{
     Exit, Factory, Failure, Handler, ServiceHandler, Verb, check, conclude, migrate,
+    outside_of_runtimes,
 };
 use anyhost_core::{App, Error, Host, Paradigm, Settings};
 use tokio::runtime::{Builder, Runtime};
@@ -44,8 +45,11 @@ where
 /// Runs what a factory makes, as [`run`] and [`serve`] do.
 #[must_use = "the exit code is to be returned from `main`"]
 pub fn launch<H: Handler>(factory: Factory<H>) -> ExitCode {
-    let (words, settings) = environment::read();
-    conclude(Verb::parse(words).and_then(|verb| carry_out(factory, verb, settings)))
+    outside_of_runtimes(|| {
+        let (words, settings) = environment::read();
+        let verb = factory.verb_of(words);
+        conclude(verb.and_then(|verb| carry_out(factory, verb, settings)))
+    })
 }
 
 fn carry_out<H: Handler>(

@@ -12,7 +12,9 @@ mod watchdog;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhost_core::adapter::{Exit, Factory, Failure, Handler, ServiceHandler, Verb, conclude};
+use anyhost_core::adapter::{
+    Exit, Factory, Failure, Handler, ServiceHandler, conclude, outside_of_runtimes,
+};
 use anyhost_core::{App, Error, Host, Paradigm};
 use anyhost_server::{Config, LogFormat, Logs, Program, Running};
 
@@ -51,11 +53,11 @@ where
 /// Runs what a factory makes, as [`run`] and [`serve`] do.
 #[must_use = "return the exit code from `main`"]
 pub fn launch<H: Handler>(factory: Factory<H>) -> ExitCode {
-    conclude(outcome(factory))
+    outside_of_runtimes(|| conclude(outcome(factory)))
 }
 
 fn outcome<H: Handler>(factory: Factory<H>) -> Result<Exit, Failure> {
-    let verb = Verb::parse(environment::arguments())?;
+    let verb = factory.verb_of(environment::arguments())?;
     let settings = environment::settings()?;
     let grace = settings.get("SHUTDOWN_GRACE")?.unwrap_or(GRACE);
     let inherited = activation::inherited(&settings)?;

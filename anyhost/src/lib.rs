@@ -5,8 +5,9 @@ mod environment;
 
 use std::process::ExitCode;
 
-use anyhost_core::adapter::{Factory, Handler, ServiceHandler, conclude};
+use anyhost_core::adapter::{Handler, ServiceHandler, conclude};
 
+pub use anyhost_core::adapter::{Factory, Verb};
 pub use anyhost_core::{
     App, AppService, Body, BodyError, ByteSize, ConfigError, Context, Error, Host, InFlight, Life,
     Paradigm, Phase, Request, Resources, Response, Scheme, Setting, Settings, async_trait,
@@ -49,7 +50,23 @@ where
     launch(Factory::service(start))
 }
 
-fn launch<H: Handler>(factory: Factory<H>) -> ExitCode {
+/// Runs what a factory makes, as [`run`] and [`serve`] do: for a program with a command line or a configuration of its
+/// own, which hands over what it has read.
+///
+/// ```no_run
+/// use anyhost::{Factory, Host, Verb};
+/// use axum::{Router, routing::get};
+///
+/// fn main() -> std::process::ExitCode {
+///     let greeting = std::env::args().nth(1).unwrap_or_else(|| "hello".into());
+///     let factory = Factory::service(async move |_: &Host| {
+///         Ok(Router::new().route("/", get(async move || greeting)))
+///     });
+///     anyhost::launch(factory.verb(Verb::Serve))
+/// }
+/// ```
+#[must_use = "return the exit code from `main`"]
+pub fn launch<H: Handler>(factory: Factory<H>) -> ExitCode {
     let choice = match adapter::choose(&environment::settings(), std::process::id()) {
         Ok(choice) => choice,
         Err(error) => return conclude(Err(error.into())),

@@ -14,5 +14,6 @@ pub use crate::host::HostBuilder;
 pub use crate::http::{
     Arrival, Caller, DEFAULT_MAX_BODY, Refusal, is_hop_by_hop, is_host, strip_hop_by_hop,
 };
-pub use crate::program::{Verb, check, migrate, start};
+pub use crate::own_subscriber::{keep_own_subscriber, to_stderr_unless};
+pub use crate::program::{Verb, check, migrate, outside_of_runtimes, start};
 pub use crate::settings::Misspelt;

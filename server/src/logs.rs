@@ -7,10 +7,13 @@ use std::fs::File;
 use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
+use std::sync::LazyLock;
 
+use anyhost_core::adapter::keep_own_subscriber;
 use anyhost_core::{ConfigError, Settings};
+use tracing::subscriber::set_global_default;
+use tracing_log::LogTracer;
 use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Registry, fmt, reload};
 
 use line::Line;
@@ -28,6 +31,9 @@ pub enum LogFormat {
     Journald,
 }
 
+/// Takes the records of the crate `log`; the filter leaves out those that are not wanted.
+static RECORDS: LazyLock<LogTracer> = LazyLock::new(LogTracer::new);
+
 /// What is logged and how.
 ///
 /// Lines of the crate `h2` are left out unless they are asked for by name: a client decides how many there are. What
@@ -40,7 +46,7 @@ pub struct Logs {
 }
 
 impl Logs {
-    /// The level of `LOG_LEVEL` (default `info`; also directives such as `info,sqlx=debug`) in the format
+    /// The level of `LOG_LEVEL`, else of `RUST_LOG` (default `info`; also directives such as `info,sqlx=debug`) in the format
     /// of `LOG_FORMAT`: `text`, `json`, `google`, `journald` or `auto`, the default, which is text on a
     /// terminal, `journald` where stdout is a stream of the journal, and else what the platform reads.
     ///
@@ -66,8 +72,8 @@ impl Logs {
         Ok(Self { format, filter, project })
     }
 
-    /// Begins to log, at a level that can be changed. A process that logs already, a test for instance, goes
-    /// on as it does.
+    /// Begins to log, at a level that can be changed, records of the crate `log` among it. A process that has a tracing
+    /// subscriber already goes on with that; what it leaves out and must be read goes to stderr.
     pub fn begin(self) -> LogLevel {
         let colours = self.format == LogFormat::Text && io::stdout().is_terminal();
         let lines = Line { format: self.format, project: self.project, colours };
@@ -75,16 +81,21 @@ impl Logs {
         let (filter, level) = reload::Layer::new(self.filter);
         let begun = match self.format {
             LogFormat::Text | LogFormat::Journald => {
-                tracing_subscriber::registry().with(filter).with(lines).try_init()
+                set_global_default(tracing_subscriber::registry().with(filter).with(lines))
             }
-            LogFormat::Json | LogFormat::Google => tracing_subscriber::registry()
-                .with(filter)
-                .with(lines.fmt_fields(fmt::format::JsonFields::new()))
-                .try_init(),
+            LogFormat::Json | LogFormat::Google => set_global_default(
+                tracing_subscriber::registry()
+                    .with(filter)
+                    .with(lines.fmt_fields(fmt::format::JsonFields::new())),
+            ),
         };
         if begun.is_err() {
-            tracing::debug!("logging was set up already");
+            keep_own_subscriber();
             return LogLevel(level);
+        }
+        // A program with a logger of its own keeps it.
+        if log::set_logger(&*RECORDS).is_ok() {
+            log::set_max_level(log::LevelFilter::Trace);
         }
         // A panic is an event like any other: one line in the same form, not several on stderr.
         std::panic::set_hook(Box::new(|panic| {
@@ -113,14 +124,19 @@ impl LogLevel {
 }
 
 fn filter(settings: &Settings) -> Result<EnvFilter, ConfigError> {
-    let level = settings.text("LOG_LEVEL").unwrap_or("info");
+    // Directives of `RUST_LOG` may be a target alone, as everywhere; `LOG_LEVEL` is a level in the first place.
+    let (variable, level) = match (settings.text("LOG_LEVEL"), settings.text("RUST_LOG")) {
+        (Some(level), _) => ("LOG_LEVEL", level),
+        (None, Some(directives)) => ("RUST_LOG", directives),
+        (None, None) => ("LOG_LEVEL", "info"),
+    };
     EnvFilter::builder()
         .parse(format!("h2=off,{level}"))
         .ok()
-        .filter(|_| is_filter(level))
+        .filter(|_| variable == "RUST_LOG" || is_filter(level))
         .ok_or_else(|| {
             ConfigError::new(
-                "LOG_LEVEL",
+                variable,
                 format!("expected off, error, warn, info, debug or trace, found {level:?}"),
             )
         })
@@ -152,6 +168,19 @@ fn is_filter(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rust_log_counts_if_there_is_no_log_level() {
+        let shown = |pairs: &[(&str, &str)]| {
+            filter(&Settings::from_pairs(pairs.iter().copied())).expect("valid").to_string()
+        };
+        assert!(shown(&[("RUST_LOG", "shop=debug")]).contains("shop=debug"));
+        assert!(shown(&[("RUST_LOG", "shop")]).contains("shop"));
+        let both = shown(&[("RUST_LOG", "debug"), ("LOG_LEVEL", "warn")]);
+        assert!(both.contains("warn") && !both.contains("debug"), "{both}");
+        let wrong = Settings::from_pairs([("RUST_LOG", "shop=loud")]);
+        assert_eq!(filter(&wrong).expect_err("no level").variable(), "RUST_LOG");
+    }
 
     #[test]
     fn a_level_that_is_none_is_refused() {

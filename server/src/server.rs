@@ -146,6 +146,9 @@ impl Server {
             Some(Ok(app)) => {
                 shared.started(app);
                 life.advance(Phase::Ready);
+                if let Some(kept) = shared.config.probes.kept() {
+                    tracing::info!("{kept}");
+                }
                 tracing::info!("ready");
                 stop.await;
             }

@@ -1,4 +1,4 @@
-//! Pools of other libraries: planned here, or only told of, they count for what concerns the whole process.
+//! Pools of other libraries: they count for the plan, or for readiness and the drain.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,18 +7,18 @@ use futures_core::future::BoxFuture;
 use tokio::time::{Instant, timeout};
 
 use super::databases::{DynDatabase, Server, Share};
-use super::{Drained, Error, Plan};
+use super::{CloseReport, Error, Plan};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A plan that was made for a pool of another library.
 #[derive(Clone)]
-pub(crate) struct Planned {
+pub(crate) struct ForeignPlan {
     plan: Plan,
     server: Server,
 }
 
-impl Planned {
+impl ForeignPlan {
     pub(super) fn new(plan: Plan, server: Server) -> Self {
         Self { plan, server }
     }
@@ -28,13 +28,13 @@ impl Planned {
     }
 }
 
-impl DynDatabase for Planned {
+impl DynDatabase for ForeignPlan {
     fn ready(&self, _within: Duration) -> BoxFuture<'_, Result<(), Error>> {
         Box::pin(std::future::ready(Ok(())))
     }
 
-    fn close(&self, _within: Duration) -> BoxFuture<'_, Drained> {
-        Box::pin(std::future::ready(Drained::default()))
+    fn close(&self, _within: Duration) -> BoxFuture<'_, CloseReport> {
+        Box::pin(std::future::ready(CloseReport::default()))
     }
 
     fn plan(&self) -> String {
@@ -47,13 +47,13 @@ impl DynDatabase for Planned {
 }
 
 /// Something that an App holds beside its databases, by its own ways to ask and to close it.
-pub(crate) struct Adopted {
+pub(crate) struct ForeignPool {
     name: String,
     ping: Box<dyn Fn() -> BoxFuture<'static, Result<(), BoxError>> + Send + Sync>,
     close: Box<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>,
 }
 
-impl Adopted {
+impl ForeignPool {
     pub(crate) fn new<E>(
         name: String,
         ping: impl Fn() -> BoxFuture<'static, Result<(), E>> + Send + Sync + 'static,
@@ -70,7 +70,7 @@ impl Adopted {
     }
 }
 
-impl DynDatabase for Adopted {
+impl DynDatabase for ForeignPool {
     fn ready(&self, within: Duration) -> BoxFuture<'_, Result<(), Error>> {
         Box::pin(async move {
             let cause: BoxError = match timeout(within, (self.ping)()).await {
@@ -82,11 +82,11 @@ impl DynDatabase for Adopted {
         })
     }
 
-    fn close(&self, within: Duration) -> BoxFuture<'_, Drained> {
+    fn close(&self, within: Duration) -> BoxFuture<'_, CloseReport> {
         Box::pin(async move {
             let begun = Instant::now();
             let closed = timeout(within, (self.close)()).await.is_ok();
-            Drained::of_adopted(self.name.clone(), closed, begun.elapsed())
+            CloseReport::of_adopted(self.name.clone(), closed, begun.elapsed())
         })
     }
 

@@ -2,23 +2,23 @@
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
-use std::sync::Arc;
 use std::time::Duration;
 
+use super::Error;
 use super::connect::Connector;
 use super::driver::Driver;
-use super::handle::DbPool;
-use super::pool::PooledConnection;
+use super::pool::{Pool, PooledConnection};
 use super::session::Session;
 use super::settings::Pooler;
-use super::writers::Writers;
-use super::{Error, Tx};
 use crate::deadline;
+
+/// The pool behind a [`Db`](super::Db).
+pub(super) type DbPool<DB> = Pool<Connector<DB>>;
 
 /// A connection that is borrowed until it is dropped.
 ///
 /// It lends a [`Session`], which is an sqlx `Executor`: `query.fetch_one(&mut *conn)`. When it is dropped
-/// the connection goes to whoever waits longest, without any I/O; if something begun on it was not finished
+/// the connection goes to the caller that has waited longest, without any I/O; if something begun on it was not finished
 /// (a query or stream that was dropped, a transaction, a changed session, a panic) it is closed instead, and
 /// the server ends what it still did for it.
 pub struct Conn<DB: Driver> {
@@ -30,22 +30,6 @@ impl<DB: Driver> Conn<DB> {
         Self { guard }
     }
 
-    /// Begins a transaction that owns this connection.
-    ///
-    /// On SQLite it waits for its turn to write as [`Db::begin`](super::Db::begin) does.
-    ///
-    /// # Errors
-    /// [`Error`] where the database is lost or refuses.
-    pub async fn begin(mut self) -> Result<Tx<DB>, Error> {
-        let pool = Arc::clone(self.guard.pool());
-        let writer = match pool.connector().turns() {
-            Some(turns) => Some(Writers::new(turns).turn(&pool).await?),
-            None => None,
-        };
-        self.begin_here().await?;
-        Ok(Tx::new(self, writer))
-    }
-
     pub(super) async fn begin_here(&mut self) -> Result<(), Error> {
         let limit = limit_of_transactions(self.guard.pool());
         Session::begin_patiently(self, limit).await.map_err(|error| self.explain(error))
@@ -54,6 +38,10 @@ impl<DB: Driver> Conn<DB> {
     /// Closes the connection instead of lending it again.
     pub fn close(mut self) {
         let _ = self.raw();
+    }
+
+    pub(super) fn pool(&self) -> &DbPool<DB> {
+        self.guard.pool()
     }
 
     pub(super) fn explain(&self, error: sqlx::Error) -> Error {

@@ -1,4 +1,4 @@
-//! The databases of a process, as adapters see them: ready or not, planned how, to be closed.
+//! The databases of a process, as adapters see them: readiness, plans, numbers, the drain.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,13 +8,13 @@ use futures_core::future::BoxFuture;
 use futures_util::future::join_all;
 
 use super::driver::ServerIdentity;
-use super::{Drained, Error, Stats};
+use super::{CloseReport, Error, Stats};
 use crate::{ConfigError, Settings};
 
 /// One database that was opened through a host, whatever its driver, or what takes its place.
 pub(crate) trait DynDatabase: Send + Sync {
     fn ready(&self, within: Duration) -> BoxFuture<'_, Result<(), Error>>;
-    fn close(&self, within: Duration) -> BoxFuture<'_, Drained>;
+    fn close(&self, within: Duration) -> BoxFuture<'_, CloseReport>;
 
     /// Gives up what must not be kept through a freeze.
     fn rest(&self) {}
@@ -44,7 +44,7 @@ pub(crate) struct Share {
     pub(crate) size: usize,
 }
 
-/// A database server: what the URL calls it, and who it says it is.
+/// A database server: its name in the URL, and its own identity.
 #[derive(Clone, Debug)]
 pub(crate) struct Server {
     /// `host:port`.
@@ -82,8 +82,8 @@ impl Databases {
     }
 
     /// Closes every connection: idle ones at once, those in use when they come back, at the latest after
-    /// `within`. What became of them, database by database.
-    pub async fn close(&self, within: Duration) -> Vec<Drained> {
+    /// `within`. Returns a report for each database.
+    pub async fn close(&self, within: Duration) -> Vec<CloseReport> {
         join_all(self.0.iter().map(|database| database.close(within))).await
     }
 
@@ -99,7 +99,7 @@ impl Databases {
     }
 
     /// Takes the passwords of `DATABASE_URL` and of the URLs of other databases from settings that were read again,
-    /// for the connections to come; open ones go on. Passwords from a file or a provider are asked for anyway.
+    /// for the connections to come; open ones go on. PasswordProvider from a file or a provider are asked for anyway.
     ///
     /// # Errors
     /// [`ConfigError`] if a URL is none or names another database: then nothing changes.

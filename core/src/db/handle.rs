@@ -8,16 +8,16 @@ use std::time::Duration;
 
 use futures_core::future::BoxFuture;
 
-use super::builder::{DbBuilder, of_database};
-use super::connect::{ConnectFailure, Connector};
+use super::conn::DbPool;
+use super::connect::ConnectFailure;
 use super::databases::{Databases, DynDatabase, Server, Share};
 use super::driver::Driver;
 use super::plan::Plan;
-use super::pool::{AcquireError, Pool, Purpose};
+use super::pool::{AcquireError, Purpose};
 use super::settings::{DatabaseUrl, Kind};
-use super::writers::Writers;
-use super::{Conn, Drained, Error, PoolState, Stats, Tx};
-use crate::{ConfigError, Host, Settings};
+use super::tx::write_turn;
+use super::{CloseReport, Conn, Error, PoolState, Stats, Tx};
+use crate::{ConfigError, Settings};
 
 /// The database connections of one process, held the way its host needs: a clone shares them.
 ///
@@ -79,13 +79,8 @@ use crate::{ConfigError, Host, Settings};
 /// `VERIFY_IDENTITY`, which need the name, the driver alone goes from one to the next.
 pub struct Db<DB: Driver>(Arc<Inner<DB>>);
 
-/// The pool behind a [`Db`].
-pub(super) type DbPool<DB> = Pool<Connector<DB>>;
-
 struct Inner<DB: Driver> {
     pool: Arc<DbPool<DB>>,
-    /// Who may write, if the database takes one writer at a time.
-    writers: Option<Writers>,
     /// What it is called in the program, if it is not the first one.
     name: Option<String>,
     server: Server,
@@ -94,19 +89,6 @@ struct Inner<DB: Driver> {
 }
 
 impl<DB: Driver> Db<DB> {
-    /// Says which database to open, or to migrate.
-    pub fn builder(host: &Host) -> DbBuilder<'_, DB> {
-        DbBuilder::new(host)
-    }
-
-    /// Opens the database that `DATABASE_URL` names: [`builder`](Self::builder) with nothing else to say.
-    ///
-    /// # Errors
-    /// As for [`DbBuilder::open`].
-    pub async fn open(host: &Host) -> Result<Self, Error> {
-        Self::builder(host).open().await
-    }
-
     /// Starts what looks after a pool.
     pub(super) fn start(
         pool: Arc<DbPool<DB>>,
@@ -120,8 +102,7 @@ impl<DB: Driver> Db<DB> {
                 super::watchdog::watch(&pool);
             }
         }
-        let writers = pool.connector().turns().map(Writers::new);
-        Self(Arc::new(Inner { pool, writers, name, server, noted }))
+        Self(Arc::new(Inner { pool, name, server, noted }))
     }
 
     /// Notes something that this database has given away, for the drain of its host.
@@ -162,13 +143,10 @@ impl<DB: Driver> Db<DB> {
     pub fn begin(&self) -> impl Future<Output = Result<Tx<DB>, Error>> + Send + '_ {
         let line = Location::caller();
         async move {
-            let writer = match &self.0.writers {
-                Some(writers) => Some(writers.turn(&self.0.pool).await?),
-                None => None,
-            };
+            let turn = write_turn(&self.0.pool).await?;
             let mut conn = self.conn_for(Purpose::Line(line)).await?;
             conn.begin_here().await?;
-            Ok(Tx::new(conn, writer))
+            Ok(Tx::new(conn, turn))
         }
     }
 
@@ -187,15 +165,15 @@ impl<DB: Driver> Db<DB> {
     /// The connections in numbers: those of this moment, and what has been counted since they were opened.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let waiting_to_write = self.0.writers.as_ref().map_or(0, Writers::waiting);
+        let waiting_to_write = self.0.pool.connector().turns().map_or(0, |turns| turns.waiting());
         Stats { waiting_to_write, ..self.0.pool.stats(DB::SYSTEM) }
     }
 
     /// Closes every connection: idle ones at once, those in use when they come back, at the latest after
-    /// `within`. Whoever waits is refused with [`Error::Closed`]. What became of them is told and logged.
-    pub async fn close(&self, within: Duration) -> Drained {
-        if let Some(writers) = &self.0.writers {
-            writers.close();
+    /// `within`. Callers that wait get [`Error::Closed`]. The report is logged too.
+    pub async fn close(&self, within: Duration) -> CloseReport {
+        if let Some(turns) = self.0.pool.connector().turns() {
+            turns.close();
         }
         self.0.pool.close(within).await
     }
@@ -229,7 +207,7 @@ impl<DB: Driver> DynDatabase for Db<DB> {
         })
     }
 
-    fn close(&self, within: Duration) -> BoxFuture<'_, Drained> {
+    fn close(&self, within: Duration) -> BoxFuture<'_, CloseReport> {
         Box::pin(Self::close(self, within))
     }
 
@@ -238,7 +216,7 @@ impl<DB: Driver> DynDatabase for Db<DB> {
     }
 
     fn renew(&self, settings: &Settings, check: bool) -> Result<(), ConfigError> {
-        let settings = of_database(settings, self.0.name.as_deref());
+        let settings = settings.of_database(self.0.name.as_deref());
         let Some(url) = DatabaseUrl::of(&settings)? else { return Ok(()) };
         self.0.pool.connector().renew(&url, check)
     }

@@ -6,6 +6,7 @@ use anyhost_core::Context;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tracing::{Event, Level, Subscriber};
+use tracing_log::NormalizeEvent as _;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
@@ -46,9 +47,12 @@ where
             })
             .collect();
         let context = Context::current();
+        // A record of the crate `log` has its own target.
+        let normalized = event.normalized_metadata();
+        let metadata = normalized.as_ref().unwrap_or_else(|| event.metadata());
         let event = Known {
-            level: *event.metadata().level(),
-            target: event.metadata().target(),
+            level: *metadata.level(),
+            target: metadata.target(),
             context: context.as_ref(),
         };
         let mut line = String::with_capacity(256);

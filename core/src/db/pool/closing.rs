@@ -1,4 +1,4 @@
-//! Closing a pool, and what became of its connections.
+//! Closing a pool, and the report of it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use super::entry::{Entry, Holder};
 use super::stats::Reason;
 use crate::db::connect::{Connect, Connection};
 
-/// What became of a pool's connections when it was closed.
+/// How a pool was closed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Drained {
+pub struct CloseReport {
     /// The name of the pool, as in [`Stats`](super::Stats).
     pub pool: String,
     /// Connections that were closed in time.
@@ -29,8 +29,8 @@ pub struct Drained {
     pub took: Duration,
 }
 
-impl Drained {
-    /// Of a pool whose connections are not known one by one.
+impl CloseReport {
+    /// The report of another library's pool, whose connections are not counted here.
     pub(in crate::db) fn of_adopted(pool: String, closed: bool, took: Duration) -> Self {
         let drained = Self { pool, aborted: usize::from(!closed), took, ..Self::default() };
         drained.log();
@@ -46,7 +46,7 @@ impl Drained {
     }
 }
 
-impl fmt::Display for Drained {
+impl fmt::Display for CloseReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { pool, closed, aborted, holders, took } = self;
         write!(
@@ -64,7 +64,7 @@ impl fmt::Display for Drained {
 impl<C: Connect> Pool<C> {
     /// Closes the pool: callers that wait are refused at once, idle connections say goodbye, those in use are
     /// waited for until `within` is over.
-    pub(in crate::db) async fn close(self: &Arc<Self>, within: Duration) -> Drained {
+    pub(in crate::db) async fn close(self: &Arc<Self>, within: Duration) -> CloseReport {
         let begun = Instant::now();
         let open = self.open();
         self.closed.store(true, Ordering::SeqCst);
@@ -85,7 +85,7 @@ impl<C: Connect> Pool<C> {
         };
         let _ = tokio::time::timeout(within, everything).await;
         let holders = self.holders();
-        let drained = Drained {
+        let drained = CloseReport {
             pool: self.name.clone(),
             closed: open.saturating_sub(holders.len()),
             aborted: holders.len(),
