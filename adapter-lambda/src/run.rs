@@ -1,13 +1,10 @@
 //! The one call in a program's `main`.
 
 use std::io::Write as _;
-use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhost_core::adapter::{
-    Exit, Factory, Failure, Handler, ServiceHandler, Verb, check, conclude, migrate,
-};
-use anyhost_core::{App, Error, Host, Paradigm, Settings};
+use anyhost_core::adapter::{Exit, Factory, Failure, Handler, Verb, check, migrate};
+use anyhost_core::{Host, Paradigm, Settings};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::environment::{self, Configuration};
@@ -19,33 +16,11 @@ use crate::runtime_api::Ahead;
 /// some paths only 300 of them to the runtime.
 const GRACE: Duration = Duration::from_millis(250);
 
-/// Runs an App on AWS Lambda until Lambda says stop.
-///
-/// The program's first word is a verb: `serve` (the default), `migrate`, or `check`. Everything else is
-/// read from the environment, as the crate's documentation lists it.
-///
-/// What it returns is the reason the process ends, as an exit code that tells the phases of its life
-/// apart; the one line that explains it has been written to stderr.
-#[must_use = "the exit code is to be returned from `main`"]
-pub fn run<A: App>() -> ExitCode {
-    launch(Factory::<A>::app())
-}
+anyhost_core::adapter::entry_points!("AWS Lambda", outcome);
 
-/// Runs a `tower::Service`, such as an axum `Router`, as [`run`] runs an App. `start` makes it, once per process.
-#[must_use = "the exit code is to be returned from `main`"]
-pub fn serve<F, S>(start: F) -> ExitCode
-where
-    F: AsyncFnOnce(&Host) -> Result<S, Error> + Send + 'static,
-    ServiceHandler<S>: Handler,
-{
-    launch(Factory::service(start))
-}
-
-/// Runs what a factory makes, as [`run`] and [`serve`] do.
-#[must_use = "the exit code is to be returned from `main`"]
-pub fn launch<H: Handler>(factory: Factory<H>) -> ExitCode {
+fn outcome<H: Handler>(factory: Factory<H>) -> Result<Exit, Failure> {
     let (words, settings) = environment::read();
-    conclude(Verb::parse(words).and_then(|verb| carry_out(factory, verb, settings)))
+    carry_out(factory, Verb::parse(words)?, settings)
 }
 
 fn carry_out<H: Handler>(

@@ -4,7 +4,10 @@
 //! [`Arrival`], lets [`answer`] run them, and moves the [`Life`](crate::Life) of the process on.
 
 pub use crate::answer::{answer, refuse};
+pub use crate::databases::{Closed, Databases, Drained, Metric, Reading, Stats, Times};
 pub use crate::deadline::{remaining, within};
+#[doc(inline)]
+pub use crate::entry_points;
 pub use crate::epoch::Epoch;
 pub use crate::error::PROBLEM_JSON;
 pub use crate::exit::{Exit, Failure, conclude};

@@ -1,11 +1,9 @@
 //! How an App holds database connections on a host: the connection strategy.
 
-mod adopted;
 mod builder;
 mod conn;
 mod connect;
 mod credentials;
-mod databases;
 mod driver;
 mod error;
 mod executor;
@@ -15,32 +13,33 @@ mod lock_wait;
 mod memory;
 mod migrate;
 mod plan;
+mod planned;
 mod pool;
 mod pool_state;
 mod pooled;
 mod savepoint;
 mod session;
 mod settings;
+mod shares;
 mod statement;
 mod tls;
 mod tx;
 mod watchdog;
 mod writers;
 
-pub(crate) use adopted::Adopted;
 pub use builder::DbBuilder;
 pub use conn::Conn;
 pub use credentials::{Password, Passwords};
-pub use databases::Databases;
-pub(crate) use databases::DynDatabase;
 pub use driver::{Driver, Limits};
 pub use error::Error;
 pub use handle::Db;
 pub(crate) use memory::Memory;
 pub use plan::{Inputs, Plan, Statements};
-pub use pool::{Closed, Drained, Metric, Reading, Stats, Times};
 pub use pool_state::PoolState;
 pub use savepoint::Savepoint;
 pub use session::Session;
 pub use settings::{Kind, Pooler, kind};
+pub(crate) use shares::Share;
 pub use tx::Tx;
+
+pub use crate::databases::{Closed, Databases, Drained, Metric, Reading, Stats, Times};

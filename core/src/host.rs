@@ -3,14 +3,20 @@
 mod resources;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+#[cfg(feature = "db")]
+use std::sync::Weak;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use futures_core::future::BoxFuture;
 
 pub use resources::Resources;
 
-use crate::db::{Adopted, Databases, DynDatabase, Memory};
+#[cfg(feature = "db")]
+use crate::databases::DynDatabase;
+use crate::databases::{Adopted, Databases};
+#[cfg(feature = "db")]
+use crate::db::Memory;
 use crate::{ByteSize, ConfigError, DEFAULT_MAX_BODY, Epoch, Life, Paradigm, Settings};
 
 /// The host an App runs on: a container, a VM, a Lambda execution environment.
@@ -34,6 +40,7 @@ struct Known {
     life: Life,
     epoch: Epoch,
     databases: Arc<Mutex<Databases>>,
+    #[cfg(feature = "db")]
     memory: Memory,
 }
 
@@ -149,7 +156,7 @@ impl Host {
         self.0.databases.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Tells of a pool that is none of [`Db`](crate::db::Db)'s, such as one of diesel, tokio-postgres or Redis: it
+    /// Tells of a pool that is no `Db`, such as one of diesel, tokio-postgres or Redis: it
     /// counts for readiness (`ping` within the time of a probe), for `check`, and is closed when the process drains.
     ///
     /// ```
@@ -165,16 +172,16 @@ impl Host {
     ) where
         E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
     {
-        self.adopt_database(Arc::new(Adopted::new(name.into(), ping, close)));
+        let adopted = Arc::new(Adopted::new(name.into(), ping, close));
+        self.0.databases.lock().unwrap_or_else(PoisonError::into_inner).push(adopted);
     }
+}
 
+#[cfg(feature = "db")]
+impl Host {
     /// The databases in memory of this host.
     pub(crate) fn memory(&self) -> &Memory {
         &self.0.memory
-    }
-
-    pub(crate) fn adopt_database(&self, database: Arc<dyn DynDatabase>) {
-        self.0.databases.lock().unwrap_or_else(PoisonError::into_inner).push(database);
     }
 
     /// Where databases are noted, for one that takes another in later.
@@ -287,6 +294,7 @@ impl HostBuilder {
             life: Life::default(),
             epoch: Epoch::default(),
             databases: Arc::default(),
+            #[cfg(feature = "db")]
             memory: Memory::default(),
         })))
     }

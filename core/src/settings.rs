@@ -12,8 +12,6 @@ use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use secrecy::SecretString;
-
 /// The settings of one process: what its environment said at start, and nothing that changes later.
 ///
 /// An adapter fills it once; an App asks it by name and gets typed values.
@@ -66,6 +64,7 @@ impl Settings {
 
     /// The same settings for the database of this name: `DATABASE_URL` is `ANALYTICS_DATABASE_URL` for "analytics",
     /// and so is every other setting of a database.
+    #[cfg(feature = "db")]
     pub(crate) fn of_database(&self, name: &str) -> Self {
         let letters = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' });
         let prefix: String = letters.map(|c| c.to_ascii_uppercase()).collect();
@@ -85,6 +84,7 @@ impl Settings {
     }
 
     /// [`prefixed`](Self::prefixed), kept as long as the process lives.
+    #[cfg(feature = "db")]
     pub(crate) fn name(&self, name: &'static str) -> &'static str {
         match self.prefixed(name) {
             Cow::Borrowed(_) => name,
@@ -158,12 +158,6 @@ impl Settings {
         })
     }
 
-    /// The value of a setting that must not be printed: `None` where it is unset or empty.
-    #[must_use]
-    pub fn secret(&self, name: &str) -> Option<SecretString> {
-        self.text(name).map(SecretString::from)
-    }
-
     /// The variables that are most likely misspelt: they are set and nobody has asked for them, while something
     /// was asked for in vain whose name is nearly theirs, or which means what they mean elsewhere. To be called when everything has been asked for.
     #[must_use]
@@ -216,6 +210,7 @@ impl Settings {
 }
 
 /// Returns a name that lives as long as the process: there are as many as databases that a program names.
+#[cfg(feature = "db")]
 fn interned(name: String) -> &'static str {
     static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
     let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
@@ -453,6 +448,7 @@ impl ConfigError {
     }
 
     /// Adds the error that showed that the setting is wrong, such as a server's answer.
+    #[cfg(feature = "db")]
     pub(crate) fn with_source(mut self, source: Arc<dyn std::error::Error + Send + Sync>) -> Self {
         self.source = Some(source);
         self

@@ -125,6 +125,7 @@ impl<A: Handler> AdminView for Server<A> {
             limit: self.shared.limit.most(),
             connections: self.connections.count(),
             ready: life.phase() == Phase::Ready && self.shared.readiness.last(),
+            platform: self.shared.host.platform().to_owned(),
         }
     }
 

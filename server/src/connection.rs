@@ -5,6 +5,10 @@ mod frames;
 mod io;
 mod messages;
 mod open;
+#[cfg(feature = "proxy-protocol")]
+mod proxied;
+#[cfg(not(feature = "proxy-protocol"))]
+#[path = "connection/proxied/none.rs"]
 mod proxied;
 mod refusal;
 mod state;
@@ -16,11 +20,16 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Poll, ready};
+#[cfg(feature = "http2")]
 use std::time::Duration;
 
 use anyhost_core::adapter::Handler;
-use hyper::server::conn::{http1, http2};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper::server::conn::http1;
+#[cfg(feature = "http2")]
+use hyper::server::conn::http2;
+use hyper_util::rt::TokioIo;
+#[cfg(feature = "http2")]
+use hyper_util::rt::TokioTimer;
 
 pub(crate) use deadline::Deadline;
 pub(crate) use state::Connection;
@@ -33,9 +42,11 @@ use crate::shared::Shared;
 use io::Io;
 use open::{Opened, open};
 use state::Verdict;
+#[cfg(feature = "http2")]
 use streams::Streams;
 
 /// Requests that a client of HTTP/2 may have open at once; what most servers allow.
+#[cfg(feature = "http2")]
 const STREAMS: u32 = 128;
 
 /// The largest head in bytes; beyond it 431. Of HTTP/2 the names and values with 32 bytes for each pair
@@ -43,14 +54,19 @@ const STREAMS: u32 = 128;
 const HEAD: usize = 128 * 1024;
 
 /// Bytes of one request body of HTTP/2, and of all on a connection, that may come before anybody has read them.
+#[cfg(feature = "http2")]
 const WINDOW: u32 = 256 * 1024;
+#[cfg(feature = "http2")]
 const ALL_WINDOWS: u32 = 1024 * 1024;
 
 /// Bytes of one response of HTTP/2 that may lie here until the client takes them.
+#[cfg(feature = "http2")]
 const UNSENT: usize = 128 * 1024;
 
 /// How often a client of HTTP/2 that says nothing is asked whether it is there, and how long it may take to answer.
+#[cfg(feature = "http2")]
 const PING: Duration = Duration::from_secs(60);
+#[cfg(feature = "http2")]
 const PONG: Duration = Duration::from_secs(20);
 
 /// Serves a connection until it is done, its time is over or the server closes it.
@@ -67,6 +83,7 @@ pub(crate) async fn serve<A: Handler>(
     let serving = async {
         match open(transport, config, tls, &connection).await? {
             Opened::Http1(io) => serve_http1(io, &shared, &connection).await,
+            #[cfg(feature = "http2")]
             Opened::Http2(io) => serve_http2(io, &shared, &connection).await,
         }
     };
@@ -137,6 +154,7 @@ async fn serve_http1<A: Handler>(
 /// Once the connection is closing the client is told (GOAWAY), twice as RFC 9113 §6.8 says: what it had
 /// sent before it could know is answered, and what it sends afterwards it knows to be safe to send again.
 /// Floods of resets, of headers without an end, of empty frames and of settings are bounded by h2.
+#[cfg(feature = "http2")]
 async fn serve_http2<A: Handler>(
     io: Io,
     shared: &Arc<Shared<A>>,

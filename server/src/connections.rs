@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use anyhost_core::adapter::Handler;
 use tokio::sync::watch;
@@ -88,6 +89,11 @@ impl Connections {
     /// Connections that are open.
     pub(crate) fn count(&self) -> usize {
         self.open.load(Ordering::Relaxed)
+    }
+
+    /// Returns how many requests the App has answered, if they are counted, and how long that took them together.
+    pub(crate) fn all_answered(&self) -> (u64, Duration) {
+        self.counts.as_deref().map(Counts::all_answered).unwrap_or_default()
     }
 
     /// What was counted so far, if anything is.

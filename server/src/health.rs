@@ -71,6 +71,13 @@ impl Probes {
         Ok(probes)
     }
 
+    /// The path of each probe under its variable's name.
+    pub(crate) fn in_force(&self) -> [(&'static str, String); 3] {
+        let path = |path: &str| if path.is_empty() { "off".to_owned() } else { path.to_owned() };
+        let Self { live, ready, started } = self;
+        [("LIVEZ_PATH", path(live)), ("READYZ_PATH", path(ready)), ("STARTUPZ_PATH", path(started))]
+    }
+
     /// The probe that a path is, or none.
     pub(crate) fn of(&self, path: &str) -> Option<Probe> {
         if path == self.live {

@@ -3,6 +3,7 @@
 mod accept;
 mod admin;
 mod config;
+#[cfg_attr(not(feature = "http2"), allow(dead_code, reason = "a part of it is for HTTP/2 alone"))]
 mod connection;
 mod connections;
 mod descriptors;
@@ -19,6 +20,10 @@ mod runtime;
 mod server;
 mod shared;
 mod signals;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "tls/none.rs"]
 mod tls;
 #[cfg(feature = "opentelemetry")]
 mod traces;

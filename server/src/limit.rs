@@ -5,8 +5,6 @@ use std::time::Duration;
 
 use anyhost_core::Setting;
 
-use crate::metrics::Totals;
-
 /// How many requests are answered at once; beyond it the client gets 503 at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MaxInFlight {
@@ -55,8 +53,9 @@ impl Limit {
         Some(self.0.load(Ordering::Relaxed)).filter(|most| *most < usize::MAX)
     }
 
-    /// Moves the limit about, for ever. `look` gives what was counted so far, and the requests in flight.
-    pub(crate) async fn adapt(&self, look: impl Fn() -> (Totals, usize)) {
+    /// Moves the limit about, for ever. `look` gives the number of answers so far and the time that they took together,
+    /// and the requests in flight.
+    pub(crate) async fn adapt(&self, look: impl Fn() -> ((u64, Duration), usize)) {
         let mut gradient = Gradient::default();
         let (mut last, mut busiest) = (look().0, 0);
         loop {
@@ -65,7 +64,7 @@ impl Limit {
                 busiest = busiest.max(look().1);
             }
             let now = look().0;
-            let ((before, time_before), (answers, time)) = (last.answered(), now.answered());
+            let ((before, time_before), (answers, time)) = (last, now);
             // Few answers tell little: the window goes on.
             let answered = answers - before;
             if answered < FEW {

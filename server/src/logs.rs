@@ -9,11 +9,15 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 
 use anyhost_core::{ConfigError, Settings};
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Registry, fmt, reload};
+use tracing_subscriber::{Registry, fmt, reload};
 
 use line::Line;
+
+const LEVEL: &str = "LOG_LEVEL";
+const DEFAULT_LEVEL: &str = "info";
 
 /// The shape of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +39,8 @@ pub enum LogFormat {
 #[derive(Debug)]
 pub struct Logs {
     format: LogFormat,
-    filter: EnvFilter,
+    level: String,
+    filter: Targets,
     project: Option<String>,
 }
 
@@ -63,7 +68,20 @@ impl Logs {
         };
         let project = settings.text("GOOGLE_CLOUD_PROJECT").map(str::to_owned);
         let filter = filter(settings)?;
-        Ok(Self { format, filter, project })
+        let level = settings.text(LEVEL).unwrap_or(DEFAULT_LEVEL).to_owned();
+        Ok(Self { format, level, filter, project })
+    }
+
+    /// What is in force for `LOG_LEVEL` and `LOG_FORMAT`, defaults among them.
+    #[must_use]
+    pub fn in_force(&self) -> [(&'static str, String); 2] {
+        let format = match self.format {
+            LogFormat::Text => "text",
+            LogFormat::Json => "json",
+            LogFormat::Google => "google",
+            LogFormat::Journald => "journald",
+        };
+        [(LEVEL, self.level.clone()), ("LOG_FORMAT", format.to_owned())]
     }
 
     /// Begins to log, at a level that can be changed. A process that logs already, a test for instance, goes
@@ -71,7 +89,7 @@ impl Logs {
     pub fn begin(self) -> LogLevel {
         let colours = self.format == LogFormat::Text && io::stdout().is_terminal();
         let lines = Line { format: self.format, project: self.project, colours };
-        let lines = fmt::layer().with_ansi(colours).event_format(lines);
+        let lines = fmt::layer().with_ansi(false).event_format(lines);
         let (filter, level) = reload::Layer::new(self.filter);
         let begun = match self.format {
             LogFormat::Text | LogFormat::Journald => {
@@ -97,7 +115,7 @@ impl Logs {
 
 /// The level of a process that logs.
 #[derive(Clone, Debug)]
-pub struct LogLevel(reload::Handle<EnvFilter, Registry>);
+pub struct LogLevel(reload::Handle<Targets, Registry>);
 
 impl LogLevel {
     /// Takes the level from settings that were read again.
@@ -112,18 +130,14 @@ impl LogLevel {
     }
 }
 
-fn filter(settings: &Settings) -> Result<EnvFilter, ConfigError> {
-    let level = settings.text("LOG_LEVEL").unwrap_or("info");
-    EnvFilter::builder()
-        .parse(format!("h2=off,{level}"))
-        .ok()
-        .filter(|_| is_filter(level))
-        .ok_or_else(|| {
-            ConfigError::new(
-                "LOG_LEVEL",
-                format!("expected off, error, warn, info, debug or trace, found {level:?}"),
-            )
-        })
+fn filter(settings: &Settings) -> Result<Targets, ConfigError> {
+    let level = settings.text(LEVEL).unwrap_or(DEFAULT_LEVEL);
+    format!("h2=off,{level}").parse().ok().filter(|_| is_filter(level)).ok_or_else(|| {
+        ConfigError::new(
+            LEVEL,
+            format!("expected off, error, warn, info, debug or trace, found {level:?}"),
+        )
+    })
 }
 
 /// Whether stdout is the stream that systemd has connected to the journal: the variable alone may be left

@@ -15,6 +15,7 @@ use http::header::{CONNECTION, EXPECT, HeaderValue};
 use http::request::Parts;
 use http::{Method, StatusCode, Version};
 use hyper::body::Incoming;
+#[cfg(feature = "http2")]
 use hyper::ext::Protocol;
 use hyper::service::Service;
 use hyper::upgrade::OnUpgrade;
@@ -113,8 +114,12 @@ fn admit<A>(
     let context = context.with_life(connection.life().clone());
     let mut arrival = Arrival::new(context, caller).with_upgrades();
     if parts.version == Version::HTTP_2 {
-        let protocol = parts.extensions.get::<Protocol>();
-        if protocol.is_some_and(|protocol| protocol.as_str() == "websocket") {
+        #[cfg(feature = "http2")]
+        if parts
+            .extensions
+            .get::<Protocol>()
+            .is_some_and(|protocol| protocol.as_str() == "websocket")
+        {
             arrival = arrival.with_extended_connect();
         }
     } else {
@@ -135,7 +140,7 @@ fn context_of(parts: &Parts) -> Option<&Context> {
 /// Asks the App, if it can be asked now.
 async fn ask<A: Handler>(
     shared: &Shared<A>,
-    parts: Parts,
+    mut parts: Parts,
     body: Incoming,
     unread: &mut Unread,
     active: &mut Active,
@@ -147,7 +152,7 @@ async fn ask<A: Handler>(
             return turned_away(&parts, error);
         }
     };
-    active.asks();
+    active.asks(&mut parts);
     let body = match with_timing(&parts.headers, body, &shared.config, unread).await {
         Ok(body) => body,
         Err(error) => return turned_away(&parts, error),

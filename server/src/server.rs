@@ -110,7 +110,7 @@ impl Server {
         if shared.config.max_in_flight == MaxInFlight::Auto {
             let (shared, connections) = (Arc::clone(&shared), Arc::clone(&connections));
             beside.spawn(async move {
-                let look = || (connections.totals(), shared.host.life().in_flight());
+                let look = || (connections.all_answered(), shared.host.life().in_flight());
                 shared.limit.adapt(look).await;
             });
         }
@@ -159,6 +159,9 @@ impl Server {
 /// Where there is a listener for TLS and no certificate, or a certificate that nobody would see.
 fn check_tls(config: &Config, listeners: &[Listener]) -> Result<(), Failure> {
     let problem = match (&config.tls, listeners.iter().find(|listener| listener.speaks_tls())) {
+        (None, Some(listener)) if !cfg!(feature = "tls") => {
+            format!("{listener} needs it, and this program is built without the feature `tls`")
+        }
         (None, Some(listener)) => format!("is not set, and {listener} needs it"),
         (Some(_), None) => "is set, and no listener speaks TLS".to_owned(),
         _ => return Ok(()),

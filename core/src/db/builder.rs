@@ -10,11 +10,12 @@ use tokio::time::Instant;
 
 use super::connect::{ConnectFailure, Connector, RetryDeadline, Site, Timeouts};
 use super::credentials::{Credentials, Passwords};
-use super::databases::Server;
 use super::driver::{Driver, Tuning};
 use super::plan::{Inputs, Plan};
+use super::planned::Planned;
 use super::pool::Pool;
 use super::settings::DatabaseSettings;
+use super::shares::Server;
 use super::{Db, Error};
 use crate::{ConfigError, Host, Paradigm, Settings};
 
@@ -209,8 +210,8 @@ impl Plan {
         let server = Server::of(&settings.url.place(), None);
         host.open_database(|others| {
             let plan = plan(host, &settings, None, others.taken(&server))?.with(&settings, None);
-            Ok(super::adopted::Planned::new(plan, server))
+            Ok(Planned::new(plan, server))
         })
-        .map(super::adopted::Planned::into_plan)
+        .map(Planned::into_plan)
     }
 }

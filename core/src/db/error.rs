@@ -100,14 +100,6 @@ pub enum Error {
         reason: String,
     },
 
-    /// A pool that the App told its host of does not answer.
-    Adopted {
-        /// What the App calls it.
-        name: String,
-        /// What it said.
-        cause: Arc<dyn std::error::Error + Send + Sync>,
-    },
-
     /// The pool is closed: this process is about to stop.
     Closed,
 
@@ -158,7 +150,6 @@ impl Error {
             | Self::TimedOut { .. }
             | Self::Deadline { .. }
             | Self::RolledBack { .. }
-            | Self::Adopted { .. }
             | Self::Closed
             | Self::Schema(_) => None,
         }
@@ -215,12 +206,16 @@ impl Error {
             | Self::Locked { .. }
             | Self::Lost { .. } => Some(Exit::Unavailable),
             Self::RolledBack { .. }
-            | Self::Adopted { .. }
             | Self::Closed
             | Self::Schema(_)
             | Self::Migration { .. }
             | Self::Query(_) => None,
         }
+    }
+
+    /// Whether its text has the driver's error in it.
+    pub(crate) fn quotes_its_cause(&self) -> bool {
+        !matches!(self, Self::Query(_))
     }
 
     pub(crate) fn to_response(&self) -> crate::Error {
@@ -242,7 +237,6 @@ impl Error {
             | Self::Plan(_)
             | Self::Lost { .. }
             | Self::RolledBack { .. }
-            | Self::Adopted { .. }
             | Self::Schema(_)
             | Self::Migration { .. }
             | Self::Query(_) => crate::Error::from_status(StatusCode::INTERNAL_SERVER_ERROR),
@@ -289,7 +283,6 @@ impl fmt::Display for Error {
             Self::RolledBack { reason } => {
                 write!(f, "the transaction was rolled back before COMMIT: {reason}")
             }
-            Self::Adopted { name, cause } => write!(f, "{name} does not answer: {cause}"),
             Self::Closed => f.write_str("the database connections of this process are closed"),
             Self::Query(error) => fmt::Display::fmt(error, f),
         }

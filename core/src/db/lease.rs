@@ -10,9 +10,9 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout};
 
 use super::connect::Connector;
-use super::databases::DynDatabase;
 use super::driver::Driver;
-use super::{Db, Drained, Error};
+use super::{Db, Error};
+use crate::databases::{BoxError, Drained, DynDatabase};
 
 /// How often a password that may have changed is looked at.
 const REFRESH: Duration = Duration::from_secs(15);
@@ -94,7 +94,7 @@ struct Leased<DB: Driver> {
 
 impl<DB: Driver> DynDatabase for Leased<DB> {
     /// The database that leased it tells.
-    fn ready(&self, _within: Duration) -> BoxFuture<'_, Result<(), Error>> {
+    fn ready(&self, _within: Duration) -> BoxFuture<'_, Result<(), BoxError>> {
         Box::pin(std::future::ready(Ok(())))
     }
 

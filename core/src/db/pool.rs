@@ -13,13 +13,13 @@
 mod acquire;
 mod clock;
 mod closing;
+mod counts;
 mod demotion;
 mod entry;
 mod guard;
 mod opening;
 mod readiness;
 mod state;
-mod stats;
 mod upkeep;
 
 #[cfg(test)]
@@ -36,13 +36,11 @@ use tokio::time::Instant;
 
 pub(super) use acquire::{AcquireError, CallerTime};
 use clock::FreezeAwareInstant;
-pub use closing::Drained;
+use counts::{Counts, Reason};
 use entry::Entry;
 pub(super) use entry::{Monitor, Purpose};
 pub(super) use guard::PooledConnection;
 use opening::Growth;
-pub use stats::{Closed, Metric, Reading, Stats, Times};
-use stats::{Counts, Reason};
 
 use super::connect::{Connect, Connection, Loan, Opened, Release, Taint};
 use super::plan::Plan;

@@ -146,7 +146,10 @@ impl DatabaseSettings {
     ) -> Result<Self, ConfigError> {
         let (database_url, direct) =
             (settings.name(DATABASE_URL), settings.name(DIRECT_DATABASE_URL));
-        let url = settings.secret(database_url).or_else(|| default_url.map(SecretString::from));
+        let url = settings
+            .text(database_url)
+            .map(SecretString::from)
+            .or_else(|| default_url.map(SecretString::from));
         let url = url.ok_or_else(|| {
             ConfigError::new(
                 database_url,
@@ -155,7 +158,7 @@ impl DatabaseSettings {
         })?;
         let mut url = DatabaseUrl::parse(database_url, &url)?;
         let direct_url =
-            settings.secret(direct).map(|url| DatabaseUrl::parse(direct, &url)).transpose()?;
+            settings.text(direct).map(|url| DatabaseUrl::parse(direct, &url.into())).transpose()?;
         let Taught { connection_limit, pool_timeout, connect_timeout, pgbouncer } =
             std::mem::take(&mut url.taught);
         let known = url.known_pooler();

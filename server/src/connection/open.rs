@@ -15,6 +15,7 @@ use crate::{Config, Tls};
 /// A connection of which is known what is spoken on it.
 pub(super) enum Opened {
     Http1(Io),
+    #[cfg(feature = "http2")]
     Http2(Io),
 }
 
@@ -51,7 +52,7 @@ pub(super) async fn open(
     }
     connection.comes_from(address, scheme);
     let acceptor = config.tls.as_ref().filter(|_| tls).map(Tls::acceptor);
-    let (mut io, http2) = match acceptor {
+    let (io, http2) = match acceptor {
         Some(acceptor) => {
             let transport = transport.tls(acceptor).await?;
             let http2 = transport.agreed() == Some(b"h2");
@@ -59,14 +60,17 @@ pub(super) async fn open(
         }
         None => {
             let mut io = Io::new(transport, Arc::clone(connection));
-            let http2 = poll_fn(|cx| io.poll_preface(cx)).await?;
+            let http2 = cfg!(feature = "http2") && poll_fn(|cx| io.poll_preface(cx)).await?;
             (io, http2)
         }
     };
-    Ok(if http2 {
-        io.is_http2();
-        Opened::Http2(io)
-    } else {
-        Opened::Http1(io)
+    Ok(match http2 {
+        #[cfg(feature = "http2")]
+        true => {
+            let mut io = io;
+            io.is_http2();
+            Opened::Http2(io)
+        }
+        _ => Opened::Http1(io),
     })
 }

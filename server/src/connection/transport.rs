@@ -4,12 +4,16 @@ use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker, ready};
+#[cfg(feature = "tls")]
+use std::task::Waker;
+use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
-use tokio_rustls::TlsAcceptor;
+#[cfg(feature = "tls")]
 use tokio_rustls::server::TlsStream;
+
+use crate::tls::TlsAcceptor;
 
 /// How much is read at once to see what a connection begins with. Most heads are shorter: then the
 /// first request costs no more reading than any other.
@@ -28,6 +32,7 @@ pub(crate) struct Transport {
 enum Socket {
     Tcp(TcpStream),
     Unix(UnixStream),
+    #[cfg(feature = "tls")]
     Tls(Box<TlsStream<Transport>>),
 }
 
@@ -53,15 +58,22 @@ impl Transport {
     ///
     /// # Errors
     /// Where the client does not speak it, or not as we do.
+    #[cfg(feature = "tls")]
     pub(super) async fn tls(self, acceptor: TlsAcceptor) -> io::Result<Self> {
         let peer = self.peer;
         let stream = acceptor.accept(self).await?;
         Ok(Self { early: Vec::new(), socket: Socket::Tls(Box::new(stream)), peer })
     }
 
+    #[cfg(not(feature = "tls"))]
+    pub(super) async fn tls(self, acceptor: TlsAcceptor) -> io::Result<Self> {
+        match acceptor {}
+    }
+
     /// What client and server have agreed to speak inside TLS.
     pub(super) fn agreed(&self) -> Option<&[u8]> {
         match &self.socket {
+            #[cfg(feature = "tls")]
             Socket::Tls(stream) => stream.get_ref().1.alpn_protocol(),
             Socket::Tcp(_) | Socket::Unix(_) => None,
         }
@@ -88,6 +100,7 @@ impl Transport {
 }
 
 /// A client must be able to tell the end of TLS from a connection that was cut.
+#[cfg(feature = "tls")]
 impl Drop for Transport {
     fn drop(&mut self) {
         if let Socket::Tls(stream) = &mut self.socket {
@@ -108,6 +121,7 @@ macro_rules! each {
                 let $stream = Pin::new(stream);
                 $call
             }
+            #[cfg(feature = "tls")]
             Socket::Tls(stream) => {
                 let $stream = Pin::new(&mut **stream);
                 $call

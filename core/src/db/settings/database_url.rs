@@ -57,7 +57,7 @@ const ALIKE: f64 = 0.87;
 impl DatabaseUrl {
     /// The URL in `DATABASE_URL`; `None` if it is unset.
     pub(crate) fn of(settings: &Settings) -> Result<Option<Self>, ConfigError> {
-        settings.secret(DATABASE_URL).map(|url| Self::parse(DATABASE_URL, &url)).transpose()
+        settings.text(DATABASE_URL).map(|url| Self::parse(DATABASE_URL, &url.into())).transpose()
     }
 
     pub(super) fn parse(variable: &'static str, text: &SecretString) -> Result<Self, ConfigError> {

@@ -1,0 +1,21 @@
+//! No PROXY protocol: what `proxied` is without the feature `proxy-protocol`. The configuration refuses it before.
+
+use std::io;
+use std::net::IpAddr;
+
+use anyhost_core::Scheme;
+
+use super::Transport;
+
+/// What a header says.
+pub(super) enum Said {
+    Nothing,
+    #[expect(dead_code, reason = "the other of its kind has it")]
+    Client(Option<IpAddr>, Option<Scheme>),
+}
+
+/// Reads nothing.
+#[expect(clippy::unused_async, reason = "the other of its kind waits")]
+pub(super) async fn read(_: &mut Transport) -> io::Result<Said> {
+    Ok(Said::Nothing)
+}
