@@ -5,7 +5,7 @@ use std::sync::Once;
 use std::time::Duration;
 
 use anyhost_core::adapter::{Failure, Handler, answer, refuse};
-use anyhost_core::{Body, Context, Error, Host, Response};
+use anyhost_core::{Body, Context, Error, Response};
 use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
 use http::header::CONTENT_LENGTH;
@@ -15,9 +15,9 @@ use lambda_http::lambda_runtime::Diagnostic;
 use tokio::time::{Instant, timeout_at};
 
 use crate::answers::{Shape, Streamed, TooLarge, buffered};
-use crate::environment::{Configuration, ResponseMode};
+use crate::environment::ResponseMode;
 use crate::events::{Translated, translate};
-use crate::life::{Started, diagnostic};
+use crate::life::{Prepared, Started, diagnostic};
 use crate::runtime_api::{Delivered, Invocation, RuntimeApi};
 
 /// What became of an invocation, for the process.
@@ -30,28 +30,31 @@ pub(crate) enum Outcome {
 
 /// Answers one invocation.
 pub(crate) async fn invoke<H: Handler>(
-    host: &Host,
-    configuration: Configuration,
+    prepared: &Prepared,
     started: &Started<H>,
     api: &mut RuntimeApi,
     invocation: Invocation,
 ) -> Outcome {
-    let context = Context::new(invocation.id.as_str())
+    let host = &prepared.host;
+    let mut context = Context::new(invocation.id.as_str())
         .with_life(host.life().clone())
         .with_tenant_id(invocation.tenant_id.clone())
         .with_trace_parent(invocation.trace_parent())
         .with_platform_trace(invocation.trace.clone());
-    context.clone().within(handle(host, configuration, started, api, &invocation, context)).await
+    if prepared.traces.is_some() {
+        context = context.noting_route();
+    }
+    context.clone().within(handle(prepared, started, api, &invocation, context)).await
 }
 
 async fn handle<H: Handler>(
-    host: &Host,
-    configuration: Configuration,
+    prepared: &Prepared,
     started: &Started<H>,
     api: &mut RuntimeApi,
     invocation: &Invocation,
     mut context: Context,
 ) -> Outcome {
+    let Prepared { host, configuration, traces } = prepared;
     let give_up = invocation.deadline.map(give_up);
     if let Some(give_up) = give_up {
         context = context.with_deadline(give_up);
@@ -82,9 +85,15 @@ async fn handle<H: Handler>(
         }
     };
     let response = match request {
-        Ok(request) => {
+        Ok(mut request) => {
+            let span = traces.as_ref().map(|traces| traces.begin(&mut request));
             let response = answer(app, host.max_body(), request);
-            exchange.in_time(response).await.unwrap_or_else(|| exchange.too_late())
+            let response = exchange.in_time(response).await;
+            let response = response.unwrap_or_else(|| exchange.too_late());
+            if let Some(span) = span {
+                span.answered(response.status(), exchange.context.route());
+            }
+            response
         }
         Err(error) => exchange.refuse(error),
     };

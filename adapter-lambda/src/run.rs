@@ -3,12 +3,12 @@
 use std::io::Write as _;
 use std::time::Duration;
 
-use anyhost_core::adapter::{Exit, Factory, Failure, Handler, Verb, check, migrate};
+use anyhost_core::adapter::{Exit, Factory, Failure, Handler, Traces, Verb, check, migrate};
 use anyhost_core::{Host, Paradigm, Settings};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::environment::{self, Configuration};
-use crate::life;
+use crate::life::{self, Prepared};
 use crate::logs::Logs;
 use crate::runtime_api::Ahead;
 
@@ -31,11 +31,11 @@ fn carry_out<H: Handler>(
     match verb {
         Verb::Serve => run_functions(factory, settings).map(|()| Exit::Done),
         Verb::Migrate => {
-            let (host, _) = prepare(settings)?;
+            let Prepared { host, .. } = prepare(settings)?;
             runtime(1)?.block_on(migrate(factory, &host)).map(|()| Exit::Done)
         }
         Verb::Check => {
-            let (host, _) = prepare(settings)?;
+            let Prepared { host, .. } = prepare(settings)?;
             let report = runtime(1)?.block_on(check(factory, &host))?;
             // A reader that is gone needs no report.
             let _ = std::io::stdout().write_all(report.as_bytes());
@@ -63,7 +63,7 @@ fn run_functions<H: Handler>(factory: Factory<H>, settings: Settings) -> Result<
 }
 
 /// Everything that a wrong setting can stop, before anything is started.
-fn prepare(settings: Settings) -> Result<(Host, Configuration), Failure> {
+fn prepare(settings: Settings) -> Result<Prepared, Failure> {
     Logs::of(&settings)?.begin();
     let configuration = Configuration::of(&settings)?;
     let instance = settings.text("AWS_LAMBDA_LOG_STREAM_NAME").map(str::to_owned);
@@ -74,7 +74,9 @@ fn prepare(settings: Settings) -> Result<(Host, Configuration), Failure> {
     if let Some(instance) = instance {
         host = host.instance(instance);
     }
-    Ok((host.build()?, configuration))
+    let host = host.build()?;
+    let traces = Traces::of(&host)?;
+    Ok(Prepared { host, configuration, traces })
 }
 
 /// One thread where one request runs at a time: more would only cost memory and time at the start.

@@ -13,9 +13,10 @@ pub use crate::error::PROBLEM_JSON;
 pub use crate::exit::{Exit, Failure, conclude};
 pub use crate::factory::Factory;
 pub use crate::handler::{Handler, ServiceHandler};
-pub use crate::host::HostBuilder;
+pub use crate::host::{HostBuilder, HostHandles};
 pub use crate::http::{
     Arrival, Caller, DEFAULT_MAX_BODY, Refusal, is_hop_by_hop, is_host, strip_hop_by_hop,
 };
 pub use crate::program::{Verb, check, migrate, start};
 pub use crate::settings::Misspelt;
+pub use crate::traces::{RequestSpan, Traces};

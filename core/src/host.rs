@@ -17,9 +17,11 @@ use crate::databases::DynDatabase;
 use crate::databases::{Adopted, Databases};
 #[cfg(feature = "db")]
 use crate::db::Memory;
-use crate::{ByteSize, ConfigError, DEFAULT_MAX_BODY, Epoch, Life, Paradigm, Settings};
+use crate::{ByteSize, ConfigError, DEFAULT_MAX_BODY, Epoch, Life, Paradigm, Phase, Settings};
 
 /// The host an App runs on: a container, a VM, a Lambda execution environment.
+///
+/// It has facts alone. What changes the process, an adapter does with `anyhost_core::adapter::HostHandles`.
 ///
 /// A clone is the same host.
 #[derive(Clone, Debug)]
@@ -144,18 +146,6 @@ impl Host {
         &self.0.life
     }
 
-    /// The counter of moments at which this process may have been frozen.
-    #[must_use]
-    pub fn epoch(&self) -> &Epoch {
-        &self.0.epoch
-    }
-
-    /// The databases that were opened through this host.
-    #[must_use]
-    pub fn databases(&self) -> Databases {
-        self.0.databases.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
     /// Tells of a pool that is no `Db`, such as one of diesel, tokio-postgres or Redis: it
     /// counts for readiness (`ping` within the time of a probe), for `check`, and is closed when the process drains.
     ///
@@ -174,6 +164,33 @@ impl Host {
     {
         let adopted = Arc::new(Adopted::new(name.into(), ping, close));
         self.0.databases.lock().unwrap_or_else(PoisonError::into_inner).push(adopted);
+    }
+}
+
+/// The handles of a host that its adapter holds: they change the process, and an App has no use for them.
+pub trait HostHandles {
+    /// Moves the process on to a later phase. An earlier one than the current is ignored: a process that has begun to
+    /// drain never becomes ready again.
+    fn advance(&self, phase: Phase);
+
+    /// Returns the counter of moments at which this process may have been frozen.
+    fn epoch(&self) -> &Epoch;
+
+    /// Returns the databases that were opened through this host so far.
+    fn databases(&self) -> Databases;
+}
+
+impl HostHandles for Host {
+    fn advance(&self, phase: Phase) {
+        self.0.life.advance(phase);
+    }
+
+    fn epoch(&self) -> &Epoch {
+        &self.0.epoch
+    }
+
+    fn databases(&self) -> Databases {
+        self.0.databases.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

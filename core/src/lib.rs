@@ -27,6 +27,11 @@ mod paradigm;
 mod program;
 mod service;
 mod settings;
+#[cfg(feature = "opentelemetry")]
+mod traces;
+#[cfg(not(feature = "opentelemetry"))]
+#[path = "traces/none.rs"]
+mod traces;
 
 pub use app::App;
 pub use error::Error;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhost_core::adapter::{Failure, Handler};
+use anyhost_core::adapter::{Failure, Handler, HostHandles as _};
 use anyhost_core::{
     App, Body, Error, Host, Paradigm, Phase, Request, Response, Setting, async_trait,
 };
@@ -75,7 +75,7 @@ impl Admin {
         let host = Host::builder(Paradigm::LongRunning, shared.host.platform())
             .build()
             .map_err(std::io::Error::other)?;
-        host.life().advance(Phase::Ready);
+        host.advance(Phase::Ready);
         let config = Config { max_connections: 256, probes: Probes::none(), ..Config::default() };
         let own = Arc::new(Shared::new(host, config));
         let server = Server { shared: Arc::clone(shared), connections: Arc::clone(connections) };

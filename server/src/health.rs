@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use anyhost_core::adapter::HostHandles as _;
 use anyhost_core::{Body, ConfigError, Host, Phase, Response, Setting, Settings};
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};

@@ -25,11 +25,6 @@ mod tls;
 #[cfg(not(feature = "tls"))]
 #[path = "tls/none.rs"]
 mod tls;
-#[cfg(feature = "opentelemetry")]
-mod traces;
-#[cfg(not(feature = "opentelemetry"))]
-#[path = "traces/none.rs"]
-mod traces;
 mod trust;
 
 pub use admin::AdminAddress;

@@ -152,7 +152,7 @@ async fn ask<A: Handler>(
             return turned_away(&parts, error);
         }
     };
-    active.asks(&mut parts);
+    let routed = active.asks(&mut parts, shared.traces.is_some());
     let body = match with_timing(&parts.headers, body, &shared.config, unread).await {
         Ok(body) => body,
         Err(error) => return turned_away(&parts, error),
@@ -181,7 +181,7 @@ async fn ask<A: Handler>(
         },
     };
     if let Some(span) = span {
-        span.answered(response.status());
+        span.answered(response.status(), routed.as_ref().and_then(Context::route));
     }
     if let Some(named) = named.filter(|_| logged) {
         named.log(response.status(), access);

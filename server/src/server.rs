@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhost_core::adapter::{Exit, Factory, Failure, Handler};
+use anyhost_core::adapter::{Exit, Factory, Failure, Handler, HostHandles as _, Traces};
 use anyhost_core::{App, ConfigError, Host, Phase};
 use futures_util::future::join_all;
 use tokio::sync::watch;
@@ -13,7 +13,6 @@ use crate::admin::Admin;
 use crate::connections::Connections;
 use crate::drain::{Drained, drain};
 use crate::shared::Shared;
-use crate::traces::Traces;
 use crate::{AdminAddress, Config, Listener, MaxInFlight};
 
 /// An HTTP server on bound sockets.
@@ -99,7 +98,6 @@ impl Server {
             beside.spawn(tls.follow());
         }
         let admin = config.admin.as_ref().map(AdminAddress::bind).transpose()?;
-        let life = host.life().clone();
         let shared = Arc::new(Shared::<H>::new(host, config).with_traces(traces));
         let connections = Connections::new(&shared);
         // Operators are answered to the end.
@@ -139,7 +137,7 @@ impl Server {
         match started {
             Some(Ok(app)) => {
                 shared.started(app);
-                life.advance(Phase::Ready);
+                shared.host.advance(Phase::Ready);
                 tracing::info!("ready");
                 stop.await;
             }

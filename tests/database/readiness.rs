@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhost_core::Paradigm;
+use anyhost_core::adapter::HostHandles as _;
 use anyhost_core::db::{Db, Error};
 use anyhost_tests::servers::{MariaDb, Mode, Postgres, Proxy};
 

@@ -11,6 +11,7 @@ mod hostile;
 mod idle;
 mod lines;
 mod manager;
+mod monitoring;
 mod one_program;
 mod operators;
 mod protocols;

@@ -17,7 +17,7 @@ use super::pool::Pool;
 use super::settings::DatabaseSettings;
 use super::shares::Server;
 use super::{Db, Error};
-use crate::{ConfigError, Host, Paradigm, Settings};
+use crate::{ConfigError, Host, HostHandles as _, Paradigm, Settings};
 
 /// How long opening may take at start on a long-running host, and before migrations; a supervisor starts the
 /// process again.

@@ -1,7 +1,7 @@
 //! The guestbook as a host sees it: signed, read, and refusing what is empty.
 
 use anyhost_actix::Actix;
-use anyhost_core::adapter::answer;
+use anyhost_core::adapter::{HostHandles as _, answer};
 use anyhost_core::{App, Body, Host, Paradigm, Request, Settings};
 use guestbook::Guestbook;
 use serde_json::{Value, json};

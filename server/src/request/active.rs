@@ -49,15 +49,18 @@ impl Active {
         self.counted = None;
     }
 
-    /// The App is asked from here on. It says its route only if somebody counts.
-    pub(super) fn asks(&mut self, parts: &mut Parts) {
-        if let Some(counted) = &mut self.counted
-            && let Some(context) = parts.extensions.remove::<Context>()
-        {
-            let context = context.noting_route();
-            parts.extensions.insert(context.clone());
-            counted.asked = Some((Instant::now(), context));
+    /// The App is asked from here on. Returns the context in which it says which of its routes answers, if somebody
+    /// counts or traces.
+    pub(super) fn asks(&mut self, parts: &mut Parts, traced: bool) -> Option<Context> {
+        if self.counted.is_none() && !traced {
+            return None;
         }
+        let context = parts.extensions.remove::<Context>()?.noting_route();
+        parts.extensions.insert(context.clone());
+        if let Some(counted) = &mut self.counted {
+            counted.asked = Some((Instant::now(), context.clone()));
+        }
+        Some(context)
     }
 
     /// It has a response.
