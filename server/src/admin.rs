@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use crate::accept::accept;
 use crate::connections::Connections;
 use crate::health::Probes;
-use crate::metrics::{Moment, Totals, page};
+use crate::metrics::{Moment, Totals, note_start, page};
 use crate::shared::Shared;
 use crate::{Config, Listener, bind_tcp, bind_unix};
 
@@ -72,6 +72,7 @@ impl Admin {
         shared: &Arc<Shared<A>>,
         connections: &Arc<Connections>,
     ) -> std::io::Result<Self> {
+        note_start();
         let host = Host::builder(Paradigm::LongRunning, shared.host.platform())
             .build()
             .map_err(std::io::Error::other)?;

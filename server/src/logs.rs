@@ -156,10 +156,11 @@ fn to_the_journal(settings: &Settings) -> bool {
 
 /// tracing takes any word for a target: `LOG_LEVEL=verbose` would silence everything but that target.
 fn is_filter(text: &str) -> bool {
-    text.split(',').all(|part| {
-        part.contains('=')
-            || ["off", "error", "warn", "info", "debug", "trace"]
-                .contains(&part.trim().to_ascii_lowercase().as_str())
+    let levels = ["off", "error", "warn", "info", "debug", "trace"];
+    let is_level = |text: &str| levels.contains(&text.trim().to_ascii_lowercase().as_str());
+    text.split(',').all(|part| match part.split_once('=') {
+        Some((target, level)) => !target.trim().is_empty() && is_level(level),
+        None => is_level(part),
     })
 }
 

@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 pub(crate) use page::{Moment, page};
+pub(crate) use process::note_start;
 
 /// The upper bounds of the ranges in which the durations of requests are counted: those that OpenTelemetry's
 /// conventions for HTTP servers advise.

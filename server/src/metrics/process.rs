@@ -19,7 +19,7 @@ pub(crate) struct ProcessUsage {
     pub(super) open_descriptors: Option<u64>,
     /// The most there may be.
     pub(super) max_descriptors: Option<u64>,
-    /// When the process was first asked about, as its server does at its start: seconds since 1970.
+    /// When the process started its server, in seconds since 1970.
     pub(super) start_seconds: f64,
 }
 
@@ -32,15 +32,20 @@ impl ProcessUsage {
             // The folder itself is open while it is read.
             open_descriptors: fs::read_dir("/dev/fd").ok().map(|all| all.count() as u64 - 1),
             max_descriptors: getrlimit(Resource::Nofile).current,
-            start_seconds: start().as_secs_f64(),
+            start_seconds: START.get_or_init(since_1970).as_secs_f64(),
         }
     }
 }
 
-/// When the process started, as far as this crate knows: the first call.
-pub(crate) fn start() -> Duration {
-    static START: OnceLock<Duration> = OnceLock::new();
-    *START.get_or_init(|| SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+static START: OnceLock<Duration> = OnceLock::new();
+
+/// Notes that the process starts now; only the first call counts.
+pub(crate) fn note_start() {
+    START.get_or_init(since_1970);
+}
+
+fn since_1970() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 /// The line `VmRSS:     5124 kB` of proc(5); other systems have no such file.
