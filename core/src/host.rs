@@ -1,5 +1,6 @@
 //! What a host tells an App at start.
 
+mod handles;
 mod resources;
 
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use futures_core::future::BoxFuture;
 
+pub use handles::HostHandles;
 pub use resources::Resources;
 
 #[cfg(feature = "db")]
@@ -17,7 +19,7 @@ use crate::databases::DynDatabase;
 use crate::databases::{Adopted, Databases};
 #[cfg(feature = "db")]
 use crate::db::Memory;
-use crate::{ByteSize, ConfigError, DEFAULT_MAX_BODY, Epoch, Life, Paradigm, Phase, Settings};
+use crate::{ByteSize, ConfigError, DEFAULT_MAX_BODY, Epoch, Life, Paradigm, Settings};
 
 /// The host an App runs on: a container, a VM, a Lambda execution environment.
 ///
@@ -164,33 +166,6 @@ impl Host {
     {
         let adopted = Arc::new(Adopted::new(name.into(), ping, close));
         self.0.databases.lock().unwrap_or_else(PoisonError::into_inner).push(adopted);
-    }
-}
-
-/// The handles of a host that its adapter holds: they change the process, and an App has no use for them.
-pub trait HostHandles {
-    /// Moves the process on to a later phase. An earlier one than the current is ignored: a process that has begun to
-    /// drain never becomes ready again.
-    fn advance(&self, phase: Phase);
-
-    /// Returns the counter of moments at which this process may have been frozen.
-    fn epoch(&self) -> &Epoch;
-
-    /// Returns the databases that were opened through this host so far.
-    fn databases(&self) -> Databases;
-}
-
-impl HostHandles for Host {
-    fn advance(&self, phase: Phase) {
-        self.0.life.advance(phase);
-    }
-
-    fn epoch(&self) -> &Epoch {
-        &self.0.epoch
-    }
-
-    fn databases(&self) -> Databases {
-        self.0.databases.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

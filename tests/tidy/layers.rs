@@ -6,16 +6,16 @@ use crate::{File, files, none};
 /// Everything else of the folder lies below, such as settings.
 const LAYERS: [&[&str]; 5] = [
     &[
-        "adopted",
         "builder",
         "conn",
-        "databases",
         "executor",
         "handle",
         "lease",
         "memory",
         "migrate",
+        "planned",
         "savepoint",
+        "shares",
         "tx",
         "watchdog",
         "writers",
