@@ -13,6 +13,7 @@ test: prerequisites ## every test, on real servers
 
 test-portable: ## what runs without servers and on macOS too: the product, its unit tests and the guide's code
 	cargo test --lib -p anyhost -p anyhost-core -p anyhost-server -p anyhost-paas -p anyhost-vm -p anyhost-lambda -p notes
+	cargo test -p anyhost-test -p hello
 	cargo test --doc -p anyhost-guide
 	cargo run -p notes -- check
 

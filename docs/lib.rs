@@ -1,8 +1,16 @@
 //! Every page of the guide with Rust code, and the README, as documentation whose examples are tests.
 
 #[cfg(doctest)]
+#[doc = include_str!("src/adapters.md")]
+mod adapters {}
+
+#[cfg(doctest)]
 #[doc = include_str!("src/background-work.md")]
 mod background_work {}
+
+#[cfg(doctest)]
+#[doc = include_str!("src/coming-from.md")]
+mod coming_from {}
 
 #[cfg(doctest)]
 #[doc = include_str!("src/connections-long-running.md")]

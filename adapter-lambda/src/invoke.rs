@@ -4,8 +4,8 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Once;
 use std::time::Duration;
 
-use anyhost_core::adapter::{Failure, Handler, answer, refuse};
-use anyhost_core::{Body, Context, Error, Response};
+use anyhost_core::adapter::{Failure, Handler, Traces, answer, refuse};
+use anyhost_core::{Body, Context, Error, Host, Request, Response};
 use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
 use http::header::CONTENT_LENGTH;
@@ -60,8 +60,8 @@ async fn handle<H: Handler>(
         context = context.with_deadline(give_up);
     }
     let translated = translate(&invocation.event, context, configuration.trust);
-    let Translated { shape, method, context, request } = match translated {
-        Ok(translated) => translated,
+    let (exchange, request) = match translated {
+        Ok(translated) => Exchange::new(translated, give_up),
         Err(error) => {
             tracing::error!("{error}");
             let error =
@@ -70,7 +70,6 @@ async fn handle<H: Handler>(
             return Outcome::Answered;
         }
     };
-    let exchange = Exchange { shape, method, context, give_up: give_up.map(Instant::from_std) };
 
     let app = match exchange.in_time(started.app()).await {
         Some(Ok(app)) => app,
@@ -84,19 +83,7 @@ async fn handle<H: Handler>(
             return Outcome::Answered;
         }
     };
-    let response = match request {
-        Ok(mut request) => {
-            let span = traces.as_ref().map(|traces| traces.begin(&mut request));
-            let response = answer(app, host.max_body(), request);
-            let response = exchange.in_time(response).await;
-            let response = response.unwrap_or_else(|| exchange.too_late());
-            if let Some(span) = span {
-                span.answered(response.status(), exchange.context.route());
-            }
-            response
-        }
-        Err(error) => exchange.refuse(error),
-    };
+    let response = exchange.respond(host, traces.as_ref(), app, request).await;
     if configuration.mode == ResponseMode::Streaming && exchange.streams() {
         let (parts, body) = response.into_parts();
         let streamed = Streamed::new(&parts, body, &invocation.id, exchange.give_up);
@@ -108,7 +95,7 @@ async fn handle<H: Handler>(
 }
 
 /// One request and its response, and by when.
-struct Exchange {
+pub(crate) struct Exchange {
     shape: &'static Shape,
     method: Method,
     context: Context,
@@ -116,6 +103,37 @@ struct Exchange {
 }
 
 impl Exchange {
+    /// The exchange of an event, and the request, or why the App cannot be given it.
+    pub(crate) fn new(
+        translated: Translated,
+        give_up: Option<std::time::Instant>,
+    ) -> (Self, Result<Request, Error>) {
+        let Translated { shape, method, context, request } = translated;
+        (Self { shape, method, context, give_up: give_up.map(Instant::from_std) }, request)
+    }
+
+    /// The App's response, or the one in its place.
+    pub(crate) async fn respond<H: Handler>(
+        &self,
+        host: &Host,
+        traces: Option<&Traces>,
+        app: &H,
+        request: Result<Request, Error>,
+    ) -> Response {
+        match request {
+            Ok(mut request) => {
+                let span = traces.map(|traces| traces.begin(&mut request));
+                let response = answer(app, host.max_body(), request);
+                let response = self.in_time(response).await.unwrap_or_else(|| self.too_late());
+                if let Some(span) = span {
+                    span.answered(response.status(), self.context.route());
+                }
+                response
+            }
+            Err(error) => self.refuse(error),
+        }
+    }
+
     /// Waits for something until it is time to give up.
     async fn in_time<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         match self.give_up {
@@ -158,7 +176,8 @@ impl Exchange {
         }
     }
 
-    async fn encode(&self, response: Response) -> Bytes {
+    /// The answer as its source understands it.
+    pub(crate) async fn encode(&self, response: Response) -> Bytes {
         let response = match self.whole(response).await {
             Ok(response) => response,
             Err(error) => self.refuse(error),

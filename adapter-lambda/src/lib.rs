@@ -10,5 +10,5 @@ mod request_of;
 mod run;
 mod runtime_api;
 
-pub use request_of::{EventError, request_of};
+pub use request_of::{EventError, answer_event, request_of};
 pub use run::{launch, run, serve};

@@ -4,14 +4,20 @@ mod line;
 mod value;
 
 use std::panic;
+use std::sync::LazyLock;
 
+use anyhost_core::adapter::keep_own_subscriber;
 use anyhost_core::{ConfigError, Settings};
+use tracing::subscriber::set_global_default;
+use tracing_log::LogTracer;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
 
 use line::Line;
+
+/// Takes the records of the crate `log`; the filter leaves out those that are not wanted.
+static RECORDS: LazyLock<LogTracer> = LazyLock::new(LogTracer::new);
 
 /// What is logged and how.
 #[derive(Debug)]
@@ -28,7 +34,7 @@ enum Format {
 }
 
 impl Logs {
-    /// The level of `AWS_LAMBDA_LOG_LEVEL`, else of `LOG_LEVEL` (default `info`; there also directives
+    /// The level of `AWS_LAMBDA_LOG_LEVEL`, else of `LOG_LEVEL`, else of `RUST_LOG` (default `info`; there also directives
     /// such as `info,sqlx=debug`), in the format of `AWS_LAMBDA_LOG_FORMAT`, else of `LOG_FORMAT` (`text`
     /// or `json`, default text).
     ///
@@ -45,11 +51,19 @@ impl Logs {
             }
         };
         let (variable, level) = first(settings, "AWS_LAMBDA_LOG_LEVEL", "LOG_LEVEL", "info");
+        let named = settings.text(variable).is_some();
+        let (variable, level) = match settings.text("RUST_LOG") {
+            Some(directives) if !named => ("RUST_LOG", directives),
+            _ => (variable, level),
+        };
         let level = level.to_ascii_lowercase().replace("fatal", "error");
-        let filter = level.parse().ok().filter(|_| is_filter(&level)).ok_or_else(|| {
-            let problem = "expected off, fatal, error, warn, info, debug or trace";
-            ConfigError::new(variable, format!("{problem}, found {level:?}"))
-        })?;
+        let filter =
+            level.parse().ok().filter(|_| variable == "RUST_LOG" || is_filter(&level)).ok_or_else(
+                || {
+                    let problem = "expected off, fatal, error, warn, info, debug or trace";
+                    ConfigError::new(variable, format!("{problem}, found {level:?}"))
+                },
+            )?;
         Ok(Self { format, filter })
     }
 
@@ -58,15 +72,22 @@ impl Logs {
         let lines =
             fmt::layer().with_ansi(false).event_format(Line { json: self.format == Format::Json });
         let begun = match self.format {
-            Format::Text => tracing_subscriber::registry().with(self.filter).with(lines).try_init(),
-            Format::Json => tracing_subscriber::registry()
-                .with(self.filter)
-                .with(lines.fmt_fields(fmt::format::JsonFields::new()))
-                .try_init(),
+            Format::Text => {
+                set_global_default(tracing_subscriber::registry().with(self.filter).with(lines))
+            }
+            Format::Json => set_global_default(
+                tracing_subscriber::registry()
+                    .with(self.filter)
+                    .with(lines.fmt_fields(fmt::format::JsonFields::new())),
+            ),
         };
         if begun.is_err() {
-            tracing::debug!("logging was set up already");
+            keep_own_subscriber();
             return;
+        }
+        // A program with a logger of its own keeps it.
+        if log::set_logger(&*RECORDS).is_ok() {
+            log::set_max_level(log::LevelFilter::Trace);
         }
         panic::set_hook(Box::new(|panic| {
             let message = panic.payload_as_str().unwrap_or("a panic without a message");
@@ -110,10 +131,13 @@ mod tests {
             ("LOG_FORMAT", "text"),
             ("AWS_LAMBDA_LOG_LEVEL", "FATAL"),
             ("LOG_LEVEL", "info,sqlx=debug"),
+            ("RUST_LOG", "trace"),
         ]);
         let logs = Logs::of(&settings).expect("valid");
         assert_eq!(logs.format, Format::Json);
         assert_eq!(logs.filter.to_string(), "error");
+        let logs = Logs::of(&Settings::from_pairs([("RUST_LOG", "shop=debug")])).expect("valid");
+        assert_eq!(logs.filter.to_string(), "shop=debug");
     }
 
     #[test]

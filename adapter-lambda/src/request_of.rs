@@ -1,11 +1,14 @@
-//! One event as a request, for tests and tools that hold events.
+//! One event as a request, and its answer, for tests and tools that hold events.
 
 use std::fmt;
 
-use anyhost_core::{Context, Error, Request};
+use anyhost_core::adapter::{Handler, HostHandles as _};
+use anyhost_core::{ConfigError, Context, Error, Host, Request};
 use bytes::Bytes;
 
+use crate::environment::Configuration;
 use crate::events::{NoRequest, Trust, translate};
+use crate::invoke::Exchange;
 
 /// The request that an App would be given for an event, and the name of the source that made the event.
 ///
@@ -39,6 +42,37 @@ pub fn request_of(event: &Bytes) -> Result<(Request, &'static str), EventError> 
     Ok((request, translated.shape.name))
 }
 
+/// Answers one event as the adapter does with every invocation, without Lambda: the answer is what it would post to the
+/// Runtime API in one piece. Whatever the App left unfinished is waited for, as before a freeze.
+///
+/// The invocation has no deadline, and `RESPONSE_MODE` does not count. One event is to be answered at a time, as on Lambda.
+///
+/// # Errors
+/// [`EventError`] where the invocation would fail: the event is no HTTP request, or a setting is wrong.
+pub async fn answer_event<H: Handler>(
+    host: &Host,
+    handler: &H,
+    event: &Bytes,
+) -> Result<Bytes, EventError> {
+    let configuration =
+        Configuration::of(host.settings()).map_err(|why| EventError(Why::Setting(why)))?;
+    host.epoch().advance();
+    let running = host.life().enter();
+    let context = Context::fresh().with_life(host.life().clone());
+    let answer = context.clone().within(async {
+        let translated = translate(event, context, configuration.trust)
+            .map_err(|why| EventError(Why::NoRequest(why)))?;
+        let (exchange, request) = Exchange::new(translated, None);
+        let response = exchange.respond(host, None, handler, request).await;
+        Ok(exchange.encode(response).await)
+    });
+    let answer = answer.await;
+    drop(running);
+    host.life().idle().await;
+    host.databases().rest();
+    answer
+}
+
 /// An event that no App is given.
 #[derive(Debug)]
 pub struct EventError(Why);
@@ -49,6 +83,8 @@ enum Why {
     NoRequest(NoRequest),
     /// The client would get a 4xx.
     Refused(Error),
+    /// The function would not start.
+    Setting(ConfigError),
 }
 
 impl fmt::Display for EventError {
@@ -56,6 +92,7 @@ impl fmt::Display for EventError {
         match &self.0 {
             Why::NoRequest(why) => fmt::Display::fmt(why, f),
             Why::Refused(error) => fmt::Display::fmt(error, f),
+            Why::Setting(error) => fmt::Display::fmt(error, f),
         }
     }
 }

@@ -3,7 +3,8 @@
 use std::io::Write as _;
 use std::time::Duration;
 
-use anyhost_core::adapter::{Exit, Factory, Failure, Handler, Traces, Verb, check, migrate};
+use anyhost_core::adapter::Verb;
+use anyhost_core::adapter::{Exit, Factory, Failure, Handler, Traces, check, migrate};
 use anyhost_core::{Host, Paradigm, Settings};
 use tokio::runtime::{Builder, Runtime};
 
@@ -20,7 +21,8 @@ anyhost_core::adapter::entry_points!("AWS Lambda", outcome);
 
 fn outcome<H: Handler>(factory: Factory<H>) -> Result<Exit, Failure> {
     let (words, settings) = environment::read();
-    carry_out(factory, Verb::parse(words)?, settings)
+    let verb = factory.verb_of(words)?;
+    carry_out(factory, verb, settings)
 }
 
 fn carry_out<H: Handler>(

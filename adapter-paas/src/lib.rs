@@ -1,13 +1,16 @@
 #![doc = include_str!("../README.md")]
 
+mod address;
 mod detect;
 mod environment;
 mod preset;
 mod presets;
 
-use anyhost_core::adapter::{Exit, Factory, Failure, Handler, Verb};
+use anyhost_core::adapter::{Exit, Factory, Failure, Handler};
 use anyhost_core::{Host, Paradigm};
-use anyhost_server::{Logs, Program, bind_everywhere};
+use anyhost_server::{Logs, Program};
+
+use address::Address;
 
 /// The port where `PORT` is not set: what most platforms expect of a container that is told nothing.
 const DEFAULT_PORT: u16 = 8080;
@@ -15,11 +18,12 @@ const DEFAULT_PORT: u16 = 8080;
 anyhost_core::adapter::entry_points!("a PaaS", outcome);
 
 fn outcome<H: Handler>(factory: Factory<H>) -> Result<Exit, Failure> {
-    let verb = Verb::parse(environment::arguments())?;
+    let verb = factory.verb_of(environment::arguments())?;
     let settings = environment::settings();
     let preset = detect::platform(&settings)?;
     let config = preset.config(&settings, environment::is_a_terminal())?;
     let port = settings.get::<u16>(preset.port)?.unwrap_or(DEFAULT_PORT);
+    let address = Address::of(&settings);
     let logs = Logs::from_settings(&settings, preset.logs)?;
     let mut in_force = config.in_force();
     in_force.extend(logs.in_force());
@@ -34,7 +38,7 @@ fn outcome<H: Handler>(factory: Factory<H>) -> Result<Exit, Failure> {
     let host = host.settings(settings).build()?;
     let tls = config.tls.is_some();
     let bind = || {
-        let bound = bind_everywhere(port).map_err(|failure| {
+        let bound = address.bind(port).map_err(|failure| {
             let variable = preset.port;
             Failure::new(failure.exit(), format!("{failure}; {variable} chooses another port"))
         })?;

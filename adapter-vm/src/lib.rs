@@ -11,7 +11,7 @@ mod watchdog;
 
 use std::time::Duration;
 
-use anyhost_core::adapter::{Exit, Factory, Failure, Handler, Verb};
+use anyhost_core::adapter::{Exit, Factory, Failure, Handler};
 use anyhost_core::{Host, Paradigm};
 use anyhost_server::{Config, LogFormat, Logs, Program, Running};
 
@@ -30,7 +30,7 @@ const LAME_DUCK: Duration = Duration::from_secs(3);
 anyhost_core::adapter::entry_points!("a VM", outcome);
 
 fn outcome<H: Handler>(factory: Factory<H>) -> Result<Exit, Failure> {
-    let verb = Verb::parse(environment::arguments())?;
+    let verb = factory.verb_of(environment::arguments())?;
     let settings = environment::settings()?;
     let grace = settings.get("SHUTDOWN_GRACE")?.unwrap_or(GRACE);
     let inherited = activation::inherited(&settings)?;

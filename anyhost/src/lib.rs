@@ -7,8 +7,9 @@ mod routes;
 
 use std::process::ExitCode;
 
-use anyhost_core::adapter::{Factory, Handler, ServiceHandler, conclude};
+use anyhost_core::adapter::{Handler, ServiceHandler, conclude};
 
+pub use anyhost_core::adapter::{Factory, Verb};
 #[cfg(feature = "db")]
 pub use anyhost_core::db;
 pub use anyhost_core::{
@@ -58,7 +59,23 @@ where
     launch(Factory::service(start))
 }
 
-fn launch<H: Handler>(factory: Factory<H>) -> ExitCode {
+/// Runs what a factory makes, as [`run`] and [`serve`] do: for a program with a command line or a configuration of its
+/// own, which hands over what it has read.
+///
+/// ```no_run
+/// use anyhost::{Factory, Host, Verb};
+/// use axum::{Router, routing::get};
+///
+/// fn main() -> std::process::ExitCode {
+///     let greeting = std::env::args().nth(1).unwrap_or_else(|| "hello".into());
+///     let factory = Factory::service(async move |_: &Host| {
+///         Ok(Router::new().route("/", get(async move || greeting)))
+///     });
+///     anyhost::launch(factory.verb(Verb::Serve))
+/// }
+/// ```
+#[must_use = "return the exit code from `main`"]
+pub fn launch<H: Handler>(factory: Factory<H>) -> ExitCode {
     let choice = match adapter::choose(&environment::settings(), std::process::id()) {
         Ok(choice) => choice,
         Err(error) => return conclude(Err(error.into())),

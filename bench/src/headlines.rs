@@ -74,7 +74,7 @@ macro_rules! headlines {
 }
 
 headlines! {
-    "warm query, 1 task", "pool/1", "sqlx::Pool", Throughput, AtLeast 2.4;
+    "warm query, 1 task", "pool/1", "sqlx::Pool", Throughput, AtLeast 1.9;
     "warm query, 16 tasks", "pool/16", "sqlx::Pool", Throughput, AtLeast 2.4;
     "warm query, 128 tasks", "pool/128", "sqlx::Pool", Throughput, AtLeast 2.4;
     "warm query, 1 task", "pool/1", "deadpool-postgres", Throughput, AtLeast 1.0;
@@ -83,10 +83,12 @@ headlines! {
     "warm query, 1 task", "pool/1", "pgbench -M prepared", Throughput, AtLeast 0.9;
     "warm query, 16 tasks", "pool/16", "pgbench -M prepared", Throughput, AtLeast 0.9;
     "warm query, 128 tasks", "pool/128", "pgbench -M prepared", Throughput, AtLeast 0.9;
-    "one query per request over HTTP", "http/note/64", "axum + sqlx::PgPool", Throughput, AtLeast 1.7;
+    "one query per request over HTTP, 64 connections", "http/note/64", "axum + sqlx::PgPool", Throughput, AtLeast 1.5;
+    "one query per request over HTTP, 512 connections", "http/note/512", "axum + sqlx::PgPool", Throughput, AtLeast 1.7;
     "hello over HTTP, CPU per request", "http/hello/64", "actix-web", Cpu, AtMost 1.05;
     "hello over HTTP with heads that vary, CPU per request", "http/hello-varied/64", "actix-web", Cpu, AtMost 1.05;
     "upload of 1 MiB, CPU per request", "http/upload/64", "axum", Cpu, AtMost 1.1;
+    "hello of an actix-web application, CPU per request", "http/hello-hosted/64", "actix-web", Cpu, AtMost 1.35;
     "small REST event into a request", "event/rest/small", "lambda_http", Cpu, AtMost 0.5;
     "small HTTP event into a request", "event/http/small", "lambda_http", Cpu, AtMost 0.5;
     "small ALB event into a request", "event/alb/small", "lambda_http", Cpu, AtMost 0.5;
@@ -94,6 +96,7 @@ headlines! {
     "HTTP event of 1 MiB into a request", "event/http/1mib", "lambda_http", Cpu, AtMost 0.5;
     "ALB event of 1 MiB into a request", "event/alb/1mib", "lambda_http", Cpu, AtMost 0.5;
     "from spawn to the first poll", "lambda/first-poll", "lambda_http", Time, AtMost 1.2;
+    "from spawn to the first poll, an actix-web application", "lambda/first-poll-hosted", "lambda_http + axum", Time, AtMost 1.3;
     "resident memory of a function", "lambda/invocation/http/small", "lambda_http", Memory, AtMost 1.3;
 }
 

@@ -32,11 +32,20 @@ impl Servers {
     /// # Errors
     /// Where one does not start.
     pub fn start(database: &str) -> Result<Self, String> {
-        [Kind::Ours, Kind::Actix, Kind::Axum]
-            .into_iter()
-            .map(|kind| Ok((kind, Subject::start(kind, Some(database))?)))
-            .collect::<Result<_, String>>()
-            .map(Self)
+        Self::start_all(&[Kind::Ours, Kind::Actix, Kind::Axum], Some(database))
+    }
+
+    /// Starts an actix-web application on our server, and the same by itself.
+    ///
+    /// # Errors
+    /// Where one does not start.
+    pub fn start_hosted() -> Result<Self, String> {
+        Self::start_all(&[Kind::Hosted, Kind::Actix], None)
+    }
+
+    fn start_all(kinds: &[Kind], database: Option<&str>) -> Result<Self, String> {
+        let started = kinds.iter().map(|kind| Ok((*kind, Subject::start(*kind, database)?)));
+        started.collect::<Result<_, String>>().map(Self)
     }
 
     /// Asks all of them the same, so many clients at once.
@@ -105,6 +114,16 @@ pub fn hello_varied() -> Question {
         id: "hello-varied",
         title: "a few bytes of text, another head each time",
         request: Request::varied("GET", "/hello", None, &[]),
+    }
+}
+
+/// The same, of an actix-web application.
+#[must_use]
+pub fn hello_hosted() -> Question {
+    Question {
+        id: "hello-hosted",
+        title: "a few bytes of text from an actix-web application, another head each time",
+        ..hello_varied()
     }
 }
 

@@ -78,7 +78,20 @@ const FUNCTIONS: [(&str, &str); 3] = [
 /// A process from its start to its first poll of the Runtime API.
 #[must_use]
 pub fn first_poll(effort: Effort) -> Contest {
-    let contenders = FUNCTIONS.map(|(name, program)| {
+    let title = "a process from its start to its first poll of the Runtime API";
+    contest("lambda/first-poll", title, effort, first_polls(&FUNCTIONS))
+}
+
+/// The same of an actix-web application, beside an axum router on lambda_http.
+#[must_use]
+pub fn first_poll_hosted(effort: Effort) -> Contest {
+    let title = "an actix-web application from its start to its first poll of the Runtime API";
+    let functions = [("anyhost-actix", "function-actix"), ("lambda_http + axum", "function-axum")];
+    contest("lambda/first-poll-hosted", title, effort, first_polls(&functions))
+}
+
+fn first_polls(functions: &[(&'static str, &'static str)]) -> Vec<Contender<'static>> {
+    let contenders = functions.iter().copied().map(|(name, program)| {
         Contender::new(name, move |time| {
             let begun = Instant::now();
             let mut starts = crate::histogram::Histogram::default();
@@ -92,8 +105,7 @@ pub fn first_poll(effort: Effort) -> Contest {
             Turn { seconds, ..starts.turn(begun.elapsed()) }
         })
     });
-    let title = "a process from its start to its first poll of the Runtime API";
-    contest("lambda/first-poll", title, effort, contenders.into())
+    contenders.collect()
 }
 
 /// One invocation after the other, from the event to the answer.

@@ -16,5 +16,6 @@ pub mod process;
 pub mod reality;
 pub mod results;
 pub mod runs;
+pub mod soak;
 pub mod storm;
 pub mod subjects;

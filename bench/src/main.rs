@@ -3,11 +3,12 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhost_bench::contest::say;
 use anyhost_bench::effort::Effort;
 use anyhost_bench::runs::{PARTS, Part};
-use anyhost_bench::{headlines, page, reality, runs, subjects};
+use anyhost_bench::{headlines, page, reality, runs, soak, subjects};
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
@@ -50,6 +51,15 @@ enum Verb {
         /// Print what was found as JSON and write no page
         #[arg(long)]
         json: bool,
+    },
+    /// A mixed load with clients that go away and slow ones beside it; exit 1 if a request fails or the server grows
+    Soak {
+        /// How long it lasts
+        #[arg(long, default_value_t = 600)]
+        seconds: u64,
+        /// How many slow clients there are
+        #[arg(long, default_value_t = 2000)]
+        slow: usize,
     },
     /// Be one of the servers that are compared: ours, actix or axum
     #[command(hide = true)]
@@ -110,6 +120,7 @@ fn outcome(verb: Verb) -> Result<bool, String> {
             }
             Ok(true)
         }
+        Verb::Soak { seconds, slow } => soak::run(Duration::from_secs(seconds), slow),
         Verb::Serve { kind, database } => {
             subjects::serve(kind, database.as_deref())?;
             Ok(true)

@@ -92,6 +92,7 @@ fn of_lambda(effort: Effort) -> Result<Vec<Contest>, String> {
     let events = sources.map(Event::small).into_iter().chain(sources.map(Event::large));
     let mut contests: Vec<_> = events.map(|event| lambda::conversion(&event, effort)).collect();
     contests.push(lambda::first_poll(effort));
+    contests.push(lambda::first_poll_hosted(effort));
     contests.push(lambda::invocations(&Event::small(Source::Http), effort));
     if effort != Effort::Quick {
         contests.push(lambda::invocations(&Event::large(Source::Http), effort));
@@ -134,15 +135,17 @@ fn of_http(effort: Effort) -> Result<(Vec<Contest>, Vec<Calls>), String> {
     let database = Database::start()?;
     let servers = Servers::start(&database.url())?;
     let mut calls = Vec::new();
+    let hosted = Servers::start_hosted()?;
     let mut contests = vec![
+        hosted.contest(&http::hello_hosted(), 64, effort),
         servers.contest(&http::hello(), 64, effort),
         servers.contest(&http::hello_varied(), 64, effort),
         servers.contest(&http::note(), 64, effort),
+        servers.contest(&http::note(), 512, effort),
         servers.contest(&http::upload(), 64, effort),
     ];
     if effort != Effort::Quick {
         contests.push(servers.contest(&http::hello(), 512, effort));
-        contests.push(servers.contest(&http::note(), 512, effort));
         let others = http::others();
         contests.extend(others.iter().map(|question| servers.contest(question, 64, effort)));
         for question in [http::hello(), http::note(), http::upload()].iter().chain(&others) {

@@ -4,6 +4,7 @@
 
 mod actix;
 mod axum;
+mod hosted;
 mod notes;
 mod ours;
 mod process;
@@ -20,6 +21,8 @@ pub use process::Subject;
 pub enum Kind {
     /// An App on `anyhost-server`, an axum Router as its body for what asks the database.
     Ours,
+    /// An actix-web application on `anyhost-server`; it answers `/hello` alone.
+    Hosted,
     /// actix-web alone; deadpool-postgres for the database.
     Actix,
     /// axum; `sqlx::PgPool` with its defaults for the database.
@@ -32,6 +35,7 @@ impl Kind {
     pub fn word(self) -> &'static str {
         match self {
             Self::Ours => "ours",
+            Self::Hosted => "hosted",
             Self::Actix => "actix",
             Self::Axum => "axum",
         }
@@ -42,6 +46,7 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Ours => "anyhost",
+            Self::Hosted => "anyhost-actix",
             Self::Actix => "actix-web",
             Self::Axum => "axum",
         })
@@ -52,10 +57,10 @@ impl FromStr for Kind {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        [Self::Ours, Self::Actix, Self::Axum]
+        [Self::Ours, Self::Hosted, Self::Actix, Self::Axum]
             .into_iter()
             .find(|kind| kind.word() == text)
-            .ok_or_else(|| format!("{text:?} is not one of ours, actix and axum"))
+            .ok_or_else(|| format!("{text:?} is not one of ours, hosted, actix and axum"))
     }
 }
 
@@ -67,6 +72,7 @@ impl FromStr for Kind {
 pub fn serve(kind: Kind, database: Option<&str>) -> Result<(), String> {
     match kind {
         Kind::Ours => ours::serve(database),
+        Kind::Hosted => hosted::serve(),
         Kind::Actix => actix::serve(database),
         Kind::Axum => axum::serve(database),
     }

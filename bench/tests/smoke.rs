@@ -42,6 +42,14 @@ fn pools_run() {
 }
 
 #[test]
+fn the_soak_runs() {
+    let program = env!("CARGO_BIN_EXE_anyhost-bench");
+    let output = Command::new(program).args(["soak", "--seconds", "3", "--slow", "50"]).output();
+    let output = output.expect("the benchmarks were built");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
 fn servers_run() {
     let results = run("http");
     assert!(results.contests.len() >= 8);

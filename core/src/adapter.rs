@@ -4,7 +4,7 @@
 //! [`Arrival`], lets [`answer`] run them, and moves the [`Life`](crate::Life) of the process on.
 
 pub use crate::answer::{answer, refuse};
-pub use crate::databases::{Closed, Databases, Drained, Metric, Reading, Stats, Times};
+pub use crate::databases::{CloseCounts, CloseReport, Databases, Metric, Reading, Stats, Times};
 pub use crate::deadline::{remaining, within};
 #[doc(inline)]
 pub use crate::entry_points;
@@ -17,6 +17,7 @@ pub use crate::host::{HostBuilder, HostHandles};
 pub use crate::http::{
     Arrival, Caller, DEFAULT_MAX_BODY, Refusal, is_hop_by_hop, is_host, strip_hop_by_hop,
 };
-pub use crate::program::{Verb, check, migrate, start};
+pub use crate::own_subscriber::{keep_own_subscriber, to_stderr_unless};
+pub use crate::program::{Verb, check, migrate, outside_of_runtimes, start};
 pub use crate::settings::Misspelt;
 pub use crate::traces::{RequestSpan, Traces};

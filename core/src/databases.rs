@@ -1,7 +1,7 @@
-//! The databases of a process, as adapters see them: ready or not, planned how, to be closed.
+//! The databases of a process, as adapters see them: readiness, plans, numbers, the drain.
 
 mod adopted;
-mod drained;
+mod close_report;
 mod metric;
 mod stats;
 
@@ -14,19 +14,19 @@ use futures_util::future::join_all;
 
 use crate::{ConfigError, Settings};
 
-pub(crate) use adopted::Adopted;
-pub use drained::Drained;
+pub(crate) use adopted::ForeignPool;
+pub use close_report::CloseReport;
 pub use metric::{Metric, Reading};
 #[cfg(feature = "db")]
 pub(crate) use stats::BOUNDS;
-pub use stats::{Closed, Stats, Times};
+pub use stats::{CloseCounts, Stats, Times};
 
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// One database that was opened through a host, whatever its driver, or what takes its place.
 pub(crate) trait DynDatabase: Send + Sync {
     fn ready(&self, within: Duration) -> BoxFuture<'_, Result<(), BoxError>>;
-    fn close(&self, within: Duration) -> BoxFuture<'_, Drained>;
+    fn close(&self, within: Duration) -> BoxFuture<'_, CloseReport>;
 
     /// Gives up what must not be kept through a freeze.
     fn rest(&self) {}
@@ -67,8 +67,8 @@ impl Databases {
     }
 
     /// Closes every connection: idle ones at once, those in use when they come back, at the latest after
-    /// `within`. What became of them, database by database.
-    pub async fn close(&self, within: Duration) -> Vec<Drained> {
+    /// `within`. Returns a report for each database.
+    pub async fn close(&self, within: Duration) -> Vec<CloseReport> {
         join_all(self.0.iter().map(|database| database.close(within))).await
     }
 
@@ -84,7 +84,7 @@ impl Databases {
     }
 
     /// Takes the passwords of `DATABASE_URL` and of the URLs of other databases from settings that were read again,
-    /// for the connections to come; open ones go on. Passwords from a file or a provider are asked for anyway.
+    /// for the connections to come; open ones go on. PasswordProvider from a file or a provider are asked for anyway.
     ///
     /// # Errors
     /// [`ConfigError`] if a URL is none or names another database: then nothing changes.

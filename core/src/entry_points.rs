@@ -46,7 +46,7 @@ macro_rules! entry_points {
         pub fn launch<H: $crate::adapter::Handler>(
             factory: $crate::adapter::Factory<H>,
         ) -> ::std::process::ExitCode {
-            $crate::adapter::conclude($outcome(factory))
+            $crate::adapter::outside_of_runtimes(|| $crate::adapter::conclude($outcome(factory)))
         }
     };
 }

@@ -111,7 +111,14 @@ impl std::error::Error for Failure {}
 /// What was asked for, such as the help, goes to stdout.
 pub fn conclude(outcome: Result<Exit, Failure>) -> ExitCode {
     match outcome {
-        Ok(exit) => exit.into(),
+        Ok(Exit::Done) => Exit::Done.into(),
+        Ok(exit) => {
+            // Only a stop ends so; without a line nobody would know why the platform shows a failure.
+            let code = exit.code();
+            let line = format!("error: the App's stop did not end within the grace (exit {code})");
+            let _ = writeln!(std::io::stderr(), "{line}");
+            exit.into()
+        }
         // A reader that is gone needs no word.
         Err(failure) if failure.exit() == Exit::Done => {
             let _ = writeln!(std::io::stdout(), "{failure}");

@@ -1,5 +1,6 @@
 //! How the handler of a process comes to be, as a value that adapters pass on.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::pin::Pin;
 
@@ -7,7 +8,7 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
-use crate::{App, Error, Handler, Host, ServiceHandler};
+use crate::{App, Error, Failure, Handler, Host, ServiceHandler, Verb};
 
 type Step<T> = Box<dyn FnOnce(Host) -> Outcome<T> + Send>;
 type Outcome<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;
@@ -18,6 +19,7 @@ pub struct Factory<H> {
     start: Step<H>,
     migrate: Step<()>,
     adapter: Option<String>,
+    verb: Option<Verb>,
 }
 
 impl<A: App> Factory<A> {
@@ -27,6 +29,21 @@ impl<A: App> Factory<A> {
             start: Box::new(|host| Box::pin(async move { A::start(&host).await })),
             migrate: Box::new(|host| Box::pin(async move { A::migrate(&host).await })),
             adapter: None,
+            verb: None,
+        }
+    }
+
+    /// The factory of an App that is started by `start` instead of [`App::start`]: for what `main` knows, such as the
+    /// options of a command line. The verb `migrate` is [`App::migrate`] all the same.
+    ///
+    /// The future of `start` need not be `Send`: it runs on a thread of its own.
+    pub fn app_with<F>(start: F) -> Self
+    where
+        F: AsyncFnOnce(&Host) -> Result<A, Error> + Send + 'static,
+    {
+        Self {
+            start: Box::new(|host| Box::pin(on_a_thread(start, host, |app| app))),
+            ..Self::app()
         }
     }
 }
@@ -43,20 +60,22 @@ where
         F: AsyncFnOnce(&Host) -> Result<S, Error> + Send + 'static,
     {
         Self {
-            start: Box::new(|host| Box::pin(on_a_thread(start, host))),
+            start: Box::new(|host| Box::pin(on_a_thread(start, host, ServiceHandler))),
             migrate: Box::new(|_| {
                 tracing::info!("this program has no migrations: nothing was done");
                 Box::pin(async { Ok(()) })
             }),
             adapter: None,
+            verb: None,
         }
     }
 }
 
 /// Runs `start` on a thread of its own, and ends it if this future is dropped.
-async fn on_a_thread<S, F>(start: F, host: Host) -> Result<ServiceHandler<S>, Error>
+async fn on_a_thread<S, H, F>(start: F, host: Host, wrap: fn(S) -> H) -> Result<H, Error>
 where
-    ServiceHandler<S>: Handler,
+    S: 'static,
+    H: Handler,
     F: AsyncFnOnce(&Host) -> Result<S, Error> + Send + 'static,
 {
     let (_wanted, dropped) = oneshot::channel::<()>();
@@ -64,7 +83,7 @@ where
     let thread = spawn_blocking(move || {
         runtime.block_on(async {
             tokio::select! {
-                outcome = start(&host) => outcome.map(ServiceHandler),
+                outcome = start(&host) => outcome.map(wrap),
                 _ = dropped => Err(Error::internal("the start was cancelled")),
             }
         })
@@ -79,10 +98,35 @@ where
 }
 
 impl<H: Handler> Factory<H> {
+    /// The factory of a handler that has started already: for a test that puts several doors before one App. It has no
+    /// migrations.
+    pub fn started(handler: H) -> Self {
+        Self {
+            start: Box::new(|_| Box::pin(async { Ok(handler) })),
+            migrate: Box::new(|_| Box::pin(async { Ok(()) })),
+            adapter: None,
+            verb: None,
+        }
+    }
+
     /// Says which adapter runs this program and why, for the report of the `check` verb.
     pub fn adapter(mut self, reason: impl Into<String>) -> Self {
         self.adapter = Some(reason.into());
         self
+    }
+
+    /// Does this, whatever the command line says: for a program that has read its command line itself.
+    pub fn verb(mut self, verb: Verb) -> Self {
+        self.verb = Some(verb);
+        self
+    }
+
+    /// What to do: the verb that the program has [set](Self::verb), else the one of this command line.
+    ///
+    /// # Errors
+    /// As [`Verb::parse`].
+    pub fn verb_of(&self, words: impl IntoIterator<Item = OsString>) -> Result<Verb, Failure> {
+        self.verb.map_or_else(|| Verb::parse(words), Ok)
     }
 
     /// Which adapter runs this program and why, if it was chosen at the start.
@@ -137,6 +181,29 @@ mod tests {
         let response = answer(&handler, 1024, http::Request::new(Body::empty())).await;
         let body = response.into_body().bytes().await.expect("buffered");
         assert_eq!(body, "hello from test");
+    }
+
+    #[tokio::test]
+    async fn an_app_is_started_with_what_main_knows() {
+        struct Word(String);
+        #[crate::async_trait]
+        impl App for Word {
+            async fn start(_host: &Host) -> Result<Self, Error> {
+                Err(crate::ConfigError::new("WORD", "is not set").into())
+            }
+            async fn call(&self, _request: crate::Request) -> Result<crate::Response, Error> {
+                Ok(http::Response::new(Body::from(self.0.clone())))
+            }
+        }
+        let word = String::from("from the command line");
+        let factory =
+            Factory::app_with(async move |_: &Host| Ok(Word(word))).verb(crate::Verb::Serve);
+        let words = ["program", "--word", "x"].map(OsString::from);
+        assert_eq!(factory.verb_of(words).expect("a verb"), crate::Verb::Serve);
+        let app = start(factory, &host()).await.expect("starts");
+        let response = answer(&app, 1024, http::Request::new(Body::empty())).await;
+        let body = response.into_body().bytes().await.expect("buffered");
+        assert_eq!(body, "from the command line");
     }
 
     #[tokio::test]

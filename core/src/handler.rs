@@ -1,5 +1,7 @@
 //! What answers requests once it has started: an App, or a tower service.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use tower_service::Service;
 
@@ -26,6 +28,18 @@ impl<A: App> Handler for A {
 
     fn stop(&self) -> impl Future<Output = ()> + Send {
         App::stop(self)
+    }
+}
+
+impl<H: Handler> Handler for Arc<H> {
+    const NEEDS_WEBSOCKETS: bool = H::NEEDS_WEBSOCKETS;
+
+    fn handle(&self, request: Request) -> impl Future<Output = Result<Response, Error>> + Send {
+        H::handle(self, request)
+    }
+
+    fn stop(&self) -> impl Future<Output = ()> + Send {
+        H::stop(self)
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a host tells an App at start.
 
 mod handles;
+mod max_body;
 mod resources;
 
 use std::path::PathBuf;
@@ -12,14 +13,15 @@ use std::time::Duration;
 use futures_core::future::BoxFuture;
 
 pub use handles::HostHandles;
+use max_body::MaxBody;
 pub use resources::Resources;
 
 #[cfg(feature = "db")]
 use crate::databases::DynDatabase;
-use crate::databases::{Adopted, Databases};
+use crate::databases::{Databases, ForeignPool};
 #[cfg(feature = "db")]
 use crate::db::Memory;
-use crate::{ByteSize, ConfigError, DEFAULT_MAX_BODY, Epoch, Life, Paradigm, Settings};
+use crate::{ConfigError, Epoch, Life, Paradigm, Settings};
 
 /// The host an App runs on: a container, a VM, a Lambda execution environment.
 ///
@@ -38,7 +40,7 @@ struct Known {
     grace: Duration,
     concurrency: usize,
     database_tls: bool,
-    max_body: usize,
+    max_body: MaxBody,
     settings: Settings,
     in_force: Vec<(&'static str, String)>,
     life: Life,
@@ -108,10 +110,55 @@ impl Host {
         self.0.database_tls
     }
 
-    /// The largest request body in bytes; set by `MAX_BODY`, default [`DEFAULT_MAX_BODY`].
+    /// The largest request body in bytes: what the setting `MAX_BODY` says, else what the App
+    /// [needs](Self::need_body), else [`DEFAULT_MAX_BODY`].
     #[must_use]
     pub fn max_body(&self) -> usize {
-        self.0.max_body
+        self.0.max_body.bytes()
+    }
+
+    /// Lets request bodies be as large as this, in bytes, for an App that takes uploads: called in its start. The
+    /// operator's `MAX_BODY` wins, and the log says so. AWS Lambda delivers 6 MiB of JSON at most, whatever is
+    /// asked for.
+    ///
+    /// ```
+    /// # fn start(host: &anyhost_core::Host) {
+    /// host.need_body(250 << 20);
+    /// # }
+    /// ```
+    pub fn need_body(&self, bytes: usize) {
+        self.0.max_body.need(bytes);
+    }
+
+    /// Says in the log how large bodies may be, if the App needs large ones.
+    pub(crate) fn say_max_body(&self) {
+        self.0.max_body.say(self.paradigm());
+    }
+
+    /// Runs a background job beside the requests, such as a cleaner or the reader of a queue: from the moment the
+    /// process is ready until it drains, when it is dropped at its next `await`. If it returns or panics before, the log
+    /// says so, and the process goes on.
+    ///
+    /// A serverless host does not run it, since it would be frozen in the middle, and says so in the log; the verb
+    /// `check` does not either. What belongs to a request is for [`Context::wait_until`](crate::Context::wait_until).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// # fn start(host: &anyhost_core::Host) {
+    /// host.spawn("cleaner", async {
+    ///     loop {
+    ///         tokio::time::sleep(Duration::from_secs(3600)).await;
+    ///         // Clean up.
+    ///     }
+    /// });
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime; `start` is inside.
+    pub fn spawn(&self, name: impl Into<String>, job: impl Future<Output = ()> + Send + 'static) {
+        crate::jobs::spawn(self, name.into(), job);
     }
 
     /// The folder for temporary files: the first of systemd's `CACHE_DIRECTORY` and `RUNTIME_DIRECTORY`, `TMPDIR`, and
@@ -164,7 +211,7 @@ impl Host {
     ) where
         E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
     {
-        let adopted = Arc::new(Adopted::new(name.into(), ping, close));
+        let adopted = Arc::new(ForeignPool::new(name.into(), ping, close));
         self.0.databases.lock().unwrap_or_else(PoisonError::into_inner).push(adopted);
     }
 }
@@ -268,10 +315,7 @@ impl HostBuilder {
             settings,
             in_force,
         } = self;
-        let max_body = match settings.get::<ByteSize>("MAX_BODY")? {
-            Some(ByteSize(bytes)) => usize::try_from(bytes).unwrap_or(usize::MAX),
-            None => DEFAULT_MAX_BODY,
-        };
+        let max_body = MaxBody::of(&settings)?;
         Ok(Host(Arc::new(Known {
             paradigm,
             platform,

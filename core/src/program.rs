@@ -94,6 +94,7 @@ fn help(program: &str) -> String {
 /// [`Failure`] with the phase's exit code, also if the start panics.
 pub async fn start<H: Handler>(factory: Factory<H>, host: &Host) -> Result<H, Failure> {
     let outcome = guarded(Exit::Start, factory.start(host)).await;
+    host.say_max_body();
     // Everything has been asked for; where the start failed, this may be why.
     for misspelt in host.settings().misspelt() {
         tracing::warn!("{misspelt}");
@@ -155,8 +156,30 @@ async fn guarded<T>(
 ) -> Result<T, Failure> {
     match AssertUnwindSafe(step).catch_unwind().await {
         Ok(outcome) => outcome.map_err(|error| Failure::of(phase, &error)),
-        Err(_) => Err(Failure::new(phase, "a panic, whose message stands above")),
+        Err(panic) => Err(Failure::new(phase, explained(&*panic))),
     }
+}
+
+/// A panic of a start in one line.
+fn explained(panic: &(dyn std::any::Any + Send)) -> &'static str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or_default();
+    // `tracing_subscriber::fmt::init()` and its like, which every example of a web framework has.
+    if text.contains("SetGlobalDefaultError") || text.contains("global default trace dispatcher") {
+        return "the App sets up a tracing subscriber in its start, and anyhost has set up one already: remove it, or \
+                set it up in `main`, before anyhost runs";
+    }
+    "a panic, whose message stands above"
+}
+
+/// Runs the main part of a program, which makes a runtime of its own: on another thread if this one belongs to a tokio
+/// runtime, as in a `main` with `#[tokio::main]`. This thread waits for it.
+pub fn outside_of_runtimes<T: Send>(main: impl FnOnce() -> T + Send) -> T {
+    if tokio::runtime::Handle::try_current().is_err() {
+        return main();
+    }
+    let outcome = std::thread::scope(|scope| scope.spawn(main).join());
+    outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 #[cfg(test)]
@@ -205,6 +228,29 @@ mod tests {
         let version = line(&["/opt/bin/notes", "--version"]);
         assert!(version.starts_with("notes (anyhost ") && version.ends_with(')'), "{version}");
         assert!(line(&["notes", "help"]).contains("Usage: notes [serve | migrate | check]"));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_program_runs_in_the_main_of_a_runtime_too() {
+        let run = || tokio::runtime::Runtime::new().expect("a runtime").block_on(async { 7 });
+        assert_eq!(outside_of_runtimes(run), 7);
+    }
+
+    #[tokio::test]
+    async fn a_second_tracing_subscriber_is_named_as_the_reason() {
+        struct Logs;
+        #[crate::async_trait]
+        impl crate::App for Logs {
+            async fn start(_host: &Host) -> Result<Self, Error> {
+                panic!("Unable to install global subscriber: SetGlobalDefaultError(\"…\")");
+            }
+            async fn call(&self, _request: crate::Request) -> Result<crate::Response, Error> {
+                Err(Error::from_status(http::StatusCode::NOT_FOUND))
+            }
+        }
+        let host = Host::builder(Paradigm::LongRunning, "test").build().expect("a host");
+        let failure = start(Factory::<Logs>::app(), &host).await.map(drop).expect_err("a panic");
+        assert!(failure.to_string().contains("remove it"), "{failure}");
     }
 
     #[tokio::test]

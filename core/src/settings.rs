@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -39,7 +40,7 @@ pub struct Settings {
 
 /// What people set out of habit, and the setting that means it here, where the program reads it.
 const HABITS: [(&str, &str); 4] =
-    [("RUST_LOG", "LOG_LEVEL"), ("PORT", "LISTEN"), ("BIND", "LISTEN"), ("ADDRESS", "LISTEN")];
+    [("PORT", "LISTEN"), ("BIND", "LISTEN"), ("ADDRESS", "LISTEN"), ("LISTEN", "HOST")];
 
 /// The shortest name of a setting that another is taken for: `HOST` is no `PORT`.
 const SHORTEST: usize = 8;
@@ -72,7 +73,7 @@ impl Settings {
     }
 
     /// A setting's own name, with the prefix of the database that is asked about.
-    fn prefixed<'n>(&self, name: &'n str) -> Cow<'n, str> {
+    pub(crate) fn prefixed<'n>(&self, name: &'n str) -> Cow<'n, str> {
         match &self.prefix {
             Some(prefix)
                 if name.starts_with("DATABASE_") || name.starts_with("DIRECT_DATABASE_") =>
@@ -80,15 +81,6 @@ impl Settings {
                 format!("{prefix}{name}").into()
             }
             _ => name.into(),
-        }
-    }
-
-    /// [`prefixed`](Self::prefixed), kept as long as the process lives.
-    #[cfg(feature = "db")]
-    pub(crate) fn name(&self, name: &'static str) -> &'static str {
-        match self.prefixed(name) {
-            Cow::Borrowed(_) => name,
-            Cow::Owned(name) => interned(name),
         }
     }
 
@@ -209,21 +201,6 @@ impl Settings {
     }
 }
 
-/// Returns a name that lives as long as the process: there are as many as databases that a program names.
-#[cfg(feature = "db")]
-fn interned(name: String) -> &'static str {
-    static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
-    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
-    match names.get(name.as_str()) {
-        Some(known) => known,
-        None => {
-            let name: &'static str = name.leak();
-            names.insert(name);
-            name
-        }
-    }
-}
-
 /// A value as an operator may see it: without what a secret may be, in one line.
 fn masked(name: &str, value: &str) -> String {
     const SECRETS: [&str; 5] = ["PASS", "SECRET", "TOKEN", "KEY", "CREDENTIAL"];
@@ -334,6 +311,7 @@ macro_rules! described {
 described! {
     f32: "a number such as 0.5",
     f64: "a number such as 0.5",
+    NonZeroUsize: "a whole number of at least 1",
     char: "one character",
     IpAddr: "an IP address such as 127.0.0.1 or ::1",
     SocketAddr: "an address and a port such as 127.0.0.1:8080 or [::1]:8080",
@@ -548,15 +526,17 @@ mod tests {
 
     #[test]
     fn a_habit_from_elsewhere_is_answered_where_its_setting_is_read() {
-        let settings = Settings::from_pairs([("RUST_LOG", "debug"), ("PORT", "80")]);
+        let settings = Settings::from_pairs([("BIND", "localhost"), ("PORT", "80")]);
         assert_eq!(settings.misspelt(), []);
-        let _ = (settings.text("LOG_LEVEL"), settings.text("LISTEN"));
+        let _ = settings.text("LISTEN");
         let meant: Vec<String> = settings.misspelt().into_iter().map(|it| it.meant).collect();
-        assert_eq!(meant, ["LISTEN", "LOG_LEVEL"]);
+        assert_eq!(meant, ["LISTEN", "LISTEN"]);
+        let settings = Settings::from_pairs([("LISTEN", "127.0.0.1")]);
+        let _ = settings.text("HOST");
+        assert_eq!(settings.misspelt()[0].meant, "HOST");
         // Where the setting itself is set, or the habit is the setting, there is nothing to say.
-        let settings =
-            Settings::from_pairs([("RUST_LOG", "x"), ("LOG_LEVEL", "x"), ("PORT", "80")]);
-        for name in ["LOG_LEVEL", "PORT", "LISTEN"] {
+        let settings = Settings::from_pairs([("BIND", "x"), ("LISTEN", "x"), ("PORT", "80")]);
+        for name in ["PORT", "LISTEN"] {
             let _ = settings.text(name);
         }
         assert_eq!(settings.misspelt(), []);

@@ -88,6 +88,11 @@ impl App for Subject {
             }
             // Sends so many MiB.
             "send" => Ok(Response::new(zeros(number.unwrap_or(1) << 20))),
+            // Has so many MiB in memory when it answers.
+            "whole" => {
+                let bytes = usize::try_from(number.unwrap_or(1)).unwrap_or(1) << 20;
+                Ok(Response::new(Body::from(vec![b'0'; bytes])))
+            }
             // Sends the body back while it comes.
             "back" => Ok(Response::new(request.into_body())),
             // Leaves the body where it is.
@@ -152,7 +157,7 @@ fn describe(request: &Request) -> String {
         context.client_ip(),
         context.scheme().as_str(),
         context.host(),
-        context.request_id().len(),
+        context.request_id(),
         context.trace_parent(),
     ));
     text

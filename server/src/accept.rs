@@ -1,19 +1,18 @@
 //! Accepts connections on one socket.
 
 use std::io;
-use std::net::TcpListener;
-use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhost_core::Phase;
 use anyhost_core::adapter::Handler;
+use socket2::{SockRef, Socket};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::watch;
 
 use crate::Listener;
 use crate::connection::Transport;
 use crate::connections::Connections;
-use crate::listen::Bound;
 use crate::shared::Shared;
 
 /// How long to wait if the process or the machine has no file descriptor left.
@@ -29,7 +28,7 @@ pub(crate) async fn accept<A: Handler>(
     mut stop: watch::Receiver<bool>,
 ) -> io::Result<()> {
     let (tls, outlives) = (listener.speaks_tls(), listener.outlives);
-    let socket = Socket::new(listener)?;
+    let acceptor = Acceptor::new(listener.socket)?;
     if outlives {
         tokio::select! {
             biased;
@@ -44,7 +43,7 @@ pub(crate) async fn accept<A: Handler>(
             _ = stop.wait_for(|stop| *stop) => break,
             accepted = async {
                 connections.room().await;
-                socket.accept().await
+                acceptor.accept().await
             } => accepted,
         };
         match accepted {
@@ -55,56 +54,48 @@ pub(crate) async fn accept<A: Handler>(
     if outlives {
         return Ok(());
     }
-    while let Ok(transport) = socket.accept_now() {
+    while let Ok(transport) = acceptor.accept_now() {
         connections.serve(&shared, transport, tls);
     }
     Ok(())
 }
 
-/// A listening socket, waited for through the runtime and asked directly.
-enum Socket {
-    Tcp(tokio::net::TcpListener, TcpListener),
-    Unix(tokio::net::UnixListener, UnixListener),
+/// A listening socket that the runtime waits for.
+enum Acceptor {
+    Tcp(TcpListener),
+    Unix(UnixListener),
 }
 
-impl Socket {
-    fn new(listener: Listener) -> io::Result<Self> {
-        Ok(match listener.socket {
-            Bound::Tcp(socket) => {
-                socket.set_nonblocking(true)?;
-                Self::Tcp(tokio::net::TcpListener::from_std(socket.try_clone()?)?, socket)
-            }
-            Bound::Unix(socket) => {
-                socket.set_nonblocking(true)?;
-                Self::Unix(tokio::net::UnixListener::from_std(socket.try_clone()?)?, socket)
-            }
+impl Acceptor {
+    fn new(socket: Socket) -> io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        Ok(if socket.local_addr()?.is_unix() {
+            Self::Unix(UnixListener::from_std(socket.into())?)
+        } else {
+            Self::Tcp(TcpListener::from_std(socket.into())?)
         })
     }
 
     async fn accept(&self) -> io::Result<Transport> {
-        match self {
-            Self::Tcp(socket, _) => {
-                let (stream, peer) = socket.accept().await?;
-                Ok(Transport::tcp(stream, peer))
+        Ok(match self {
+            Self::Tcp(socket) => {
+                socket.accept().await.map(|(stream, peer)| Transport::tcp(stream, peer))?
             }
-            Self::Unix(socket, _) => Ok(Transport::unix(socket.accept().await?.0)),
-        }
+            Self::Unix(socket) => Transport::unix(socket.accept().await?.0),
+        })
     }
 
-    /// A connection that waits in the kernel, whether or not the runtime has heard of it.
+    /// Accepts a connection that waits in the kernel, whether or not the runtime has heard of it.
     fn accept_now(&self) -> io::Result<Transport> {
-        match self {
-            Self::Tcp(_, socket) => {
-                let (stream, peer) = socket.accept()?;
-                stream.set_nonblocking(true)?;
-                Ok(Transport::tcp(tokio::net::TcpStream::from_std(stream)?, peer))
-            }
-            Self::Unix(_, socket) => {
-                let (stream, _) = socket.accept()?;
-                stream.set_nonblocking(true)?;
-                Ok(Transport::unix(tokio::net::UnixStream::from_std(stream)?))
-            }
-        }
+        let (stream, peer) = match self {
+            Self::Tcp(socket) => SockRef::from(socket).accept()?,
+            Self::Unix(socket) => SockRef::from(socket).accept()?,
+        };
+        stream.set_nonblocking(true)?;
+        Ok(match peer.as_socket() {
+            Some(peer) => Transport::tcp(TcpStream::from_std(stream.into())?, peer),
+            None => Transport::unix(UnixStream::from_std(stream.into())?),
+        })
     }
 }
 

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use crate::accept::accept;
 use crate::connections::Connections;
 use crate::health::Probes;
-use crate::metrics::{Moment, Totals, note_start, page};
+use crate::metrics::{Moment, note_start, page};
 use crate::shared::Shared;
 use crate::{Config, Listener, bind_tcp, bind_unix};
 
@@ -79,8 +79,8 @@ impl Admin {
         host.advance(Phase::Ready);
         let config = Config { max_connections: 256, probes: Probes::none(), ..Config::default() };
         let own = Arc::new(Shared::new(host, config));
-        let server = Server { shared: Arc::clone(shared), connections: Arc::clone(connections) };
-        own.started(AdminApp { server: Arc::new(server), begun: Instant::now() });
+        let (shared, connections) = (Arc::clone(shared), Arc::clone(connections));
+        own.started(AdminApp { shared, connections, begun: Instant::now() });
         let (stop, stopped) = watch::channel(false);
         tracing::info!("operators are answered on {listener}");
         let runtime = Builder::new_current_thread().enable_all().build()?;
@@ -94,55 +94,15 @@ impl Admin {
     }
 }
 
-/// What operators are told of a server.
-#[async_trait]
-trait AdminView: Send + Sync {
-    fn host(&self) -> &Host;
-    fn totals(&self) -> Totals;
-    fn moment(&self) -> Moment;
-    /// Why requests shall not be sent here, or nothing.
-    async fn unready(&self) -> Option<String>;
-}
-
-struct Server<A> {
+/// The App that operators talk to, about another one.
+struct AdminApp<A> {
     shared: Arc<Shared<A>>,
     connections: Arc<Connections>,
-}
-
-#[async_trait]
-impl<A: Handler> AdminView for Server<A> {
-    fn host(&self) -> &Host {
-        &self.shared.host
-    }
-
-    fn totals(&self) -> Totals {
-        self.connections.totals()
-    }
-
-    fn moment(&self) -> Moment {
-        let life = self.shared.host.life();
-        Moment {
-            in_flight: life.in_flight(),
-            limit: self.shared.limit.most(),
-            connections: self.connections.count(),
-            ready: life.phase() == Phase::Ready && self.shared.readiness.last(),
-            platform: self.shared.host.platform().to_owned(),
-        }
-    }
-
-    async fn unready(&self) -> Option<String> {
-        self.shared.readiness.unready(&self.shared.host).await
-    }
-}
-
-/// The App that operators talk to.
-struct AdminApp {
-    server: Arc<dyn AdminView>,
     begun: Instant,
 }
 
 #[async_trait]
-impl App for AdminApp {
+impl<A: Handler> App for AdminApp<A> {
     async fn start(_host: &Host) -> Result<Self, Error> {
         // It is made where it is needed, and started by nobody.
         Err(Error::from_status(StatusCode::NOT_IMPLEMENTED))
@@ -153,13 +113,17 @@ impl App for AdminApp {
             return Err(Error::new(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD")
                 .with_header(http::header::ALLOW, HeaderValue::from_static("GET, HEAD")));
         }
-        let life = self.server.host().life();
+        let life = self.shared.host.life();
         match request.uri().path() {
             "/metrics" => {
-                let databases = self.server.host().databases().stats();
+                let databases = self.shared.host.databases().stats();
                 let databases: Vec<_> =
                     databases.iter().flat_map(|stats| stats.metrics()).collect();
-                let page = page(&self.server.totals(), &self.server.moment(), &databases);
+                let counts = self
+                    .connections
+                    .counts()
+                    .ok_or_else(|| Error::from_status(StatusCode::NOT_FOUND))?;
+                let page = page(counts, &self.moment(), &databases);
                 Ok(answer(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", page))
             }
             "/livez" => {
@@ -172,7 +136,7 @@ impl App for AdminApp {
                 Ok(told(status, &json!({"status": phase(life.phase())})))
             }
             "/readyz" => {
-                let why = self.server.unready().await;
+                let why = self.shared.readiness.unready(&self.shared.host).await;
                 let status =
                     if why.is_none() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
                 Ok(told(status, &self.details(why)))
@@ -185,10 +149,21 @@ impl App for AdminApp {
     }
 }
 
-impl AdminApp {
+impl<A: Handler> AdminApp<A> {
+    fn moment(&self) -> Moment {
+        let life = self.shared.host.life();
+        Moment {
+            in_flight: life.in_flight(),
+            limit: self.shared.limit.most(),
+            connections: self.connections.count(),
+            platform: self.shared.host.platform().to_owned(),
+            ready: life.phase() == Phase::Ready && self.shared.readiness.last(),
+        }
+    }
+
     fn details(&self, why: Option<String>) -> Value {
-        let host = self.server.host();
-        let moment = self.server.moment();
+        let host = &self.shared.host;
+        let moment = self.moment();
         let databases: Vec<Value> = host
             .databases()
             .stats()

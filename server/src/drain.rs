@@ -8,6 +8,7 @@ use anyhost_core::adapter::{Exit, Handler, HostHandles as _};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::connection::Stage;
 use crate::connections::Connections;
 use crate::shared::Shared;
 
@@ -76,7 +77,7 @@ pub(crate) async fn drain<A: Handler>(
     }
     stop.send_replace(true);
     accepting.await;
-    connections.close();
+    connections.advance(Stage::Closing);
     let finished = timeout(left(deadline), async {
         connections.empty().await;
         // Work that belongs to no connection: the App may hold guards of its own.
@@ -89,10 +90,10 @@ pub(crate) async fn drain<A: Handler>(
     if aborted > 0 {
         tracing::warn!("the grace is over: {aborted} requests are cut off");
         // A WebSocket is closed with 1001 if its App lets it.
-        connections.cut_off();
+        connections.advance(Stage::CutOff);
         let _ = timeout(LAST_FRAME.min(reserve / 4), connections.empty()).await;
     }
-    connections.abort();
+    connections.advance(Stage::Aborted);
     let end = begun + grace;
     let stopped = match shared.app() {
         Some(app) => timeout(left(end), app.stop()).await.is_ok(),

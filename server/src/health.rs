@@ -79,6 +79,19 @@ impl Probes {
         [("LIVEZ_PATH", path(live)), ("READYZ_PATH", path(ready)), ("STARTUPZ_PATH", path(started))]
     }
 
+    /// Which paths the App is never asked for, and how to get them back, in a sentence.
+    pub(crate) fn kept(&self) -> Option<String> {
+        let Self { live, ready, started } = self;
+        let all = [("LIVEZ_PATH", live), ("READYZ_PATH", ready), ("STARTUPZ_PATH", started)];
+        let kept: Vec<_> = all.into_iter().filter(|(_, path)| !path.is_empty()).collect();
+        let paths: Vec<&str> = kept.iter().map(|(_, path)| path.as_str()).collect();
+        let names: Vec<&str> = kept.iter().map(|(name, _)| *name).collect();
+        let (paths, names) = (paths.join(", "), names.join(", "));
+        (!kept.is_empty()).then(|| {
+            format!("{paths} are answered for the App; {names} set to off leaves them to it")
+        })
+    }
+
     /// The probe that a path is, or none.
     pub(crate) fn of(&self, path: &str) -> Option<Probe> {
         if path == self.live {
@@ -193,6 +206,9 @@ mod tests {
         assert!(matches!(probes.of("/health"), Some(Probe::Live)));
         assert!(matches!(probes.of("/startupz"), Some(Probe::Started)));
         assert!(probes.of("/livez").is_none() && probes.of("/readyz").is_none());
+        let kept = "/health, /startupz are answered for the App; LIVEZ_PATH, STARTUPZ_PATH set to off leaves them to it";
+        assert_eq!(probes.kept().as_deref(), Some(kept));
+        assert_eq!(Probes::none().kept(), None);
         for (name, taken) in [("LIVEZ_PATH", "/readyz"), ("STARTUPZ_PATH", "/livez")] {
             let settings = Settings::from_pairs([(name, taken)]);
             let error = Probes::default().with(&settings).expect_err(name).to_string();

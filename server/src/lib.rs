@@ -3,7 +3,6 @@
 mod accept;
 mod admin;
 mod config;
-#[cfg_attr(not(feature = "http2"), allow(dead_code, reason = "a part of it is for HTTP/2 alone"))]
 mod connection;
 mod connections;
 mod descriptors;

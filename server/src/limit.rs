@@ -53,26 +53,24 @@ impl Limit {
         Some(self.0.load(Ordering::Relaxed)).filter(|most| *most < usize::MAX)
     }
 
-    /// Moves the limit about, for ever. `look` gives the number of answers so far and the time that they took together,
-    /// and the requests in flight.
-    pub(crate) async fn adapt(&self, look: impl Fn() -> ((u64, Duration), usize)) {
+    /// Adapts the limit, for ever. `observe` returns how many requests the App has answered, the time that took them
+    /// together, and the requests in flight.
+    pub(crate) async fn adapt(&self, observe: impl Fn() -> (u64, Duration, usize)) {
         let mut gradient = Gradient::default();
-        let (mut last, mut busiest) = (look().0, 0);
+        let ((mut last, mut last_time, _), mut busiest) = (observe(), 0);
         loop {
             for _ in 0..LOOKS {
                 tokio::time::sleep(WINDOW / LOOKS).await;
-                busiest = busiest.max(look().1);
+                busiest = busiest.max(observe().2);
             }
-            let now = look().0;
-            let ((before, time_before), (answers, time)) = (last, now);
+            let (now, time, _) = observe();
             // Few answers tell little: the window goes on.
-            let answered = answers - before;
-            if answered < FEW {
+            if now - last < FEW {
                 continue;
             }
-            let mean = time.saturating_sub(time_before).as_secs_f64() / answered as f64;
+            let mean = time.saturating_sub(last_time).as_secs_f64() / (now - last) as f64;
             self.0.store(gradient.window(mean, busiest), Ordering::Relaxed);
-            (last, busiest) = (now, 0);
+            (last, last_time, busiest) = (now, time, 0);
         }
     }
 }

@@ -17,19 +17,17 @@ const BACKLOG: i32 = 4096;
 /// A bound socket on which the server accepts connections, and what is spoken on it.
 #[derive(Debug)]
 pub struct Listener {
-    pub(crate) socket: Bound,
+    pub(crate) socket: Socket,
     tls: bool,
     /// Somebody else keeps the socket open when this process is gone.
     pub(crate) outlives: bool,
 }
 
-#[derive(Debug)]
-pub(crate) enum Bound {
-    Tcp(TcpListener),
-    Unix(UnixListener),
-}
-
 impl Listener {
+    fn new(socket: Socket) -> Self {
+        Self { socket, tls: false, outlives: false }
+    }
+
     /// A listener that somebody else has bound and handed over, such as systemd: TCP or Unix. What its queue
     /// holds when this process stops is left to the next one.
     ///
@@ -46,14 +44,10 @@ impl Listener {
             return Err(wrong("it is not a listening stream socket"));
         }
         let address = socket.local_addr().map_err(|error| wrong(&error.to_string()))?;
-        let listener: Self = if address.as_socket().is_some() {
-            TcpListener::from(socket).into()
-        } else if address.is_unix() {
-            UnixListener::from(socket).into()
-        } else {
+        if address.as_socket().is_none() && !address.is_unix() {
             return Err(wrong("it is neither a TCP nor a Unix socket"));
-        };
-        Ok(Self { outlives: true, ..listener })
+        }
+        Ok(Self { outlives: true, ..Self::new(socket) })
     }
 
     /// The same socket, on which TLS is spoken with the certificate of [`Config::tls`](crate::Config::tls).
@@ -72,41 +66,32 @@ impl Listener {
     /// The address of a TCP socket.
     #[must_use]
     pub fn tcp_address(&self) -> Option<SocketAddr> {
-        match &self.socket {
-            Bound::Tcp(listener) => listener.local_addr().ok(),
-            Bound::Unix(_) => None,
-        }
+        self.socket.local_addr().ok()?.as_socket()
     }
 }
 
 impl From<TcpListener> for Listener {
     fn from(listener: TcpListener) -> Self {
-        Self { socket: Bound::Tcp(listener), tls: false, outlives: false }
+        Self::new(listener.into())
     }
 }
 
 impl From<UnixListener> for Listener {
     fn from(listener: UnixListener) -> Self {
-        Self { socket: Bound::Unix(listener), tls: false, outlives: false }
+        Self::new(listener.into())
     }
 }
 
 /// The address a client would connect to.
 impl fmt::Display for Listener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.socket {
-            Bound::Tcp(listener) => match listener.local_addr() {
-                Ok(address) => fmt::Display::fmt(&address, f),
-                Err(_) => f.write_str("a TCP socket"),
+        match self.socket.local_addr() {
+            Ok(address) => match (address.as_socket(), address.as_pathname()) {
+                (Some(address), _) => address.fmt(f)?,
+                (None, path) => write!(f, "unix:{}", path.unwrap_or(Path::new("")).display())?,
             },
-            Bound::Unix(listener) => match listener.local_addr() {
-                Ok(address) => match address.as_pathname() {
-                    Some(path) => write!(f, "unix:{}", path.display()),
-                    None => f.write_str("unix:"),
-                },
-                Err(_) => f.write_str("a Unix socket"),
-            },
-        }?;
+            Err(_) => f.write_str("a socket")?,
+        }
         f.write_str(if self.tls { " with TLS" } else { "" })
     }
 }
@@ -116,7 +101,7 @@ impl fmt::Display for Listener {
 /// # Errors
 /// [`Exit::Bind`] names the address and the reason.
 pub fn bind_tcp(address: SocketAddr) -> Result<Listener, Failure> {
-    tcp(address).map(Listener::from).map_err(|error| {
+    tcp(address).map(Listener::new).map_err(|error| {
         Failure::new(Exit::Bind, format!("cannot listen on {address}: {}", reason(&error)))
     })
 }
@@ -128,7 +113,7 @@ pub fn bind_tcp(address: SocketAddr) -> Result<Listener, Failure> {
 pub fn bind_everywhere(port: u16) -> Result<Vec<Listener>, Failure> {
     let (six, four) = (Ipv6Addr::UNSPECIFIED, Ipv4Addr::UNSPECIFIED);
     match tcp((six, port).into()) {
-        Ok(listener) => Ok(vec![listener.into()]),
+        Ok(socket) => Ok(vec![Listener::new(socket)]),
         // A machine without IPv6 has no such socket or no such address.
         Err(error)
             if !matches!(
@@ -153,7 +138,7 @@ fn is_listening(_socket: &Socket) -> io::Result<bool> {
     Ok(true)
 }
 
-fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
+fn tcp(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
         socket.set_only_v6(!address.ip().is_unspecified())?;
@@ -162,7 +147,7 @@ fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
-    Ok(socket.into())
+    Ok(socket)
 }
 
 /// Binds a Unix socket. A socket file that nobody listens on is what a process left that died: it is
@@ -171,7 +156,7 @@ fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
 /// # Errors
 /// [`Exit::Bind`] names the path and the reason.
 pub fn bind_unix(path: &Path) -> Result<Listener, Failure> {
-    unix(path).map(Listener::from).map_err(|error| {
+    unix(path).map(Listener::new).map_err(|error| {
         Failure::new(
             Exit::Bind,
             format!("cannot listen on unix:{}: {}", path.display(), reason(&error)),
@@ -179,7 +164,7 @@ pub fn bind_unix(path: &Path) -> Result<Listener, Failure> {
     })
 }
 
-fn unix(path: &Path) -> io::Result<UnixListener> {
+fn unix(path: &Path) -> io::Result<Socket> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     let address = socket2::SockAddr::unix(path)?;
     match socket.bind(&address) {
@@ -190,7 +175,7 @@ fn unix(path: &Path) -> io::Result<UnixListener> {
         outcome => outcome?,
     }
     socket.listen(BACKLOG)?;
-    Ok(socket.into())
+    Ok(socket)
 }
 
 fn abandoned(path: &Path) -> bool {
@@ -206,52 +191,5 @@ fn reason(error: &io::Error) -> String {
         io::ErrorKind::AddrNotAvailable => "this machine does not have the address".into(),
         io::ErrorKind::PermissionDenied => "permission denied".into(),
         _ => error.to_string(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_in_use_is_named() {
-        let first = bind_tcp(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
-        let address = first.tcp_address().expect("bound");
-        let failure = bind_tcp(address).expect_err("the port is taken");
-        assert_eq!(failure.exit(), Exit::Bind);
-        assert_eq!(
-            failure.to_string(),
-            format!("cannot listen on {address}: the address is already in use")
-        );
-    }
-
-    #[test]
-    fn an_inherited_descriptor_is_what_it_is() {
-        let tcp = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let address = tcp.local_addr().expect("bound");
-        let listener = Listener::inherited(tcp.into()).expect("a TCP listener");
-        assert_eq!(listener.tcp_address(), Some(address));
-
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("s");
-        let unix = UnixListener::bind(&path).expect("a free path");
-        let listener = Listener::inherited(unix.into()).expect("a Unix listener");
-        assert_eq!(listener.to_string(), format!("unix:{}", path.display()));
-    }
-
-    // Elsewhere nothing tells a listening socket from a connected one.
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn an_inherited_descriptor_that_accepts_nothing_is_named() {
-        let connected = UnixStream::pair().expect("a pair").0;
-        let datagrams = std::net::UdpSocket::bind("127.0.0.1:0").expect("a free port");
-        let file = tempfile::tempfile().expect("a file");
-        for descriptor in [OwnedFd::from(connected), datagrams.into(), file.into()] {
-            let number = descriptor.as_raw_fd();
-            let failure = Listener::inherited(descriptor).expect_err("no listener");
-            assert_eq!(failure.exit(), Exit::Bind);
-            let text = failure.to_string();
-            assert!(text.starts_with(&format!("cannot listen on descriptor {number}: ")), "{text}");
-        }
     }
 }

@@ -7,17 +7,20 @@ use std::fs::File;
 use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
+use std::sync::LazyLock;
 
+use anyhost_core::adapter::keep_own_subscriber;
 use anyhost_core::{ConfigError, Settings};
+use tracing::subscriber::set_global_default;
+use tracing_log::LogTracer;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Registry, fmt, reload};
 
 use line::Line;
 
 const LEVEL: &str = "LOG_LEVEL";
-const DEFAULT_LEVEL: &str = "info";
+const RUST_LOG: &str = "RUST_LOG";
 
 /// The shape of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +35,9 @@ pub enum LogFormat {
     Journald,
 }
 
+/// Takes the records of the crate `log`; the filter leaves out those that are not wanted.
+static RECORDS: LazyLock<LogTracer> = LazyLock::new(LogTracer::new);
+
 /// What is logged and how.
 ///
 /// Lines of the crate `h2` are left out unless they are asked for by name: a client decides how many there are. What
@@ -45,7 +51,7 @@ pub struct Logs {
 }
 
 impl Logs {
-    /// The level of `LOG_LEVEL` (default `info`; also directives such as `info,sqlx=debug`) in the format
+    /// The level of `LOG_LEVEL`, else of `RUST_LOG` (default `info`; also directives such as `info,sqlx=debug`) in the format
     /// of `LOG_FORMAT`: `text`, `json`, `google`, `journald` or `auto`, the default, which is text on a
     /// terminal, `journald` where stdout is a stream of the journal, and else what the platform reads.
     ///
@@ -68,7 +74,7 @@ impl Logs {
         };
         let project = settings.text("GOOGLE_CLOUD_PROJECT").map(str::to_owned);
         let filter = filter(settings)?;
-        let level = settings.text(LEVEL).unwrap_or(DEFAULT_LEVEL).to_owned();
+        let level = level(settings).1.to_owned();
         Ok(Self { format, level, filter, project })
     }
 
@@ -84,8 +90,8 @@ impl Logs {
         [(LEVEL, self.level.clone()), ("LOG_FORMAT", format.to_owned())]
     }
 
-    /// Begins to log, at a level that can be changed. A process that logs already, a test for instance, goes
-    /// on as it does.
+    /// Begins to log, at a level that can be changed, records of the crate `log` among it. A process that has a tracing
+    /// subscriber already goes on with that; what it leaves out and must be read goes to stderr.
     pub fn begin(self) -> LogLevel {
         let colours = self.format == LogFormat::Text && io::stdout().is_terminal();
         let lines = Line { format: self.format, project: self.project, colours };
@@ -93,16 +99,21 @@ impl Logs {
         let (filter, level) = reload::Layer::new(self.filter);
         let begun = match self.format {
             LogFormat::Text | LogFormat::Journald => {
-                tracing_subscriber::registry().with(filter).with(lines).try_init()
+                set_global_default(tracing_subscriber::registry().with(filter).with(lines))
             }
-            LogFormat::Json | LogFormat::Google => tracing_subscriber::registry()
-                .with(filter)
-                .with(lines.fmt_fields(fmt::format::JsonFields::new()))
-                .try_init(),
+            LogFormat::Json | LogFormat::Google => set_global_default(
+                tracing_subscriber::registry()
+                    .with(filter)
+                    .with(lines.fmt_fields(fmt::format::JsonFields::new())),
+            ),
         };
         if begun.is_err() {
-            tracing::debug!("logging was set up already");
+            keep_own_subscriber();
             return LogLevel(level);
+        }
+        // A program with a logger of its own keeps it.
+        if log::set_logger(&*RECORDS).is_ok() {
+            log::set_max_level(log::LevelFilter::Trace);
         }
         // A panic is an event like any other: one line in the same form, not several on stderr.
         std::panic::set_hook(Box::new(|panic| {
@@ -131,13 +142,27 @@ impl LogLevel {
 }
 
 fn filter(settings: &Settings) -> Result<Targets, ConfigError> {
-    let level = settings.text(LEVEL).unwrap_or(DEFAULT_LEVEL);
-    format!("h2=off,{level}").parse().ok().filter(|_| is_filter(level)).ok_or_else(|| {
-        ConfigError::new(
-            LEVEL,
-            format!("expected off, error, warn, info, debug or trace, found {level:?}"),
-        )
-    })
+    let (variable, level) = level(settings);
+    format!("h2=off,{level}")
+        .parse()
+        .ok()
+        // Directives of `RUST_LOG` may be a target alone, as everywhere; `LOG_LEVEL` is a level in the first place.
+        .filter(|_| variable == RUST_LOG || is_filter(level))
+        .ok_or_else(|| {
+            ConfigError::new(
+                variable,
+                format!("expected off, error, warn, info, debug or trace, found {level:?}"),
+            )
+        })
+}
+
+/// The level and the variable that says it: `LOG_LEVEL`, else `RUST_LOG`.
+fn level(settings: &Settings) -> (&'static str, &str) {
+    match (settings.text(LEVEL), settings.text(RUST_LOG)) {
+        (Some(level), _) => (LEVEL, level),
+        (None, Some(directives)) => (RUST_LOG, directives),
+        (None, None) => (LEVEL, "info"),
+    }
 }
 
 /// Whether stdout is the stream that systemd has connected to the journal: the variable alone may be left
@@ -167,6 +192,19 @@ fn is_filter(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rust_log_counts_if_there_is_no_log_level() {
+        let shown = |pairs: &[(&str, &str)]| {
+            filter(&Settings::from_pairs(pairs.iter().copied())).expect("valid").to_string()
+        };
+        assert!(shown(&[("RUST_LOG", "shop=debug")]).contains("shop=debug"));
+        assert!(shown(&[("RUST_LOG", "shop")]).contains("shop"));
+        let both = shown(&[("RUST_LOG", "debug"), ("LOG_LEVEL", "warn")]);
+        assert!(both.contains("warn") && !both.contains("debug"), "{both}");
+        let wrong = Settings::from_pairs([("RUST_LOG", "shop=loud")]);
+        assert_eq!(filter(&wrong).expect_err("no level").variable(), "RUST_LOG");
+    }
 
     #[test]
     fn a_level_that_is_none_is_refused() {

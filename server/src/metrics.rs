@@ -107,7 +107,7 @@ impl Counts {
     }
 
     /// Returns how many requests the App has answered, and how long that took them together.
-    pub(crate) fn all_answered(&self) -> (u64, Duration) {
+    pub(crate) fn total(&self) -> (u64, Duration) {
         (read(&self.answered), Duration::from_nanos(read(&self.nanoseconds)))
     }
 }
@@ -227,7 +227,7 @@ mod tests {
         };
         assert_eq!(durations("/notes/{id}"), ("GET", "2xx", 2, 0));
         assert_eq!(durations(""), ("GET", "4xx", 0, 2));
-        assert_eq!(counts.all_answered(), (4, Duration::from_millis(120_014)));
+        assert_eq!(counts.total(), (4, Duration::from_millis(120_014)));
         assert_eq!(totals.shed, 2);
     }
 
@@ -244,6 +244,6 @@ mod tests {
         assert!(routes <= MAX_ROUTES + 2, "{routes} routes");
         let other = totals.durations.iter().find(|durations| &*durations.route == OTHER_ROUTES);
         assert_eq!(other.expect("the others").counts[0], 900);
-        assert_eq!(counts.all_answered().0, 1001);
+        assert_eq!(counts.total().0, 1001);
     }
 }

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use anyhost_core::Host;
-use anyhost_core::adapter::{Exit, Factory, Failure, Handler, Traces, Verb};
+use anyhost_core::adapter::{Exit, Factory, Failure, Handler, Traces, Verb, to_stderr_unless};
 use tokio::runtime::Runtime;
 
 use crate::descriptors::room_for;
@@ -85,7 +85,11 @@ impl Program {
                     let left = grace.saturating_sub(took);
                     traces.end(left.clamp(FLUSH_LEAST, FLUSH_MOST));
                 }
-                outcome.map(|drained| drained.exit())
+                outcome.map(|drained| {
+                    let heard = tracing::enabled!(tracing::Level::INFO);
+                    to_stderr_unless(heard, || drained.to_string());
+                    drained.exit()
+                })
             }
             Verb::Migrate => start(1)?
                 .block_on(anyhost_core::adapter::migrate(factory, &host))

@@ -13,14 +13,13 @@ use anyhost_core::adapter::{Arrival, Caller, Handler, Refusal, answer, refuse};
 use anyhost_core::{Context, Error, Request, Response};
 use http::header::{CONNECTION, EXPECT, HeaderValue};
 use http::request::Parts;
-use http::{Method, StatusCode, Version};
+use http::{Method, StatusCode, Uri, Version};
 use hyper::body::Incoming;
-#[cfg(feature = "http2")]
 use hyper::ext::Protocol;
 use hyper::service::Service;
 use hyper::upgrade::OnUpgrade;
 
-use crate::connection::{Connection, hand_over};
+use crate::connection::{Connection, keep_with_upgrade};
 use crate::shared::Shared;
 use active::Active;
 use incoming::{Unread, with_timing};
@@ -114,7 +113,6 @@ fn admit<A>(
     let context = context.with_life(connection.life().clone());
     let mut arrival = Arrival::new(context, caller).with_upgrades();
     if parts.version == Version::HTTP_2 {
-        #[cfg(feature = "http2")]
         if parts
             .extensions
             .get::<Protocol>()
@@ -123,7 +121,7 @@ fn admit<A>(
             arrival = arrival.with_extended_connect();
         }
     } else {
-        arrival = arrival.for_whole_server(connection.whole_server());
+        arrival = arrival.for_whole_server(names_whole_server(&parts));
     }
     let mut parts = arrival.admit(parts)?;
     if !context_of(&parts).is_some_and(Context::upgrades) {
@@ -131,6 +129,14 @@ fn admit<A>(
         parts.extensions.remove::<OnUpgrade>();
     }
     Ok(parts)
+}
+
+/// Whether a request is OPTIONS for an absolute target without a path (RFC 9112 §3.2.4). `Uri::path` shows such a path as
+/// `/`; only a comparison tells them apart.
+fn names_whole_server(parts: &Parts) -> bool {
+    parts.method == Method::OPTIONS
+        && parts.uri.authority().is_some()
+        && parts.uri.path_and_query() == Uri::from_static("http://a").path_and_query()
 }
 
 fn context_of(parts: &Parts) -> Option<&Context> {
@@ -145,6 +151,7 @@ async fn ask<A: Handler>(
     unread: &mut Unread,
     active: &mut Active,
 ) -> Response {
+    active.wait_for_turn().await;
     let app = match app(shared, active) {
         Ok(app) => app,
         Err(error) => {
@@ -223,7 +230,8 @@ fn respond(
     match (http2, upgraded) {
         (true, true) => {
             // The stream goes on as a WebSocket, and is work until it ends.
-            hand_over(active);
+            active.has_untaken(0);
+            keep_with_upgrade(active);
             return http::Response::from_parts(parts, ResponseBody::empty());
         }
         (false, true) => active.connection().upgrade(),

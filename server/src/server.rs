@@ -10,8 +10,10 @@ use tokio::task::JoinSet;
 
 use crate::accept::accept;
 use crate::admin::Admin;
+use crate::connection::Stage;
 use crate::connections::Connections;
 use crate::drain::{Drained, drain};
+use crate::metrics::Counts;
 use crate::shared::Shared;
 use crate::{AdminAddress, Config, Listener, MaxInFlight};
 
@@ -108,8 +110,12 @@ impl Server {
         if shared.config.max_in_flight == MaxInFlight::Auto {
             let (shared, connections) = (Arc::clone(&shared), Arc::clone(&connections));
             beside.spawn(async move {
-                let look = || (connections.all_answered(), shared.host.life().in_flight());
-                shared.limit.adapt(look).await;
+                let observe = || {
+                    let (answers, time) =
+                        connections.counts().map(Counts::total).unwrap_or_default();
+                    (answers, time, shared.host.life().in_flight())
+                };
+                shared.limit.adapt(observe).await;
             });
         }
         let (closed, _) = watch::channel(false);
@@ -138,12 +144,15 @@ impl Server {
             Some(Ok(app)) => {
                 shared.started(app);
                 shared.host.advance(Phase::Ready);
+                if let Some(kept) = shared.config.probes.kept() {
+                    tracing::info!("{kept}");
+                }
                 tracing::info!("ready");
                 stop.await;
             }
             Some(Err(failure)) => {
                 closed.send_replace(true);
-                connections.abort();
+                connections.advance(Stage::Aborted);
                 return Err(failure);
             }
             // Told to stop before it had started: there is nothing to finish.

@@ -79,10 +79,7 @@ impl Tls {
             .map_err(|error| ConfigError::new(CERTIFICATE, error.to_string()))?
             .with_no_client_auth()
             .with_cert_resolver(Arc::clone(&current) as Arc<dyn ResolvesServerCert>);
-        server.alpn_protocols = vec![b"http/1.1".to_vec()];
-        if cfg!(feature = "http2") {
-            server.alpn_protocols.insert(0, b"h2".to_vec());
-        }
+        server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         // Without tickets a client that comes back begins from nothing; rustls works on all the same.
         if let Ok(ticketer) = ring::Ticketer::new() {
             server.ticketer = ticketer;

@@ -249,6 +249,3 @@ fn is_request_id(text: &str) -> bool {
     (1..=128).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:/+=@".contains(&b))
 }
-
-#[cfg(test)]
-mod tests;

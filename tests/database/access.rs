@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhost_core::adapter::within;
-use anyhost_core::db::{Db, Error, Password, Passwords};
+use anyhost_core::db::{Db, Error, Password, PasswordProvider};
 use anyhost_core::{Paradigm, async_trait};
 use anyhost_tests::process::{PATIENCE, Process};
 use anyhost_tests::servers::{MariaDb, PgBouncer, Postgres, port};
@@ -181,7 +181,7 @@ async fn nothing_is_taken_from_the_environment_behind_our_back() {
 struct Tokens(Arc<AtomicUsize>);
 
 #[async_trait]
-impl Passwords for Tokens {
+impl PasswordProvider for Tokens {
     async fn password(&self) -> Result<Password, Box<dyn std::error::Error + Send + Sync>> {
         let first = self.0.fetch_add(1, Ordering::SeqCst) == 0;
         Ok(Password::new(if first { "one" } else { "two" }))

@@ -1,5 +1,7 @@
 //! What the tests share: hosts, databases opened on them, and the server's own view.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhost_core::db::{Db, Driver, Error};
@@ -7,6 +9,7 @@ use anyhost_core::{Host, Paradigm, Settings};
 use anyhost_tests::process::PATIENCE;
 use anyhost_tests::servers::Postgres;
 use sqlx::{Connection, PgConnection};
+use tokio::task::JoinHandle;
 
 /// A host with these settings.
 pub(crate) fn host(paradigm: Paradigm, settings: &[(&str, &str)]) -> Host {
@@ -93,6 +96,36 @@ pub(crate) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool)
 /// The clients of a database, without the one that asks.
 pub(crate) const CLIENTS: &str = "SELECT count(*) FROM pg_stat_activity \
      WHERE datname = current_database() AND pid <> pg_backend_pid()";
+
+/// The most clients of a database that were seen at once.
+pub(crate) struct MostClients {
+    over: Arc<AtomicBool>,
+    watch: JoinHandle<i64>,
+}
+
+impl MostClients {
+    /// Counts the clients again and again.
+    pub(crate) async fn watch(url: &str) -> Self {
+        let mut own = direct(url).await;
+        let over = Arc::new(AtomicBool::new(false));
+        let watch = tokio::spawn({
+            let over = Arc::clone(&over);
+            async move {
+                let mut most = 0;
+                while !over.load(Ordering::Relaxed) {
+                    most = most.max(sqlx::query_scalar(CLIENTS).fetch_one(&mut own).await.unwrap());
+                }
+                most
+            }
+        });
+        Self { over, watch }
+    }
+
+    pub(crate) async fn end(self) -> usize {
+        self.over.store(true, Ordering::Relaxed);
+        self.watch.await.unwrap().try_into().unwrap()
+    }
+}
 
 /// The id of the backend that serves a statement.
 pub(crate) async fn backend(db: &Db<sqlx::Postgres>) -> i32 {

@@ -5,7 +5,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use anyhost_core::db::{Db, Error, Password, Passwords};
+use anyhost_core::db::{Db, Error, Password, PasswordProvider};
 use anyhost_core::{Paradigm, async_trait};
 use anyhost_tests::servers::Certificates;
 use rustls::pki_types::pem::PemObject;
@@ -160,7 +160,7 @@ fn acceptor() -> TlsAcceptor {
 struct Tokens(Mutex<usize>);
 
 #[async_trait]
-impl Passwords for Tokens {
+impl PasswordProvider for Tokens {
     async fn password(&self) -> Result<Password, Box<dyn std::error::Error + Send + Sync>> {
         let mut asked = self.0.lock().unwrap();
         *asked += 1;

@@ -21,6 +21,7 @@ mod kit;
 mod limits;
 mod logins;
 mod migrations;
+mod orm;
 mod passwords;
 mod poolers;
 mod queue;

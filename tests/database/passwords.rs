@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
-use anyhost_core::db::{Db, Error, Password, Passwords};
+use anyhost_core::db::{Db, Error, Password, PasswordProvider};
 use anyhost_core::{Paradigm, async_trait};
 use anyhost_tests::servers::Postgres;
 
-use crate::kit::{host, open};
+use crate::kit::{eventually, host, open};
 
 fn locked(server: &Postgres) -> String {
     server.sql("CREATE ROLE locked LOGIN PASSWORD 'one'");
@@ -34,6 +34,27 @@ async fn a_password_in_a_file_may_change_while_connections_are_open() {
     assert!(matches!(db.conn().await, Err(Error::Credentials { .. })));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leased_pool_connects_with_a_password_that_was_changed() {
+    let server = Postgres::start(&[]);
+    let url = locked(&server);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("password");
+    std::fs::write(&file, "one\n").unwrap();
+    let settings =
+        [("DATABASE_PASSWORD_FILE", file.to_str().unwrap()), ("DATABASE_POOL_SIZE", "2")];
+    let (_host, db) = open::<sqlx::Postgres>(Paradigm::LongRunning, &url, &settings).await.unwrap();
+    let leased = db.sqlx_pool(1).await.unwrap();
+    let asks = async || sqlx::query("SELECT 1").execute(&leased).await.is_ok();
+    assert!(asks().await);
+    server.sql("ALTER ROLE locked PASSWORD 'two'");
+    server.terminate_all();
+    // Its own connection is lost, and the old password opens no other.
+    eventually("the lost connection is noticed", async || !asks().await).await;
+    std::fs::write(&file, "two\n").unwrap();
+    eventually("the leased pool connects with the new password", asks).await;
+}
+
 /// Gives "one", then "two", and counts how often it was asked.
 struct Tokens {
     asked: Arc<AtomicUsize>,
@@ -41,7 +62,7 @@ struct Tokens {
 }
 
 #[async_trait]
-impl Passwords for Tokens {
+impl PasswordProvider for Tokens {
     async fn password(&self) -> Result<Password, Box<dyn std::error::Error + Send + Sync>> {
         // Time passes: those who connect at once all ask before the first has its answer.
         tokio::time::sleep(Duration::from_millis(50)).await;

@@ -12,7 +12,7 @@ use anyhost_tests::servers::{MariaDb, Postgres};
 use sqlx::{IntoArguments, Row};
 use tokio::time::timeout;
 
-use crate::kit::{CLIENTS, counted, direct, eventually, host, open};
+use crate::kit::{CLIENTS, MostClients, counted, direct, eventually, host, open};
 
 type Pg = sqlx::Postgres;
 
@@ -75,6 +75,14 @@ async fn a_wrong_setting_of_a_named_database_is_named_in_full() {
     assert!(error.starts_with("REPLICA_DATABASE_POOL_SIZE: expected"), "{error}");
     let error = named().url_or("mysql://h/d").open().await.unwrap_err().to_string();
     assert!(error.starts_with("REPLICA_DATABASE_"), "{error}");
+    // Another setting of the same database is needed.
+    let pooled = crate::kit::host(
+        Paradigm::LongRunning,
+        &[("REPLICA_DATABASE_POOLER", "pgbouncer"), ("REPLICA_DATABASE_URL", "postgres://u@h/d")],
+    );
+    let builder = Db::<Pg>::builder(&pooled).name("replica");
+    let error = builder.migrate(&sqlx::migrate::Migrator::DEFAULT).await.unwrap_err().to_string();
+    assert!(error.starts_with("REPLICA_DIRECT_DATABASE_URL: is not set"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -90,19 +98,7 @@ async fn a_leased_pool_stays_inside_the_budget_whatever_is_done_with_both() {
     .unwrap();
     let leased = db.sqlx_pool(2).await.unwrap();
     assert_eq!(db.state().max, 4);
-    let over = Arc::new(AtomicBool::new(false));
-    let watch = tokio::spawn({
-        let (over, url) = (Arc::clone(&over), url.clone());
-        async move {
-            let mut own = direct(&url).await;
-            let mut most = 0;
-            while !over.load(Ordering::Relaxed) {
-                let seen: i64 = sqlx::query_scalar(CLIENTS).fetch_one(&mut own).await.unwrap();
-                most = most.max(seen);
-            }
-            most
-        }
-    });
+    let clients = MostClients::watch(&url).await;
     let callers = (0..24u64).map(|seed| {
         let (db, leased) = (db.clone(), leased.clone());
         tokio::spawn(async move {
@@ -121,9 +117,8 @@ async fn a_leased_pool_stays_inside_the_budget_whatever_is_done_with_both() {
     for caller in callers.collect::<Vec<_>>() {
         caller.await.unwrap();
     }
-    over.store(true, Ordering::Relaxed);
-    let most = watch.await.unwrap();
-    assert!(most <= SIZE as i64, "{most} connections were open on the server");
+    let most = clients.end().await;
+    assert!(most <= SIZE, "{most} connections were open on the server");
     // What wants a pool of sqlx's gets one.
     let mut tx = leased.begin().await.unwrap();
     sqlx::query("SELECT 1").execute(&mut *tx).await.unwrap();

@@ -7,6 +7,7 @@ mod callers;
 mod clauses;
 mod drain;
 mod flood;
+mod framing;
 mod hostile;
 mod idle;
 mod lines;

@@ -1,7 +1,7 @@
 //! Behind SAM's API Gateway on AWS's emulator: REST APIs and HTTP APIs over plain HTTP.
 
 use anyhost_tests::servers::Postgres;
-use anyhost_tests::wire::{Seen, get, head, post, request};
+use anyhost_tests::wire::{EchoAnswer as _, Seen, get, head, post, request};
 
 use crate::emulator::Emulator;
 use crate::gateway::{Api, Gateway};

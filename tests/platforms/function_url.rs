@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhost_tests::servers::Postgres;
-use anyhost_tests::wire::{get, post};
+use anyhost_tests::wire::{EchoAnswer as _, get, post};
 
 use crate::notes;
 use crate::watch::Watch;

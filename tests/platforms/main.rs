@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 mod artefact;
+mod browser;
 mod emulator;
 mod events;
 mod gateway;

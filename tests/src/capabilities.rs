@@ -1,86 +1,20 @@
-//! What a door cannot carry: the one list, each entry with its reason, and how many skips it makes.
+//! What a door cannot carry: the kit's lists and what differs in ours, each entry with its reason, and how many skips
+//! they make.
 //!
 //! Only what is outside our power stands here. What an adapter of ours does wrong is a failing case.
-//!
-//! Long because every door lists what it cannot carry, each with its reason.
+
+pub use anyhost_test::Capability;
+use anyhost_test::{DoorKind, Lack};
 
 use crate::cases;
 use crate::doors::{Example, Kind};
 
-/// Something a case may need of a door.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Capability {
-    /// The client's bytes reach a parser of ours.
-    Wire,
-    /// The client gets bytes while the App still makes others.
-    Streams,
-    /// Nothing is sent until the body is whole, so that a body that fails can still be a 500.
-    Buffers,
-    /// Trailers after the body.
-    Trailers,
-    /// Methods that are not in RFC 9110 or 5789.
-    AnyMethod,
-    /// Escapes in the path as the client wrote them.
-    PathEscapes,
-    /// Targets with characters that RFC 3986 does not allow.
-    IllegalTargets,
-    /// Escapes in the query as the client wrote them.
-    QueryEscapes,
-    /// The order of fields of the query, where a name is repeated with others between.
-    QueryOrder,
-    /// All values of a name that is repeated in the query.
-    QueryRepeats,
-    /// A name without `=`, an empty field, an empty query.
-    QueryFlags,
-    /// Repeated headers as lines of their own.
-    HeaderLines,
-    /// All values of repeated headers, be it joined by commas.
-    HeaderValues,
-    /// Repeated response headers other than Set-Cookie as lines of their own.
-    AnswerLines,
-    /// Response header values that are not UTF-8.
-    AnswerBytes,
-    /// Answers of more than 6 MB as the platform counts them.
-    LargeAnswers,
-    /// A limit on the size of answers.
-    AnswerLimit,
-    /// Headers that belong to one connection.
-    HopHeaders,
-    /// An offer to go on with another protocol.
-    Upgrades,
-    /// A WebSocket by HTTP/1.1.
-    WebSockets,
-    /// No WebSocket.
-    NoWebSockets,
-    /// The address of the client.
-    ClientAddress,
-    /// A trusted front end that says who the client is.
-    FrontEnd,
-}
-
 /// What a door cannot carry, and why.
 #[must_use]
-pub const fn lacks(door: Kind) -> &'static [(Capability, &'static str)] {
+pub const fn lacks(door: Kind) -> &'static [Lack] {
     use Capability::*;
     match door {
-        Kind::Direct => &[
-            (Wire, "the request is a value, nobody parses it"),
-            (Upgrades, "there is no connection to go on with"),
-            (WebSockets, "there is no connection to go on with"),
-            (Buffers, "the client has the head before the body is made"),
-            (AnswerLimit, "there is none"),
-            (FrontEnd, "there is none"),
-        ],
-        Kind::PaasTcp | Kind::VmTcp | Kind::VmInherited | Kind::VmTls => &[
-            (Buffers, "the client has the head before the body is made"),
-            (
-                Trailers,
-                "over HTTP/1.1 they are sent to a client alone that asks for them (TE: trailers)",
-            ),
-            (AnswerLimit, "there is none"),
-            (NoWebSockets, "there are some"),
-            (FrontEnd, "there is none before this socket"),
-        ],
+        Kind::PaasTcp | Kind::VmTcp | Kind::VmInherited | Kind::VmTls => DoorKind::Http1.lacks(),
         Kind::VmProxy => &[
             (Buffers, "the client has the head before the body is made"),
             (
@@ -91,16 +25,7 @@ pub const fn lacks(door: Kind) -> &'static [(Capability, &'static str)] {
             (NoWebSockets, "there are some"),
             (FrontEnd, "the one before this socket speaks in a protocol of its own"),
         ],
-        Kind::VmH2c | Kind::VmH2 => &[
-            (Wire, "requests are frames, and what they hold is no text"),
-            (Buffers, "the client has the head before the body is made"),
-            (HopHeaders, "HTTP/2 has none, and forbids them"),
-            (Upgrades, "HTTP/2 has none"),
-            (WebSockets, "over HTTP/2 it is another request (RFC 8441), which longrun tests"),
-            (NoWebSockets, "there are some"),
-            (AnswerLimit, "there is none"),
-            (FrontEnd, "there is none before this socket"),
-        ],
+        Kind::VmH2c | Kind::VmH2 => DoorKind::Http2.lacks(),
         Kind::VmUnix => &[
             (Buffers, "the client has the head before the body is made"),
             (
@@ -112,110 +37,9 @@ pub const fn lacks(door: Kind) -> &'static [(Capability, &'static str)] {
             (ClientAddress, "a Unix socket has no peer address"),
             (FrontEnd, "there is none before this socket"),
         ],
-        Kind::RestV1 => &[
-            (Wire, NO_WIRE),
-            (Streams, BUFFERED),
-            (Trailers, NO_TRAILERS),
-            (AnyMethod, METHODS),
-            (IllegalTargets, "API Gateway refuses them"),
-            (QueryEscapes, "API Gateway decodes the query"),
-            (QueryOrder, "a map holds the query, the values of one name together"),
-            (QueryFlags, "a map holds the query: `a` and `a=` are one, and `?` is none"),
-            (AnswerBytes, JSON),
-            (LargeAnswers, SIX_MB),
-            (WebSockets, NO_WEBSOCKETS),
-        ],
-        Kind::HttpV2 => &[
-            (Wire, NO_WIRE),
-            (Streams, BUFFERED),
-            (Trailers, NO_TRAILERS),
-            (AnyMethod, METHODS),
-            (PathEscapes, "API Gateway decodes the path"),
-            (IllegalTargets, "API Gateway decodes the path, so that escapes cannot be told apart"),
-            (QueryFlags, "rawQueryString is \"\" with and without a `?`"),
-            (HeaderLines, "API Gateway joins repeated headers by commas"),
-            (AnswerLines, "the answer has one string for each name"),
-            (AnswerBytes, JSON),
-            (LargeAnswers, SIX_MB),
-            (WebSockets, NO_WEBSOCKETS),
-        ],
-        Kind::HttpV1 => &[
-            (Wire, NO_WIRE),
-            (Streams, BUFFERED),
-            (Trailers, NO_TRAILERS),
-            (AnyMethod, METHODS),
-            (PathEscapes, "API Gateway decodes the path"),
-            (IllegalTargets, "API Gateway decodes the path, so that escapes cannot be told apart"),
-            (QueryEscapes, "API Gateway decodes the query"),
-            (QueryOrder, "a map holds the query, the values of one name together"),
-            (QueryFlags, "a map holds the query: `a` and `a=` are one, and `?` is none"),
-            (AnswerBytes, JSON),
-            (LargeAnswers, SIX_MB),
-            (WebSockets, NO_WEBSOCKETS),
-        ],
-        Kind::FunctionUrl => &[
-            (Wire, NO_WIRE),
-            (Streams, BUFFERED),
-            (Trailers, NO_TRAILERS),
-            (AnyMethod, METHODS),
-            (IllegalTargets, "what Lambda's front end makes of them is not documented"),
-            (QueryFlags, "rawQueryString is \"\" with and without a `?`"),
-            (HeaderLines, "Lambda's front end joins repeated headers by commas"),
-            (AnswerLines, "the answer has one string for each name"),
-            (AnswerBytes, JSON),
-            (LargeAnswers, SIX_MB),
-            (WebSockets, NO_WEBSOCKETS),
-        ],
-        Kind::AlbSingle => &[
-            (Wire, NO_WIRE),
-            (Streams, BUFFERED),
-            (Trailers, NO_TRAILERS),
-            (AnyMethod, METHODS),
-            (IllegalTargets, "the load balancer refuses them"),
-            (QueryOrder, "a map holds the query"),
-            (QueryRepeats, "the load balancer passes on the last value of a name alone"),
-            (QueryFlags, "a map holds the query: `a` and `a=` are one, and `?` is none"),
-            (HeaderLines, "the load balancer passes on the last value of a name alone"),
-            (HeaderValues, "the load balancer passes on the last value of a name alone"),
-            (AnswerLines, "the answer has one string for each name"),
-            (AnswerBytes, JSON),
-            (LargeAnswers, "the load balancer takes 1 MB of JSON for one answer"),
-            (WebSockets, NO_WEBSOCKETS),
-        ],
-        Kind::AlbMulti => &[
-            (Wire, NO_WIRE),
-            (Streams, BUFFERED),
-            (Trailers, NO_TRAILERS),
-            (AnyMethod, METHODS),
-            (IllegalTargets, "the load balancer refuses them"),
-            (QueryOrder, "a map holds the query, the values of one name together"),
-            (QueryFlags, "a map holds the query: `a` and `a=` are one, and `?` is none"),
-            (AnswerBytes, JSON),
-            (LargeAnswers, "the load balancer takes 1 MB of JSON for one answer"),
-            (WebSockets, NO_WEBSOCKETS),
-        ],
-        Kind::Lattice => &[
-            (Wire, NO_WIRE),
-            (Streams, BUFFERED),
-            (Trailers, NO_TRAILERS),
-            (AnyMethod, METHODS),
-            (IllegalTargets, "what VPC Lattice makes of them is not documented"),
-            (QueryOrder, "a map holds the query, the values of one name together"),
-            (QueryFlags, "a map holds the query: `a` and `a=` are one, and `?` is none"),
-            (AnswerBytes, JSON),
-            (LargeAnswers, SIX_MB),
-            (WebSockets, NO_WEBSOCKETS),
-        ],
+        Kind::Lambda(door) | Kind::InProcess(door) => door.lacks(),
     }
 }
-
-const NO_WIRE: &str = "AWS's front end parses the request";
-const BUFFERED: &str = "an answer to this event is posted whole";
-const NO_TRAILERS: &str = "an answer has no place for trailers";
-const METHODS: &str = "AWS's front end knows the standard methods alone";
-const JSON: &str = "an answer is JSON, whose strings are Unicode";
-const NO_WEBSOCKETS: &str = "a function has no connection to a client";
-const SIX_MB: &str = "Lambda takes 6 MB of JSON for one answer";
 
 /// The reason why a door cannot carry something, where it cannot.
 #[must_use]
@@ -283,22 +107,8 @@ pub fn skipped_for(example: Example) -> usize {
     own.filter(carried).filter(costs).count()
 }
 
-/// How many cases each door skips. A change here is a change of what we promise.
-pub const SKIPS: [(Kind, usize); Kind::ALL.len()] = [
-    (Kind::Direct, 53),
-    (Kind::PaasTcp, 5),
-    (Kind::VmTcp, 5),
-    (Kind::VmUnix, 6),
-    (Kind::VmInherited, 5),
-    (Kind::VmProxy, 5),
-    (Kind::VmTls, 5),
-    (Kind::VmH2c, 54),
-    (Kind::VmH2, 54),
-    (Kind::RestV1, 70),
-    (Kind::HttpV2, 75),
-    (Kind::HttpV1, 79),
-    (Kind::FunctionUrl, 66),
-    (Kind::AlbSingle, 75),
-    (Kind::AlbMulti, 64),
-    (Kind::Lattice, 64),
+/// How many cases each door skips, in the order of the table. A change here is a change of what we promise.
+pub const SKIPS: [usize; Kind::ALL.len()] = [
+    53, 5, 5, 6, 5, 5, 5, 54, 54, 70, 75, 79, 66, 75, 64, 64, // direct, processes, functions
+    5, 54, 70, 75, 79, 66, 75, 64, 64, // the kit's
 ];

@@ -19,7 +19,7 @@ mod query;
 
 use crate::capabilities::Capability;
 use crate::doors::{Door, Example};
-use crate::wire::{Request, Response, Seen};
+use crate::wire::{EchoAnswer as _, Request, Response, Seen};
 
 /// A rule, and how to see whether it holds.
 #[derive(Clone, Copy, Debug)]

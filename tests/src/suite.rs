@@ -9,39 +9,53 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
-use crate::capabilities::{ACTIX_SKIPS, SKIPS, costs, differences, lack, lacks, skipped_for};
+use anyhost_test::Lack;
+
+use crate::capabilities::{ACTIX_SKIPS, SKIPS, costs, differences, skipped_for};
 use crate::cases::{self, Case};
-use crate::doors::{Doors, Example, Kind};
+use crate::doors::{Doors, Entry, Example, Kind};
 
 thread_local! {
     /// What the last panic of this thread said.
     static WORDS: Cell<String> = const { Cell::new(String::new()) };
 }
 
-/// Runs the suite with the arguments of the command line, as libtest would, and prints the table.
+/// Runs the suite through the doors of this workspace, with the arguments of the command line, as libtest would, and
+/// prints the table.
 #[must_use]
 pub fn main() -> ExitCode {
+    let own = vec![
+        Trial::test("suite::the_written_number_of_skips_is_the_real_one", count_skips),
+        Trial::test("suite::the_written_number_of_actix_skips_is_the_real_one", count_actix_skips),
+        Trial::test("suite::no_two_cases_have_one_name", unique_names),
+    ];
+    run_with(Kind::ALL.map(Entry::from).into(), own)
+}
+
+/// Runs the suite through other doors, for an adapter that is not of this workspace.
+#[must_use]
+pub fn run(doors: Vec<Entry>) -> ExitCode {
+    run_with(doors, Vec::new())
+}
+
+fn run_with(entries: Vec<Entry>, mut trials: Vec<Trial>) -> ExitCode {
     let mut arguments = Arguments::from_args();
     // Most of a case is waiting for a process: more threads than processors keep them busy.
     arguments.test_threads.get_or_insert(8);
     // A failing case is reported by name at the end; until then its words are kept, place and all.
     panic::set_hook(Box::new(|info| WORDS.set(info.to_string())));
-    let doors = Arc::new(Doors::default());
+    let doors = Arc::new(Doors::new(entries));
     let results = Arc::new(Results::default());
-    let mut trials = vec![
-        Trial::test("suite::the_written_number_of_skips_is_the_real_one", count_skips),
-        Trial::test("suite::the_written_number_of_actix_skips_is_the_real_one", count_actix_skips),
-        Trial::test("suite::no_two_cases_have_one_name", unique_names),
-    ];
-    for door in Kind::ALL {
+    for door in 0..doors.entries().len() {
         for case in cases::all() {
             let variants = case.example.variants().iter();
+            let variants = variants.filter(|example| doors.entries()[door].leads_to(**example));
             trials.extend(variants.map(|example| trial(case, *example, door, &doors, &results)));
         }
     }
     let conclusion = libtest_mimic::run(&arguments, trials);
     if !arguments.list {
-        show(&results.table());
+        show(&results.table(doors.entries()));
     }
     // The processes behind the doors end here; leaving through `exit` would leave them behind.
     drop(doors);
@@ -51,16 +65,17 @@ pub fn main() -> ExitCode {
 fn trial(
     case: &'static Case,
     example: Example,
-    door: Kind,
+    door: usize,
     doors: &Arc<Doors>,
     results: &Arc<Results>,
 ) -> Trial {
     let (doors, results) = (Arc::clone(doors), Arc::clone(results));
     let variant = if example == Example::EchoActix { "actix_" } else { "" };
-    Trial::ignorable_test(format!("{variant}{door}::{}::{}", case.group, case.name), move || {
+    let name = doors.entries()[door].name();
+    Trial::ignorable_test(format!("{variant}{name}::{}::{}", case.group, case.name), move || {
         let key = Key { case: (case.group, case.name), door, actix: example == Example::EchoActix };
         let cost = || case.needs.iter().find_map(|capability| costs(example, *capability));
-        if let Some(reason) = skipped(case, door).or_else(cost) {
+        if let Some(reason) = skipped(case, doors.entries()[door].lacks()).or_else(cost) {
             results.record(key, Outcome::Skipped);
             return Ok(Completion::ignored_with(reason));
         }
@@ -72,13 +87,15 @@ fn trial(
 }
 
 /// The reason why a case does not go through a door, where it does not.
-fn skipped(case: &Case, door: Kind) -> Option<&'static str> {
-    case.needs.iter().find_map(|capability| lack(door, *capability))
+fn skipped(case: &Case, lacks: &[Lack]) -> Option<&'static str> {
+    let lack = lacks.iter().find(|(capability, _)| case.needs.contains(capability));
+    lack.map(|(_, reason)| *reason)
 }
 
 fn count_skips() -> Result<(), Failed> {
     let counted = Kind::ALL
-        .map(|door| (door, cases::all().filter(|case| skipped(case, door).is_some()).count()));
+        .map(crate::capabilities::lacks)
+        .map(|lacks| cases::all().filter(|case| skipped(case, lacks).is_some()).count());
     if counted == SKIPS {
         Ok(())
     } else {
@@ -114,7 +131,8 @@ enum Outcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Key {
     case: (&'static str, &'static str),
-    door: Kind,
+    /// Its place among the doors.
+    door: usize,
     actix: bool,
 }
 
@@ -127,12 +145,12 @@ impl Results {
     }
 
     /// A table of the Apps, and one of their variants in actix-web with what that changes.
-    fn table(&self) -> String {
+    fn table(&self, doors: &[Entry]) -> String {
         let results = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut table = String::new();
         for actix in [false, true] {
             if results.keys().any(|key| key.actix == actix) {
-                table.push_str(&one_table(&results, actix));
+                table.push_str(&one_table(&results, doors, actix));
             }
         }
         table
@@ -140,16 +158,16 @@ impl Results {
 }
 
 /// Cases down, doors across; what did not run is blank.
-fn one_table(results: &HashMap<Key, Outcome>, actix: bool) -> String {
+fn one_table(results: &HashMap<Key, Outcome>, doors: &[Entry], actix: bool) -> String {
     let mut table = String::new();
     let mut line = |text: &str| {
         table.push_str(text.trim_end());
         table.push('\n');
     };
-    let letters = |door: Kind| char::from(b'A' + door as u8);
-    let ran = |door: &Kind| results.keys().any(|key| key.door == *door && key.actix == actix);
+    let letters = |door: usize| (b'A'..=b'Z').nth(door).map_or('?', char::from);
+    let ran = |door: &usize| results.keys().any(|key| key.door == *door && key.actix == actix);
     let variant = if actix { "actix-web" } else { "" };
-    for door in Kind::ALL.into_iter().filter(ran) {
+    for door in (0..doors.len()).filter(ran) {
         let count = |wanted| {
             let of_door = results.iter().filter(|(key, _)| key.door == door && key.actix == actix);
             of_door.filter(|(_, outcome)| **outcome == wanted).count()
@@ -157,16 +175,17 @@ fn one_table(results: &HashMap<Key, Outcome>, actix: bool) -> String {
         let (right, wrong, skipped) =
             (count(Outcome::Right), count(Outcome::Wrong), count(Outcome::Skipped));
         line(&format!(
-            "{} {door:<18} {right:>3} right {wrong:>3} wrong {skipped:>3} skipped  {variant}",
-            letters(door)
+            "{} {door:<21} {right:>3} right {wrong:>3} wrong {skipped:>3} skipped  {variant}",
+            letters(door),
+            door = doors[door].name(),
         ));
     }
     line("");
-    let header: String = Kind::ALL.map(letters).iter().map(|letter| format!(" {letter}")).collect();
+    let header: String = (0..doors.len()).map(|door| format!(" {}", letters(door))).collect();
     line(&format!("{:<76}{header}", "case (+ right, ! wrong, - cannot be carried)"));
     for case in cases::all() {
         let key = |door| Key { case: (case.group, case.name), door, actix };
-        let row = Kind::ALL.map(|door| results.get(&key(door)));
+        let row: Vec<_> = (0..doors.len()).map(|door| results.get(&key(door))).collect();
         if row.iter().all(Option::is_none) {
             continue;
         }
@@ -194,9 +213,9 @@ fn one_table(results: &HashMap<Key, Outcome>, actix: bool) -> String {
         }
         return table;
     }
-    for door in Kind::ALL.into_iter().filter(ran) {
-        line(&format!("{} {door} cannot carry", letters(door)));
-        for (capability, reason) in lacks(door) {
+    for door in (0..doors.len()).filter(ran) {
+        line(&format!("{} {} cannot carry", letters(door), doors[door].name()));
+        for (capability, reason) in doors[door].lacks() {
             let cases = cases::all().filter(|case| case.needs.contains(capability)).count();
             line(&format!("  {capability:?}: {reason} (cases: {cases})"));
         }

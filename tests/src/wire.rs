@@ -1,9 +1,7 @@
-//! Requests and responses as a client sees them: bytes, before any host has touched them.
+//! Requests and responses as a client sees them, and what the echo says that it saw.
 
-mod request;
-mod response;
 mod seen;
 
-pub use request::{Request, delete, get, head, patch, post, put, request};
-pub use response::{Ending, Response};
-pub use seen::{Seen, pairs};
+pub use anyhost_test::events::pairs;
+pub use anyhost_test::{Ending, Request, Response, delete, get, head, patch, post, put, request};
+pub use seen::{EchoAnswer, Seen};

@@ -78,8 +78,8 @@ fn an_app_compiles_no_part_that_it_does_not_use() {
     let everywhere = ["regex-automata", "time", "clap", "thiserror", "ppp", "opentelemetry"];
     let mut found = Vec::new();
     for (package, features, parts) in [
-        ("anyhost", &["paas", "vm", "http2"][..], [&database[..], &tls, &everywhere].concat()),
-        ("anyhost", &["paas"], ["h2", "lambda_http", "sd-notify"].to_vec()),
+        ("anyhost", &["paas", "vm"][..], [&database[..], &tls, &everywhere].concat()),
+        ("anyhost", &["paas"], ["lambda_http", "sd-notify"].to_vec()),
         // lambda_http brings `url`.
         ("hello", &[], [&database[..4], &tls, &everywhere].concat()),
         ("anyhost-lambda", &[], [&database[..4], &tls, &everywhere, &["h2"]].concat()),

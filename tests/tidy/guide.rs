@@ -26,6 +26,19 @@ fn the_summary_lists_every_page() {
 }
 
 #[test]
+fn tests_that_the_guide_quotes_are_those_of_the_examples() {
+    let page = pages().into_iter().find(|page| page.path == "docs/src/testing.md");
+    let page = page.expect("there is such a page").text;
+    let tests: Vec<File> = files(".rs")
+        .into_iter()
+        .filter(|file| file.path.starts_with("examples/") && file.path.contains("/tests/"))
+        .collect();
+    let quotes = page.split("```rust,ignore\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let wrong = quotes.filter(|quote| !tests.iter().any(|file| file.text.contains(quote)));
+    none("a quoted test stands in an example", wrong.map(str::to_owned).collect());
+}
+
+#[test]
 fn every_page_with_rust_code_is_compiled() {
     let compiled = files(".rs").into_iter().find(|file| file.path == "docs/lib.rs");
     let compiled = compiled.expect("the package of the guide").text;

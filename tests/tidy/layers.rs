@@ -2,9 +2,9 @@
 
 use crate::{File, files, none};
 
-/// From the top: what an App touches, the pool, connecting, a session with its errors and the plan, a kind of server.
-/// Everything else of the folder lies below, such as settings.
-const LAYERS: [&[&str]; 5] = [
+/// From the top: what an App touches, the pool, connecting, a session with its errors and the plan, a kind of server,
+/// the text of statements. Everything else of the folder lies below, such as settings.
+const LAYERS: [&[&str]; 6] = [
     &[
         "builder",
         "conn",
@@ -18,12 +18,12 @@ const LAYERS: [&[&str]; 5] = [
         "shares",
         "tx",
         "watchdog",
-        "writers",
     ],
     &["pool"],
     &["connect"],
-    &["session", "lock_wait", "pooled", "error", "plan"],
-    &["driver", "statement"],
+    &["session", "pooled", "error", "plan"],
+    &["driver"],
+    &["sql"],
 ];
 
 const FOLDER: &str = "core/src/db/";
@@ -71,7 +71,7 @@ fn imports(file: &File) -> Vec<(usize, String)> {
                 "Db" => "handle",
                 "Tx" => "tx",
                 "Error" => "error",
-                "Drained" | "Stats" => "pool",
+                "CloseReport" | "Stats" => "pool",
                 name => name,
             };
             found.push((number, name.to_owned()));

@@ -16,14 +16,13 @@ const PRODUCT: [&str; 6] = [
     "anyhost/src/",
 ];
 
-/// Capitals with an underscore that are no setting: cargo's own, words of URLs and statements, placeholders that are
-/// refused as passwords, and a variable that is read only to name `LOG_LEVEL` in its place.
-const OTHERS: [&str; 8] = [
+/// Capitals with an underscore that are no setting: cargo's own, words of URLs and statements, and placeholders that are
+/// refused as passwords.
+const OTHERS: [&str; 7] = [
     "CARGO_MANIFEST_DIR",
     "CARGO_PKG_VERSION",
     "DB_PASSWORD",
     "PG_TEMP",
-    "RUST_LOG",
     "VERIFY_CA",
     "YOUR_DB_PASSWORD",
     "YOUR_PASSWORD",

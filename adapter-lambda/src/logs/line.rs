@@ -5,6 +5,7 @@ use std::fmt;
 use anyhost_core::Context;
 use serde_json::{Map, Value};
 use tracing::{Event, Level, Subscriber};
+use tracing_log::NormalizeEvent as _;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
@@ -30,7 +31,13 @@ where
     ) -> fmt::Result {
         let mut fields = Fields::default();
         event.record(&mut fields);
+        // A record of the crate `log` has its own target, and fields that say it again.
+        let normalized = event.normalized_metadata();
+        let metadata = normalized.as_ref().unwrap_or_else(|| event.metadata());
         let Fields { message, mut others } = fields;
+        if normalized.is_some() {
+            others.retain(|name, _| !name.starts_with("log."));
+        }
         let current = Context::current();
         // The id of an invocation has one name, whoever says it.
         let said = others.remove("request_id");
@@ -39,7 +46,7 @@ where
             (Some(current), _) => Some(current.request_id().to_owned()),
             (None, _) => None,
         };
-        let level = event.metadata().level();
+        let level = metadata.level();
         let spans: Vec<(&str, String)> = ctx
             .event_scope()
             .into_iter()
@@ -59,7 +66,7 @@ where
             line.insert("timestamp".into(), now.into());
             line.insert("level".into(), level.as_str().into());
             line.insert("message".into(), message.into());
-            line.insert("target".into(), event.metadata().target().into());
+            line.insert("target".into(), metadata.target().into());
             line.extend(id.map(|id| ("requestId".into(), id.into())));
             line.extend(trace.map(|trace| ("traceId".into(), trace.into())));
             line.extend(tenant.map(|tenant| ("tenantId".into(), tenant.into())));

@@ -54,6 +54,11 @@ fn typed(kind: &'static str, body: impl Into<Body>) -> Response {
 }
 
 pub(super) fn serve(database: Option<&str>) -> Result<(), String> {
+    serve_app::<Subject>(database)
+}
+
+/// Serves any App as this one is served.
+pub(super) fn serve_app<A: App>(database: Option<&str>) -> Result<(), String> {
     let level = [("LOG_LEVEL", "error"), ("LOG_FORMAT", "json")];
     let settings = level.into_iter().chain(database.map(|url| ("DATABASE_URL", url)));
     let settings = Settings::from_pairs(settings);
@@ -73,7 +78,7 @@ pub(super) fn serve(database: Option<&str>) -> Result<(), String> {
     let program = Program { host, config: Config::default(), logs };
     let beside = |running: Running| -> Beside { Box::pin(running.hangups.ignore()) };
     program
-        .run(Factory::<Subject>::app(), Verb::Serve, bind, beside)
+        .run(Factory::<A>::app(), Verb::Serve, bind, beside)
         .map_err(|failure| failure.to_string())?;
     Ok(())
 }

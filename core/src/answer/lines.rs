@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use http::StatusCode;
 
 use crate::Error;
+use crate::own_subscriber::to_stderr_unless;
 
 /// How long one line stands for all requests that are refused with the same words.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -31,6 +32,10 @@ pub(super) fn log(id: &str, error: &Error) {
         _ => None,
     };
     let status = status.as_u16();
+    if more.is_some() {
+        let heard = tracing::enabled!(target: TARGET, tracing::Level::ERROR);
+        to_stderr_unless(heard, || format!("error: {status} to request {id}: {}", error.report()));
+    }
     match more {
         Some(0) => tracing::error!(target: TARGET, request_id = id, status, "{}", error.report()),
         Some(more) => {

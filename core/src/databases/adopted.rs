@@ -1,20 +1,20 @@
-//! A pool of another library, which counts for what concerns the whole process: readiness and the end.
+//! A pool of another library, which counts for what concerns the whole process: readiness and the drain.
 
 use std::time::Duration;
 
 use futures_core::future::BoxFuture;
 use tokio::time::{Instant, timeout};
 
-use super::{BoxError, Drained, DynDatabase};
+use super::{BoxError, CloseReport, DynDatabase};
 
 /// Something that an App holds beside its databases, by its own ways to ask and to close it.
-pub(crate) struct Adopted {
+pub(crate) struct ForeignPool {
     name: String,
     ping: Box<dyn Fn() -> BoxFuture<'static, Result<(), BoxError>> + Send + Sync>,
     close: Box<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>,
 }
 
-impl Adopted {
+impl ForeignPool {
     pub(crate) fn new<E>(
         name: String,
         ping: impl Fn() -> BoxFuture<'static, Result<(), E>> + Send + Sync + 'static,
@@ -31,7 +31,7 @@ impl Adopted {
     }
 }
 
-impl DynDatabase for Adopted {
+impl DynDatabase for ForeignPool {
     fn ready(&self, within: Duration) -> BoxFuture<'_, Result<(), BoxError>> {
         Box::pin(async move {
             let cause: BoxError = match timeout(within, (self.ping)()).await {
@@ -43,11 +43,11 @@ impl DynDatabase for Adopted {
         })
     }
 
-    fn close(&self, within: Duration) -> BoxFuture<'_, Drained> {
+    fn close(&self, within: Duration) -> BoxFuture<'_, CloseReport> {
         Box::pin(async move {
             let begun = Instant::now();
             let closed = timeout(within, (self.close)()).await.is_ok();
-            Drained::of_adopted(self.name.clone(), closed, begun.elapsed())
+            CloseReport::of_adopted(self.name.clone(), closed, begun.elapsed())
         })
     }
 

@@ -25,7 +25,7 @@ pub enum Reading {
     Level(u64),
     /// It only grows.
     Count(u64),
-    /// Durations; they are told in seconds.
+    /// Durations, in seconds.
     Times(Times),
 }
 

@@ -28,9 +28,9 @@ pub struct Stats {
     pub system: &'static str,
     /// Connections that are open or being opened.
     pub open: usize,
-    /// Connections that nobody uses.
+    /// Idle connections.
     pub idle: usize,
-    /// Connections that somebody uses.
+    /// Connections in use.
     pub in_use: usize,
     /// Callers that wait for one.
     pub waiting: usize,
@@ -38,15 +38,15 @@ pub struct Stats {
     pub waiting_to_write: usize,
     /// The most connections that may be open.
     pub max: usize,
-    /// Connections that are kept open although nobody uses them.
+    /// The fewest connections that are kept open.
     pub warm: usize,
     /// Connections that have been opened.
     pub created: u64,
     /// Connections that have been closed, and why.
-    pub closed: Closed,
+    pub closed: CloseCounts,
     /// Connections that were closed because their session was changed, by the kind of statement that did it.
     pub changes: Vec<(&'static str, u64)>,
-    /// Callers whose time was up before there was a connection for them.
+    /// Callers that got no connection in their time.
     pub timeouts: u64,
     /// Callers that were refused without a wait: the queue was full, the server away for long.
     pub refused: u64,
@@ -54,7 +54,7 @@ pub struct Stats {
     pub leaks: u64,
     /// Round trips that asked a connection whether it is alive.
     pub pings: u64,
-    /// How long connecting took, where it succeeded.
+    /// How long successful attempts to connect took.
     pub create_time: Times,
     /// How long callers waited until they had a connection; one that lies ready counts as no time at all.
     pub wait_time: Times,
@@ -65,10 +65,10 @@ pub struct Stats {
 /// Connections that have been closed, by the reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Closed {
+pub struct CloseCounts {
     /// It was as old as a connection may become.
     pub lifetime: u64,
-    /// Nobody had used it for long.
+    /// It was idle for longer than the idle timeout.
     pub idle: u64,
     /// Something begun on it was not finished.
     pub dirty: u64,
@@ -86,7 +86,7 @@ pub struct Closed {
     pub drained: u64,
 }
 
-impl Closed {
+impl CloseCounts {
     /// All of them.
     #[must_use]
     pub fn total(&self) -> u64 {

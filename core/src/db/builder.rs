@@ -9,12 +9,12 @@ use sqlx::migrate::Migrator;
 use tokio::time::Instant;
 
 use super::connect::{ConnectFailure, Connector, RetryDeadline, Site, Timeouts};
-use super::credentials::{Credentials, Passwords};
+use super::credentials::{Credentials, PasswordProvider};
 use super::driver::{Driver, Tuning};
+use super::foreign_plan::ForeignPlan;
 use super::plan::{Inputs, Plan};
-use super::planned::Planned;
 use super::pool::Pool;
-use super::settings::DatabaseSettings;
+use super::settings::{DatabaseSettings, DatabaseUrl, Pooler};
 use super::shares::Server;
 use super::{Db, Error};
 use crate::{ConfigError, Host, HostHandles as _, Paradigm, Settings};
@@ -45,7 +45,7 @@ pub struct DbBuilder<'h, DB: Driver> {
     pub(super) host: &'h Host,
     name: Option<String>,
     url: Option<String>,
-    passwords: Option<Arc<dyn Passwords>>,
+    passwords: Option<Arc<dyn PasswordProvider>>,
     driver: PhantomData<fn() -> DB>,
 }
 
@@ -71,7 +71,7 @@ impl<'h, DB: Driver> DbBuilder<'h, DB> {
     }
 
     /// Gives a source of passwords, which is asked when a connection is opened.
-    pub fn passwords(mut self, passwords: impl Passwords) -> Self {
+    pub fn passwords(mut self, passwords: impl PasswordProvider) -> Self {
         self.passwords = Some(Arc::new(passwords));
         self
     }
@@ -88,30 +88,15 @@ impl<'h, DB: Driver> DbBuilder<'h, DB> {
         let host = self.host;
         let settings = self.settings()?;
         settings.url.expect_kind(DB::KIND)?;
-        settings.url.tell_ignored();
+        settings.url.log_ignored();
         // What the settings alone forbid is refused before anything is opened.
         let place = settings.url.place();
         let taken = host.databases().taken(&Server::of(&place, None));
         let provisional = plan(host, &settings, None, taken)?.with(&settings, None);
         let application = format!("anyhost/{}", host.instance());
-        let tuning = Tuning {
-            pooler: settings.pooler,
-            application: &application,
-            demands_tls: host.demands_database_tls(),
-            has_provider: self.passwords.is_some(),
-            memory: host.memory().name(&settings.url),
-        };
-        let options = DB::options(&settings.url, &tuning)?;
-        host.memory().keep::<DB>(tuning.memory.as_deref(), &options).await?;
-        let timeouts = Timeouts {
-            connect: provisional.connect_timeout(),
-            statements: provisional.statements(),
-            lock: provisional.acquire_timeout(),
-            says_why: host.paradigm() == Paradigm::LongRunning,
-        };
-        let credentials = self.credentials().unwrap_or_else(|| Credentials::of(&settings));
-        let site = Site::of(&settings.url, settings.pooler);
-        let connector = Connector::<DB>::new(options, credentials, site, timeouts);
+        let url = &settings.url;
+        let connector =
+            self.connector(&settings, url, settings.pooler, &provisional, &application).await?;
         let begun = Instant::now();
         let deadline = match host.paradigm() {
             Paradigm::LongRunning => RetryDeadline::at(begun + START_PATIENCE),
@@ -121,21 +106,23 @@ impl<'h, DB: Driver> DbBuilder<'h, DB> {
             }
         };
         let first = connector.retry(deadline).await.map_err(ConnectFailure::into_error)?;
-        let learnt = &first.connection.server;
-        let forgotten = learnt.forgotten;
-        if let Some(forgotten) = forgotten.filter(|after| *after < provisional.idle_timeout()) {
+        let info = &first.connection.server;
+        let idle_timeout = info.idle_timeout;
+        if let Some(idle_timeout) = idle_timeout.filter(|after| *after < provisional.idle_timeout())
+        {
             tracing::warn!(
                 "the server ends connections that are idle for {} s; they are given up or kept in use before",
-                forgotten.as_secs_f64()
+                idle_timeout.as_secs_f64()
             );
         }
         // A serverless host that gives one process many requests at once does not freeze it between them.
         let may_freeze = host.paradigm() == Paradigm::Serverless && host.concurrency() == 1;
-        let server = Server::of(&place, learnt.backend.map(|backend| backend.server));
-        // Planned and noted in one step: of two that are opened at once one sees the other.
+        let server = Server::of(&place, info.backend.map(|backend| backend.server));
+        // ForeignPlan and noted in one step: of two that are opened at once one sees the other.
         host.open_database(|others| {
             let taken = others.taken(&server);
-            let plan = plan(host, &settings, connector.limits(), taken)?.with(&settings, forgotten);
+            let plan =
+                plan(host, &settings, connector.limits(), taken)?.with(&settings, idle_timeout);
             let pool = Pool::new(plan, host.epoch().clone(), may_freeze, connector, place);
             pool.add_first(first);
             Ok(Db::start(pool, self.name.clone(), server, host.noted_databases()))
@@ -158,17 +145,44 @@ impl<'h, DB: Driver> DbBuilder<'h, DB> {
     /// does nothing; [`Error::Migration`] if a migration fails, or was interrupted earlier: the text says what is
     /// left of it and the way out.
     pub async fn migrate(self, migrator: &Migrator) -> Result<(), Error> {
-        let settings = self.settings()?;
-        super::migrate::migrate::<DB>(self.host, &settings, self.credentials(), migrator).await
+        super::migrate::migrate(&self, migrator).await
     }
 
-    fn settings(&self) -> Result<DatabaseSettings, ConfigError> {
+    /// Prepares to open connections to this URL, through this pooler, by this plan.
+    pub(super) async fn connector(
+        &self,
+        settings: &DatabaseSettings,
+        url: &DatabaseUrl,
+        pooler: Pooler,
+        plan: &Plan,
+        application: &str,
+    ) -> Result<Connector<DB>, Error> {
+        let memory = self.host.memory();
+        let tuning = Tuning {
+            pooler,
+            application,
+            demands_tls: self.host.demands_database_tls(),
+            has_provider: self.passwords.is_some(),
+            memory: memory.name(url),
+        };
+        let options = DB::options(url, &tuning)?;
+        memory.keep::<DB>(tuning.memory.as_deref(), &options).await?;
+        let timeouts = Timeouts {
+            connect: plan.connect_timeout(),
+            statements: plan.statements(),
+            lock: plan.acquire_timeout(),
+            says_why: self.host.paradigm() == Paradigm::LongRunning,
+        };
+        let credentials = match &self.passwords {
+            Some(passwords) => Credentials::provider(Arc::clone(passwords)),
+            None => Credentials::of(settings),
+        };
+        Ok(Connector::new(options, credentials, Site::of(url, pooler), timeouts))
+    }
+
+    pub(super) fn settings(&self) -> Result<DatabaseSettings, ConfigError> {
         let settings = of_database(self.host.settings(), self.name.as_deref());
         DatabaseSettings::parse(&settings, self.url.as_deref())
-    }
-
-    fn credentials(&self) -> Option<Credentials> {
-        self.passwords.as_ref().map(|passwords| Credentials::provider(Arc::clone(passwords)))
     }
 }
 
@@ -191,8 +205,10 @@ fn plan(
 ) -> Result<Plan, Error> {
     let url = settings.url.variable();
     Plan::new(&Inputs::gather(host, settings, limits, taken)).map_err(|error| match error {
-        // Several databases have settings of their own: the line says whose plan it is.
-        Error::Plan(text) if url != "DATABASE_URL" => Error::Plan(format!("{url}: {text}")),
+        // Several databases have settings of their own: the line names the one.
+        Error::Plan(text) if url.as_ref() != "DATABASE_URL" => {
+            Error::Plan(format!("{url}: {text}"))
+        }
         error => error,
     })
 }
@@ -210,8 +226,8 @@ impl Plan {
         let server = Server::of(&settings.url.place(), None);
         host.open_database(|others| {
             let plan = plan(host, &settings, None, others.taken(&server))?.with(&settings, None);
-            Ok(Planned::new(plan, server))
+            Ok(ForeignPlan::new(plan, server))
         })
-        .map(Planned::into_plan)
+        .map(ForeignPlan::into_plan)
     }
 }

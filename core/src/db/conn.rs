@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::connect::Connector;
@@ -11,14 +10,14 @@ use super::handle::DbPool;
 use super::pool::PooledConnection;
 use super::session::Session;
 use super::settings::Pooler;
-use super::writers::Writers;
+use super::tx::write_turn;
 use super::{Error, Tx};
 use crate::deadline;
 
 /// A connection that is borrowed until it is dropped.
 ///
 /// It lends a [`Session`], which is an sqlx `Executor`: `query.fetch_one(&mut *conn)`. When it is dropped
-/// the connection goes to whoever waits longest, without any I/O; if something begun on it was not finished
+/// the connection goes to the caller that has waited longest, without any I/O; if something begun on it was not finished
 /// (a query or stream that was dropped, a transaction, a changed session, a panic) it is closed instead, and
 /// the server ends what it still did for it.
 pub struct Conn<DB: Driver> {
@@ -35,15 +34,11 @@ impl<DB: Driver> Conn<DB> {
     /// On SQLite it waits for its turn to write as [`Db::begin`](super::Db::begin) does.
     ///
     /// # Errors
-    /// [`Error`] where the database is lost or refuses.
+    /// [`Error`] if the database is lost or refuses.
     pub async fn begin(mut self) -> Result<Tx<DB>, Error> {
-        let pool = Arc::clone(self.guard.pool());
-        let writer = match pool.connector().turns() {
-            Some(turns) => Some(Writers::new(turns).turn(&pool).await?),
-            None => None,
-        };
+        let turn = write_turn(self.guard.pool()).await?;
         self.begin_here().await?;
-        Ok(Tx::new(self, writer))
+        Ok(Tx::new(self, turn))
     }
 
     pub(super) async fn begin_here(&mut self) -> Result<(), Error> {

@@ -1,10 +1,11 @@
-//! Opening connections: what a pool needs of whatever opens them, and how sqlx's are opened.
+//! Opening connections: the traits that a pool needs, and their implementation for sqlx.
 
 mod addresses;
 mod connector;
 mod failure;
 mod fault;
 mod link;
+mod release;
 mod retry;
 mod site;
 
@@ -15,7 +16,7 @@ use std::time::Duration;
 use futures_core::future::BoxFuture;
 use tokio::time::Instant;
 
-use super::statement::Change;
+use super::sql::Change;
 
 pub(super) use connector::{Connector, Timeouts};
 pub(super) use failure::ConnectFailure;
@@ -32,13 +33,13 @@ pub(super) trait Connect: Send + Sync + 'static {
     fn connect(
         &self,
         until: Option<Instant>,
-    ) -> impl Future<Output = Result<Opened<Self::Connection>, Self::Failure>> + Send;
+    ) -> impl Future<Output = Result<NewConnection<Self::Connection>, Self::Failure>> + Send;
 
     /// Connects for a caller that waits for this connection alone: tries again until its time is over.
     fn connect_until(
         &self,
         until: Instant,
-    ) -> impl Future<Output = Result<Opened<Self::Connection>, Self::Failure>> + Send;
+    ) -> impl Future<Output = Result<NewConnection<Self::Connection>, Self::Failure>> + Send;
 
     /// Closes the socket, and says how long the server counts the connection on.
     fn release(&self, connection: Self::Connection) -> Release<Self::Connection>;
@@ -46,7 +47,7 @@ pub(super) trait Connect: Send + Sync + 'static {
 
 /// What a pool needs to know of a connection that it keeps.
 pub(super) trait Connection: Send + 'static {
-    /// What others may see of it while it is lent.
+    /// What can be seen of it while it is borrowed.
     type Monitor: Clone + Send + Sync + 'static;
 
     fn monitor(&self) -> Self::Monitor;
@@ -57,7 +58,7 @@ pub(super) trait Connection: Send + 'static {
     /// Why it must not be lent again, if so.
     fn taint(&self) -> Option<Taint>;
 
-    /// Forgets what concerns one borrower alone, and returns what the pool has to know of it.
+    /// Resets what concerns one borrower alone, and returns what the pool has to know of it.
     fn end_of_loan(&mut self) -> Loan;
 
     /// Whether the server took writes when this connection was opened.
@@ -75,7 +76,7 @@ pub(super) trait Connection: Send + 'static {
 
 /// Why there is no connection.
 pub(super) trait Failure: Clone + fmt::Display + Send + Sync + 'static {
-    /// Whether trying again is no use until somebody has changed something.
+    /// Whether another attempt is useless until a setting or the server is changed.
     fn is_final(&self) -> bool;
 
     /// Whether the server itself, or what stands before it, said so: it is there.
@@ -106,7 +107,7 @@ pub(super) enum Taint {
 
 /// A connection that has been opened and has nothing to do yet.
 #[derive(Debug)]
-pub(super) struct Opened<T> {
+pub(super) struct NewConnection<T> {
     pub(super) connection: T,
     /// How long it took.
     pub(super) took: Duration,
@@ -119,5 +120,5 @@ pub(super) enum Release<T> {
     /// After this time.
     After(Duration),
     /// When this has ended the work that the connection left behind; it may give another connection in its place.
-    Work(BoxFuture<'static, Option<Opened<T>>>),
+    Work(BoxFuture<'static, Option<NewConnection<T>>>),
 }

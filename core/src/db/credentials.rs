@@ -19,17 +19,17 @@ const EARLY: Duration = Duration::from_secs(60);
 
 /// A source of passwords that change, asked when a connection is opened: a cloud's identity service, a vault.
 ///
-/// It is asked once for all who wait, and again when what it gave is about to expire by the wall clock or the
-/// server refuses it. Connections that are open stay open.
+/// It is called once for all callers that wait, and again when its password is about to expire by the wall clock or
+/// the server refuses it. Open connections stay open.
 ///
 /// ```
 /// use anyhost_core::async_trait;
-/// use anyhost_core::db::{Password, Passwords};
+/// use anyhost_core::db::{Password, PasswordProvider};
 ///
 /// struct Tokens;
 ///
 /// #[async_trait]
-/// impl Passwords for Tokens {
+/// impl PasswordProvider for Tokens {
 ///     async fn password(&self) -> Result<Password, Box<dyn std::error::Error + Send + Sync>> {
 ///         let in_15_minutes = std::time::SystemTime::now() + std::time::Duration::from_secs(900);
 ///         Ok(Password::new("a token").expires(in_15_minutes))
@@ -37,12 +37,11 @@ const EARLY: Duration = Duration::from_secs(60);
 /// }
 /// ```
 #[async_trait]
-pub trait Passwords: Send + Sync + 'static {
+pub trait PasswordProvider: Send + Sync + 'static {
     /// The password to connect with now.
     ///
     /// # Errors
-    /// Whatever kept it from being had; it is told as the reason why there is no connection, so it must not
-    /// quote a secret.
+    /// Why there is no password. The text becomes part of the error for the caller, so it must not quote a secret.
     async fn password(&self) -> Result<Password, Box<dyn StdError + Send + Sync>>;
 }
 
@@ -85,19 +84,24 @@ impl fmt::Debug for Password {
 pub(super) enum Credentials {
     /// The one in the URL; once the settings were read again, the one in the URL of then.
     Url(RwLock<Option<Password>>),
-    /// What stands in a file at that moment.
-    File(PathBuf),
-    /// What a provider gave last; whoever finds it stale renews it while the others wait.
-    Provider(Arc<dyn Passwords>, Mutex<Option<Password>>),
+    /// The content of a file at that moment, and the variable that names it.
+    File(PathBuf, String),
+    /// The last password of a provider. The caller that finds it expired renews it while the others wait.
+    Provider(Arc<dyn PasswordProvider>, Mutex<Option<Password>>),
 }
 
 impl Credentials {
     /// The password of the settings, wherever they have it.
     pub(super) fn of(settings: &DatabaseSettings) -> Self {
-        settings.password_file.clone().map_or_else(|| Self::Url(RwLock::default()), Self::File)
+        match &settings.password_file {
+            Some(path) => {
+                Self::File(path.clone(), settings.url.variable_of("DATABASE_PASSWORD_FILE"))
+            }
+            None => Self::Url(RwLock::default()),
+        }
     }
 
-    /// Takes the password of a URL for the connections to come, where the URL is what has it.
+    /// Takes the password of a URL for the connections to come, if the password comes from the URL.
     pub(super) fn renew(&self, url: &DatabaseUrl) {
         if let Self::Url(renewed) = self
             && let Some(password) = url.password()
@@ -107,11 +111,11 @@ impl Credentials {
         }
     }
 
-    pub(super) fn provider(source: Arc<dyn Passwords>) -> Self {
+    pub(super) fn provider(source: Arc<dyn PasswordProvider>) -> Self {
         Self::Provider(source, Mutex::default())
     }
 
-    /// The password to connect with; `None` where the URL has it. One that was refused is not given again
+    /// The password to connect with; `None` if the URL has it. One that was refused is not given again
     /// without having been asked for again.
     pub(super) async fn password(
         &self,
@@ -120,7 +124,7 @@ impl Credentials {
         self.password_at(SystemTime::now, refused).await
     }
 
-    /// The same by this clock, which is looked at when whoever asked before has had an answer.
+    /// The same by this clock, which is read when the lock is held: waiting for it may have taken long.
     async fn password_at(
         &self,
         now: impl Fn() -> SystemTime + Send,
@@ -133,9 +137,9 @@ impl Credentials {
             Self::Url(renewed) => {
                 Ok(renewed.read().unwrap_or_else(PoisonError::into_inner).clone())
             }
-            Self::File(path) => {
+            Self::File(path, variable) => {
                 let text = tokio::fs::read_to_string(path).await.map_err(|error| {
-                    failed(format!("DATABASE_PASSWORD_FILE ({}): {error}", path.display()).into())
+                    failed(format!("{variable} ({}): {error}", path.display()).into())
                 })?;
                 // An editor's last line end is not meant.
                 Ok(Some(Password::new(text.trim_end_matches(['\r', '\n']))))
@@ -176,7 +180,7 @@ mod tests {
     }
 
     #[async_trait]
-    impl Passwords for Arc<Tokens> {
+    impl PasswordProvider for Arc<Tokens> {
         async fn password(&self) -> Result<Password, Box<dyn StdError + Send + Sync>> {
             tokio::task::yield_now().await;
             let number = self.asked.fetch_add(1, Ordering::SeqCst);
@@ -188,7 +192,7 @@ mod tests {
     struct Broken;
 
     #[async_trait]
-    impl Passwords for Broken {
+    impl PasswordProvider for Broken {
         async fn password(&self) -> Result<Password, Box<dyn StdError + Send + Sync>> {
             panic!("a bug of the provider's");
         }

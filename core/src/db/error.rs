@@ -9,7 +9,7 @@ use std::time::Duration;
 use http::StatusCode;
 use sqlx::migrate::MigrateError;
 
-use super::driver::{Driver, Verdict};
+use super::driver::{Driver, ErrorEffect};
 use super::pool_state::PoolState;
 use crate::{ConfigError, Exit};
 
@@ -94,7 +94,7 @@ pub enum Error {
     },
 
     /// The transaction was over before it was to be committed: nothing that was not committed before will be.
-    /// Begin it again, where trying again makes sense.
+    /// Begin it again if the work can be repeated.
     RolledBack {
         /// What ended it.
         reason: String,
@@ -119,7 +119,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// The error behind an `sqlx::Error`, where it is one of ours: statements run through `&Db` can only
+    /// The error behind an `sqlx::Error`, if it is one of ours: statements run through `&Db` can only
     /// return sqlx's type.
     #[must_use]
     pub fn of(error: &sqlx::Error) -> Option<&Self> {
@@ -145,13 +145,7 @@ impl Error {
                 }
                 _ => None,
             },
-            Self::Plan(_)
-            | Self::QueueFull { .. }
-            | Self::TimedOut { .. }
-            | Self::Deadline { .. }
-            | Self::RolledBack { .. }
-            | Self::Closed
-            | Self::Schema(_) => None,
+            _ => None,
         }
     }
 
@@ -161,10 +155,10 @@ impl Error {
             Ok(own) => return own,
             Err(error) => error,
         };
-        match DB::verdict(&error) {
-            Verdict::Fine | Verdict::Stale | Verdict::ReadOnly => Self::Query(error),
-            Verdict::Broken | Verdict::Outdated => Self::Lost { cause: Arc::new(error) },
-            Verdict::Pooled => Self::pooled(error),
+        match DB::error_effect(&error) {
+            ErrorEffect::Fine | ErrorEffect::Stale | ErrorEffect::ReadOnly => Self::Query(error),
+            ErrorEffect::Broken | ErrorEffect::Outdated => Self::Lost { cause: Arc::new(error) },
+            ErrorEffect::Pooled => Self::pooled(error),
         }
     }
 
@@ -173,7 +167,7 @@ impl Error {
         let problem = format!(
             "the server's connection has statements of another client ({}): a pooler that hands out connections \
              for each transaction stands before it; set pgbouncer, pgbouncer-prepared or rds-proxy, whichever it is",
-            Told(&error)
+            DriverMessage(&error)
         );
         let problem = ConfigError::new("DATABASE_POOLER", problem);
         Self::Setting(problem.with_source(Arc::new(error)))
@@ -196,20 +190,8 @@ impl Error {
     pub(crate) fn exit(&self) -> Option<Exit> {
         match self {
             Self::Setting(_) | Self::Plan(_) => Some(Exit::Config),
-            Self::QueueFull { .. }
-            | Self::TimedOut { .. }
-            | Self::Deadline { .. }
-            | Self::Unreachable { .. }
-            | Self::Refused { .. }
-            | Self::Credentials { .. }
-            | Self::NoDatabase { .. }
-            | Self::Locked { .. }
-            | Self::Lost { .. } => Some(Exit::Unavailable),
-            Self::RolledBack { .. }
-            | Self::Closed
-            | Self::Schema(_)
-            | Self::Migration { .. }
-            | Self::Query(_) => None,
+            Self::Lost { .. } => Some(Exit::Unavailable),
+            error => error.is_temporary().then_some(Exit::Unavailable),
         }
     }
 
@@ -219,6 +201,16 @@ impl Error {
     }
 
     pub(crate) fn to_response(&self) -> crate::Error {
+        if self.is_temporary() || matches!(self, Self::Closed) {
+            let status = StatusCode::SERVICE_UNAVAILABLE;
+            return crate::Error::new(status, "the database is not available at the moment")
+                .retry_after(Duration::from_secs(1));
+        }
+        crate::Error::from_status(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// Whether there is no connection, for a reason that may be over soon.
+    fn is_temporary(&self) -> bool {
         match self {
             Self::QueueFull { .. }
             | Self::TimedOut { .. }
@@ -227,19 +219,15 @@ impl Error {
             | Self::Refused { .. }
             | Self::Credentials { .. }
             | Self::NoDatabase { .. }
-            | Self::Locked { .. }
-            | Self::Closed => crate::Error::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "the database is not available at the moment",
-            )
-            .retry_after(Duration::from_secs(1)),
+            | Self::Locked { .. } => true,
             Self::Setting(_)
             | Self::Plan(_)
             | Self::Lost { .. }
             | Self::RolledBack { .. }
+            | Self::Closed
             | Self::Schema(_)
             | Self::Migration { .. }
-            | Self::Query(_) => crate::Error::from_status(StatusCode::INTERNAL_SERVER_ERROR),
+            | Self::Query(_) => false,
         }
     }
 }
@@ -259,26 +247,30 @@ impl fmt::Display for Error {
                 write!(f, "no connection: the request's deadline is over ({state})")
             }
             Self::Unreachable { database, cause } => {
-                write!(f, "the database cannot be reached: {database}: {}", Told(cause))
+                write!(f, "the database cannot be reached: {database}: {}", DriverMessage(cause))
             }
             Self::Refused { database, cause } => {
-                write!(f, "the database takes no more connections: {database}: {}", Told(cause))
+                write!(
+                    f,
+                    "the database takes no more connections: {database}: {}",
+                    DriverMessage(cause)
+                )
             }
             Self::Credentials { database, cause } => {
-                let told = Told(cause);
+                let told = DriverMessage(cause);
                 write!(f, "the database does not accept these credentials: {database}: {told}")
             }
             Self::NoDatabase { database, cause } => write!(
                 f,
                 "there is no such database: {database}: {}; create it, or correct its name",
-                Told(cause)
+                DriverMessage(cause)
             ),
             Self::Locked { waited, cause } => {
-                let told = Told(cause);
+                let told = DriverMessage(cause);
                 write!(f, "the database stayed locked for {} ms: {told}", waited.as_millis())
             }
             Self::Lost { cause } => {
-                write!(f, "the connection to the database was lost: {}", Told(cause))
+                write!(f, "the connection to the database was lost: {}", DriverMessage(cause))
             }
             Self::RolledBack { reason } => {
                 write!(f, "the transaction was rolled back before COMMIT: {reason}")
@@ -308,9 +300,9 @@ impl From<ConfigError> for Error {
 }
 
 /// What the driver says, without the driver's own frame around the database's text, with the database's code.
-pub(super) struct Told<'e>(pub(super) &'e sqlx::Error);
+pub(super) struct DriverMessage<'e>(pub(super) &'e sqlx::Error);
 
-impl fmt::Display for Told<'_> {
+impl fmt::Display for DriverMessage<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(error) = self;
         match error {

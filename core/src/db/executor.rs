@@ -1,4 +1,4 @@
-//! `&Db` as an sqlx executor: one statement on a connection that is borrowed for it alone.
+//! `&Db` as an sqlx executor: each statement borrows a connection for itself.
 
 use futures_core::future::BoxFuture;
 use futures_core::stream::BoxStream;
@@ -8,7 +8,7 @@ use sqlx_core::describe::Describe;
 
 use super::driver::{Driver, Step};
 use super::pool::Purpose;
-use super::statement::Statement;
+use super::session::Statement;
 use super::{Conn, Db, Error};
 
 impl<'p, DB: Driver> Executor<'p> for &'p Db<DB> {

@@ -15,9 +15,9 @@ use super::plan::Plan;
 use super::pool::{AcquireError, Pool, Purpose};
 use super::settings::{DatabaseUrl, Kind};
 use super::shares::{Server, Share};
-use super::writers::Writers;
+use super::tx::write_turn;
 use super::{Conn, Error, PoolState, Tx};
-use crate::databases::{BoxError, Databases, Drained, DynDatabase, Stats};
+use crate::databases::{BoxError, CloseReport, Databases, DynDatabase, Stats};
 use crate::{ConfigError, Host, Settings};
 
 /// The database connections of one process, held the way its host needs: a clone shares them.
@@ -85,8 +85,6 @@ pub(super) type DbPool<DB> = Pool<Connector<DB>>;
 
 struct Inner<DB: Driver> {
     pool: Arc<DbPool<DB>>,
-    /// Who may write, if the database takes one writer at a time.
-    writers: Option<Writers>,
     /// What it is called in the program, if it is not the first one.
     name: Option<String>,
     server: Server,
@@ -121,8 +119,7 @@ impl<DB: Driver> Db<DB> {
                 super::watchdog::watch(&pool);
             }
         }
-        let writers = pool.connector().turns().map(Writers::new);
-        Self(Arc::new(Inner { pool, writers, name, server, noted }))
+        Self(Arc::new(Inner { pool, name, server, noted }))
     }
 
     /// Notes something that this database has given away, for the drain of its host.
@@ -163,13 +160,10 @@ impl<DB: Driver> Db<DB> {
     pub fn begin(&self) -> impl Future<Output = Result<Tx<DB>, Error>> + Send + '_ {
         let line = Location::caller();
         async move {
-            let writer = match &self.0.writers {
-                Some(writers) => Some(writers.turn(&self.0.pool).await?),
-                None => None,
-            };
+            let turn = write_turn(&self.0.pool).await?;
             let mut conn = self.conn_for(Purpose::Line(line)).await?;
             conn.begin_here().await?;
-            Ok(Tx::new(conn, writer))
+            Ok(Tx::new(conn, turn))
         }
     }
 
@@ -188,15 +182,15 @@ impl<DB: Driver> Db<DB> {
     /// The connections in numbers: those of this moment, and what has been counted since they were opened.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let waiting_to_write = self.0.writers.as_ref().map_or(0, Writers::waiting);
+        let waiting_to_write = self.0.pool.connector().turns().map_or(0, |turns| turns.waiting());
         Stats { waiting_to_write, ..self.0.pool.stats(DB::SYSTEM) }
     }
 
     /// Closes every connection: idle ones at once, those in use when they come back, at the latest after
-    /// `within`. Whoever waits is refused with [`Error::Closed`]. What became of them is told and logged.
-    pub async fn close(&self, within: Duration) -> Drained {
-        if let Some(writers) = &self.0.writers {
-            writers.close();
+    /// `within`. Callers that wait get [`Error::Closed`]. The report is logged too.
+    pub async fn close(&self, within: Duration) -> CloseReport {
+        if let Some(turns) = self.0.pool.connector().turns() {
+            turns.close();
         }
         self.0.pool.close(within).await
     }
@@ -231,7 +225,7 @@ impl<DB: Driver> DynDatabase for Db<DB> {
         })
     }
 
-    fn close(&self, within: Duration) -> BoxFuture<'_, Drained> {
+    fn close(&self, within: Duration) -> BoxFuture<'_, CloseReport> {
         Box::pin(Self::close(self, within))
     }
 

@@ -12,10 +12,11 @@ use tokio::time::{Instant, timeout};
 use super::connect::Connector;
 use super::driver::Driver;
 use super::{Db, Error};
-use crate::databases::{BoxError, Drained, DynDatabase};
+use crate::databases::{BoxError, CloseReport, DynDatabase};
 
-/// How often a password that may have changed is looked at.
-const REFRESH: Duration = Duration::from_secs(15);
+/// How often a leased pool gets the current password: a file is read, a provider is asked only if its last password
+/// is about to expire.
+const REFRESH: Duration = Duration::from_secs(5);
 
 impl<DB: Driver> Db<DB> {
     /// Takes places out of this database's plan and gives them to an `sqlx::Pool`, for libraries that want one:
@@ -64,7 +65,7 @@ impl<DB: Driver> Db<DB> {
         if !may_freeze {
             pool.runtime().spawn(refresh(connector, sqlx_pool.clone()));
         }
-        self.note(Arc::new(Leased {
+        self.note(Arc::new(LeasedPool {
             name: format!("{} (leased)", pool.name()),
             pool: sqlx_pool.clone(),
             lease: std::sync::Mutex::new(Some(lease)),
@@ -85,25 +86,25 @@ async fn refresh<DB: Driver>(connector: Connector<DB>, pool: sqlx::Pool<DB>) {
 }
 
 /// A pool of sqlx's, which is closed with everything else.
-struct Leased<DB: Driver> {
+struct LeasedPool<DB: Driver> {
     name: String,
     pool: sqlx::Pool<DB>,
     /// Given back when the pool is closed.
     lease: std::sync::Mutex<Option<OwnedSemaphorePermit>>,
 }
 
-impl<DB: Driver> DynDatabase for Leased<DB> {
+impl<DB: Driver> DynDatabase for LeasedPool<DB> {
     /// The database that leased it tells.
     fn ready(&self, _within: Duration) -> BoxFuture<'_, Result<(), BoxError>> {
         Box::pin(std::future::ready(Ok(())))
     }
 
-    fn close(&self, within: Duration) -> BoxFuture<'_, Drained> {
+    fn close(&self, within: Duration) -> BoxFuture<'_, CloseReport> {
         Box::pin(async move {
             let begun = Instant::now();
             let closed = timeout(within, self.pool.close()).await.is_ok();
             drop(self.lease.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take());
-            Drained::of_adopted(self.name.clone(), closed, begun.elapsed())
+            CloseReport::of_adopted(self.name.clone(), closed, begun.elapsed())
         })
     }
 

@@ -1,4 +1,4 @@
-//! Databases in memory (SQLite), which live as long as a connection to them is open: one is kept for each.
+//! Databases in memory (SQLite) live as long as a connection to them is open: the host keeps one open for each.
 
 use std::any::Any;
 use std::collections::BTreeMap;

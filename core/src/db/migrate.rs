@@ -1,4 +1,4 @@
-//! Migrations: on a connection of their own, under a lock that is polled for, with a word on what was done.
+//! Migrations: on a connection of their own, under a lock that is polled for; the log says what was applied.
 
 mod failure;
 mod lock;
@@ -11,12 +11,11 @@ use sqlx::{AssertSqlSafe, Connection, Executor};
 use sqlx_core::migrate::Migrate;
 use tokio::time::Instant;
 
-use super::builder::START_PATIENCE;
-use super::connect::{Connector, RetryDeadline, Site, Timeouts};
-use super::credentials::Credentials;
-use super::driver::{Driver, Tuning};
-use super::plan::{Inputs, Plan, Statements};
-use super::settings::{DatabaseSettings, Kind, Pooler};
+use super::builder::{DbBuilder, START_PATIENCE};
+use super::connect::{ConnectFailure, RetryDeadline};
+use super::driver::Driver;
+use super::plan::{Inputs, Plan};
+use super::settings::{Kind, Pooler};
 use super::{Db, Error, Session};
 use crate::{ConfigError, Host};
 
@@ -74,11 +73,10 @@ impl<DB: Driver> Db<DB> {
 
 /// Brings the schema up to date.
 pub(super) async fn migrate<DB: Driver>(
-    host: &Host,
-    settings: &DatabaseSettings,
-    credentials: Option<Credentials>,
+    builder: &DbBuilder<'_, DB>,
     migrator: &Migrator,
 ) -> Result<(), Error> {
+    let settings = builder.settings()?;
     // The database that the App opens and the one that is migrated have to be of the driver's kind.
     settings.url.expect_kind(DB::KIND)?;
     let url = match (&settings.direct_url, settings.pooler) {
@@ -86,44 +84,27 @@ pub(super) async fn migrate<DB: Driver>(
         (None, Pooler::None) => &settings.url,
         (None, _) => {
             return Err(ConfigError::new(
-                "DIRECT_DATABASE_URL",
+                settings.url.variable_of("DIRECT_DATABASE_URL"),
                 "is not set; migrations take a lock of their session, which a pooler would lose: name the server itself",
             )
             .into());
         }
     };
     url.expect_kind(DB::KIND)?;
-    url.tell_ignored();
-    let patience = settings.lock_timeout.unwrap_or(LOCK_TIMEOUT);
-    let plan = Plan::new(&Inputs::gather(host, settings, None, 0))?;
-    let tuning = Tuning {
-        pooler: Pooler::None,
-        application: "anyhost/migrate",
-        demands_tls: host.demands_database_tls(),
-        has_provider: credentials.is_some(),
-        memory: host.memory().name(url),
-    };
-    let options = DB::options(url, &tuning)?;
-    host.memory().keep::<DB>(tuning.memory.as_deref(), &options).await?;
-    let credentials = credentials.unwrap_or_else(|| Credentials::of(settings));
-    let site = Site::of(url, Pooler::None);
-    let place = site.to_string();
-    let timeouts = Timeouts {
-        connect: plan.connect_timeout(),
-        statements: Statements::Named,
-        lock: plan.acquire_timeout(),
-        says_why: plan.keepalive_interval().is_some(),
-    };
-    let connector = Connector::<DB>::new(options, credentials, site, timeouts);
+    url.log_ignored();
+    let timeout = settings.lock_timeout.unwrap_or(LOCK_TIMEOUT);
+    let inputs = Inputs::gather(builder.host, &settings, None, 0);
+    let plan = Plan::new(&Inputs { pooler: Pooler::None, ..inputs })?;
+    let connector =
+        builder.connector(&settings, url, Pooler::None, &plan, "anyhost/migrate").await?;
     let deadline = RetryDeadline::at(Instant::now() + START_PATIENCE);
-    // What it is admitted with has the server end what a process that is stopped half-way leaves behind.
-    let opened = connector.retry(deadline).await;
-    let opened = opened.map_err(super::connect::ConnectFailure::into_error)?;
+    // Its server information has the server end what a process that is stopped half-way leaves behind.
+    let opened = connector.retry(deadline).await.map_err(ConnectFailure::into_error)?;
     let mut connection = opened.connection.session.connection;
-    let outcome = run::all::<DB>(&mut connection, migrator, patience).await;
+    let outcome = run::all::<DB>(&mut connection, migrator, timeout).await;
     // Whatever happened: with the connection goes every lock it held.
     let _ = connection.close().await;
-    outcome?.log(&place);
+    outcome?.log(&connector.site().to_string());
     Ok(())
 }
 

@@ -1,10 +1,8 @@
 //! The connections of one process: which caller gets which, and when one is opened or closed.
 //!
-//! Long because lending, returning and closing change the same counts.
-//!
 //! Two parts make it. deadpool's unmanaged pool keeps the idle connections and the callers that wait, first come
 //! first served; a semaphore is the budget, and every open connection owns one of its permits until the server has
-//! let go of it. [`opening`] decides when a connection is opened for those who wait.
+//! closed it. [`opening`] decides when a connection is opened for the callers that wait.
 //!
 //! deadpool's *managed* pool opens a connection inside the call that needs it. A caller that gives up would throw
 //! the handshake away, and a connection that comes back would not serve the caller that has begun to connect:
@@ -19,6 +17,7 @@ mod entry;
 mod guard;
 mod opening;
 mod readiness;
+mod returning;
 mod state;
 mod upkeep;
 
@@ -32,7 +31,6 @@ use std::time::Duration;
 use deadpool::unmanaged::{self, Object};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
-use tokio::time::Instant;
 
 pub(super) use acquire::{AcquireError, CallerTime};
 use clock::FreezeAwareInstant;
@@ -42,7 +40,7 @@ pub(super) use entry::{Monitor, Purpose};
 pub(super) use guard::PooledConnection;
 use opening::Growth;
 
-use super::connect::{Connect, Connection, Loan, Opened, Release, Taint};
+use super::connect::{Connect, Connection, NewConnection};
 use super::plan::Plan;
 use super::pool_state::PoolState;
 use crate::Epoch;
@@ -69,7 +67,7 @@ pub(super) struct Pool<C: Connect> {
     /// Callers that wait.
     waiting: AtomicUsize,
     growth: Mutex<Growth<C::Failure>>,
-    /// Rung if all who wait have to look: the pool closes, or waiting has become hopeless.
+    /// Wakes all callers that wait: the pool closes, or connecting failed for good.
     bell: Notify,
     /// Connections of an older generation are not used again.
     generation: AtomicU64,
@@ -146,7 +144,7 @@ impl<C: Connect> Pool<C> {
     }
 
     /// Adds the connection that was opened before there was a pool.
-    pub(super) fn add_first(self: &Arc<Self>, opened: Opened<C::Connection>) {
+    pub(super) fn add_first(self: &Arc<Self>, opened: NewConnection<C::Connection>) {
         let permit = Arc::clone(&self.budget).try_acquire_owned();
         self.add(
             opened,
@@ -154,7 +152,7 @@ impl<C: Connect> Pool<C> {
         );
     }
 
-    /// Counts a caller whose time was up.
+    /// Counts a caller that got no connection in its time.
     pub(super) fn timed_out(&self) {
         self.counts.timed_out();
     }
@@ -163,10 +161,10 @@ impl<C: Connect> Pool<C> {
     /// longest.
     pub(super) fn add(
         self: &Arc<Self>,
-        opened: Opened<C::Connection>,
+        opened: NewConnection<C::Connection>,
         permit: OwnedSemaphorePermit,
     ) {
-        let Opened { connection, took } = opened;
+        let NewConnection { connection, took } = opened;
         self.counts.created(took);
         if self.is_closed() {
             return self.counts.closed(Reason::Drained);
@@ -192,95 +190,6 @@ impl<C: Connect> Pool<C> {
         // It holds one of as many permits as there are places.
         let _ = self.idle.try_add(entry);
         self.clear_if_closed();
-    }
-
-    /// Takes a connection back, or closes it if it must not be used again.
-    fn put_back(self: &Arc<Self>, mut object: Pooled<C>) {
-        let entry = &mut *object;
-        let Loan { answered, demoted } = entry.connection.end_of_loan();
-        let answered = answered.then(|| FreezeAwareInstant::now(&self.epoch));
-        if demoted && !self.may_freeze {
-            self.look_for_writer();
-        }
-        let holder = entry.monitor.give_back(answered.as_ref().map(FreezeAwareInstant::instant));
-        if let Some(holder) = holder {
-            let now = answered.map_or_else(Instant::now, |answered| answered.instant());
-            self.counts.used(now.saturating_duration_since(holder.since));
-            if holder.was_reported() {
-                let seconds = holder.since.elapsed().as_secs_f64();
-                tracing::info!(place = %holder.purpose, seconds, "a connection that was thought leaked has come back");
-            }
-        }
-        let taint = match entry.connection.taint() {
-            // The answer to a ping that was cancelled would be taken for that of the next question.
-            None if entry.pinging || std::thread::panicking() => Some(Taint::Dirty),
-            // Nothing may be under way at a freeze: the next connection is what looks for a writer.
-            None if demoted && self.may_freeze => Some(Taint::Dirty),
-            taint => taint,
-        };
-        let closed = self.is_closed();
-        if taint.is_none() && !closed {
-            if let Some(now) = answered {
-                entry.last_used = now;
-                entry.validated(now, self.incidents());
-            }
-            // Dropping it gives it to the caller that has waited longest.
-            drop(object);
-            return self.clear_if_closed();
-        }
-        if let Some(Taint::Changed(change)) = taint {
-            self.counts.changed(change);
-        }
-        let lost = matches!(taint, Some(Taint::Lost | Taint::Outdated));
-        if lost {
-            self.incidents.fetch_add(1, Ordering::Release);
-        }
-        if taint == Some(Taint::Outdated) {
-            self.renew(entry.generation);
-        }
-        let reason = match taint {
-            _ if closed => Reason::Drained,
-            Some(Taint::Outdated) => Reason::Outdated,
-            Some(Taint::Lost) => Reason::Lost,
-            Some(Taint::Changed(_)) => Reason::Changed,
-            Some(Taint::Dirty) | None => Reason::Dirty,
-        };
-        self.discard(*Object::take(object), reason, lost);
-    }
-
-    /// Closes a connection for good, and sees to it that those who wait get another. `lost`: the server is not
-    /// there to notice.
-    fn discard(self: &Arc<Self>, entry: Entry<C::Connection>, reason: Reason, lost: bool) {
-        self.counts.closed(reason);
-        let Entry { connection, permit, .. } = entry;
-        if lost || self.is_closed() {
-            drop(connection);
-            drop(permit);
-            return self.open_for_waiting();
-        }
-        let pool = Arc::clone(self);
-        match self.connector.release(connection) {
-            Release::Done => {
-                drop(permit);
-                self.open_for_waiting();
-            }
-            Release::Work(work) => drop(self.runtime.spawn(async move {
-                match work.await {
-                    Some(opened) => pool.add(opened, permit),
-                    None => {
-                        drop(permit);
-                        pool.open_for_waiting();
-                    }
-                }
-            })),
-            // Nothing may be under way when the process is frozen, and one connection is in nobody's way.
-            Release::After(_) if self.may_freeze => drop(permit),
-            Release::After(time) => drop(self.runtime.spawn(async move {
-                tokio::time::sleep(time).await;
-                drop(permit);
-                pool.open_for_waiting();
-            })),
-        }
     }
 
     /// Declares every connection of a generation unfit: idle ones are closed when they are met, those in use when

@@ -1,4 +1,4 @@
-//! The connections of one pool at one moment, as errors tell them.
+//! The connections of one pool at one moment, as errors show them.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,15 +10,15 @@ pub struct PoolState {
     pub open: usize,
     /// The most that may be open.
     pub max: usize,
-    /// Connections that somebody uses.
+    /// Connections in use.
     pub in_use: usize,
-    /// Connections that nobody uses.
+    /// Idle connections.
     pub idle: usize,
     /// Callers that wait for one.
     pub waiting: usize,
     /// The place in the code that has held a connection longest, and for how long.
     pub longest_holder: Option<(String, Duration)>,
-    /// What connecting said last, where it failed.
+    /// The last error of connecting, if it failed.
     pub last_connect_error: Option<String>,
 }
 

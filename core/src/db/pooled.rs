@@ -1,9 +1,9 @@
-//! Statements that a transaction pooler does not bear: what they change stays on a server's connection that other
-//! clients get next.
+//! Warnings of statements that do not work through a transaction pooler: what they change stays on a connection of
+//! the server that other clients get next.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::statement::Change;
+use super::sql::Change;
 
 /// What such a statement is, and what to do instead: `None` if it is not known to leave something behind.
 fn words(change: Change) -> Option<(&'static str, &'static str)> {
@@ -29,7 +29,7 @@ fn words(change: Change) -> Option<(&'static str, &'static str)> {
     })
 }
 
-/// What has been said of the statements of one pool behind a transaction pooler.
+/// The warnings that were logged for one pool behind a transaction pooler.
 #[derive(Debug, Default)]
 pub(super) struct PoolerWarnings([AtomicBool; Change::ALL.len()]);
 

@@ -1,8 +1,10 @@
-//! One open connection whose unfinished work is noticed.
+//! One open connection that notices unfinished work and changed sessions.
 
-mod condition;
+mod lock_wait;
 mod pending_reply;
 mod rows;
+mod state;
+mod statement;
 mod transaction;
 
 use std::fmt;
@@ -15,13 +17,13 @@ use sqlx::{Connection, Execute, Executor, SqlStr};
 use sqlx_core::describe::Describe;
 
 use super::driver::{Driver, Step};
-use super::lock_wait::LockWait;
 use super::pooled::PoolerWarnings;
 use super::settings::Kind;
-use super::statement::{Effect, Statement};
-use condition::Condition;
+use super::sql::{Effect, KnownEffects};
+pub(super) use lock_wait::{LockWait, WriteTurns};
 pub(super) use pending_reply::PendingReply;
-use rows::wrapped;
+use state::SessionState;
+pub(super) use statement::Statement;
 
 /// One open connection, as [`Conn`](super::Conn) and [`Tx`](super::Tx) lend it: an sqlx `Executor` that
 /// knows whether everything begun on it was finished.
@@ -38,24 +40,26 @@ use rows::wrapped;
 /// by [`Conn::close`](super::Conn::close).
 pub struct Session<DB: Driver> {
     pub(super) connection: DB::Connection,
-    pub(super) condition: Condition,
+    pub(super) state: SessionState,
+    effects: KnownEffects,
     /// Every statement must be unnamed and inside a transaction.
     pub(super) unnamed: bool,
-    /// What is said of statements that a transaction pooler does not bear, where one stands before the server.
+    /// The warnings of statements that do not work through a transaction pooler, if one stands before the server.
     pub(super) pooled: Option<Arc<PoolerWarnings>>,
-    /// How statements wait for a database that is locked, where they wait here.
+    /// How statements wait for a database that is locked (SQLite).
     pub(super) lock: Option<LockWait>,
 }
 
 impl<DB: Driver> Session<DB> {
     pub(super) fn new(connection: DB::Connection, unnamed: bool, schemas: Arc<AtomicU64>) -> Self {
-        let condition = Condition::new(schemas);
-        Self { connection, condition, unnamed, pooled: None, lock: None }
+        let state = SessionState::new(schemas);
+        let effects = KnownEffects::default();
+        Self { connection, state, effects, unnamed, pooled: None, lock: None }
     }
 
     /// What tells whether a reply is pending.
     pub(super) fn pending_reply(&self) -> PendingReply {
-        self.condition.pulse.clone()
+        self.state.pulse.clone()
     }
 
     /// The driver's own connection, for what an `Executor` cannot do: `COPY`, a savepoint.
@@ -63,13 +67,13 @@ impl<DB: Driver> Session<DB> {
     /// What happens on it is not noticed, so the connection is closed instead of being used again. On SQLite it
     /// waits for no lock: set `PRAGMA busy_timeout`.
     pub fn raw(&mut self) -> &mut DB::Connection {
-        self.condition.raw = true;
+        self.state.raw = true;
         &mut self.connection
     }
 
     /// Whether the next borrower may have this connection.
     pub(super) fn is_clean(&self) -> bool {
-        self.condition.is_clean()
+        self.state.is_clean()
             && !self.connection.is_in_transaction()
             && !self.connection.should_flush()
     }
@@ -77,17 +81,17 @@ impl<DB: Driver> Session<DB> {
     /// Which of these connections the server is at work for, by its ids.
     pub(super) async fn at_work(&mut self, ids: &[i64]) -> Result<Vec<i64>, sqlx::Error> {
         let asks = DB::at_work(&mut self.connection, ids);
-        self.condition.watch::<DB, _>(Effect::NONE, asks).await
+        self.state.watch::<DB, _>(Effect::NONE, asks).await
     }
 
     /// Whether the server takes no writes on this connection.
     pub(super) async fn is_read_only(&mut self) -> Result<bool, sqlx::Error> {
         let asks = DB::is_read_only(&mut self.connection);
-        self.condition.watch::<DB, _>(Effect::NONE, asks).await
+        self.state.watch::<DB, _>(Effect::NONE, asks).await
     }
 
     pub(super) async fn ping(&mut self) -> Result<(), sqlx::Error> {
-        self.condition.watch::<DB, _>(Effect::NONE, self.connection.ping()).await
+        self.state.watch::<DB, _>(Effect::NONE, self.connection.ping()).await
     }
 
     /// Whether a statement must be wrapped into a transaction of its own.
@@ -95,13 +99,13 @@ impl<DB: Driver> Session<DB> {
         self.unnamed
             && !statement.is_simple()
             && !self.connection.is_in_transaction()
-            && !self.condition.is_in_transaction()
+            && !self.state.is_in_transaction()
     }
 }
 
 impl<DB: Driver> fmt::Debug for Session<DB> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session").field("condition", &self.condition).finish_non_exhaustive()
+        f.debug_struct("Session").field("state", &self.state).finish_non_exhaustive()
     }
 }
 
@@ -114,19 +118,10 @@ impl<'c, DB: Driver> Executor<'c> for &'c mut Session<DB> {
         E: 'q + Execute<'q, DB>,
     {
         let statement = Statement::of(query).unnamed(self.unnamed);
-        if self.lock.is_some() {
-            return self.rows_patiently(statement);
+        match self.lock.clone() {
+            Some(lock) => self.rows_patiently(lock, statement),
+            None => self.rows_at_once(statement),
         }
-        let effect = statement.effect();
-        self.warn_of(effect);
-        if self.wraps(&statement) {
-            return wrapped(self, statement);
-        }
-        let again = self.again(&statement, effect);
-        if self.condition.is_settled() && again.is_none() && !self.doubts(effect) {
-            return Box::pin(self.rows(statement, effect));
-        }
-        self.rows_with_care(statement, effect, again)
     }
 
     fn fetch_optional<'e, 'q: 'e, E>(
@@ -149,12 +144,12 @@ impl<'c, DB: Driver> Executor<'c> for &'c mut Session<DB> {
         'c: 'e,
     {
         Box::pin(async move {
-            if !self.condition.is_settled() {
+            if !self.state.is_settled() {
                 self.settle().await?;
             }
             let effect = preparing::<DB>(&sql);
-            let prepares = DB::prepare_with(&mut self.connection, sql, parameters);
-            self.condition.watch::<DB, _>(effect, prepares).await
+            let prepares = DB::executor(&mut self.connection).prepare_with(sql, parameters);
+            self.state.watch::<DB, _>(effect, prepares).await
         })
     }
 
@@ -163,12 +158,12 @@ impl<'c, DB: Driver> Executor<'c> for &'c mut Session<DB> {
         'c: 'e,
     {
         Box::pin(async move {
-            if !self.condition.is_settled() {
+            if !self.state.is_settled() {
                 self.settle().await?;
             }
             let effect = preparing::<DB>(&sql);
-            let describes = DB::describe(&mut self.connection, sql);
-            self.condition.watch::<DB, _>(effect, describes).await
+            let describes = DB::executor(&mut self.connection).describe(sql);
+            self.state.watch::<DB, _>(effect, describes).await
         })
     }
 }

@@ -5,14 +5,16 @@ mod parameters;
 mod pasted;
 #[cfg(test)]
 mod tests;
+mod tls_mode;
+mod url_parser;
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
 pub(crate) use database_url::DatabaseUrl;
-use database_url::Taught;
-use secrecy::SecretString;
 use url::Url;
+use url_parser::UrlSettings;
 
 use crate::{ConfigError, Setting, Settings};
 
@@ -48,13 +50,8 @@ impl Setting for Pooler {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        match text {
-            "none" => Some(Self::None),
-            "pgbouncer" => Some(Self::PgBouncer),
-            "pgbouncer-prepared" => Some(Self::PgBouncerPrepared),
-            "rds-proxy" => Some(Self::RdsProxy),
-            _ => None,
-        }
+        let all = [Self::None, Self::PgBouncer, Self::PgBouncerPrepared, Self::RdsProxy];
+        all.into_iter().find(|pooler| pooler.name() == text)
     }
 }
 
@@ -69,19 +66,6 @@ impl Setting for Overlap {
 
     fn parse(text: &str) -> Option<Self> {
         text.parse().ok().filter(|factor| (1.0..=10.0).contains(factor)).map(Self)
-    }
-}
-
-/// A whole number of at least one.
-struct Count(usize);
-
-impl Setting for Count {
-    fn expected() -> String {
-        "a whole number of at least 1".into()
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        text.parse().ok().filter(|count| *count > 0).map(Self)
     }
 }
 
@@ -144,32 +128,28 @@ impl DatabaseSettings {
         settings: &Settings,
         default_url: Option<&str>,
     ) -> Result<Self, ConfigError> {
-        let (database_url, direct) =
-            (settings.name(DATABASE_URL), settings.name(DIRECT_DATABASE_URL));
-        let url = settings
-            .text(database_url)
-            .map(SecretString::from)
-            .or_else(|| default_url.map(SecretString::from));
-        let url = url.ok_or_else(|| {
-            ConfigError::new(
-                database_url,
-                "is not set; expected a URL such as postgres://user:password@host/database",
-            )
-        })?;
-        let mut url = DatabaseUrl::parse(database_url, &url)?;
-        let direct_url =
-            settings.text(direct).map(|url| DatabaseUrl::parse(direct, &url.into())).transpose()?;
-        let Taught { connection_limit, pool_timeout, connect_timeout, pgbouncer } =
-            std::mem::take(&mut url.taught);
+        let mut url = match (DatabaseUrl::of(settings)?, default_url) {
+            (Some(url), _) => url,
+            (None, Some(url)) => DatabaseUrl::parse(settings.prefixed(DATABASE_URL), url)?,
+            (None, None) => {
+                return Err(ConfigError::new(
+                    settings.prefixed(DATABASE_URL),
+                    "is not set; expected a URL such as postgres://user:password@host/database",
+                ));
+            }
+        };
+        let UrlSettings { connection_limit, pool_timeout, connect_timeout, pgbouncer } =
+            std::mem::take(&mut url.settings);
         let known = url.known_pooler();
         let in_memory = url.memory().is_some();
-        let count = |name| settings.get::<Count>(name).map(|count| count.map(|Count(count)| count));
+        let count =
+            |name| settings.get::<NonZeroUsize>(name).map(|count| count.map(NonZeroUsize::get));
         let pool_size = count("DATABASE_POOL_SIZE")?.or(connection_limit);
         Ok(Self {
             url,
-            direct_url,
+            direct_url: DatabaseUrl::named(settings, DIRECT_DATABASE_URL)?,
             password_file: settings
-                .text(settings.name("DATABASE_PASSWORD_FILE"))
+                .text(&settings.prefixed("DATABASE_PASSWORD_FILE"))
                 .map(PathBuf::from),
             // Connections to one database in memory lock whole tables from each other and do not wait.
             pool_size: if in_memory { Some(1) } else { pool_size },
@@ -195,17 +175,19 @@ impl DatabaseSettings {
 /// A duration that is more than nothing: of a limit, nothing could mean "none" as well as "at once".
 fn positive(settings: &Settings, name: &'static str) -> Result<Option<Duration>, ConfigError> {
     match settings.get::<Duration>(name)? {
-        Some(Duration::ZERO) => Err(ConfigError::new(settings.name(name), "expected more than 0")),
+        Some(Duration::ZERO) => {
+            Err(ConfigError::new(settings.prefixed(name), "expected more than 0"))
+        }
         duration => Ok(duration),
     }
 }
 
-/// The kind of the database that `DATABASE_URL` names: `None` where it is unset.
+/// The kind of the database that `DATABASE_URL` names: `None` if it is unset.
 ///
 /// An App that runs on several kinds of database chooses its driver by it.
 ///
 /// # Errors
-/// [`ConfigError`] where the URL is none, or none of a database that is known.
+/// [`ConfigError`] if the URL is invalid, or of an unknown kind of database.
 pub fn kind(settings: &Settings) -> Result<Option<Kind>, ConfigError> {
     Ok(DatabaseUrl::of(settings)?.map(|url| url.kind))
 }

@@ -1,4 +1,4 @@
-//! TLS to a database server: the files that a URL names, and what went wrong, in words that name the parameter.
+//! TLS to a database server: the files that a URL names, and errors that name the parameter to change.
 
 use std::path::Path;
 
@@ -17,8 +17,8 @@ pub(super) const FILES: [&str; 9] = [
     "ssl-client-key",
 ];
 
-/// What is wrong with a file that a parameter names: `None` where nothing is. The text itself may stand in the
-/// place of the file's name; it is a secret then and not quoted.
+/// What is wrong with a file that a parameter names, if anything. The PEM text itself may be given in place of the
+/// file's name; it is a secret then and not quoted.
 pub(super) fn wrong_file(value: &str) -> Option<String> {
     const BEGIN: &str = "-----BEGIN ";
     if value.trim_start().starts_with(BEGIN) {
@@ -31,7 +31,7 @@ pub(super) fn wrong_file(value: &str) -> Option<String> {
     }
 }
 
-/// What is wrong with TLS, where that is why connecting failed: a sentence without the variable's name.
+/// What is wrong with TLS, if that is why connecting failed: a sentence without the variable's name.
 pub(super) fn fault(kind: Kind, error: &sqlx::Error) -> Option<String> {
     let (mode, weaker, by_authority, root) = match kind {
         Kind::Postgres => ("sslmode", "prefer", "verify-ca", "sslrootcert"),

@@ -4,8 +4,12 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 
+use super::connect::ConnectFailure;
 use super::driver::Driver;
+use super::handle::DbPool;
+use super::pool::CallerTime;
 use super::session::Session;
 use super::{Conn, Error};
 
@@ -13,16 +17,17 @@ use super::{Conn, Error};
 ///
 /// It lends a [`Session`], as [`Conn`] does: `query.execute(&mut *tx)`. Dropped without
 /// [`commit`](Self::commit) it closes its connection: the server rolls back and releases its locks at once,
-/// also where nobody will ever use the pool again.
+/// even if the pool is never used again.
 #[must_use = "a transaction that is dropped is rolled back"]
 pub struct Tx<DB: Driver> {
     conn: Conn<DB>,
-    _writer: Option<OwnedSemaphorePermit>,
+    /// The turn to write, if the database takes one writer at a time.
+    _turn: Option<OwnedSemaphorePermit>,
 }
 
 impl<DB: Driver> Tx<DB> {
-    pub(super) fn new(conn: Conn<DB>, writer: Option<OwnedSemaphorePermit>) -> Self {
-        Self { conn, _writer: writer }
+    pub(super) fn new(conn: Conn<DB>, turn: Option<OwnedSemaphorePermit>) -> Self {
+        Self { conn, _turn: turn }
     }
 
     /// Makes everything done in the transaction permanent.
@@ -39,7 +44,7 @@ impl<DB: Driver> Tx<DB> {
     /// Undoes everything done in the transaction.
     ///
     /// # Errors
-    /// [`Error::Lost`] where the connection broke; the server has rolled back then too.
+    /// [`Error::Lost`] if the connection broke; the server has rolled back then too.
     pub async fn rollback(mut self) -> Result<(), Error> {
         Session::rollback(&mut self.conn).await.map_err(|error| self.conn.explain(error))
     }
@@ -62,5 +67,21 @@ impl<DB: Driver> DerefMut for Tx<DB> {
 impl<DB: Driver> fmt::Debug for Tx<DB> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Tx").field(&self.conn).finish()
+    }
+}
+
+/// Waits for the turn to write, if the database takes one writer at a time: in order, and for no longer than for a
+/// connection.
+pub(super) async fn write_turn<DB: Driver>(
+    pool: &DbPool<DB>,
+) -> Result<Option<OwnedSemaphorePermit>, Error> {
+    let Some(turns) = pool.connector().turns() else { return Ok(None) };
+    let time = CallerTime::from(Instant::now(), pool.plan().acquire_timeout());
+    match turns.acquire(time.until).await {
+        Some(turn) => turn.map(Some).map_err(|_| Error::Closed),
+        None => {
+            pool.timed_out();
+            Err(time.is_up::<ConnectFailure>(pool.state()).into())
+        }
     }
 }

@@ -1,9 +1,8 @@
-//! Statements that get no answer: whether the server is still at work on them, or what was said has been lost on
-//! the way.
+//! Statements without a reply: the server is asked whether it still runs them, or the query or its reply was lost.
 //!
-//! A network can forget a connection without a word: a router that restarts, a host that dies and is replaced. What
-//! waits on it then waits for as long as its caller does, and a pool whose connections all do serves nobody. Only
-//! the server can tell it from a statement that takes long, so it is asked.
+//! A network can drop a connection silently: a router restarts, a host dies and is replaced. A statement on it then
+//! waits until its caller gives up, and a pool whose connections all wait serves no caller. Only the server can tell
+//! this from a slow statement.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -16,7 +15,7 @@ use super::handle::DbPool;
 use super::pool::PooledConnection;
 use super::session::PendingReply;
 
-/// How often it is looked who waits for an answer: no I/O.
+/// How often the pending replies are listed: no I/O.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// How long a statement may be without an answer before the server is asked; each time that it is at work, twice as
@@ -43,51 +42,52 @@ pub(super) fn watch<DB: Driver>(pool: &Arc<DbPool<DB>>) {
 }
 
 /// A statement without an answer.
-struct Silent {
+struct PendingStatement {
     reply: PendingReply,
     backend: BackendId,
     turn: u64,
     since: Instant,
-    /// How long it is silent when it is asked after.
+    /// How long it may be without a reply before the server is asked.
     patience: Duration,
 }
 
-impl Silent {
+impl PendingStatement {
     fn still_waits(&self) -> bool {
         self.reply.waits() == Some(self.turn)
     }
 }
 
-async fn look<DB: Driver>(pool: &Arc<DbPool<DB>>, waiting: &mut Vec<Silent>) {
+async fn look<DB: Driver>(pool: &Arc<DbPool<DB>>, waiting: &mut Vec<PendingStatement>) {
     let now = Instant::now();
     let monitors = pool.monitors();
-    waiting.retain(|silent| {
-        silent.still_waits() && monitors.iter().any(|open| open.connection.reply.is(&silent.reply))
+    waiting.retain(|statement| {
+        statement.still_waits()
+            && monitors.iter().any(|open| open.connection.reply.is(&statement.reply))
     });
     for monitor in monitors {
         let Pending { backend, reply } = monitor.connection.clone();
         let (Some(backend), Some(turn)) = (backend, reply.waits()) else { continue };
-        if !waiting.iter().any(|silent| silent.reply.is(&reply)) {
-            waiting.push(Silent { reply, backend, turn, since: now, patience: SILENT });
+        if !waiting.iter().any(|statement| statement.reply.is(&reply)) {
+            waiting.push(PendingStatement { reply, backend, turn, since: now, patience: SILENT });
         }
     }
-    let mut silent: Vec<&mut Silent> = waiting
+    let mut overdue: Vec<&mut PendingStatement> = waiting
         .iter_mut()
-        .filter(|silent| now.duration_since(silent.since) >= silent.patience)
+        .filter(|statement| now.duration_since(statement.since) >= statement.patience)
         .collect();
     // A name may stand for several servers, each of which knows its own connections alone.
-    while let Some(server) = silent.first().map(|silent| silent.backend.server) {
+    while let Some(server) = overdue.first().map(|statement| statement.backend.server) {
         let (of_server, others) =
-            silent.into_iter().partition(|silent| silent.backend.server.is(server));
-        let asked: Vec<&mut Silent> = of_server;
-        silent = others;
-        let ids: Vec<i64> = asked.iter().map(|silent| silent.backend.number).collect();
+            overdue.into_iter().partition(|statement| statement.backend.server.is(server));
+        let asked: Vec<&mut PendingStatement> = of_server;
+        overdue = others;
+        let ids: Vec<i64> = asked.iter().map(|statement| statement.backend.number).collect();
         // If the server cannot be asked nothing is known, and everything may be at work.
         let at_work = at_work(pool, server, &ids).await.unwrap_or(ids);
-        for silent in asked {
-            silent.patience = (silent.patience * 2).min(silent.patience + LONGEST_SILENCE);
-            if !at_work.contains(&silent.backend.number) && silent.still_waits() {
-                silent.reply.lose(silent.turn);
+        for statement in asked {
+            statement.patience = (statement.patience * 2).min(statement.patience + LONGEST_SILENCE);
+            if !at_work.contains(&statement.backend.number) && statement.still_waits() {
+                statement.reply.lose(statement.turn);
             }
         }
     }

@@ -1,12 +1,5 @@
-//! An axum Router on every host, in ten lines.
-
-use anyhost::Host;
-use axum::Router;
-use axum::routing::get;
+//! An axum Router on every host: the adapter is chosen when the program starts.
 
 fn main() -> std::process::ExitCode {
-    anyhost::serve(async |host: &Host| {
-        let greeting = format!("hello from {}\n", host.platform());
-        Ok(Router::new().route("/", get(async || greeting)))
-    })
+    anyhost::serve(hello::start)
 }

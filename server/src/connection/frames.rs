@@ -1,7 +1,7 @@
 //! How far the head of a request has come in the bytes of an HTTP/2 connection.
 //!
-//! The dispatcher knows a request when its head is whole. That one has begun and does not go on, only the
-//! bytes tell: a frame that is cut, or headers without their end (RFC 9113 §4.1, §6.2, §6.10).
+//! hyper shows a request when its head is complete, and has no timeout for one that is not: a frame that is cut, or headers
+//! without END_HEADERS (RFC 9113 §4.1, §6.2, §6.10).
 
 /// What a connection of HTTP/2 begins with.
 pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -24,15 +24,15 @@ pub(super) struct Frames {
     open: bool,
 }
 
-/// What was read of the heads of requests.
+/// How far the head of a request has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Waits {
-    /// For nothing: what has begun is here.
-    No,
-    /// For more of what had begun before.
-    Still,
-    /// For more of what has begun now.
-    Anew,
+pub(super) enum HeadProgress {
+    /// Every head that has begun is complete.
+    Complete,
+    /// A head that had begun before is incomplete.
+    Continued,
+    /// A head has begun and is incomplete.
+    Begun,
 }
 
 impl Frames {
@@ -42,7 +42,7 @@ impl Frames {
     }
 
     /// Watches bytes that have come.
-    pub(super) fn watch(&mut self, mut bytes: &[u8]) -> Waits {
+    pub(super) fn watch(&mut self, mut bytes: &[u8]) -> HeadProgress {
         let mut settled = !self.waits();
         while !bytes.is_empty() {
             if self.left > 0 {
@@ -61,9 +61,9 @@ impl Frames {
             settled |= !self.waits();
         }
         match (self.waits(), settled) {
-            (false, _) => Waits::No,
-            (true, false) => Waits::Still,
-            (true, true) => Waits::Anew,
+            (false, _) => HeadProgress::Complete,
+            (true, false) => HeadProgress::Continued,
+            (true, true) => HeadProgress::Begun,
         }
     }
 
@@ -100,7 +100,7 @@ mod tests {
         bytes.extend(frame(4, 0, &[]));
         bytes.extend(frame(HEADERS, END_HEADERS, b"head"));
         bytes.extend(frame(DATA, 0, b"body"));
-        assert_eq!(Frames::new(PREFACE.len()).watch(&bytes), Waits::No);
+        assert_eq!(Frames::new(PREFACE.len()).watch(&bytes), HeadProgress::Complete);
         let mut frames = Frames::new(PREFACE.len());
         for byte in bytes.chunks(1) {
             frames.watch(byte);
@@ -112,22 +112,22 @@ mod tests {
     fn a_cut_head_waits_and_a_cut_body_does_not() {
         let head = frame(HEADERS, END_HEADERS, b"head");
         let mut frames = Frames::new(0);
-        assert_eq!(frames.watch(&head[..11]), Waits::Anew);
-        assert_eq!(frames.watch(&head[11..12]), Waits::Still);
-        assert_eq!(frames.watch(&head[12..]), Waits::No);
-        assert_eq!(frames.watch(&frame(DATA, 0, b"body")[..11]), Waits::No);
+        assert_eq!(frames.watch(&head[..11]), HeadProgress::Begun);
+        assert_eq!(frames.watch(&head[11..12]), HeadProgress::Continued);
+        assert_eq!(frames.watch(&head[12..]), HeadProgress::Complete);
+        assert_eq!(frames.watch(&frame(DATA, 0, b"body")[..11]), HeadProgress::Complete);
     }
 
     #[test]
     fn headers_without_an_end_wait_however_many_frames_come() {
         let mut frames = Frames::new(0);
-        assert_eq!(frames.watch(&frame(HEADERS, 0, b"head")), Waits::Anew);
+        assert_eq!(frames.watch(&frame(HEADERS, 0, b"head")), HeadProgress::Begun);
         for _ in 0..3 {
-            assert_eq!(frames.watch(&frame(CONTINUATION, 0, b"more")), Waits::Still);
+            assert_eq!(frames.watch(&frame(CONTINUATION, 0, b"more")), HeadProgress::Continued);
         }
-        assert_eq!(frames.watch(&frame(CONTINUATION, END_HEADERS, b"end")), Waits::No);
+        assert_eq!(frames.watch(&frame(CONTINUATION, END_HEADERS, b"end")), HeadProgress::Complete);
         let mut two = frame(HEADERS, END_HEADERS, b"whole");
         two.extend(frame(HEADERS, 0, b"begun"));
-        assert_eq!(frames.watch(&two), Waits::Anew);
+        assert_eq!(frames.watch(&two), HeadProgress::Begun);
     }
 }

@@ -1,166 +1,197 @@
-//! The socket of a connection, which tells the connection what passes through it.
+//! The socket of a connection as hyper sees it: it tells the connection what passes, and shows hyper one request at a time.
 //!
-//! Long because reading and writing watch the same state, poll by poll.
+//! Long because reading and writing share the protocol and what was read ahead.
 
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
+use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::MAX_HEAD;
 use super::frames::{Frames, PREFACE};
-use super::messages::Messages;
+use super::message::Message;
 use super::refusal::refusal;
-use super::state::Connection;
-use super::transport::Transport;
+use super::state::{Connection, Stage};
+use super::transport::Stream;
 use super::websocket::Outgoing;
 
-/// How many bytes of coming requests are kept while one is answered.
+/// Bytes of coming requests that are kept while one is answered.
 const AHEAD: usize = 16 * 1024;
 
-/// How much is read at once of what is kept or thrown away.
+/// Bytes that are read at once if they do not go to hyper directly.
 const PIECE: usize = 4096;
 
 /// The socket of a connection as hyper sees it.
 pub(super) struct Io {
-    transport: Transport,
-    protocol: Protocol,
+    stream: Box<dyn Stream>,
     connection: Arc<Connection>,
-    /// Bytes that were read and belong to coming requests.
-    held: Vec<u8>,
+    protocol: Protocol,
+    /// Nothing is known yet of what the client speaks: HTTP/2 may come.
+    first: bool,
+    /// Bytes that were read and that hyper has not seen.
+    buffer: BytesMut,
+    /// The first bytes of the buffer, which hyper may see.
+    ready: usize,
     /// The client sends no more.
     ended: bool,
-    /// Something was written since the last flush.
-    unflushed: bool,
     /// The client did not take what was written last.
     blocked: bool,
 }
 
-/// What follows the bytes that pass.
+/// What the bytes are.
 enum Protocol {
-    Http1(Messages),
-    /// A head was refused, and hyper has been shown its end.
-    Refused,
+    Http1(Message),
+    /// A request was refused with this status line.
+    Refused(&'static [u8]),
     Http2(Frames),
     Upgraded(Outgoing),
 }
 
 impl Io {
-    pub(super) fn new(transport: Transport, connection: Arc<Connection>) -> Self {
+    pub(super) fn new(stream: Box<dyn Stream>, connection: Arc<Connection>) -> Self {
         Self {
-            transport,
-            protocol: Protocol::Http1(Messages::default()),
+            stream,
             connection,
-            held: Vec::new(),
+            protocol: Protocol::Http1(Message::default()),
+            first: true,
+            buffer: BytesMut::new(),
+            ready: 0,
             ended: false,
-            unflushed: false,
             blocked: false,
         }
     }
 
-    /// From here on the bytes are frames of HTTP/2, its preface first.
-    pub(super) fn is_http2(&mut self) {
-        self.protocol = Protocol::Http2(Frames::new(PREFACE.len()));
-        self.connection.is_http2();
+    /// Gives hyper the bytes of the buffer that it may see.
+    fn give(&mut self, to: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let count = self.ready.min(to.remaining());
+        to.put_slice(&self.buffer[..count]);
+        self.buffer.advance(count);
+        self.ready -= count;
+        Poll::Ready(Ok(()))
     }
 
-    /// Whether the first bytes are those of HTTP/2, once that can be told. What was read is read again by hyper.
-    pub(super) fn poll_preface(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
-        loop {
-            let known = self.transport.early();
-            if known.starts_with(PREFACE) {
-                return Poll::Ready(Ok(true));
-            }
-            if !PREFACE.starts_with(known) || self.connection.timed_out() {
-                return Poll::Ready(Ok(false));
-            }
-            if ready!(self.transport.poll_more(cx))? == 0 {
-                return Poll::Ready(Ok(false));
-            }
-            self.connection.in_head();
+    /// Makes hyper refuse what it is shown, once it has sent everything that comes before.
+    fn refuse(&mut self, status: &'static [u8], to: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        self.protocol = Protocol::Refused(status);
+        to.put_slice(&b"\0\r\n\r\n"[..to.remaining().min(5)]);
+        Poll::Ready(Ok(()))
+    }
+
+    /// Reads more into the buffer; returns false at the end of the input.
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        if !self.ended {
+            let mut space = [MaybeUninit::uninit(); PIECE];
+            let mut piece = ReadBuf::uninit(&mut space);
+            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut piece))?;
+            self.buffer.extend_from_slice(piece.filled());
+            self.note_end(piece.filled().is_empty());
+        }
+        Poll::Ready(Ok(!self.ended))
+    }
+
+    fn note_end(&mut self, ended: bool) {
+        if ended {
+            self.ended = true;
+            self.connection.half_closed();
         }
     }
 
     /// Shows hyper the bytes of one request, and keeps what follows until it is answered.
-    fn read_http1(
-        &mut self,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let Protocol::Http1(messages) = &mut self.protocol else { return Poll::Ready(Ok(())) };
+    fn read_http1(&mut self, cx: &mut Context<'_>, to: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         loop {
-            if let Some(invalid) = messages.invalid() {
-                if invalid.in_head {
-                    // hyper looks at a head in pieces again once its end has come.
-                    let room = buffer.remaining().min(4);
-                    buffer.put_slice(&b"\r\n\r\n"[..room]);
-                    self.protocol = Protocol::Refused;
-                    return Poll::Ready(Ok(()));
-                }
-                let error = io::Error::new(io::ErrorKind::InvalidData, invalid.why);
-                return Poll::Ready(Err(error));
-            }
-            if messages.is_complete() {
+            let Protocol::Http1(message) = &mut self.protocol else { return Poll::Ready(Ok(())) };
+            if message.is_complete() {
                 if self.connection.is_busy() {
                     return self.read_ahead(cx);
                 }
-                messages.next();
+                *message = Message::default();
             }
-            let step = if self.held.is_empty() {
-                if self.ended {
-                    return Poll::Ready(Ok(()));
-                }
-                let before = buffer.filled().len();
-                ready!(Pin::new(&mut self.transport).poll_read(cx, buffer))?;
-                let come = &mut buffer.filled_mut()[before..];
-                if come.is_empty() {
-                    self.ended = true;
-                    self.connection.peer_closed();
-                    return Poll::Ready(Ok(()));
-                }
-                let step = messages.read(come);
-                let end = step.skip + step.take;
-                self.held.extend_from_slice(&come[end..]);
-                come.copy_within(step.skip..end, 0);
-                buffer.set_filled(before + step.take);
-                step
-            } else {
-                let room = self.held.len().min(buffer.remaining());
-                let step = messages.read(&mut self.held[..room]);
-                let end = step.skip + step.take;
-                buffer.put_slice(&self.held[step.skip..end]);
-                self.held.drain(..end);
-                step
-            };
-            if step.take > 0 {
-                if messages.is_in_head() {
-                    self.connection.in_head();
-                }
-                self.connection.set_whole_server(messages.whole_server);
+            // Most requests come in one piece, which goes to hyper as it is.
+            let before = to.filled().len();
+            let direct = self.buffer.is_empty() && to.remaining() >= PIECE && !self.ended;
+            if direct {
+                ready!(Pin::new(&mut self.stream).poll_read(cx, to))?;
+                self.note_end(to.filled().len() == before);
+            } else if self.buffer.is_empty() {
+                ready!(self.poll_fill(cx))?;
+            }
+            if self.ended && self.buffer.is_empty() {
                 return Poll::Ready(Ok(()));
+            }
+            let Protocol::Http1(message) = &mut self.protocol else { return Poll::Ready(Ok(())) };
+            let bytes = if direct { &mut to.filled_mut()[before..] } else { &mut self.buffer[..] };
+            let is_head = message.is_head();
+            let followed = if self.first && bytes.starts_with(PREFACE) {
+                let mut frames = Frames::new(PREFACE.len());
+                self.connection.is_http2();
+                self.connection.head_progress(frames.watch(bytes));
+                self.protocol = Protocol::Http2(frames);
+                Ok(bytes.len())
+            } else if self.first && PREFACE.starts_with(bytes) {
+                Ok(0)
+            } else if is_head && bytes[0] == b'\r' {
+                // RFC 9112 §2.2: empty lines before a request are ignored.
+                match bytes {
+                    [_, b'\n', ..] if !direct => {
+                        self.buffer.advance(2);
+                        continue;
+                    }
+                    [_, other, ..] if *other != b'\n' => Err("a bare carriage return"),
+                    _ => Ok(0),
+                }
+            } else {
+                message.follow(bytes)
+            };
+            match followed {
+                Ok(count) => {
+                    self.first &= count == 0;
+                    if direct {
+                        self.buffer.extend_from_slice(&to.filled()[before + count..]);
+                        to.set_filled(before + count);
+                    } else {
+                        self.ready = count;
+                    }
+                    if direct && count > 0 {
+                        return Poll::Ready(Ok(()));
+                    }
+                    if count > 0 {
+                        return self.give(to);
+                    }
+                }
+                Err(_) if is_head => {
+                    to.set_filled(before);
+                    return self.refuse(b"HTTP/1.1 400 Bad Request\r\n", to);
+                }
+                Err(why) => {
+                    to.set_filled(before);
+                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, why)));
+                }
+            }
+            if self.buffer.len() > MAX_HEAD {
+                return self.refuse(b"HTTP/1.1 431 Request Header Fields Too Large\r\n", to);
+            }
+            // The next pass drops empty lines; they are no head that has begun.
+            if !self.buffer.starts_with(b"\r\n") {
+                self.connection.in_head();
+                if !ready!(self.poll_fill(cx))? {
+                    return Poll::Ready(Ok(()));
+                }
             }
         }
     }
 
     /// Reads on while a request is answered, to learn whether the client is still there.
     fn read_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while self.held.len() < AHEAD && !self.ended {
-            let mut space = [MaybeUninit::uninit(); PIECE];
-            let mut piece = ReadBuf::uninit(&mut space);
-            match Pin::new(&mut self.transport).poll_read(cx, &mut piece) {
-                Poll::Ready(Ok(())) if piece.filled().is_empty() => {
-                    self.ended = true;
-                    self.connection.peer_closed();
-                }
-                Poll::Ready(Ok(())) => self.held.extend_from_slice(piece.filled()),
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Pending => break,
-            }
-        }
-        if self.ended || !self.held.is_empty() {
-            // The socket wakes nobody for these: the end of the response does.
+        while self.buffer.len() < AHEAD
+            && let Poll::Ready(more) = self.poll_fill(cx)?
+            && more
+        {}
+        if self.ended || !self.buffer.is_empty() {
+            // The socket wakes nobody for these bytes: the end of the response does.
             self.connection.holds_back();
         }
         Poll::Pending
@@ -169,64 +200,52 @@ impl Io {
     fn read_upgraded(
         &mut self,
         cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
+        to: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.connection.is_cut_off() {
+        // Registered before the check: an end that comes in between wakes this task.
+        self.connection.reader.register(cx.waker());
+        if self.connection.has_reached(Stage::CutOff) {
             if let Protocol::Upgraded(outgoing) = &mut self.protocol
                 && let Some(goodbye) = outgoing.goodbye()
             {
                 // Best effort: a full socket has no reader.
-                let _ = Pin::new(&mut self.transport).poll_write(cx, &goodbye);
-                let _ = Pin::new(&mut self.transport).poll_flush(cx);
+                let _ = Pin::new(&mut self.stream).poll_write(cx, &goodbye);
+                let _ = Pin::new(&mut self.stream).poll_flush(cx);
             }
             return Poll::Ready(Ok(()));
         }
-        if self.held.is_empty() {
-            let outcome = Pin::new(&mut self.transport).poll_read(cx, buffer);
-            if outcome.is_pending() {
-                self.connection.remember_reader(cx);
-            }
-            return outcome;
-        }
-        let room = self.held.len().min(buffer.remaining());
-        buffer.put_slice(&self.held[..room]);
-        self.held.drain(..room);
-        Poll::Ready(Ok(()))
-    }
-
-    /// What is written was taken by the kernel, or not.
-    fn written(&mut self, outcome: &Poll<io::Result<usize>>) {
-        match outcome {
-            Poll::Ready(Ok(bytes)) => {
-                self.unflushed = true;
-                if self.blocked {
-                    self.connection.took(*bytes);
-                }
-            }
-            Poll::Pending => {
-                self.blocked = true;
-                self.connection.blocked();
-            }
-            Poll::Ready(Err(_)) => {}
+        self.ready = self.buffer.len();
+        match self.ready {
+            0 => Pin::new(&mut self.stream).poll_read(cx, to),
+            _ => self.give(to),
         }
     }
 
-    /// The answer in place of one that hyper gives by itself: to what never became a request.
+    /// Once the App has taken the connection up, the bytes are those of a WebSocket.
+    fn note_upgrade(&mut self) {
+        if self.connection.is_upgraded() && !matches!(self.protocol, Protocol::Upgraded(_)) {
+            self.protocol = Protocol::Upgraded(Outgoing::default());
+        }
+    }
+
+    /// Returns the problem to send in place of what hyper sends by itself: its answer to what never became a request.
     fn refusal(&self, bytes: &[u8]) -> Option<Vec<u8>> {
-        let by_hyper = matches!(self.protocol, Protocol::Http1(_) | Protocol::Refused)
-            && !self.connection.is_counted();
-        by_hyper.then(|| refusal(bytes)).flatten()
+        match &self.protocol {
+            Protocol::Refused(status) => refusal(status),
+            Protocol::Http1(_) if !self.connection.is_counted() => refusal(bytes),
+            _ => None,
+        }
     }
 
-    /// Whether the client may still send what nobody reads. Closing the socket then would make the kernel throw away
+    /// Whether the client may still send what nobody reads. If the socket was closed then, the kernel would throw away
     /// what the client has not read yet.
     fn has_unread_input(&self) -> bool {
         let between = match &self.protocol {
-            Protocol::Http1(messages) => messages.is_between_requests(),
-            Protocol::Refused => false,
+            Protocol::Http1(message) => message.is_complete() || message.is_head(),
+            Protocol::Refused(_) => false,
             Protocol::Http2(_) | Protocol::Upgraded(_) => true,
         };
-        !self.ended && (!between || !self.held.is_empty())
+        !self.ended && (!between || !self.buffer.is_empty())
     }
 }
 
@@ -234,32 +253,26 @@ impl AsyncRead for Io {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
+        to: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        if this.connection.timed_out() {
-            if matches!(this.protocol, Protocol::Http1(_)) {
-                let answer = refusal(b"HTTP/1.1 408 Request Timeout\r\n").unwrap_or_default();
-                // Best effort: nothing else is being written, and a full socket buffer has no reader.
-                let _ = Pin::new(&mut this.transport).poll_write(cx, &answer);
-                this.protocol = Protocol::Refused;
-            }
-            return Poll::Ready(Ok(()));
+        this.note_upgrade();
+        if this.ready > 0 {
+            return this.give(to);
         }
         match &mut this.protocol {
-            Protocol::Http1(_) if this.connection.is_upgraded() => {
-                this.protocol = Protocol::Upgraded(Outgoing::default());
-                this.read_upgraded(cx, buffer)
+            Protocol::Http1(_) if this.connection.timed_out() => {
+                this.refuse(b"HTTP/1.1 408 Request Timeout\r\n", to)
             }
-            Protocol::Http1(_) => this.read_http1(cx, buffer),
-            Protocol::Refused => Poll::Ready(Ok(())),
+            Protocol::Http1(_) => this.read_http1(cx, to),
+            Protocol::Refused(_) => Poll::Ready(Ok(())),
             Protocol::Http2(frames) => {
-                let before = buffer.filled().len();
-                ready!(Pin::new(&mut this.transport).poll_read(cx, buffer))?;
-                this.connection.head_waits(frames.watch(&buffer.filled()[before..]));
+                let before = to.filled().len();
+                ready!(Pin::new(&mut this.stream).poll_read(cx, to))?;
+                this.connection.head_progress(frames.watch(&to.filled()[before..]));
                 Poll::Ready(Ok(()))
             }
-            Protocol::Upgraded(_) => this.read_upgraded(cx, buffer),
+            Protocol::Upgraded(_) => this.read_upgraded(cx, to),
         }
     }
 }
@@ -279,35 +292,37 @@ impl AsyncWrite for Io {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
+        this.note_upgrade();
         if let Some(first) = slices.first()
             && let Some(refusal) = this.refusal(first)
         {
             // A few hundred bytes on a connection on which nothing else is written.
-            ready!(Pin::new(&mut this.transport).poll_write(cx, &refusal))?;
+            ready!(Pin::new(&mut this.stream).poll_write(cx, &refusal))?;
             return Poll::Ready(Ok(slices.iter().map(|slice| slice.len()).sum()));
         }
-        if this.connection.is_cut_off() && this.connection.is_upgraded() {
-            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
-        }
-        let outcome = match slices {
-            [one] => Pin::new(&mut this.transport).poll_write(cx, one),
-            slices => Pin::new(&mut this.transport).poll_write_vectored(cx, slices),
-        };
-        this.written(&outcome);
-        if outcome.is_pending() && this.connection.is_upgraded() {
-            this.connection.remember_writer(cx);
-        }
-        if let Poll::Ready(Ok(bytes)) = outcome
-            && this.connection.is_upgraded()
-        {
-            if matches!(this.protocol, Protocol::Http1(_)) {
-                this.protocol = Protocol::Upgraded(Outgoing::default());
-            }
-            if let Protocol::Upgraded(outgoing) = &mut this.protocol {
-                outgoing.sent(slices.iter().flat_map(|slice| slice.iter().copied()).take(bytes));
+        if matches!(this.protocol, Protocol::Upgraded(_)) {
+            this.connection.writer.register(cx.waker());
+            if this.connection.has_reached(Stage::CutOff) {
+                return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
             }
         }
-        outcome
+        match Pin::new(&mut this.stream).poll_write_vectored(cx, slices) {
+            Poll::Ready(Ok(count)) => {
+                if this.blocked {
+                    this.connection.took(count);
+                }
+                if let Protocol::Upgraded(outgoing) = &mut this.protocol {
+                    outgoing.sent(slices, count);
+                }
+                Poll::Ready(Ok(count))
+            }
+            Poll::Pending => {
+                this.blocked = true;
+                this.connection.blocked();
+                Poll::Pending
+            }
+            failed => failed,
+        }
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -315,8 +330,7 @@ impl AsyncWrite for Io {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(Pin::new(&mut self.transport).poll_flush(cx))?;
-        self.unflushed = false;
+        ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
         if std::mem::take(&mut self.blocked) {
             self.connection.caught_up();
         }
@@ -326,13 +340,12 @@ impl AsyncWrite for Io {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        ready!(Pin::new(&mut this.transport).poll_shutdown(cx))?;
+        ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
         while this.has_unread_input() {
-            let mut space = [MaybeUninit::uninit(); PIECE];
-            let mut piece = ReadBuf::uninit(&mut space);
-            match Pin::new(&mut this.transport).poll_read(cx, &mut piece) {
-                Poll::Ready(Ok(())) if !piece.filled().is_empty() => {}
-                Poll::Ready(_) => this.ended = true,
+            this.buffer.clear();
+            match this.poll_fill(cx) {
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(_)) => this.ended = true,
                 Poll::Pending => {
                     this.connection.lingers();
                     return Poll::Pending;
@@ -345,6 +358,8 @@ impl AsyncWrite for Io {
 
 impl Drop for Io {
     fn drop(&mut self) {
+        // Best effort, so that a client can tell the end of TLS from a connection that was cut.
+        let _ = Pin::new(&mut self.stream).poll_shutdown(&mut Context::from_waker(Waker::noop()));
         self.connection.socket_is_gone();
     }
 }

@@ -2,20 +2,37 @@
 //!
 //! Long because the flags of one connection are read and set together.
 
-mod verdict;
+mod timeout;
 
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::task::{Context, Waker};
 use std::time::Instant;
 
 use anyhost_core::{InFlight, Life, Scheme};
+use futures_util::task::AtomicWaker;
+use tokio::sync::{Mutex as Turn, OwnedMutexGuard, watch};
 
-pub(super) use verdict::Verdict;
+pub(super) use timeout::Timeout;
 
-use super::frames::Waits;
+use super::frames::HeadProgress;
 use crate::metrics::Counts;
+
+/// Bytes of whole responses that a client of HTTP/2 may leave untaken before its next requests wait.
+const MAX_UNTAKEN: usize = 16 * 1024 * 1024;
+
+/// How far the end of the server has come, as a connection sees it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Stage {
+    #[default]
+    Serving,
+    /// A connection ends as soon as nothing is lost by it.
+    Closing,
+    /// A connection that goes on with another protocol ends, too.
+    CutOff,
+    /// Every connection ends at once.
+    Aborted,
+}
 
 /// One connection.
 pub(crate) struct Connection {
@@ -33,9 +50,17 @@ pub(crate) struct Connection {
     holds_back: AtomicBool,
     upgraded: AtomicBool,
     timed_out: AtomicBool,
-    cut_off: AtomicBool,
-    /// The last target was an absolute one without a path.
-    whole_server: AtomicBool,
+    /// The [`Stage`] as a number.
+    stage: AtomicU8,
+    /// Bytes of whole responses of HTTP/2 that the client has not taken.
+    untaken: watch::Sender<usize>,
+    /// Held by the one request that is asked next once the client has taken enough.
+    turn: Arc<Turn<()>>,
+    /// The task that drives the connection.
+    pub(super) task: AtomicWaker,
+    /// The tasks that read and write the socket after an upgrade.
+    pub(super) reader: AtomicWaker,
+    pub(super) writer: AtomicWaker,
     state: Mutex<State>,
 }
 
@@ -45,19 +70,15 @@ struct State {
     seen: bool,
     guard: Option<InFlight>,
     idle_since: Instant,
-    /// A part of a head has come, of HTTP/1.1 or HTTP/2.
+    /// A part of a head has come to an idle connection of HTTP/1.1.
     in_head: bool,
     head_since: Option<Instant>,
     blocked: Option<Blocked>,
-    gone_since: Option<Instant>,
+    /// The client has closed its sending side.
+    half_closed_since: Option<Instant>,
     lingers_since: Option<Instant>,
-    closing: Option<Instant>,
+    closing_since: Option<Instant>,
     socket_gone: bool,
-    /// The task that drives the connection.
-    task: Option<Waker>,
-    /// The tasks that read and write the socket after an upgrade.
-    reader: Option<Waker>,
-    writer: Option<Waker>,
 }
 
 /// A client that does not take what is sent.
@@ -83,8 +104,12 @@ impl Connection {
             holds_back: AtomicBool::new(false),
             upgraded: AtomicBool::new(false),
             timed_out: AtomicBool::new(false),
-            cut_off: AtomicBool::new(false),
-            whole_server: AtomicBool::new(false),
+            stage: AtomicU8::new(Stage::Serving as u8),
+            untaken: watch::Sender::new(0),
+            turn: Arc::default(),
+            task: AtomicWaker::new(),
+            reader: AtomicWaker::new(),
+            writer: AtomicWaker::new(),
             state: Mutex::new(State {
                 http2: false,
                 seen: false,
@@ -93,13 +118,10 @@ impl Connection {
                 in_head: false,
                 head_since: None,
                 blocked: None,
-                gone_since: None,
+                half_closed_since: None,
                 lingers_since: None,
-                closing: None,
+                closing_since: None,
                 socket_gone: false,
-                task: None,
-                reader: None,
-                writer: None,
             }),
         }
     }
@@ -119,7 +141,6 @@ impl Connection {
         self.client.get().map_or(Scheme::default(), |(_, scheme)| *scheme)
     }
 
-    /// Where its requests are counted, if anybody reads the counts.
     pub(crate) fn counts(&self) -> Option<&Counts> {
         self.counts.as_deref()
     }
@@ -156,14 +177,37 @@ impl Connection {
         self.state().seen = true;
     }
 
+    /// Waits until the client of HTTP/2 has taken enough of its earlier responses. Requests that had to wait are asked one
+    /// at a time: each holds the guard until its response is known.
+    pub(crate) async fn turn(&self) -> Option<OwnedMutexGuard<()>> {
+        let enough = |untaken: &usize| *untaken < MAX_UNTAKEN;
+        if enough(&self.untaken.borrow()) {
+            return None;
+        }
+        let turn = Arc::clone(&self.turn).lock_owned().await;
+        // The sender lives in `self`, so this cannot fail.
+        let _ = self.untaken.subscribe().wait_for(enough).await;
+        Some(turn)
+    }
+
+    /// A whole response of so many bytes waits for the client of HTTP/2.
+    pub(crate) fn add_untaken(&self, bytes: usize) {
+        self.untaken.send_modify(|untaken| *untaken += bytes);
+    }
+
+    /// The client has taken so many bytes of a whole response, or gets no more of it.
+    pub(crate) fn remove_untaken(&self, bytes: usize) {
+        self.untaken.send_modify(|untaken| *untaken -= bytes);
+    }
+
     /// The last byte of a response was handed over, or its request was dropped.
     pub(crate) fn end(&self) {
         let mut state = self.state();
         state.idle_since = Instant::now();
-        // Behind the time: who sees no request must see since when.
+        // After the time is set: a task that sees no request must see since when.
         let last = self.active.fetch_sub(1, Ordering::Relaxed) == 1;
         if (last && state.http2) || self.holds_back.swap(false, Ordering::Relaxed) {
-            wake(state.task.as_ref());
+            self.task.wake();
         }
     }
 
@@ -195,12 +239,12 @@ impl Connection {
         self.state().in_head = true;
     }
 
-    /// Bytes of HTTP/2 have come; whether the head of a request is cut behind them.
-    pub(super) fn head_waits(&self, waits: Waits) {
-        match waits {
-            Waits::No => self.state().head_since = None,
-            Waits::Still => {}
-            Waits::Anew => self.state().head_since = Some(Instant::now()),
+    /// Bytes of HTTP/2 have come.
+    pub(super) fn head_progress(&self, progress: HeadProgress) {
+        match progress {
+            HeadProgress::Complete => self.state().head_since = None,
+            HeadProgress::Continued => {}
+            HeadProgress::Begun => self.state().head_since = Some(Instant::now()),
         }
     }
 
@@ -224,8 +268,8 @@ impl Connection {
     }
 
     /// The client has closed its sending side.
-    pub(super) fn peer_closed(&self) {
-        self.state().gone_since.get_or_insert_with(Instant::now);
+    pub(super) fn half_closed(&self) {
+        self.state().half_closed_since.get_or_insert_with(Instant::now);
     }
 
     /// The response is sent, and the client may not yet have noticed.
@@ -238,8 +282,8 @@ impl Connection {
         self.timed_out.load(Ordering::Relaxed)
     }
 
-    /// The head did not come in time: the next read finds the end of the input. A connection of HTTP/2
-    /// that was idle for long is told goodbye.
+    /// The time of a client is over that is still to be told so: that its head did not come in time, or, with HTTP/2, that
+    /// the connection was idle for long.
     pub(super) fn give_up(&self) {
         if self.state().http2 {
             self.close();
@@ -250,14 +294,28 @@ impl Connection {
 
     /// Closes the connection as soon as nothing is lost by it.
     pub(crate) fn close(&self) {
-        let mut state = self.state();
-        state.closing.get_or_insert_with(Instant::now);
-        wake(state.task.as_ref());
+        self.advance(Stage::Closing);
     }
 
-    /// Whether the connection is to be closed as soon as nothing is lost by it.
-    pub(crate) fn is_closing(&self) -> bool {
-        self.state().closing.is_some()
+    /// Says how far the end of the server has come.
+    pub(crate) fn advance(&self, stage: Stage) {
+        if stage >= Stage::Closing {
+            self.state().closing_since.get_or_insert_with(Instant::now);
+        }
+        self.stage.fetch_max(stage as u8, Ordering::Relaxed);
+        for waker in [&self.task, &self.reader, &self.writer] {
+            waker.wake();
+        }
+    }
+
+    /// Whether the end of the server has come so far.
+    pub(super) fn has_reached(&self, stage: Stage) -> bool {
+        self.stage.load(Ordering::Relaxed) >= stage as u8
+    }
+
+    /// Whether HTTP/2 is spoken and the client is to be told that the connection ends.
+    pub(super) fn is_closing_http2(&self) -> bool {
+        self.has_reached(Stage::Closing) && self.state().http2
     }
 
     /// Whether the connection goes on with another protocol.
@@ -270,39 +328,6 @@ impl Connection {
         self.upgraded.store(true, Ordering::Relaxed);
     }
 
-    /// Ends an upgraded connection: its holder reads the end of the input, and can write no more.
-    pub(crate) fn cut_off(&self) {
-        let state = self.state();
-        self.cut_off.store(true, Ordering::Relaxed);
-        wake(state.reader.as_ref());
-        wake(state.writer.as_ref());
-    }
-
-    pub(super) fn is_cut_off(&self) -> bool {
-        self.cut_off.load(Ordering::Relaxed)
-    }
-
-    /// Keeps the waker of the task that reads an upgraded connection.
-    pub(super) fn remember_reader(&self, cx: &Context<'_>) {
-        let mut state = self.state();
-        state.reader = Some(cx.waker().clone());
-        self.wake_if_cut_off(cx);
-    }
-
-    /// Keeps the waker of the task that writes to an upgraded connection.
-    pub(super) fn remember_writer(&self, cx: &Context<'_>) {
-        let mut state = self.state();
-        state.writer = Some(cx.waker().clone());
-        self.wake_if_cut_off(cx);
-    }
-
-    /// Re-check after registering, under the lock: an end that came in between would wake nobody (lost wakeup).
-    fn wake_if_cut_off(&self, cx: &Context<'_>) {
-        if self.is_cut_off() {
-            cx.waker().wake_by_ref();
-        }
-    }
-
     /// The socket of the connection was dropped.
     pub(super) fn socket_is_gone(&self) {
         let mut state = self.state();
@@ -310,31 +335,11 @@ impl Connection {
         // Else the request that is being answered ends behind its socket.
         if self.is_upgraded() {
             state.guard = None;
-            wake(state.task.as_ref());
+            self.task.wake();
         }
     }
 
     pub(super) fn is_socket_gone(&self) -> bool {
         self.state().socket_gone
-    }
-
-    /// Keeps the waker of the task that drives this connection; it is always the same task.
-    pub(super) fn remember_task(&self, cx: &Context<'_>) {
-        self.state().task.get_or_insert_with(|| cx.waker().clone());
-    }
-
-    pub(super) fn set_whole_server(&self, whole_server: bool) {
-        self.whole_server.store(whole_server, Ordering::Relaxed);
-    }
-
-    /// Whether the target of the last head was an absolute one without a path.
-    pub(crate) fn whole_server(&self) -> bool {
-        self.whole_server.load(Ordering::Relaxed)
-    }
-}
-
-fn wake(waker: Option<&Waker>) {
-    if let Some(waker) = waker {
-        waker.wake_by_ref();
     }
 }

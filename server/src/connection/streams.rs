@@ -9,24 +9,21 @@ use hyper::rt::Executor;
 
 use super::Deadline;
 
-/// What is kept alive as long as the stream of a WebSocket is.
-type Handover = Box<dyn Send>;
-
 thread_local! {
-    /// When the stream that is polled now handed out bytes of its response and has not been asked for more.
-    static HANDED_OUT: Cell<Option<Instant>> = const { Cell::new(None) };
-    /// What the stream that is polled now hands over to the one that it becomes.
-    static HANDOVER: Cell<Option<Handover>> = const { Cell::new(None) };
+    /// When the stream that is polled now offered bytes of its response, if it has not been asked for more.
+    static OFFERED: Cell<Option<Instant>> = const { Cell::new(None) };
+    /// What lives as long as the upgraded stream that is spawned next.
+    static KEPT: Cell<Option<Box<dyn Send>>> = const { Cell::new(None) };
 }
 
-/// Says that the stream that is polled now has handed out bytes of its response, or is asked for more of them.
-pub(crate) fn handed_out(since: Option<Instant>) {
-    HANDED_OUT.set(since);
+/// Says that the stream that is polled now has offered bytes of its response; `None` if it is asked for more of them.
+pub(crate) fn set_offered(since: Option<Instant>) {
+    OFFERED.set(since);
 }
 
-/// Keeps something alive as long as the stream lives that the one polled now becomes at once.
-pub(crate) fn hand_over(kept: impl Send + 'static) {
-    HANDOVER.set(Some(Box::new(kept)));
+/// Keeps a value alive as long as the upgraded stream that the stream that is polled now becomes at once.
+pub(crate) fn keep_with_upgrade(value: impl Send + 'static) {
+    KEPT.set(Some(Box::new(value)));
 }
 
 /// Runs the tasks of a connection. A stream of which the client takes nothing for the timeout is dropped, which
@@ -49,9 +46,9 @@ where
     fn execute(&self, stream: F) {
         tokio::spawn(Stream {
             inner: Box::pin(stream),
-            // An upgraded stream is run by the task of the request that it was, so this is that request's.
-            _kept: HANDOVER.take(),
-            handed_out: None,
+            // hyper spawns an upgraded stream while it polls the stream of the request.
+            _kept: KEPT.take(),
+            offered: None,
             deadline: Deadline::default(),
             send_timeout: self.send_timeout,
         });
@@ -60,8 +57,8 @@ where
 
 struct Stream<F> {
     inner: Pin<Box<F>>,
-    _kept: Option<Handover>,
-    handed_out: Option<Instant>,
+    _kept: Option<Box<dyn Send>>,
+    offered: Option<Instant>,
     deadline: Deadline,
     send_timeout: Duration,
 }
@@ -71,14 +68,14 @@ impl<F: Future<Output = ()>> Future for Stream<F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
-        HANDED_OUT.set(this.handed_out);
+        OFFERED.set(this.offered);
         let outcome = this.inner.as_mut().poll(cx);
-        this.handed_out = HANDED_OUT.take();
-        drop(HANDOVER.take());
+        this.offered = OFFERED.take();
+        drop(KEPT.take());
         if outcome.is_ready() {
             return Poll::Ready(());
         }
-        let Some(since) = this.handed_out else { return Poll::Pending };
+        let Some(since) = this.offered else { return Poll::Pending };
         ready!(this.deadline.poll(since + this.send_timeout, cx));
         tracing::debug!("a stream ended: the client takes nothing of its response");
         Poll::Ready(())

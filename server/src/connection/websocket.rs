@@ -1,5 +1,7 @@
 //! Where frames end in what an App sends on a WebSocket (RFC 6455 §5.2), so that the server can close it properly.
 
+use std::io::IoSlice;
+
 /// A close frame with status 1001, going away (RFC 6455 §7.4.1).
 const GOING_AWAY: [u8; 4] = [0x88, 2, 0x03, 0xe9];
 
@@ -30,31 +32,47 @@ impl Default for Outgoing {
 }
 
 impl Outgoing {
-    /// Watches bytes that were sent. A server's frames have no mask.
-    pub(super) fn sent(&mut self, bytes: impl Iterator<Item = u8>) {
-        for byte in bytes {
-            self.state = match self.state {
-                State::Head(matched) if byte == b"\r\n\r\n"[matched] => match matched {
-                    3 => State::Boundary,
-                    _ => State::Head(matched + 1),
-                },
-                State::Head(_) => State::Head(usize::from(byte == b'\r')),
-                State::Boundary => {
-                    self.closed |= byte & 0x0f == 8;
-                    State::Length
+    /// Watches the first bytes of the slices, which were sent. A server's frames have no mask.
+    pub(super) fn sent(&mut self, slices: &[IoSlice<'_>], mut count: usize) {
+        for slice in slices {
+            let mut bytes = &slice[..slice.len().min(count)];
+            count -= bytes.len();
+            while let Some((byte, rest)) = bytes.split_first() {
+                if let State::Payload(left) = self.state {
+                    let now = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
+                    self.state = payload(left - now as u64);
+                    bytes = &bytes[now..];
+                } else {
+                    self.header(*byte);
+                    bytes = rest;
                 }
-                State::Length => match byte & 0x7f {
-                    126 => State::Extended(2, 0),
-                    127 => State::Extended(8, 0),
-                    length => payload(length.into()),
-                },
-                State::Extended(left, length) => {
-                    let length = length << 8 | u64::from(byte);
-                    if left == 1 { payload(length) } else { State::Extended(left - 1, length) }
-                }
-                State::Payload(left) => payload(left - 1),
-            };
+            }
         }
+    }
+
+    /// Reads a byte that is no payload.
+    fn header(&mut self, byte: u8) {
+        self.state = match self.state {
+            State::Head(matched) if byte == b"\r\n\r\n"[matched] => match matched {
+                3 => State::Boundary,
+                _ => State::Head(matched + 1),
+            },
+            State::Head(_) => State::Head(usize::from(byte == b'\r')),
+            State::Boundary => {
+                self.closed |= byte & 0x0f == 8;
+                State::Length
+            }
+            State::Length => match byte & 0x7f {
+                126 => State::Extended(2, 0),
+                127 => State::Extended(8, 0),
+                length => payload(length.into()),
+            },
+            State::Extended(left, length) => {
+                let length = length << 8 | u64::from(byte);
+                if left == 1 { payload(length) } else { State::Extended(left - 1, length) }
+            }
+            payload @ State::Payload(_) => payload,
+        };
     }
 
     /// The frame that closes the connection, once, if one may be sent now.
@@ -88,11 +106,12 @@ mod tests {
                 let boundary = end == HEAD.len() || end == all.len();
                 assert_eq!(now.goodbye().is_some(), boundary, "{end}");
                 assert_eq!(now.goodbye(), None, "it is said once");
-                outgoing.sent(all.get(end).copied().into_iter());
+                let next = &all[end..all.len().min(end + 1)];
+                outgoing.sent(&[IoSlice::new(next)], next.len());
             }
         }
         let mut outgoing = Outgoing::default();
-        outgoing.sent(HEAD.iter().chain(&[0x88, 0]).copied());
+        outgoing.sent(&[IoSlice::new(HEAD), IoSlice::new(&[0x88, 0, 7])], HEAD.len() + 2);
         assert_eq!(outgoing.goodbye(), None, "the App has closed it");
     }
 }

@@ -22,6 +22,9 @@ impl Fields {
 
     /// A field whose value is the same in text and in JSON.
     fn plain(&mut self, field: &Field, value: impl fmt::Display) {
+        if is_of_log(field.name()) {
+            return;
+        }
         self.name(field.name());
         // Writing to a string cannot fail.
         let _ = write!(self.others, "{value}");
@@ -29,6 +32,7 @@ impl Fields {
 
     fn text(&mut self, field: &Field, value: &str) {
         match field.name() {
+            name if is_of_log(name) => {}
             "message" => value.clone_into(&mut self.message),
             "request_id" => self.request_id = Some(value.to_owned()),
             name => {
@@ -50,6 +54,11 @@ impl Fields {
             write!(self.others, " {name}=")
         };
     }
+}
+
+/// Whether a field is one of those that a record of the crate `log` comes with: its target stands in the line already.
+fn is_of_log(name: &str) -> bool {
+    name.starts_with("log.")
 }
 
 impl Visit for Fields {

@@ -4,6 +4,7 @@ use std::fmt::{self, Write as _};
 
 use anyhost_core::Context;
 use tracing::{Event, Level, Subscriber};
+use tracing_log::NormalizeEvent as _;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
@@ -45,9 +46,12 @@ where
             })
             .collect();
         let context = Context::current();
+        // A record of the crate `log` has its own target.
+        let normalized = event.normalized_metadata();
+        let metadata = normalized.as_ref().unwrap_or_else(|| event.metadata());
         let event = Known {
-            level: *event.metadata().level(),
-            target: event.metadata().target(),
+            level: *metadata.level(),
+            target: metadata.target(),
             context: context.as_ref(),
         };
         let mut line = String::with_capacity(256);

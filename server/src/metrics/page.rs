@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhost_core::adapter::{Metric, Reading};
 
 use super::process::ProcessUsage;
-use super::{BOUNDS, CLASSES, METHODS, RouteDurations, Totals};
+use super::{BOUNDS, CLASSES, Counts, METHODS, RouteDurations, Totals};
 
 /// What a server says of itself besides its counts.
 pub(crate) struct Moment {
@@ -25,10 +25,10 @@ pub(crate) struct Moment {
 }
 
 /// The page of `/metrics`.
-pub(crate) fn page(totals: &Totals, moment: &Moment, databases: &[Metric]) -> String {
+pub(crate) fn page(counts: &Counts, moment: &Moment, databases: &[Metric]) -> String {
     let mut page = Page(String::with_capacity(4096));
     // Writing to a string cannot fail.
-    let _ = page.server(totals, moment);
+    let _ = page.server(&Totals::of(counts), moment);
     let _ = page.process(&ProcessUsage::now());
     let _ = page.databases(databases);
     page.0
@@ -221,7 +221,7 @@ fn labels(attributes: &[(&str, String)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::{CountedMethod, Counts};
+    use crate::metrics::CountedMethod;
 
     #[test]
     fn a_label_is_escaped_and_a_histogram_is_cumulative() {
@@ -236,7 +236,7 @@ mod tests {
         counts.answered(get, 204, Some("/notes/{id}"), Duration::from_millis(80));
         let platform = "heroku".to_owned();
         let moment = Moment { in_flight: 1, limit: Some(9), connections: 3, ready: true, platform };
-        let page = page(&Totals::of(&counts), &moment, &[]);
+        let page = page(&counts, &moment, &[]);
         let route = "http_request_method=\"GET\",http_response_status_class=\"2xx\",http_route=\"/notes/{id}\"";
         for (line, labels) in [
             ("http_server_request_duration_seconds_bucket{LABELS,le=\"0.005\"} 1", route),

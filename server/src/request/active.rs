@@ -6,6 +6,7 @@ use std::time::Instant;
 use anyhost_core::{Context, InFlight};
 use http::request::Parts;
 use http::{Method, StatusCode};
+use tokio::sync::OwnedMutexGuard;
 
 use crate::connection::Connection;
 use crate::metrics::CountedMethod;
@@ -17,6 +18,9 @@ pub(super) struct Active {
     _guard: Option<InFlight>,
     /// What is counted of it once it has a status, if anybody reads the counts.
     counted: Option<Counted>,
+    /// Bytes of its whole response that the client of HTTP/2 has not taken.
+    untaken: usize,
+    turn: Option<OwnedMutexGuard<()>>,
 }
 
 struct Counted {
@@ -37,7 +41,7 @@ impl Active {
         let counted = connection
             .counts()
             .map(|_| Counted { method: CountedMethod::of(method.as_str()), asked: None });
-        Self { connection: Arc::clone(connection), _guard: guard, counted }
+        Self { connection: Arc::clone(connection), _guard: guard, counted, untaken: 0, turn: None }
     }
 
     pub(super) fn connection(&self) -> &Connection {
@@ -68,6 +72,27 @@ impl Active {
         self.count(Some(status));
     }
 
+    /// Waits until the client of HTTP/2 has taken enough of the responses before this one.
+    pub(super) async fn wait_for_turn(&mut self) {
+        self.turn = self.connection.turn().await;
+    }
+
+    /// Its response is known, of which so many bytes wait for the client in memory.
+    pub(super) fn has_untaken(&mut self, bytes: usize) {
+        self.untaken = bytes;
+        if bytes > 0 {
+            self.connection.add_untaken(bytes);
+        }
+        self.turn = None;
+    }
+
+    /// Nothing of its response is in memory any more.
+    pub(super) fn is_taken(&mut self) {
+        if self.untaken > 0 {
+            self.connection.remove_untaken(std::mem::take(&mut self.untaken));
+        }
+    }
+
     fn count(&mut self, status: Option<StatusCode>) {
         let (Some(Counted { method, asked }), Some(counts)) =
             (self.counted.take(), self.connection.counts())
@@ -85,6 +110,7 @@ impl Active {
 impl Drop for Active {
     fn drop(&mut self) {
         self.count(None);
+        self.is_taken();
         self.connection.end();
     }
 }

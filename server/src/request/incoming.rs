@@ -1,7 +1,6 @@
 //! A request body on its way from the connection to the App.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -13,6 +12,7 @@ use http::{HeaderMap, StatusCode};
 use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use tokio::sync::oneshot;
 
 use crate::connection::Deadline;
 use crate::{Config, MinBodyRate};
@@ -45,7 +45,7 @@ pub(super) async fn with_timing(
             match tokio::time::timeout(config.body_timeout, read).await {
                 Ok(Ok(bytes)) => Ok(Body::from(bytes)),
                 Ok(Err(error)) => {
-                    unread.slot = Some(Arc::new(Mutex::new(Some(Rest::Broken))));
+                    unread.left = Left::Broken;
                     Err(Error::from(BodyError::broken(error)))
                 }
                 Err(_) => {
@@ -56,7 +56,7 @@ pub(super) async fn with_timing(
         }
         _ => Ok(Body::new(RequestBody {
             incoming: Some(incoming),
-            left: unread.slot(),
+            left: Some(unread.lend()),
             config: (config.body_timeout, config.min_body_rate),
             waiting_since: None,
             waited: Duration::ZERO,
@@ -89,7 +89,7 @@ async fn whole(incoming: &mut Incoming, length: usize) -> Result<Bytes, hyper::E
 struct RequestBody {
     incoming: Option<Incoming>,
     /// Where the rest goes if the App leaves it.
-    left: Slot,
+    left: Option<oneshot::Sender<Left>>,
     config: (Duration, MinBodyRate),
     waiting_since: Option<Instant>,
     /// How long the client has been waited for in all.
@@ -99,6 +99,13 @@ struct RequestBody {
 }
 
 impl RequestBody {
+    fn leave(&mut self, left: Left) {
+        if let Some(sender) = self.left.take() {
+            // The response may have been sent: then nobody asks.
+            let _ = sender.send(left);
+        }
+    }
+
     /// Whether the client has been waited for long enough.
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let (timeout, rate) = self.config;
@@ -133,7 +140,7 @@ impl http_body::Body for RequestBody {
             }
             Some(Err(error)) => {
                 this.incoming = None;
-                *this.left.lock().unwrap_or_else(PoisonError::into_inner) = Some(Rest::Broken);
+                this.leave(Left::Broken);
                 Poll::Ready(Some(Err(BodyError::broken(error))))
             }
             None => {
@@ -158,54 +165,57 @@ impl http_body::Body for RequestBody {
 impl Drop for RequestBody {
     fn drop(&mut self) {
         if let Some(incoming) = self.incoming.take() {
-            let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
-            *left = Some(Rest::Unread(incoming));
+            self.leave(Left::Unread(incoming));
         }
     }
 }
 
-type Slot = Arc<Mutex<Option<Rest>>>;
-
 /// What there is of a request body behind what was read.
-enum Rest {
+enum Left {
+    Nothing,
     Unread(Incoming),
-    /// It cannot be told where it ends.
+    /// Nobody can tell where it ends.
     Broken,
+    /// The App has the body, and says what it leaves.
+    Lent(oneshot::Receiver<Left>),
 }
 
 /// The rest of a request body, if its reader leaves one.
 pub(super) struct Unread {
-    slot: Option<Slot>,
+    left: Left,
     /// The client waits to be told that its body is wanted, and it is not.
     expects: bool,
 }
 
 impl Unread {
     pub(super) fn new(expects: bool) -> Self {
-        Self { slot: None, expects }
+        Self { left: Left::Nothing, expects }
     }
 
-    /// Where the App's body is put if the App leaves a rest.
-    fn slot(&mut self) -> Slot {
-        Arc::clone(self.slot.get_or_insert_default())
+    fn lend(&mut self) -> oneshot::Sender<Left> {
+        let (sender, receiver) = oneshot::channel();
+        self.left = Left::Lent(receiver);
+        sender
     }
 
-    /// Keeps a body that nobody was given.
+    /// Keeps a body that the App is not given.
     pub(super) fn keep(&mut self, body: Incoming) {
         if !http_body::Body::is_end_stream(&body) {
-            self.slot = Some(Arc::new(Mutex::new(Some(Rest::Unread(body)))));
+            self.left = Left::Unread(body);
         }
     }
 
     /// Reads what is left of a body if it is here already and short; false if there is more. A body that the App
     /// still reads is its own business.
     pub(super) async fn read_to_the_end(self) -> bool {
-        let left =
-            self.slot.and_then(|slot| slot.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let left = match self.left {
+            Left::Lent(mut receiver) => receiver.try_recv().unwrap_or(Left::Nothing),
+            left => left,
+        };
         let mut incoming = match left {
-            None => return true,
-            Some(Rest::Unread(incoming)) if !self.expects => incoming,
-            Some(_) => return false,
+            Left::Nothing | Left::Lent(_) => return true,
+            Left::Unread(incoming) if !self.expects => incoming,
+            Left::Unread(_) | Left::Broken => return false,
         };
         let (mut read, mut patience) = (0, 2);
         while read <= READ_AFTER && patience > 0 {

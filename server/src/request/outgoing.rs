@@ -10,7 +10,7 @@ use http_body::{Frame, SizeHint};
 use tokio::time::Sleep;
 
 use super::active::Active;
-use crate::connection::handed_out;
+use crate::connection::set_offered;
 
 /// The largest piece of a whole body that is handed over at once on HTTP/2, so that it shows whether the client takes
 /// any of it.
@@ -23,7 +23,7 @@ const LAST_WORDS: Duration = Duration::from_millis(5);
 pub(crate) struct ResponseBody {
     kind: Kind,
     http2: bool,
-    _active: Option<Active>,
+    active: Option<Active>,
 }
 
 enum Kind {
@@ -34,15 +34,19 @@ enum Kind {
 
 impl ResponseBody {
     pub(super) fn empty() -> Self {
-        Self { kind: Kind::Whole(Bytes::new()), http2: true, _active: None }
+        Self { kind: Kind::Whole(Bytes::new()), http2: true, active: None }
     }
 
-    pub(super) fn new(body: Body, active: Active, http2: bool) -> Self {
+    pub(super) fn new(body: Body, mut active: Active, http2: bool) -> Self {
         let kind = match body.into_full() {
             Ok(bytes) => Kind::Whole(bytes),
             Err(body) => Kind::Stream(body),
         };
-        Self { kind, http2, _active: Some(active) }
+        active.has_untaken(match &kind {
+            Kind::Whole(bytes) if http2 && bytes.len() > PIECE => bytes.len(),
+            _ => 0,
+        });
+        Self { kind, http2, active: Some(active) }
     }
 
     fn poll_piece(
@@ -53,8 +57,15 @@ impl ResponseBody {
             match &mut self.kind {
                 Kind::Whole(bytes) if bytes.is_empty() => return Poll::Ready(None),
                 Kind::Whole(bytes) => {
-                    let most = if self.http2 { PIECE } else { usize::MAX };
-                    let piece = bytes.split_to(bytes.len().min(most));
+                    if !self.http2 {
+                        return Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes)))));
+                    }
+                    let mut piece = bytes.split_to(bytes.len().min(PIECE));
+                    if let Some(active) = self.active.as_mut().filter(|_| bytes.is_empty()) {
+                        // A copy: the piece would keep the memory of the whole response.
+                        piece = Bytes::copy_from_slice(&piece);
+                        active.is_taken();
+                    }
                     return Poll::Ready(Some(Ok(Frame::data(piece))));
                 }
                 Kind::Stream(body) => {
@@ -103,10 +114,10 @@ impl http_body::Body for ResponseBody {
         if !self.http2 {
             return self.poll_piece(cx);
         }
-        handed_out(None);
+        set_offered(None);
         let piece = ready!(self.poll_piece(cx));
         if matches!(piece, Some(Ok(_))) {
-            handed_out(Some(Instant::now()));
+            set_offered(Some(Instant::now()));
         }
         Poll::Ready(piece)
     }

@@ -36,7 +36,7 @@ async fn a_request_in_flight_is_finished_and_its_connection_closed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_is_being_sent_is_sent_to_its_end() {
-    let mut server = Running::with(&[]).await;
+    let mut server = Running::with(&[("SHUTDOWN_GRACE", "10m")]).await;
     let mut client = server.connect().await;
     client.send("GET /drip/100 HTTP/1.1\r\nhost: t\r\n\r\n").await;
     while server.host.life().in_flight() == 0 {
@@ -60,7 +60,7 @@ async fn work_that_outlasts_its_response_ends_before_the_process() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_large_body_for_a_slow_reader_is_sent_to_its_end() {
-    let mut server = Running::with(&[]).await;
+    let mut server = Running::with(&[("SHUTDOWN_GRACE", "10m")]).await;
     let mut client = server.connect().await;
     client.send("GET /send/32 HTTP/1.1\r\nhost: t\r\n\r\n").await;
     while server.host.life().in_flight() == 0 {

@@ -1,11 +1,12 @@
 //! HTTP/2: the limits of HTTP/1.1 hold for each of its requests, and its end loses none of them.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhost_core::adapter::Exit;
 use bytes::Bytes;
 use h2::client::{ResponseFuture, SendRequest};
-use h2::{Reason, SendStream, client};
+use h2::{PingPong, Reason, SendStream, client};
 use http::{Request, StatusCode};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
@@ -24,22 +25,28 @@ const GET: &[u8] = b"\x82\x84\x86\x41\x04test";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A client by h2, whose connection runs beside it.
-struct H2 {
+pub(crate) struct H2 {
     sender: SendRequest<Bytes>,
+    ping: PingPong,
     connection: JoinHandle<Result<(), h2::Error>>,
 }
 
 /// Status, `retry-after` and body.
-type Answer = (StatusCode, Option<String>, Result<String, h2::Error>);
+pub(crate) type Answer = (StatusCode, Option<String>, Result<String, h2::Error>);
 
 impl H2 {
-    async fn to(server: &Running) -> Self {
-        let stream = TcpStream::connect(server.address).await.expect("the server listens");
-        let (sender, connection) = client::handshake(stream).await.expect("HTTP/2");
-        Self { sender, connection: tokio::spawn(connection) }
+    pub(crate) async fn to(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).await.expect("the server listens");
+        let (sender, mut connection) = client::handshake(stream).await.expect("HTTP/2");
+        let ping = connection.ping_pong().expect("taken once");
+        Self { sender, ping, connection: tokio::spawn(connection) }
     }
 
-    async fn begin(&mut self, path: &str, ends: bool) -> (ResponseFuture, SendStream<Bytes>) {
+    pub(crate) async fn begin(
+        &mut self,
+        path: &str,
+        ends: bool,
+    ) -> (ResponseFuture, SendStream<Bytes>) {
         self.try_begin(path, ends).await.expect("a stream more")
     }
 
@@ -54,9 +61,15 @@ impl H2 {
         self.sender.send_request(request, ends)
     }
 
-    async fn get(&mut self, path: &str) -> Answer {
+    pub(crate) async fn get(&mut self, path: &str) -> Answer {
         let (answer, _) = self.begin(path, true).await;
         read(answer).await
+    }
+
+    /// Waits until the server has read everything that was sent.
+    pub(crate) async fn ping(&mut self) {
+        let pong = self.ping.ping(h2::Ping::opaque());
+        timeout(PATIENCE, pong).await.expect("a pong in time").expect("a pong");
     }
 
     /// How the connection came to its end.
@@ -65,7 +78,7 @@ impl H2 {
     }
 }
 
-async fn read(answer: ResponseFuture) -> Answer {
+pub(crate) async fn read(answer: ResponseFuture) -> Answer {
     let (parts, mut body) =
         timeout(PATIENCE, answer).await.expect("an answer").expect("an answer").into_parts();
     let mut all = Vec::new();
@@ -112,9 +125,9 @@ async fn last_word(client: &mut Client) -> Option<(u8, u32)> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_drain_finishes_streams_and_refuses_new_ones_so_that_they_are_sent_again() {
     let mut server = Running::with(&[]).await;
-    let mut idle = H2::to(&server).await;
+    let mut idle = H2::to(server.address).await;
     assert_eq!(idle.get("/").await.0, 200);
-    let mut busy = H2::to(&server).await;
+    let mut busy = H2::to(server.address).await;
     let (slow, _) = busy.begin("/slow/600", true).await;
     let (dripping, _) = busy.begin("/drip/100", true).await;
     while server.host.life().in_flight() < 2 {
@@ -146,12 +159,12 @@ async fn a_drain_finishes_streams_and_refuses_new_ones_so_that_they_are_sent_aga
 #[tokio::test(flavor = "multi_thread")]
 async fn each_request_has_a_deadline_of_its_own() {
     let server = Running::with(&[("REQUEST_TIMEOUT", "100ms"), ("BODY_TIMEOUT", "200ms")]).await;
-    let mut client = H2::to(&server).await;
+    let mut client = H2::to(server.address).await;
     let (late, _) = client.begin("/slow/60000", true).await;
     assert_eq!(client.get("/").await.0, 200);
     assert_eq!(read(late).await.0, 504);
     let patient = Running::with(&[("BODY_TIMEOUT", "200ms")]).await;
-    let mut client = H2::to(&patient).await;
+    let mut client = H2::to(patient.address).await;
     let (stuck, mut body) = client.begin("/count", false).await;
     body.send_data(Bytes::from_static(b"x"), false).expect("it takes a byte");
     assert_eq!(read(stuck).await.0, 408);
@@ -162,7 +175,7 @@ async fn each_request_has_a_deadline_of_its_own() {
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_on_one_connection_count_each_for_itself() {
     let server = Running::with(&[("MAX_IN_FLIGHT", "2")]).await;
-    let mut client = H2::to(&server).await;
+    let mut client = H2::to(server.address).await;
     let (first, _) = client.begin("/slow/700", true).await;
     let (second, _) = client.begin("/slow/700", true).await;
     while server.host.life().in_flight() < 2 {
@@ -177,7 +190,7 @@ async fn requests_on_one_connection_count_each_for_itself() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_resets_its_stream_cancels_its_request() {
     let server = Running::with(&[]).await;
-    let mut client = H2::to(&server).await;
+    let mut client = H2::to(server.address).await;
     let (answer, mut stream) = client.begin("/slow/60000/reset", true).await;
     while server.host.life().in_flight() == 0 {
         tokio::task::yield_now().await;
@@ -191,7 +204,7 @@ async fn a_client_that_resets_its_stream_cancels_its_request() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_of_which_nothing_is_taken_is_reset_and_the_others_go_on() {
     let server = Running::with(&[("SEND_TIMEOUT", "300ms")]).await;
-    let mut client = H2::to(&server).await;
+    let mut client = H2::to(server.address).await;
     let (stuck, _) = client.begin("/send/64", true).await;
     let mut body = stuck.await.expect("a head").into_body();
     // The window of the stream is as large as that of the connection: it stays shut until this.
@@ -214,7 +227,7 @@ async fn a_stream_of_which_nothing_is_taken_is_reset_and_the_others_go_on() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_head_that_is_too_large_is_431() {
     let server = Running::with(&[]).await;
-    let mut client = H2::to(&server).await;
+    let mut client = H2::to(server.address).await;
     let large = Request::get("http://test/").header("x-large", "a".repeat(140_000));
     let many = (0..100).fold(Request::get("http://test/"), |request, number| {
         request.header(format!("x-{number}"), "1")
@@ -245,7 +258,7 @@ async fn a_head_that_does_not_come_to_its_end_ends_its_connection() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_idle_connection_is_told_goodbye() {
     let server = Running::with(&[("KEEP_ALIVE", "300ms")]).await;
-    let mut client = H2::to(&server).await;
+    let mut client = H2::to(server.address).await;
     assert_eq!(client.get("/").await.0, 200);
     assert!(client.ended().await.is_ok());
 }
@@ -264,7 +277,7 @@ async fn a_flood_of_resets_ends_its_connection_alone() {
     let (goaway, calm) = (7, 11);
     assert_eq!(last_word(&mut flood).await, Some((goaway, calm)));
     server.host.life().idle().await;
-    assert_eq!(H2::to(&server).await.get("/").await.0, 200);
+    assert_eq!(H2::to(server.address).await.get("/").await.0, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -280,5 +293,105 @@ async fn a_flood_of_headers_without_an_end_ends_its_connection_alone() {
     }
     let _ = tokio::io::AsyncWriteExt::write_all(&mut flood.stream, &bytes).await;
     last_word(&mut flood).await;
-    assert_eq!(H2::to(&server).await.get("/").await.0, 200);
+    assert_eq!(H2::to(server.address).await.get("/").await.0, 200);
+}
+
+/// A header that is literal and not kept (RFC 7541 §6.2.2).
+fn literal(name: &str, value: &str) -> Vec<u8> {
+    let mut bytes = vec![0];
+    for text in [name, value] {
+        bytes.push(u8::try_from(text.len()).expect("a short text"));
+        bytes.extend_from_slice(text.as_bytes());
+    }
+    bytes
+}
+
+/// Sends one request in its own connection and returns whether it is refused: a status of 4xx, a reset or a goodbye.
+async fn is_refused(server: &Running, headers: &[(&str, &str)], body: Option<&[u8]>) -> bool {
+    let mut client = server.connect().await;
+    let block: Vec<u8> = headers.iter().flat_map(|(name, value)| literal(name, value)).collect();
+    client.send([PREFACE, &frame(1, 4 | u8::from(body.is_none()), 1, &block)].concat()).await;
+    if let Some(body) = body {
+        client.send(frame(0, 1, 1, body)).await;
+    }
+    loop {
+        let mut head = [0; 9];
+        let read = client.stream.read_exact(&mut head);
+        if timeout(PATIENCE, read).await.expect("an answer or the end").is_err() {
+            return true;
+        }
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
+        let mut payload = vec![0; length];
+        client.stream.read_exact(&mut payload).await.expect("a whole frame");
+        match (head[3], head[8]) {
+            // The status comes first, 200 as an index (RFC 7541 appendix A).
+            (1, 1) => return payload.first() != Some(&0x88),
+            (3, 1) | (7, _) => return true,
+            _ => {}
+        }
+    }
+}
+
+/// RFC 9113 §8: what is malformed never reaches the App, whoever finds it out.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_malformed_request_is_refused() {
+    let server = Running::with(&[]).await;
+    let whole = [(":method", "GET"), (":scheme", "http"), (":path", "/"), (":authority", "test")];
+    assert!(!is_refused(&server, &whole, None).await, "the control");
+    let with = |name, value| [&whole[..], &[(name, value)]].concat();
+    let but = |name: &str, value| {
+        let mut headers = whole.to_vec();
+        headers.iter_mut().filter(|(own, _)| *own == name).for_each(|header| header.1 = value);
+        headers
+    };
+    let without = |name: &str| {
+        let mut headers = whole.to_vec();
+        headers.retain(|(own, _)| *own != name);
+        headers
+    };
+    let mut taken = Vec::new();
+    for (clause, headers) in [
+        ("8.2.1, an upper-case name", with("X-A", "1")),
+        ("8.2.1, a line feed in a value", with("x-a", "1\n2")),
+        ("8.2.1, a name with a space", with("x a", "1")),
+        ("8.2.2, connection", with("connection", "keep-alive")),
+        ("8.2.2, transfer-encoding", with("transfer-encoding", "chunked")),
+        ("8.2.2, upgrade", with("upgrade", "h2c")),
+        ("8.2.2, te", with("te", "gzip")),
+        ("8.3, an unknown pseudo-header", with(":x", "1")),
+        ("8.3, one of a response", with(":status", "200")),
+        ("8.3, one twice", with(":path", "/b")),
+        ("8.3, one behind a header", [&[("x-a", "1")][..], &whole].concat()),
+        ("8.3.1, no method", without(":method")),
+        ("8.3.1, no scheme", without(":scheme")),
+        ("8.3.1, no path", without(":path")),
+        ("8.3.1, an empty path", but(":path", "")),
+        ("8.3.1, a path without a slash", but(":path", "a")),
+        ("8.3.1, an asterisk for GET", but(":path", "*")),
+        ("8.3.1, no authority and no host", without(":authority")),
+        ("8.3.1, another host", with("host", "other")),
+        ("8.3.1, a user in the authority", but(":authority", "user@test")),
+        ("8.3.1, a path in the authority", but(":authority", "test/a")),
+        ("8.5, CONNECT without a protocol", but(":method", "CONNECT")),
+    ] {
+        if !is_refused(&server, &headers, None).await {
+            taken.push(clause);
+        }
+    }
+    for (clause, length) in [
+        ("8.1.1, a body longer than its length", "1"),
+        ("8.1.1, a body shorter than its length", "9"),
+        ("8.1.1, a length that is no number", "2a"),
+    ] {
+        let headers = [&but(":method", "POST")[..], &[("content-length", length)]].concat();
+        let headers: Vec<_> = headers
+            .iter()
+            .map(|header| if header.0 == ":path" { (":path", "/count") } else { *header })
+            .collect();
+        if !is_refused(&server, &headers, Some(b"ab")).await {
+            taken.push(clause);
+        }
+    }
+    assert!(taken.is_empty(), "{taken:#?}");
+    assert_eq!(H2::to(server.address).await.get("/").await.0, 200);
 }

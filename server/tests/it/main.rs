@@ -5,6 +5,7 @@ mod client;
 mod drain;
 mod hostile;
 mod http2;
+mod listen;
 mod memory;
 mod pipelines;
 mod process;
@@ -12,3 +13,4 @@ mod requests;
 mod running;
 #[path = "../../examples/subject.rs"]
 mod subject;
+mod trust;

@@ -1,7 +1,9 @@
 //! A body of any size passes through a process that does not grow with it.
 
+use futures_util::future::join_all;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use crate::http2::{H2, read};
 use crate::process::Process;
 
 const GIB: u64 = 1 << 30;
@@ -73,4 +75,40 @@ async fn an_upload_that_nobody_reads_stays_with_its_client() {
     }
     let (_, most) = memory(&process);
     assert!(most - before < ALLOWED, "{} MiB", (most - before) >> 20);
+}
+
+/// A client asks for 64 responses of 4 MiB and takes none of them, and then all.
+///
+/// The control is 8 clients of HTTP/1.1, of which none waits for another.
+#[tokio::test]
+async fn responses_that_a_client_of_http_2_does_not_take_are_bounded() {
+    let (process, before) = warm(&[]).await;
+    let mut client = H2::to(process.address).await;
+    let mut answers = Vec::new();
+    for _ in 0..64 {
+        answers.push(client.begin("/whole/4", true).await.0);
+    }
+    // A response behind all of them in the connection, and time for those that could be made meanwhile.
+    client.ping().await;
+    let mut other = process.connect().await;
+    for _ in 0..200 {
+        assert_eq!(other.get("/").await.status, 200);
+    }
+    let (_, most) = memory(&process);
+    assert!(most - before < 64 << 20, "{} MiB", (most - before) >> 20);
+    for (status, _, body) in join_all(answers.into_iter().map(read)).await {
+        assert_eq!((status.as_u16(), body.map(|body| body.len()).ok()), (200, Some(4 << 20)));
+    }
+    let (_, most) = memory(&process);
+    assert!(most - before < 64 << 20, "{} MiB", (most - before) >> 20);
+
+    let mut clients = Vec::new();
+    for _ in 0..8 {
+        let mut client = process.connect().await;
+        client.send("GET /whole/32 HTTP/1.1\r\nhost: t\r\n\r\n").await;
+        client.stream.readable().await.expect("an answer has begun");
+        clients.push(client);
+    }
+    let (_, most) = memory(&process);
+    assert!(most - before > 64 << 20, "the measure does not see what is held");
 }

@@ -2,7 +2,7 @@
 
 use crate::cases::{ask, cases, still_answers, tail};
 use crate::doors::Door;
-use crate::wire::{Request, Response, Seen, get};
+use crate::wire::{EchoAnswer as _, Request, Response, Seen, get};
 
 #[track_caller]
 fn exchange(door: &dyn Door, bytes: &[u8]) -> Vec<Response> {

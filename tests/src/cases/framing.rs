@@ -2,6 +2,7 @@
 
 use crate::cases::{cases, still_answers, tail};
 use crate::doors::Door;
+use crate::wire::EchoAnswer as _;
 
 const NEXT: &str = "GET /smuggled HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
 

@@ -1,25 +1,11 @@
-//! The doors of a Lambda function: a client's bytes as the event that AWS makes of them, and the answer
-//! as AWS hands it on.
-//!
-//! What AWS delivers for each source is from captures of live events; what it does with an answer is from
-//! its documentation. A front end here does no more than the real one: it never repairs.
-
-mod alb;
-mod answer;
-mod front;
-mod http_api;
-mod json;
-mod lattice;
-mod rest_api;
+//! The doors of a Lambda function: its process on a Runtime API that is given a client's request as an event.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-pub(super) use alb::{AlbMulti, AlbSingle};
-pub(super) use http_api::{FunctionUrl, HttpV1, HttpV2};
-pub(super) use lattice::Lattice;
-pub(super) use rest_api::RestV1;
+use anyhost_test::DoorKind;
+use anyhost_test::events::Source;
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
@@ -28,21 +14,9 @@ use crate::process::Process;
 use crate::runtime_api::{Answer, RuntimeApi};
 use crate::wire::{Request, Response};
 
-/// A source of events: one of AWS's front ends.
-pub(super) trait Source: Send + Sync + 'static {
-    /// What every request through it comes with.
-    const FACTS: Facts;
-
-    /// The event for a request.
-    fn event(&self, request: &Request) -> String;
-
-    /// What the client gets for an answer; an error is what the client would get a 502 for.
-    fn answer(&self, answer: &[u8]) -> Result<Response, String>;
-}
-
 /// A function behind one source of events.
-pub(super) struct Lambda<S> {
-    source: S,
+pub(super) struct Lambda {
+    source: &'static dyn Source,
     program: PathBuf,
     api: RuntimeApi,
     runtime: Runtime,
@@ -50,8 +24,9 @@ pub(super) struct Lambda<S> {
     folder: TempDir,
 }
 
-impl<S: Source> Lambda<S> {
-    pub(super) fn open(example: Example, source: S) -> Self {
+impl Lambda {
+    pub(super) fn open(example: Example, door: DoorKind) -> Self {
+        let source = door.source().expect("a door of events");
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.expect("a runtime needs threads and no more");
         let api = RuntimeApi::start();
@@ -62,7 +37,7 @@ impl<S: Source> Lambda<S> {
     }
 }
 
-impl<S: Source> Door for Lambda<S> {
+impl Door for Lambda {
     fn send(&self, request: &Request) -> Result<Response, String> {
         let event = self.source.event(request);
         let mut process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
@@ -83,7 +58,7 @@ impl<S: Source> Door for Lambda<S> {
     }
 
     fn facts(&self) -> Facts {
-        S::FACTS
+        self.source.facts()
     }
 
     fn log(&self) -> String {

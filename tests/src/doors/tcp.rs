@@ -1,20 +1,13 @@
 //! The doors of a long-running process: HTTP/1.1 written and read byte by byte, over TCP or a Unix socket.
-//!
-//! No client library stands between: it would hide what a strict client chokes on.
 
-mod parse;
-mod write;
-
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::thread;
 use std::time::{Duration, Instant};
 
+use anyhost_test::http1::{Chunk, all, one, talk, write_and_read, written};
 use ppp::v2;
 use tempfile::TempDir;
-use write::written;
 
 use super::tls::Certificate;
 use super::{Door, Example, Facts, MAX_BODY};
@@ -40,9 +33,6 @@ pub(super) enum Before {
 
 /// The client that the PROXY protocol's header names.
 const PROXIED: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 55);
-
-/// Bytes and the moment at which they came.
-pub(super) type Chunk = (Instant, Vec<u8>);
 
 enum Address {
     Tcp(SocketAddr),
@@ -163,7 +153,7 @@ impl Tcp {
 
     /// Writes bytes on a new connection and reads until its end; with the moments at which they came.
     fn talk(&self, bytes: Vec<u8>, cut: bool) -> Result<Vec<Chunk>, String> {
-        let talk = || -> std::io::Result<Vec<Chunk>> {
+        let exchange = || -> std::io::Result<Vec<Chunk>> {
             match &self.address {
                 Address::Tcp(address) => match &self.before {
                     Before::Nothing => talk(*address, bytes, cut),
@@ -181,22 +171,22 @@ impl Tcp {
                 }
             }
         };
-        talk().map_err(|error| format!("no response: {error}"))
+        exchange().map_err(|error| format!("no response: {error}"))
     }
 }
 
 impl Door for Tcp {
     fn send(&self, request: &Request) -> Result<Response, String> {
         let chunks = self.talk(written(request, self.facts().host), false)?;
-        parse::one(&request.method, &chunks)
+        one(&request.method, &chunks)
     }
 
     fn exchange(&self, bytes: &[u8]) -> Result<Vec<Response>, String> {
-        parse::all(&self.talk(bytes.to_vec(), false)?)
+        all(&self.talk(bytes.to_vec(), false)?)
     }
 
     fn exchange_cut(&self, bytes: &[u8]) -> Result<Vec<Response>, String> {
-        parse::all(&self.talk(bytes.to_vec(), true)?)
+        all(&self.talk(bytes.to_vec(), true)?)
     }
 
     fn facts(&self) -> Facts {
@@ -211,51 +201,6 @@ impl Door for Tcp {
 
     fn log(&self) -> String {
         self.process.log().text()
-    }
-}
-
-/// Sends a request to whoever listens at an address, a part of somebody else's among them, and reads the
-/// response as strictly as any door does.
-///
-/// # Errors
-/// What was wrong with the connection or the response, in words.
-pub fn send(address: SocketAddr, request: &Request) -> Result<Response, String> {
-    let chunks = talk(address, written(request, &address.to_string()), false);
-    parse::one(&request.method, &chunks.map_err(|error| format!("no response: {error}"))?)
-}
-
-fn talk(address: SocketAddr, bytes: Vec<u8>, cut: bool) -> io::Result<Vec<Chunk>> {
-    let socket = TcpStream::connect(address)?;
-    socket.set_read_timeout(Some(PATIENCE))?;
-    let (writer, half) = (socket.try_clone()?, socket.try_clone()?);
-    let end = move || if cut { half.shutdown(Shutdown::Write) } else { Ok(()) };
-    write_and_read(bytes, writer, end, socket)
-}
-
-fn write_and_read(
-    bytes: Vec<u8>,
-    mut writer: impl Write + Send + 'static,
-    end: impl FnOnce() -> io::Result<()> + Send + 'static,
-    mut reader: impl Read,
-) -> io::Result<Vec<Chunk>> {
-    // A thread of its own writes: a server may answer, and close, before it has read everything.
-    let writing = thread::spawn(move || writer.write_all(&bytes).and_then(|()| end()));
-    let mut chunks = Vec::new();
-    let mut buffer = vec![0; 64 * 1024];
-    let end = loop {
-        match reader.read(&mut buffer) {
-            Ok(0) => break Ok(()),
-            Ok(read) => chunks.push((Instant::now(), buffer[..read].to_vec())),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => break Err(error),
-        }
-    };
-    drop(reader);
-    drop(writing.join());
-    match end {
-        Err(error) if chunks.is_empty() => Err(error),
-        // What was read stands; whether it is whole, the parser says.
-        _ => Ok(chunks),
     }
 }
 

@@ -1,8 +1,23 @@
 //! What the App saw of a request.
 
+use anyhost_test::Response;
+use anyhost_test::events::pairs;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Deserializer};
+
+/// An answer of the echo.
+pub trait EchoAnswer {
+    /// What the App saw of the request.
+    fn seen(self) -> Seen;
+}
+
+impl EchoAnswer for Response {
+    #[track_caller]
+    fn seen(self) -> Seen {
+        Seen::of(&self.expect(200).body)
+    }
+}
 
 /// What the App saw of a request, as the echo answers it.
 #[derive(Clone, Debug, Deserialize)]
@@ -71,32 +86,7 @@ impl Seen {
     }
 }
 
-/// The names and values of a query, decoded as a form, in order.
-#[must_use]
-pub fn pairs(query: &str) -> Vec<(String, String)> {
-    let fields = query.split('&').filter(|field| !field.is_empty());
-    let split = fields.map(|field| field.split_once('=').unwrap_or((field, "")));
-    split.map(|(name, value)| (decoded(name), decoded(value))).collect()
-}
-
-fn decoded(text: &str) -> String {
-    let spaces = text.replace('+', " ");
-    percent_encoding::percent_decode_str(&spaces).decode_utf8_lossy().into_owned()
-}
-
 fn from_base64<'de, D: Deserializer<'de>>(field: D) -> Result<Vec<u8>, D::Error> {
     let text = String::deserialize(field)?;
     STANDARD.decode(text).map_err(serde::de::Error::custom)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_query_is_decoded_once_and_in_order() {
-        let expected = [("a", "1 2"), ("b", ""), ("a", "+"), ("c", "%20")];
-        let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        assert_eq!(pairs("a=1+2&b&a=%2B&c=%2520"), expected);
-    }
 }

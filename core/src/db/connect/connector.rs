@@ -1,7 +1,5 @@
 //! Opens connections with sqlx: with the password of the moment, at the addresses of the host, one attempt at a
 //! time or until a deadline.
-//!
-//! Long because every attempt shares the password, the addresses and the deadline of one connector.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,51 +7,36 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use sqlx::ConnectOptions;
-use sqlx_core::sql_str::AssertSqlSafe;
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::addresses::Addresses;
 use super::retry::{Backoff, LONGEST_PAUSE, LONGEST_WHILE_FULL, RetryDeadline};
-use super::{Connect, ConnectFailure, Failure, Link, Opened, Release, Site};
+use super::{Connect, ConnectFailure, Failure, Link, NewConnection, Release, Site};
 use crate::ConfigError;
 use crate::db::Error;
 use crate::db::credentials::Credentials;
-use crate::db::driver::{Admission, Driver, Limits, Options, Refusal, ServerIdentity};
-use crate::db::lock_wait::LockWait;
+use crate::db::driver::{ConnectErrorKind, Driver, Limits, Options, ServerInfo};
 use crate::db::plan::Statements;
 use crate::db::pooled::PoolerWarnings;
-use crate::db::session::Session;
+use crate::db::session::{LockWait, Session, WriteTurns};
 use crate::db::settings::{DatabaseUrl, Kind, Pooler};
 
-/// How long a server has at least to end a connection that was closed, once it has noticed: at once if it does
-/// nothing on it. With four processes waiting for each processor, 5 ms were too few in three storms of six, 25 ms
-/// in none (November 2026). A slower server shows it: to end takes it less than to begin, so it has as long as the
-/// last connection took to open.
-const ENDS_WITHIN: Duration = Duration::from_millis(25);
-
-/// The upper bound: a connect slower than this measured queueing, not the server.
-const ENDS_WITHIN_AT_MOST: Duration = Duration::from_millis(500);
-
-/// How many connections are opened at most to reach a certain one of the servers that a name stands for.
-const TRIES: usize = 4;
-
 /// Opens the connections of one pool; a clone shares what it has learnt.
-pub(in crate::db) struct Connector<DB: Driver>(Arc<Shared<DB>>);
+pub(in crate::db) struct Connector<DB: Driver>(pub(super) Arc<Shared<DB>>);
 
-struct Shared<DB: Driver> {
+pub(super) struct Shared<DB: Driver> {
     options: Options<DB>,
     credentials: Credentials,
     site: Arc<Site>,
     /// What is said of statements that a pooler does not bear.
     warnings: Option<Arc<PoolerWarnings>>,
     /// The turn to write, if the database takes one writer at a time.
-    turns: Option<Arc<Semaphore>>,
-    timeouts: Timeouts,
+    turns: Option<Arc<WriteTurns>>,
+    pub(super) timeouts: Timeouts,
     addresses: Addresses,
     limits: OnceLock<Limits>,
     /// How long the last connection took to open, in microseconds.
-    took: AtomicU64,
+    pub(super) took: AtomicU64,
     /// Counts changes of the schema that prepared statements were met by.
     schemas: Arc<AtomicU64>,
 }
@@ -66,7 +49,7 @@ pub(in crate::db) struct Timeouts {
     pub(in crate::db) statements: Statements,
     /// How long a statement waits for a database that is locked.
     pub(in crate::db) lock: Duration,
-    /// Whether the first failure of several is logged while it is tried again: somebody waits for a start.
+    /// Whether the first failure is logged while connecting is tried again.
     pub(in crate::db) says_why: bool,
 }
 
@@ -89,7 +72,7 @@ impl<DB: Driver> Connector<DB> {
             credentials,
             site: Arc::new(site),
             warnings: pooled.then(Arc::default),
-            turns: (DB::KIND == Kind::Sqlite).then(|| Arc::new(Semaphore::new(1))),
+            turns: (DB::KIND == Kind::Sqlite).then(Arc::default),
             timeouts,
             addresses: Addresses::default(),
             limits: OnceLock::new(),
@@ -131,7 +114,7 @@ impl<DB: Driver> Connector<DB> {
     }
 
     /// The turn to write, if the database takes one writer at a time.
-    pub(in crate::db) fn turns(&self) -> Option<&Arc<Semaphore>> {
+    pub(in crate::db) fn turns(&self) -> Option<&Arc<WriteTurns>> {
         self.0.turns.as_ref()
     }
 
@@ -144,7 +127,7 @@ impl<DB: Driver> Connector<DB> {
     pub(in crate::db) async fn retry(
         &self,
         deadline: RetryDeadline,
-    ) -> Result<Opened<Link<DB>>, ConnectFailure> {
+    ) -> Result<NewConnection<Link<DB>>, ConnectFailure> {
         let deadline = deadline.within_request();
         let mut backoff = Backoff::default();
         let mut before = None;
@@ -159,13 +142,13 @@ impl<DB: Driver> Connector<DB> {
             let until = deadline.after(Some(&failure));
             let left = until.saturating_duration_since(Instant::now());
             let pause = match failure.kind {
-                Refusal::Full => backoff.next(LONGEST_WHILE_FULL.min(left / 8)),
+                ConnectErrorKind::Full => backoff.next(LONGEST_WHILE_FULL.min(left / 8)),
                 _ => backoff.next(LONGEST_PAUSE),
             };
             if failure.is_final() || Instant::now() + pause >= until {
                 return Err(failure);
             }
-            let says_why = self.0.timeouts.says_why && failure.kind != Refusal::Full;
+            let says_why = self.0.timeouts.says_why && failure.kind != ConnectErrorKind::Full;
             if before.is_none() && says_why {
                 tracing::warn!("connecting to the database fails, and is tried again: {failure}");
             }
@@ -174,30 +157,8 @@ impl<DB: Driver> Connector<DB> {
         }
     }
 
-    /// Opens a connection to this one of the servers that the name stands for, if it leads there within [`TRIES`];
-    /// otherwise to another.
-    async fn reach(&self, server: ServerIdentity, until: Instant) -> Option<Opened<Link<DB>>> {
-        let mut tries = TRIES;
-        loop {
-            let opened = self.connect(Some(until)).await.ok()?;
-            tries -= 1;
-            if opened.connection.leads_to(server) || tries == 0 || Instant::now() >= until {
-                return Some(opened);
-            }
-            super::Connection::goodbye(opened.connection).await;
-            // The budget holds at every instant: the server counts it until it has noticed.
-            tokio::time::sleep(self.ends_within()).await;
-        }
-    }
-
-    /// How long the server has to end a connection once it has noticed.
-    fn ends_within(&self) -> Duration {
-        let took = Duration::from_micros(self.0.took.load(Ordering::Relaxed));
-        took.clamp(ENDS_WITHIN, ENDS_WITHIN_AT_MOST)
-    }
-
     /// Connects with the password of the moment; if that is refused and another is to be had, with that.
-    async fn open(&self) -> Result<(DB::Connection, Admission), sqlx::Error> {
+    async fn open(&self) -> Result<(DB::Connection, ServerInfo), sqlx::Error> {
         let Shared { credentials, options, .. } = &*self.0;
         let Some(password) = credentials.password(None).await? else {
             return self.open_with(options).await;
@@ -207,7 +168,7 @@ impl<DB: Driver> Connector<DB> {
             async move { self.open_with(&options).await }
         };
         let error = match with(password.expose()).await {
-            Err(error) if DB::refusal(&error) == Refusal::Credentials => error,
+            Err(error) if DB::connect_error_kind(&error) == ConnectErrorKind::Credentials => error,
             outcome => return outcome,
         };
         match credentials.password(Some(&password)).await? {
@@ -220,24 +181,22 @@ impl<DB: Driver> Connector<DB> {
     async fn open_with(
         &self,
         options: &Options<DB>,
-    ) -> Result<(DB::Connection, Admission), sqlx::Error> {
-        let admitted = async |options: Options<DB>| {
+    ) -> Result<(DB::Connection, ServerInfo), sqlx::Error> {
+        let open = async |options: Options<DB>| {
             let mut connection = open_at::<DB>(options).await?;
-            let admission = DB::admit(&mut connection, self.0.site.pooler).await?;
-            Ok((connection, admission))
+            let server = DB::server_info(&mut connection, self.0.site.pooler).await?;
+            Ok((connection, server))
         };
-        let Some(endpoint) = DB::endpoint(options) else { return admitted(options.clone()).await };
+        let Some(endpoint) = DB::endpoint(options) else { return open(options.clone()).await };
         let connect = |address: Option<IpAddr>| {
             let there = address.map(|address| DB::with_host(options, &address.to_string()));
-            admitted(there.unwrap_or_else(|| options.clone()))
+            open(there.unwrap_or_else(|| options.clone()))
         };
-        let full = |error: &sqlx::Error| DB::refusal(error) == Refusal::Full;
-        let writes = |(_, admission): &(DB::Connection, Admission)| !admission.read_only;
-        self.0.addresses.connect(endpoint, connect, full, writes).await
+        self.0.addresses.connect(endpoint, connect).await
     }
 
-    /// Takes note of what a new connection learnt.
-    fn admit(&self, server: &Admission) {
+    /// Keeps the server's limits, and warns if they have changed.
+    fn note_limits(&self, server: &ServerInfo) {
         if let Some(limits) = server.limits {
             let known = self.0.limits.get_or_init(|| limits);
             if known.max_connections != limits.max_connections {
@@ -255,8 +214,11 @@ impl<DB: Driver> Connect for Connector<DB> {
     type Connection = Link<DB>;
     type Failure = ConnectFailure;
 
-    async fn connect(&self, until: Option<Instant>) -> Result<Opened<Link<DB>>, ConnectFailure> {
-        let Shared { timeouts, addresses, took: last_took, .. } = &*self.0;
+    async fn connect(
+        &self,
+        until: Option<Instant>,
+    ) -> Result<NewConnection<Link<DB>>, ConnectFailure> {
+        let Shared { timeouts, took: last_took, .. } = &*self.0;
         let begun = Instant::now();
         let timeout = match until {
             Some(until) => until.saturating_duration_since(begun).min(timeouts.connect),
@@ -264,7 +226,7 @@ impl<DB: Driver> Connect for Connector<DB> {
         };
         match tokio::time::timeout(timeout, self.open()).await {
             Ok(Ok((connection, server))) => {
-                self.admit(&server);
+                self.note_limits(&server);
                 let took = begun.elapsed();
                 let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
                 last_took.store(micros, Ordering::Relaxed);
@@ -273,11 +235,10 @@ impl<DB: Driver> Connect for Connector<DB> {
                 session.pooled = self.0.warnings.clone();
                 session.lock =
                     self.0.turns.as_ref().map(|turns| LockWait::new(turns, timeouts.lock));
-                Ok(Opened { connection: Link { session, server }, took })
+                Ok(NewConnection { connection: Link { session, server }, took })
             }
             Ok(Err(error)) => Err(ConnectFailure::of::<DB>(error, &self.0.site)),
             Err(_) => {
-                addresses.was_silent();
                 let text = format!("no answer within {} ms", timeout.as_millis());
                 let error = std::io::Error::new(std::io::ErrorKind::TimedOut, text);
                 Err(ConnectFailure::unreachable(error, &self.0.site))
@@ -285,53 +246,15 @@ impl<DB: Driver> Connect for Connector<DB> {
         }
     }
 
-    async fn connect_until(&self, until: Instant) -> Result<Opened<Link<DB>>, ConnectFailure> {
+    async fn connect_until(
+        &self,
+        until: Instant,
+    ) -> Result<NewConnection<Link<DB>>, ConnectFailure> {
         self.retry(RetryDeadline::at(until)).await
     }
 
     fn release(&self, link: Link<DB>) -> Release<Link<DB>> {
-        let Link { session, server } = link;
-        let busy = session.condition.is_busy();
-        if let Some(interrupt) = server.interrupt {
-            // Its thread is what counts: the place is free once that has ended.
-            interrupt.stop();
-            return Release::Work(Box::pin(async move {
-                let _ = sqlx::Connection::close(session.connection).await;
-                None
-            }));
-        }
-        drop(session);
-        if DB::NOTICES.is_zero() {
-            return Release::Done;
-        }
-        let left_behind = server.backend.filter(|_| server.outlived && busy);
-        match left_behind.and_then(|backend| Some((backend, DB::cancel(backend.number)?))) {
-            Some((backend, statement)) => {
-                let connector = self.clone();
-                Release::Work(Box::pin(async move {
-                    // Half of the time, so that those who wait for this place have the other half.
-                    let until = Instant::now() + connector.0.timeouts.connect / 2;
-                    let mut opened = connector.reach(backend.server, until).await?;
-                    if opened.connection.leads_to(backend.server) {
-                        // The number in the statement is ours. That the work has ended by itself is no news.
-                        let statement = AssertSqlSafe(statement);
-                        let connection = &mut opened.connection.session.connection;
-                        let _ = DB::fetch_optional(connection, statement).await;
-                    }
-                    Some(opened)
-                }))
-            }
-            None => {
-                Release::After(self.ends_within() + if busy { DB::NOTICES } else { Duration::ZERO })
-            }
-        }
-    }
-}
-
-impl<DB: Driver> Link<DB> {
-    /// Whether it is known to lead to this server.
-    pub(in crate::db) fn leads_to(&self, server: ServerIdentity) -> bool {
-        self.server.backend.is_some_and(|backend| backend.server.is(server))
+        self.close(link)
     }
 }
 

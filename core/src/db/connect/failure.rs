@@ -1,4 +1,4 @@
-//! What keeps connections from being opened, and what a caller is told of it.
+//! Why a connection cannot be opened, and the error that a caller gets.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,22 +6,22 @@ use std::sync::Arc;
 use super::site::Site;
 use super::{Failure, fault};
 use crate::ConfigError;
-use crate::db::driver::{Driver, Refusal};
-use crate::db::error::{Error, Told};
+use crate::db::driver::{ConnectErrorKind, Driver};
+use crate::db::error::{DriverMessage, Error};
 
 /// Why connecting fails.
 #[derive(Clone, Debug)]
 pub(in crate::db) struct ConnectFailure {
-    pub(super) kind: Refusal,
+    pub(super) kind: ConnectErrorKind,
     cause: Arc<sqlx::Error>,
     site: Arc<Site>,
-    /// The setting that has to change, where one has.
+    /// The setting that has to change, if one is the cause.
     fault: Option<ConfigError>,
 }
 
 impl ConnectFailure {
     pub(in crate::db) fn of<DB: Driver>(cause: sqlx::Error, site: &Arc<Site>) -> Self {
-        let failure = Self::new(DB::refusal(&cause), cause, site);
+        let failure = Self::new(DB::connect_error_kind(&cause), cause, site);
         let fault = fault::of(DB::KIND, failure.kind, &failure.cause, site);
         let fault = fault.map(|fault| {
             let cause: Arc<sqlx::Error> = Arc::clone(&failure.cause);
@@ -30,13 +30,13 @@ impl ConnectFailure {
         Self { fault, ..failure }
     }
 
-    fn new(kind: Refusal, cause: sqlx::Error, site: &Arc<Site>) -> Self {
+    fn new(kind: ConnectErrorKind, cause: sqlx::Error, site: &Arc<Site>) -> Self {
         Self { kind, cause: Arc::new(cause), site: Arc::clone(site), fault: None }
     }
 
     /// The failure to get any answer.
     pub(in crate::db) fn unreachable(error: std::io::Error, site: &Arc<Site>) -> Self {
-        Self::new(Refusal::Unreachable, sqlx::Error::Io(error), site)
+        Self::new(ConnectErrorKind::Unreachable, sqlx::Error::Io(error), site)
     }
 
     pub(in crate::db) fn into_error(self) -> Error {
@@ -46,12 +46,12 @@ impl ConnectFailure {
         }
         let database = site.to_string();
         match kind {
-            Refusal::Unreachable | Refusal::Pooled | Refusal::File => {
+            ConnectErrorKind::Unreachable | ConnectErrorKind::Pooled | ConnectErrorKind::File => {
                 Error::Unreachable { database, cause }
             }
-            Refusal::Full => Error::Refused { database, cause },
-            Refusal::Credentials => Error::Credentials { database, cause },
-            Refusal::Database => Error::NoDatabase { database, cause },
+            ConnectErrorKind::Full => Error::Refused { database, cause },
+            ConnectErrorKind::Credentials => Error::Credentials { database, cause },
+            ConnectErrorKind::Database => Error::NoDatabase { database, cause },
         }
     }
 }
@@ -62,15 +62,21 @@ impl Failure for ConnectFailure {
             return true;
         }
         match self.kind {
-            Refusal::Credentials | Refusal::Database | Refusal::Pooled | Refusal::File => true,
-            Refusal::Unreachable | Refusal::Full => false,
+            ConnectErrorKind::Credentials
+            | ConnectErrorKind::Database
+            | ConnectErrorKind::Pooled
+            | ConnectErrorKind::File => true,
+            ConnectErrorKind::Unreachable | ConnectErrorKind::Full => false,
         }
     }
 
     fn is_from_server(&self) -> bool {
         match self.kind {
-            Refusal::Full | Refusal::Credentials | Refusal::Database | Refusal::Pooled => true,
-            Refusal::Unreachable | Refusal::File => false,
+            ConnectErrorKind::Full
+            | ConnectErrorKind::Credentials
+            | ConnectErrorKind::Database
+            | ConnectErrorKind::Pooled => true,
+            ConnectErrorKind::Unreachable | ConnectErrorKind::File => false,
         }
     }
 }
@@ -78,6 +84,6 @@ impl Failure for ConnectFailure {
 impl fmt::Display for ConnectFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { site, cause, .. } = self;
-        write!(f, "{site}: {}", Told(cause))
+        write!(f, "{site}: {}", DriverMessage(cause))
     }
 }

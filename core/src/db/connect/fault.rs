@@ -1,10 +1,10 @@
-//! Failures to connect that a change of a setting ends: which one, and what to change.
+//! Failures to connect that a wrong setting causes: which one, and what to change.
 
 use std::path::Path;
 
 use crate::ConfigError;
-use crate::db::driver::Refusal;
-use crate::db::error::Told;
+use crate::db::driver::ConnectErrorKind;
+use crate::db::error::DriverMessage;
 use crate::db::settings::{Kind, Pooler};
 use crate::db::tls;
 
@@ -13,27 +13,27 @@ use super::site::Site;
 /// The setting to change, if one is why connecting failed.
 pub(super) fn of(
     kind: Kind,
-    refusal: Refusal,
+    error_kind: ConnectErrorKind,
     error: &sqlx::Error,
     site: &Site,
 ) -> Option<ConfigError> {
-    let wrong = |problem: String| ConfigError::new(site.variable, problem);
+    let wrong = |problem: String| ConfigError::new(site.variable.clone(), problem);
     if let Some(problem) = tls::fault(kind, error).or_else(|| login(kind, error)) {
         return Some(wrong(problem));
     }
-    match refusal {
-        Refusal::Pooled => Some(pooler(error, site)),
-        Refusal::File => Some(wrong(file(Path::new(&site.place), error))),
+    match error_kind {
+        ConnectErrorKind::Pooled => Some(pooler(error, site)),
+        ConnectErrorKind::File => Some(wrong(file(Path::new(&site.place), error))),
         _ => None,
     }
 }
 
 /// A pooler refused what was sent when connecting.
 fn pooler(error: &sqlx::Error, site: &Site) -> ConfigError {
-    let told = Told(error);
+    let told = DriverMessage(error);
     if site.pooler == Pooler::None {
         return ConfigError::new(
-            "DATABASE_POOLER",
+            site.pooler_variable.clone(),
             format!(
                 "is not set, and a pooler answers ({told}); set pgbouncer, pgbouncer-prepared or rds-proxy, \
                  whichever it is"
@@ -47,7 +47,7 @@ fn pooler(error: &sqlx::Error, site: &Site) -> ConfigError {
         "have the pooler ignore it (ignore_startup_parameters of PgBouncer)"
     };
     ConfigError::new(
-        site.variable,
+        site.variable.clone(),
         format!("the pooler refuses what is sent when connecting ({told}); {change}"),
     )
 }
@@ -65,8 +65,8 @@ fn login(kind: Kind, error: &sqlx::Error) -> Option<String> {
     if text.contains("mysql_cleartext_plugin disabled") {
         return Some(
             "the server asks for the password in clear text (mysql_clear_password), which is sent only through \
-             TLS and only if the program has a source of passwords: set ssl-mode=REQUIRED or more, and open \
-             with Db::open_with"
+             TLS and only if the program has a source of passwords: set ssl-mode=REQUIRED or more, and give \
+             Db::builder a source of passwords"
                 .into(),
         );
     }
@@ -89,7 +89,7 @@ fn login(kind: Kind, error: &sqlx::Error) -> Option<String> {
 
 /// Why a file of SQLite cannot be opened, and what to change.
 fn file(path: &Path, error: &sqlx::Error) -> String {
-    let told = Told(error);
+    let told = DriverMessage(error);
     let shown = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let shown = shown.display();
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);

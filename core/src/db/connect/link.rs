@@ -1,22 +1,29 @@
-//! A connection of sqlx's as a pool keeps it.
+//! The pool's connection type: a session and what it knows of its server.
 
 use sqlx::Connection as _;
 
 use super::{Connection, Loan, Taint};
-use crate::db::driver::{Admission, BackendId, Driver};
+use crate::db::driver::{BackendId, Driver, ServerIdentity, ServerInfo};
 use crate::db::session::{PendingReply, Session};
 
-/// An open connection and what it learnt of its server.
+/// An open connection and what it knows of its server.
 pub(in crate::db) struct Link<DB: Driver> {
     pub(in crate::db) session: Session<DB>,
-    pub(in crate::db) server: Admission,
+    pub(in crate::db) server: ServerInfo,
 }
 
-/// What others may see of a connection while it is lent: its id, and whether an answer is pending.
+/// What the watchdog sees of a connection that is borrowed: its id, and whether a reply is pending.
 #[derive(Clone, Debug)]
 pub(in crate::db) struct Pending {
     pub(in crate::db) backend: Option<BackendId>,
     pub(in crate::db) reply: PendingReply,
+}
+
+impl<DB: Driver> Link<DB> {
+    /// Whether it is known to lead to this server.
+    pub(in crate::db) fn leads_to(&self, server: ServerIdentity) -> bool {
+        self.server.backend.is_some_and(|backend| backend.server.is(server))
+    }
 }
 
 impl<DB: Driver> Connection for Link<DB> {
@@ -34,20 +41,19 @@ impl<DB: Driver> Connection for Link<DB> {
         if self.session.is_clean() {
             return None;
         }
-        let condition = &self.session.condition;
-        Some(match condition.change() {
-            _ if condition.outdated => Taint::Outdated,
-            _ if condition.is_lost() => Taint::Lost,
+        let state = &self.session.state;
+        Some(match state.change() {
+            _ if state.outdated => Taint::Outdated,
+            _ if state.is_lost() => Taint::Lost,
             Some(change) => Taint::Changed(change),
             None => Taint::Dirty,
         })
     }
 
     fn end_of_loan(&mut self) -> Loan {
-        let condition = &mut self.session.condition;
-        let loan =
-            Loan { answered: std::mem::take(&mut condition.proven), demoted: condition.demoted };
-        condition.renew();
+        let state = &mut self.session.state;
+        let loan = Loan { answered: std::mem::take(&mut state.proven), demoted: state.demoted };
+        state.renew();
         loan
     }
 

@@ -1,11 +1,11 @@
-//! How long connecting is tried again, and how long it rests in between.
+//! Retries of connecting: until when, and with which pauses.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::ConnectFailure;
-use crate::db::driver::Refusal;
+use crate::db::driver::ConnectErrorKind;
 use crate::deadline;
 
 /// The first pause after a failed attempt; each further one may be twice as long.
@@ -15,7 +15,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(20);
 pub(in crate::db) const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// The longest pause while the server answers that it is full, at most an eighth of the time that is left: a
-/// refusal costs it as much as a connection, so that many who ask often keep it from serving anybody.
+/// refusal costs it as much as a connection, so that many clients that retry often keep it from serving any.
 pub(super) const LONGEST_WHILE_FULL: Duration = Duration::from_secs(2);
 
 /// Until when connecting is tried again, by what keeps it from succeeding.
@@ -39,7 +39,7 @@ impl RetryDeadline {
 
     pub(super) fn after(self, failure: Option<&ConnectFailure>) -> Instant {
         match failure.map(|failure| failure.kind) {
-            Some(Refusal::Full) => self.full,
+            Some(ConnectErrorKind::Full) => self.full,
             _ => self.away,
         }
     }

@@ -1,5 +1,6 @@
-//! Where connections go, by whose word, as errors tell it.
+//! The server or file that connections go to, as errors name it.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::db::settings::{DatabaseUrl, Pooler};
@@ -10,8 +11,10 @@ pub(in crate::db) struct Site {
     /// `host:port/name`, for SQLite the path of the file. Nothing of it is secret.
     pub(super) place: String,
     /// The variable that holds the URL.
-    pub(super) variable: &'static str,
+    pub(super) variable: Cow<'static, str>,
     pub(super) pooler: Pooler,
+    /// The variable that names the pooler.
+    pub(super) pooler_variable: String,
     /// Whether the URL sends settings to the server when connecting, which a pooler may refuse.
     pub(super) has_options: bool,
 }
@@ -20,8 +23,9 @@ impl Site {
     pub(in crate::db) fn of(url: &DatabaseUrl, pooler: Pooler) -> Self {
         Self {
             place: url.place(),
-            variable: url.variable(),
+            variable: url.variable().clone(),
             pooler,
+            pooler_variable: url.variable_of("DATABASE_POOLER"),
             has_options: url.has_options(),
         }
     }

@@ -5,31 +5,27 @@ mod migrations;
 use std::str::FromStr;
 use std::time::Duration;
 
-use futures_core::future::BoxFuture;
-use futures_core::stream::BoxStream;
 use sqlx::error::DatabaseError;
 use sqlx::mysql::{MySqlArguments, MySqlConnectOptions, MySqlDatabaseError, MySqlSslMode};
-use sqlx::{Database, Execute, MySql, MySqlConnection, Row, SqlStr};
-use sqlx_core::describe::Describe;
+use sqlx::{Database, Executor, MySql, MySqlConnection, Row};
 use sqlx_core::transaction::TransactionManager;
 
+use super::sealed::DriverParts;
 use super::{
-    Admission, BackendId, Driver, Limits, LockHolder, Refusal, ServerIdentity, Step, Tuning,
-    Verdict, quiet, run_statements, sealed, verdict_without_server, without_brackets,
+    BackendId, ConnectErrorKind, ErrorEffect, Limits, LockHolder, ServerIdentity, ServerInfo,
+    Tuning, error_effect_without_server, quiet, without_brackets,
 };
 use crate::ConfigError;
 use crate::db::settings::{DatabaseUrl, Kind, Pooler};
-use crate::db::statement::{Effect, of_mysql};
+use crate::db::sql::{Effect, of_mysql};
 
-impl sealed::Sealed for MySql {}
-
-impl Driver for MySql {
+impl DriverParts for MySql {
     const KIND: Kind = Kind::MySql;
 
     const SYSTEM: &'static str = "mysql";
 
     /// It does not notice: what it does is ended by [`cancel`](Driver::cancel).
-    const NOTICES: Duration = Duration::from_millis(50);
+    const NOTICES_CLOSE_WITHIN: Duration = Duration::from_millis(50);
 
     fn options(url: &DatabaseUrl, tuning: &Tuning<'_>) -> Result<MySqlConnectOptions, ConfigError> {
         let mut options = MySqlConnectOptions::from_str(url.expose()).map_err(|_| {
@@ -55,7 +51,8 @@ impl Driver for MySql {
                     .set_names(false);
             }
             Pooler::PgBouncer | Pooler::PgBouncerPrepared => {
-                return Err(ConfigError::new("DATABASE_POOLER", "PgBouncer does not speak MySQL"));
+                let variable = url.variable_of("DATABASE_POOLER");
+                return Err(ConfigError::new(variable, "PgBouncer does not speak MySQL"));
             }
         }
         Ok(quiet(options))
@@ -74,45 +71,43 @@ impl Driver for MySql {
         options.clone().host(host)
     }
 
-    fn admit(
+    async fn server_info(
         connection: &mut MySqlConnection,
         pooler: Pooler,
-    ) -> BoxFuture<'_, Result<Admission, sqlx::Error>> {
-        Box::pin(async move {
-            let row = sqlx::Executor::fetch_one(
-                &mut *connection,
+    ) -> Result<ServerInfo, sqlx::Error> {
+        let row = connection
+            .fetch_one(
                 "SELECT CAST(@@max_connections AS SIGNED), CAST(@@read_only AS SIGNED), \
-                 CAST(CONNECTION_ID() AS SIGNED), CAST(@@wait_timeout AS SIGNED), \
-                 CAST(@@max_user_connections AS SIGNED), CAST(UNIX_TIMESTAMP() AS SIGNED), \
-                 CONCAT_WS('|', @@hostname, @@port, @@server_id, @@datadir, @@socket)",
+             CAST(CONNECTION_ID() AS SIGNED), CAST(@@wait_timeout AS SIGNED), \
+             CAST(@@max_user_connections AS SIGNED), CAST(UNIX_TIMESTAMP() AS SIGNED), \
+             CONCAT_WS('|', @@hostname, @@port, @@server_id, @@datadir, @@socket)",
             )
             .await?;
-            let direct = pooler == Pooler::None;
-            let status = if direct { Some(status(connection).await?) } else { None };
-            let max: i64 = row.try_get(0)?;
-            // Zero: no limit.
-            let account = usize::try_from(row.try_get::<i64, _>(4)?).ok().filter(|most| *most > 0);
-            let (now, description) = (row.try_get::<i64, _>(5)?, row.try_get::<String, _>(6)?);
-            let number = row.try_get(2)?;
-            let backend = status.as_ref().map(|status| BackendId {
-                server: ServerIdentity::new(&description, now - status.uptime),
-                number,
-            });
-            Ok(Admission {
-                // One more than max_connections is kept for an administrator, so none of them is reserved.
-                limits: direct.then(|| Limits {
-                    max_connections: max.try_into().unwrap_or(0),
-                    reserved: 0,
-                    account,
-                    database: None,
-                }),
-                used: status.map(|status| status.used),
-                read_only: row.try_get::<i64, _>(1)? != 0,
-                backend,
-                outlived: direct,
-                forgotten: u64::try_from(row.try_get::<i64, _>(3)?).ok().map(Duration::from_secs),
-                interrupt: None,
-            })
+        let direct = pooler == Pooler::None;
+        let status = if direct { Some(status(connection).await?) } else { None };
+        let max: i64 = row.try_get(0)?;
+        // Zero: no limit.
+        let account = usize::try_from(row.try_get::<i64, _>(4)?).ok().filter(|most| *most > 0);
+        let (now, description) = (row.try_get::<i64, _>(5)?, row.try_get::<String, _>(6)?);
+        let number = row.try_get(2)?;
+        let backend = status.map(|(_, uptime)| BackendId {
+            server: ServerIdentity::new(&description, now - uptime),
+            number,
+        });
+        Ok(ServerInfo {
+            // One more than max_connections is kept for an administrator, so none of them is reserved.
+            limits: direct.then(|| Limits {
+                max_connections: max.try_into().unwrap_or(0),
+                reserved: 0,
+                account,
+                database: None,
+            }),
+            used: status.map(|(used, _)| used),
+            read_only: row.try_get::<i64, _>(1)? != 0,
+            backend,
+            survives_close: direct,
+            idle_timeout: u64::try_from(row.try_get::<i64, _>(3)?).ok().map(Duration::from_secs),
+            interrupt: None,
         })
     }
 
@@ -135,51 +130,47 @@ impl Driver for MySql {
     }
 
     /// The driver says so after a savepoint, which does nothing outside of a transaction.
-    fn is_in_transaction(
-        connection: &mut MySqlConnection,
-    ) -> BoxFuture<'_, Result<bool, sqlx::Error>> {
+    async fn is_in_transaction(connection: &mut MySqlConnection) -> Result<bool, sqlx::Error> {
         type Transactions = <MySql as Database>::TransactionManager;
-        Box::pin(async {
-            match Transactions::begin(connection, None).await {
-                Err(sqlx::Error::BeginFailed) => Ok(false),
-                outcome => {
-                    outcome?;
-                    Transactions::commit(connection).await.map(|()| true)
-                }
+        match Transactions::begin(connection, None).await {
+            Err(sqlx::Error::BeginFailed) => Ok(false),
+            outcome => {
+                outcome?;
+                Transactions::commit(connection).await.map(|()| true)
             }
-        })
-    }
-
-    fn verdict(error: &sqlx::Error) -> Verdict {
-        match number(error) {
-            // The server shuts down.
-            Some(1053) => Verdict::Outdated,
-            // --read-only, among other options that forbid a statement; InnoDB takes no writes.
-            Some(1290) if names_read_only(error) => Verdict::ReadOnly,
-            Some(1836) => Verdict::ReadOnly,
-            // Prepared for another schema, or not on this server.
-            Some(1615 | 1243) => Verdict::Stale,
-            // Killed; packets out of order; interrupted, timed out, lost.
-            Some(1317 | 1047 | 1152 | 1153 | 1155..=1161 | 1184 | 1927 | 4031) => Verdict::Broken,
-            Some(_) => Verdict::Fine,
-            None => verdict_without_server(error),
         }
     }
 
-    fn is_read_only(connection: &mut MySqlConnection) -> BoxFuture<'_, Result<bool, sqlx::Error>> {
-        Box::pin(async {
-            let asks = "SELECT CAST(@@read_only AS SIGNED)";
-            let row = sqlx::Executor::fetch_one(connection, asks).await?;
-            Ok(row.try_get::<i64, _>(0)? != 0)
-        })
+    fn error_effect(error: &sqlx::Error) -> ErrorEffect {
+        match number(error) {
+            // The server shuts down.
+            Some(1053) => ErrorEffect::Outdated,
+            // --read-only, among other options that forbid a statement; InnoDB takes no writes.
+            Some(1290) if names_read_only(error) => ErrorEffect::ReadOnly,
+            Some(1836) => ErrorEffect::ReadOnly,
+            // Prepared for another schema, or not on this server.
+            Some(1615 | 1243) => ErrorEffect::Stale,
+            // Killed; packets out of order; interrupted, timed out, lost.
+            Some(1317 | 1047 | 1152 | 1153 | 1155..=1161 | 1184 | 1927 | 4031) => {
+                ErrorEffect::Broken
+            }
+            Some(_) => ErrorEffect::Fine,
+            None => error_effect_without_server(error),
+        }
     }
 
-    fn refusal(error: &sqlx::Error) -> Refusal {
+    async fn is_read_only(connection: &mut MySqlConnection) -> Result<bool, sqlx::Error> {
+        let asks = "SELECT CAST(@@read_only AS SIGNED)";
+        let row = connection.fetch_one(asks).await?;
+        Ok(row.try_get::<i64, _>(0)? != 0)
+    }
+
+    fn connect_error_kind(error: &sqlx::Error) -> ConnectErrorKind {
         match number(error) {
-            Some(1040 | 1203 | 1226) => Refusal::Full,
-            Some(1044 | 1045 | 1698) => Refusal::Credentials,
-            Some(1049) => Refusal::Database,
-            _ => Refusal::Unreachable,
+            Some(1040 | 1203 | 1226) => ConnectErrorKind::Full,
+            Some(1044 | 1045 | 1698) => ConnectErrorKind::Credentials,
+            Some(1049) => ConnectErrorKind::Database,
+            _ => ConnectErrorKind::Unreachable,
         }
     }
 
@@ -187,10 +178,10 @@ impl Driver for MySql {
         Some(format!("KILL {id}"))
     }
 
-    fn at_work<'c>(
-        connection: &'c mut MySqlConnection,
-        ids: &'c [i64],
-    ) -> BoxFuture<'c, Result<Vec<i64>, sqlx::Error>> {
+    async fn at_work(
+        connection: &mut MySqlConnection,
+        ids: &[i64],
+    ) -> Result<Vec<i64>, sqlx::Error> {
         let ids: Vec<String> = ids.iter().map(i64::to_string).collect();
         let statement = format!(
             "SELECT CAST(ID AS SIGNED) FROM information_schema.PROCESSLIST \
@@ -198,38 +189,33 @@ impl Driver for MySql {
             ids.join(", ")
         );
         // The numbers are the server's own.
-        Box::pin(sqlx::query_scalar(sqlx::AssertSqlSafe(statement)).fetch_all(connection))
+        sqlx::query_scalar(sqlx::AssertSqlSafe(statement)).fetch_all(connection).await
     }
 
-    fn try_lock_migrations(
+    async fn try_lock_migrations(
         connection: &mut MySqlConnection,
-    ) -> BoxFuture<'_, Result<Option<LockHolder>, sqlx::Error>> {
-        Box::pin(migrations::try_lock(connection))
+    ) -> Result<Option<LockHolder>, sqlx::Error> {
+        migrations::try_lock(connection).await
     }
 
-    run_statements!();
+    fn executor<'c>(connection: &'c mut MySqlConnection) -> impl Executor<'c, Database = Self> {
+        connection
+    }
 }
 
-/// What a server counts.
-struct Status {
-    /// Connections that are open.
-    used: usize,
-    /// Seconds since its start.
-    uptime: i64,
-}
-
-/// MySQL and MariaDB keep these numbers in different tables, and show them in the same way.
-async fn status(connection: &mut MySqlConnection) -> Result<Status, sqlx::Error> {
+/// Returns the number of open connections, and the seconds since the server started. MySQL and MariaDB keep these
+/// numbers in different tables, and show them in the same way.
+async fn status(connection: &mut MySqlConnection) -> Result<(usize, i64), sqlx::Error> {
     let shown = "SHOW GLOBAL STATUS WHERE Variable_name IN ('Threads_connected', 'Uptime')";
-    let mut status = Status { used: 0, uptime: 0 };
-    for row in sqlx::Executor::fetch_all(connection, shown).await? {
+    let (mut used, mut uptime) = (0, 0);
+    for row in connection.fetch_all(shown).await? {
         let number: i64 = row.try_get::<String, _>(1)?.parse().unwrap_or(0);
         match row.try_get::<String, _>(0)?.as_str() {
-            "Uptime" => status.uptime = number,
-            _ => status.used = usize::try_from(number).unwrap_or(0),
+            "Uptime" => uptime = number,
+            _ => used = usize::try_from(number).unwrap_or(0),
         }
     }
-    Ok(status)
+    Ok((used, uptime))
 }
 
 fn names_read_only(error: &sqlx::Error) -> bool {

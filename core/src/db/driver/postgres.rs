@@ -1,37 +1,32 @@
 //! PostgreSQL: its limits, its error codes, its ways with poolers.
 
-mod admission;
+mod connect_error;
 mod migrations;
 mod options;
-mod refusal;
+mod server_info;
 
 use std::borrow::Cow;
 use std::time::Duration;
 
-use futures_core::future::BoxFuture;
-use futures_core::stream::BoxStream;
 use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgDatabaseError, PgSslMode};
-use sqlx::{Execute, Executor, PgConnection, Postgres, Row, SqlStr};
-use sqlx_core::describe::Describe;
+use sqlx::{Executor, PgConnection, Postgres, Row};
 
+use super::sealed::DriverParts;
 use super::{
-    Admission, Driver, LockHolder, Refusal, Step, Tuning, Verdict, run_statements, sealed,
-    verdict_without_server,
+    ConnectErrorKind, ErrorEffect, LockHolder, ServerInfo, Tuning, error_effect_without_server,
 };
 use crate::ConfigError;
 use crate::db::settings::{DatabaseUrl, Kind, Pooler};
-use crate::db::statement::{Effect, of_postgres};
+use crate::db::sql::{Effect, of_postgres};
 
-impl sealed::Sealed for Postgres {}
-
-impl Driver for Postgres {
+impl DriverParts for Postgres {
     const KIND: Kind = Kind::Postgres;
 
     const SYSTEM: &'static str = "postgresql";
 
     /// As often as it looks.
-    const NOTICES: Duration = Duration::from_millis(admission::LOOKS + 25);
+    const NOTICES_CLOSE_WITHIN: Duration = Duration::from_millis(server_info::LOOKS + 25);
 
     fn options(url: &DatabaseUrl, tuning: &Tuning<'_>) -> Result<PgConnectOptions, ConfigError> {
         options::of(url, tuning)
@@ -52,18 +47,18 @@ impl Driver for Postgres {
         options.clone().host(host)
     }
 
-    /// As libpq: `allow` begins without TLS, and has it where the server wants it.
+    /// As libpq: `allow` begins without TLS, and uses it if the server demands it.
     fn second_way(options: &PgConnectOptions, refused: &sqlx::Error) -> Option<PgConnectOptions> {
         let unencrypted = code(refused).as_deref() == Some("28000");
         (unencrypted && matches!(options.get_ssl_mode(), PgSslMode::Allow))
             .then(|| options.clone().ssl_mode(PgSslMode::Require))
     }
 
-    fn admit(
+    async fn server_info(
         connection: &mut PgConnection,
         pooler: Pooler,
-    ) -> BoxFuture<'_, Result<Admission, sqlx::Error>> {
-        Box::pin(admission::ask(connection, pooler))
+    ) -> Result<ServerInfo, sqlx::Error> {
+        server_info::ask(connection, pooler).await
     }
 
     fn effect(text: &str) -> Effect {
@@ -76,45 +71,43 @@ impl Driver for Postgres {
 
     const REFUSES_AFTER_ERROR: bool = true;
 
-    fn is_in_transaction(
-        connection: &mut PgConnection,
-    ) -> BoxFuture<'_, Result<bool, sqlx::Error>> {
-        Box::pin(async {
-            // It is an error outside of a transaction, and in one that has failed.
-            match connection.execute("SAVEPOINT anyhost").await {
-                Err(error) if code(&error).as_deref() == Some("25P01") => Ok(false),
-                outcome => outcome.map(|_| true),
-            }
-        })
-    }
-
-    fn verdict(error: &sqlx::Error) -> Verdict {
-        let sqlx::Error::Database(database) = error else { return verdict_without_server(error) };
-        match database.code().as_deref() {
-            // The server shuts down, crashed, starts up, dropped the database.
-            Some("57P01" | "57P02" | "57P03" | "57P04") => Verdict::Outdated,
-            Some("25006") => Verdict::ReadOnly,
-            _ if is_stale(database.as_ref()) => Verdict::Stale,
-            // A statement of the driver's own that is there already, or no more: a pooler exchanged the session.
-            // Without that name it is a fault of the statement, as a missing parameter is.
-            Some("42P05" | "26000") if database.message().contains("\"sqlx_s_") => Verdict::Pooled,
-            Some("08P01") if database.message().starts_with("bind message") => Verdict::Fine,
-            // Timeouts that end the session; connection exceptions.
-            Some("57P05" | "25P03" | "25P04") => Verdict::Broken,
-            Some(code) if code.starts_with("08") => Verdict::Broken,
-            _ => Verdict::Fine,
+    async fn is_in_transaction(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+        // It is an error outside of a transaction, and in one that has failed.
+        match connection.execute("SAVEPOINT anyhost").await {
+            Err(error) if code(&error).as_deref() == Some("25P01") => Ok(false),
+            outcome => outcome.map(|_| true),
         }
     }
 
-    fn is_read_only(connection: &mut PgConnection) -> BoxFuture<'_, Result<bool, sqlx::Error>> {
-        Box::pin(async {
-            let row = connection.fetch_one("SHOW transaction_read_only").await?;
-            Ok(row.try_get::<String, _>(0)? == "on")
-        })
+    fn error_effect(error: &sqlx::Error) -> ErrorEffect {
+        let sqlx::Error::Database(database) = error else {
+            return error_effect_without_server(error);
+        };
+        match database.code().as_deref() {
+            // The server shuts down, crashed, starts up, dropped the database.
+            Some("57P01" | "57P02" | "57P03" | "57P04") => ErrorEffect::Outdated,
+            Some("25006") => ErrorEffect::ReadOnly,
+            _ if is_stale(database.as_ref()) => ErrorEffect::Stale,
+            // A statement of the driver's own that is there already, or no more: a pooler exchanged the session.
+            // Without that name it is a fault of the statement, as a missing parameter is.
+            Some("42P05" | "26000") if database.message().contains("\"sqlx_s_") => {
+                ErrorEffect::Pooled
+            }
+            Some("08P01") if database.message().starts_with("bind message") => ErrorEffect::Fine,
+            // Timeouts that end the session; connection exceptions.
+            Some("57P05" | "25P03" | "25P04") => ErrorEffect::Broken,
+            Some(code) if code.starts_with("08") => ErrorEffect::Broken,
+            _ => ErrorEffect::Fine,
+        }
     }
 
-    fn refusal(error: &sqlx::Error) -> Refusal {
-        refusal::of(error)
+    async fn is_read_only(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+        let row = connection.fetch_one("SHOW transaction_read_only").await?;
+        Ok(row.try_get::<String, _>(0)? == "on")
+    }
+
+    fn connect_error_kind(error: &sqlx::Error) -> ConnectErrorKind {
+        connect_error::of(error)
     }
 
     fn cancel(id: i64) -> Option<String> {
@@ -126,17 +119,14 @@ impl Driver for Postgres {
     }
 
     /// One whose state the server does not say counts as at work.
-    fn at_work<'c>(
-        connection: &'c mut PgConnection,
-        ids: &'c [i64],
-    ) -> BoxFuture<'c, Result<Vec<i64>, sqlx::Error>> {
+    async fn at_work(connection: &mut PgConnection, ids: &[i64]) -> Result<Vec<i64>, sqlx::Error> {
         const AT_WORK: &str = "SELECT pid::int8 FROM pg_stat_activity \
              WHERE pid = ANY($1) AND (state IS NULL OR state NOT LIKE 'idle%')";
-        Box::pin(sqlx::query_scalar(AT_WORK).bind(ids).persistent(false).fetch_all(connection))
+        sqlx::query_scalar(AT_WORK).bind(ids).persistent(false).fetch_all(connection).await
     }
 
-    /// A statement ends with the time that is left, and whoever then does nothing loses the transaction and its
-    /// locks a second later.
+    /// A statement ends with the time that is left; a client that does nothing after that loses the transaction and
+    /// its locks a second later.
     fn begin_within(left: Duration) -> Option<String> {
         let millis = left.as_millis().max(1);
         Some(format!(
@@ -146,26 +136,28 @@ impl Driver for Postgres {
         ))
     }
 
-    fn before_migrations(
+    async fn before_migrations(
         connection: &mut PgConnection,
         patience: Duration,
-    ) -> BoxFuture<'_, Result<(), sqlx::Error>> {
-        Box::pin(migrations::before(connection, patience))
+    ) -> Result<(), sqlx::Error> {
+        migrations::before(connection, patience).await
     }
 
-    fn try_lock_migrations(
+    async fn try_lock_migrations(
         connection: &mut PgConnection,
-    ) -> BoxFuture<'_, Result<Option<LockHolder>, sqlx::Error>> {
-        Box::pin(migrations::try_lock(connection))
+    ) -> Result<Option<LockHolder>, sqlx::Error> {
+        migrations::try_lock(connection).await
     }
 
-    fn invalid_indexes(
+    async fn invalid_indexes(
         connection: &mut PgConnection,
-    ) -> BoxFuture<'_, Result<Vec<(String, String)>, sqlx::Error>> {
-        Box::pin(migrations::invalid_indexes(connection))
+    ) -> Result<Vec<(String, String)>, sqlx::Error> {
+        migrations::invalid_indexes(connection).await
     }
 
-    run_statements!();
+    fn executor<'c>(connection: &'c mut PgConnection) -> impl Executor<'c, Database = Self> {
+        connection
+    }
 }
 
 /// Whether a statement was prepared for a table or a type that is another by now.

@@ -1,21 +1,20 @@
 //! SQLite: one writer, many readers, no server.
 
 use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use futures_core::future::BoxFuture;
-use futures_core::stream::BoxStream;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{AssertSqlSafe, Connection, Execute, Executor, SqlStr, Sqlite, SqliteConnection};
-use sqlx_core::describe::Describe;
+use sqlx::{AssertSqlSafe, Connection, Executor, Sqlite, SqliteConnection};
 
+use super::sealed::DriverParts;
 use super::{
-    Admission, Driver, Interrupt, Refusal, Step, Tuning, Verdict, quiet, run_statements, sealed,
-    verdict_without_server,
+    ConnectErrorKind, ErrorEffect, ServerInfo, Tuning, error_effect_without_server, quiet,
 };
 use crate::ConfigError;
 use crate::db::settings::{DatabaseUrl, Kind, Pooler};
-use crate::db::statement::{Effect, of_sqlite};
+use crate::db::sql::{Effect, of_sqlite};
 
 /// How long a lock is waited for while a connection is opened, by its thread.
 const OPENS_WITHIN: Duration = Duration::from_secs(1);
@@ -23,9 +22,7 @@ const OPENS_WITHIN: Duration = Duration::from_secs(1);
 /// After how many steps of its virtual machine a statement looks whether it was given up: some tens of microseconds.
 const STEPS: i32 = 1000;
 
-impl sealed::Sealed for Sqlite {}
-
-impl Driver for Sqlite {
+impl DriverParts for Sqlite {
     const KIND: Kind = Kind::Sqlite;
 
     const SYSTEM: &'static str = "sqlite";
@@ -34,7 +31,7 @@ impl Driver for Sqlite {
     /// more once another has written, and would fail instead of waiting.
     const BEGIN: Option<&'static str> = Some("BEGIN IMMEDIATE");
 
-    const NOTICES: Duration = Duration::ZERO;
+    const NOTICES_CLOSE_WITHIN: Duration = Duration::ZERO;
 
     fn options(
         url: &DatabaseUrl,
@@ -55,28 +52,18 @@ impl Driver for Sqlite {
         Ok(quiet(options))
     }
 
-    fn with_password(options: &SqliteConnectOptions, _password: &str) -> SqliteConnectOptions {
-        options.clone()
-    }
-
-    fn with_host(options: &SqliteConnectOptions, _host: &str) -> SqliteConnectOptions {
-        options.clone()
-    }
-
     /// From here on callers wait for locks themselves, and a statement that was given up ends.
-    fn admit(
+    async fn server_info(
         connection: &mut SqliteConnection,
         _pooler: Pooler,
-    ) -> BoxFuture<'_, Result<Admission, sqlx::Error>> {
-        Box::pin(async move {
-            // Reads the file, which opening alone does not.
-            connection.execute("PRAGMA schema_version; PRAGMA busy_timeout = 0").await?;
-            let interrupt = Interrupt::default();
-            let flag = interrupt.clone();
-            let mut handle = connection.lock_handle().await?;
-            handle.set_progress_handler(STEPS, move || !flag.is_stopped());
-            Ok(Admission { interrupt: Some(interrupt), ..Admission::default() })
-        })
+    ) -> Result<ServerInfo, sqlx::Error> {
+        // Reads the file, which opening alone does not.
+        connection.execute("PRAGMA schema_version; PRAGMA busy_timeout = 0").await?;
+        let interrupt = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&interrupt);
+        let mut handle = connection.lock_handle().await?;
+        handle.set_progress_handler(STEPS, move || !flag.load(Ordering::Relaxed));
+        Ok(ServerInfo { interrupt: Some(interrupt), ..ServerInfo::default() })
     }
 
     fn copy(arguments: &Self::Arguments) -> Option<Self::Arguments> {
@@ -88,56 +75,50 @@ impl Driver for Sqlite {
     }
 
     /// Inside a transaction another cannot begin.
-    fn is_in_transaction(
-        connection: &mut SqliteConnection,
-    ) -> BoxFuture<'_, Result<bool, sqlx::Error>> {
-        Box::pin(async {
-            match connection.execute("BEGIN").await {
-                Err(sqlx::Error::Database(_)) => Ok(true),
-                Err(error) => Err(error),
-                Ok(_) => connection.execute("ROLLBACK").await.map(|_| false),
-            }
-        })
+    async fn is_in_transaction(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+        match connection.execute("BEGIN").await {
+            Err(sqlx::Error::Database(_)) => Ok(true),
+            Err(error) => Err(error),
+            Ok(_) => connection.execute("ROLLBACK").await.map(|_| false),
+        }
     }
 
     /// A statement that is prepared by an old schema gets the new one when it first runs, which the driver does not
     /// notice: its thread panics if the number of columns is another. Running any statement brings the new one.
-    fn forget_statements(
-        connection: &mut SqliteConnection,
-    ) -> BoxFuture<'_, Result<(), sqlx::Error>> {
-        Box::pin(async {
-            connection.clear_cached_statements().await?;
-            connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").await.map(drop)
-        })
+    async fn forget_statements(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+        connection.clear_cached_statements().await?;
+        connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").await.map(drop)
     }
 
-    fn verdict(error: &sqlx::Error) -> Verdict {
+    fn error_effect(error: &sqlx::Error) -> ErrorEffect {
         match error {
-            sqlx::Error::Database(_) => Verdict::Fine,
-            error => verdict_without_server(error),
+            sqlx::Error::Database(_) => ErrorEffect::Fine,
+            error => error_effect_without_server(error),
         }
     }
 
-    /// SQLITE_BUSY, of whatever kind, ends by itself: where two that connect change a new file to WAL, SQLite does
+    /// SQLITE_BUSY of any kind ends by itself: if two connections change a new file to WAL at once, SQLite does
     /// not wait as it does elsewhere.
-    fn refusal(error: &sqlx::Error) -> Refusal {
-        let sqlx::Error::Database(error) = error else { return Refusal::File };
+    fn connect_error_kind(error: &sqlx::Error) -> ConnectErrorKind {
+        let sqlx::Error::Database(error) = error else { return ConnectErrorKind::File };
         let code = error.code().and_then(|code| code.parse::<u32>().ok());
         // The kind of busy is in the upper bits.
         match code.map(|code| code & 0xff) {
-            Some(5 | 6) => Refusal::Unreachable,
-            _ => Refusal::File,
+            Some(5 | 6) => ConnectErrorKind::Unreachable,
+            _ => ConnectErrorKind::File,
         }
     }
 
     /// Migrations have no caller that could give up: they wait in their connection.
-    fn before_migrations(
+    async fn before_migrations(
         connection: &mut SqliteConnection,
         patience: Duration,
-    ) -> BoxFuture<'_, Result<(), sqlx::Error>> {
+    ) -> Result<(), sqlx::Error> {
         let waits = format!("PRAGMA busy_timeout = {}", patience.as_millis().min(i32::MAX as u128));
-        Box::pin(async move { connection.execute(AssertSqlSafe(waits)).await.map(drop) })
+        connection.execute(AssertSqlSafe(waits)).await.map(drop)
     }
 
-    run_statements!();
+    fn executor<'c>(connection: &'c mut SqliteConnection) -> impl Executor<'c, Database = Self> {
+        connection
+    }
 }

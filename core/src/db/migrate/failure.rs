@@ -1,4 +1,4 @@
-//! What a failed or interrupted migration has left behind, and the way out.
+//! Errors of migrations: what a failed or interrupted one has left behind, and how to repair it.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use sqlx_core::migrate::Migrate;
 
 use crate::db::Error;
 use crate::db::driver::Driver;
-use crate::db::error::Told;
+use crate::db::error::DriverMessage;
 
 use super::run::name;
 
@@ -19,9 +19,9 @@ pub(super) fn told(migrator: &Migrator, error: MigrateError, more: String) -> Er
         known.map_or_else(|| version.to_string(), name)
     };
     let mut text = match &error {
-        MigrateError::Execute(error) => format!("migrating failed: {}", Told(error)),
+        MigrateError::Execute(error) => format!("migrating failed: {}", DriverMessage(error)),
         MigrateError::ExecuteMigration(error, version) => {
-            format!("migration {} failed: {}", named(*version), Told(error))
+            format!("migration {} failed: {}", named(*version), DriverMessage(error))
         }
         MigrateError::VersionMismatch(version) => format!(
             "migration {} was applied with another text than this program has: restore its file, and put the change \

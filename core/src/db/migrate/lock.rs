@@ -7,7 +7,7 @@ use sqlx::migrate::MigrateError;
 
 use crate::db::Error;
 use crate::db::driver::Driver;
-use crate::db::error::Told;
+use crate::db::error::DriverMessage;
 
 /// The shortest and the longest pause between two polls.
 const PAUSE: std::ops::Range<u64> = 50..250;
@@ -26,7 +26,10 @@ pub(super) async fn take<DB: Driver>(
             Ok(Some(holder)) => holder,
             Err(error) => {
                 return Err(Error::Migration {
-                    text: format!("the lock for migrations cannot be taken: {}", Told(&error)),
+                    text: format!(
+                        "the lock for migrations cannot be taken: {}",
+                        DriverMessage(&error)
+                    ),
                     cause: Arc::new(MigrateError::Execute(error)),
                 });
             }

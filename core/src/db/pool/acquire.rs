@@ -1,18 +1,19 @@
-//! Borrowing a connection: at once if one is idle, else in order, with an end, and with a reason if there is none.
+//! Borrowing a connection: an idle one at once, otherwise in order of arrival and until a deadline.
 //!
 //! Long because every way in which a wait ends is decided in one loop.
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{self, Ordering};
 use std::time::Duration;
 
+use futures_util::future::OptionFuture;
 use tokio::time::Instant;
 
 use super::clock::FreezeAwareInstant;
 use super::counts::Reason;
 use super::{Pool, PoolState, PooledConnection, Purpose};
 use crate::db::connect::{Connect, Connection, Failure};
+use crate::db::waiter::Waiter;
 use crate::deadline;
 
 /// How many callers may wait per connection. Their time bounds the wait; this bounds the memory, and refuses at
@@ -83,20 +84,12 @@ impl<C: Connect> Pool<C> {
             self.probe();
             return Err(AcquireError::Connect(outage.failure));
         }
-        let waiting = Waiting::join(self);
-        if waiting.number > self.plan.size().saturating_mul(QUEUE_PER_CONNECTION) {
+        let waiter = Waiter::join(&self.waiting);
+        if waiter.number > self.plan.size().saturating_mul(QUEUE_PER_CONNECTION) {
             self.counts.refused();
             return Err(AcquireError::QueueFull(self.state()));
         }
-        let next = async {
-            if self.may_freeze {
-                // Boxed: opening a connection is a large future, which no other caller should carry.
-                Box::pin(self.next_or_open(time.until)).await
-            } else {
-                self.next(time.until).await
-            }
-        };
-        if let Ok(outcome) = tokio::time::timeout_at(time.until, next).await {
+        if let Ok(outcome) = tokio::time::timeout_at(time.until, self.next(time.until)).await {
             return outcome;
         }
         self.counts.timed_out();
@@ -107,6 +100,9 @@ impl<C: Connect> Pool<C> {
     }
 
     /// Waits in line: for a connection that comes back or a new one, whichever is first.
+    ///
+    /// On a host that may freeze this process the caller opens one in its own time meanwhile: when it has its answer,
+    /// nothing is left under way that a freeze could tear.
     async fn next(
         self: &Arc<Self>,
         until: Instant,
@@ -114,9 +110,11 @@ impl<C: Connect> Pool<C> {
         loop {
             // Kept through everything that happens meanwhile: it is the place in line.
             let mut object = pin!(self.idle.get());
+            // Boxed: opening a connection is a large future, which no other caller should carry.
+            let mut opening = self.may_freeze.then(|| Box::pin(self.open_inline(until)));
             let object = loop {
                 let mut rung = pin!(self.bell.notified());
-                // Listen before looking: what rings in between is not missed.
+                // Re-check after registering: a bell that rings in between would wake nobody (lost wakeup).
                 rung.as_mut().enable();
                 if self.is_closed() {
                     return Err(AcquireError::Closed);
@@ -129,43 +127,18 @@ impl<C: Connect> Pool<C> {
                     return Err(AcquireError::Connect(outage.failure));
                 }
                 self.open_for_waiting();
+                let opened = OptionFuture::from(opening.as_mut());
                 tokio::select! {
                     biased;
                     object = &mut object => break object.map_err(|_| AcquireError::Closed)?,
                     () = rung => {}
+                    Some(opened) = opened => {
+                        opened?;
+                        opening = None;
+                    }
                 }
             };
             let guard = PooledConnection::new(object, self);
-            if let Some(usable) = self.usable(guard, Some(until)).await {
-                return Ok(usable);
-            }
-        }
-    }
-
-    /// Waits for a connection that comes back, and opens one in the caller's own time meanwhile: when the caller
-    /// has its answer, nothing is left under way that a freeze could tear.
-    async fn next_or_open(
-        self: &Arc<Self>,
-        until: Instant,
-    ) -> Result<(PooledConnection<C>, Instant), AcquireError<C::Failure>> {
-        loop {
-            let mut object = pin!(self.idle.get());
-            let mut opening = pin!(self.open_inline(until));
-            let mut rung = pin!(self.bell.notified());
-            rung.as_mut().enable();
-            if self.is_closed() {
-                return Err(AcquireError::Closed);
-            }
-            let object = tokio::select! {
-                biased;
-                object = &mut object => object,
-                () = rung => return Err(AcquireError::Closed),
-                opened = &mut opening => {
-                    opened?;
-                    object.await
-                }
-            };
-            let guard = PooledConnection::new(object.map_err(|_| AcquireError::Closed)?, self);
             if let Some(usable) = self.usable(guard, Some(until)).await {
                 return Ok(usable);
             }
@@ -180,9 +153,9 @@ impl<C: Connect> Pool<C> {
         Ok(())
     }
 
-    /// Returns the connection if it is usable, pinging it unless it was validated recently, and the time of that
-    /// check. If it is not, it has been closed; if there is no time to find out, it comes back by itself once it
-    /// has answered.
+    /// Returns the connection if it is usable (pinging it unless it was validated recently), and the time of that
+    /// check. If it is not usable, it is closed. If too little time is left for a ping, the ping goes on in the
+    /// background and an answer makes the connection idle again.
     pub(in crate::db) async fn usable(
         self: &Arc<Self>,
         guard: PooledConnection<C>,
@@ -264,8 +237,8 @@ impl<C: Connect> Pool<C> {
             entry.validated(now, incidents);
             return Some(guard);
         }
-        // What took this one has most likely taken the others that are as old: they are closed without a ping,
-        // each of which would cost its own timeout.
+        // Most likely the connections that are as old are dead too: close them without a ping, which would cost a
+        // timeout each.
         if answer.is_ok() || timeout >= self.plan.ping_timeout() {
             self.renew(guard.entry().generation);
         }
@@ -289,32 +262,12 @@ impl CallerTime {
         Self { begun, by_plan, until: deadline.map_or(by_plan, |deadline| deadline.min(by_plan)) }
     }
 
-    /// What a caller is told whose time is up.
+    /// The error of a caller that got no connection in its time.
     pub(in crate::db) fn is_up<F>(&self, state: PoolState) -> AcquireError<F> {
         if self.until < self.by_plan {
             AcquireError::Deadline(state)
         } else {
             AcquireError::TimedOut { waited: self.begun.elapsed(), state }
         }
-    }
-}
-
-/// A caller that waits; counted until it is dropped.
-struct Waiting<'p> {
-    waiting: &'p atomic::AtomicUsize,
-    /// How many waited when it came, this one among them.
-    number: usize,
-}
-
-impl<'p> Waiting<'p> {
-    fn join<C: Connect>(pool: &'p Pool<C>) -> Self {
-        let number = pool.waiting.fetch_add(1, Ordering::SeqCst) + 1;
-        Self { waiting: &pool.waiting, number }
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.waiting.fetch_sub(1, Ordering::SeqCst);
     }
 }

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use crate::Epoch;
 
-/// A point in time on every clock there is.
+/// A point in time on every clock of the machine.
 ///
 /// While a process is frozen some clocks may stand still: the monotonic clock of Linux excludes a suspended
 /// machine, and the wall clock may be set back. The gap between two moments is therefore the largest that
@@ -26,7 +26,8 @@ impl FreezeAwareInstant {
     pub(crate) fn now(epoch: &Epoch) -> Self {
         Self {
             monotonic: Instant::now(),
-            wall: wall_time(),
+            // A test's freeze shows on the wall clock, as a real one does.
+            wall: wall_time().saturating_add(epoch.frozen()),
             boot: boot_time(),
             epoch: epoch.current(),
         }
@@ -51,8 +52,7 @@ impl FreezeAwareInstant {
     }
 }
 
-/// The time that people go by, for which the kernel's last tick is good enough: reading it costs no look at
-/// the hardware.
+/// The wall clock at the kernel's last tick, which is cheaper to read.
 #[cfg(target_os = "linux")]
 fn wall_time() -> u64 {
     nanoseconds(rustix::time::ClockId::RealtimeCoarse).unwrap_or_default()
@@ -102,6 +102,14 @@ mod tests {
         let without = FreezeAwareInstant { boot: None, ..then };
         let monotonic_ahead = FreezeAwareInstant { monotonic: then.monotonic + HOUR, ..without };
         assert_eq!(monotonic_ahead.since(&without), HOUR);
+    }
+
+    #[test]
+    fn a_freeze_that_a_test_plays_counts_like_a_real_one() {
+        let epoch = Epoch::default();
+        let then = FreezeAwareInstant::now(&epoch);
+        epoch.freeze(HOUR);
+        assert!(FreezeAwareInstant::now(&epoch).since(&then) >= HOUR);
     }
 
     #[test]

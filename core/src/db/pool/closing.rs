@@ -1,4 +1,4 @@
-//! Closing a pool, and what became of its connections.
+//! Closing a pool, and the report of it.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,13 +10,13 @@ use tokio::time::Instant;
 use super::Pool;
 use super::counts::Reason;
 use super::entry::{Entry, Holder};
-use crate::databases::Drained;
+use crate::databases::CloseReport;
 use crate::db::connect::{Connect, Connection};
 
 impl<C: Connect> Pool<C> {
     /// Closes the pool: callers that wait are refused at once, idle connections say goodbye, those in use are
     /// waited for until `within` is over.
-    pub(in crate::db) async fn close(self: &Arc<Self>, within: Duration) -> Drained {
+    pub(in crate::db) async fn close(self: &Arc<Self>, within: Duration) -> CloseReport {
         let begun = Instant::now();
         let open = self.open();
         self.closed.store(true, Ordering::SeqCst);
@@ -37,7 +37,7 @@ impl<C: Connect> Pool<C> {
         };
         let _ = tokio::time::timeout(within, everything).await;
         let holders = self.holders();
-        let drained = Drained {
+        let drained = CloseReport {
             pool: self.name.clone(),
             closed: open.saturating_sub(holders.len()),
             aborted: holders.len(),

@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use crate::databases::{BOUNDS, Closed, Stats, Times};
-use crate::db::statement::Change;
+use crate::databases::{BOUNDS, CloseCounts, Stats, Times};
+use crate::db::sql::Change;
 
 /// What has been counted since a pool was opened.
 #[derive(Debug, Default)]
@@ -16,12 +16,12 @@ pub(in crate::db::pool) struct Counts {
     refused: AtomicU64,
     leaks: AtomicU64,
     pings: AtomicU64,
-    create_time: Clocked,
-    wait_time: Clocked,
-    use_time: Clocked,
+    create_time: Histogram,
+    wait_time: Histogram,
+    use_time: Histogram,
 }
 
-/// Why a connection was closed; see [`Closed`].
+/// Why a connection was closed; see [`CloseCounts`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::db::pool) enum Reason {
     Lifetime,
@@ -83,7 +83,7 @@ impl Counts {
         let closed = |reason: Reason| self.closed[reason as usize].load(Relaxed);
         Stats {
             created: self.created.load(Relaxed),
-            closed: Closed {
+            closed: CloseCounts {
                 lifetime: closed(Reason::Lifetime),
                 idle: closed(Reason::Idle),
                 dirty: closed(Reason::Dirty),
@@ -112,12 +112,12 @@ impl Counts {
 }
 
 #[derive(Debug, Default)]
-struct Clocked {
+struct Histogram {
     counts: [AtomicU64; BOUNDS.len() + 1],
     nanos: AtomicU64,
 }
 
-impl Clocked {
+impl Histogram {
     fn add(&self, duration: Duration) {
         let range = BOUNDS.iter().take_while(|bound| duration > **bound).count();
         self.counts[range].fetch_add(1, Relaxed);
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn durations_are_counted_up_to_and_with_their_bound() {
-        let clocked = Clocked::default();
+        let clocked = Histogram::default();
         for millis in [0, 1, 2, 1000, 1001, 60_000] {
             clocked.add(Duration::from_millis(millis));
         }

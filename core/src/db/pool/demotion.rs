@@ -1,4 +1,4 @@
-//! A server that takes no writes: another is looked for behind the same name, while readers go on.
+//! A server that takes no writes any more: a connection beside the pool looks for one that does.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

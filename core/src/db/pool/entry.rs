@@ -1,4 +1,4 @@
-//! One open connection as the pool stores it, and what others may see of it while it is lent.
+//! One open connection as the pool stores it, and what can be seen of it while it is borrowed.
 
 use std::fmt;
 use std::panic::Location;
@@ -27,13 +27,13 @@ pub(super) struct Entry<T: Connection> {
     pub(super) lifetime: Duration,
     /// The generation it was opened in.
     pub(super) generation: u64,
-    /// Whether a ping has been sent whose answer has not come.
+    /// Whether a ping was sent and not answered.
     pub(super) pinging: bool,
     /// Its place in the budget. Dropped last: permits count connections that the server still counts.
     pub(super) permit: OwnedSemaphorePermit,
 }
 
-/// Who has a connection, since when; shared with whatever reports on the pool.
+/// The holder of a connection and the time of its last answer; shared with the reports on the pool.
 #[derive(Debug)]
 pub(in crate::db) struct Monitor<M> {
     usage: Mutex<Usage>,
@@ -62,7 +62,7 @@ pub(super) struct Holder {
 pub(in crate::db) enum Purpose {
     /// A line of the caller's code.
     Line(&'static Location<'static>),
-    /// A statement that was run through the pool itself: sqlx does not tell from where.
+    /// A statement that was run through the pool itself: sqlx does not pass on the caller's line.
     Statement(SqlStr),
 }
 

@@ -35,7 +35,7 @@ impl<C: Connect> PooledConnection<C> {
         self.object.as_mut().expect("it is there until the guard is dropped")
     }
 
-    /// Notes who has it from now on.
+    /// Records the holder.
     pub(super) fn lend(self, purpose: Purpose, since: Instant) -> Self {
         self.entry().monitor.lend(purpose, since);
         self

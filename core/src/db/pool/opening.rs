@@ -1,5 +1,4 @@
-//! When a connection is opened, and for whom: as many as callers wait for, within the budget, and one at a time
-//! while the server is away.
+//! When connections are opened: as many as callers wait for, within the budget, and one at a time during an outage.
 
 use std::sync::Arc;
 use std::sync::atomic::{self, Ordering};
@@ -34,9 +33,10 @@ impl<F> Default for Growth<F> {
 impl<C: Connect> Pool<C> {
     /// Opens as many connections as are waited for, as far as the budget goes; one at a time during an outage.
     ///
-    /// Called after every change of what this depends on: whoever changes it last sees all of it.
+    /// Called after every change of what this depends on: of two changes at once the later call sees both.
     pub(super) fn open_for_waiting(self: &Arc<Self>) {
-        // The caller's own change comes first: one of two that change something at once sees the other's.
+        // Pairs with the SeqCst counters: of two callers that change a count at once, one sees the other's change (no
+        // lost wakeup).
         atomic::fence(Ordering::SeqCst);
         if self.may_freeze || self.is_closed() || self.budget.available_permits() == 0 {
             return;
@@ -121,7 +121,7 @@ impl<C: Connect> Pool<C> {
         let since = growth.outage.as_ref().map_or_else(Instant::now, |outage| outage.since);
         let hopeless = failure.is_final();
         growth.outage = Some(Outage { failure, since });
-        // Nobody needs a further connection that the server refuses, if those that are open serve.
+        // If the open connections serve the callers, a further one that the server refuses is not needed.
         let needed = self.waiting.load(Ordering::SeqCst) > 0 || !self.serves(&growth);
         let again = growth.connecting == 1 && needed && !self.is_closed();
         if !again {
@@ -145,20 +145,19 @@ impl<C: Connect> Pool<C> {
         self.growth().outage.clone()
     }
 
-    /// The same while somebody tries on.
+    /// The same, if an attempt is being made.
     pub(super) fn outage_under_watch(&self) -> Option<Outage<C::Failure>> {
         let growth = self.growth();
         growth.outage.clone().filter(|_| growth.connecting > 0)
     }
 
-    /// Whether callers are served although connecting fails, over the connections that are open: then whoever
-    /// waits gets one of them.
+    /// Whether callers are served although connecting fails: an open connection comes back to those that wait.
     pub(super) fn is_served_despite(&self, failure: &C::Failure) -> bool {
         let monitors = self.monitors();
         if failure.is_from_server() {
             return !monitors.is_empty();
         }
-        // Nobody answers who connects: connections that are open may wait for answers that never come.
+        // The server does not answer new connections: the open ones may wait for answers that never come.
         let recently = self.plan.acquire_timeout();
         monitors.iter().any(|monitor| monitor.answered().elapsed() <= recently)
     }

@@ -1,4 +1,4 @@
-//! Whether a database shows a sign of life, which a pool that is busy does too.
+//! Readiness: whether the database answers. A busy pool is ready.
 
 use std::sync::Arc;
 use std::time::Duration;

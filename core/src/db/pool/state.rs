@@ -1,4 +1,4 @@
-//! What is told of a pool: its state at one moment, and who holds its connections.
+//! The state of a pool at one moment, and the holders of its connections.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -57,7 +57,7 @@ impl<C: Connect> Pool<C> {
         })
     }
 
-    /// Names in the log, once each, those who have held a connection for longer than the plan thinks right.
+    /// Logs each holder that has held a connection for longer than the plan's leak threshold, once.
     pub(super) fn report_leaks(&self) {
         for monitor in self.monitors() {
             let Some(holder) = monitor.report(self.plan.leak_threshold()) else { continue };

@@ -1,5 +1,5 @@
-//! Looking after idle connections on a host that does not freeze: the oldest retire, the rest are kept from being
-//! forgotten on the way, and long holders are named.
+//! Maintenance on a host that does not freeze: old and unused connections are closed, the others are kept alive, and
+//! long holders are logged.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;

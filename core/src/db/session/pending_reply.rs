@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use futures_util::task::AtomicWaker;
 
-/// What a connection waits for, shared by whoever runs statements on it and who watches over it.
+/// Whether a connection waits for a reply; shared by its borrower and the watchdog.
 #[derive(Clone, Debug, Default)]
 pub(in crate::db) struct PendingReply(Arc<Beat>);
 
@@ -16,7 +16,7 @@ pub(in crate::db) struct PendingReply(Arc<Beat>);
 struct Beat {
     /// Odd while an answer is waited for. Written by the borrower alone.
     turn: AtomicU64,
-    /// The turn whose answer will not come.
+    /// The turn that was declared lost.
     lost: AtomicU64,
     borrower: AtomicWaker,
 }
@@ -39,7 +39,7 @@ impl PendingReply {
         }
     }
 
-    /// The error where the answer that is waited for will not come; where it may, the task is woken once it will not.
+    /// The error if the pending reply will not come. Otherwise the task is woken when the reply is declared lost.
     ///
     /// To be asked when there is none yet: one that has arrived counts.
     pub(in crate::db) fn loss(&self, cx: &Context<'_>) -> Option<sqlx::Error> {

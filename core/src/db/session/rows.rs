@@ -9,20 +9,21 @@ use futures_core::future::BoxFuture;
 use futures_core::stream::BoxStream;
 use futures_util::future::Either;
 use futures_util::{TryStreamExt, stream};
-use sqlx::Connection;
+use sqlx::{Connection, Executor};
 
-use super::Session;
-use super::condition::Condition;
+use super::state::SessionState;
+use super::{Session, Statement};
 use crate::db::driver::{Driver, Step};
 use crate::db::settings::Kind;
-use crate::db::statement::{Effect, Statement};
+use crate::db::sql::Effect;
 
-/// How many more rows are read, and for how long, where one is wanted and the connection is to be used again.
+/// How many more rows are read, and for how long, after the one that is wanted: only then can the connection be used
+/// again.
 const REST: usize = 1000;
 const REST_WITHIN: Duration = Duration::from_millis(50);
 
 impl<DB: Driver> Session<DB> {
-    /// Runs a statement for its first row, where there is one; the rest is read too.
+    /// Runs a statement and returns its first row, if there is one; the rest is read too.
     pub(in crate::db) fn optional(
         &mut self,
         statement: Statement<DB>,
@@ -39,27 +40,38 @@ impl<DB: Driver> Session<DB> {
         self.first_row(statement, true)
     }
 
-    pub(in crate::db) fn first_row(
+    fn first_row(
         &mut self,
         statement: Statement<DB>,
         last: bool,
     ) -> impl Future<Output = Result<Option<DB::Row>, sqlx::Error>> + Send {
         let statement = statement.unnamed(self.unnamed);
-        if self.lock.is_some() {
-            let waits: BoxFuture<'_, _> = Box::pin(self.first_row_patiently(statement, last));
-            return Either::Left(waits);
+        match self.lock.clone() {
+            Some(lock) => {
+                let waits = self.first_row_patiently(lock, statement, last);
+                Either::Left(Box::pin(waits) as BoxFuture<'_, _>)
+            }
+            None => Either::Right(self.first_row_at_once(statement, last)),
         }
-        let effect = statement.effect();
+    }
+
+    /// Runs a statement for its first row; a database that is locked is an error.
+    pub(super) fn first_row_at_once(
+        &mut self,
+        statement: Statement<DB>,
+        last: bool,
+    ) -> impl Future<Output = Result<Option<DB::Row>, sqlx::Error>> + Send {
+        let effect = statement.effect(&mut self.effects);
         self.warn_of(effect);
-        if self.wraps(&statement) || !self.condition.is_settled() || self.doubts(effect) {
+        if self.wraps(&statement) || !self.state.is_settled() || self.doubts(effect) {
             let careful: BoxFuture<'_, _> = Box::pin(self.first_row_with_care(statement, last));
             return Either::Left(careful);
         }
         let again = self.again(&statement, effect);
         Either::Right(async move {
-            let Self { connection, condition, .. } = &mut *self;
-            match (first_row::<DB>(connection, condition, statement, effect, last).await, again) {
-                (Err(_), Some(again)) if self.condition.stale => {
+            let Self { connection, state, .. } = &mut *self;
+            match (first_row::<DB>(connection, state, statement, effect, last).await, again) {
+                (Err(_), Some(again)) if self.state.stale => {
                     Box::pin(self.first_row_with_care(again, last)).await
                 }
                 (outcome, _) => outcome,
@@ -67,31 +79,48 @@ impl<DB: Driver> Session<DB> {
         })
     }
 
+    /// Runs a statement for its rows; a database that is locked is an error.
+    pub(super) fn rows_at_once(
+        &mut self,
+        statement: Statement<DB>,
+    ) -> BoxStream<'_, Result<Step<DB>, sqlx::Error>> {
+        let effect = statement.effect(&mut self.effects);
+        self.warn_of(effect);
+        if self.wraps(&statement) {
+            return wrapped(self, statement);
+        }
+        let again = self.again(&statement, effect);
+        if self.state.is_settled() && again.is_none() && !self.doubts(effect) {
+            return Box::pin(self.rows(statement, effect));
+        }
+        self.rows_with_care(statement, effect, again)
+    }
+
     /// Warns of a statement that a transaction pooler before the server does not bear.
-    pub(super) fn warn_of(&self, effect: Effect) {
+    fn warn_of(&self, effect: Effect) {
         if let (Some(warnings), Some(change)) = (&self.pooled, effect.change) {
             warnings.warn_of(change);
         }
     }
 
-    /// [`optional`](Self::optional), after a look at what happened before; in a transaction of its own where it
-    /// must have one.
+    /// [`optional`](Self::optional), after handling what earlier statements left behind; in a transaction of its own
+    /// if it must have one.
     async fn first_row_with_care(
         &mut self,
         statement: Statement<DB>,
         last: bool,
     ) -> Result<Option<DB::Row>, sqlx::Error> {
         self.settle().await?;
-        if self.doubts(statement.effect()) {
+        let effect = statement.effect(&mut self.effects);
+        if self.doubts(effect) {
             self.prove_commit().await?;
         }
         let wraps = self.wraps(&statement);
         if wraps {
             self.begin(None).await?;
         }
-        let effect = statement.effect();
-        let Self { connection, condition, .. } = &mut *self;
-        let row = first_row::<DB>(connection, condition, statement, effect, last && !wraps).await;
+        let Self { connection, state, .. } = &mut *self;
+        let row = first_row::<DB>(connection, state, statement, effect, last && !wraps).await;
         match &row {
             _ if !wraps => {}
             Ok(_) => self.commit().await?,
@@ -102,7 +131,7 @@ impl<DB: Driver> Session<DB> {
 
     /// The rows of a statement, after a look at what happened before; a statement that is refused because of another
     /// schema is prepared and run again.
-    pub(super) fn rows_with_care<'e>(
+    fn rows_with_care<'e>(
         &'e mut self,
         statement: Statement<DB>,
         effect: Effect,
@@ -111,7 +140,7 @@ impl<DB: Driver> Session<DB> {
         Box::pin(async_stream::try_stream! {
             let mut statement = Some(statement);
             while let Some(one) = statement.take() {
-                if !self.condition.is_settled() {
+                if !self.state.is_settled() {
                     self.settle().await?;
                 }
                 if self.doubts(effect) {
@@ -125,7 +154,7 @@ impl<DB: Driver> Session<DB> {
                             yield step;
                         }
                         Ok(None) => break,
-                        Err(_) if rows.condition.stale && again.is_some() => {
+                        Err(_) if rows.state.stale && again.is_some() => {
                             statement = again.take();
                             break;
                         }
@@ -136,24 +165,24 @@ impl<DB: Driver> Session<DB> {
         })
     }
 
-    pub(super) fn rows(&mut self, statement: Statement<DB>, effect: Effect) -> Watched<'_, DB> {
-        let Self { connection, condition, .. } = self;
-        Watched {
-            rows: DB::fetch_many(connection, statement),
-            condition,
+    fn rows(&mut self, statement: Statement<DB>, effect: Effect) -> Rows<'_, DB> {
+        let Self { connection, state, .. } = self;
+        Rows {
+            rows: DB::executor(connection).fetch_many(statement),
+            state,
             effect,
             begun: false,
             ended: false,
         }
     }
 
-    /// The statement once more, where it may be run again if it is refused because of another schema: it stands alone
+    /// The same statement for a second run, if it may be refused because of another schema and run again: it stands alone
     /// and returns rows.
-    pub(super) fn again(&self, statement: &Statement<DB>, effect: Effect) -> Option<Statement<DB>> {
+    fn again(&self, statement: &Statement<DB>, effect: Effect) -> Option<Statement<DB>> {
         let alone = effect.rows
             && effect.is_none()
             && !self.connection.is_in_transaction()
-            && !self.condition.is_in_transaction();
+            && !self.state.is_in_transaction();
         if alone { statement.again() } else { None }
     }
 }
@@ -161,23 +190,36 @@ impl<DB: Driver> Session<DB> {
 /// The first row of a statement, and its end.
 async fn first_row<DB: Driver>(
     connection: &mut DB::Connection,
-    condition: &mut Condition,
+    state: &mut SessionState,
     statement: Statement<DB>,
     effect: Effect,
     last: bool,
 ) -> Result<Option<DB::Row>, sqlx::Error> {
-    if DB::KIND != Kind::MySql {
-        let first = DB::fetch_optional(connection, statement);
-        let row = condition.watch::<DB, _>(effect, first).await?;
-        if row.is_none() && DB::KIND == Kind::Sqlite {
-            // A driver's thread that has died looks like a statement without rows.
-            condition.watch::<DB, _>(Effect::NONE, connection.ping()).await?;
-        }
-        return Ok(row);
+    // Boxed: what another kind of database needs does not make this future larger.
+    if DB::KIND == Kind::MySql {
+        return Box::pin(first_of_many(connection, state, statement, effect, last)).await;
     }
-    // The driver would leave the rest, with its errors, to whoever has the connection next.
-    let rows = DB::fetch_many(connection, statement);
-    let mut rows = Watched::<DB> { rows, condition, effect, begun: false, ended: false };
+    let first = DB::executor(connection).fetch_optional(statement);
+    let row = state.watch::<DB, _>(effect, first).await?;
+    if row.is_none() && DB::KIND == Kind::Sqlite {
+        // A driver's thread that has died looks like a statement without rows.
+        let ping: BoxFuture<'_, _> = Box::pin(connection.ping());
+        state.watch::<DB, _>(Effect::NONE, ping).await?;
+    }
+    Ok(row)
+}
+
+/// The first row of a statement, whose other rows are read too: MySQL's driver would leave them, with their errors,
+/// to the next statement of the connection.
+async fn first_of_many<DB: Driver>(
+    connection: &mut DB::Connection,
+    state: &mut SessionState,
+    statement: Statement<DB>,
+    effect: Effect,
+    last: bool,
+) -> Result<Option<DB::Row>, sqlx::Error> {
+    let rows = DB::executor(connection).fetch_many(statement);
+    let mut rows = Rows::<DB> { rows, state, effect, begun: false, ended: false };
     let row = loop {
         match rows.try_next().await? {
             Some(step) => {
@@ -204,17 +246,17 @@ async fn first_row<DB: Driver>(
     Ok(Some(row))
 }
 
-/// The rows of a statement that must be alone in a transaction: they are collected, since the transaction
-/// has to end whether or not somebody reads on.
-pub(super) fn wrapped<DB: Driver>(
+/// The rows of a statement that must be alone in a transaction. They are collected: the transaction has to end even
+/// if the caller stops reading.
+fn wrapped<DB: Driver>(
     session: &mut Session<DB>,
     statement: Statement<DB>,
 ) -> BoxStream<'_, Result<Step<DB>, sqlx::Error>> {
     let all = async move {
         session.begin(None).await?;
-        let effect = statement.effect();
-        let all = DB::fetch_many(&mut session.connection, statement);
-        let rows = session.condition.watch::<DB, Vec<Step<DB>>>(effect, all.try_collect()).await;
+        let effect = statement.effect(&mut session.effects);
+        let all = DB::executor(&mut session.connection).fetch_many(statement);
+        let rows = session.state.watch::<DB, Vec<Step<DB>>>(effect, all.try_collect()).await;
         match &rows {
             Ok(_) => session.commit().await?,
             Err(_) => session.rollback().await?,
@@ -225,49 +267,49 @@ pub(super) fn wrapped<DB: Driver>(
 }
 
 /// A stream of rows: the connection is busy from its first poll until its end.
-pub(super) struct Watched<'e, DB: Driver> {
+struct Rows<'e, DB: Driver> {
     rows: BoxStream<'e, Result<Step<DB>, sqlx::Error>>,
-    condition: &'e mut Condition,
+    state: &'e mut SessionState,
     effect: Effect,
     begun: bool,
     /// The last step was the end of a statement.
     ended: bool,
 }
 
-impl<DB: Driver> Stream for Watched<'_, DB> {
+impl<DB: Driver> Stream for Rows<'_, DB> {
     type Item = Result<Step<DB>, sqlx::Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if !std::mem::replace(&mut self.begun, true) {
             let effect = self.effect;
-            self.condition.begins(effect);
+            self.state.begins(effect);
         }
         let step = match self.rows.as_mut().poll_next(cx) {
             Poll::Ready(step) => step,
             Poll::Pending => {
-                Some(Err(ready!(self.condition.pulse.loss(cx).map_or(Poll::Pending, Poll::Ready))))
+                Some(Err(ready!(self.state.pulse.loss(cx).map_or(Poll::Pending, Poll::Ready))))
             }
         };
         Poll::Ready(match step {
             Some(Ok(step)) => {
                 self.ended = step.is_left();
-                self.condition.answered = true;
+                self.state.answered = true;
                 // Who reads slowly waits for nothing in between.
-                self.condition.pulse.rests();
+                self.state.pulse.rests();
                 Some(Ok(step))
             }
             Some(Err(error)) => {
                 let effect = self.effect;
-                Some(Err(self.condition.failed::<DB>(error, effect)))
+                Some(Err(self.state.failed::<DB>(error, effect)))
             }
             // So it does when the driver's thread has died.
             None if DB::KIND == Kind::Sqlite && !(self.ended || self.effect.blank) => {
                 let effect = self.effect;
-                Some(Err(self.condition.failed::<DB>(sqlx::Error::WorkerCrashed, effect)))
+                Some(Err(self.state.failed::<DB>(sqlx::Error::WorkerCrashed, effect)))
             }
             None => {
                 let effect = self.effect;
-                self.condition.succeeded(effect);
+                self.state.succeeded(effect);
                 None
             }
         })

@@ -1,4 +1,4 @@
-//! Transactions whose COMMIT tells the truth, and what is seen to before the next statement.
+//! Transactions: COMMIT returns Ok only if everything was committed.
 
 use std::io;
 use std::sync::atomic::Ordering;
@@ -9,14 +9,14 @@ use sqlx_core::sql_str::{AssertSqlSafe, SqlSafeStr};
 use sqlx_core::transaction::TransactionManager as _;
 
 use super::Session;
-use super::condition::Transaction;
+use super::state::Transaction;
 use crate::db::Error;
 use crate::db::driver::Driver;
 use crate::db::settings::Kind;
-use crate::db::statement::Effect;
+use crate::db::sql::Effect;
 
 impl<DB: Driver> Session<DB> {
-    /// Begins a transaction; one that the server ends by itself where the time is limited.
+    /// Begins a transaction. If the time is limited, the server ends it by itself.
     pub(in crate::db) async fn begin(
         &mut self,
         limit: Option<Duration>,
@@ -27,49 +27,48 @@ impl<DB: Driver> Session<DB> {
         let limited = limited.map(|begin| AssertSqlSafe(begin).into_sql_str());
         let begin = limited.or_else(|| DB::BEGIN.map(SqlStr::from_static));
         let begins = DB::TransactionManager::begin(&mut self.connection, begin);
-        self.condition.watch::<DB, _>(Effect::NONE, begins).await?;
-        self.condition.transaction = Transaction::Open;
+        self.state.watch::<DB, _>(Effect::NONE, begins).await?;
+        self.state.transaction = Transaction::Open;
         Ok(())
     }
 
-    /// Commits; an error where that would not make permanent everything that was done since it was begun.
+    /// Commits; an error if that would not make permanent everything that was done since it was begun.
     pub(in crate::db) async fn commit(&mut self) -> Result<(), sqlx::Error> {
-        if self.condition.broken {
+        if self.state.broken {
             return Err(lost("it broke before COMMIT was sent"));
         }
         if !self.connection.is_in_transaction() {
             return Err(rolled_back("none is open"));
         }
         // What happened on the driver's own connection may have ended it too.
-        if self.condition.raw && matches!(self.condition.transaction, Transaction::Open) {
-            self.condition.transaction = Transaction::Doubtful;
+        if self.state.raw && matches!(self.state.transaction, Transaction::Open) {
+            self.state.transaction = Transaction::Doubtful;
         }
         self.settle().await?;
-        if let Transaction::Doubtful = self.condition.transaction {
+        if let Transaction::Doubtful = self.state.transaction {
             self.prove_transaction().await?;
         }
         let commits = DB::TransactionManager::commit(&mut self.connection);
-        self.condition.watch::<DB, _>(Effect::NONE, commits).await?;
-        self.condition.committed();
+        self.state.watch::<DB, _>(Effect::NONE, commits).await?;
+        self.state.committed();
         Ok(())
     }
 
     pub(in crate::db) async fn rollback(&mut self) -> Result<(), sqlx::Error> {
         if let Err(error) = self.finish().await
-            && self.condition.broken
+            && self.state.broken
         {
             return Err(error);
         }
-        let over =
-            matches!(self.condition.transaction, Transaction::Ended(_) | Transaction::Doubtful);
+        let over = matches!(self.state.transaction, Transaction::Ended(_) | Transaction::Doubtful);
         let rolls_back = DB::TransactionManager::rollback(&mut self.connection);
-        let outcome = self.condition.watch::<DB, _>(Effect::NONE, rolls_back).await;
+        let outcome = self.state.watch::<DB, _>(Effect::NONE, rolls_back).await;
         match outcome {
             // There may be nothing left to roll back, which SQLite says.
             Err(sqlx::Error::Database(_)) if over => {}
             outcome => {
                 outcome?;
-                self.condition.transaction = Transaction::None;
+                self.state.transaction = Transaction::None;
             }
         }
         Ok(())
@@ -79,29 +78,29 @@ impl<DB: Driver> Session<DB> {
     pub(in crate::db) async fn savepoint(&mut self) -> Result<(), sqlx::Error> {
         self.settle().await?;
         let sets = DB::TransactionManager::begin(&mut self.connection, None);
-        self.condition.watch::<DB, _>(Effect::NONE, sets).await
+        self.state.watch::<DB, _>(Effect::NONE, sets).await
     }
 
     /// Keeps what was done since the last savepoint.
     pub(in crate::db) async fn release_savepoint(&mut self) -> Result<(), sqlx::Error> {
         self.settle().await?;
         let releases = DB::TransactionManager::commit(&mut self.connection);
-        self.condition.watch::<DB, _>(Effect::NONE, releases).await
+        self.state.watch::<DB, _>(Effect::NONE, releases).await
     }
 
     /// Undoes what was done since the last savepoint.
     pub(in crate::db) async fn rollback_savepoint(&mut self) -> Result<(), sqlx::Error> {
         self.finish().await?;
         let rolls_back = DB::TransactionManager::rollback(&mut self.connection);
-        self.condition.watch::<DB, _>(Effect::NONE, rolls_back).await
+        self.state.watch::<DB, _>(Effect::NONE, rolls_back).await
     }
 
     /// Makes COMMIT an error.
     pub(in crate::db) fn fail_transaction(&mut self, reason: &str) {
-        self.condition.transaction = Transaction::Ended(reason.to_owned());
+        self.state.transaction = Transaction::Ended(reason.to_owned());
     }
 
-    /// Sees to what happened before the next statement is sent.
+    /// Handles what earlier statements left behind, before the next one is sent.
     ///
     /// An error of a statement that was not read to its end is not the next one's; a transaction that the server
     /// has ended does not let what follows take effect by itself; statements are prepared for the schema that there
@@ -109,53 +108,53 @@ impl<DB: Driver> Session<DB> {
     #[cold]
     pub(super) async fn settle(&mut self) -> Result<(), sqlx::Error> {
         self.finish().await?;
-        if !DB::REFUSES_AFTER_ERROR && matches!(self.condition.transaction, Transaction::Doubtful) {
+        if !DB::REFUSES_AFTER_ERROR && matches!(self.state.transaction, Transaction::Doubtful) {
             self.prove_transaction().await?;
         }
-        if let Transaction::Ended(reason) = &self.condition.transaction {
+        if let Transaction::Ended(reason) = &self.state.transaction {
             return Err(rolled_back(reason));
         }
-        if self.condition.knows_schema() { Ok(()) } else { self.forget_statements().await }
+        if self.state.knows_schema() { Ok(()) } else { self.forget_statements().await }
     }
 
     /// Reads what is left of a statement that was given up.
     async fn finish(&mut self) -> Result<(), sqlx::Error> {
-        if !self.condition.busy || self.condition.broken {
+        if !self.state.busy || self.state.broken {
             return Ok(());
         }
-        if DB::KIND == Kind::MySql && !self.condition.answered {
+        if DB::KIND == Kind::MySql && !self.state.answered {
             // What comes may be the answer to preparing it, for which the driver takes it no more.
-            self.condition.broken = true;
+            self.state.broken = true;
             return Err(lost("a statement was given up before it had an answer"));
         }
         let reads = self.connection.flush();
-        self.condition.watch::<DB, _>(Effect::NONE, reads).await.map_err(|error| match error {
+        self.state.watch::<DB, _>(Effect::NONE, reads).await.map_err(|error| match error {
             error if DB::KIND != Kind::MySql => error,
             error => {
-                self.condition.broken = true;
+                self.state.broken = true;
                 lost(&format!("a statement that was not read to its end failed: {error}"))
             }
         })
     }
 
-    /// Asks the server whether the transaction is still open; an error where it is not.
+    /// Asks the server whether the transaction is still open; an error if it is not.
     async fn prove_transaction(&mut self) -> Result<(), sqlx::Error> {
         if self.is_open().await? {
-            self.condition.transaction = Transaction::Open;
+            self.state.transaction = Transaction::Open;
             return Ok(());
         }
         let reason = "the server has rolled it back after an error";
-        self.condition.transaction = Transaction::Ended(reason.into());
+        self.state.transaction = Transaction::Ended(reason.into());
         Err(rolled_back(reason))
     }
 
     /// Whether a statement is a COMMIT in plain text of a transaction that may have failed: the server would answer Ok
     /// and roll back.
     pub(super) fn doubts(&self, effect: Effect) -> bool {
-        effect.commits && DB::REFUSES_AFTER_ERROR && self.condition.failed
+        effect.commits && DB::REFUSES_AFTER_ERROR && self.state.failed
     }
 
-    /// Sees to it that such a COMMIT is an error.
+    /// Makes such a COMMIT an error.
     pub(super) async fn prove_commit(&mut self) -> Result<(), sqlx::Error> {
         if self.is_open().await? { Ok(()) } else { Err(rolled_back("none is open")) }
     }
@@ -163,18 +162,18 @@ impl<DB: Driver> Session<DB> {
     async fn is_open(&mut self) -> Result<bool, sqlx::Error> {
         let asks = DB::is_in_transaction(&mut self.connection);
         // An error is an answer to the question: it is not one more that was met.
-        let before = std::mem::take(&mut self.condition.transaction);
-        let open = self.condition.watch::<DB, _>(Effect::NONE, asks).await;
-        self.condition.transaction = before;
+        let before = std::mem::take(&mut self.state.transaction);
+        let open = self.state.watch::<DB, _>(Effect::NONE, asks).await;
+        self.state.transaction = before;
         open
     }
 
     /// Forgets the statements and types that the driver remembers of this connection.
     async fn forget_statements(&mut self) -> Result<(), sqlx::Error> {
-        let known = self.condition.schemas.load(Ordering::Acquire);
+        let known = self.state.schemas.load(Ordering::Acquire);
         let forgets = DB::forget_statements(&mut self.connection);
-        self.condition.watch::<DB, _>(Effect::NONE, forgets).await?;
-        self.condition.schema = known;
+        self.state.watch::<DB, _>(Effect::NONE, forgets).await?;
+        self.state.schema = known;
         Ok(())
     }
 }

@@ -15,7 +15,7 @@ pub(super) fn parse(text: &str) -> Result<Url, String> {
     if let Some(problem) = wrapped(text).or_else(|| unfilled(text)) {
         return Err(problem);
     }
-    // The driver takes both for the same, where a URL has a host and a port after the slashes.
+    // The driver takes both for the same; a URL would have a host and a port after the slashes.
     let text = &match text.strip_prefix("sqlite://") {
         Some(file) if !file.starts_with('/') => format!("sqlite:{file}"),
         _ => text.to_owned(),

@@ -152,6 +152,17 @@ fn parameters_that_people_bring_keep_their_meaning() {
 }
 
 #[test]
+fn a_named_database_is_read_from_its_own_variable() {
+    let settings = Settings::from_pairs([
+        ("DATABASE_URL", "postgres://h/first"),
+        ("ANALYTICS_DATABASE_URL", "postgres://h/second"),
+    ]);
+    let url = DatabaseUrl::of(&settings.of_database("analytics")).expect("is right");
+    assert_eq!(url.expect("is set").place(), "h:5432/second");
+    assert!(DatabaseUrl::of(&settings.of_database("other")).expect("is right").is_none());
+}
+
+#[test]
 fn a_variable_wins_over_a_parameter() {
     let settings = parse(&[
         ("DATABASE_URL", "postgres://h/d?connection_limit=5"),
@@ -251,7 +262,7 @@ fn what_is_not_done_is_refused_with_what_to_write() {
         ("postgres://u@h/d?pool=5", "write connection_limit"),
         ("postgres://u@h/d?statement_timeout=5000", "write options[statement_timeout]"),
         ("mysql://u@h/d?useSSL=true", "write ssl-mode"),
-        ("mysql://u@h/d?allowCleartextPasswords=true", "open with Db::open_with"),
+        ("mysql://u@h/d?allowCleartextPasswords=true", "give Db::builder a source of passwords"),
         ("postgres://u:p@h:port/d", "the port must be a number"),
         ("sqlite:a.db?mode=readonly", "parameter mode: expected ro, rw, rwc, memory"),
         ("sqlite:", "names no file"),

@@ -68,7 +68,7 @@ impl BodyError {
         match &self.0 {
             Why::TooLarge { limit, .. } => Error::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
-                format!("the request body is larger than {limit} bytes"),
+                format!("the request body is larger than {limit} bytes (MAX_BODY)"),
             )
             .with_extension("limit", *limit),
             Why::Broken(_) => {

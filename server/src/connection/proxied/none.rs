@@ -5,17 +5,15 @@ use std::net::IpAddr;
 
 use anyhost_core::Scheme;
 
-use super::Transport;
-
 /// What a header says.
-pub(super) enum Said {
-    Nothing,
+pub(super) enum ProxyHeader {
+    Own,
     #[expect(dead_code, reason = "the other of its kind has it")]
     Client(Option<IpAddr>, Option<Scheme>),
 }
 
 /// Reads nothing.
 #[expect(clippy::unused_async, reason = "the other of its kind waits")]
-pub(super) async fn read(_: &mut Transport) -> io::Result<Said> {
-    Ok(Said::Nothing)
+pub(super) async fn read<S>(_: &mut S) -> io::Result<ProxyHeader> {
+    Ok(ProxyHeader::Own)
 }

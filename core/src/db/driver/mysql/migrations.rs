@@ -1,4 +1,4 @@
-//! The lock for migrations on MySQL and MariaDB, and who has it.
+//! The lock for migrations on MySQL and MariaDB, and its holder.
 
 use sqlx::{MySqlConnection, Row};
 
@@ -10,7 +10,7 @@ const HOLDER: &str = "SELECT CONCAT('connection ', l.id, COALESCE(CONCAT(' (', p
          CAST(COALESCE(p.command <> 'Sleep', FALSE) AS SIGNED) \
      FROM (SELECT IS_USED_LOCK(?) AS id) l LEFT JOIN information_schema.processlist p ON p.id = l.id";
 
-/// Takes the lock of this crate and that of sqlx's own tools, both or none, or says who has one of them.
+/// Takes the lock of this crate and that of sqlx's own tools, both or none, or returns the holder of one of them.
 ///
 /// A session that waited for the second lock while it had the first would look idle to everybody who waits for the first.
 pub(super) async fn try_lock(

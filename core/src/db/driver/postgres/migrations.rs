@@ -1,4 +1,4 @@
-//! The lock for migrations on PostgreSQL, who has it, and what an interrupted migration leaves behind.
+//! The lock for migrations on PostgreSQL, its holder, and what an interrupted migration leaves behind.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ pub(super) async fn before(
     connection.execute(AssertSqlSafe(patient)).await.map(drop)
 }
 
-/// Takes the lock of this crate and that of sqlx's own tools, both or none, or says who has one of them.
+/// Takes the lock of this crate and that of sqlx's own tools, both or none, or returns the holder of one of them.
 ///
 /// A session that waited for the second lock while it had the first would look idle to everybody who waits for the first.
 pub(super) async fn try_lock(

@@ -36,7 +36,7 @@ pub(super) fn of(url: &DatabaseUrl, tuning: &Tuning<'_>) -> Result<PgConnectOpti
     if !url.gives("application_name") {
         options = options.application_name(tuning.application);
     }
-    if tuning.demands_tls && !url.speaks_of_tls && options.get_socket().is_none() {
+    if tuning.demands_tls && !url.sets_tls_mode && options.get_socket().is_none() {
         options = options.ssl_mode(PgSslMode::Require);
     }
     match tuning.pooler {
@@ -59,8 +59,8 @@ pub(super) fn of(url: &DatabaseUrl, tuning: &Tuning<'_>) -> Result<PgConnectOpti
     Ok(quiet(options))
 }
 
-/// Refuses what the driver has taken from the environment and cannot be told to forget. Whether it has taken a file
-/// with authorities, which can be replaced by none.
+/// Refuses what the driver has taken from the environment and cannot be made to drop. Returns whether it has taken a
+/// file with certificate authorities, which an empty one can replace.
 fn refuse_environment(url: &DatabaseUrl) -> Result<bool, ConfigError> {
     // What the URL would replace, the user among it, must not keep these options from being shown.
     let taken = PgConnectOptions::new_without_pgpass().host("h").port(1).username("u").password("");

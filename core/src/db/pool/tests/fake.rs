@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use crate::db::connect::{Connect, Connection, Failure, Loan, Opened, Release, Taint};
+use crate::db::connect::{Connect, Connection, Failure, Loan, NewConnection, Release, Taint};
 
 #[derive(Clone, Default)]
 pub(super) struct Server(Arc<Mutex<State>>);
@@ -24,6 +24,7 @@ struct State {
     behaviour: Behaviour,
     connect_takes: Duration,
     release_takes: Duration,
+    ping_takes: Duration,
     crowded: bool,
     read_only: bool,
 }
@@ -77,6 +78,10 @@ impl Server {
 
     pub(super) fn release_takes(&self, time: Duration) {
         self.lock().release_takes = time;
+    }
+
+    pub(super) fn ping_takes(&self, time: Duration) {
+        self.lock().ping_takes = time;
     }
 
     pub(super) fn set_crowded(&self) {
@@ -176,7 +181,7 @@ impl Connect for Server {
     type Connection = Link;
     type Failure = Fault;
 
-    async fn connect(&self, until: Option<Instant>) -> Result<Opened<Link>, Fault> {
+    async fn connect(&self, until: Option<Instant>) -> Result<NewConnection<Link>, Fault> {
         let (_attempt, id) = Attempt::begin(self);
         let (takes, behaviour) = {
             let state = self.lock();
@@ -206,10 +211,10 @@ impl Connect for Server {
             demoted: false,
             read_only,
         };
-        Ok(Opened { connection: link, took: takes })
+        Ok(NewConnection { connection: link, took: takes })
     }
 
-    async fn connect_until(&self, until: Instant) -> Result<Opened<Link>, Fault> {
+    async fn connect_until(&self, until: Instant) -> Result<NewConnection<Link>, Fault> {
         loop {
             match self.connect(Some(until)).await {
                 Err(fault) if fault.is_final() || Instant::now() >= until => return Err(fault),
@@ -238,15 +243,15 @@ impl Connection for Link {
     }
 
     async fn ping(&mut self) -> bool {
-        let forgotten = {
+        let (forgotten, takes) = {
             let mut state = self.server.lock();
             state.pings += 1;
-            self.id <= state.forgotten
+            (self.id <= state.forgotten, state.ping_takes)
         };
         if forgotten {
             std::future::pending::<()>().await;
         }
-        sleep(Duration::from_millis(1)).await;
+        sleep(takes.max(Duration::from_millis(1))).await;
         true
     }
 

@@ -140,9 +140,29 @@ async fn a_caller_in_a_hurry_does_not_cost_others_a_connection_that_lives() {
     let pool = pool(&server, 1);
     drop(acquire(&pool).await.expect("the server is up"));
     tokio::time::sleep(600 * MS).await;
-    let soon = (Instant::now() + Duration::from_micros(500)).into_std();
-    let _ = crate::within(soon, acquire(&pool)).await;
-    settle_a_little().await;
+    server.ping_takes(100 * MS);
+    let soon = (Instant::now() + 50 * MS).into_std();
+    let error = crate::within(soon, acquire(&pool)).await.err();
+    assert!(matches!(error, Some(AcquireError::Deadline(_))), "{error:?}");
+    // The ping goes on without its caller, and its answer makes the connection idle again.
+    tokio::time::sleep(60 * MS).await;
+    assert_eq!((pool.state().idle, server.pings()), (1, 1));
     drop(acquire(&pool).await.expect("it is alive"));
-    assert_eq!((server.attempts(), pool.stats("test").closed.total()), (1, 0));
+    assert_eq!((server.attempts(), server.pings()), (1, 1));
+    assert_eq!(pool.stats("test").closed.total(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_whose_ping_was_cancelled_is_closed() {
+    let server = Server::default();
+    let pool = pool(&server, 1);
+    let first = acquire(&pool).await.expect("the server is up").id();
+    tokio::time::sleep(600 * MS).await;
+    server.ping_takes(100 * MS);
+    assert!(timeout(50 * MS, acquire(&pool)).await.is_err());
+    // The answer to that ping would be taken for that of the next statement.
+    assert_ne!(acquire(&pool).await.expect("another").id(), first);
+    assert_eq!(pool.stats("test").closed.dirty, 1);
+    settle().await;
+    assert_whole(&pool, &server);
 }

@@ -1,0 +1,56 @@
+//! A program as it comes from another way to serve: `#[tokio::main]`, a command line of its own, records of the crate `log`,
+//! and a tracing subscriber of its own if it is told so, be it too late.
+
+use anyhost_core::adapter::{Factory, Verb};
+use anyhost_core::{App, Body, Error, Host, Request, Response, async_trait};
+
+struct Moved {
+    greeting: String,
+    hangs: bool,
+}
+
+#[async_trait]
+impl App for Moved {
+    async fn start(_host: &Host) -> Result<Self, Error> {
+        Err(Error::internal("started without what main has read"))
+    }
+
+    async fn call(&self, request: Request) -> Result<Response, Error> {
+        match request.uri().path() {
+            "/fails" => Err(Error::internal("on purpose")),
+            _ => {
+                log::warn!(target: "moved::greeting", "a record of the crate log");
+                Ok(Response::new(Body::from(self.greeting.clone())))
+            }
+        }
+    }
+
+    async fn stop(&self) {
+        if self.hangs {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// What every example of a web framework has, with a filter that names the program alone.
+fn own_subscriber() {
+    tracing_subscriber::fmt().with_env_filter("moved=debug").init();
+}
+
+#[tokio::main]
+async fn main() -> std::process::ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let has = |word: &str| words.iter().any(|own| own == word);
+    if has("--own-subscriber") {
+        own_subscriber();
+    }
+    let (too_late, hangs) = (has("--subscriber-in-start"), has("--hanging-stop"));
+    let greeting = words.first().cloned().unwrap_or_default();
+    let factory = Factory::app_with(async move |_: &Host| {
+        if too_late {
+            own_subscriber();
+        }
+        Ok(Moved { greeting, hangs })
+    });
+    anyhost_paas::launch(factory.verb(Verb::Serve))
+}

@@ -1,0 +1,94 @@
+//! Why a PostgreSQL server, or a pooler before it, refuses a connection.
+
+use super::super::ConnectErrorKind;
+
+/// Parts of what PgBouncer, Supavisor and Neon's proxy say of a failed login: their SQLSTATE 08P01 and XX000 stand
+/// for many errors.
+const LOGIN_FAILED: [&str; 8] = [
+    "empty password",
+    "password authentication failed",
+    "SASL authentication failed",
+    "auth failed",
+    "login rejected",
+    "no such user",
+    "Tenant or user not found",
+    "Wrong password",
+];
+
+const NO_DATABASE: [&str; 3] =
+    ["no such database", "endpoint could not be found", "Endpoint ID is not specified"];
+
+const FULL: [&str; 3] =
+    ["no more connections", "Max client connections reached", "too many connections"];
+
+/// What a failure to connect means.
+pub(super) fn of(error: &sqlx::Error) -> ConnectErrorKind {
+    let sqlx::Error::Database(database) = error else { return ConnectErrorKind::Unreachable };
+    let code = database.code();
+    let code = code.as_deref().unwrap_or_default();
+    match code {
+        "53300" => ConnectErrorKind::Full,
+        "28P01" | "28000" | "42501" => ConnectErrorKind::Credentials,
+        "3D000" => ConnectErrorKind::Database,
+        "0A000" if database.message().contains("RDS Proxy") => ConnectErrorKind::Pooled,
+        "08P01" | "08004" | "XX000" => by_text(database.message()),
+        _ => ConnectErrorKind::Unreachable,
+    }
+}
+
+fn by_text(text: &str) -> ConnectErrorKind {
+    let says = |parts: &[&str]| parts.iter().any(|part| text.contains(part));
+    let no_database = text.contains("database \"") && text.contains("does not exist");
+    if no_database || says(&NO_DATABASE) {
+        ConnectErrorKind::Database
+    // Of the pooler's own login, which its administrator may be mending.
+    } else if text.starts_with("server login has been failing")
+        || text.starts_with("server login failed")
+    {
+        ConnectErrorKind::Unreachable
+    } else if says(&FULL) {
+        ConnectErrorKind::Full
+    } else if text.contains("startup parameter") {
+        ConnectErrorKind::Pooled
+    } else if says(&LOGIN_FAILED) {
+        ConnectErrorKind::Credentials
+    } else {
+        ConnectErrorKind::Unreachable
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pooler_is_understood_by_its_words() {
+        for (text, expected) in [
+            ("password authentication failed", ConnectErrorKind::Credentials),
+            ("SASL authentication failed", ConnectErrorKind::Credentials),
+            ("no such user: app", ConnectErrorKind::Credentials),
+            ("Tenant or user not found", ConnectErrorKind::Credentials),
+            ("no such database: shop", ConnectErrorKind::Database),
+            (
+                "server login failed: FATAL database \"shop\" does not exist",
+                ConnectErrorKind::Database,
+            ),
+            (
+                "The requested endpoint could not be found, or you don't have access to it",
+                ConnectErrorKind::Database,
+            ),
+            ("no more connections allowed (max_client_conn)", ConnectErrorKind::Full),
+            ("Max client connections reached", ConnectErrorKind::Full),
+            ("unsupported startup parameter: extra_float_digits", ConnectErrorKind::Pooled),
+            ("unsupported startup parameter in options: search_path", ConnectErrorKind::Pooled),
+            (
+                "server login has been failing, cached error: FATAL: password authentication failed (server_login_retry)",
+                ConnectErrorKind::Unreachable,
+            ),
+            ("query_wait_timeout", ConnectErrorKind::Unreachable),
+            ("the database system is shutting down", ConnectErrorKind::Unreachable),
+        ] {
+            assert_eq!(by_text(text), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! What differs between the kinds of database servers, and nothing else.
+
+use std::time::Duration;
+
+use sqlx::database::HasStatementCache;
+use sqlx::{Connection, Database, Executor};
+use sqlx_core::migrate::Migrate;
+
+use super::{ConnectErrorKind, ErrorEffect, LockHolder, Options, ServerInfo, Tuning};
+use crate::ConfigError;
+use crate::db::settings::{DatabaseUrl, Kind, Pooler};
+use crate::db::sql::Effect;
+
+/// What the connection strategy needs to know of a kind of database.
+pub trait DriverParts: Database<Connection: Migrate> + HasStatementCache {
+    /// The kind of database.
+    const KIND: Kind;
+
+    /// Its name in OpenTelemetry's conventions.
+    const SYSTEM: &'static str;
+
+    /// The connect options for a URL, for connections that this plan uses through this pooler.
+    fn options(url: &DatabaseUrl, tuning: &Tuning<'_>) -> Result<Options<Self>, ConfigError>
+    where
+        Self: Sized;
+
+    /// The same options with another password.
+    fn with_password(options: &Options<Self>, _password: &str) -> Options<Self>
+    where
+        Self: Sized,
+    {
+        options.clone()
+    }
+
+    /// The host and port that a connection goes to, if an address may replace the host: not for a socket of this
+    /// machine, nor if the server's certificate is checked for its name.
+    fn endpoint(_options: &Options<Self>) -> Option<(&str, u16)>
+    where
+        Self: Sized,
+    {
+        None
+    }
+
+    /// The same options with this host.
+    fn with_host(options: &Options<Self>, _host: &str) -> Options<Self>
+    where
+        Self: Sized,
+    {
+        options.clone()
+    }
+
+    /// The options to try after this error, if the TLS mode has a second way.
+    fn second_way(_options: &Options<Self>, _refused: &sqlx::Error) -> Option<Options<Self>>
+    where
+        Self: Sized,
+    {
+        None
+    }
+
+    /// What a connection says of itself and its server right after it was opened.
+    fn server_info(
+        connection: &mut Self::Connection,
+        pooler: Pooler,
+    ) -> impl Future<Output = Result<ServerInfo, sqlx::Error>> + Send;
+
+    /// What a text of one statement or several does to its session.
+    fn effect(text: &str) -> Effect;
+
+    /// The same arguments, for a second run of a statement.
+    fn copy(_arguments: &Self::Arguments) -> Option<Self::Arguments> {
+        None
+    }
+
+    /// Whether the server itself refuses every statement of a transaction after one has failed.
+    const REFUSES_AFTER_ERROR: bool = false;
+
+    /// Whether the transaction in which this error of a statement was met may be over.
+    fn may_end_transaction(_error: &sqlx::Error) -> bool {
+        true
+    }
+
+    /// Whether the transaction that was begun on a connection is still open there. An error where it is, and can
+    /// only be rolled back.
+    fn is_in_transaction(
+        connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<bool, sqlx::Error>> + Send;
+
+    /// Has the driver forget the statements and types that it remembers of a connection.
+    fn forget_statements(
+        connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
+        connection.clear_cached_statements()
+    }
+
+    /// What an error of a running connection means for it and for its siblings.
+    fn error_effect(error: &sqlx::Error) -> ErrorEffect;
+
+    /// Whether the server takes no writes on a connection.
+    fn is_read_only(
+        _connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<bool, sqlx::Error>> + Send {
+        std::future::ready(Ok(false))
+    }
+
+    /// What a failure to connect means.
+    fn connect_error_kind(error: &sqlx::Error) -> ConnectErrorKind;
+
+    /// How long the server takes at most to notice that a connection was closed on which it is at work; zero
+    /// where there is no server.
+    const NOTICES_CLOSE_WITHIN: Duration;
+
+    /// The statement that ends what another connection is doing, by that connection's id.
+    fn cancel(_id: i64) -> Option<String> {
+        None
+    }
+
+    /// Which of these connections the server is at work for, by its ids: all of them where nothing can get lost on
+    /// the way.
+    fn at_work(
+        _connection: &mut Self::Connection,
+        ids: &[i64],
+    ) -> impl Future<Output = Result<Vec<i64>, sqlx::Error>> + Send {
+        std::future::ready(Ok(ids.to_vec()))
+    }
+
+    /// Prepares a connection for migrations: sets how long their statements wait for locks.
+    fn before_migrations(
+        _connection: &mut Self::Connection,
+        _patience: Duration,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
+        std::future::ready(Ok(()))
+    }
+
+    /// Tries to take the lock that lets one process at a time migrate, for as long as the connection is open, without
+    /// waiting. `None`: it is taken; otherwise its holder.
+    fn try_lock_migrations(
+        _connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<Option<LockHolder>, sqlx::Error>> + Send {
+        std::future::ready(Ok(None))
+    }
+
+    /// The indexes that the server does not use because building them was interrupted, and that no session is
+    /// building now: name, and name with schema.
+    fn invalid_indexes(
+        _connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<Vec<(String, String)>, sqlx::Error>> + Send {
+        std::future::ready(Ok(Vec::new()))
+    }
+
+    /// The statement that begins a transaction, if it is not the standard one.
+    const BEGIN: Option<&'static str> = None;
+
+    /// The statement that begins a transaction which the server ends by itself once so much time has passed,
+    /// if it can: its client may have been frozen in the middle of it.
+    fn begin_within(_left: Duration) -> Option<String> {
+        None
+    }
+
+    /// The driver's own way of running statements. That a connection is an `Executor` is true of each kind of database,
+    /// and no bound of `Database` says so.
+    fn executor<'c>(connection: &'c mut Self::Connection) -> impl Executor<'c, Database = Self>;
+}

@@ -1,0 +1,110 @@
+//! A connection that comes back: it is kept for the next caller, or closed, and its place in the budget is free when
+//! the server has closed it too.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use deadpool::unmanaged::Object;
+use tokio::time::Instant;
+
+use super::clock::FreezeAwareInstant;
+use super::counts::Reason;
+use super::entry::Entry;
+use super::{Pool, Pooled};
+use crate::db::connect::{Connect, Connection, Loan, Release, Taint};
+
+impl<C: Connect> Pool<C> {
+    /// Takes a connection back, or closes it if it must not be used again.
+    pub(super) fn put_back(self: &Arc<Self>, mut object: Pooled<C>) {
+        let entry = &mut *object;
+        let Loan { answered, demoted } = entry.connection.end_of_loan();
+        let answered = answered.then(|| FreezeAwareInstant::now(&self.epoch));
+        if demoted && !self.may_freeze {
+            self.look_for_writer();
+        }
+        let holder = entry.monitor.give_back(answered.as_ref().map(FreezeAwareInstant::instant));
+        if let Some(holder) = holder {
+            let now = answered.map_or_else(Instant::now, |answered| answered.instant());
+            self.counts.used(now.saturating_duration_since(holder.since));
+            if holder.was_reported() {
+                let seconds = holder.since.elapsed().as_secs_f64();
+                tracing::info!(place = %holder.purpose, seconds, "a connection that was thought leaked has come back");
+            }
+        }
+        let taint = match entry.connection.taint() {
+            // The answer to a ping that was cancelled would be taken for that of the next question.
+            None if entry.pinging || std::thread::panicking() => Some(Taint::Dirty),
+            // Nothing may be under way at a freeze: the next connection is what looks for a writer.
+            None if demoted && self.may_freeze => Some(Taint::Dirty),
+            taint => taint,
+        };
+        let closed = self.is_closed();
+        if taint.is_none() && !closed {
+            if let Some(now) = answered {
+                entry.last_used = now;
+                entry.validated(now, self.incidents());
+            }
+            // Dropping it gives it to the caller that has waited longest.
+            drop(object);
+            return self.clear_if_closed();
+        }
+        if let Some(Taint::Changed(change)) = taint {
+            self.counts.changed(change);
+        }
+        let lost = matches!(taint, Some(Taint::Lost | Taint::Outdated));
+        if lost {
+            self.incidents.fetch_add(1, Ordering::Release);
+        }
+        if taint == Some(Taint::Outdated) {
+            self.renew(entry.generation);
+        }
+        let reason = match taint {
+            _ if closed => Reason::Drained,
+            Some(Taint::Outdated) => Reason::Outdated,
+            Some(Taint::Lost) => Reason::Lost,
+            Some(Taint::Changed(_)) => Reason::Changed,
+            Some(Taint::Dirty) | None => Reason::Dirty,
+        };
+        self.discard(*Object::take(object), reason, lost);
+    }
+
+    /// Closes a connection, and opens another if callers wait. `lost`: the server does not count the connection any
+    /// more.
+    pub(super) fn discard(
+        self: &Arc<Self>,
+        entry: Entry<C::Connection>,
+        reason: Reason,
+        lost: bool,
+    ) {
+        self.counts.closed(reason);
+        let Entry { connection, permit, .. } = entry;
+        if lost || self.is_closed() {
+            drop(connection);
+            drop(permit);
+            return self.open_for_waiting();
+        }
+        let pool = Arc::clone(self);
+        match self.connector.release(connection) {
+            Release::Done => {
+                drop(permit);
+                self.open_for_waiting();
+            }
+            Release::Work(work) => drop(self.runtime.spawn(async move {
+                match work.await {
+                    Some(opened) => pool.add(opened, permit),
+                    None => {
+                        drop(permit);
+                        pool.open_for_waiting();
+                    }
+                }
+            })),
+            // Nothing may be under way when the process is frozen, and one connection is in nobody's way.
+            Release::After(_) if self.may_freeze => drop(permit),
+            Release::After(time) => drop(self.runtime.spawn(async move {
+                tokio::time::sleep(time).await;
+                drop(permit);
+                pool.open_for_waiting();
+            })),
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! The state of one connection, known without a round trip.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::db::Error;
+use crate::db::driver::{Driver, ErrorEffect};
+use crate::db::sql::{Change, Effect};
+
+use super::pending_reply::PendingReply;
+
+/// The state of a connection, known without a round trip.
+#[derive(Debug, Default)]
+pub(in crate::db) struct SessionState {
+    /// A statement was begun and has not ended.
+    pub(super) busy: bool,
+    /// Some of its answer has been read.
+    pub(super) answered: bool,
+    /// An error after which the connection cannot be used.
+    pub(super) broken: bool,
+    /// An error after which no connection of its generation can be used.
+    pub(in crate::db) outdated: bool,
+    /// The last statement was refused because it was prepared for another schema: it did nothing.
+    pub(super) stale: bool,
+    /// A write was refused that the session itself had not ruled out: the server takes none.
+    pub(in crate::db) demoted: bool,
+    /// The session asked for transactions that may not write.
+    read_only: bool,
+    /// The driver's own connection was given out.
+    pub(super) raw: bool,
+    /// Something worked since the connection was lent: a proof of life.
+    pub(in crate::db) proven: bool,
+    /// A statement in plain text has opened a transaction.
+    open: bool,
+    /// A statement has failed since then.
+    pub(super) failed: bool,
+    /// A statement that began or ended a transaction has failed.
+    unclear: bool,
+    /// How a statement has changed the session for longer than it ran.
+    pub(in crate::db) changed: Option<Change>,
+    /// The transaction that was begun through [`Session::begin`](super::Session::begin).
+    pub(super) transaction: Transaction,
+    /// How often a connection of the pool has met a statement that was prepared for another schema.
+    pub(super) schemas: Arc<AtomicU64>,
+    /// That number when the statements of this connection were last known to be right.
+    pub(super) schema: u64,
+    /// Tables were changed since the transaction began.
+    altered: bool,
+    /// What is waited for.
+    pub(super) pulse: PendingReply,
+}
+
+/// A transaction that must not say that it has committed what it has not.
+#[derive(Debug, Default)]
+pub(super) enum Transaction {
+    /// None, or one in plain text.
+    #[default]
+    None,
+    Open,
+    /// Something happened that may have ended it: the server is asked before COMMIT, and before the next statement
+    /// where it would run without a transaction.
+    Doubtful,
+    /// It is over, and why.
+    Ended(String),
+}
+
+impl SessionState {
+    pub(super) fn new(schemas: Arc<AtomicU64>) -> Self {
+        let schema = schemas.load(Ordering::Acquire);
+        Self { schemas, schema, ..Self::default() }
+    }
+
+    pub(super) fn is_clean(&self) -> bool {
+        let Self { busy, broken, outdated, raw, open, unclear, changed, .. } = self;
+        !(*busy || *broken || *outdated || *raw || *open || *unclear || changed.is_some())
+    }
+
+    /// Whether the server may still run a statement whose caller has given up.
+    pub(in crate::db) fn is_busy(&self) -> bool {
+        self.busy
+    }
+
+    /// How the session was changed, if nothing else keeps the connection from being used again.
+    pub(in crate::db) fn change(&self) -> Option<Change> {
+        let Self { busy, open, unclear, changed, raw, .. } = self;
+        let changed = changed.or(raw.then_some(Change::Raw));
+        changed.filter(|_| !(*busy || *open || *unclear))
+    }
+
+    /// Whether a transaction is open that would be lost.
+    pub(super) fn is_in_transaction(&self) -> bool {
+        self.open || !matches!(self.transaction, Transaction::None)
+    }
+
+    /// Whether the next statement can be sent without a look at what happened before.
+    pub(super) fn is_settled(&self) -> bool {
+        !self.busy
+            && matches!(self.transaction, Transaction::None | Transaction::Open)
+            && self.knows_schema()
+    }
+
+    /// Whether no connection of the pool has found the schema changed since this one last prepared anew.
+    pub(super) fn knows_schema(&self) -> bool {
+        self.schema == self.schemas.load(Ordering::Relaxed)
+    }
+
+    /// Whether something took the connection away, which may have taken others too.
+    pub(in crate::db) fn is_lost(&self) -> bool {
+        self.broken || self.outdated
+    }
+
+    /// Forgets what concerns one borrower alone.
+    pub(in crate::db) fn renew(&mut self) {
+        self.read_only = false;
+        self.demoted = false;
+    }
+
+    /// Runs one piece of work on the connection, noticing whether it ends.
+    pub(super) async fn watch<DB: Driver, T>(
+        &mut self,
+        effect: Effect,
+        work: impl Future<Output = Result<T, sqlx::Error>>,
+    ) -> Result<T, sqlx::Error> {
+        self.begins(effect);
+        match self.pulse.answer(work).await {
+            Ok(outcome) => {
+                self.succeeded(effect);
+                Ok(outcome)
+            }
+            Err(error) => Err(self.failed::<DB>(error, effect)),
+        }
+    }
+
+    /// Notes that work begins, and what it will leave behind, as soon as the driver has it.
+    pub(super) fn begins(&mut self, effect: Effect) {
+        self.busy = true;
+        self.answered = false;
+        self.stale = false;
+        self.pulse.rests();
+        if !effect.is_none() {
+            self.expect(effect);
+        }
+    }
+
+    #[cold]
+    fn expect(&mut self, effect: Effect) {
+        let none = !self.is_in_transaction();
+        if effect.ends && !matches!(self.transaction, Transaction::None) {
+            let reason = "a statement of its own ended it";
+            self.transaction = Transaction::Ended(reason.into());
+        } else if effect.may_end && matches!(self.transaction, Transaction::Open) {
+            self.transaction = Transaction::Doubtful;
+        }
+        self.open = match effect.open {
+            Some(open) => {
+                self.failed = false;
+                open
+            }
+            None => self.open || effect.opens_if_none && none,
+        };
+        self.read_only |= effect.read_only;
+        self.changed = self.changed.or(effect.change);
+    }
+
+    pub(super) fn succeeded(&mut self, effect: Effect) {
+        self.pulse.rests();
+        self.busy = false;
+        self.proven = true;
+        if effect.alters {
+            self.altered = self.is_in_transaction();
+            self.schemas.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
+    /// Notes that a transaction has committed: what it did is there for others.
+    pub(super) fn committed(&mut self) {
+        self.transaction = Transaction::None;
+        if std::mem::take(&mut self.altered) {
+            self.schemas.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
+    /// Notes what an error means for the connection; the error as the caller sees it.
+    #[cold]
+    pub(super) fn failed<DB: Driver>(&mut self, error: sqlx::Error, effect: Effect) -> sqlx::Error {
+        self.pulse.rests();
+        // Which of its statements a text got to is not said.
+        self.unclear |= effect.open.is_some() || effect.ends || effect.opens_if_none;
+        if let sqlx::Error::Database(_) = error {
+            self.doubt::<DB>(&error);
+        }
+        // Where more than a statement failed `busy` stays: what the server still does is unknown.
+        match DB::error_effect(&error) {
+            ErrorEffect::Fine => self.busy = false,
+            ErrorEffect::Stale => {
+                self.busy = false;
+                self.stale = true;
+                // Connections that meet the same change at the same time count it once.
+                let (known, next) = (self.schema, self.schema + 1);
+                let _ =
+                    self.schemas.compare_exchange(known, next, Ordering::AcqRel, Ordering::Relaxed);
+            }
+            ErrorEffect::ReadOnly => {
+                self.busy = false;
+                self.demoted |= !self.read_only && !self.raw;
+            }
+            ErrorEffect::Broken => self.broken = true,
+            ErrorEffect::Outdated => self.outdated = true,
+            ErrorEffect::Pooled => {
+                self.broken = true;
+                return Error::pooled(error).into_sqlx();
+            }
+        }
+        error
+    }
+
+    /// Notes what a statement's error means for the transaction around it.
+    fn doubt<DB: Driver>(&mut self, error: &sqlx::Error) {
+        self.failed |= self.open;
+        if matches!(self.transaction, Transaction::Open) && DB::may_end_transaction(error) {
+            self.transaction = Transaction::Doubtful;
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! A statement on its way to the driver: how it is prepared, and whether it can be run a second time.
+
+use sqlx::error::BoxDynError;
+use sqlx::{Execute, SqlStr};
+
+use crate::db::driver::Driver;
+use crate::db::sql::{Effect, KnownEffects};
+
+/// A statement, taken apart so that it is known before the driver has it.
+///
+/// Boxed: futures hold and move it several times on its way to the driver.
+pub(in crate::db) struct Statement<DB: Driver>(Box<Parts<DB>>);
+
+struct Parts<DB: Driver> {
+    sql: SqlStr,
+    arguments: Result<Option<DB::Arguments>, BoxDynError>,
+    prepared: Option<DB::Statement>,
+    persistent: bool,
+}
+
+impl<DB: Driver> Statement<DB> {
+    pub(in crate::db) fn of<'q>(mut query: impl Execute<'q, DB>) -> Self {
+        // The text last: it takes the query with it.
+        let (arguments, persistent) = (query.take_arguments(), query.persistent());
+        let prepared = query.statement().cloned();
+        Self(Box::new(Parts { sql: query.sql(), arguments, prepared, persistent }))
+    }
+
+    /// The same; unnamed, it leaves nothing prepared on the server.
+    pub(super) fn unnamed(mut self, unnamed: bool) -> Self {
+        self.0.persistent &= !unnamed;
+        self
+    }
+
+    /// Whether it goes out by the simple protocol: text alone, nothing prepared.
+    pub(super) fn is_simple(&self) -> bool {
+        matches!(self.0.arguments, Ok(None))
+    }
+
+    /// Its text.
+    pub(in crate::db) fn text(&self) -> SqlStr {
+        self.0.sql.clone()
+    }
+
+    /// Returns the same statement for a second run, if its arguments can be copied.
+    pub(in crate::db) fn duplicate(&self) -> Option<Self> {
+        let arguments = match self.0.arguments.as_ref().ok()? {
+            Some(arguments) => Some(DB::copy(arguments)?),
+            None => None,
+        };
+        let Parts { sql, prepared, persistent, .. } = &*self.0;
+        let (sql, prepared, persistent) = (sql.clone(), prepared.clone(), *persistent);
+        Some(Self(Box::new(Parts { sql, arguments: Ok(arguments), prepared, persistent })))
+    }
+
+    /// Whether its text is one statement.
+    pub(in crate::db) fn is_single(&self) -> bool {
+        !self.0.sql.as_str().trim_end_matches([';', ' ', '\n', '\t', '\r']).contains(';')
+    }
+
+    /// Returns what it will do to its session, which may have run it before.
+    pub(super) fn effect(&self, known: &mut KnownEffects) -> Effect {
+        known.of::<DB>(self.0.sql.as_str())
+    }
+
+    /// Returns the same statement for a second run, if the driver or the server may have remembered it from before:
+    /// only then can its first run be refused as stale.
+    pub(super) fn again(&self) -> Option<Self> {
+        if self.0.persistent && !self.is_simple() { self.duplicate() } else { None }
+    }
+}
+
+impl<DB: Driver> Execute<'_, DB> for Statement<DB> {
+    fn sql(self) -> SqlStr {
+        self.0.sql
+    }
+
+    fn statement(&self) -> Option<&DB::Statement> {
+        self.0.prepared.as_ref()
+    }
+
+    fn take_arguments(&mut self) -> Result<Option<DB::Arguments>, BoxDynError> {
+        std::mem::replace(&mut self.0.arguments, Ok(None))
+    }
+
+    fn persistent(&self) -> bool {
+        self.0.persistent
+    }
+}

@@ -1,0 +1,109 @@
+//! How far TLS goes, from the parameters that tools and platforms write into database URLs for it.
+
+use super::Kind;
+
+/// The TLS mode of a URL while its parameters are read.
+pub(super) struct TlsMode {
+    kind: Kind,
+    pub(super) mode: Option<String>,
+    /// Whether a file with certificate authorities is named.
+    pub(super) root: bool,
+    /// Whether the authorities that the system trusts are.
+    pub(super) system: bool,
+    /// Whether the certificate and the name in it are to be checked, in words other than those of a mode.
+    strict: bool,
+}
+
+impl TlsMode {
+    pub(super) fn new(kind: Kind) -> Self {
+        Self { kind, mode: None, root: false, system: false, strict: false }
+    }
+
+    /// `sslmode`, whatever its spelling.
+    pub(super) fn set(&mut self, value: &str) -> Result<(), String> {
+        let value = value.to_ascii_lowercase();
+        // Node's word for TLS without a look at the certificate.
+        if value == "no-verify" {
+            self.demand();
+            return Ok(());
+        }
+        if !ssl_modes(self.kind).contains(&value.as_str()) {
+            return Err(format!("expected {}", ssl_modes(self.kind).join(", ")));
+        }
+        self.mode = Some(value);
+        Ok(())
+    }
+
+    /// `ssl`, as drivers of Java and Node have it: whether, or what of the certificate is checked.
+    pub(super) fn ssl(&mut self, value: &str) -> Result<(), String> {
+        let text: String = value.to_ascii_lowercase().split_whitespace().collect();
+        match text.as_str() {
+            "{\"rejectunauthorized\":true}" => self.strict = true,
+            "{\"rejectunauthorized\":false}" => self.demand(),
+            _ if truth(&text)? => self.demand(),
+            _ => self.mode = self.mode.take().or_else(|| Some(ssl_modes(self.kind)[0].into())),
+        }
+        Ok(())
+    }
+
+    /// `tls`, as the driver of Go has it.
+    pub(super) fn tls(&mut self, value: &str) -> Result<(), String> {
+        match value {
+            "skip-verify" => self.demand(),
+            "preferred" => {}
+            _ if truth(value)? => self.strict = true,
+            _ => self.set("disabled")?,
+        }
+        Ok(())
+    }
+
+    /// `sslaccept`, as Prisma has it.
+    pub(super) fn accept(&mut self, value: &str) -> Result<(), String> {
+        match value {
+            "strict" => self.strict = true,
+            "accept_invalid_certs" => {}
+            _ => return Err("expected strict or accept_invalid_certs".into()),
+        }
+        Ok(())
+    }
+
+    /// Demands TLS, if no mode says more.
+    fn demand(&mut self) {
+        if self.mode.is_none() {
+            let mode = if self.kind == Kind::Postgres { "require" } else { "required" };
+            self.mode = Some(mode.into());
+        }
+    }
+
+    /// Returns the mode that follows from all parameters together.
+    pub(super) fn complete(&mut self) -> Result<Option<String>, String> {
+        // As libpq: trusting the system's authorities demands a check of the name as well.
+        if self.system && self.mode.as_deref().is_some_and(|mode| mode != "verify-full") {
+            return Err("parameter sslrootcert: system goes with sslmode=verify-full alone".into());
+        }
+        if self.strict || self.system {
+            self.mode = ssl_modes(self.kind).last().map(|mode| (*mode).to_owned());
+        }
+        // As libpq: demanding TLS and naming an authority means that it is checked.
+        if self.kind == Kind::Postgres && self.root && self.mode.as_deref() == Some("require") {
+            self.mode = Some("verify-ca".into());
+        }
+        Ok(self.mode.clone())
+    }
+}
+
+pub(super) fn truth(value: &str) -> Result<bool, String> {
+    match value {
+        "true" | "1" | "on" | "yes" => Ok(true),
+        "false" | "0" | "off" | "no" => Ok(false),
+        _ => Err("expected true or false".into()),
+    }
+}
+
+fn ssl_modes(kind: Kind) -> &'static [&'static str] {
+    match kind {
+        Kind::Postgres => &["disable", "allow", "prefer", "require", "verify-ca", "verify-full"],
+        Kind::MySql => &["disabled", "preferred", "required", "verify_ca", "verify_identity"],
+        Kind::Sqlite => &[],
+    }
+}

@@ -1,0 +1,253 @@
+//! Reading a database URL: its parameters are translated into those of the driver.
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::time::Duration;
+
+use url::Url;
+
+use super::database_url::file;
+use super::parameters::{self, Use};
+use super::tls_mode::{TlsMode, truth};
+use super::{Kind, pasted};
+use crate::Setting;
+use crate::db::tls;
+
+/// What other tools have people write into a URL about pools, with the meaning it has there.
+#[derive(Clone, Default)]
+pub(super) struct UrlSettings {
+    pub(super) connection_limit: Option<usize>,
+    pub(super) pool_timeout: Option<Duration>,
+    pub(super) connect_timeout: Option<Duration>,
+    pub(super) pgbouncer: bool,
+}
+
+/// The parameters that name certificate authorities.
+const ROOTS: [&str; 4] = ["sslrootcert", "ssl-root-cert", "ssl-ca", "sslca"];
+
+/// How alike two names have to be for one to be taken for a misspelling of the other.
+const ALIKE: f64 = 0.87;
+
+/// The parameters of a URL while they are read.
+pub(super) struct UrlParser {
+    pub(super) kind: Kind,
+    pub(super) settings: UrlSettings,
+    pub(super) schema: Option<String>,
+    /// What goes to the driver.
+    kept: Vec<(String, String)>,
+    pub(super) ignored: Vec<(String, &'static str)>,
+    pub(super) tls: TlsMode,
+}
+
+impl UrlParser {
+    /// Returns the URL as the driver takes it, and what else its parameters say; an error quotes no secret.
+    pub(super) fn parse(text: &str) -> Result<(Url, Self), String> {
+        let mut url = pasted::parse(text)?;
+        let kind = Kind::of(&url).expect("the parser lets no other through");
+        if kind != Kind::Sqlite {
+            let known = |name: &str| parameters::of(kind, name).is_some();
+            if let Some(problem) = pasted::ends_too_early(&url, known) {
+                return Err(problem.into());
+            }
+        }
+        let mut parser = Self {
+            kind,
+            settings: UrlSettings::default(),
+            schema: None,
+            kept: Vec::new(),
+            ignored: Vec::new(),
+            tls: TlsMode::new(kind),
+        };
+        for (name, value) in url.query_pairs() {
+            let unfit = |problem: String| format!("parameter {name}: {problem}");
+            match parameters::of(kind, &name) {
+                Some(Use::Driver) => parser.driver(&name, &value).map_err(unfit)?,
+                Some(Use::Ours) => parser.ours(&name, &value).map_err(unfit)?,
+                Some(Use::Ignored(reason)) => parser.ignored.push((name.into_owned(), reason)),
+                Some(Use::Refused(instead)) => return Err(unfit(instead.into())),
+                // It may be the rest of a password with a character that ends a parameter.
+                None if url.query_pairs().any(|(name, _)| name == "password") => {
+                    return Err("unknown parameter".into());
+                }
+                None => return Err(unknown(kind, &name)),
+            }
+        }
+        let several = |host: &str| host.contains(',');
+        if url.host_str().is_some_and(several) || parser.kept("host").is_some_and(several) {
+            return Err(pasted::several_hosts());
+        }
+        match kind {
+            Kind::Sqlite => parser.check_file(&file(&url))?,
+            Kind::Postgres | Kind::MySql => {
+                if let Some(mode) = parser.tls.complete()? {
+                    parser.keep("sslmode", &mode);
+                }
+            }
+        }
+        if kind == Kind::Postgres {
+            parser.complete_postgres(&url);
+        }
+        if parser.kept.is_empty() {
+            url.set_query(None);
+        } else {
+            url.query_pairs_mut().clear().extend_pairs(&parser.kept);
+        }
+        Ok((url, parser))
+    }
+
+    /// The value of a parameter that goes to the driver.
+    fn kept(&self, name: &str) -> Option<&str> {
+        self.kept.iter().find(|(kept, _)| kept == name).map(|(_, value)| value.as_str())
+    }
+
+    fn driver(&mut self, name: &str, value: &str) -> Result<(), String> {
+        let allowed: &[&str] = match (self.kind, name) {
+            (Kind::Sqlite, "mode") => &["ro", "rw", "rwc", "memory"],
+            (Kind::Sqlite, "cache") => &["private", "shared"],
+            (Kind::Sqlite, "immutable") => &["true", "false", "1", "0"],
+            _ => &[],
+        };
+        if !allowed.is_empty() && !allowed.contains(&value) {
+            return Err(format!("expected {}", allowed.join(", ")));
+        }
+        // Without a file the driver trusts the authorities of the system.
+        if self.kind == Kind::Postgres && name == "sslrootcert" && value == "system" {
+            self.tls.system = true;
+            return Ok(());
+        }
+        if tls::FILES.contains(&name) {
+            if let Some(problem) = tls::wrong_file(value) {
+                return Err(problem);
+            }
+            self.tls.root |= ROOTS.contains(&name);
+        }
+        self.keep(name, value);
+        Ok(())
+    }
+
+    fn ours(&mut self, name: &str, value: &str) -> Result<(), String> {
+        match name {
+            "connection_limit" => {
+                let limit =
+                    NonZeroUsize::parse(value).ok_or("expected a whole number of at least 1")?;
+                self.settings.connection_limit = Some(limit.get());
+            }
+            "pool_timeout" | "connect_timeout" => {
+                // Up to a hundred years, which clocks can show.
+                let Some(seconds) = value.parse().ok().filter(|s| *s <= 100 * 365 * 86_400_u64)
+                else {
+                    return Err("expected whole seconds, or 0 for no timeout".into());
+                };
+                // "0" switches the timeout off where people learnt it; a day is as good and stays bounded.
+                let timeout = Duration::from_secs(if seconds == 0 { 86_400 } else { seconds });
+                if name == "pool_timeout" {
+                    self.settings.pool_timeout = Some(timeout);
+                } else {
+                    self.settings.connect_timeout = Some(timeout);
+                }
+            }
+            "pgbouncer" => self.settings.pgbouncer = truth(value)?,
+            "statement_cache_size" => self.keep("statement-cache-capacity", value),
+            "unix_socket" | "socketPath" => self.keep("socket", value),
+            "schema" => self.schema = Some(value.to_owned()),
+            "sslmode" | "ssl-mode" | "ssl_mode" | "sslMode" => self.tls.set(value)?,
+            "ssl" => self.tls.ssl(value)?,
+            "tls" => self.tls.tls(value)?,
+            "sslaccept" => self.tls.accept(value)?,
+            "gssencmode" if value == "require" => {
+                return Err(
+                    "the driver does not encrypt by GSSAPI; write sslmode=verify-full".into()
+                );
+            }
+            "gssencmode" => self.ignore(name, "GSSAPI is not used"),
+            "client_encoding"
+                if !matches!(
+                    &*value.to_ascii_lowercase(),
+                    "utf8" | "utf-8" | "auto" | "unicode"
+                ) =>
+            {
+                return Err("the driver speaks UTF-8 alone; leave it out".into());
+            }
+            "client_encoding" => self.ignore(name, "text is UTF-8"),
+            "target_session_attrs" if matches!(value, "read-only" | "standby") => {
+                return Err("name the standby itself, or the address of the readers".into());
+            }
+            "target_session_attrs" => {
+                self.ignore(
+                    name,
+                    "one host is named; a server that takes no writes any more is left",
+                );
+            }
+            _ => unreachable!("every parameter of the table that is ours is read here"),
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, name: &str, value: &str) {
+        self.kept.push((name.to_owned(), value.to_owned()));
+    }
+
+    fn ignore(&mut self, name: &str, reason: &'static str) {
+        self.ignored.push((name.to_owned(), reason));
+    }
+
+    /// Refuses a file of SQLite that is none, or would be another one for each connection.
+    fn check_file(&self, path: &str) -> Result<(), String> {
+        let in_memory = path.ends_with(":memory:") || self.kept("mode") == Some("memory");
+        if path.is_empty() && !in_memory {
+            return Err("names no file; expected a URL such as sqlite:app.db?mode=rwc, or sqlite::memory: for a \
+                        database that ends with the process"
+                .into());
+        }
+        if in_memory && self.kept("cache") == Some("private") {
+            return Err("parameter cache: private gives each connection a database in memory of its own; leave it \
+                        out"
+                .into());
+        }
+        Ok(())
+    }
+
+    /// Adds what the driver would look up in the environment.
+    fn complete_postgres(&mut self, url: &Url) {
+        if self.tls.mode.is_none() {
+            self.keep("sslmode", "prefer");
+        }
+        let port = self.kept("port").map(str::to_owned);
+        let port = port.or_else(|| url.port().map(|port| port.to_string()));
+        let port = port.unwrap_or_else(|| "5432".into());
+        let named = url.host_str().is_some_and(|host| !host.is_empty());
+        if !named && self.kept("host").is_none() && self.kept("hostaddr").is_none() {
+            self.keep("host", local(&port));
+        }
+        if url.port().is_none() && self.kept("port").is_none() {
+            self.keep("port", &port);
+        }
+        if url.password().is_none() && self.kept("password").is_none() {
+            self.keep("password", "");
+        }
+    }
+}
+
+fn unknown(kind: Kind, name: &str) -> String {
+    let nearest = parameters::names(kind)
+        .map(|known| (strsim::jaro_winkler(name, known), known))
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .filter(|(likeness, _)| *likeness >= ALIKE);
+    match (nearest, kind) {
+        (Some((_, nearest)), _) => format!("unknown parameter {name:?}; did you mean {nearest}?"),
+        (None, Kind::Postgres) => format!(
+            "unknown parameter {name:?}; remove it, or write options[{name}] if it is a setting of the server"
+        ),
+        (None, _) => format!("unknown parameter {name:?}; remove it"),
+    }
+}
+
+/// The server of this machine: the folder of its socket, if there is one.
+fn local(port: &str) -> &'static str {
+    let folders = ["/var/run/postgresql", "/tmp"];
+    let socket = format!(".s.PGSQL.{port}");
+    folders
+        .into_iter()
+        .find(|folder| Path::new(folder).join(&socket).exists())
+        .unwrap_or("localhost")
+}

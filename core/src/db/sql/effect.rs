@@ -1,0 +1,152 @@
+//! What statements do to their session for longer than they run.
+
+use super::lexer::{Dialect, Lexer, Token};
+use super::tokens::{Keyword, Tokens};
+
+/// What a text of one statement or several does to its session; nothing by default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Effect {
+    /// Whether a transaction is open afterwards, if the text begins or ends one.
+    pub(in crate::db) open: Option<bool>,
+    /// It ends a transaction that was open before it.
+    pub(in crate::db) ends: bool,
+    /// It ends one by COMMIT.
+    pub(in crate::db) commits: bool,
+    /// It opens a transaction if none is open: `SAVEPOINT` on SQLite.
+    pub(in crate::db) opens_if_none: bool,
+    /// It may end a transaction or not: a procedure.
+    pub(in crate::db) may_end: bool,
+    /// It asks for a transaction that may not write.
+    pub(in crate::db) read_only: bool,
+    /// It may return rows.
+    pub(in crate::db) rows: bool,
+    /// It holds no statement at all.
+    pub(in crate::db) blank: bool,
+    /// It changes tables that statements may have been prepared for, and neither the server nor the driver finds
+    /// out by itself.
+    pub(in crate::db) alters: bool,
+    /// It leaves the session changed.
+    pub(in crate::db) change: Option<Change>,
+}
+
+/// The kinds of statements after which a session counts as changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::db) enum Change {
+    Attach,
+    Call,
+    Declare,
+    Discard,
+    Do,
+    Function,
+    Listen,
+    Lock,
+    Pragma,
+    Prepare,
+    Raw,
+    Reset,
+    Set,
+    Temporary,
+    Use,
+    Variable,
+    Other,
+}
+
+impl Change {
+    /// Each with the name that metrics have for it.
+    pub(in crate::db) const ALL: [(Self, &'static str); 17] = [
+        (Self::Attach, "ATTACH"),
+        (Self::Call, "CALL"),
+        (Self::Declare, "DECLARE"),
+        (Self::Discard, "DISCARD"),
+        (Self::Do, "DO"),
+        (Self::Function, "function"),
+        (Self::Listen, "LISTEN"),
+        (Self::Lock, "LOCK"),
+        (Self::Pragma, "PRAGMA"),
+        (Self::Prepare, "PREPARE"),
+        (Self::Raw, "raw"),
+        (Self::Reset, "RESET"),
+        (Self::Set, "SET"),
+        (Self::Temporary, "TEMPORARY"),
+        (Self::Use, "USE"),
+        (Self::Variable, "variable"),
+        (Self::Other, "other"),
+    ];
+}
+
+impl Effect {
+    pub(super) const BEGINS: Self = Self { open: Some(true), ..Self::NONE };
+    pub(super) const ENDS: Self = Self { open: Some(false), ends: true, ..Self::NONE };
+    /// It ends one and begins the next.
+    pub(super) const CHAINS: Self = Self { open: Some(true), ends: true, ..Self::NONE };
+    pub(in crate::db) const NONE: Self = Self {
+        open: None,
+        ends: false,
+        commits: false,
+        opens_if_none: false,
+        may_end: false,
+        read_only: false,
+        rows: false,
+        blank: false,
+        alters: false,
+        change: None,
+    };
+
+    pub(super) const fn changes(change: Change) -> Self {
+        Self { change: Some(change), ..Self::NONE }
+    }
+
+    /// The effect of an unknown statement, or of one that may do anything: a procedure.
+    pub(super) const fn unknown(change: Change) -> Self {
+        Self { may_end: true, ..Self::changes(change) }
+    }
+
+    /// Whether nothing has to be remembered of it.
+    pub(in crate::db) fn is_none(&self) -> bool {
+        Self { rows: false, blank: false, ..*self } == Self::NONE
+    }
+
+    /// This one, and then the other.
+    fn then(self, next: Self) -> Self {
+        let opens = next.opens_if_none && self.open == Some(false);
+        Self {
+            open: if opens { Some(true) } else { next.open.or(self.open) },
+            // What ends a transaction that the text itself has begun ends no other.
+            ends: self.ends || next.ends && self.open != Some(true),
+            commits: self.commits || next.commits && self.open != Some(true),
+            opens_if_none: next.open.is_none()
+                && (self.opens_if_none || next.opens_if_none && self.open.is_none()),
+            may_end: self.may_end || next.may_end,
+            read_only: self.read_only || next.read_only,
+            rows: self.rows || next.rows,
+            blank: false,
+            alters: self.alters || next.alters,
+            change: self.change.or(next.change),
+        }
+    }
+}
+
+/// What a text does, by what this says of each statement: its first word and what follows.
+pub(super) fn effect(
+    text: &str,
+    dialect: Dialect,
+    of_one: impl Fn(Keyword, &mut Tokens<'_, '_>) -> Effect,
+) -> Effect {
+    let mut lexer = Lexer::new(text, dialect);
+    let mut effect = Effect { blank: true, ..Effect::NONE };
+    while let Some(token) = lexer.next() {
+        let one = match token {
+            // (SELECT 1) UNION (SELECT 2)
+            Token::Symbol(b';' | b'(') => continue,
+            Token::Word(word) => {
+                let mut tokens = Tokens::new(&mut lexer);
+                let one = of_one(Keyword::of(word), &mut tokens);
+                for _ in tokens {}
+                one
+            }
+            _ => Effect::unknown(Change::Other),
+        };
+        effect = if effect.blank { one } else { effect.then(one) };
+    }
+    effect
+}

@@ -1,0 +1,99 @@
+//! Statements that several kinds of databases write alike.
+
+use super::effect::{Change, Effect};
+use super::lexer::Token;
+use super::tokens::{Keyword, Tokens};
+
+/// `COMMIT`, `END`: it may go on with a transaction like the last.
+pub(super) fn commit(tokens: &mut Tokens<'_, '_>) -> Effect {
+    match Ending::of(tokens) {
+        Ending::Prepared => Effect::NONE,
+        Ending::Chain => Effect { commits: true, ..Effect::CHAINS },
+        Ending::Plain | Ending::ToSavepoint => Effect { commits: true, ..Effect::ENDS },
+    }
+}
+
+/// `ROLLBACK`, `ABORT`: it may go back to a savepoint.
+pub(super) fn rollback(tokens: &mut Tokens<'_, '_>) -> Effect {
+    match Ending::of(tokens) {
+        Ending::Prepared | Ending::ToSavepoint => Effect::NONE,
+        Ending::Chain => Effect::CHAINS,
+        Ending::Plain => Effect::ENDS,
+    }
+}
+
+enum Ending {
+    Plain,
+    Chain,
+    ToSavepoint,
+    Prepared,
+}
+
+impl Ending {
+    fn of(tokens: &mut Tokens<'_, '_>) -> Self {
+        let mut refused = false;
+        loop {
+            match tokens.keyword().as_bytes() {
+                b"PREPARED" => return Self::Prepared,
+                b"TO" => return Self::ToSavepoint,
+                b"NO" => refused = true,
+                b"CHAIN" if !refused => return Self::Chain,
+                b"WORK" | b"TRANSACTION" | b"AND" => {}
+                _ => return Self::Plain,
+            }
+        }
+    }
+}
+
+/// Whether what is left asks for a transaction that may not write: `READ ONLY`.
+pub(super) fn asks_read_only(tokens: &mut Tokens<'_, '_>) -> bool {
+    let mut read = false;
+    for token in tokens.by_ref() {
+        match token {
+            Token::Word(word) if read && word.eq_ignore_ascii_case("only") => return true,
+            Token::Word(word) => read = word.eq_ignore_ascii_case("read"),
+            _ => read = false,
+        }
+    }
+    false
+}
+
+/// A function, a procedure or a trigger, whose body may hold semicolons: it ends where each `BEGIN`, `CASE`, `IF` and
+/// loop of it has met its `END`. If that is not clear, what follows might be anything.
+pub(super) fn routine(tokens: &mut Tokens<'_, '_>) -> Effect {
+    let mut depth = 0_usize;
+    let mut before = Keyword::default();
+    // Where a statement may begin: IF and REPEAT are functions elsewhere.
+    let mut begins = false;
+    loop {
+        for token in tokens.by_ref() {
+            let Token::Word(word) = token else {
+                begins = token == Token::Symbol(b':');
+                before = Keyword::default();
+                continue;
+            };
+            let word = Keyword::of(word);
+            match word.as_bytes() {
+                b"END" => depth = depth.saturating_sub(1),
+                // END IF, END LOOP
+                _ if before.as_bytes() == b"END" => {}
+                b"BEGIN" | b"CASE" => depth += 1,
+                b"IF" | b"LOOP" | b"REPEAT" | b"WHILE" if begins => depth += 1,
+                _ => {}
+            }
+            begins = matches!(
+                word.as_bytes(),
+                b"BEGIN" | b"THEN" | b"ELSE" | b"DO" | b"LOOP" | b"REPEAT" | b"ROW"
+            );
+            before = word;
+        }
+        if depth == 0 {
+            return Effect::NONE;
+        }
+        // The semicolon stood inside the body.
+        if !tokens.go_on() {
+            return Effect::unknown(Change::Other);
+        }
+        (before, begins) = (Keyword::default(), true);
+    }
+}

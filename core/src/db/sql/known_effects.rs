@@ -1,0 +1,66 @@
+//! The effects of the statements that a connection has run.
+
+use std::collections::HashMap;
+
+use super::Effect;
+use crate::db::driver::Driver;
+
+/// The most statements whose effects are kept: as many as the driver keeps prepared by default.
+const CAPACITY: usize = 100;
+
+/// The longest text that is kept, in bytes.
+const LONGEST_TEXT: usize = 4096;
+
+/// The effects of the statements that a connection has run, so that a text which is run again is not read again.
+///
+/// Reading costs about 50 instructions per byte, looking up about 2.
+#[derive(Debug, Default)]
+pub(in crate::db) struct KnownEffects(HashMap<Box<str>, Effect>);
+
+impl KnownEffects {
+    /// Returns what a text does to its session.
+    pub(in crate::db) fn of<DB: Driver>(&mut self, text: &str) -> Effect {
+        if text.len() > LONGEST_TEXT {
+            return DB::effect(text);
+        }
+        match self.0.get(text) {
+            Some(effect) => *effect,
+            None => self.learn::<DB>(text),
+        }
+    }
+
+    #[cold]
+    fn learn<DB: Driver>(&mut self, text: &str) -> Effect {
+        let effect = DB::effect(text);
+        if self.0.len() == CAPACITY {
+            self.0.clear();
+        }
+        self.0.insert(text.into(), effect);
+        effect
+    }
+}
+
+#[cfg(all(test, feature = "postgres"))]
+mod tests {
+    use sqlx::Postgres;
+
+    use super::*;
+
+    #[test]
+    fn an_effect_is_the_same_however_often_and_whatever_was_run_between() {
+        let mut known = KnownEffects::default();
+        for round in 0..3 {
+            for (text, changes) in [("SELECT 1", false), ("SET a = 1", true)] {
+                assert_eq!(known.of::<Postgres>(text).change.is_some(), changes, "{round}");
+            }
+            for number in 0..CAPACITY * 2 {
+                let text = format!("SELECT {number}");
+                assert!(known.of::<Postgres>(&text).is_none(), "{text}");
+            }
+            assert!(known.0.len() <= CAPACITY);
+        }
+        let long = format!("SET a = '{}'", "x".repeat(LONGEST_TEXT));
+        assert!(known.of::<Postgres>(&long).change.is_some());
+        assert!(!known.0.contains_key(long.as_str()));
+    }
+}

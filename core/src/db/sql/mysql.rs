@@ -1,0 +1,207 @@
+//! The statements of MySQL and MariaDB that leave a session as it was; any other counts as one that changes it.
+
+use super::effect::{Change, Effect, effect};
+use super::forms::{asks_read_only, commit, rollback, routine};
+use super::lexer::{Dialect, Token};
+use super::tokens::{Keyword, Tokens, is_one_of};
+
+/// The functions that change the session.
+const CHANGING: &[&str] = &[
+    "get_lock",
+    "service_get_read_locks",
+    "service_get_write_locks",
+    "version_tokens_lock_exclusive",
+    "version_tokens_lock_shared",
+];
+
+/// What a text does to its session.
+pub(in crate::db) fn of_mysql(text: &str) -> Effect {
+    effect(text, Dialect::MySql, of_one)
+}
+
+fn of_one(first: Keyword, tokens: &mut Tokens<'_, '_>) -> Effect {
+    match first.as_bytes() {
+        b"SELECT" | b"WITH" | b"VALUES" | b"TABLE" | b"SHOW" | b"DESC" | b"DESCRIBE"
+        | b"EXPLAIN" => Effect { rows: true, ..scan(tokens, false) },
+        b"ALTER" | b"ANALYZE" | b"CHECK" | b"CHECKSUM" | b"DELETE" | b"DO" | b"DROP" | b"GRANT"
+        | b"INSERT" | b"KILL" | b"OPTIMIZE" | b"RENAME" | b"REPAIR" | b"REPLACE" | b"REVOKE"
+        | b"TRUNCATE" | b"UPDATE" => scan(tokens, false),
+        // What it reads may go into variables.
+        b"LOAD" => scan(tokens, true),
+        b"BEGIN" => match tokens.keyword().as_bytes() {
+            // BEGIN NOT ATOMIC, a block of statements.
+            b"NOT" => unknown_text(tokens),
+            _ => Effect::BEGINS,
+        },
+        b"START" => match tokens.keyword().as_bytes() {
+            b"TRANSACTION" => Effect { read_only: asks_read_only(tokens), ..Effect::BEGINS },
+            _ => Effect::unknown(Change::Other),
+        },
+        b"COMMIT" => commit(tokens),
+        b"ROLLBACK" => rollback(tokens),
+        // Outside of a transaction it does nothing.
+        b"SAVEPOINT" | b"RELEASE" => Effect::NONE,
+        b"SET" => set(tokens),
+        b"CREATE" => create(tokens),
+        b"CALL" => Effect::unknown(Change::Call),
+        b"PREPARE" | b"EXECUTE" | b"DEALLOCATE" => Effect::unknown(Change::Prepare),
+        b"LOCK" | b"UNLOCK" => Effect::changes(Change::Lock),
+        b"USE" => Effect::changes(Change::Use),
+        _ => Effect::unknown(Change::Other),
+    }
+}
+
+/// A statement whose end looks like the end of a statement inside it: the rest of the text is unknown too.
+fn unknown_text(tokens: &mut Tokens<'_, '_>) -> Effect {
+    tokens.finish_text();
+    Effect::unknown(Change::Other)
+}
+
+/// A statement that changes the session by what it calls or assigns, if at all.
+fn scan(tokens: &mut Tokens<'_, '_>, loads: bool) -> Effect {
+    let mut effect = Effect::NONE;
+    let mut word = "";
+    for token in tokens {
+        match token {
+            Token::Word(next) | Token::Quoted(next) => {
+                effect.rows |= next.eq_ignore_ascii_case("returning");
+                word = next;
+                continue;
+            }
+            Token::Symbol(b'(') if is_one_of(word, CHANGING) => {
+                effect.change = Some(Change::Function);
+            }
+            // SELECT … INTO @a
+            Token::Symbol(b'@') if loads || word.eq_ignore_ascii_case("into") => {
+                effect.change = Some(Change::Variable);
+            }
+            Token::Assignment => effect.change = Some(Change::Variable),
+            Token::Executable => effect.change = Some(Change::Other),
+            _ => {}
+        }
+        word = "";
+    }
+    effect
+}
+
+/// `SET` changes the session; also `SET TRANSACTION`, which waits for the next one. `SET STATEMENT … FOR` of
+/// MariaDB lasts as long as the statement behind it.
+fn set(tokens: &mut Tokens<'_, '_>) -> Effect {
+    if tokens.keyword().as_bytes() != b"STATEMENT" {
+        return Effect { read_only: asks_read_only(tokens), ..Effect::changes(Change::Set) };
+    }
+    while let Some(token) = tokens.next() {
+        match token {
+            Token::Word(word) if word.eq_ignore_ascii_case("for") => {
+                let first = tokens.keyword();
+                return of_one(first, tokens);
+            }
+            Token::Symbol(b'(') | Token::Assignment | Token::Executable => break,
+            _ => {}
+        }
+    }
+    Effect::unknown(Change::Set)
+}
+
+fn create(tokens: &mut Tokens<'_, '_>) -> Effect {
+    let mut words = 0;
+    while let Some(token) = tokens.next() {
+        match token {
+            Token::Word(word) => match Keyword::of(word).as_bytes() {
+                b"TEMPORARY" if words < 3 => return Effect::changes(Change::Temporary),
+                b"PROCEDURE" | b"FUNCTION" | b"TRIGGER" | b"EVENT" | b"PACKAGE" => {
+                    return routine(tokens);
+                }
+                b"TABLE" | b"VIEW" | b"INDEX" => return scan(tokens, false),
+                _ => words += 1,
+            },
+            Token::Executable => return Effect::changes(Change::Other),
+            _ => {}
+        }
+    }
+    Effect::NONE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NONE: Effect = Effect::NONE;
+
+    fn of(text: &str) -> Effect {
+        Effect { rows: false, blank: false, commits: false, ..of_mysql(text) }
+    }
+
+    #[test]
+    fn what_leaves_the_session_as_it_was_is_known() {
+        for text in [
+            "SELECT 1, @a, @@version",
+            "INSERT INTO t VALUES ('it\\'s; SET @a = 1')",
+            "INSERT INTO t VALUES (\"it's; SET @a = 1\") # ; SET @b = 2",
+            "SELECT a INTO OUTFILE '/a' FROM t",
+            "SELECT /*+ MAX_EXECUTION_TIME(1000) */ a FROM t",
+            "CREATE TABLE t (a int)",
+            "CREATE TABLE `event` (a int)",
+            "CREATE DEFINER=`a`@`b` PROCEDURE p() BEGIN SET @a = 1; SELECT 2; END",
+            "CREATE PROCEDURE p() a: LOOP IF 1 THEN LEAVE a; END IF; SET @b = IF(1, 2, 3); END LOOP; SELECT 1",
+            "CREATE TRIGGER t BEFORE INSERT ON a FOR EACH ROW SET NEW.b = 1;",
+            "TRUNCATE t",
+            "DO SLEEP(1)",
+            "SAVEPOINT a",
+            "ROLLBACK TO a",
+            "LOAD DATA LOCAL INFILE '/a' INTO TABLE t (a, b)",
+            "SET STATEMENT max_statement_time = 1 FOR SELECT 1",
+            "SELECT RELEASE_LOCK('a')",
+        ] {
+            assert_eq!(of(text), NONE, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_changes_the_session() {
+        for (text, change) in [
+            ("SET @tenant = 1", Change::Set),
+            ("SET NAMES latin1", Change::Set),
+            ("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE", Change::Set),
+            ("SET STATEMENT max_statement_time = 1 FOR SET @a = 1", Change::Set),
+            ("SELECT 1; SET time_zone = '+01:00'", Change::Set),
+            ("SELECT @who := 1", Change::Variable),
+            ("SELECT 1 INTO @who", Change::Variable),
+            ("LOAD DATA INFILE '/a' INTO TABLE t (a, @b) SET c = @b", Change::Variable),
+            ("SELECT 1, get_lock('a', 1)", Change::Function),
+            ("DO GET_LOCK ('a', 1)", Change::Function),
+            ("LOCK TABLE t WRITE", Change::Lock),
+            ("LOCK TABLES t READ", Change::Lock),
+            ("FLUSH TABLES WITH READ LOCK", Change::Other),
+            ("CREATE TEMPORARY TABLE t (a int)", Change::Temporary),
+            ("CREATE OR REPLACE TEMPORARY TABLE t (a int)", Change::Temporary),
+            ("USE shop", Change::Use),
+            ("PREPARE a FROM 'SELECT 1'", Change::Prepare),
+            ("CALL p()", Change::Call),
+            ("HANDLER t OPEN", Change::Other),
+            ("XA START 'a'", Change::Other),
+            ("BEGIN NOT ATOMIC SET @a = 1; END", Change::Other),
+            ("SELECT 1 /*!50000 INTO @a */", Change::Other),
+            ("/*!40101 SET NAMES utf8 */", Change::Other),
+            ("CREATE PROCEDURE p() SELECT 1; SET @a = 1", Change::Set),
+            ("CREATE PROCEDURE p() BEGIN SELECT 1; SET @a = 1", Change::Other),
+            ("START SLAVE", Change::Other),
+        ] {
+            assert_eq!(of(text).change, Some(change), "{text}");
+        }
+    }
+
+    #[test]
+    fn beginnings_and_ends_of_transactions_are_known() {
+        for (text, expected) in [
+            ("BEGIN", Effect::BEGINS),
+            ("BEGIN WORK", Effect::BEGINS),
+            ("START TRANSACTION READ ONLY", Effect { read_only: true, ..Effect::BEGINS }),
+            ("COMMIT", Effect::ENDS),
+            ("COMMIT AND CHAIN", Effect::CHAINS),
+            ("ROLLBACK RELEASE", Effect::ENDS),
+        ] {
+            assert_eq!(of(text), expected, "{text}");
+        }
+    }
+}

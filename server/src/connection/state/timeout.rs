@@ -1,0 +1,83 @@
+//! What a connection waits for, and for how long.
+
+use std::time::{Duration, Instant};
+
+use super::Connection;
+use crate::Config;
+
+/// How long the answer to a client may take that has closed its sending side. Some close only that side
+/// and wait for the answer; most are gone for good, and their requests must not run on.
+const HALF_CLOSED: Duration = Duration::from_millis(500);
+
+/// How long a connection without a request is kept once the server closes: its first request may be on
+/// the way, and a client does not expect to lose that one.
+const FIRST_REQUEST: Duration = Duration::from_secs(1);
+
+/// How long an idle connection is kept once the server closes: long enough to learn of a request that the
+/// kernel has received already.
+const LAST_LOOK: Duration = Duration::from_millis(5);
+
+/// How long a client of HTTP/2 has to answer that it knows of the end: what it sent before it knew is
+/// still served.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+/// How long a client may take to notice that a response came before its request was read to the end.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// How long a connection waits for the next event.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::connection) enum Timeout {
+    Never,
+    /// Until this moment; then the connection ends.
+    CloseAt(Instant),
+    /// Until this moment; then the client is told that its time is over.
+    GiveUpAt(Instant),
+}
+
+impl Connection {
+    /// Returns how long this connection waits now, after its task has done all it can.
+    pub(in crate::connection) fn timeout(&self, config: &Config) -> Timeout {
+        let mut state = self.state();
+        if let Some(blocked) = state.blocked {
+            let end = blocked.since + config.send_timeout;
+            let slow = config.min_body_rate.patience(blocked.taken);
+            return Timeout::CloseAt(slow.map_or(end, |slow| end.min(blocked.begun + slow)));
+        }
+        if let Some(since) = state.lingers_since {
+            return Timeout::CloseAt(since + LINGER);
+        }
+        if self.is_upgraded() {
+            return Timeout::Never;
+        }
+        if state.http2 {
+            if let Some(since) = state.head_since {
+                return Timeout::CloseAt(since + config.header_timeout);
+            }
+            if self.is_busy() {
+                return Timeout::Never;
+            }
+            return match state.closing_since {
+                Some(since) => Timeout::CloseAt(since.max(state.idle_since) + GOODBYE),
+                None if !state.seen => Timeout::CloseAt(self.opened + config.header_timeout),
+                None => Timeout::GiveUpAt(state.idle_since + config.keep_alive),
+            };
+        }
+        if self.is_busy() {
+            return match state.half_closed_since {
+                Some(since) => Timeout::CloseAt(since + HALF_CLOSED),
+                None => Timeout::Never,
+            };
+        }
+        if state.in_head {
+            let since = *state.head_since.get_or_insert_with(Instant::now);
+            let end = since + config.header_timeout;
+            return if self.timed_out() { Timeout::CloseAt(end) } else { Timeout::GiveUpAt(end) };
+        }
+        Timeout::CloseAt(match state.closing_since {
+            Some(since) if !state.seen => since + FIRST_REQUEST,
+            Some(since) => since.max(state.idle_since) + LAST_LOOK,
+            None if !state.seen => self.opened + config.header_timeout,
+            None => state.idle_since + config.keep_alive,
+        })
+    }
+}

@@ -1,0 +1,57 @@
+//! A client of one door, for async tests.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::{Door, Request, Response, get};
+
+/// A client of one door. A clone is the same client.
+#[derive(Clone)]
+pub struct Client(Arc<dyn Door>);
+
+impl Client {
+    /// A client of a door, also of one that the kit does not know.
+    pub fn new(door: Arc<dyn Door>) -> Self {
+        Self(door)
+    }
+
+    /// Sends a request and returns its response.
+    ///
+    /// # Panics
+    /// If there is no response, or one that a strict client would not understand.
+    pub async fn send(&self, request: Request) -> Response {
+        let sent = format!("{} {}", request.method, request.target);
+        match self.try_send(request).await {
+            Ok(response) => response,
+            Err(error) => panic!("{sent}: {error}\n{}", self.0.log()),
+        }
+    }
+
+    /// Sends a request and returns its response.
+    ///
+    /// # Errors
+    /// A sentence: what a client could not have understood, or why the App could not be reached.
+    pub async fn try_send(&self, request: Request) -> Result<Response, String> {
+        let door = Arc::clone(&self.0);
+        // A door blocks its thread: not the one that may drive the App.
+        let sent = tokio::task::spawn_blocking(move || door.send(&request));
+        sent.await.unwrap_or_else(|error| match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(error) => Err(error.to_string()),
+        })
+    }
+
+    /// Sends a GET for a target such as `/notes?all=1`.
+    ///
+    /// # Panics
+    /// As [`send`](Self::send).
+    pub async fn get(&self, target: &str) -> Response {
+        self.send(get(target)).await
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Client").field(&self.0.facts()).finish()
+    }
+}
