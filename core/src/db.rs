@@ -21,7 +21,6 @@ mod session;
 mod settings;
 mod shares;
 mod sql;
-mod tls;
 mod tx;
 mod waiter;
 mod watchdog;

@@ -1,5 +1,6 @@
 //! What a host tells an App at start.
 
+mod builder;
 mod handles;
 mod max_body;
 mod resources;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use futures_core::future::BoxFuture;
 
+pub use builder::HostBuilder;
 pub use handles::HostHandles;
 use max_body::MaxBody;
 pub use resources::Resources;
@@ -21,7 +23,7 @@ use crate::databases::DynDatabase;
 use crate::databases::{Databases, ForeignPool};
 #[cfg(feature = "db")]
 use crate::db::Memory;
-use crate::{ConfigError, Epoch, Life, Paradigm, Settings};
+use crate::{Epoch, Life, Paradigm, Settings};
 
 /// The host an App runs on: a container, a VM, a Lambda execution environment.
 ///
@@ -237,102 +239,6 @@ impl Host {
         let database = open(&databases)?;
         databases.push(Arc::new(database.clone()));
         Ok(database)
-    }
-}
-
-/// What is known of a host before it exists.
-#[derive(Debug)]
-#[must_use]
-pub struct HostBuilder {
-    paradigm: Paradigm,
-    platform: String,
-    resources: Option<Resources>,
-    instance: Option<String>,
-    grace: Duration,
-    concurrency: usize,
-    database_tls: bool,
-    settings: Settings,
-    in_force: Vec<(&'static str, String)>,
-}
-
-impl HostBuilder {
-    /// Sets the settings. Defaults to none.
-    pub fn settings(mut self, settings: Settings) -> Self {
-        self.settings = settings;
-        self
-    }
-
-    /// Sets the values, defaults among them, that the host uses for settings of its own: `check` prints them.
-    pub fn in_force(mut self, settings: Vec<(&'static str, String)>) -> Self {
-        self.in_force = settings;
-        self
-    }
-
-    /// Sets processors and memory. Defaults to what the cgroup and the machine allow.
-    pub fn resources(mut self, resources: Resources) -> Self {
-        self.resources = Some(resources);
-        self
-    }
-
-    /// Sets the id of this process among its siblings. Defaults to a random one.
-    pub fn instance(mut self, instance: impl Into<String>) -> Self {
-        self.instance = Some(instance.into());
-        self
-    }
-
-    /// Sets the time a stop may take. Defaults to 25 seconds, which fits the 30 that most platforms give.
-    pub fn grace(mut self, grace: Duration) -> Self {
-        self.grace = grace;
-        self
-    }
-
-    /// Sets how many requests one process gets at once. Defaults to 1.
-    pub fn concurrency(mut self, concurrency: usize) -> Self {
-        self.concurrency = concurrency.max(1);
-        self
-    }
-
-    /// Demands TLS to a PostgreSQL server whose URL says nothing of it: for platforms that hand out such URLs for
-    /// servers which offer it. Defaults to TLS where the server offers it.
-    pub fn demand_database_tls(mut self, demand: bool) -> Self {
-        self.database_tls = demand;
-        self
-    }
-
-    /// The host.
-    ///
-    /// # Errors
-    /// [`ConfigError`] where `MAX_BODY` is not a size.
-    pub fn build(self) -> Result<Host, ConfigError> {
-        let Self {
-            paradigm,
-            platform,
-            resources,
-            instance,
-            grace,
-            concurrency,
-            database_tls,
-            settings,
-            in_force,
-        } = self;
-        let max_body = MaxBody::of(&settings)?;
-        Ok(Host(Arc::new(Known {
-            paradigm,
-            platform,
-            resources: resources.map_or_else(OnceLock::new, OnceLock::from),
-            instance: instance.unwrap_or_else(|| format!("{:08x}", fastrand::u32(..))),
-            grace,
-            concurrency,
-            database_tls,
-            max_body,
-            settings,
-            in_force,
-            life: Life::default(),
-            epoch: Epoch::default(),
-            databases: Arc::default(),
-            #[cfg(feature = "db")]
-            memory: Memory::default(),
-        })))
     }
 }
 

@@ -63,10 +63,11 @@ impl Settings {
         Self { values, asked: Arc::default(), prefix: None }
     }
 
-    /// The same settings for the database of this name: `DATABASE_URL` is `ANALYTICS_DATABASE_URL` for "analytics",
+    /// The same settings for the first database, or for the one of this name: `DATABASE_URL` is `ANALYTICS_DATABASE_URL` for "analytics",
     /// and so is every other setting of a database.
     #[cfg(feature = "db")]
-    pub(crate) fn of_database(&self, name: &str) -> Self {
+    pub(crate) fn of_database(&self, name: Option<&str>) -> Self {
+        let Some(name) = name else { return self.clone() };
         let letters = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' });
         let prefix: String = letters.map(|c| c.to_ascii_uppercase()).collect();
         Self { prefix: Some(format!("{prefix}_")), ..self.clone() }

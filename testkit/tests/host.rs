@@ -34,6 +34,7 @@ impl App for Shop {
             }
             "/ticks" => {
                 let endless = stream::repeat(()).then(|()| async {
+                    // Time passes: an endless stream must not keep a processor busy.
                     tokio::time::sleep(Duration::from_millis(5)).await;
                     Ok::<_, std::io::Error>("tick\n")
                 });

@@ -15,7 +15,7 @@ const MS: Duration = Duration::from_millis(1);
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_pool_does_is_counted_and_adds_up() {
     let server = Postgres::start(&[]);
-    let settings = [("DATABASE_POOL_SIZE", "2"), ("DATABASE_ACQUIRE_TIMEOUT", "200ms")];
+    let settings = [("DATABASE_POOL_SIZE", "2"), ("DATABASE_ACQUIRE_TIMEOUT", "3s")];
     let (_host, db) =
         open::<sqlx::Postgres>(Paradigm::LongRunning, &server.url(), &settings).await.unwrap();
     let stats = db.stats();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhost_core::adapter::{HostHandles as _, within};
+use anyhost_core::adapter::{HostHandles as _, remaining, within};
 use anyhost_core::db::Error;
 use anyhost_core::{Host, Paradigm};
 use anyhost_tests::process::PATIENCE;
@@ -25,9 +25,15 @@ const STATEMENT: &str = "SELECT pg_sleep(0.005)";
 /// An environment that has served its request and is frozen, with whatever it keeps.
 type Frozen = (Host, anyhost_core::db::Db<sqlx::Postgres>);
 
-/// One cold environment: it starts, serves one request, and is frozen.
+/// One cold environment: it starts, serves one request, and is frozen. A start that failed because the server did not
+/// answer in time is made again, as the platform does it.
 async fn environment(url: String) -> Result<Frozen, Error> {
-    let (host, db) = open::<sqlx::Postgres>(Paradigm::Serverless, &url, &[]).await?;
+    let (host, db) = loop {
+        match open::<sqlx::Postgres>(Paradigm::Serverless, &url, &[]).await {
+            Err(Error::Unreachable { .. }) if remaining().is_some_and(|left| !left.is_zero()) => {}
+            opened => break opened?,
+        }
+    };
     for _ in 0..2 {
         host.epoch().advance();
         let served = sqlx::query(STATEMENT).execute(&db).await;

@@ -1,5 +1,7 @@
 //! Promises about the layers of the connection strategy: each knows only those below it.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::{File, files, none};
 
 /// From the top: what an App touches, the pool, connecting, a session with its errors and the plan, a kind of server,
@@ -57,26 +59,41 @@ fn layer(module: &str) -> usize {
 fn imports(file: &File) -> Vec<(usize, String)> {
     let in_folder = file.path.matches('/').count() > FOLDER.matches('/').count();
     let from = if in_folder { "use crate::db::" } else { "use super::" };
+    // Unit tests may look upwards.
+    let text = file.text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
     let mut found = Vec::new();
-    for (number, line) in (1..).zip(file.text.lines()) {
-        // Unit tests may look upwards.
-        if line.starts_with("#[cfg(test)]") {
-            break;
+    for (at, _) in text.match_indices(from) {
+        let line = text[..at].lines().count() + 1;
+        let path = text[at + from.len()..].split(';').next().unwrap_or_default();
+        let mut depth = usize::from(!path.starts_with('{'));
+        let mut names = vec![String::new()];
+        for character in path.chars() {
+            match character {
+                '{' => depth += 1,
+                '}' => depth -= 1,
+                ',' if depth == 1 => names.push(String::new()),
+                _ if depth == 1 => names.last_mut().expect("one at least").push(character),
+                _ => {}
+            }
         }
-        let Some((_, path)) = line.split_once(from) else { continue };
-        let names = path.trim_start_matches('{').split([',', '}', ';']);
-        for name in names.filter_map(|name| name.trim().split("::").next()) {
+        for name in names {
+            let name = name.trim().split([':', ' ']).next().unwrap_or_default();
             let name = match name {
                 "Conn" => "conn",
                 "Db" => "handle",
+                "DbBuilder" => "builder",
                 "Tx" => "tx",
                 "Error" => "error",
                 "CloseReport" | "Stats" => "pool",
+                "Limits" => "driver",
+                "Plan" => "plan",
+                "PoolState" => "pool_state",
+                "Session" => "session",
+                "Kind" | "Pooler" => "settings",
                 name => name,
             };
-            found.push((number, name.to_owned()));
-            if !path.starts_with('{') {
-                break;
+            if !name.is_empty() {
+                found.push((line, name.to_owned()));
             }
         }
     }
@@ -84,10 +101,35 @@ fn imports(file: &File) -> Vec<(usize, String)> {
 }
 
 #[test]
+fn no_modules_import_each_other_in_a_circle() {
+    let mut all: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let tests = |file: &File| file.path.contains("/tests");
+    for file in
+        files(".rs").into_iter().filter(|file| file.path.starts_with(FOLDER) && !tests(file))
+    {
+        let own = module(&file);
+        let known = all.entry(own.to_owned()).or_default();
+        known.extend(imports(&file).into_iter().map(|(_, name)| name).filter(|name| name != own));
+    }
+    // What imports nothing that is left is in no circle.
+    loop {
+        let left: BTreeSet<String> = all.keys().cloned().collect();
+        all.retain(|_, known| known.iter().any(|name| left.contains(name)));
+        if all.len() == left.len() {
+            break;
+        }
+    }
+    none(
+        "no circle of modules",
+        all.iter().map(|(own, known)| format!("{own}: {known:?}")).collect(),
+    );
+}
+
+#[test]
 fn what_looks_upwards_is_found() {
     let file = File {
         path: "core/src/db/session/rows.rs".into(),
-        text: "use crate::db::pool::Pool;\nuse crate::db::{driver, handle::Db};\n".into(),
+        text: "use crate::db::pool::Pool;\nuse crate::db::{\n    driver::{Driver, Step},\n    handle::Db,\n};\n".into(),
     };
     let upwards: Vec<_> =
         imports(&file).into_iter().filter(|(_, name)| layer(name) < layer(module(&file))).collect();

@@ -17,7 +17,7 @@ use super::pool::Pool;
 use super::settings::{DatabaseSettings, DatabaseUrl, Pooler};
 use super::shares::Server;
 use super::{Db, Error};
-use crate::{ConfigError, Host, HostHandles as _, Paradigm, Settings};
+use crate::{ConfigError, Host, HostHandles as _, Paradigm};
 
 /// How long opening may take at start on a long-running host, and before migrations; a supervisor starts the
 /// process again.
@@ -49,8 +49,23 @@ pub struct DbBuilder<'h, DB: Driver> {
     driver: PhantomData<fn() -> DB>,
 }
 
+impl<DB: Driver> Db<DB> {
+    /// Says which database to open, or to migrate.
+    pub fn builder(host: &Host) -> DbBuilder<'_, DB> {
+        DbBuilder::new(host)
+    }
+
+    /// Opens the database that `DATABASE_URL` names: [`builder`](Self::builder) with nothing else to say.
+    ///
+    /// # Errors
+    /// As for [`DbBuilder::open`].
+    pub async fn open(host: &Host) -> Result<Self, Error> {
+        Self::builder(host).open().await
+    }
+}
+
 impl<'h, DB: Driver> DbBuilder<'h, DB> {
-    pub(super) fn new(host: &'h Host) -> Self {
+    fn new(host: &'h Host) -> Self {
         Self { host, name: None, url: None, passwords: None, driver: PhantomData }
     }
 
@@ -181,7 +196,7 @@ impl<'h, DB: Driver> DbBuilder<'h, DB> {
     }
 
     pub(super) fn settings(&self) -> Result<DatabaseSettings, ConfigError> {
-        let settings = of_database(self.host.settings(), self.name.as_deref());
+        let settings = self.host.settings().of_database(self.name.as_deref());
         DatabaseSettings::parse(&settings, self.url.as_deref())
     }
 }
@@ -190,11 +205,6 @@ impl<DB: Driver> fmt::Debug for DbBuilder<'_, DB> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DbBuilder").field("name", &self.name).finish_non_exhaustive()
     }
-}
-
-/// The settings of a database: those of this name, or of the first one.
-pub(super) fn of_database(settings: &Settings, name: Option<&str>) -> Settings {
-    name.map_or_else(|| settings.clone(), |name| settings.of_database(name))
 }
 
 fn plan(
@@ -222,7 +232,7 @@ impl Plan {
     /// # Errors
     /// [`Error::Setting`] and [`Error::Plan`] as when a database is opened.
     pub fn of(host: &Host, name: Option<&str>) -> Result<Self, Error> {
-        let settings = DatabaseSettings::parse(&of_database(host.settings(), name), None)?;
+        let settings = DatabaseSettings::parse(&host.settings().of_database(name), None)?;
         let server = Server::of(&settings.url.place(), None);
         host.open_database(|others| {
             let plan = plan(host, &settings, None, others.taken(&server))?.with(&settings, None);

@@ -4,15 +4,16 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
+use super::Error;
 use super::connect::Connector;
 use super::driver::Driver;
-use super::handle::DbPool;
-use super::pool::PooledConnection;
+use super::pool::{Pool, PooledConnection};
 use super::session::Session;
 use super::settings::Pooler;
-use super::tx::write_turn;
-use super::{Error, Tx};
 use crate::deadline;
+
+/// The pool behind a [`Db`](super::Db).
+pub(super) type DbPool<DB> = Pool<Connector<DB>>;
 
 /// A connection that is borrowed until it is dropped.
 ///
@@ -29,18 +30,6 @@ impl<DB: Driver> Conn<DB> {
         Self { guard }
     }
 
-    /// Begins a transaction that owns this connection.
-    ///
-    /// On SQLite it waits for its turn to write as [`Db::begin`](super::Db::begin) does.
-    ///
-    /// # Errors
-    /// [`Error`] if the database is lost or refuses.
-    pub async fn begin(mut self) -> Result<Tx<DB>, Error> {
-        let turn = write_turn(self.guard.pool()).await?;
-        self.begin_here().await?;
-        Ok(Tx::new(self, turn))
-    }
-
     pub(super) async fn begin_here(&mut self) -> Result<(), Error> {
         let limit = limit_of_transactions(self.guard.pool());
         Session::begin_patiently(self, limit).await.map_err(|error| self.explain(error))
@@ -49,6 +38,10 @@ impl<DB: Driver> Conn<DB> {
     /// Closes the connection instead of lending it again.
     pub fn close(mut self) {
         let _ = self.raw();
+    }
+
+    pub(super) fn pool(&self) -> &DbPool<DB> {
+        self.guard.pool()
     }
 
     pub(super) fn explain(&self, error: sqlx::Error) -> Error {

@@ -8,17 +8,17 @@ use std::time::Duration;
 
 use futures_core::future::BoxFuture;
 
-use super::builder::{DbBuilder, of_database};
-use super::connect::{ConnectFailure, Connector};
+use super::conn::DbPool;
+use super::connect::ConnectFailure;
 use super::driver::Driver;
 use super::plan::Plan;
-use super::pool::{AcquireError, Pool, Purpose};
+use super::pool::{AcquireError, Purpose};
 use super::settings::{DatabaseUrl, Kind};
 use super::shares::{Server, Share};
 use super::tx::write_turn;
 use super::{Conn, Error, PoolState, Tx};
 use crate::databases::{BoxError, CloseReport, Databases, DynDatabase, Stats};
-use crate::{ConfigError, Host, Settings};
+use crate::{ConfigError, Settings};
 
 /// The database connections of one process, held the way its host needs: a clone shares them.
 ///
@@ -80,9 +80,6 @@ use crate::{ConfigError, Host, Settings};
 /// `VERIFY_IDENTITY`, which need the name, the driver alone goes from one to the next.
 pub struct Db<DB: Driver>(Arc<Inner<DB>>);
 
-/// The pool behind a [`Db`].
-pub(super) type DbPool<DB> = Pool<Connector<DB>>;
-
 struct Inner<DB: Driver> {
     pool: Arc<DbPool<DB>>,
     /// What it is called in the program, if it is not the first one.
@@ -93,19 +90,6 @@ struct Inner<DB: Driver> {
 }
 
 impl<DB: Driver> Db<DB> {
-    /// Says which database to open, or to migrate.
-    pub fn builder(host: &Host) -> DbBuilder<'_, DB> {
-        DbBuilder::new(host)
-    }
-
-    /// Opens the database that `DATABASE_URL` names: [`builder`](Self::builder) with nothing else to say.
-    ///
-    /// # Errors
-    /// As for [`DbBuilder::open`].
-    pub async fn open(host: &Host) -> Result<Self, Error> {
-        Self::builder(host).open().await
-    }
-
     /// Starts what looks after a pool.
     pub(super) fn start(
         pool: Arc<DbPool<DB>>,
@@ -234,7 +218,7 @@ impl<DB: Driver> DynDatabase for Db<DB> {
     }
 
     fn renew(&self, settings: &Settings, check: bool) -> Result<(), ConfigError> {
-        let settings = of_database(settings, self.0.name.as_deref());
+        let settings = settings.of_database(self.0.name.as_deref());
         let Some(url) = DatabaseUrl::of(&settings)? else { return Ok(()) };
         self.0.pool.connector().renew(&url, check)
     }

@@ -2,6 +2,7 @@
 
 mod lock_wait;
 mod pending_reply;
+mod row_stream;
 mod rows;
 mod state;
 mod statement;

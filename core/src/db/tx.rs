@@ -6,9 +6,9 @@ use std::ops::{Deref, DerefMut};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
+use super::conn::DbPool;
 use super::connect::ConnectFailure;
 use super::driver::Driver;
-use super::handle::DbPool;
 use super::pool::CallerTime;
 use super::session::Session;
 use super::{Conn, Error};
@@ -23,6 +23,20 @@ pub struct Tx<DB: Driver> {
     conn: Conn<DB>,
     /// The turn to write, if the database takes one writer at a time.
     _turn: Option<OwnedSemaphorePermit>,
+}
+
+impl<DB: Driver> Conn<DB> {
+    /// Begins a transaction that owns this connection.
+    ///
+    /// On SQLite it waits for its turn to write as [`Db::begin`](super::Db::begin) does.
+    ///
+    /// # Errors
+    /// [`Error`] if the database is lost or refuses.
+    pub async fn begin(mut self) -> Result<Tx<DB>, Error> {
+        let turn = write_turn(self.pool()).await?;
+        self.begin_here().await?;
+        Ok(Tx::new(self, turn))
+    }
 }
 
 impl<DB: Driver> Tx<DB> {

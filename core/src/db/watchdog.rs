@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::conn::DbPool;
 use super::connect::{Connect, Connection, Connector, Pending};
 use super::driver::{BackendId, Driver, ServerIdentity};
-use super::handle::DbPool;
 use super::pool::PooledConnection;
 use super::session::PendingReply;
 

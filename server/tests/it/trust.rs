@@ -175,12 +175,12 @@ async fn a_platforms_own_header_stands_alone() {
 async fn a_request_id_is_taken_from_who_is_trusted_and_only_a_harmless_one() {
     let long = "x".repeat(129);
     let ids = ["f9ed4675f1c53513", "a b", "<x>", long.as_str()];
-    for (trusted, taken) in [("127.0.0.0/8", 1), ("10.0.0.0/8", 0)] {
+    for (trusted, accepted) in [("127.0.0.0/8", 1), ("10.0.0.0/8", 0)] {
         let server = Running::with(&[("TRUSTED_PROXIES", trusted)]).await;
         let mut client = server.connect().await;
         for (number, id) in ids.iter().enumerate() {
             let text = ask(&mut client, &[("x-request-id", id.as_bytes())]).await;
-            assert_eq!(text.contains(&format!(" id={id} ")), number < taken, "{id:?}: {text}");
+            assert_eq!(text.contains(&format!(" id={id} ")), number < accepted, "{id:?}: {text}");
         }
     }
 }

@@ -6,7 +6,6 @@ use crate::ConfigError;
 use crate::db::driver::ConnectErrorKind;
 use crate::db::error::DriverMessage;
 use crate::db::settings::{Kind, Pooler};
-use crate::db::tls;
 
 use super::site::Site;
 
@@ -18,7 +17,7 @@ pub(super) fn of(
     site: &Site,
 ) -> Option<ConfigError> {
     let wrong = |problem: String| ConfigError::new(site.variable.clone(), problem);
-    if let Some(problem) = tls::fault(kind, error).or_else(|| login(kind, error)) {
+    if let Some(problem) = tls(kind, error).or_else(|| login(kind, error)) {
         return Some(wrong(problem));
     }
     match error_kind {
@@ -26,6 +25,41 @@ pub(super) fn of(
         ConnectErrorKind::File => Some(wrong(file(Path::new(&site.place), error))),
         _ => None,
     }
+}
+
+/// What is wrong with TLS, if that is why connecting failed: a sentence without the variable's name.
+fn tls(kind: Kind, error: &sqlx::Error) -> Option<String> {
+    let (mode, weaker, by_authority, root) = match kind {
+        Kind::Postgres => ("sslmode", "prefer", "verify-ca", "sslrootcert"),
+        Kind::MySql => ("ssl-mode", "PREFERRED", "VERIFY_CA", "ssl-ca"),
+        Kind::Sqlite => return None,
+    };
+    let text = match error {
+        sqlx::Error::Tls(error) => error.to_string(),
+        sqlx::Error::Io(error) => error.to_string(),
+        _ => return None,
+    };
+    if text.contains("server does not support TLS") {
+        return Some(format!(
+            "the server does not offer TLS, which {mode} demands; switch it on there, or set {mode}={weaker} \
+             to do without"
+        ));
+    }
+    let (_, problem) = text.split_once("invalid peer certificate: ")?;
+    // A bad signature is that of an authority of the same name with another key.
+    Some(if problem.contains("UnknownIssuer") || problem.contains("BadSignature") {
+        format!(
+            "the server's certificate was not issued by an authority that is known; set {root} to a file with \
+             the certificate of the authority that issued it"
+        )
+    } else if problem.contains("not valid for") {
+        format!(
+            "the server's certificate is for another host ({problem}); name the host as its certificate does, \
+             or set {mode}={by_authority} to check the authority alone"
+        )
+    } else {
+        format!("the server's certificate is not accepted: {problem}")
+    })
 }
 
 /// A pooler refused what was sent when connecting.

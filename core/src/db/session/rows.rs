@@ -1,16 +1,14 @@
 //! Running statements: their rows, and their end.
 
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use futures_core::Stream;
 use futures_core::future::BoxFuture;
 use futures_core::stream::BoxStream;
 use futures_util::future::Either;
 use futures_util::{TryStreamExt, stream};
 use sqlx::{Connection, Executor};
 
+use super::row_stream::Rows;
 use super::state::SessionState;
 use super::{Session, Statement};
 use crate::db::driver::{Driver, Step};
@@ -167,13 +165,7 @@ impl<DB: Driver> Session<DB> {
 
     fn rows(&mut self, statement: Statement<DB>, effect: Effect) -> Rows<'_, DB> {
         let Self { connection, state, .. } = self;
-        Rows {
-            rows: DB::executor(connection).fetch_many(statement),
-            state,
-            effect,
-            begun: false,
-            ended: false,
-        }
+        Rows::new(DB::executor(connection).fetch_many(statement), state, effect)
     }
 
     /// The same statement for a second run, if it may be refused because of another schema and run again: it stands alone
@@ -219,7 +211,7 @@ async fn first_of_many<DB: Driver>(
     last: bool,
 ) -> Result<Option<DB::Row>, sqlx::Error> {
     let rows = DB::executor(connection).fetch_many(statement);
-    let mut rows = Rows::<DB> { rows, state, effect, begun: false, ended: false };
+    let mut rows = Rows::<DB>::new(rows, state, effect);
     let row = loop {
         match rows.try_next().await? {
             Some(step) => {
@@ -264,54 +256,4 @@ fn wrapped<DB: Driver>(
         Ok::<_, sqlx::Error>(stream::iter(rows?.into_iter().map(Ok)))
     };
     Box::pin(stream::once(all).try_flatten())
-}
-
-/// A stream of rows: the connection is busy from its first poll until its end.
-struct Rows<'e, DB: Driver> {
-    rows: BoxStream<'e, Result<Step<DB>, sqlx::Error>>,
-    state: &'e mut SessionState,
-    effect: Effect,
-    begun: bool,
-    /// The last step was the end of a statement.
-    ended: bool,
-}
-
-impl<DB: Driver> Stream for Rows<'_, DB> {
-    type Item = Result<Step<DB>, sqlx::Error>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if !std::mem::replace(&mut self.begun, true) {
-            let effect = self.effect;
-            self.state.begins(effect);
-        }
-        let step = match self.rows.as_mut().poll_next(cx) {
-            Poll::Ready(step) => step,
-            Poll::Pending => {
-                Some(Err(ready!(self.state.pulse.loss(cx).map_or(Poll::Pending, Poll::Ready))))
-            }
-        };
-        Poll::Ready(match step {
-            Some(Ok(step)) => {
-                self.ended = step.is_left();
-                self.state.answered = true;
-                // Who reads slowly waits for nothing in between.
-                self.state.pulse.rests();
-                Some(Ok(step))
-            }
-            Some(Err(error)) => {
-                let effect = self.effect;
-                Some(Err(self.state.failed::<DB>(error, effect)))
-            }
-            // So it does when the driver's thread has died.
-            None if DB::KIND == Kind::Sqlite && !(self.ended || self.effect.blank) => {
-                let effect = self.effect;
-                Some(Err(self.state.failed::<DB>(sqlx::Error::WorkerCrashed, effect)))
-            }
-            None => {
-                let effect = self.effect;
-                self.state.succeeded(effect);
-                None
-            }
-        })
-    }
 }

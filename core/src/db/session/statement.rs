@@ -60,7 +60,7 @@ impl<DB: Driver> Statement<DB> {
 
     /// Returns what it will do to its session, which may have run it before.
     pub(super) fn effect(&self, known: &mut KnownEffects) -> Effect {
-        known.of::<DB>(self.0.sql.as_str())
+        known.of(self.0.sql.as_str(), DB::effect)
     }
 
     /// Returns the same statement for a second run, if the driver or the server may have remembered it from before:

@@ -1,6 +1,35 @@
 //! How far TLS goes, from the parameters that tools and platforms write into database URLs for it.
 
+use std::path::Path;
+
 use super::Kind;
+
+/// Parameters of a URL that name a file with certificates or a key.
+pub(super) const FILES: [&str; 9] = [
+    "sslrootcert",
+    "ssl-root-cert",
+    "ssl-ca",
+    "sslca",
+    "sslcert",
+    "ssl-cert",
+    "sslkey",
+    "ssl-key",
+    "ssl-client-key",
+];
+
+/// What is wrong with a file that a parameter names, if anything. The PEM text itself may be given in place of the
+/// file's name; it is a secret then and not quoted.
+pub(super) fn wrong_file(value: &str) -> Option<String> {
+    const BEGIN: &str = "-----BEGIN ";
+    if value.trim_start().starts_with(BEGIN) {
+        return None;
+    }
+    match std::fs::read_to_string(Path::new(value)) {
+        Ok(text) if text.contains(BEGIN) => None,
+        Ok(_) => Some(format!("{value:?} has no PEM block, which begins with {BEGIN:?}")),
+        Err(error) => Some(format!("{value:?} cannot be read: {error}")),
+    }
+}
 
 /// The TLS mode of a URL while its parameters are read.
 pub(super) struct TlsMode {

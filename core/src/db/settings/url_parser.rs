@@ -8,10 +8,9 @@ use url::Url;
 
 use super::database_url::file;
 use super::parameters::{self, Use};
-use super::tls_mode::{TlsMode, truth};
+use super::tls_mode::{FILES, TlsMode, truth, wrong_file};
 use super::{Kind, pasted};
 use crate::Setting;
-use crate::db::tls;
 
 /// What other tools have people write into a URL about pools, with the meaning it has there.
 #[derive(Clone, Default)]
@@ -115,8 +114,8 @@ impl UrlParser {
             self.tls.system = true;
             return Ok(());
         }
-        if tls::FILES.contains(&name) {
-            if let Some(problem) = tls::wrong_file(value) {
+        if FILES.contains(&name) {
+            if let Some(problem) = wrong_file(value) {
                 return Err(problem);
             }
             self.tls.root |= ROOTS.contains(&name);

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use super::Effect;
-use crate::db::driver::Driver;
 
 /// The most statements whose effects are kept: as many as the driver keeps prepared by default.
 const CAPACITY: usize = 100;
@@ -18,20 +17,20 @@ const LONGEST_TEXT: usize = 4096;
 pub(in crate::db) struct KnownEffects(HashMap<Box<str>, Effect>);
 
 impl KnownEffects {
-    /// Returns what a text does to its session.
-    pub(in crate::db) fn of<DB: Driver>(&mut self, text: &str) -> Effect {
+    /// Returns what a text does to its session. `read` finds it out for a text that has not been run.
+    pub(in crate::db) fn of(&mut self, text: &str, read: fn(&str) -> Effect) -> Effect {
         if text.len() > LONGEST_TEXT {
-            return DB::effect(text);
+            return read(text);
         }
         match self.0.get(text) {
             Some(effect) => *effect,
-            None => self.learn::<DB>(text),
+            None => self.learn(text, read),
         }
     }
 
     #[cold]
-    fn learn<DB: Driver>(&mut self, text: &str) -> Effect {
-        let effect = DB::effect(text);
+    fn learn(&mut self, text: &str, read: fn(&str) -> Effect) -> Effect {
+        let effect = read(text);
         if self.0.len() == CAPACITY {
             self.0.clear();
         }
@@ -42,8 +41,7 @@ impl KnownEffects {
 
 #[cfg(all(test, feature = "postgres"))]
 mod tests {
-    use sqlx::Postgres;
-
+    use super::super::of_postgres;
     use super::*;
 
     #[test]
@@ -51,16 +49,16 @@ mod tests {
         let mut known = KnownEffects::default();
         for round in 0..3 {
             for (text, changes) in [("SELECT 1", false), ("SET a = 1", true)] {
-                assert_eq!(known.of::<Postgres>(text).change.is_some(), changes, "{round}");
+                assert_eq!(known.of(text, of_postgres).change.is_some(), changes, "{round}");
             }
             for number in 0..CAPACITY * 2 {
                 let text = format!("SELECT {number}");
-                assert!(known.of::<Postgres>(&text).is_none(), "{text}");
+                assert!(known.of(&text, of_postgres).is_none(), "{text}");
             }
             assert!(known.0.len() <= CAPACITY);
         }
         let long = format!("SET a = '{}'", "x".repeat(LONGEST_TEXT));
-        assert!(known.of::<Postgres>(&long).change.is_some());
+        assert!(known.of(&long, of_postgres).change.is_some());
         assert!(!known.0.contains_key(long.as_str()));
     }
 }

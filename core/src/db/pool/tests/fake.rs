@@ -165,6 +165,8 @@ impl<'s> Attempt<'s> {
     fn begin(server: &'s Server) -> (Self, u32) {
         let mut state = server.lock();
         state.attempts += 1;
+        // In paused time a pool that never pauses would keep the clock from going on.
+        assert!(state.attempts < 20_000, "attempts are made without a pause");
         state.at_once += 1;
         state.most_at_once = state.most_at_once.max(state.at_once);
         (Self(server), state.attempts)

@@ -1,0 +1,72 @@
+//! The rows of one statement, and the state of its connection while they are read.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use futures_core::Stream;
+use futures_core::stream::BoxStream;
+
+use super::state::SessionState;
+use crate::db::driver::{Driver, Step};
+use crate::db::settings::Kind;
+use crate::db::sql::Effect;
+
+/// A stream of rows: the connection is busy from its first poll until its end.
+pub(super) struct Rows<'e, DB: Driver> {
+    rows: BoxStream<'e, Result<Step<DB>, sqlx::Error>>,
+    pub(super) state: &'e mut SessionState,
+    effect: Effect,
+    begun: bool,
+    /// The last step was the end of a statement.
+    ended: bool,
+}
+
+impl<'e, DB: Driver> Rows<'e, DB> {
+    pub(super) fn new(
+        rows: BoxStream<'e, Result<Step<DB>, sqlx::Error>>,
+        state: &'e mut SessionState,
+        effect: Effect,
+    ) -> Self {
+        Self { rows, state, effect, begun: false, ended: false }
+    }
+}
+
+impl<DB: Driver> Stream for Rows<'_, DB> {
+    type Item = Result<Step<DB>, sqlx::Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if !std::mem::replace(&mut self.begun, true) {
+            let effect = self.effect;
+            self.state.begins(effect);
+        }
+        let step = match self.rows.as_mut().poll_next(cx) {
+            Poll::Ready(step) => step,
+            Poll::Pending => {
+                Some(Err(ready!(self.state.pulse.loss(cx).map_or(Poll::Pending, Poll::Ready))))
+            }
+        };
+        Poll::Ready(match step {
+            Some(Ok(step)) => {
+                self.ended = step.is_left();
+                self.state.answered = true;
+                // Who reads slowly waits for nothing in between.
+                self.state.pulse.rests();
+                Some(Ok(step))
+            }
+            Some(Err(error)) => {
+                let effect = self.effect;
+                Some(Err(self.state.failed::<DB>(error, effect)))
+            }
+            // So it does when the driver's thread has died.
+            None if DB::KIND == Kind::Sqlite && !(self.ended || self.effect.blank) => {
+                let effect = self.effect;
+                Some(Err(self.state.failed::<DB>(sqlx::Error::WorkerCrashed, effect)))
+            }
+            None => {
+                let effect = self.effect;
+                self.state.succeeded(effect);
+                None
+            }
+        })
+    }
+}
