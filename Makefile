@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 
-.PHONY: run test test-portable test-platforms bench bench-quick bench-reality lint doc fmt prerequisites
+.PHONY: run test test-portable test-platforms bench bench-quick bench-reality bench-weight lint features doc fmt prerequisites
 
 run: ## notes on port 8080, on SQLite
 	cargo run -p notes
@@ -33,6 +33,17 @@ bench-reality: prerequisites ## the planner's predictions beside a real load; wr
 bench-quick: prerequisites ## the headline ratios, in less than 3 minutes; fails where one is missed
 	cargo build --release -p anyhost-bench
 	cargo run --release -p anyhost-bench -- quick
+
+bench-weight: ## what an App costs to compile, beside its peers, in an hour; writes a table in BENCHMARKS.md
+	bench/weight
+
+features: ## crates with few of their features compile, without a warning
+	cargo clippy -p anyhost-core --no-default-features -- -D warnings
+	cargo clippy -p anyhost-core --no-default-features --features db -- -D warnings
+	cargo clippy -p anyhost-server --no-default-features -- -D warnings
+	cargo clippy -p anyhost --no-default-features --features paas -- -D warnings
+	cargo clippy -p anyhost --no-default-features --features vm,tls,sqlite -- -D warnings
+	cargo clippy -p anyhost --no-default-features --features lambda -- -D warnings
 
 lint: ## rustfmt, clippy and docs, without a warning
 	cargo fmt --all --check

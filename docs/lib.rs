@@ -25,6 +25,10 @@ mod first_service {}
 mod long_running {}
 
 #[cfg(doctest)]
+#[doc = include_str!("src/monitoring.md")]
+mod monitoring {}
+
+#[cfg(doctest)]
 #[doc = include_str!("src/several-databases.md")]
 mod several_databases {}
 

@@ -13,7 +13,7 @@ use actix_web::dev::{
 };
 use actix_web::web::{Data, FormConfig, JsonConfig, PayloadConfig};
 use actix_web::{App, HttpResponse};
-use anyhost_core::Error;
+use anyhost_core::{Context, Error};
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 
@@ -104,11 +104,24 @@ where
                 Err(error) => Err(error),
             };
             match outcome {
-                Ok(response) => response.into_parts().1.map_into_boxed_body(),
+                Ok(response) => {
+                    say_route(&response);
+                    response.into_parts().1.map_into_boxed_body()
+                }
                 Err(error) => HttpResponse::from_error(error),
             }
         })
     })))
+}
+
+/// Tells the host the pattern of the resource that answered.
+fn say_route<B>(response: &ServiceResponse<B>) {
+    if let Some(context) = Context::current()
+        && context.wants_route()
+        && let Some(pattern) = response.request().match_pattern()
+    {
+        context.set_route(&pattern);
+    }
 }
 
 /// The host's limit for the extractors of whole bodies for which the application has set none: their own

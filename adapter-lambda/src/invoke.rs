@@ -4,7 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Once;
 use std::time::Duration;
 
-use anyhost_core::adapter::{Failure, Handler, answer, refuse};
+use anyhost_core::adapter::{Failure, Handler, Traces, answer, refuse};
 use anyhost_core::{Body, Context, Error, Host, Request, Response};
 use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
@@ -15,9 +15,9 @@ use lambda_http::lambda_runtime::Diagnostic;
 use tokio::time::{Instant, timeout_at};
 
 use crate::answers::{Shape, Streamed, TooLarge, buffered};
-use crate::environment::{Configuration, ResponseMode};
+use crate::environment::ResponseMode;
 use crate::events::{Translated, translate};
-use crate::life::{Started, diagnostic};
+use crate::life::{Prepared, Started, diagnostic};
 use crate::runtime_api::{Delivered, Invocation, RuntimeApi};
 
 /// What became of an invocation, for the process.
@@ -30,28 +30,31 @@ pub(crate) enum Outcome {
 
 /// Answers one invocation.
 pub(crate) async fn invoke<H: Handler>(
-    host: &Host,
-    configuration: Configuration,
+    prepared: &Prepared,
     started: &Started<H>,
     api: &mut RuntimeApi,
     invocation: Invocation,
 ) -> Outcome {
-    let context = Context::new(invocation.id.as_str())
+    let host = &prepared.host;
+    let mut context = Context::new(invocation.id.as_str())
         .with_life(host.life().clone())
         .with_tenant_id(invocation.tenant_id.clone())
         .with_trace_parent(invocation.trace_parent())
         .with_platform_trace(invocation.trace.clone());
-    context.clone().within(handle(host, configuration, started, api, &invocation, context)).await
+    if prepared.traces.is_some() {
+        context = context.noting_route();
+    }
+    context.clone().within(handle(prepared, started, api, &invocation, context)).await
 }
 
 async fn handle<H: Handler>(
-    host: &Host,
-    configuration: Configuration,
+    prepared: &Prepared,
     started: &Started<H>,
     api: &mut RuntimeApi,
     invocation: &Invocation,
     mut context: Context,
 ) -> Outcome {
+    let Prepared { host, configuration, traces } = prepared;
     let give_up = invocation.deadline.map(give_up);
     if let Some(give_up) = give_up {
         context = context.with_deadline(give_up);
@@ -80,7 +83,7 @@ async fn handle<H: Handler>(
             return Outcome::Answered;
         }
     };
-    let response = exchange.respond(host, app, request).await;
+    let response = exchange.respond(host, traces.as_ref(), app, request).await;
     if configuration.mode == ResponseMode::Streaming && exchange.streams() {
         let (parts, body) = response.into_parts();
         let streamed = Streamed::new(&parts, body, &invocation.id, exchange.give_up);
@@ -113,13 +116,19 @@ impl Exchange {
     pub(crate) async fn respond<H: Handler>(
         &self,
         host: &Host,
+        traces: Option<&Traces>,
         app: &H,
         request: Result<Request, Error>,
     ) -> Response {
         match request {
-            Ok(request) => {
+            Ok(mut request) => {
+                let span = traces.map(|traces| traces.begin(&mut request));
                 let response = answer(app, host.max_body(), request);
-                self.in_time(response).await.unwrap_or_else(|| self.too_late())
+                let response = self.in_time(response).await.unwrap_or_else(|| self.too_late());
+                if let Some(span) = span {
+                    span.answered(response.status(), self.context.route());
+                }
+                response
             }
             Err(error) => self.refuse(error),
         }

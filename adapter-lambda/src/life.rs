@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhost_core::adapter::{Exit, Factory, Failure, Handler};
+use anyhost_core::adapter::{Exit, Factory, Failure, Handler, HostHandles as _, Traces};
 use anyhost_core::{Host, Phase};
 use lambda_http::lambda_runtime::Diagnostic;
 use tokio::task::JoinSet;
@@ -22,6 +22,18 @@ pub(crate) use started::Started;
 /// How long an event may be on its way from Lambda's own process to this one.
 const ON_ITS_WAY: Duration = Duration::from_millis(20);
 
+/// How long a collector may take the spans of an invocation without a deadline.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Everything that a wrong setting can stop, prepared before anything is started.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    pub(crate) host: Host,
+    pub(crate) configuration: Configuration,
+    /// Where spans of requests go.
+    pub(crate) traces: Option<Traces>,
+}
+
 /// Serves until Lambda says stop or the Runtime API is gone. What is prepared, while the extension registers,
 /// is everything that a wrong setting can stop.
 ///
@@ -31,12 +43,12 @@ pub(crate) async fn serve<H: Handler>(
     factory: Factory<H>,
     endpoint: Endpoint,
     ahead: Option<Ahead>,
-    prepare: impl FnOnce() -> Result<(Host, Configuration), Failure>,
+    prepare: impl FnOnce() -> Result<Prepared, Failure>,
 ) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
     let begun = Instant::now();
     let mut registration = Registration::begin(RuntimeApi::new(endpoint.clone()).with(ahead)).await;
-    let (host, configuration) = match prepare() {
+    let Prepared { host, configuration, traces } = match prepare() {
         Ok(prepared) => prepared,
         Err(failure) => {
             let (mut api, _) = registration.end().await?;
@@ -57,7 +69,7 @@ pub(crate) async fn serve<H: Handler>(
     let (outcome, registered) = tokio::select! {
         outcome = init => outcome,
         _ = signals.next() => {
-            host.life().advance(Phase::Draining);
+            host.advance(Phase::Draining);
             return stop(&host, &started).await;
         }
     };
@@ -78,7 +90,8 @@ pub(crate) async fn serve<H: Handler>(
     let others = (1..configuration.concurrency).map(|_| RuntimeApi::new(endpoint.clone()));
     for api in std::iter::once(first).chain(others) {
         // Boxed: what is spawned is moved several times, each time through memory that is new to a cold process.
-        workers.spawn(Box::pin(work(host.clone(), configuration, Arc::clone(&started), api)));
+        let prepared = Prepared { host: host.clone(), configuration, traces: traces.clone() };
+        workers.spawn(Box::pin(work(prepared, Arc::clone(&started), api)));
     }
     if let Some(extension) = extension {
         tokio::spawn(extension.wait());
@@ -90,7 +103,7 @@ pub(crate) async fn serve<H: Handler>(
                 None => break,
                 Some(worker) => {
                     // One that cannot go on speaks for all: there is but one Runtime API.
-                    host.life().advance(Phase::Draining);
+                    host.advance(Phase::Draining);
                     let outcome = worker
                         .unwrap_or_else(|panic| Err(Failure::new(Exit::Start, panic)));
                     ended = ended.and(outcome);
@@ -101,7 +114,7 @@ pub(crate) async fn serve<H: Handler>(
                     if host.life().phase() >= Phase::Draining {
                         tracing::info!("stopping already; a second SIGINT ends the process at once");
                     }
-                    host.life().advance(Phase::Draining);
+                    host.advance(Phase::Draining);
                 }
                 Stop::Immediate => {
                     workers.abort_all();
@@ -126,14 +139,14 @@ pub(crate) fn diagnostic(failure: &Failure) -> Diagnostic {
 
 /// Takes one invocation after the other until the process drains.
 async fn work<H: Handler>(
-    host: Host,
-    configuration: Configuration,
+    prepared: Prepared,
     started: Arc<Started<H>>,
     mut api: RuntimeApi,
 ) -> Result<(), Failure> {
     let mut backoff = Backoff::default();
+    let host = &prepared.host;
     loop {
-        let Some(next) = next(&host, &mut api).await else { return Ok(()) };
+        let Some(next) = next(host, &mut api).await else { return Ok(()) };
         match next {
             Ok(invocation) => {
                 backoff.reset();
@@ -144,14 +157,16 @@ async fn work<H: Handler>(
                 }
                 let deadline = invocation.deadline;
                 let running = host.life().enter();
-                let outcome =
-                    invoke::invoke(&host, configuration, &started, &mut api, invocation).await;
+                let outcome = invoke::invoke(&prepared, &started, &mut api, invocation).await;
                 drop(running);
                 if let Outcome::NeverStarted(failure) = outcome {
                     return Err(failure);
                 }
                 if alone {
-                    finish(&host, deadline).await;
+                    finish(host, deadline).await;
+                    if let Some(traces) = &prepared.traces {
+                        flush(traces.clone(), deadline).await;
+                    }
                     host.databases().rest();
                 }
             }
@@ -202,6 +217,16 @@ async fn finish(host: &Host, deadline: Option<std::time::Instant>) {
     }
 }
 
+/// Sends the spans of an invocation before the process may be frozen. The client has its response already; a collector
+/// that does not answer delays the next invocation until the deadline of this one at most.
+async fn flush(traces: Traces, deadline: Option<std::time::Instant>) {
+    let flushed = tokio::task::spawn_blocking(move || traces.flush());
+    let end = deadline.map_or_else(|| Instant::now() + FLUSH_TIMEOUT, Instant::from_std);
+    if timeout_at(end, flushed).await.is_err() {
+        tracing::warn!("the spans of this invocation were not sent before its deadline");
+    }
+}
+
 /// Ends what the App began, within the grace.
 async fn stop<H: Handler>(host: &Host, started: &Started<H>) -> Result<(), Failure> {
     let end = Instant::now() + host.grace();
@@ -221,7 +246,7 @@ async fn stop<H: Handler>(host: &Host, started: &Started<H>) -> Result<(), Failu
     if timeout_at(end, host.databases().close(within)).await.is_err() {
         tracing::warn!("the databases could not be closed in time");
     }
-    host.life().advance(Phase::Stopped);
+    host.advance(Phase::Stopped);
     Ok(())
 }
 

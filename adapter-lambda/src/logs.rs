@@ -112,9 +112,11 @@ fn first<'s>(
 
 /// tracing takes any word for a target: `LOG_LEVEL=verbose` would silence everything but that target.
 fn is_filter(text: &str) -> bool {
-    text.split(',').all(|part| {
-        part.contains('=')
-            || ["off", "error", "warn", "info", "debug", "trace"].contains(&part.trim())
+    let levels = ["off", "error", "warn", "info", "debug", "trace"];
+    let is_level = |text: &str| levels.contains(&text.trim());
+    text.split(',').all(|part| match part.split_once('=') {
+        Some((target, level)) => !target.trim().is_empty() && is_level(level),
+        None => is_level(part),
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use anyhost_core::adapter::Handler;
+use anyhost_core::adapter::{Handler, HostHandles as _};
 use anyhost_core::{ConfigError, Context, Error, Host, Request};
 use bytes::Bytes;
 
@@ -63,7 +63,7 @@ pub async fn answer_event<H: Handler>(
         let translated = translate(event, context, configuration.trust)
             .map_err(|why| EventError(Why::NoRequest(why)))?;
         let (exchange, request) = Exchange::new(translated, None);
-        let response = exchange.respond(host, handler, request).await;
+        let response = exchange.respond(host, None, handler, request).await;
         Ok(exchange.encode(response).await)
     });
     let answer = answer.await;

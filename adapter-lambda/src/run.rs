@@ -1,18 +1,15 @@
 //! The one call in a program's `main`.
 
 use std::io::Write as _;
-use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhost_core::adapter::{
-    Exit, Factory, Failure, Handler, ServiceHandler, Verb, check, conclude, migrate,
-    outside_of_runtimes,
-};
-use anyhost_core::{App, Error, Host, Paradigm, Settings};
+use anyhost_core::adapter::Verb;
+use anyhost_core::adapter::{Exit, Factory, Failure, Handler, Traces, check, migrate};
+use anyhost_core::{Host, Paradigm, Settings};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::environment::{self, Configuration};
-use crate::life;
+use crate::life::{self, Prepared};
 use crate::logs::Logs;
 use crate::runtime_api::Ahead;
 
@@ -20,36 +17,12 @@ use crate::runtime_api::Ahead;
 /// some paths only 300 of them to the runtime.
 const GRACE: Duration = Duration::from_millis(250);
 
-/// Runs an App on AWS Lambda until Lambda says stop.
-///
-/// The program's first word is a verb: `serve` (the default), `migrate`, or `check`. Everything else is
-/// read from the environment, as the crate's documentation lists it.
-///
-/// What it returns is the reason the process ends, as an exit code that tells the phases of its life
-/// apart; the one line that explains it has been written to stderr.
-#[must_use = "the exit code is to be returned from `main`"]
-pub fn run<A: App>() -> ExitCode {
-    launch(Factory::<A>::app())
-}
+anyhost_core::adapter::entry_points!("AWS Lambda", outcome);
 
-/// Runs a `tower::Service`, such as an axum `Router`, as [`run`] runs an App. `start` makes it, once per process.
-#[must_use = "the exit code is to be returned from `main`"]
-pub fn serve<F, S>(start: F) -> ExitCode
-where
-    F: AsyncFnOnce(&Host) -> Result<S, Error> + Send + 'static,
-    ServiceHandler<S>: Handler,
-{
-    launch(Factory::service(start))
-}
-
-/// Runs what a factory makes, as [`run`] and [`serve`] do.
-#[must_use = "the exit code is to be returned from `main`"]
-pub fn launch<H: Handler>(factory: Factory<H>) -> ExitCode {
-    outside_of_runtimes(|| {
-        let (words, settings) = environment::read();
-        let verb = factory.verb_of(words);
-        conclude(verb.and_then(|verb| carry_out(factory, verb, settings)))
-    })
+fn outcome<H: Handler>(factory: Factory<H>) -> Result<Exit, Failure> {
+    let (words, settings) = environment::read();
+    let verb = factory.verb_of(words)?;
+    carry_out(factory, verb, settings)
 }
 
 fn carry_out<H: Handler>(
@@ -60,11 +33,11 @@ fn carry_out<H: Handler>(
     match verb {
         Verb::Serve => run_functions(factory, settings).map(|()| Exit::Done),
         Verb::Migrate => {
-            let (host, _) = prepare(settings)?;
+            let Prepared { host, .. } = prepare(settings)?;
             runtime(1)?.block_on(migrate(factory, &host)).map(|()| Exit::Done)
         }
         Verb::Check => {
-            let (host, _) = prepare(settings)?;
+            let Prepared { host, .. } = prepare(settings)?;
             let report = runtime(1)?.block_on(check(factory, &host))?;
             // A reader that is gone needs no report.
             let _ = std::io::stdout().write_all(report.as_bytes());
@@ -92,7 +65,7 @@ fn run_functions<H: Handler>(factory: Factory<H>, settings: Settings) -> Result<
 }
 
 /// Everything that a wrong setting can stop, before anything is started.
-fn prepare(settings: Settings) -> Result<(Host, Configuration), Failure> {
+fn prepare(settings: Settings) -> Result<Prepared, Failure> {
     Logs::of(&settings)?.begin();
     let configuration = Configuration::of(&settings)?;
     let instance = settings.text("AWS_LAMBDA_LOG_STREAM_NAME").map(str::to_owned);
@@ -103,7 +76,9 @@ fn prepare(settings: Settings) -> Result<(Host, Configuration), Failure> {
     if let Some(instance) = instance {
         host = host.instance(instance);
     }
-    Ok((host.build()?, configuration))
+    let host = host.build()?;
+    let traces = Traces::of(&host)?;
+    Ok(Prepared { host, configuration, traces })
 }
 
 /// One thread where one request runs at a time: more would only cost memory and time at the start.

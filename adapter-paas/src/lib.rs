@@ -6,12 +6,8 @@ mod environment;
 mod preset;
 mod presets;
 
-use std::process::ExitCode;
-
-use anyhost_core::adapter::{
-    Exit, Factory, Failure, Handler, ServiceHandler, conclude, outside_of_runtimes,
-};
-use anyhost_core::{App, Error, Host, Paradigm};
+use anyhost_core::adapter::{Exit, Factory, Failure, Handler};
+use anyhost_core::{Host, Paradigm};
 use anyhost_server::{Logs, Program};
 
 use address::Address;
@@ -19,31 +15,7 @@ use address::Address;
 /// The port where `PORT` is not set: what most platforms expect of a container that is told nothing.
 const DEFAULT_PORT: u16 = 8080;
 
-/// Runs an App on a PaaS: everything a `main` function does.
-///
-/// Reads the verb from the command line (`serve`, the default; `migrate`; `check`) and everything else
-/// from the environment. Where the process cannot serve, one line on stderr says why and the exit code
-/// tells the phase.
-#[must_use = "return the exit code from `main`"]
-pub fn run<A: App>() -> ExitCode {
-    launch(Factory::<A>::app())
-}
-
-/// Runs a `tower::Service`, such as an axum `Router`, as [`run`] runs an App. `start` makes it, once per process.
-#[must_use = "return the exit code from `main`"]
-pub fn serve<F, S>(start: F) -> ExitCode
-where
-    F: AsyncFnOnce(&Host) -> Result<S, Error> + Send + 'static,
-    ServiceHandler<S>: Handler,
-{
-    launch(Factory::service(start))
-}
-
-/// Runs what a factory makes, as [`run`] and [`serve`] do.
-#[must_use = "return the exit code from `main`"]
-pub fn launch<H: Handler>(factory: Factory<H>) -> ExitCode {
-    outside_of_runtimes(|| conclude(outcome(factory)))
-}
+anyhost_core::adapter::entry_points!("a PaaS", outcome);
 
 fn outcome<H: Handler>(factory: Factory<H>) -> Result<Exit, Failure> {
     let verb = factory.verb_of(environment::arguments())?;
@@ -54,6 +26,7 @@ fn outcome<H: Handler>(factory: Factory<H>) -> Result<Exit, Failure> {
     let address = Address::of(&settings);
     let logs = Logs::from_settings(&settings, preset.logs)?;
     let mut in_force = config.in_force();
+    in_force.extend(logs.in_force());
     in_force.push((preset.port, port.to_string()));
     let mut host = Host::builder(Paradigm::LongRunning, preset.name)
         .in_force(in_force)

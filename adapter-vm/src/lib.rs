@@ -9,13 +9,10 @@ mod reload;
 mod supervisor;
 mod watchdog;
 
-use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhost_core::adapter::{
-    Exit, Factory, Failure, Handler, ServiceHandler, conclude, outside_of_runtimes,
-};
-use anyhost_core::{App, Error, Host, Paradigm};
+use anyhost_core::adapter::{Exit, Factory, Failure, Handler};
+use anyhost_core::{Host, Paradigm};
 use anyhost_server::{Config, LogFormat, Logs, Program, Running};
 
 use listen::Addresses;
@@ -30,31 +27,7 @@ const GRACE: Duration = Duration::from_secs(80);
 /// second has learnt of it.
 const LAME_DUCK: Duration = Duration::from_secs(3);
 
-/// Runs an App on a VM: everything a `main` function does.
-///
-/// Reads the verb from the command line (`serve`, the default; `migrate`; `check`) and everything else
-/// from the environment. Where the process cannot serve, one line on stderr says why and the exit code
-/// tells the phase.
-#[must_use = "return the exit code from `main`"]
-pub fn run<A: App>() -> ExitCode {
-    launch(Factory::<A>::app())
-}
-
-/// Runs a `tower::Service`, such as an axum `Router`, as [`run`] runs an App. `start` makes it, once per process.
-#[must_use = "return the exit code from `main`"]
-pub fn serve<F, S>(start: F) -> ExitCode
-where
-    F: AsyncFnOnce(&Host) -> Result<S, Error> + Send + 'static,
-    ServiceHandler<S>: Handler,
-{
-    launch(Factory::service(start))
-}
-
-/// Runs what a factory makes, as [`run`] and [`serve`] do.
-#[must_use = "return the exit code from `main`"]
-pub fn launch<H: Handler>(factory: Factory<H>) -> ExitCode {
-    outside_of_runtimes(|| conclude(outcome(factory)))
-}
+anyhost_core::adapter::entry_points!("a VM", outcome);
 
 fn outcome<H: Handler>(factory: Factory<H>) -> Result<Exit, Failure> {
     let verb = factory.verb_of(environment::arguments())?;
@@ -78,8 +51,11 @@ fn outcome<H: Handler>(factory: Factory<H>) -> Result<Exit, Failure> {
     };
     let places = inherited.iter().map(ToString::to_string).chain(addresses.texts());
     let serving = format!("serving on {}", places.collect::<Vec<_>>().join(", "));
+    let mut in_force = config.in_force();
+    in_force.extend(logs.in_force());
+    in_force.push(("LISTEN", addresses.texts().collect::<Vec<_>>().join(", ")));
     let host = Host::builder(Paradigm::LongRunning, platform)
-        .in_force(config.in_force())
+        .in_force(in_force)
         .grace(grace)
         .settings(settings)
         .build()?;

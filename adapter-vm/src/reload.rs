@@ -1,5 +1,6 @@
 //! SIGHUP: what can change while the process runs is read again, the rest needs a restart.
 
+use anyhost_core::adapter::HostHandles as _;
 use anyhost_core::{ConfigError, Host, Phase, Settings};
 use anyhost_server::{Hangups, LogLevel, Tls};
 use rustix::time::{ClockId, clock_gettime};

@@ -2,17 +2,24 @@
 
 mod adapter;
 mod environment;
+#[cfg(feature = "axum")]
+mod routes;
 
 use std::process::ExitCode;
 
 use anyhost_core::adapter::{Handler, ServiceHandler, conclude};
 
 pub use anyhost_core::adapter::{Factory, Verb};
+#[cfg(feature = "db")]
+pub use anyhost_core::db;
 pub use anyhost_core::{
     App, AppService, Body, BodyError, ByteSize, ConfigError, Context, Error, Host, InFlight, Life,
     Paradigm, Phase, Request, Resources, Response, Scheme, Setting, Settings, async_trait,
-    call_service, db,
+    call_service,
 };
+
+#[cfg(feature = "axum")]
+pub use routes::name_routes;
 
 use adapter::Adapter;
 
@@ -47,6 +54,8 @@ where
     F: AsyncFnOnce(&Host) -> Result<S, Error> + Send + 'static,
     ServiceHandler<S>: Handler,
 {
+    #[cfg(feature = "axum")]
+    let start = async move |host: &Host| start(host).await.map(routes::name_routes_of);
     launch(Factory::service(start))
 }
 

@@ -1,14 +1,13 @@
 //! How an App holds database connections on a host: the connection strategy.
 
-mod adopted;
 mod builder;
 mod conn;
 mod connect;
 mod credentials;
-mod databases;
 mod driver;
 mod error;
 mod executor;
+mod foreign_plan;
 mod handle;
 mod lease;
 mod memory;
@@ -20,25 +19,25 @@ mod pooled;
 mod savepoint;
 mod session;
 mod settings;
+mod shares;
 mod sql;
 mod tx;
 mod waiter;
 mod watchdog;
 
-pub(crate) use adopted::ForeignPool;
 pub use builder::DbBuilder;
 pub use conn::Conn;
 pub use credentials::{Password, PasswordProvider};
-pub use databases::Databases;
-pub(crate) use databases::DynDatabase;
 pub use driver::{Driver, Limits};
 pub use error::Error;
 pub use handle::Db;
 pub(crate) use memory::Memory;
 pub use plan::{Inputs, Plan, Statements};
-pub use pool::{CloseCounts, CloseReport, Metric, Reading, Stats, Times};
 pub use pool_state::PoolState;
 pub use savepoint::Savepoint;
 pub use session::Session;
 pub use settings::{Kind, Pooler, kind};
+pub(crate) use shares::Share;
 pub use tx::Tx;
+
+pub use crate::databases::{CloseCounts, CloseReport, Databases, Metric, Reading, Stats, Times};

@@ -38,6 +38,7 @@ impl Epoch {
     }
 
     /// The nanoseconds that [`freeze`](Self::freeze) has let pass.
+    #[cfg(feature = "db")]
     pub(crate) fn frozen(&self) -> u64 {
         self.0.frozen.load(Ordering::Relaxed)
     }

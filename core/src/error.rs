@@ -1,14 +1,13 @@
 //! The error an App answers with, and how it leaves as problem+json.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
-use serde::Serialize;
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value};
 
 use crate::{Body, BodyError, ConfigError, Response, db};
@@ -136,23 +135,12 @@ impl Error {
 
     /// The problem as a response, with the id of the request where it is known.
     pub(crate) fn render(&self, request_id: Option<&str>) -> Response {
-        let Parts { status, detail, members, headers, cause: _ } = &*self.0;
-        let problem = Problem {
-            kind: "about:blank",
-            title: status.canonical_reason().unwrap_or("Error"),
-            status: status.as_u16(),
-            detail: detail.as_deref(),
-            members: members
-                .iter()
-                .filter(|(name, _)| !STANDARD.contains(&name.as_str()))
-                .collect(),
-            request_id,
-        };
-        // A struct of strings, numbers and JSON values always serializes.
+        let problem = Problem { error: &self.0, request_id };
+        // Strings, numbers and JSON values always serialize.
         let body = serde_json::to_vec(&problem).unwrap_or_default();
         let mut response = Response::new(Body::from(body));
-        *response.status_mut() = *status;
-        *response.headers_mut() = headers.clone();
+        *response.status_mut() = self.0.status;
+        *response.headers_mut() = self.0.headers.clone();
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         response
     }
@@ -173,9 +161,7 @@ impl Error {
             }
             // Ours quote the driver's error already; what a setting's error was shown by is quoted too.
             let told = error.is::<ConfigError>()
-                || error
-                    .downcast_ref::<db::Error>()
-                    .is_some_and(|own| !matches!(own, db::Error::Query(_)));
+                || error.downcast_ref::<db::Error>().is_some_and(db::Error::quotes_its_cause);
             cause = error.source().filter(|_| !told);
         }
         line
@@ -196,18 +182,30 @@ impl Error {
 /// The members of RFC 9457, and ours: an App's own never replace them.
 const STANDARD: [&str; 5] = ["type", "title", "status", "detail", "request_id"];
 
-#[derive(Serialize)]
 struct Problem<'a> {
-    #[serde(rename = "type")]
-    kind: &'a str,
-    title: &'a str,
-    status: u16,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    detail: Option<&'a str>,
-    #[serde(flatten)]
-    members: BTreeMap<&'a String, &'a Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    error: &'a Parts,
     request_id: Option<&'a str>,
+}
+
+/// By hand: it is the only struct of this crate that becomes JSON, and a derive macro is compiled by every App.
+impl Serialize for Problem<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Parts { status, detail, members, headers: _, cause: _ } = self.error;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("type", "about:blank")?;
+        map.serialize_entry("title", status.canonical_reason().unwrap_or("Error"))?;
+        map.serialize_entry("status", &status.as_u16())?;
+        if let Some(detail) = detail {
+            map.serialize_entry("detail", detail)?;
+        }
+        for (name, value) in members.iter().filter(|(name, _)| !STANDARD.contains(&name.as_str())) {
+            map.serialize_entry(name, value)?;
+        }
+        if let Some(id) = self.request_id {
+            map.serialize_entry("request_id", id)?;
+        }
+        map.end()
+    }
 }
 
 /// The error a response was made from.

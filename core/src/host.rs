@@ -1,23 +1,33 @@
 //! What a host tells an App at start.
 
 mod builder;
+mod handles;
 mod max_body;
 mod resources;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+#[cfg(feature = "db")]
+use std::sync::Weak;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use futures_core::future::BoxFuture;
 
 pub use builder::HostBuilder;
+pub use handles::HostHandles;
 use max_body::MaxBody;
 pub use resources::Resources;
 
-use crate::db::{Databases, DynDatabase, ForeignPool, Memory};
+#[cfg(feature = "db")]
+use crate::databases::DynDatabase;
+use crate::databases::{Databases, ForeignPool};
+#[cfg(feature = "db")]
+use crate::db::Memory;
 use crate::{Epoch, Life, Paradigm, Settings};
 
 /// The host an App runs on: a container, a VM, a Lambda execution environment.
+///
+/// It has facts alone. What changes the process, an adapter does with `anyhost_core::adapter::HostHandles`.
 ///
 /// A clone is the same host.
 #[derive(Clone, Debug)]
@@ -38,6 +48,7 @@ struct Known {
     life: Life,
     epoch: Epoch,
     databases: Arc<Mutex<Databases>>,
+    #[cfg(feature = "db")]
     memory: Memory,
 }
 
@@ -186,19 +197,7 @@ impl Host {
         &self.0.life
     }
 
-    /// The counter of moments at which this process may have been frozen.
-    #[must_use]
-    pub fn epoch(&self) -> &Epoch {
-        &self.0.epoch
-    }
-
-    /// The databases that were opened through this host.
-    #[must_use]
-    pub fn databases(&self) -> Databases {
-        self.0.databases.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Tells of a pool that is none of [`Db`](crate::db::Db)'s, such as one of diesel, tokio-postgres or Redis: it
+    /// Tells of a pool that is no `Db`, such as one of diesel, tokio-postgres or Redis: it
     /// counts for readiness (`ping` within the time of a probe), for `check`, and is closed when the process drains.
     ///
     /// ```
@@ -214,16 +213,16 @@ impl Host {
     ) where
         E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
     {
-        self.adopt_database(Arc::new(ForeignPool::new(name.into(), ping, close)));
+        let adopted = Arc::new(ForeignPool::new(name.into(), ping, close));
+        self.0.databases.lock().unwrap_or_else(PoisonError::into_inner).push(adopted);
     }
+}
 
+#[cfg(feature = "db")]
+impl Host {
     /// The databases in memory of this host.
     pub(crate) fn memory(&self) -> &Memory {
         &self.0.memory
-    }
-
-    pub(crate) fn adopt_database(&self, database: Arc<dyn DynDatabase>) {
-        self.0.databases.lock().unwrap_or_else(PoisonError::into_inner).push(database);
     }
 
     /// Where databases are noted, for one that takes another in later.

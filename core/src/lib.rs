@@ -3,12 +3,18 @@
 pub mod adapter;
 mod answer;
 mod app;
+mod databases;
+#[cfg(feature = "db")]
 #[cfg_attr(
     not(any(feature = "postgres", feature = "mysql", feature = "sqlite")),
     allow(unused, reason = "without a driver there is nothing to open")
 )]
 pub mod db;
+#[cfg(not(feature = "db"))]
+#[path = "db/none.rs"]
+mod db;
 mod deadline;
+mod entry_points;
 mod epoch;
 mod error;
 mod exit;
@@ -23,6 +29,11 @@ mod paradigm;
 mod program;
 mod service;
 mod settings;
+#[cfg(feature = "opentelemetry")]
+mod traces;
+#[cfg(not(feature = "opentelemetry"))]
+#[path = "traces/none.rs"]
+mod traces;
 
 pub use app::App;
 pub use error::Error;

@@ -53,7 +53,7 @@ impl Life {
 
     /// Moves on to a later phase. An earlier one than the current is ignored: a process that has begun
     /// to drain never becomes ready again.
-    pub fn advance(&self, to: Phase) {
+    pub(crate) fn advance(&self, to: Phase) {
         self.0.phase.send_if_modified(|phase| {
             let forward = to > *phase;
             if forward {

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use futures_util::FutureExt;
 
-use crate::{Error, Exit, Factory, Failure, Handler, Host, Paradigm};
+use crate::{Error, Exit, Factory, Failure, Handler, Host, HostHandles as _, Paradigm};
 
 /// What a program does, as the first word of its command line says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -13,8 +13,6 @@ use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use secrecy::SecretString;
-
 /// The settings of one process: what its environment said at start, and nothing that changes later.
 ///
 /// An adapter fills it once; an App asks it by name and gets typed values.
@@ -67,6 +65,7 @@ impl Settings {
 
     /// The same settings for the first database, or for the one of this name: `DATABASE_URL` is `ANALYTICS_DATABASE_URL` for "analytics",
     /// and so is every other setting of a database.
+    #[cfg(feature = "db")]
     pub(crate) fn of_database(&self, name: Option<&str>) -> Self {
         let Some(name) = name else { return self.clone() };
         let letters = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' });
@@ -150,12 +149,6 @@ impl Settings {
                 format!("is not set; expected {}", T::expected()),
             )
         })
-    }
-
-    /// The value of a setting that must not be printed: `None` where it is unset or empty.
-    #[must_use]
-    pub fn secret(&self, name: &str) -> Option<SecretString> {
-        self.text(name).map(SecretString::from)
     }
 
     /// The variables that are most likely misspelt: they are set and nobody has asked for them, while something
@@ -434,6 +427,7 @@ impl ConfigError {
     }
 
     /// Adds the error that showed that the setting is wrong, such as a server's answer.
+    #[cfg(feature = "db")]
     pub(crate) fn with_source(mut self, source: Arc<dyn std::error::Error + Send + Sync>) -> Self {
         self.source = Some(source);
         self

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhost_core::adapter::{Failure, Handler};
+use anyhost_core::adapter::{Failure, Handler, HostHandles as _};
 use anyhost_core::{
     App, Body, Error, Host, Paradigm, Phase, Request, Response, Setting, async_trait,
 };
@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use crate::accept::accept;
 use crate::connections::Connections;
 use crate::health::Probes;
-use crate::metrics::{Moment, page};
+use crate::metrics::{Moment, note_start, page};
 use crate::shared::Shared;
 use crate::{Config, Listener, bind_tcp, bind_unix};
 
@@ -72,10 +72,11 @@ impl Admin {
         shared: &Arc<Shared<A>>,
         connections: &Arc<Connections>,
     ) -> std::io::Result<Self> {
+        note_start();
         let host = Host::builder(Paradigm::LongRunning, shared.host.platform())
             .build()
             .map_err(std::io::Error::other)?;
-        host.life().advance(Phase::Ready);
+        host.advance(Phase::Ready);
         let config = Config { max_connections: 256, probes: Probes::none(), ..Config::default() };
         let own = Arc::new(Shared::new(host, config));
         let (shared, connections) = (Arc::clone(shared), Arc::clone(connections));
@@ -155,6 +156,7 @@ impl<A: Handler> AdminApp<A> {
             in_flight: life.in_flight(),
             limit: self.shared.limit.most(),
             connections: self.connections.count(),
+            platform: self.shared.host.platform().to_owned(),
             ready: life.phase() == Phase::Ready && self.shared.readiness.last(),
         }
     }

@@ -88,6 +88,10 @@ impl Config {
     pub fn with(self, settings: &Settings) -> Result<Self, ConfigError> {
         let trust = self.trust.with(settings)?;
         let proxy_protocol = settings.get("PROXY_PROTOCOL")?.unwrap_or(self.proxy_protocol);
+        if proxy_protocol && !cfg!(feature = "proxy-protocol") {
+            let problem = "is on, and this program is built without the feature `proxy-protocol`";
+            return Err(ConfigError::new("PROXY_PROTOCOL", problem));
+        }
         // A number would count a hop that the header has counted already.
         if proxy_protocol && !trust.names_networks() {
             let problem = "is on, and TRUSTED_PROXIES names no addresses whose word could be taken";
@@ -124,12 +128,15 @@ impl Config {
             ("KEEP_ALIVE", time(self.keep_alive)),
             ("HEADER_TIMEOUT", time(self.header_timeout)),
             ("BODY_TIMEOUT", time(self.body_timeout)),
+            ("MIN_BODY_RATE", self.min_body_rate.to_string()),
             ("SEND_TIMEOUT", time(self.send_timeout)),
             ("LAME_DUCK", time(self.lame_duck)),
             ("MAX_CONNECTIONS", self.max_connections.to_string()),
             ("ACCESS_LOG", self.access_log.to_string()),
             ("PROXY_PROTOCOL", self.proxy_protocol.to_string()),
         ];
+        all.extend(self.probes.in_force());
+        all.extend(self.trust.in_force());
         all.extend(self.request_timeout.map(|timeout| ("REQUEST_TIMEOUT", time(timeout))));
         all.extend(self.workers.map(|workers| ("WORKERS", workers.to_string())));
         all

@@ -4,6 +4,10 @@ mod deadline;
 mod frames;
 mod io;
 mod message;
+#[cfg(feature = "proxy-protocol")]
+mod proxied;
+#[cfg(not(feature = "proxy-protocol"))]
+#[path = "connection/proxied/none.rs"]
 mod proxied;
 mod refusal;
 mod state;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use anyhost_core::Phase;
-use anyhost_core::adapter::{Exit, Handler};
+use anyhost_core::adapter::{Exit, Handler, HostHandles as _};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -66,7 +66,7 @@ pub(crate) async fn drain<A: Handler>(
     // Before anybody knows: an App may end streams and WebSockets at once.
     let in_flight = life.in_flight();
     shared.drain();
-    life.advance(Phase::Draining);
+    shared.host.advance(Phase::Draining);
     tracing::info!("draining");
     let open =
         || -> usize { shared.host.databases().stats().iter().map(|database| database.open).sum() };
@@ -106,7 +106,7 @@ pub(crate) async fn drain<A: Handler>(
     if timeout(closing, shared.host.databases().close(closing)).await.is_err() {
         tracing::warn!("the database connections were not closed within the grace");
     }
-    life.advance(Phase::Stopped);
+    shared.host.advance(Phase::Stopped);
     let drained = Drained { in_flight, aborted, stopped, took: begun.elapsed() };
     tracing::info!(
         in_flight,

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use anyhost_core::adapter::HostHandles as _;
 use anyhost_core::{Body, ConfigError, Host, Phase, Response, Setting, Settings};
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
@@ -69,6 +70,13 @@ impl Probes {
             }
         }
         Ok(probes)
+    }
+
+    /// The path of each probe under its variable's name.
+    pub(crate) fn in_force(&self) -> [(&'static str, String); 3] {
+        let path = |path: &str| if path.is_empty() { "off".to_owned() } else { path.to_owned() };
+        let Self { live, ready, started } = self;
+        [("LIVEZ_PATH", path(live)), ("READYZ_PATH", path(ready)), ("STARTUPZ_PATH", path(started))]
     }
 
     /// Which paths the App is never asked for, and how to get them back, in a sentence.

@@ -19,12 +19,11 @@ mod runtime;
 mod server;
 mod shared;
 mod signals;
+#[cfg(feature = "tls")]
 mod tls;
-#[cfg(feature = "opentelemetry")]
-mod traces;
-#[cfg(not(feature = "opentelemetry"))]
-#[path = "traces/none.rs"]
-mod traces;
+#[cfg(not(feature = "tls"))]
+#[path = "tls/none.rs"]
+mod tls;
 mod trust;
 
 pub use admin::AdminAddress;

@@ -13,10 +13,14 @@ use anyhost_core::adapter::keep_own_subscriber;
 use anyhost_core::{ConfigError, Settings};
 use tracing::subscriber::set_global_default;
 use tracing_log::LogTracer;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::{EnvFilter, Registry, fmt, reload};
+use tracing_subscriber::{Registry, fmt, reload};
 
 use line::Line;
+
+const LEVEL: &str = "LOG_LEVEL";
+const RUST_LOG: &str = "RUST_LOG";
 
 /// The shape of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +45,8 @@ static RECORDS: LazyLock<LogTracer> = LazyLock::new(LogTracer::new);
 #[derive(Debug)]
 pub struct Logs {
     format: LogFormat,
-    filter: EnvFilter,
+    level: String,
+    filter: Targets,
     project: Option<String>,
 }
 
@@ -69,7 +74,20 @@ impl Logs {
         };
         let project = settings.text("GOOGLE_CLOUD_PROJECT").map(str::to_owned);
         let filter = filter(settings)?;
-        Ok(Self { format, filter, project })
+        let level = level(settings).1.to_owned();
+        Ok(Self { format, level, filter, project })
+    }
+
+    /// What is in force for `LOG_LEVEL` and `LOG_FORMAT`, defaults among them.
+    #[must_use]
+    pub fn in_force(&self) -> [(&'static str, String); 2] {
+        let format = match self.format {
+            LogFormat::Text => "text",
+            LogFormat::Json => "json",
+            LogFormat::Google => "google",
+            LogFormat::Journald => "journald",
+        };
+        [(LEVEL, self.level.clone()), ("LOG_FORMAT", format.to_owned())]
     }
 
     /// Begins to log, at a level that can be changed, records of the crate `log` among it. A process that has a tracing
@@ -77,7 +95,7 @@ impl Logs {
     pub fn begin(self) -> LogLevel {
         let colours = self.format == LogFormat::Text && io::stdout().is_terminal();
         let lines = Line { format: self.format, project: self.project, colours };
-        let lines = fmt::layer().with_ansi(colours).event_format(lines);
+        let lines = fmt::layer().with_ansi(false).event_format(lines);
         let (filter, level) = reload::Layer::new(self.filter);
         let begun = match self.format {
             LogFormat::Text | LogFormat::Journald => {
@@ -108,7 +126,7 @@ impl Logs {
 
 /// The level of a process that logs.
 #[derive(Clone, Debug)]
-pub struct LogLevel(reload::Handle<EnvFilter, Registry>);
+pub struct LogLevel(reload::Handle<Targets, Registry>);
 
 impl LogLevel {
     /// Takes the level from settings that were read again.
@@ -123,23 +141,28 @@ impl LogLevel {
     }
 }
 
-fn filter(settings: &Settings) -> Result<EnvFilter, ConfigError> {
-    // Directives of `RUST_LOG` may be a target alone, as everywhere; `LOG_LEVEL` is a level in the first place.
-    let (variable, level) = match (settings.text("LOG_LEVEL"), settings.text("RUST_LOG")) {
-        (Some(level), _) => ("LOG_LEVEL", level),
-        (None, Some(directives)) => ("RUST_LOG", directives),
-        (None, None) => ("LOG_LEVEL", "info"),
-    };
-    EnvFilter::builder()
-        .parse(format!("h2=off,{level}"))
+fn filter(settings: &Settings) -> Result<Targets, ConfigError> {
+    let (variable, level) = level(settings);
+    format!("h2=off,{level}")
+        .parse()
         .ok()
-        .filter(|_| variable == "RUST_LOG" || is_filter(level))
+        // Directives of `RUST_LOG` may be a target alone, as everywhere; `LOG_LEVEL` is a level in the first place.
+        .filter(|_| variable == RUST_LOG || is_filter(level))
         .ok_or_else(|| {
             ConfigError::new(
                 variable,
                 format!("expected off, error, warn, info, debug or trace, found {level:?}"),
             )
         })
+}
+
+/// The level and the variable that says it: `LOG_LEVEL`, else `RUST_LOG`.
+fn level(settings: &Settings) -> (&'static str, &str) {
+    match (settings.text(LEVEL), settings.text(RUST_LOG)) {
+        (Some(level), _) => (LEVEL, level),
+        (None, Some(directives)) => (RUST_LOG, directives),
+        (None, None) => (LEVEL, "info"),
+    }
 }
 
 /// Whether stdout is the stream that systemd has connected to the journal: the variable alone may be left
@@ -158,10 +181,11 @@ fn to_the_journal(settings: &Settings) -> bool {
 
 /// tracing takes any word for a target: `LOG_LEVEL=verbose` would silence everything but that target.
 fn is_filter(text: &str) -> bool {
-    text.split(',').all(|part| {
-        part.contains('=')
-            || ["off", "error", "warn", "info", "debug", "trace"]
-                .contains(&part.trim().to_ascii_lowercase().as_str())
+    let levels = ["off", "error", "warn", "info", "debug", "trace"];
+    let is_level = |text: &str| levels.contains(&text.trim().to_ascii_lowercase().as_str());
+    text.split(',').all(|part| match part.split_once('=') {
+        Some((target, level)) => !target.trim().is_empty() && is_level(level),
+        None => is_level(part),
     })
 }
 

@@ -1,11 +1,15 @@
 //! What a server counts of its requests, if anybody reads the counts.
 
 mod page;
+mod process;
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 pub(crate) use page::{Moment, page};
+pub(crate) use process::note_start;
 
 /// The upper bounds of the ranges in which the durations of requests are counted: those that OpenTelemetry's
 /// conventions for HTTP servers advise.
@@ -32,6 +36,12 @@ const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OP
 /// The classes of a status. A request without one was given up by its client, or dropped at the end.
 const CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
 
+/// The most routes that are told apart; requests of all others are counted together.
+const MAX_ROUTES: usize = 100;
+
+/// The name of the route that stands for those beyond [`MAX_ROUTES`].
+const OTHER_ROUTES: &str = "other";
+
 /// A method, by its place in the list.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CountedMethod(u8);
@@ -45,30 +55,45 @@ impl CountedMethod {
     }
 }
 
+/// One cell for each method and class of status.
+type ByMethodAndClass<T> = [[T; CLASSES.len()]; METHODS.len()];
+
+fn class_of(status: Option<u16>) -> usize {
+    status.map_or(0, |status| usize::from(status / 100).min(CLASSES.len() - 1))
+}
+
 /// The counts of one server.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
-    requests: [[AtomicU64; CLASSES.len()]; METHODS.len()],
-    durations: [AtomicU64; BOUNDS.len() + 1],
+    requests: ByMethodAndClass<AtomicU64>,
+    routes: Routes,
+    answered: AtomicU64,
     nanoseconds: AtomicU64,
     shed: AtomicU64,
     connections: AtomicU64,
 }
 
 impl Counts {
-    /// A request has its status, or ends without one.
-    pub(crate) fn answered(&self, method: CountedMethod, status: Option<u16>) {
-        let class = status.map_or(0, |status| usize::from(status / 100).min(CLASSES.len() - 1));
-        if let Some(count) = self.requests.get(usize::from(method.0)) {
-            add(&count[class], 1);
-        }
+    /// Counts a request that has its status, or ends without one.
+    pub(crate) fn ended(&self, method: CountedMethod, status: Option<u16>) {
+        add(&self.requests[usize::from(method.0)][class_of(status)], 1);
     }
 
-    /// The App has answered a request after this time.
-    pub(crate) fn took(&self, time: Duration) {
-        let range = BOUNDS.iter().position(|bound| time <= *bound).unwrap_or(BOUNDS.len());
-        add(&self.durations[range], 1);
-        add(&self.nanoseconds, u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
+    /// Counts a request that the App answered after this time. The route is the pattern that the App's router
+    /// matched, if it said one.
+    pub(crate) fn answered(
+        &self,
+        method: CountedMethod,
+        status: u16,
+        route: Option<&str>,
+        time: Duration,
+    ) {
+        let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let counts = self.routes.of(route.unwrap_or_default());
+        let cell = &counts[usize::from(method.0)][class_of(Some(status))];
+        cell.get_or_init(Box::default).add(time, nanoseconds);
+        add(&self.answered, 1);
+        add(&self.nanoseconds, nanoseconds);
     }
 
     /// A request was turned away because there were too many.
@@ -83,17 +108,95 @@ impl Counts {
 
     /// Returns how many requests the App has answered, and how long that took them together.
     pub(crate) fn total(&self) -> (u64, Duration) {
-        let nanoseconds = Duration::from_nanos(read(&self.nanoseconds));
-        (self.durations.iter().map(read).sum(), nanoseconds)
+        (read(&self.answered), Duration::from_nanos(read(&self.nanoseconds)))
     }
+}
+
+fn add(count: &AtomicU64, more: u64) {
+    count.fetch_add(more, Ordering::Relaxed);
 }
 
 fn read(count: &AtomicU64) -> u64 {
     count.load(Ordering::Relaxed)
 }
 
-fn add(count: &AtomicU64, more: u64) {
-    count.fetch_add(more, Ordering::Relaxed);
+/// The durations of requests by their route. A route without a name is that of requests that no route matched.
+#[derive(Debug, Default)]
+struct Routes(RwLock<BTreeMap<Box<str>, Arc<RouteCounts>>>);
+
+/// Most routes have one method and two classes: a histogram exists once it is needed.
+type RouteCounts = ByMethodAndClass<OnceLock<Box<Histogram>>>;
+
+impl Routes {
+    fn of(&self, route: &str) -> Arc<RouteCounts> {
+        if let Some(counts) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(route) {
+            return Arc::clone(counts);
+        }
+        let mut routes = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let is_known = route.is_empty() || routes.contains_key(route);
+        let name = if is_known || routes.len() < MAX_ROUTES { route } else { OTHER_ROUTES };
+        Arc::clone(routes.entry(name.into()).or_default())
+    }
+}
+
+/// Durations, counted by how long they were.
+#[derive(Debug, Default)]
+struct Histogram {
+    counts: [AtomicU64; BOUNDS.len() + 1],
+    nanoseconds: AtomicU64,
+}
+
+impl Histogram {
+    fn add(&self, time: Duration, nanoseconds: u64) {
+        let range = BOUNDS.iter().position(|bound| time <= *bound).unwrap_or(BOUNDS.len());
+        add(&self.counts[range], 1);
+        add(&self.nanoseconds, nanoseconds);
+    }
+}
+
+/// The counts at one moment.
+#[derive(Debug, Default)]
+pub(crate) struct Totals {
+    requests: ByMethodAndClass<u64>,
+    durations: Vec<RouteDurations>,
+    shed: u64,
+    connections: u64,
+}
+
+/// The durations of requests of one route, one method and one class of status.
+#[derive(Debug)]
+struct RouteDurations {
+    route: Box<str>,
+    method: &'static str,
+    class: &'static str,
+    counts: [u64; BOUNDS.len() + 1],
+    sum: Duration,
+}
+
+impl Totals {
+    pub(crate) fn of(counts: &Counts) -> Self {
+        let mut durations = Vec::new();
+        for (route, counts) in &*counts.routes.0.read().unwrap_or_else(PoisonError::into_inner) {
+            for (method, classes) in METHODS.iter().zip(&**counts) {
+                for (class, histogram) in CLASSES.iter().zip(classes) {
+                    let Some(histogram) = histogram.get() else { continue };
+                    durations.push(RouteDurations {
+                        route: route.clone(),
+                        method,
+                        class,
+                        counts: histogram.counts.each_ref().map(read),
+                        sum: Duration::from_nanos(read(&histogram.nanoseconds)),
+                    });
+                }
+            }
+        }
+        Self {
+            requests: counts.requests.each_ref().map(|classes| classes.each_ref().map(read)),
+            durations,
+            shed: read(&counts.shed),
+            connections: read(&counts.connections),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -101,21 +204,46 @@ mod tests {
     use super::*;
 
     #[test]
-    fn requests_are_counted_by_method_status_and_time() {
+    fn requests_are_counted_by_method_status_route_and_time() {
         let counts = Counts::default();
+        let (get, brew) = (CountedMethod::of("GET"), CountedMethod::of("BREW"));
         for _ in 0..2 {
-            counts.answered(CountedMethod::of("GET"), Some(200));
-            counts.answered(CountedMethod::of("BREW"), Some(503));
-            counts.answered(CountedMethod::of("POST"), None);
-            counts.took(Duration::from_millis(7));
-            counts.took(Duration::from_secs(60));
+            counts.ended(get, Some(200));
+            counts.ended(brew, Some(503));
+            counts.ended(CountedMethod::of("POST"), None);
+            counts.answered(get, 200, Some("/notes/{id}"), Duration::from_millis(7));
+            counts.answered(get, 404, None, Duration::from_secs(60));
             counts.shed();
         }
-        let requests = [(0, 2), (7, 5), (2, 0)]
-            .map(|(method, class): (usize, usize)| read(&counts.requests[method][class]));
-        assert_eq!(requests, [2, 2, 2]);
-        assert_eq!([1, BOUNDS.len()].map(|range| read(&counts.durations[range])), [2, 2]);
+        let totals = Totals::of(&counts);
+        assert_eq!(
+            (totals.requests[0][2], totals.requests[7][5], totals.requests[2][0]),
+            (2, 2, 2)
+        );
+        let durations = |route: &str| {
+            let found = totals.durations.iter().find(|durations| &*durations.route == route);
+            let found = found.unwrap_or_else(|| panic!("no route {route:?}"));
+            (found.method, found.class, found.counts[1], found.counts[BOUNDS.len()])
+        };
+        assert_eq!(durations("/notes/{id}"), ("GET", "2xx", 2, 0));
+        assert_eq!(durations(""), ("GET", "4xx", 0, 2));
         assert_eq!(counts.total(), (4, Duration::from_millis(120_014)));
-        assert_eq!(read(&counts.shed), 2);
+        assert_eq!(totals.shed, 2);
+    }
+
+    #[test]
+    fn the_number_of_routes_is_bounded() {
+        let counts = Counts::default();
+        for number in 0..1000 {
+            let route = format!("/{number}");
+            counts.answered(CountedMethod::of("GET"), 200, Some(&route), Duration::ZERO);
+        }
+        counts.answered(CountedMethod::of("GET"), 404, None, Duration::ZERO);
+        let totals = Totals::of(&counts);
+        let routes = totals.durations.len();
+        assert!(routes <= MAX_ROUTES + 2, "{routes} routes");
+        let other = totals.durations.iter().find(|durations| &*durations.route == OTHER_ROUTES);
+        assert_eq!(other.expect("the others").counts[0], 900);
+        assert_eq!(counts.total().0, 1001);
     }
 }

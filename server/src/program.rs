@@ -5,12 +5,11 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use anyhost_core::Host;
-use anyhost_core::adapter::{Exit, Factory, Failure, Handler, Verb, to_stderr_unless};
+use anyhost_core::adapter::{Exit, Factory, Failure, Handler, Traces, Verb, to_stderr_unless};
 use tokio::runtime::Runtime;
 
 use crate::descriptors::room_for;
 use crate::runtime::runtime;
-use crate::traces::Traces;
 use crate::{Config, Hangups, Listener, LogLevel, Logs, Server, stop_signal};
 
 /// How long the last spans may take to be sent.

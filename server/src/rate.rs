@@ -1,5 +1,6 @@
 //! The least rate at which a body must move while the other side is what is waited for.
 
+use std::fmt;
 use std::time::Duration;
 
 use anyhost_core::{ByteSize, Setting};
@@ -30,6 +31,12 @@ impl MinBodyRate {
     pub(crate) fn patience(self, bytes: u64) -> Option<Duration> {
         let millis = bytes.saturating_mul(1000).checked_div(self.0)?;
         Some(GRACE + Duration::from_millis(millis))
+    }
+}
+
+impl fmt::Display for MinBodyRate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
     }
 }
 

@@ -113,8 +113,11 @@ fn admit<A>(
     let context = context.with_life(connection.life().clone());
     let mut arrival = Arrival::new(context, caller).with_upgrades();
     if parts.version == Version::HTTP_2 {
-        let protocol = parts.extensions.get::<Protocol>();
-        if protocol.is_some_and(|protocol| protocol.as_str() == "websocket") {
+        if parts
+            .extensions
+            .get::<Protocol>()
+            .is_some_and(|protocol| protocol.as_str() == "websocket")
+        {
             arrival = arrival.with_extended_connect();
         }
     } else {
@@ -143,7 +146,7 @@ fn context_of(parts: &Parts) -> Option<&Context> {
 /// Asks the App, if it can be asked now.
 async fn ask<A: Handler>(
     shared: &Shared<A>,
-    parts: Parts,
+    mut parts: Parts,
     body: Incoming,
     unread: &mut Unread,
     active: &mut Active,
@@ -156,7 +159,7 @@ async fn ask<A: Handler>(
             return turned_away(&parts, error);
         }
     };
-    active.asks();
+    let routed = active.asks(&mut parts, shared.traces.is_some());
     let body = match with_timing(&parts.headers, body, &shared.config, unread).await {
         Ok(body) => body,
         Err(error) => return turned_away(&parts, error),
@@ -185,7 +188,7 @@ async fn ask<A: Handler>(
         },
     };
     if let Some(span) = span {
-        span.answered(response.status());
+        span.answered(response.status(), routed.as_ref().and_then(Context::route));
     }
     if let Some(named) = named.filter(|_| logged) {
         named.log(response.status(), access);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhost_core::adapter::{Exit, Factory, Failure, Handler};
+use anyhost_core::adapter::{Exit, Factory, Failure, Handler, HostHandles as _, Traces};
 use anyhost_core::{App, ConfigError, Host, Phase};
 use futures_util::future::join_all;
 use tokio::sync::watch;
@@ -15,7 +15,6 @@ use crate::connections::Connections;
 use crate::drain::{Drained, drain};
 use crate::metrics::Counts;
 use crate::shared::Shared;
-use crate::traces::Traces;
 use crate::{AdminAddress, Config, Listener, MaxInFlight};
 
 /// An HTTP server on bound sockets.
@@ -101,7 +100,6 @@ impl Server {
             beside.spawn(tls.follow());
         }
         let admin = config.admin.as_ref().map(AdminAddress::bind).transpose()?;
-        let life = host.life().clone();
         let shared = Arc::new(Shared::<H>::new(host, config).with_traces(traces));
         let connections = Connections::new(&shared);
         // Operators are answered to the end.
@@ -145,7 +143,7 @@ impl Server {
         match started {
             Some(Ok(app)) => {
                 shared.started(app);
-                life.advance(Phase::Ready);
+                shared.host.advance(Phase::Ready);
                 if let Some(kept) = shared.config.probes.kept() {
                     tracing::info!("{kept}");
                 }
@@ -168,6 +166,9 @@ impl Server {
 /// Where there is a listener for TLS and no certificate, or a certificate that nobody would see.
 fn check_tls(config: &Config, listeners: &[Listener]) -> Result<(), Failure> {
     let problem = match (&config.tls, listeners.iter().find(|listener| listener.speaks_tls())) {
+        (None, Some(listener)) if !cfg!(feature = "tls") => {
+            format!("{listener} needs it, and this program is built without the feature `tls`")
+        }
         (None, Some(listener)) => format!("is not set, and {listener} needs it"),
         (Some(_), None) => "is set, and no listener speaks TLS".to_owned(),
         _ => return Ok(()),

@@ -4,10 +4,10 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhost_core::Host;
+use anyhost_core::adapter::Traces;
 
 use crate::health::Readiness;
 use crate::limit::Limit;
-use crate::traces::Traces;
 use crate::{Config, MaxInFlight};
 
 pub(crate) struct Shared<A> {

@@ -53,6 +53,18 @@ enum Believed {
     RequestId(HeaderName),
 }
 
+impl Believed {
+    fn name(&self) -> &str {
+        match self {
+            Self::For => "x-forwarded-for",
+            Self::Proto => "x-forwarded-proto",
+            Self::Host => "x-forwarded-host",
+            Self::Forwarded => "forwarded",
+            Self::Address(name) | Self::RequestId(name) => name.as_str(),
+        }
+    }
+}
+
 impl Trust {
     /// Trust in the one router before this process, as a platform promises it, and in these headers, which
     /// that router sets or overwrites whatever a client sends. Without headers nobody is trusted.
@@ -77,6 +89,14 @@ impl Trust {
             None => self.headers,
         };
         Ok(Self { proxies, headers })
+    }
+
+    /// What a platform's router is believed, under the names of the settings that would say the same. Networks are
+    /// only ever set, and shown as they were set.
+    pub(crate) fn in_force(&self) -> Vec<(&'static str, String)> {
+        let Proxies::Hops(hops) = &self.proxies else { return Vec::new() };
+        let headers: Vec<&str> = self.headers.iter().map(Believed::name).collect();
+        vec![("TRUSTED_PROXIES", hops.to_string()), ("TRUSTED_HEADERS", headers.join(", "))]
     }
 
     /// Whether it is known by their addresses whose word is believed.

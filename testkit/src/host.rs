@@ -4,7 +4,9 @@ use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhost_core::adapter::{Factory, Failure, Handler, ServiceHandler, migrate, start};
+use anyhost_core::adapter::{
+    Factory, Failure, Handler, HostHandles as _, ServiceHandler, migrate, start,
+};
 use anyhost_core::{App, Error, Host, Paradigm, Phase, Settings};
 
 use crate::Running;
@@ -114,7 +116,7 @@ impl TestHost {
     pub(crate) async fn run<H: Handler>(&self, factory: Factory<H>) -> Result<Running<H>, Failure> {
         let host = self.build()?;
         let app = start(factory, &host).await?;
-        host.life().advance(Phase::Ready);
+        host.advance(Phase::Ready);
         Running::new(host, app, self.database.clone())
     }
 

@@ -6,7 +6,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhost_core::adapter::{Exit, Factory, Failure, Handler};
+use anyhost_core::adapter::{Exit, Factory, Failure, Handler, HostHandles as _};
 use anyhost_core::{Host, Paradigm, Phase};
 use anyhost_server::{Config, Drained, Server, bind_tcp};
 use tokio::runtime::Handle;
@@ -144,14 +144,14 @@ impl<H: Handler> Running<H> {
     async fn stop_function(&self) -> (usize, bool) {
         let grace = self.host.grace();
         let life = self.host.life();
-        life.advance(Phase::Draining);
+        self.host.advance(Phase::Draining);
         let unfinished = match timeout(grace / 2, life.idle()).await {
             Ok(()) => 0,
             Err(_) => life.in_flight(),
         };
         let stopped = timeout(grace / 4, self.app.stop()).await.is_ok();
         self.host.databases().close(grace / 4).await;
-        life.advance(Phase::Stopped);
+        self.host.advance(Phase::Stopped);
         (unfinished, stopped)
     }
 }

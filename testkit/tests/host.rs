@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use anyhost_core::adapter::HostHandles as _;
 use anyhost_core::db::Db;
 use anyhost_core::{App, Body, Context, Error, Host, Paradigm, Request, Response, async_trait};
 use anyhost_test::servers::Postgres;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhost_core::Paradigm;
-use anyhost_core::adapter::within;
+use anyhost_core::adapter::{HostHandles as _, within};
 use anyhost_core::db::{Db, Error, Inputs, Kind, Plan, Pooler};
 use anyhost_tests::process::PATIENCE;
 use anyhost_tests::servers::{MariaDb, Mode, Postgres, Proxy};

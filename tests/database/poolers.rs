@@ -1,6 +1,7 @@
 //! Behind PgBouncer in transaction mode, where the next statement may meet another server connection.
 
 use anyhost_core::Paradigm;
+use anyhost_core::adapter::HostHandles as _;
 use anyhost_core::db::{Db, Error};
 use anyhost_tests::process::PATIENCE;
 use anyhost_tests::servers::{PgBouncer, Postgres};

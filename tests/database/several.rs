@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhost_core::Paradigm;
+use anyhost_core::adapter::HostHandles as _;
 use anyhost_core::db::{Db, Driver, Error, Plan};
 use anyhost_tests::process::PATIENCE;
 use anyhost_tests::servers::{MariaDb, Postgres};

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhost_core::Paradigm;
+use anyhost_core::adapter::HostHandles as _;
 use anyhost_core::db::{Db, Error, Metric, Reading};
 use anyhost_tests::process::PATIENCE;
 use anyhost_tests::servers::{MariaDb, Postgres};

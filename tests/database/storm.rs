@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhost_core::adapter::{remaining, within};
+use anyhost_core::adapter::{HostHandles as _, remaining, within};
 use anyhost_core::db::Error;
 use anyhost_core::{Host, Paradigm};
 use anyhost_tests::process::PATIENCE;

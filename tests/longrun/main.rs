@@ -12,6 +12,7 @@ mod hostile;
 mod idle;
 mod lines;
 mod manager;
+mod monitoring;
 mod one_program;
 mod operators;
 mod protocols;

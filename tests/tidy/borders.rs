@@ -70,6 +70,44 @@ fn a_platforms_library_is_named_by_its_crates_alone() {
     none("a platform's library is named by its crates alone", crossed);
 }
 
+/// What an App compiles is chosen by its features: a part that it does not use is not compiled.
+#[test]
+fn an_app_compiles_no_part_that_it_does_not_use() {
+    let database = ["sqlx", "sqlx-core", "deadpool", "secrecy", "url", "idna"];
+    let tls = ["rustls", "ring", "tokio-rustls"];
+    let everywhere = ["regex-automata", "time", "clap", "thiserror", "ppp", "opentelemetry"];
+    let mut found = Vec::new();
+    for (package, features, parts) in [
+        ("anyhost", &["paas", "vm"][..], [&database[..], &tls, &everywhere].concat()),
+        ("anyhost", &["paas"], ["lambda_http", "sd-notify"].to_vec()),
+        // lambda_http brings `url`.
+        ("hello", &[], [&database[..4], &tls, &everywhere].concat()),
+        ("anyhost-lambda", &[], [&database[..4], &tls, &everywhere, &["h2"]].concat()),
+        // SQLite is a file: no TLS for a database.
+        ("anyhost", &["paas", "sqlite"], tls.to_vec()),
+    ] {
+        let built = built(package, features);
+        assert!(built.contains("tokio"), "{package} is built from nothing: {built:?}");
+        for part in parts.into_iter().filter(|part| built.contains(*part)) {
+            found.push(format!("{package} with {features:?} compiles {part}"));
+        }
+    }
+    none("an App compiles no part that it does not use", found);
+}
+
+/// The names of what is compiled for a package with these features alone.
+fn built(package: &str, features: &[&str]) -> HashSet<String> {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["tree", "--locked", "--edges=normal,build", "--prefix=none", "-p", package]);
+    if !features.is_empty() {
+        cargo.args(["--no-default-features", "--features", &features.join(",")]);
+    }
+    let output = cargo.current_dir(root()).output().expect("cargo can be started");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines = String::from_utf8_lossy(&output.stdout);
+    lines.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
+}
+
 /// The crates that are made of actix-web or for it, and the programs that are written in it.
 const ON_ACTIX: [&str; 4] = ["anyhost-actix", "echo-actix", "guestbook", "anyhost-tests"];
 

@@ -8,16 +8,16 @@ use crate::{File, files, none};
 /// the text of statements. Everything else of the folder lies below, such as settings.
 const LAYERS: [&[&str]; 6] = [
     &[
-        "adopted",
         "builder",
         "conn",
-        "databases",
         "executor",
         "handle",
         "lease",
         "memory",
         "migrate",
+        "planned",
         "savepoint",
+        "shares",
         "tx",
         "watchdog",
     ],

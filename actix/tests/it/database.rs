@@ -2,6 +2,7 @@
 
 use actix_web::{App, HttpResponse, web};
 use anyhost_actix::{Application, BoxedApp, Problem};
+use anyhost_core::adapter::HostHandles as _;
 use anyhost_core::db::Db;
 use anyhost_core::{Error, Host, async_trait};
 use sqlx::Sqlite;

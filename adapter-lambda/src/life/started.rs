@@ -1,6 +1,6 @@
 //! An App that has been started, or is just being.
 
-use anyhost_core::adapter::{Exit, Factory, Failure, Handler, start};
+use anyhost_core::adapter::{Exit, Factory, Failure, Handler, HostHandles as _, start};
 use anyhost_core::{Host, Phase};
 use tokio::sync::{Mutex, OnceCell};
 use tokio::task::JoinHandle;
@@ -18,7 +18,7 @@ impl<H: Handler> Started<H> {
         let task = tokio::spawn(async move {
             let outcome = start(factory, &host).await;
             if outcome.is_ok() {
-                host.life().advance(Phase::Ready);
+                host.advance(Phase::Ready);
             }
             outcome
         });

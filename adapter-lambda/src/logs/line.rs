@@ -4,11 +4,10 @@ use std::fmt;
 
 use anyhost_core::Context;
 use serde_json::{Map, Value};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 use tracing::{Event, Level, Subscriber};
 use tracing_log::NormalizeEvent as _;
 use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
 
@@ -62,8 +61,9 @@ where
             let trace = current.as_ref().and_then(Context::platform_trace);
             let tenant = current.as_ref().and_then(Context::tenant_id);
             let mut line = Map::new();
-            let now = OffsetDateTime::now_utc();
-            line.insert("timestamp".into(), now.format(&Rfc3339).unwrap_or_default().into());
+            let mut now = String::with_capacity(27);
+            SystemTime.format_time(&mut Writer::new(&mut now))?;
+            line.insert("timestamp".into(), now.into());
             line.insert("level".into(), level.as_str().into());
             line.insert("message".into(), message.into());
             line.insert("target".into(), metadata.target().into());

@@ -10,13 +10,14 @@ use tokio::time::Instant;
 
 use super::connect::{ConnectFailure, Connector, RetryDeadline, Site, Timeouts};
 use super::credentials::{Credentials, PasswordProvider};
-use super::databases::Server;
 use super::driver::{Driver, Tuning};
+use super::foreign_plan::ForeignPlan;
 use super::plan::{Inputs, Plan};
 use super::pool::Pool;
 use super::settings::{DatabaseSettings, DatabaseUrl, Pooler};
+use super::shares::Server;
 use super::{Db, Error};
-use crate::{ConfigError, Host, Paradigm};
+use crate::{ConfigError, Host, HostHandles as _, Paradigm};
 
 /// How long opening may take at start on a long-running host, and before migrations; a supervisor starts the
 /// process again.
@@ -235,8 +236,8 @@ impl Plan {
         let server = Server::of(&settings.url.place(), None);
         host.open_database(|others| {
             let plan = plan(host, &settings, None, others.taken(&server))?.with(&settings, None);
-            Ok(super::adopted::ForeignPlan::new(plan, server))
+            Ok(ForeignPlan::new(plan, server))
         })
-        .map(super::adopted::ForeignPlan::into_plan)
+        .map(ForeignPlan::into_plan)
     }
 }

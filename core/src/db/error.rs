@@ -100,14 +100,6 @@ pub enum Error {
         reason: String,
     },
 
-    /// A pool that was registered with `Host::adopt` does not answer.
-    Adopted {
-        /// What the App calls it.
-        name: String,
-        /// What it said.
-        cause: Arc<dyn std::error::Error + Send + Sync>,
-    },
-
     /// The pool is closed: this process is about to stop.
     Closed,
 
@@ -203,6 +195,11 @@ impl Error {
         }
     }
 
+    /// Whether its text has the driver's error in it.
+    pub(crate) fn quotes_its_cause(&self) -> bool {
+        !matches!(self, Self::Query(_))
+    }
+
     pub(crate) fn to_response(&self) -> crate::Error {
         if self.is_temporary() || matches!(self, Self::Closed) {
             let status = StatusCode::SERVICE_UNAVAILABLE;
@@ -227,7 +224,6 @@ impl Error {
             | Self::Plan(_)
             | Self::Lost { .. }
             | Self::RolledBack { .. }
-            | Self::Adopted { .. }
             | Self::Closed
             | Self::Schema(_)
             | Self::Migration { .. }
@@ -279,7 +275,6 @@ impl fmt::Display for Error {
             Self::RolledBack { reason } => {
                 write!(f, "the transaction was rolled back before COMMIT: {reason}")
             }
-            Self::Adopted { name, cause } => write!(f, "{name} does not answer: {cause}"),
             Self::Closed => f.write_str("the database connections of this process are closed"),
             Self::Query(error) => fmt::Display::fmt(error, f),
         }

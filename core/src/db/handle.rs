@@ -10,13 +10,14 @@ use futures_core::future::BoxFuture;
 
 use super::conn::DbPool;
 use super::connect::ConnectFailure;
-use super::databases::{Databases, DynDatabase, Server, Share};
 use super::driver::Driver;
 use super::plan::Plan;
 use super::pool::{AcquireError, Purpose};
 use super::settings::{DatabaseUrl, Kind};
+use super::shares::{Server, Share};
 use super::tx::write_turn;
-use super::{CloseReport, Conn, Error, PoolState, Stats, Tx};
+use super::{Conn, Error, PoolState, Tx};
+use crate::databases::{BoxError, CloseReport, Databases, DynDatabase, Stats};
 use crate::{ConfigError, Settings};
 
 /// The database connections of one process, held the way its host needs: a clone shares them.
@@ -192,16 +193,17 @@ impl<DB: Driver> fmt::Debug for Db<DB> {
 }
 
 impl<DB: Driver> DynDatabase for Db<DB> {
-    fn ready(&self, within: Duration) -> BoxFuture<'_, Result<(), Error>> {
+    fn ready(&self, within: Duration) -> BoxFuture<'_, Result<(), BoxError>> {
         Box::pin(async move {
             let pool = &self.0.pool;
             match pool.ready(within).await {
-                Some(answer) => Ok(answer?),
+                Some(answer) => Ok(answer.map_err(Error::from)?),
                 None => {
                     let text =
                         format!("no answer within {} ms; {}", within.as_millis(), pool.state());
                     let error = io::Error::new(io::ErrorKind::TimedOut, text);
-                    Err(ConnectFailure::unreachable(error, pool.connector().site()).into_error())
+                    let failure = ConnectFailure::unreachable(error, pool.connector().site());
+                    Err(failure.into_error().into())
                 }
             }
         })

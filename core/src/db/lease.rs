@@ -10,9 +10,9 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout};
 
 use super::connect::Connector;
-use super::databases::DynDatabase;
 use super::driver::Driver;
-use super::{CloseReport, Db, Error};
+use super::{Db, Error};
+use crate::databases::{BoxError, CloseReport, DynDatabase};
 
 /// How often a leased pool gets the current password: a file is read, a provider is asked only if its last password
 /// is about to expire.
@@ -95,7 +95,7 @@ struct LeasedPool<DB: Driver> {
 
 impl<DB: Driver> DynDatabase for LeasedPool<DB> {
     /// The database that leased it tells.
-    fn ready(&self, _within: Duration) -> BoxFuture<'_, Result<(), Error>> {
+    fn ready(&self, _within: Duration) -> BoxFuture<'_, Result<(), BoxError>> {
         Box::pin(std::future::ready(Ok(())))
     }
 

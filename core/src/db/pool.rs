@@ -11,6 +11,7 @@
 mod acquire;
 mod clock;
 mod closing;
+mod counts;
 mod demotion;
 mod entry;
 mod guard;
@@ -18,7 +19,6 @@ mod opening;
 mod readiness;
 mod returning;
 mod state;
-mod stats;
 mod upkeep;
 
 #[cfg(test)]
@@ -34,13 +34,11 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 pub(super) use acquire::{AcquireError, CallerTime};
 use clock::FreezeAwareInstant;
-pub use closing::CloseReport;
+use counts::{Counts, Reason};
 use entry::Entry;
 pub(super) use entry::{Monitor, Purpose};
 pub(super) use guard::PooledConnection;
 use opening::Growth;
-pub use stats::{CloseCounts, Metric, Reading, Stats, Times};
-use stats::{Counts, Reason};
 
 use super::connect::{Connect, Connection, NewConnection};
 use super::plan::Plan;

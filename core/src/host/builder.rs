@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::{Host, Known, MaxBody, Resources};
+#[cfg(feature = "db")]
 use crate::db::Memory;
 use crate::{ConfigError, Epoch, Life, Paradigm, Settings};
 
@@ -97,6 +98,7 @@ impl HostBuilder {
             life: Life::default(),
             epoch: Epoch::default(),
             databases: Arc::default(),
+            #[cfg(feature = "db")]
             memory: Memory::default(),
         })))
     }

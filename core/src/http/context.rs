@@ -70,6 +70,8 @@ struct Known {
     platform_trace: Option<String>,
     life: Option<Life>,
     upgrades: bool,
+    /// Where the App says its route, if the host asks for it. Clones share it.
+    route: Option<Arc<OnceLock<Box<str>>>>,
     fault: Fault,
 }
 
@@ -223,6 +225,29 @@ impl Context {
         self.0.upgrades
     }
 
+    /// Tells the host which route of the App answers this request: the pattern, such as `/notes/{id}`, never the path.
+    /// The first word counts. Metrics tell routes apart by it.
+    ///
+    /// A router's glue says it: axum's and actix-web's come with anyhost.
+    pub fn set_route(&self, pattern: &str) {
+        if let Some(route) = &self.0.route {
+            // The first word stays.
+            let _ = route.set(pattern.into());
+        }
+    }
+
+    /// Whether the host wants to know the route, and nobody has said it yet.
+    #[must_use]
+    pub fn wants_route(&self) -> bool {
+        self.0.route.as_ref().is_some_and(|route| route.get().is_none())
+    }
+
+    /// The route that the App has said.
+    #[must_use]
+    pub fn route(&self) -> Option<&str> {
+        self.0.route.as_ref()?.get().map(AsRef::as_ref)
+    }
+
     /// Whether the client sent a request body that was too large, malformed or cut off, or stopped sending it.
     #[must_use]
     pub fn client_broke_off(&self) -> bool {
@@ -271,6 +296,13 @@ impl Context {
     #[must_use]
     pub fn with_upgrades(mut self) -> Self {
         self.known().upgrades = true;
+        self
+    }
+
+    /// Asks the App for the route that answers.
+    #[must_use]
+    pub fn noting_route(mut self) -> Self {
+        self.known().route = Some(Arc::default());
         self
     }
 

@@ -7,7 +7,9 @@ mod schema;
 mod store;
 
 use anyhost::db::{Db, Kind, kind};
-use anyhost::{App, ConfigError, Error, Host, Request, Response, async_trait, call_service};
+use anyhost::{
+    App, ConfigError, Error, Host, Request, Response, async_trait, call_service, name_routes,
+};
 use axum::Router;
 use sqlx::{Postgres, Sqlite};
 
@@ -34,7 +36,7 @@ impl App for Notes {
             }
             Some(Kind::MySql) => return Err(no_mysql().into()),
         };
-        Ok(Self(router))
+        Ok(Self(name_routes(router)))
     }
 
     async fn call(&self, request: Request) -> Result<Response, Error> {

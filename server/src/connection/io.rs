@@ -105,7 +105,7 @@ impl Io {
         loop {
             let Protocol::Http1(message) = &mut self.protocol else { return Poll::Ready(Ok(())) };
             if message.is_complete() {
-                if self.connection.is_busy() {
+                if self.connection.is_counted() {
                     return self.read_ahead(cx);
                 }
                 *message = Message::default();
@@ -191,7 +191,7 @@ impl Io {
             && more
         {}
         if self.ended || !self.buffer.is_empty() {
-            // The socket wakes nobody for these bytes: the end of the response does.
+            // The socket wakes nobody for these bytes: the last flush of the response does.
             self.connection.holds_back();
         }
         Poll::Pending

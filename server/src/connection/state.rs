@@ -46,7 +46,7 @@ pub(crate) struct Connection {
     active: AtomicU32,
     /// The connection counts as work: a request was read, and its response is not yet sent.
     counted: AtomicBool,
-    /// The socket keeps bytes of the next request until the response is handed over.
+    /// The socket keeps bytes of the next request until the response is sent.
     holds_back: AtomicBool,
     upgraded: AtomicBool,
     timed_out: AtomicBool,
@@ -206,12 +206,12 @@ impl Connection {
         state.idle_since = Instant::now();
         // After the time is set: a task that sees no request must see since when.
         let last = self.active.fetch_sub(1, Ordering::Relaxed) == 1;
-        if (last && state.http2) || self.holds_back.swap(false, Ordering::Relaxed) {
+        if last && state.http2 {
             self.task.wake();
         }
     }
 
-    /// Says that the socket has more to give once the response is handed over.
+    /// Says that the socket has more to give once the response is sent.
     pub(super) fn holds_back(&self) {
         self.holds_back.store(true, Ordering::Relaxed);
     }
@@ -231,6 +231,9 @@ impl Connection {
         if self.is_counted() && !self.is_busy() && !self.is_upgraded() {
             self.counted.store(false, Ordering::Relaxed);
             self.state().guard = None;
+            if self.holds_back.swap(false, Ordering::Relaxed) {
+                self.task.wake();
+            }
         }
     }
 

@@ -5,7 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
-use tokio_rustls::TlsAcceptor;
+
+use crate::tls::TlsAcceptor;
 
 /// What bytes are read from and written to.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -35,8 +36,18 @@ impl Transport {
     ///
     /// # Errors
     /// If the client does not speak TLS, or no version that the server speaks.
+    #[cfg(feature = "tls")]
     pub(super) async fn tls(self, acceptor: &TlsAcceptor) -> io::Result<Self> {
         let stream = acceptor.accept(self.stream).await?;
         Ok(Self { stream: Box::new(stream), peer: self.peer })
+    }
+
+    /// Nothing can ask for TLS without the feature.
+    ///
+    /// # Errors
+    /// Never.
+    #[cfg(not(feature = "tls"))]
+    pub(super) async fn tls(self, acceptor: &TlsAcceptor) -> io::Result<Self> {
+        match *acceptor {}
     }
 }

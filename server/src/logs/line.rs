@@ -3,11 +3,10 @@
 use std::fmt::{self, Write as _};
 
 use anyhost_core::Context;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 use tracing::{Event, Level, Subscriber};
 use tracing_log::NormalizeEvent as _;
 use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
 
@@ -159,9 +158,12 @@ impl Line {
     }
 }
 
+/// The time in RFC 3339, in microseconds of UTC.
 fn now() -> String {
-    // A clock that cannot be written as a date is no reason to lose the line.
-    OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default()
+    let mut now = String::with_capacity(27);
+    // Writing to a string cannot fail.
+    let _ = SystemTime.format_time(&mut Writer::new(&mut now));
+    now
 }
 
 /// The words of Cloud Logging, <https://cloud.google.com/logging/docs/reference/v2/rest/v2/LogEntry#LogSeverity>.

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 use std::time::Duration;
 
-use anyhost_core::db::{Metric, Reading};
+use anyhost_core::adapter::{Metric, Reading};
 
-use super::{BOUNDS, CLASSES, Counts, METHODS, read};
+use super::process::ProcessUsage;
+use super::{BOUNDS, CLASSES, Counts, METHODS, RouteDurations, Totals};
 
 /// What a server says of itself besides its counts.
 pub(crate) struct Moment {
@@ -19,13 +20,16 @@ pub(crate) struct Moment {
     pub(crate) connections: usize,
     /// Whether requests shall be sent here.
     pub(crate) ready: bool,
+    /// The platform that the process runs on.
+    pub(crate) platform: String,
 }
 
 /// The page of `/metrics`.
 pub(crate) fn page(counts: &Counts, moment: &Moment, databases: &[Metric]) -> String {
     let mut page = Page(String::with_capacity(4096));
     // Writing to a string cannot fail.
-    let _ = page.server(counts, moment);
+    let _ = page.server(&Totals::of(counts), moment);
+    let _ = page.process(&ProcessUsage::now());
     let _ = page.databases(databases);
     page.0
 }
@@ -33,17 +37,16 @@ pub(crate) fn page(counts: &Counts, moment: &Moment, databases: &[Metric]) -> St
 struct Page(String);
 
 impl Page {
-    fn server(&mut self, counts: &Counts, moment: &Moment) -> fmt::Result {
+    fn server(&mut self, totals: &Totals, moment: &Moment) -> fmt::Result {
         self.head(
             "http_server_requests_total",
             "counter",
-            "Requests by method and class of status; none where the client went away",
+            "Requests that ended, by method and class of status; class none: the client went away first",
         )?;
-        for (method, classes) in METHODS.iter().zip(&counts.requests) {
+        for (method, classes) in METHODS.iter().zip(&totals.requests) {
             for (class, count) in CLASSES.iter().zip(classes) {
                 // What never happened has no line: else there were dozens.
-                let count = read(count);
-                if count > 0 {
+                if *count > 0 {
                     writeln!(
                         self.0,
                         "http_server_requests_total{{http_request_method=\"{method}\",http_response_status_class=\"{class}\"}} {count}"
@@ -52,53 +55,99 @@ impl Page {
             }
         }
         let name = "http_server_request_duration_seconds";
-        self.head(name, "histogram", "Time until the App had a response")?;
-        let mut below = 0;
-        let cumulative = BOUNDS.iter().zip(&counts.durations).map(|(bound, count)| {
-            below += read(count);
-            (*bound, below)
-        });
-        let cumulative: Vec<_> = cumulative.collect();
-        let (count, sum) = counts.total();
-        self.times(name, "", &cumulative, count, sum)?;
+        self.head(
+            name,
+            "histogram",
+            "Time from the head of a request to the head of its response",
+        )?;
+        for durations in &totals.durations {
+            self.durations(name, durations)?;
+        }
         self.one(
             "http_server_requests_shed_total",
             "counter",
-            "Requests turned away because there were too many",
-            read(&counts.shed),
+            "Requests refused with 503 because too many were being answered (MAX_IN_FLIGHT)",
+            totals.shed,
         )?;
         self.one(
             "http_server_active_requests",
             "gauge",
-            "Requests being answered, and work that outlasts them",
+            "Requests being answered, and background work that outlasts its response",
             moment.in_flight as u64,
         )?;
         if let Some(limit) = moment.limit {
             self.one(
                 "http_server_active_requests_limit",
                 "gauge",
-                "Requests that may be answered at once",
+                "Most requests that are answered at once before more are refused",
                 limit as u64,
             )?;
         }
         self.one(
             "http_server_connections_opened_total",
             "counter",
-            "Connections that were accepted",
-            read(&counts.connections),
+            "Connections that clients opened",
+            totals.connections,
         )?;
         self.one(
             "http_server_open_connections",
             "gauge",
-            "Connections that are open",
+            "Connections of clients that are open",
             moment.connections as u64,
         )?;
         self.one(
             "anyhost_ready",
             "gauge",
-            "Whether requests shall be sent here: 1 or 0",
+            "1 if this process is ready for requests, 0 if it starts, drains or misses its database",
             u64::from(moment.ready),
-        )
+        )?;
+        let name = "anyhost_build_info";
+        self.head(name, "gauge", "Always 1; the labels say what runs and where")?;
+        let version = env!("CARGO_PKG_VERSION");
+        let labels = labels(&[("version", version.into()), ("platform", moment.platform.clone())]);
+        writeln!(self.0, "{name}{{{labels}}} 1")
+    }
+
+    fn durations(&mut self, name: &str, durations: &RouteDurations) -> fmt::Result {
+        let RouteDurations { route, method, class, counts, sum } = durations;
+        let mut attributes = vec![
+            ("http.request.method", (*method).to_owned()),
+            ("http.response.status_class", (*class).to_owned()),
+        ];
+        // Without a route there is no label: to Prometheus that is the same as an empty one.
+        if !route.is_empty() {
+            attributes.push(("http.route", route.to_string()));
+        }
+        let mut below = 0;
+        let cumulative = BOUNDS.iter().zip(counts).map(|(bound, count)| {
+            below += count;
+            (*bound, below)
+        });
+        let cumulative: Vec<_> = cumulative.collect();
+        self.times(name, &labels(&attributes), &cumulative, counts.iter().sum(), *sum)
+    }
+
+    fn process(&mut self, usage: &ProcessUsage) -> fmt::Result {
+        let name = "process_cpu_seconds_total";
+        self.head(name, "counter", "Processor time of this process, user and system, in seconds")?;
+        writeln!(self.0, "{name} {}", usage.cpu_seconds)?;
+        let numbers = [
+            (
+                "process_resident_memory_bytes",
+                "Memory of this process that is resident, in bytes",
+                usage.resident_bytes,
+            ),
+            ("process_open_fds", "Files and sockets that are open", usage.open_descriptors),
+            ("process_max_fds", "Most files and sockets that may be open", usage.max_descriptors),
+        ];
+        for (name, help, number) in numbers {
+            if let Some(number) = number {
+                self.one(name, "gauge", help, number)?;
+            }
+        }
+        let name = "process_start_time_seconds";
+        self.head(name, "gauge", "When this process started, in seconds since 1970")?;
+        writeln!(self.0, "{name} {}", usage.start_seconds)
     }
 
     fn databases(&mut self, metrics: &[Metric]) -> fmt::Result {
@@ -181,20 +230,33 @@ mod tests {
             r#"a_b="c\"\\\n",d="e""#
         );
         let counts = Counts::default();
-        counts.answered(CountedMethod::of("GET"), Some(204));
-        counts.took(Duration::from_millis(1));
-        counts.took(Duration::from_millis(80));
-        let moment = Moment { in_flight: 1, limit: Some(9), connections: 3, ready: true };
+        let get = CountedMethod::of("GET");
+        counts.ended(get, Some(204));
+        counts.answered(get, 204, Some("/notes/{id}"), Duration::from_millis(1));
+        counts.answered(get, 204, Some("/notes/{id}"), Duration::from_millis(80));
+        let platform = "heroku".to_owned();
+        let moment = Moment { in_flight: 1, limit: Some(9), connections: 3, ready: true, platform };
         let page = page(&counts, &moment, &[]);
+        let route = "http_request_method=\"GET\",http_response_status_class=\"2xx\",http_route=\"/notes/{id}\"";
+        for (line, labels) in [
+            ("http_server_request_duration_seconds_bucket{LABELS,le=\"0.005\"} 1", route),
+            ("http_server_request_duration_seconds_bucket{LABELS,le=\"0.1\"} 2", route),
+            ("http_server_request_duration_seconds_bucket{LABELS,le=\"+Inf\"} 2", route),
+            ("http_server_request_duration_seconds_sum{LABELS} 0.081", route),
+            ("http_server_request_duration_seconds_count{LABELS} 2", route),
+        ] {
+            let line = line.replace("LABELS", labels);
+            assert!(page.lines().any(|own| own == line), "{line}, in\n{page}");
+        }
         for line in [
             "http_server_requests_total{http_request_method=\"GET\",http_response_status_class=\"2xx\"} 1",
-            "http_server_request_duration_seconds_bucket{le=\"0.005\"} 1",
-            "http_server_request_duration_seconds_bucket{le=\"0.1\"} 2",
-            "http_server_request_duration_seconds_bucket{le=\"+Inf\"} 2",
-            "http_server_request_duration_seconds_sum 0.081",
-            "http_server_request_duration_seconds_count 2",
             "http_server_active_requests_limit 9",
             "http_server_open_connections 3",
+            concat!(
+                "anyhost_build_info{version=\"",
+                env!("CARGO_PKG_VERSION"),
+                "\",platform=\"heroku\"} 1"
+            ),
         ] {
             assert!(page.lines().any(|own| own == line), "{line}, in\n{page}");
         }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhost_core::InFlight;
+use anyhost_core::{Context, InFlight};
+use http::request::Parts;
 use http::{Method, StatusCode};
 use tokio::sync::OwnedMutexGuard;
 
@@ -16,10 +17,16 @@ pub(super) struct Active {
     /// Counts a request of HTTP/2 as work; of HTTP/1.1 its connection does.
     _guard: Option<InFlight>,
     /// What is counted of it once it has a status, if anybody reads the counts.
-    counted: Option<(CountedMethod, Option<Instant>)>,
+    counted: Option<Counted>,
     /// Bytes of its whole response that the client of HTTP/2 has not taken.
     untaken: usize,
     turn: Option<OwnedMutexGuard<()>>,
+}
+
+struct Counted {
+    method: CountedMethod,
+    /// When the App was asked, and the context in which it says which of its routes answers.
+    asked: Option<(Instant, Context)>,
 }
 
 impl Active {
@@ -31,7 +38,9 @@ impl Active {
             connection.begin();
             None
         };
-        let counted = connection.counts().map(|_| (CountedMethod::of(method.as_str()), None));
+        let counted = connection
+            .counts()
+            .map(|_| Counted { method: CountedMethod::of(method.as_str()), asked: None });
         Self { connection: Arc::clone(connection), _guard: guard, counted, untaken: 0, turn: None }
     }
 
@@ -44,11 +53,18 @@ impl Active {
         self.counted = None;
     }
 
-    /// The App is asked from here on.
-    pub(super) fn asks(&mut self) {
-        if let Some((_, asked)) = &mut self.counted {
-            *asked = Some(Instant::now());
+    /// The App is asked from here on. Returns the context in which it says which of its routes answers, if somebody
+    /// counts or traces.
+    pub(super) fn asks(&mut self, parts: &mut Parts, traced: bool) -> Option<Context> {
+        if self.counted.is_none() && !traced {
+            return None;
         }
+        let context = parts.extensions.remove::<Context>()?.noting_route();
+        parts.extensions.insert(context.clone());
+        if let Some(counted) = &mut self.counted {
+            counted.asked = Some((Instant::now(), context.clone()));
+        }
+        Some(context)
     }
 
     /// It has a response.
@@ -78,13 +94,15 @@ impl Active {
     }
 
     fn count(&mut self, status: Option<StatusCode>) {
-        if let (Some((method, asked)), Some(counts)) =
+        let (Some(Counted { method, asked }), Some(counts)) =
             (self.counted.take(), self.connection.counts())
-        {
-            counts.answered(method, status.map(|status| status.as_u16()));
-            if let (Some(asked), Some(_)) = (asked, status) {
-                counts.took(asked.elapsed());
-            }
+        else {
+            return;
+        };
+        let status = status.map(|status| status.as_u16());
+        counts.ended(method, status);
+        if let (Some((begun, context)), Some(status)) = (asked, status) {
+            counts.answered(method, status, context.route(), begun.elapsed());
         }
     }
 }

@@ -177,7 +177,7 @@ enum Left {
     /// Nobody can tell where it ends.
     Broken,
     /// The App has the body, and says what it leaves.
-    Lent(oneshot::Receiver<Left>),
+    Lent(oneshot::Receiver<Self>),
 }
 
 /// The rest of a request body, if its reader leaves one.

@@ -129,3 +129,18 @@ async fn a_client_far_ahead_of_its_answers_waits_and_loses_nothing() {
     }
     sending.await.expect("no panic").expect("everything is read");
 }
+
+/// The client has not taken the response yet when the next request is refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_follows_the_response_before_it() {
+    let server = Running::with(&[]).await;
+    let mut client = server.connect().await;
+    client.send("GET /whole/16 HTTP/1.1\r\nhost: t\r\n\r\nGET / HTTP/1.1\nhost: t\r\n\r\n").await;
+    let answer = client.answer().await;
+    assert_eq!((answer.status, answer.body.len()), (200, 16 << 20));
+    assert!(answer.body.iter().all(|byte| *byte == b'0'));
+    let refused = client.answer().await;
+    assert_eq!(refused.header("content-type"), Some("application/problem+json"));
+    assert_eq!(refused.status, 400);
+    assert!(client.closed().await);
+}

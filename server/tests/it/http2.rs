@@ -1,4 +1,6 @@
 //! HTTP/2: the limits of HTTP/1.1 hold for each of its requests, and its end loses none of them.
+//!
+//! Long because the clients that mean harm write frames of their own.
 
 use std::net::SocketAddr;
 use std::time::Duration;

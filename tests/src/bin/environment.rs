@@ -10,7 +10,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhost_core::adapter::within;
+use anyhost_core::adapter::{HostHandles as _, within};
 use anyhost_core::db::Db;
 use anyhost_core::{Host, Paradigm, Settings};
 use sqlx::postgres::PgPoolOptions;

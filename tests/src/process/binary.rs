@@ -30,11 +30,11 @@ pub fn binary(name: &str) -> PathBuf {
 }
 
 fn build(name: &str) -> Result<PathBuf, String> {
-    // The package is what stands before the host: echo-paas is a program of echo.
-    let package = name.rsplit_once('-').map_or(name, |(package, _host)| package);
     let mut cargo = builder(env!("CARGO"));
     cargo.args(["build", "--quiet", "--message-format=json-render-diagnostics"]);
-    cargo.args(["--package", package, "--bin", name]);
+    // All features of the workspace together: programs that are built one package at a time have other features each, and
+    // everything below them is built again.
+    cargo.args(["--workspace", "--bin", name]);
     if !cfg!(debug_assertions) {
         cargo.arg("--release");
     }

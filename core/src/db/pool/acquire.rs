@@ -10,7 +10,7 @@ use futures_util::future::OptionFuture;
 use tokio::time::Instant;
 
 use super::clock::FreezeAwareInstant;
-use super::stats::Reason;
+use super::counts::Reason;
 use super::{Pool, PoolState, PooledConnection, Purpose};
 use crate::db::connect::{Connect, Connection, Failure};
 use crate::db::waiter::Waiter;

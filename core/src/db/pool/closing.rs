@@ -1,6 +1,5 @@
 //! Closing a pool, and the report of it.
 
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -9,57 +8,10 @@ use futures_util::future::join_all;
 use tokio::time::Instant;
 
 use super::Pool;
+use super::counts::Reason;
 use super::entry::{Entry, Holder};
-use super::stats::Reason;
+use crate::databases::CloseReport;
 use crate::db::connect::{Connect, Connection};
-
-/// How a pool was closed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct CloseReport {
-    /// The name of the pool, as in [`Stats`](super::Stats).
-    pub pool: String,
-    /// Connections that were closed in time.
-    pub closed: usize,
-    /// Connections that were still in use when the time was up: they end with the process.
-    pub aborted: usize,
-    /// The places in the code that hold these, and for how long.
-    pub holders: Vec<(String, Duration)>,
-    /// How long it took.
-    pub took: Duration,
-}
-
-impl CloseReport {
-    /// The report of another library's pool, whose connections are not counted here.
-    pub(in crate::db) fn of_adopted(pool: String, closed: bool, took: Duration) -> Self {
-        let drained = Self { pool, aborted: usize::from(!closed), took, ..Self::default() };
-        drained.log();
-        drained
-    }
-
-    fn log(&self) {
-        if self.aborted == 0 {
-            tracing::debug!("{self}");
-        } else {
-            tracing::warn!("{self}");
-        }
-    }
-}
-
-impl fmt::Display for CloseReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { pool, closed, aborted, holders, took } = self;
-        write!(
-            f,
-            "database {pool}: {closed} connections closed in {:.1} s, {aborted} still in use",
-            took.as_secs_f64()
-        )?;
-        for (place, held) in holders {
-            write!(f, "; held at {place} for {:.1} s", held.as_secs_f64())?;
-        }
-        Ok(())
-    }
-}
 
 impl<C: Connect> Pool<C> {
     /// Closes the pool: callers that wait are refused at once, idle connections say goodbye, those in use are

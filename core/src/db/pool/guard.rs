@@ -7,8 +7,8 @@ use deadpool::unmanaged::Object;
 use tokio::time::Instant;
 
 use super::Pool;
+use super::counts::Reason;
 use super::entry::{Entry, Purpose};
-use super::stats::Reason;
 use crate::db::connect::Connect;
 
 /// A connection that is borrowed from a pool until it is dropped.

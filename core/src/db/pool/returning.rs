@@ -8,8 +8,8 @@ use deadpool::unmanaged::Object;
 use tokio::time::Instant;
 
 use super::clock::FreezeAwareInstant;
+use super::counts::Reason;
 use super::entry::Entry;
-use super::stats::Reason;
 use super::{Pool, Pooled};
 use crate::db::connect::{Connect, Connection, Loan, Release, Taint};
 

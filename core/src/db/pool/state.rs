@@ -4,8 +4,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::entry::Holder;
-use super::stats::Stats;
 use super::{Pool, PoolState};
+use crate::databases::Stats;
 use crate::db::connect::Connect;
 
 impl<C: Connect> Pool<C> {

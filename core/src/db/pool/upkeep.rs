@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Pool;
 use super::clock::FreezeAwareInstant;
-use super::stats::Reason;
+use super::counts::Reason;
 use crate::db::connect::Connect;
 use crate::db::plan::Plan;
 

@@ -1,5 +1,10 @@
 //! The databases of a process, as adapters see them: readiness, plans, numbers, the drain.
 
+mod adopted;
+mod close_report;
+mod metric;
+mod stats;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,13 +12,20 @@ use std::time::Duration;
 use futures_core::future::BoxFuture;
 use futures_util::future::join_all;
 
-use super::driver::ServerIdentity;
-use super::{CloseReport, Error, Stats};
 use crate::{ConfigError, Settings};
+
+pub(crate) use adopted::ForeignPool;
+pub use close_report::CloseReport;
+pub use metric::{Metric, Reading};
+#[cfg(feature = "db")]
+pub(crate) use stats::BOUNDS;
+pub use stats::{CloseCounts, Stats, Times};
+
+pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// One database that was opened through a host, whatever its driver, or what takes its place.
 pub(crate) trait DynDatabase: Send + Sync {
-    fn ready(&self, within: Duration) -> BoxFuture<'_, Result<(), Error>>;
+    fn ready(&self, within: Duration) -> BoxFuture<'_, Result<(), BoxError>>;
     fn close(&self, within: Duration) -> BoxFuture<'_, CloseReport>;
 
     /// Gives up what must not be kept through a freeze.
@@ -32,37 +44,9 @@ pub(crate) trait DynDatabase: Send + Sync {
     fn plan(&self) -> String;
 
     /// What it takes of which server.
-    fn share(&self) -> Option<Share> {
+    #[cfg(feature = "db")]
+    fn share(&self) -> Option<crate::db::Share> {
         None
-    }
-}
-
-/// Connections that a database of this process may open on a server.
-#[derive(Clone, Debug)]
-pub(crate) struct Share {
-    pub(crate) server: Server,
-    pub(crate) size: usize,
-}
-
-/// A database server: its name in the URL, and its own identity.
-#[derive(Clone, Debug)]
-pub(crate) struct Server {
-    /// `host:port`.
-    endpoint: String,
-    identity: Option<ServerIdentity>,
-}
-
-impl Server {
-    /// The server of a place, `host:port/database`.
-    pub(super) fn of(place: &str, identity: Option<ServerIdentity>) -> Self {
-        let endpoint = place.rsplit_once('/').map_or(place, |(endpoint, _)| endpoint);
-        Self { endpoint: endpoint.to_owned(), identity }
-    }
-
-    /// Whether both are one. A name may stand for several servers, and several names for one.
-    fn is(&self, other: &Self) -> bool {
-        let same = |(one, two): (ServerIdentity, ServerIdentity)| one.is(two);
-        self.endpoint == other.endpoint || self.identity.zip(other.identity).is_some_and(same)
     }
 }
 
@@ -75,8 +59,9 @@ impl Databases {
     /// not have a connection left for the question, which stands in no queue.
     ///
     /// # Errors
-    /// The first database's [`Error`] that shows none within this time.
-    pub async fn ready(&self, within: Duration) -> Result<(), Error> {
+    /// The error of the first database that shows none within this time: a `db::Error`, or what the `ping` of an
+    /// adopted pool said.
+    pub async fn ready(&self, within: Duration) -> Result<(), BoxError> {
         let answers = join_all(self.0.iter().map(|database| database.ready(within)));
         answers.await.into_iter().collect()
     }
@@ -114,24 +99,10 @@ impl Databases {
     /// the sum.
     #[must_use]
     pub fn plans(&self) -> Vec<String> {
-        let mut plans: Vec<String> = self.0.iter().map(|database| database.plan()).collect();
-        let shares: Vec<Share> = self.0.iter().filter_map(|database| database.share()).collect();
-        for (index, share) in shares.iter().enumerate() {
-            let of_server: Vec<&Share> =
-                shares.iter().filter(|other| other.server.is(&share.server)).collect();
-            let is_first = !shares[..index].iter().any(|other| other.server.is(&share.server));
-            if of_server.len() > 1 && is_first {
-                let sizes: Vec<String> =
-                    of_server.iter().map(|share| share.size.to_string()).collect();
-                let sum: usize = of_server.iter().map(|share| share.size).sum();
-                plans.push(format!(
-                    "{}: {} = {sum} connections of this process together",
-                    share.server.endpoint,
-                    sizes.join(" + ")
-                ));
-            }
-        }
-        plans
+        let plans = self.0.iter().map(|database| database.plan());
+        #[cfg(feature = "db")]
+        let plans = plans.chain(self.sums());
+        plans.collect()
     }
 
     /// Each database in numbers, under names that differ.
@@ -150,10 +121,9 @@ impl Databases {
         all
     }
 
-    /// Connections that this process has given to databases on a server already.
-    pub(super) fn taken(&self, server: &Server) -> usize {
-        let shares = self.0.iter().filter_map(|database| database.share());
-        shares.filter(|share| share.server.is(server)).map(|share| share.size).sum()
+    #[cfg(feature = "db")]
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<dyn DynDatabase>> {
+        self.0.iter()
     }
 
     pub(crate) fn push(&mut self, database: Arc<dyn DynDatabase>) {
@@ -164,20 +134,5 @@ impl Databases {
 impl fmt::Debug for Databases {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.plans()).finish()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_server_is_known_by_its_name_or_by_what_it_says_of_itself() {
-        let identity = |text| Some(ServerIdentity::new(text, 0));
-        let one = Server::of("db.example:5432/shop", identity("a"));
-        assert!(one.is(&Server::of("db.example:5432/other", None)));
-        assert!(one.is(&Server::of("10.0.0.1:5432/shop", identity("a"))));
-        assert!(!one.is(&Server::of("10.0.0.1:5432/shop", identity("b"))));
-        assert!(!one.is(&Server::of("db.example:6432/shop", None)));
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use super::{BOUNDS, CloseCounts, Stats, Times};
+use crate::databases::{BOUNDS, CloseCounts, Stats, Times};
 use crate::db::sql::Change;
 
 /// What has been counted since a pool was opened.

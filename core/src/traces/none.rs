@@ -3,18 +3,21 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use anyhost_core::adapter::Failure;
-use anyhost_core::{Host, Request};
 use http::StatusCode;
+
+use crate::{Failure, Host, Request};
 
 /// Nothing: there is none.
 #[derive(Clone, Debug)]
-pub(crate) struct Traces(Infallible);
+pub struct Traces(Infallible);
 
 impl Traces {
-    /// None, and a word about it where somebody asks for them.
+    /// Returns `None`, and logs a warning if an endpoint is set.
+    ///
+    /// # Errors
+    /// Never.
     #[expect(clippy::unnecessary_wraps, reason = "the other of its kind can fail")]
-    pub(crate) fn of(host: &Host) -> Result<Option<Self>, Failure> {
+    pub fn of(host: &Host) -> Result<Option<Self>, Failure> {
         if host.settings().text("OTEL_EXPORTER_OTLP_ENDPOINT").is_some() {
             tracing::warn!(
                 "OTEL_EXPORTER_OTLP_ENDPOINT is set, and this program is built without the feature \
@@ -24,20 +27,29 @@ impl Traces {
         Ok(None)
     }
 
-    pub(crate) fn begin(&self, _request: &mut Request) -> Span {
+    /// Begins no span.
+    pub fn begin(&self, _request: &mut Request) -> RequestSpan {
         match self.0 {}
     }
 
-    pub(crate) fn end(self, _within: Duration) {
+    /// Sends nothing.
+    pub fn flush(&self) {
+        match self.0 {}
+    }
+
+    /// Sends nothing.
+    pub fn end(self, _within: Duration) {
         match self.0 {}
     }
 }
 
 /// Nothing: there is none.
-pub(crate) struct Span(Infallible);
+#[derive(Debug)]
+pub struct RequestSpan(Infallible);
 
-impl Span {
-    pub(crate) fn answered(self, _status: StatusCode) {
+impl RequestSpan {
+    /// Ends no span.
+    pub fn answered(self, _status: StatusCode, _route: Option<&str>) {
         match self.0 {}
     }
 }

@@ -1,16 +1,10 @@
 //! The connections of a pool in numbers: those of this moment, and what became of the earlier ones.
 
-mod counts;
-mod metric;
-
 use std::time::Duration;
-
-pub(super) use counts::{Counts, Reason};
-pub use metric::{Metric, Reading};
 
 /// The upper bounds of all but the last of the ranges that [`Times`] counts in: those that OpenTelemetry's
 /// conventions for databases advise.
-const BOUNDS: [Duration; 9] = [
+pub(crate) const BOUNDS: [Duration; 9] = [
     Duration::from_millis(1),
     Duration::from_millis(5),
     Duration::from_millis(10),
@@ -56,7 +50,7 @@ pub struct Stats {
     pub timeouts: u64,
     /// Callers that were refused without a wait: the queue was full, the server away for long.
     pub refused: u64,
-    /// Connections that were held for longer than [`Plan::leak_threshold`](super::Plan::leak_threshold), and named in the log.
+    /// Connections that were held for longer than `Plan::leak_threshold`, and named in the log.
     pub leaks: u64,
     /// Round trips that asked a connection whether it is alive.
     pub pings: u64,
@@ -121,8 +115,8 @@ impl CloseCounts {
 /// Durations, counted by how long they were.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Times {
-    counts: [u64; BOUNDS.len() + 1],
-    sum: Duration,
+    pub(crate) counts: [u64; BOUNDS.len() + 1],
+    pub(crate) sum: Duration,
 }
 
 impl Times {

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use anyhost_core::adapter::{Exit, Failure};
-use anyhost_core::{ConfigError, Context, Host, Request, Settings};
 use http::{HeaderMap, StatusCode, Version};
 use opentelemetry::propagation::{Extractor, TextMapPropagator};
 use opentelemetry::trace::{
@@ -15,9 +13,11 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider, Span as SdkSpan};
 
+use crate::{ConfigError, Context, Exit, Failure, Host, Request, Settings};
+
 /// Where spans are sent to; a clone is the same place.
 #[derive(Clone, Debug)]
-pub(crate) struct Traces {
+pub struct Traces {
     provider: SdkTracerProvider,
     tracer: SdkTracer,
 }
@@ -28,7 +28,7 @@ impl Traces {
     ///
     /// # Errors
     /// [`Failure`] where they ask for what is not built in.
-    pub(crate) fn of(host: &Host) -> Result<Option<Self>, Failure> {
+    pub fn of(host: &Host) -> Result<Option<Self>, Failure> {
         if !wanted(host.settings())? {
             return Ok(None);
         }
@@ -49,7 +49,7 @@ impl Traces {
 
     /// Begins the span of a request, which goes on with the trace that came with it. What the request asks
     /// others belongs to the span.
-    pub(crate) fn begin(&self, request: &mut Request) -> Span {
+    pub fn begin(&self, request: &mut Request) -> RequestSpan {
         let parent = TraceContextPropagator::new()
             .extract_with_context(&Parent::new(), &Headers(request.headers()));
         let context = request.extensions_mut().remove::<Context>();
@@ -67,11 +67,18 @@ impl Traces {
             );
             request.extensions_mut().insert(context.with_trace_parent(Some(parent)));
         }
-        Span(span)
+        RequestSpan(span)
+    }
+
+    /// Sends what has ended so far. It blocks the thread until the collector has taken it.
+    pub fn flush(&self) {
+        if let Err(error) = self.provider.force_flush() {
+            tracing::warn!("spans were not sent: {error}");
+        }
     }
 
     /// Sends what is left, for no longer than this.
-    pub(crate) fn end(self, within: Duration) {
+    pub fn end(self, within: Duration) {
         if let Err(error) = self.provider.shutdown_with_timeout(within) {
             tracing::warn!("the last spans were not sent: {error}");
         }
@@ -79,11 +86,15 @@ impl Traces {
 }
 
 /// The span of a request; one that is dropped ends without a status.
-pub(crate) struct Span(SdkSpan);
+#[derive(Debug)]
+pub struct RequestSpan(SdkSpan);
 
-impl Span {
-    /// The request has its response.
-    pub(crate) fn answered(mut self, status: StatusCode) {
+impl RequestSpan {
+    /// Ends the span: the request has its response. The route is the pattern that the App's router matched, if it said one.
+    pub fn answered(mut self, status: StatusCode, route: Option<&str>) {
+        if let Some(route) = route {
+            self.0.set_attribute(KeyValue::new("http.route", route.to_owned()));
+        }
         let code = i64::from(status.as_u16());
         self.0.set_attribute(KeyValue::new("http.response.status_code", code));
         if status.is_server_error() {

@@ -1,50 +1,11 @@
-//! Pools of other libraries: they count for the plan, or for readiness and the drain.
+//! A pool of another library, which counts for what concerns the whole process: readiness and the drain.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_core::future::BoxFuture;
 use tokio::time::{Instant, timeout};
 
-use super::databases::{DynDatabase, Server, Share};
-use super::{CloseReport, Error, Plan};
-
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
-/// A plan that was made for a pool of another library.
-#[derive(Clone)]
-pub(crate) struct ForeignPlan {
-    plan: Plan,
-    server: Server,
-}
-
-impl ForeignPlan {
-    pub(super) fn new(plan: Plan, server: Server) -> Self {
-        Self { plan, server }
-    }
-
-    pub(super) fn into_plan(self) -> Plan {
-        self.plan
-    }
-}
-
-impl DynDatabase for ForeignPlan {
-    fn ready(&self, _within: Duration) -> BoxFuture<'_, Result<(), Error>> {
-        Box::pin(std::future::ready(Ok(())))
-    }
-
-    fn close(&self, _within: Duration) -> BoxFuture<'_, CloseReport> {
-        Box::pin(std::future::ready(CloseReport::default()))
-    }
-
-    fn plan(&self) -> String {
-        format!("for a pool of another library: {}", self.plan)
-    }
-
-    fn share(&self) -> Option<Share> {
-        Some(Share { server: self.server.clone(), size: self.plan.size() })
-    }
-}
+use super::{BoxError, CloseReport, DynDatabase};
 
 /// Something that an App holds beside its databases, by its own ways to ask and to close it.
 pub(crate) struct ForeignPool {
@@ -71,14 +32,14 @@ impl ForeignPool {
 }
 
 impl DynDatabase for ForeignPool {
-    fn ready(&self, within: Duration) -> BoxFuture<'_, Result<(), Error>> {
+    fn ready(&self, within: Duration) -> BoxFuture<'_, Result<(), BoxError>> {
         Box::pin(async move {
             let cause: BoxError = match timeout(within, (self.ping)()).await {
                 Ok(Ok(())) => return Ok(()),
                 Ok(Err(error)) => error,
                 Err(_) => format!("no answer within {} ms", within.as_millis()).into(),
             };
-            Err(Error::Adopted { name: self.name.clone(), cause: Arc::from(cause) })
+            Err(format!("{} does not answer: {cause}", self.name).into())
         })
     }
 

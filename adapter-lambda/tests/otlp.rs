@@ -1,0 +1,118 @@
+//! Spans on Lambda: they reach the collector before the process asks for the next invocation, where it may be frozen.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// An event of an HTTP API, payload 2.0.
+const EVENT: &str = r#"{"version":"2.0","routeKey":"$default","rawPath":"/shelf","rawQueryString":"","headers":{"host":"shop.example"},"requestContext":{"http":{"method":"GET","path":"/shelf","protocol":"HTTP/1.1","sourceIp":"192.0.2.1"},"stage":"$default"},"isBase64Encoded":false}"#;
+
+/// Ends the program if the test fails.
+struct Function(Child);
+
+impl Drop for Function {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A Runtime API with one invocation, and a collector, on one port: tells the path of each request.
+fn serve() -> (String, Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("bound").to_string();
+    let (tell, told) = channel();
+    let given = Arc::new(AtomicBool::new(false));
+    std::thread::spawn(move || {
+        for socket in listener.incoming().map_while(Result::ok) {
+            let (tell, given) = (tell.clone(), Arc::clone(&given));
+            std::thread::spawn(move || answer(socket, &tell, &given));
+        }
+    });
+    (address, told)
+}
+
+/// Answers the requests of one connection; one that must wait is never answered.
+fn answer(mut socket: TcpStream, tell: &Sender<String>, given: &AtomicBool) {
+    let mut reader = BufReader::new(socket.try_clone().expect("a socket"));
+    while let Some(path) = request(&mut reader) {
+        // The test may have seen enough.
+        let _ = tell.send(path.clone());
+        let (headers, body) = match path.as_str() {
+            path if path.ends_with("/extension/register") => {
+                ("lambda-extension-identifier: e-1\r\n", "{}")
+            }
+            path if path.ends_with("/invocation/next") && !given.swap(true, Ordering::SeqCst) => (
+                "lambda-runtime-aws-request-id: r-1\r\nlambda-runtime-deadline-ms: 4102444800000\r\n",
+                EVENT,
+            ),
+            path if path.ends_with("/next") => {
+                std::thread::park();
+                return;
+            }
+            _ => ("", ""),
+        };
+        let length = body.len();
+        let answer = format!("HTTP/1.1 200 OK\r\n{headers}content-length: {length}\r\n\r\n{body}");
+        if socket.write_all(answer.as_bytes()).is_err() {
+            return;
+        }
+    }
+}
+
+/// The path of the next request, whose body has been read.
+fn request(reader: &mut impl BufRead) -> Option<String> {
+    let mut first = String::new();
+    if reader.read_line(&mut first).ok()? == 0 {
+        return None;
+    }
+    let mut length = 0;
+    let mut chunked = false;
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).ok()?;
+        match line.trim_end().to_ascii_lowercase().split_once(": ") {
+            Some(("content-length", value)) => length = value.parse().expect("a length"),
+            Some(("transfer-encoding", _)) => chunked = true,
+            Some(_) => {}
+            None => break,
+        }
+    }
+    assert!(!chunked, "{first} has a length");
+    reader.read_exact(&mut vec![0; length]).ok()?;
+    first.split(' ').nth(1).map(str::to_owned)
+}
+
+#[test]
+fn spans_are_sent_before_the_next_invocation_is_asked_for() {
+    let (address, requests) = serve();
+    let own = std::env::current_exe().expect("a test has a file");
+    let built = own.parent().and_then(|deps| deps.parent()).expect("target/<profile>/deps");
+    let mut command = Command::new(built.join("examples/hello_lambda"));
+    command.env_clear().stdout(Stdio::null()).envs([
+        ("AWS_LAMBDA_RUNTIME_API", address.as_str()),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &format!("http://{address}")),
+        // Longer than this test takes: only the end of the invocation sends what is there.
+        ("OTEL_BSP_SCHEDULE_DELAY", "600000"),
+    ]);
+    let _function = Function(command.spawn().expect("cargo builds the example beside this test"));
+
+    let mut polls = 0;
+    let mut seen = Vec::new();
+    while polls < 2 {
+        let path = requests.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("only {seen:?}"));
+        polls += usize::from(path.ends_with("/invocation/next"));
+        seen.push(path);
+    }
+    let place = |end: &str| seen.iter().position(|path| path.ends_with(end));
+    let (response, spans) = (place("/r-1/response"), place("/v1/traces"));
+    assert!(response.is_some() && response < spans, "the response goes first: {seen:?}");
+    assert!(spans < Some(seen.len() - 1), "the spans go before the next poll: {seen:?}");
+}

@@ -1,0 +1,44 @@
+//! A plan for a pool of another library: it counts for the databases that are opened later on the same server.
+
+use std::time::Duration;
+
+use futures_core::future::BoxFuture;
+
+use super::Plan;
+use super::shares::{Server, Share};
+use crate::databases::{BoxError, CloseReport, DynDatabase};
+
+/// A plan that was made for a pool of another library.
+#[derive(Clone)]
+pub(crate) struct ForeignPlan {
+    plan: Plan,
+    server: Server,
+}
+
+impl ForeignPlan {
+    pub(super) fn new(plan: Plan, server: Server) -> Self {
+        Self { plan, server }
+    }
+
+    pub(super) fn into_plan(self) -> Plan {
+        self.plan
+    }
+}
+
+impl DynDatabase for ForeignPlan {
+    fn ready(&self, _within: Duration) -> BoxFuture<'_, Result<(), BoxError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn close(&self, _within: Duration) -> BoxFuture<'_, CloseReport> {
+        Box::pin(std::future::ready(CloseReport::default()))
+    }
+
+    fn plan(&self) -> String {
+        format!("for a pool of another library: {}", self.plan)
+    }
+
+    fn share(&self) -> Option<Share> {
+        Some(Share { server: self.server.clone(), size: self.plan.size() })
+    }
+}

@@ -1,0 +1,73 @@
+//! What a process uses of its machine, under the names that Prometheus' own client libraries give it,
+//! <https://prometheus.io/docs/instrumenting/writing_clientlibs/#process-metrics>.
+
+use std::fs;
+use std::sync::OnceLock;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rustix::process::{Resource, getrlimit};
+use rustix::time::{ClockId, clock_gettime};
+
+/// What this process uses at one moment; `None` is what the operating system does not tell.
+#[derive(Debug)]
+pub(crate) struct ProcessUsage {
+    /// Processor time in seconds, user and system together.
+    pub(super) cpu_seconds: f64,
+    /// Memory that is resident, in bytes.
+    pub(super) resident_bytes: Option<u64>,
+    /// Files and sockets that are open.
+    pub(super) open_descriptors: Option<u64>,
+    /// The most there may be.
+    pub(super) max_descriptors: Option<u64>,
+    /// When the process started its server, in seconds since 1970.
+    pub(super) start_seconds: f64,
+}
+
+impl ProcessUsage {
+    pub(crate) fn now() -> Self {
+        let cpu = clock_gettime(ClockId::ProcessCPUTime);
+        Self {
+            cpu_seconds: cpu.tv_sec as f64 + cpu.tv_nsec as f64 / 1e9,
+            resident_bytes: resident_bytes(),
+            // The folder itself is open while it is read.
+            open_descriptors: fs::read_dir("/dev/fd").ok().map(|all| all.count() as u64 - 1),
+            max_descriptors: getrlimit(Resource::Nofile).current,
+            start_seconds: START.get_or_init(since_1970).as_secs_f64(),
+        }
+    }
+}
+
+static START: OnceLock<Duration> = OnceLock::new();
+
+/// Notes that the process starts now; only the first call counts.
+pub(crate) fn note_start() {
+    START.get_or_init(since_1970);
+}
+
+fn since_1970() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+/// The line `VmRSS:     5124 kB` of proc(5); other systems have no such file.
+fn resident_bytes() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_uses_something() {
+        let usage = ProcessUsage::now();
+        assert!(usage.cpu_seconds > 0.0 && usage.start_seconds > 1e9, "{usage:?}");
+        let open = usage.open_descriptors.expect("there is such a folder");
+        assert!(open > 0 && open <= usage.max_descriptors.unwrap_or(u64::MAX), "{usage:?}");
+        if cfg!(target_os = "linux") {
+            assert!(usage.resident_bytes > Some(100_000), "{usage:?}");
+        }
+    }
+}
