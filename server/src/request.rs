@@ -13,7 +13,7 @@ use anyhost_core::adapter::{Arrival, Caller, Handler, Refusal, answer, refuse};
 use anyhost_core::{Context, Error, Request, Response};
 use http::header::{CONNECTION, EXPECT, HeaderValue};
 use http::request::Parts;
-use http::{Method, StatusCode, Uri, Version};
+use http::{Method, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::ext::Protocol;
 use hyper::service::Service;
@@ -121,7 +121,7 @@ fn admit<A>(
             arrival = arrival.with_extended_connect();
         }
     } else {
-        arrival = arrival.for_whole_server(names_whole_server(&parts));
+        arrival = arrival.for_whole_server(connection.whole_server());
     }
     let mut parts = arrival.admit(parts)?;
     if !context_of(&parts).is_some_and(Context::upgrades) {
@@ -129,14 +129,6 @@ fn admit<A>(
         parts.extensions.remove::<OnUpgrade>();
     }
     Ok(parts)
-}
-
-/// Whether a request is OPTIONS for an absolute target without a path (RFC 9112 §3.2.4). `Uri::path` shows such a path as
-/// `/`; only a comparison tells them apart.
-fn names_whole_server(parts: &Parts) -> bool {
-    parts.method == Method::OPTIONS
-        && parts.uri.authority().is_some()
-        && parts.uri.path_and_query() == Uri::from_static("http://a").path_and_query()
 }
 
 fn context_of(parts: &Parts) -> Option<&Context> {

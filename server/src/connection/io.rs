@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::MAX_HEAD;
 use super::frames::{Frames, PREFACE};
-use super::message::Message;
+use super::message::{Message, names_whole_server};
 use super::refusal::refusal;
 use super::state::{Connection, Stage};
 use super::transport::Stream;
@@ -144,7 +144,11 @@ impl Io {
                     _ => Ok(0),
                 }
             } else {
-                message.follow(bytes)
+                let followed = message.follow(bytes);
+                if is_head && matches!(followed, Ok(1..)) {
+                    self.connection.set_whole_server(names_whole_server(bytes));
+                }
+                followed
             };
             match followed {
                 Ok(count) => {

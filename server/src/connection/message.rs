@@ -26,6 +26,15 @@ impl Default for Message {
     }
 }
 
+/// Whether a head asks about the whole server: OPTIONS for an absolute target without a path (RFC 9112 §3.2.4). A `Uri`
+/// shows such a path as `/`.
+pub(super) fn names_whole_server(head: &[u8]) -> bool {
+    let Some(target) = head.strip_prefix(b"OPTIONS http") else { return false };
+    let target = target.split(|byte| *byte == b' ').next().unwrap_or_default();
+    let target = target.strip_prefix(b"s").unwrap_or(target);
+    target.strip_prefix(b"://").is_some_and(|name| !name.iter().any(|byte| b"/?".contains(byte)))
+}
+
 impl Message {
     /// Returns how many of the bytes belong to this request: 0 if its head is incomplete. The bytes of a head that was
     /// incomplete must be given again, with those that followed.

@@ -50,6 +50,8 @@ pub(crate) struct Connection {
     holds_back: AtomicBool,
     upgraded: AtomicBool,
     timed_out: AtomicBool,
+    /// The target of the last head was an absolute one without a path.
+    whole_server: AtomicBool,
     /// The [`Stage`] as a number.
     stage: AtomicU8,
     /// Bytes of whole responses of HTTP/2 that the client has not taken.
@@ -104,6 +106,7 @@ impl Connection {
             holds_back: AtomicBool::new(false),
             upgraded: AtomicBool::new(false),
             timed_out: AtomicBool::new(false),
+            whole_server: AtomicBool::new(false),
             stage: AtomicU8::new(Stage::Serving as u8),
             untaken: watch::Sender::new(0),
             turn: Arc::default(),
@@ -139,6 +142,15 @@ impl Connection {
     /// The scheme that the client used.
     pub(crate) fn scheme(&self) -> Scheme {
         self.client.get().map_or(Scheme::default(), |(_, scheme)| *scheme)
+    }
+
+    pub(super) fn set_whole_server(&self, whole_server: bool) {
+        self.whole_server.store(whole_server, Ordering::Relaxed);
+    }
+
+    /// Whether the target of the last head was an absolute one without a path.
+    pub(crate) fn whole_server(&self) -> bool {
+        self.whole_server.load(Ordering::Relaxed)
     }
 
     pub(crate) fn counts(&self) -> Option<&Counts> {
