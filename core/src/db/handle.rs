@@ -42,7 +42,7 @@ use crate::{ConfigError, Settings};
 /// # Ok(()) }
 /// ```
 ///
-/// Settings, from the environment by way of [`Host::settings`]:
+/// Settings, from the environment by way of [`Host::settings`](crate::Host::settings):
 ///
 /// | variable | meaning | default |
 /// |---|---|---|
@@ -65,7 +65,7 @@ use crate::{ConfigError, Settings};
 /// are named once in the log, or are refused with what to write instead. Nothing is taken from `PGHOST` and its siblings.
 /// Without `DATABASE_POOLER` a pooler is assumed where a host has the name of one at Neon, Supabase or Amazon RDS.
 ///
-/// `sqlite::memory:` and `mode=memory` have one connection and keep their data for as long as the [`Host`]. A file with
+/// `sqlite::memory:` and `mode=memory` have one connection and keep their data for as long as the [`Host`](crate::Host). A file with
 /// `mode=ro` or `immutable=1` is left in the mode that it has.
 ///
 /// How far TLS goes is said in the URL, as libpq and MySQL's clients have it: `sslmode` (`disable`, `allow`,
