@@ -16,7 +16,7 @@ impl Traces {
     ///
     /// # Errors
     /// Never.
-    #[expect(clippy::unnecessary_wraps, reason = "the other of its kind can fail")]
+    #[allow(clippy::unnecessary_wraps, reason = "the other of its kind can fail")]
     pub fn of(host: &Host) -> Result<Option<Self>, Failure> {
         if host.settings().text("OTEL_EXPORTER_OTLP_ENDPOINT").is_some() {
             tracing::warn!(

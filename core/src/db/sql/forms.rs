@@ -46,6 +46,7 @@ impl Ending {
 }
 
 /// Whether what is left asks for a transaction that may not write: `READ ONLY`.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 pub(super) fn asks_read_only(tokens: &mut Tokens<'_, '_>) -> bool {
     let mut read = false;
     for token in tokens.by_ref() {

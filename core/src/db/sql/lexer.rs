@@ -6,7 +6,7 @@ use memchr::{memchr, memchr2};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(
     not(all(feature = "postgres", feature = "mysql", feature = "sqlite")),
-    expect(dead_code, reason = "each driver has a dialect")
+    allow(dead_code, reason = "each driver has a dialect")
 )]
 pub(super) enum Dialect {
     Postgres,

@@ -22,16 +22,19 @@ impl<'l, 's> Tokens<'l, 's> {
     }
 
     /// What comes next, without going there.
+    #[cfg(feature = "postgres")]
     pub(super) fn peek(&self) -> Option<Token<'s>> {
         if self.ended { None } else { self.lexer.clone().next() }.filter(|token| !ends(*token))
     }
 
     /// Whether one of these words is among what is left.
+    #[cfg(feature = "sqlite")]
     pub(super) fn any(&mut self, words: &[&str]) -> bool {
         Iterator::any(self, |token| matches!(token, Token::Word(word) if is_one_of(word, words)))
     }
 
     /// Goes to the end of the whole text; whether there was another statement, or what looks like one.
+    #[cfg(feature = "mysql")]
     pub(super) fn finish_text(&mut self) -> bool {
         self.ended = true;
         self.lexer.by_ref().any(|token| !ends(token))
