@@ -88,7 +88,7 @@ impl Probes {
         let names: Vec<&str> = kept.iter().map(|(name, _)| *name).collect();
         let (paths, names) = (paths.join(", "), names.join(", "));
         (!kept.is_empty()).then(|| {
-            format!("{paths} are answered for the App; {names} set to off leaves them to it")
+            format!("the server handles {paths}; set {names} to off to leave them to the App")
         })
     }
 
@@ -206,7 +206,7 @@ mod tests {
         assert!(matches!(probes.of("/health"), Some(Probe::Live)));
         assert!(matches!(probes.of("/startupz"), Some(Probe::Started)));
         assert!(probes.of("/livez").is_none() && probes.of("/readyz").is_none());
-        let kept = "/health, /startupz are answered for the App; LIVEZ_PATH, STARTUPZ_PATH set to off leaves them to it";
+        let kept = "the server handles /health, /startupz; set LIVEZ_PATH, STARTUPZ_PATH to off to leave them to the App";
         assert_eq!(probes.kept().as_deref(), Some(kept));
         assert_eq!(Probes::none().kept(), None);
         for (name, taken) in [("LIVEZ_PATH", "/readyz"), ("STARTUPZ_PATH", "/livez")] {
