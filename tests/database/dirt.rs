@@ -97,7 +97,7 @@ async fn control_a_transaction_of_sqlx_keeps_its_locks_until_its_connection_is_u
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_error_of_a_cancelled_query_is_not_given_to_the_next_borrower() {
-    const FAILS_LATE: &str = "SELECT 1 / (length(pg_sleep(1)::text))";
+    const FAILS_LATE: &str = "SELECT 1 / (length(pg_sleep(5)::text))";
     const AT_WORK: &str = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' \
          AND datname = current_database() AND query LIKE 'SELECT 1 / %'";
     let url = Postgres::shared().database();

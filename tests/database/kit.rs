@@ -1,6 +1,6 @@
 //! What the tests share: hosts, databases opened on them, and the server's own view.
 
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -151,6 +151,13 @@ pub(crate) struct Lines(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
 impl Lines {
     /// Takes what this thread logs from now on, until the guard is dropped.
     pub(crate) fn capture(&self) -> tracing::subscriber::DefaultGuard {
+        // With a single subscriber, `tracing` asks that of the thread which meets a place first whether anybody is
+        // interested in it; a thread without one would answer for all.
+        static OF_ALL_THREADS: Once = Once::new();
+        OF_ALL_THREADS.call_once(|| {
+            let silent = tracing_subscriber::fmt().with_writer(std::io::sink).finish();
+            tracing::subscriber::set_global_default(silent).expect("nobody else sets it");
+        });
         let writer = self.clone();
         let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone());
         tracing::subscriber::set_default(subscriber.with_ansi(false).finish())

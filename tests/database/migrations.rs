@@ -64,10 +64,10 @@ async fn migrations_that_meet_do_not_deadlock_outside_of_transactions() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_waits_for_as_long_as_another_is_at_work() {
     // A time that ends several times before the migrations do.
-    let hurried = [("DATABASE_LOCK_TIMEOUT", "1s")];
+    let hurried = [("DATABASE_LOCK_TIMEOUT", "2s")];
     let url = Postgres::shared().database();
     let patient = on(&url, &hurried);
-    let steps = migrator(&["SELECT pg_sleep(3)", "-- no-transaction\nSELECT pg_sleep(3)"]);
+    let steps = migrator(&["SELECT pg_sleep(4)", "-- no-transaction\nSELECT pg_sleep(4)"]);
     let ours = (0..3).map(|_| Db::<sqlx::Postgres>::migrate(&patient, &steps));
     // One of them is sqlx's own.
     let theirs = async {
@@ -81,7 +81,7 @@ async fn a_process_waits_for_as_long_as_another_is_at_work() {
     }
     let url = MariaDb::shared().database();
     let patient = on(&url, &hurried);
-    let steps = migrator(&["DO SLEEP(3)", "CREATE TABLE a (a int)"]);
+    let steps = migrator(&["DO SLEEP(6)", "CREATE TABLE a (a int)"]);
     let all = (0..3).map(|_| Db::<sqlx::MySql>::migrate(&patient, &steps));
     for outcome in join_all(all).await {
         outcome.unwrap();
@@ -104,7 +104,7 @@ async fn tools_of_sqlx_are_waited_for_too() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_waits_for_a_tool_of_sqlx_is_not_taken_for_an_idle_migration() {
     let steps = migrator(&["CREATE TABLE a (a int)"]);
-    let hurried = [("DATABASE_LOCK_TIMEOUT", "1s")];
+    let hurried = [("DATABASE_LOCK_TIMEOUT", "2s")];
     // The tool is at work for several times as long as an idle holder would be waited for.
     let url = Postgres::shared().database();
     let mut tool = direct(&url).await;
@@ -112,7 +112,7 @@ async fn who_waits_for_a_tool_of_sqlx_is_not_taken_for_an_idle_migration() {
     let host = on(&url, &hurried);
     let ours = (0..3).map(|_| Db::<sqlx::Postgres>::migrate(&host, &steps));
     let work = async {
-        sqlx::query("SELECT pg_sleep(4)").execute(&mut tool).await.unwrap();
+        sqlx::query("SELECT pg_sleep(6)").execute(&mut tool).await.unwrap();
         Migrate::unlock(&mut tool).await.unwrap();
     };
     let (ours, ()) = tokio::join!(join_all(ours), work);
@@ -125,7 +125,7 @@ async fn who_waits_for_a_tool_of_sqlx_is_not_taken_for_an_idle_migration() {
     let host = on(&url, &hurried);
     let ours = (0..3).map(|_| Db::<sqlx::MySql>::migrate(&host, &steps));
     let work = async {
-        sqlx::query("DO SLEEP(4)").execute(&mut tool).await.unwrap();
+        sqlx::query("DO SLEEP(6)").execute(&mut tool).await.unwrap();
         Migrate::unlock(&mut tool).await.unwrap();
     };
     let (ours, ()) = tokio::join!(join_all(ours), work);
