@@ -1,7 +1,7 @@
 //! What the tests share: hosts, databases opened on them, and the server's own view.
 
-use std::sync::{Arc, Once};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
 use anyhost_core::db::{Db, Driver, Error};
