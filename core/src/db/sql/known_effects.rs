@@ -13,7 +13,7 @@ const LONGEST_TEXT: usize = 4096;
 /// The effects of the statements that a connection has run, so that a text which is run again is not read again.
 ///
 /// Reading costs about 50 instructions per byte, looking up about 2.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(in crate::db) struct KnownEffects(HashMap<Box<str>, Effect>);
 
 impl KnownEffects {
