@@ -12,7 +12,7 @@ const LONGEST_TEXT: usize = 4096;
 
 /// The effects of the statements that a connection has run, so that a text which is run again is not read again.
 ///
-/// Reading costs about 50 instructions per byte, looking up about 2.
+/// Counted by callgrind for `SELECT $1::int8`: reading it takes about 800 instructions, looking it up about 200.
 #[derive(Default)]
 pub(in crate::db) struct KnownEffects(HashMap<Box<str>, Effect>);
 
