@@ -131,7 +131,7 @@ pub fn conclude(outcome: Result<Exit, Failure>) -> ExitCode {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "db"))]
 mod tests {
     use std::sync::Arc;
 
