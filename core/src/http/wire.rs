@@ -22,7 +22,7 @@ pub fn is_hop_by_hop(name: &HeaderName) -> bool {
 }
 
 /// Removes the headers that belong to one connection, those that `Connection` names among them.
-pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
+pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
     // `Connection` is one of them itself.
     if !headers.keys().any(is_hop_by_hop) {
         return;
