@@ -53,6 +53,7 @@ async fn databases_on_one_server_share_what_it_takes_and_a_sum_that_does_not_fit
                    server − 3 reserved − 3 for administration) / (1 instance × 1 in a deploy) = 14, less 9 of \
                    this process's other databases = 5";
         assert!(text.starts_with(sum) && !text.contains('\n'), "{text}");
+        assert!(text.contains("; set ANALYTICS_DATABASE_POOL_SIZE to 5 or less"), "{text}");
     }
     // A database that is closed gives back what it had, and a plan for another library takes it.
     let closed = with("6", &other);

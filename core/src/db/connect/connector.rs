@@ -231,7 +231,12 @@ impl<DB: Driver> Connect for Connector<DB> {
                 let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
                 last_took.store(micros, Ordering::Relaxed);
                 let unnamed = timeouts.statements == Statements::UnnamedInTransaction;
-                let mut session = Session::new(connection, unnamed, Arc::clone(&self.0.schemas));
+                let mut session = Session::new(
+                    connection,
+                    unnamed,
+                    Arc::clone(&self.0.schemas),
+                    Arc::clone(&self.0.site.prefix),
+                );
                 session.pooled = self.0.warnings.clone();
                 session.lock =
                     self.0.turns.as_ref().map(|turns| LockWait::new(turns, timeouts.lock));
