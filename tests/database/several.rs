@@ -124,7 +124,9 @@ async fn a_leased_pool_stays_inside_the_budget_whatever_is_done_with_both() {
     let mut tx = leased.begin().await.unwrap();
     sqlx::query("SELECT 1").execute(&mut *tx).await.unwrap();
     tx.commit().await.unwrap();
-    assert!(matches!(db.sqlx_pool(4).await, Err(Error::Plan(_))));
+    let refused = db.sqlx_pool(4).await.unwrap_err();
+    assert!(matches!(refused, Error::Plan(_)));
+    assert!(refused.to_string().contains("DATABASE_POOL_SIZE"), "{refused}");
     let plans = host.databases().plans();
     assert!(plans.iter().any(|plan| plan.contains("in a pool of sqlx's")), "{plans:?}");
     host.databases().close(PATIENCE).await;
