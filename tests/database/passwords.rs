@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use anyhost_core::db::{Db, Error, Password, PasswordProvider};
-use anyhost_core::{Paradigm, async_trait};
+use anyhost_core::{Host, Paradigm, async_trait};
 use anyhost_tests::servers::Postgres;
 
 use crate::kit::{eventually, host, open};
@@ -15,43 +15,55 @@ fn locked(server: &Postgres) -> String {
     server.url().replace("//postgres@", "//locked@")
 }
 
+/// A database whose password, "one", is in a file. All of it lives as long as the value.
+struct WithFile {
+    server: Postgres,
+    folder: tempfile::TempDir,
+    db: Db<sqlx::Postgres>,
+    _host: Host,
+}
+
+impl WithFile {
+    async fn open(pool_size: &str) -> Self {
+        let server = Postgres::start(&[]);
+        let url = locked(&server);
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("password");
+        std::fs::write(&file, "one\n").unwrap();
+        let settings =
+            [("DATABASE_PASSWORD_FILE", file.to_str().unwrap()), ("DATABASE_POOL_SIZE", pool_size)];
+        let (host, db) = open(Paradigm::LongRunning, &url, &settings).await.unwrap();
+        Self { server, folder, db, _host: host }
+    }
+
+    fn write(&self, password: &str) {
+        std::fs::write(self.folder.path().join("password"), password).unwrap();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_password_in_a_file_may_change_while_connections_are_open() {
-    let server = Postgres::start(&[]);
-    let url = locked(&server);
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("password");
-    std::fs::write(&file, "one\n").unwrap();
-    let settings =
-        [("DATABASE_PASSWORD_FILE", file.to_str().unwrap()), ("DATABASE_POOL_SIZE", "3")];
-    let (_host, db) = open::<sqlx::Postgres>(Paradigm::LongRunning, &url, &settings).await.unwrap();
-    let _first = db.conn().await.unwrap();
-    server.sql("ALTER ROLE locked PASSWORD 'two'");
-    std::fs::write(&file, "two\n").unwrap();
-    let _second = db.conn().await.unwrap();
+    let database = WithFile::open("3").await;
+    let _first = database.db.conn().await.unwrap();
+    database.server.sql("ALTER ROLE locked PASSWORD 'two'");
+    database.write("two\n");
+    let _second = database.db.conn().await.unwrap();
     // Wrong for good, it is an error at once.
-    std::fs::write(&file, "three\n").unwrap();
-    assert!(matches!(db.conn().await, Err(Error::Credentials { .. })));
+    database.write("three\n");
+    assert!(matches!(database.db.conn().await, Err(Error::Credentials { .. })));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leased_pool_connects_with_a_password_that_was_changed() {
-    let server = Postgres::start(&[]);
-    let url = locked(&server);
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("password");
-    std::fs::write(&file, "one\n").unwrap();
-    let settings =
-        [("DATABASE_PASSWORD_FILE", file.to_str().unwrap()), ("DATABASE_POOL_SIZE", "2")];
-    let (_host, db) = open::<sqlx::Postgres>(Paradigm::LongRunning, &url, &settings).await.unwrap();
-    let leased = db.sqlx_pool(1).await.unwrap();
+    let database = WithFile::open("2").await;
+    let leased = database.db.sqlx_pool(1).await.unwrap();
     let asks = async || sqlx::query("SELECT 1").execute(&leased).await.is_ok();
     assert!(asks().await);
-    server.sql("ALTER ROLE locked PASSWORD 'two'");
-    server.terminate_all();
+    database.server.sql("ALTER ROLE locked PASSWORD 'two'");
+    database.server.terminate_all();
     // Its own connection is lost, and the old password opens no other.
     eventually("the lost connection is noticed", async || !asks().await).await;
-    std::fs::write(&file, "two\n").unwrap();
+    database.write("two\n");
     eventually("the leased pool connects with the new password", asks).await;
 }
 

@@ -58,6 +58,15 @@ pub fn folder(name: &str, user: &User) -> PathBuf {
     folder
 }
 
+/// A new folder of a user that holds a copy of data, in `data`.
+#[must_use]
+pub fn folder_with(name: &str, user: &User, data: &Path) -> PathBuf {
+    let folder = folder(name, user);
+    let mut copy = user.command(Path::new("/bin/cp"));
+    run(copy.arg("-a").arg(data).arg(folder.join("data")));
+    folder
+}
+
 /// A port that nobody listens on, outside the range that outgoing connections take theirs from: it stays
 /// free while its server is down.
 #[must_use]

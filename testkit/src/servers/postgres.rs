@@ -1,7 +1,7 @@
 //! PostgreSQL from `initdb`.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -62,9 +62,7 @@ impl Postgres {
     }
 
     fn start_in(session: Session, settings: &[&str]) -> Self {
-        let folder = ground::folder("postgres", &USER);
-        let mut copy = USER.command(Path::new("/bin/cp"));
-        ground::run(copy.arg("-a").arg(&*TEMPLATE).arg(folder.join("data")));
+        let folder = ground::folder_with("postgres", &USER, &TEMPLATE);
         let server = Self {
             folder,
             port: ground::port(),

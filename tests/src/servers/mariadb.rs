@@ -1,7 +1,7 @@
 //! MariaDB from `mariadb-install-db`.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -36,9 +36,7 @@ impl MariaDb {
     /// Starts a server with these settings: `"max_connections=50"`.
     #[must_use]
     pub fn start(settings: &[&str]) -> Self {
-        let folder = ground::folder("mariadb", &USER);
-        let mut copy = USER.command(Path::new("/bin/cp"));
-        ground::run(copy.arg("-a").arg(&*TEMPLATE).arg(folder.join("data")));
+        let folder = ground::folder_with("mariadb", &USER, &TEMPLATE);
         let server = Self {
             folder,
             port: ground::port(),
