@@ -133,16 +133,13 @@ impl Io {
                 Ok(bytes.len())
             } else if self.first && PREFACE.starts_with(bytes) {
                 Ok(0)
-            } else if is_head && bytes[0] == b'\r' {
+            } else if is_head && bytes.starts_with(b"\r\n") {
                 // RFC 9112 §2.2: empty lines before a request are ignored.
-                match bytes {
-                    [_, b'\n', ..] if !direct => {
-                        self.buffer.advance(2);
-                        continue;
-                    }
-                    [_, other, ..] if *other != b'\n' => Err("a bare carriage return"),
-                    _ => Ok(0),
+                if !direct {
+                    self.buffer.advance(2);
+                    continue;
                 }
+                Ok(0)
             } else {
                 let followed = message.follow(bytes);
                 if is_head && matches!(followed, Ok(1..)) {

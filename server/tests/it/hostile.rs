@@ -25,6 +25,8 @@ async fn a_malformed_request_is_400_and_the_end_of_its_connection() {
         ("a bare line feed", b"GET / HTTP/1.1\r\nhost: t\r\nx-a: 1\nx-b: 2\r\n\r\n"),
         ("bare line feeds alone", b"GET / HTTP/1.1\nhost: t\n\n"),
         ("a bare carriage return", b"GET / HTTP/1.1\r\nhost: t\r\nx-a: 1\rx-b: 2\r\n\r\n"),
+        ("a carriage return before the request", b"\rGET / HTTP/1.1\r\nhost: t\r\n\r\n"),
+        ("a fragment in the target", b"GET /a#b HTTP/1.1\r\nhost: t\r\n\r\n"),
         ("a zero byte", b"GET / HTTP/1.1\r\nhost: t\r\nx-a: 1\x002\r\n\r\n"),
         ("no version", b"GET /\r\nhost: t\r\n\r\n"),
         ("bytes that are no HTTP", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"),

@@ -1,12 +1,9 @@
 //! A body in chunks (RFC 9112 §7.1), where every deviation is one that two servers could read differently.
 //!
-//! hyper checks the names and values of trailers.
+//! hyper checks the names, the values and the length of trailers, that a chunk has a size, and that its data is as long.
 
 /// The most bytes of the first line of a chunk: extensions have no bound of their own.
 const MAX_LINE: usize = 4 * 1024;
-
-/// The most bytes of all trailers of a request.
-const MAX_TRAILERS: usize = 16 * 1024;
 
 /// The most digits of a size: those of 64 bits.
 const MAX_DIGITS: usize = 16;
@@ -17,7 +14,7 @@ pub(in crate::connection) struct Chunks {
     state: State,
     /// The size of the chunk, then how much of it is missing.
     size: u64,
-    /// The bytes of the first line of the chunk so far, or of the trailers.
+    /// The bytes of the first line of the chunk so far.
     count: usize,
 }
 
@@ -68,14 +65,10 @@ impl Chunks {
     /// Returns the state behind one byte that is not data.
     fn next(&mut self, byte: u8) -> Result<State, &'static str> {
         self.count += 1;
-        match self.state {
-            State::Size | State::Space | State::Extension if self.count > MAX_LINE => {
-                return Err("the first line of a chunk is too long");
-            }
-            State::TrailerStart | State::Trailer if self.count > MAX_TRAILERS => {
-                return Err("the trailers are too long");
-            }
-            _ => {}
+        if matches!(self.state, State::Size | State::Space | State::Extension)
+            && self.count > MAX_LINE
+        {
+            return Err("the first line of a chunk is too long");
         }
         Ok(match (self.state, byte) {
             (State::Size, _) if byte.is_ascii_hexdigit() => {
@@ -86,15 +79,12 @@ impl Chunks {
                 self.size = self.size << 4 | u64::from(digit);
                 State::Size
             }
-            (State::Size, _) if self.count == 1 => return Err("a chunk without a size"),
             (State::Size | State::Space, b' ' | b'\t') => State::Space,
             (State::Size | State::Space, b';') => State::Extension,
             (State::Size | State::Extension, b'\r') => State::SizeEnd,
             (State::Extension, b'\t' | b' '..=b'~' | 0x80..) => State::Extension,
-            (State::SizeEnd, b'\n') => {
-                self.count = 0;
-                if self.size == 0 { State::TrailerStart } else { State::Data }
-            }
+            (State::SizeEnd, b'\n') if self.size == 0 => State::TrailerStart,
+            (State::SizeEnd, b'\n') => State::Data,
             (State::DataReturn, b'\r') => State::DataEnd,
             (State::DataEnd, b'\n') => {
                 self.count = 0;
@@ -105,13 +95,10 @@ impl Chunks {
             (State::TrailerEnd, b'\n') => State::TrailerStart,
             (State::TrailerStart | State::Trailer, _) if byte != b'\n' => State::Trailer,
             (State::LastEnd, b'\n') => State::Size,
-            (State::DataReturn | State::DataEnd, _) => {
-                return Err("a chunk that is longer than its size");
-            }
             (State::TrailerStart | State::Trailer | State::TrailerEnd | State::LastEnd, _) => {
                 return Err("a trailer with a bare line feed or carriage return");
             }
-            (_, _) => return Err("a chunk size that is no number"),
+            (_, _) => return Err("a malformed chunk"),
         })
     }
 }

