@@ -119,7 +119,6 @@ fn two_simulations_of_one_process_agree_within_5_percent() {
 
 /// Fails if a figure is more than 5 % from what the other method finds.
 fn agrees(what: &str, found: f64, wanted: f64) {
-    println!("{what}: {found:.4}, the other {wanted:.4}, {:+.1} %", (found / wanted - 1.0) * 100.0);
     assert!((found / wanted - 1.0).abs() < 0.05, "{what}: {found} for {wanted}");
 }
 
