@@ -37,7 +37,9 @@ impl<A: Application> App for Actix<A> {
 
     async fn call(&self, request: Request) -> Result<Response, Error> {
         let (answer, outcome) = oneshot::channel();
-        self.threads.queue().push(Job { request, answer }).map_err(|_| stopped())?;
+        let queue = self.threads.queue();
+        let _in_flight = queue.enter();
+        queue.push(Job { request, answer }).map_err(|_| stopped())?;
         match outcome.await {
             Ok(Ok(answered)) => answered,
             // The panic goes on in the task that serves the request: the host answers it as any App's.

@@ -20,7 +20,8 @@ use futures_util::future::LocalBoxFuture;
 use crate::caller;
 
 type Started = LocalBoxFuture<'static, Result<Service, Error>>;
-type Answered = LocalBoxFuture<'static, HttpResponse<BoxBody>>;
+/// The call of a handler, whatever its type.
+pub(crate) type Answered = LocalBoxFuture<'static, HttpResponse<BoxBody>>;
 
 /// An `actix_web::App` whatever middleware it is wrapped in: made by `.into()`.
 pub struct BoxedApp(Box<dyn FnOnce(usize) -> Started>);
@@ -62,8 +63,8 @@ pub(crate) struct Service(Rc<dyn Fn(Request) -> Answered>);
 
 impl Service {
     /// Answers a request. An error of the application has become the response that it asks for.
-    pub(crate) async fn call(&self, request: Request) -> HttpResponse<BoxBody> {
-        self.0(request).await
+    pub(crate) fn call(&self, request: Request) -> Answered {
+        self.0(request)
     }
 }
 

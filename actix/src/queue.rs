@@ -1,14 +1,22 @@
 //! Requests that wait for a thread: one queue for all threads, so that a blocked thread delays none of them.
+//!
+//! To wake a thread costs more than a short handler. So requests that arrive together wake one together,
+//! see [`Queue::wake_for_batches`].
 
 use std::any::Any;
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use anyhost_core::{Error, Request, Response};
 use futures_util::task::AtomicWaker;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
+use tokio::task::yield_now;
+
+/// How long a request waits at most for others to be woken with, while requests still arrive.
+const BATCH_TIMEOUT: Duration = Duration::from_micros(200);
 
 /// What became of a request: the answer, or the payload of the handler's panic.
 pub(crate) type Outcome = Result<Result<Response, Error>, Box<dyn Any + Send>>;
@@ -26,13 +34,29 @@ pub(crate) struct Job {
 pub(crate) struct Queue {
     state: Mutex<State>,
     threads: Box<[Thread]>,
+    /// Requests that are not answered yet.
+    in_flight: AtomicUsize,
+    /// Told of the first request of a batch.
+    batch_begun: Notify,
+}
+
+/// A request that is not answered yet, as the queue counts it.
+#[derive(Debug)]
+pub(crate) struct InFlight<'q>(&'q Queue);
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 #[derive(Debug, Default)]
 struct State {
     jobs: VecDeque<Job>,
     closed: bool,
-    /// The thread that is looked at first by the next push.
+    /// When the first request came for which no thread was woken yet.
+    batch: Option<Instant>,
+    /// The thread that is looked at first by the next wake-up.
     next: usize,
 }
 
@@ -48,13 +72,23 @@ struct Thread {
 impl Queue {
     pub(crate) fn new(threads: usize) -> Self {
         let threads = (0..threads).map(|_| Thread::default()).collect();
-        Self { state: Mutex::default(), threads }
+        Self {
+            state: Mutex::default(),
+            threads,
+            in_flight: AtomicUsize::new(0),
+            batch_begun: Notify::new(),
+        }
     }
 
-    /// Adds a request and wakes a thread for it.
+    /// Counts a request as in flight until the value is dropped.
+    pub(crate) fn enter(&self) -> InFlight<'_> {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        InFlight(self)
+    }
+
+    /// Adds a request, and wakes a thread for it at once or with its batch.
     ///
-    /// A parked thread is woken if there is one. A running thread may be blocked in a handler, so if none is
-    /// parked, all are woken: the first to come back to the queue takes the request.
+    /// While there are no more requests than threads, each wakes a thread of its own.
     ///
     /// # Errors
     /// The request itself if the queue is closed.
@@ -63,23 +97,60 @@ impl Queue {
         reason = "the request goes back to the caller, which answers it"
     )]
     pub(crate) fn push(&self, job: Job) -> Result<(), Job> {
-        let first = {
-            let mut state = self.lock();
-            if state.closed {
-                return Err(job);
+        let mut state = self.lock();
+        if state.closed {
+            return Err(job);
+        }
+        state.jobs.push_back(job);
+        if self.in_flight.load(Ordering::Relaxed) > self.threads.len() {
+            match state.batch {
+                None => {
+                    state.batch = Some(Instant::now());
+                    drop(state);
+                    self.batch_begun.notify_one();
+                    return Ok(());
+                }
+                Some(begun) if begun.elapsed() < BATCH_TIMEOUT => return Ok(()),
+                // The task that wakes for this batch may be behind one that blocks its thread.
+                Some(_) => {}
             }
-            state.jobs.push_back(job);
-            state.next = (state.next + 1) % self.threads.len();
-            state.next
-        };
-        let (before, after) = self.threads.split_at(first);
+        }
+        self.wake(state);
+        Ok(())
+    }
+
+    /// Wakes a thread for each batch of requests, until the queue is closed.
+    ///
+    /// It runs on the host's runtime, where requests arrive: a task that yields runs again when those that
+    /// were ready have run, and with them the requests that had arrived are in the queue.
+    pub(crate) async fn wake_for_batches(&self) {
+        loop {
+            self.batch_begun.notified().await;
+            yield_now().await;
+            let state = self.lock();
+            match (state.closed, state.batch) {
+                (true, _) => return,
+                (false, Some(_)) => self.wake(state),
+                (false, None) => {}
+            }
+        }
+    }
+
+    /// Wakes a thread for the requests that wait.
+    ///
+    /// A parked thread is woken if there is one. A running thread may be blocked in a handler, so if none is
+    /// parked, all are woken: the first to come back to the queue takes the request.
+    fn wake(&self, mut state: MutexGuard<'_, State>) {
+        state.batch = None;
+        state.next = (state.next + 1) % self.threads.len();
+        let (before, after) = self.threads.split_at(state.next);
+        drop(state);
         let mut in_turn = after.iter().chain(before);
         // Swapped, so that of two requests each wakes a thread of its own.
         match in_turn.find(|thread| thread.parked.swap(false, Ordering::SeqCst)) {
             Some(parked) => parked.waker.wake(),
             None => self.threads.iter().for_each(|thread| thread.waker.wake()),
         }
-        Ok(())
     }
 
     /// The next request for a thread; `None` once the queue is closed and empty.
@@ -110,13 +181,22 @@ impl Queue {
     /// Takes no more requests; the threads end when the queue is empty.
     pub(crate) fn close(&self) {
         self.lock().closed = true;
+        self.batch_begun.notify_one();
         self.threads.iter().for_each(|thread| thread.waker.wake());
     }
 
     fn take(&self) -> Poll<Option<Job>> {
         let mut state = self.lock();
         match state.jobs.pop_front() {
-            Some(job) => Poll::Ready(Some(job)),
+            Some(job) => {
+                if state.jobs.is_empty() {
+                    state.batch = None;
+                } else {
+                    // The handler may block this thread: another takes what is behind.
+                    self.wake(state);
+                }
+                Poll::Ready(Some(job))
+            }
             None if state.closed => Poll::Ready(None),
             None => Poll::Pending,
         }
@@ -129,95 +209,4 @@ impl Queue {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-    use std::sync::atomic::AtomicUsize;
-    use std::task::{Wake, Waker};
-
-    use anyhost_core::Body;
-
-    use super::*;
-
-    #[derive(Default)]
-    struct Wakes(AtomicUsize);
-
-    impl Wake for Wakes {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::SeqCst);
-        }
-    }
-
-    fn job() -> Job {
-        Job { request: Request::new(Body::empty()), answer: oneshot::channel().0 }
-    }
-
-    /// A queue whose threads all wait, and how often each was woken.
-    fn waiting(count: usize) -> (Queue, Vec<Arc<Wakes>>) {
-        let queue = Queue::new(count);
-        let wakes: Vec<Arc<Wakes>> = (0..count).map(|_| Arc::default()).collect();
-        for (thread, wakes) in wakes.iter().enumerate() {
-            let waker = Waker::from(Arc::clone(wakes));
-            assert!(queue.poll_next(thread, &mut Context::from_waker(&waker)).is_pending());
-        }
-        (queue, wakes)
-    }
-
-    fn counts(wakes: &[Arc<Wakes>]) -> Vec<usize> {
-        wakes.iter().map(|wakes| wakes.0.load(Ordering::SeqCst)).collect()
-    }
-
-    #[test]
-    fn each_request_wakes_a_parked_thread_of_its_own() {
-        let (queue, wakes) = waiting(3);
-        (0..3).for_each(|thread| queue.parks(thread));
-        for pushed in 1..=3 {
-            queue.push(job()).expect("open");
-            assert_eq!(counts(&wakes).iter().sum::<usize>(), pushed);
-        }
-        assert_eq!(counts(&wakes), [1, 1, 1]);
-    }
-
-    #[test]
-    fn a_thread_that_runs_is_not_counted_on_if_another_is_parked() {
-        let (queue, wakes) = waiting(2);
-        let waker = Waker::from(Arc::clone(&wakes[1]));
-        let mut cx = Context::from_waker(&waker);
-        for _ in 0..2 {
-            queue.parks(1);
-            queue.push(job()).expect("open");
-            // The thread runs, takes the request and waits for the next.
-            assert!(queue.poll_next(1, &mut cx).is_ready());
-            assert!(queue.poll_next(1, &mut cx).is_pending());
-        }
-        assert_eq!(counts(&wakes), [0, 2]);
-    }
-
-    #[test]
-    fn if_no_thread_is_parked_all_are_woken() {
-        let (queue, wakes) = waiting(3);
-        queue.push(job()).expect("open");
-        assert_eq!(counts(&wakes), [1, 1, 1]);
-    }
-
-    #[test]
-    fn a_thread_that_parks_beside_a_request_is_woken_again() {
-        let (queue, wakes) = waiting(1);
-        queue.push(job()).expect("open");
-        let waker = Waker::from(Arc::clone(&wakes[0]));
-        queue.threads[0].waker.register(&waker);
-        queue.parks(0);
-        assert_eq!(counts(&wakes), [2]);
-    }
-
-    #[test]
-    fn a_closed_queue_is_emptied_and_takes_no_more() {
-        let (queue, wakes) = waiting(1);
-        queue.push(job()).expect("open");
-        queue.close();
-        assert!(queue.push(job()).is_err());
-        let waker = Waker::from(Arc::clone(&wakes[0]));
-        let mut cx = Context::from_waker(&waker);
-        assert!(matches!(queue.poll_next(0, &mut cx), Poll::Ready(Some(_))));
-        assert!(matches!(queue.poll_next(0, &mut cx), Poll::Ready(None)));
-    }
-}
+mod tests;

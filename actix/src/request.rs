@@ -38,7 +38,8 @@ pub(crate) fn translate(request: anyhost_core::Request) -> Result<Request, Error
     };
     head.uri = Uri::from_maybe_shared(copy(target.as_bytes())).map_err(unknown("target"))?;
     for (name, value) in &parts.headers {
-        let name = HeaderName::from_bytes(name.as_str().as_bytes()).map_err(unknown("header"))?;
+        let name =
+            HeaderName::from_lowercase(name.as_str().as_bytes()).map_err(unknown("header"))?;
         let value = HeaderValue::from_maybe_shared(copy(value.as_bytes()));
         head.headers.append(name, value.map_err(unknown("header"))?);
     }

@@ -20,8 +20,8 @@ use tokio::task::coop;
 use tokio::time::timeout;
 
 use crate::BoxedApp;
-use crate::boxed::Service;
-use crate::queue::{Job, Queue};
+use crate::boxed::{Answered, Service};
+use crate::queue::{Job, Outcome, Queue};
 use crate::request::translate;
 use crate::response::{Answer, answer_of};
 
@@ -46,6 +46,8 @@ impl Threads {
         build: impl Fn() -> BoxedApp + Send + Sync + 'static,
     ) -> Result<Self, Error> {
         let queue = Arc::new(Queue::new(count));
+        let batches = Arc::clone(&queue);
+        tokio::spawn(async move { batches.wake_for_batches().await });
         let build = Arc::new(build);
         let (mut ready, mut ends) = (Vec::new(), Vec::new());
         let threads = Self { queue: Arc::clone(&queue), ends: Mutex::default() };
@@ -127,53 +129,47 @@ fn serve(
 ///
 /// Most handlers need no more than that poll; and if it blocks the thread, the requests behind it are still
 /// in the queue, where the other threads find them.
-async fn start(service: &Service, job: Job) {
-    let mut work = Box::pin(work(service.clone(), job));
-    if poll_fn(|cx| Poll::Ready(work.as_mut().poll(cx))).await.is_pending() {
+async fn start(service: &Service, Job { request, answer }: Job) {
+    let context = Context::of(&request).cloned().unwrap_or_else(Context::fresh);
+    let head = *request.method() == Method::HEAD;
+    let call = match translate(request) {
+        Ok(request) => service.call(request),
+        Err(error) => return drop(answer.send(Ok(Err(error)))),
+    };
+    let mut work = Box::pin(work(context.clone(), call, head, answer));
+    // This thread's task is not the one that serves the request: it does not know the context yet.
+    let mut work = poll_fn(move |cx| context.within_call(|| work.as_mut().poll(cx)));
+    if poll_fn(|cx| Poll::Ready(work.poll_unpin(cx))).await.is_pending() {
         drop(actix_web::rt::spawn(work));
     }
 }
 
 /// Answers a request, and sends the body of the answer until its end or until its reader is gone.
-async fn work(service: Service, Job { request, mut answer }: Job) {
-    let context = Context::of(&request).cloned().unwrap_or_else(Context::fresh);
-    // This thread's task is not the one that serves the request: it does not know the context yet.
-    let context = &context;
-    context
-        .clone()
-        .within(async move {
-            let call = async {
-                let head = *request.method() == Method::HEAD;
-                let response = service.call(translate(request)?).await;
-                Ok(answer_of(context, response, head).await)
+async fn work(context: Context, call: Answered, head: bool, mut answer: oneshot::Sender<Outcome>) {
+    let outcome = {
+        let call = async {
+            let response = match context.deadline() {
+                Some(deadline) => within(deadline, call).await,
+                None => call.await,
             };
-            let call = AssertUnwindSafe(call).catch_unwind();
-            let call = async {
-                match context.deadline() {
-                    Some(deadline) => within(deadline, call).await,
-                    None => call.await,
-                }
-            };
-            let outcome = {
-                let mut call = pin!(call);
-                // The caller is gone or out of time: dropping the call cancels the handler.
-                poll_fn(|cx| match answer.poll_closed(cx) {
-                    Poll::Ready(()) => Poll::Ready(None),
-                    Poll::Pending => call.as_mut().poll(cx).map(Some),
-                })
-                .await
-            };
-            let (outcome, rest) = match outcome {
-                Some(Ok(Ok(Answer { response, rest }))) => (Ok(Ok(response)), rest),
-                Some(Ok(Err(error))) => (Ok(Err(error)), None),
-                Some(Err(panic)) => (Err(panic), None),
-                None => return,
-            };
-            // If the caller is gone, so is the reader of the body, and its sender ends by itself.
-            let _ = answer.send(outcome);
-            if let Some(rest) = rest {
-                rest.send().await;
-            }
+            answer_of(&context, response, head).await
+        };
+        let mut call = pin!(AssertUnwindSafe(call).catch_unwind());
+        // The caller is gone or out of time: dropping the call cancels the handler.
+        poll_fn(|cx| match answer.poll_closed(cx) {
+            Poll::Ready(()) => Poll::Ready(None),
+            Poll::Pending => call.as_mut().poll(cx).map(Some),
         })
-        .await;
+        .await
+    };
+    let (outcome, rest) = match outcome {
+        Some(Ok(Answer { response, rest })) => (Ok(Ok(response)), rest),
+        Some(Err(panic)) => (Err(panic), None),
+        None => return,
+    };
+    // If the caller is gone, so is the reader of the body, and its sender ends by itself.
+    let _ = answer.send(outcome);
+    if let Some(rest) = rest {
+        rest.send().await;
+    }
 }

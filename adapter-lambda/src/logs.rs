@@ -67,7 +67,7 @@ impl Logs {
         Ok(Self { format, filter })
     }
 
-    /// Begins to log, panics among it. A process that logs already goes on as it does.
+    /// Starts logging, including panics. A subscriber that is installed already stays.
     pub(crate) fn begin(self) {
         let lines =
             fmt::layer().with_ansi(false).event_format(Line { json: self.format == Format::Json });

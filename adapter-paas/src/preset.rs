@@ -36,7 +36,7 @@ pub(crate) struct Preset {
 }
 
 impl Preset {
-    /// A platform of which nothing is known: others are this, less what they say.
+    /// The defaults of an unknown platform; each preset overrides some of them.
     pub(crate) const BASE: Self = Self {
         name: "generic",
         is: |_| true,
@@ -70,8 +70,8 @@ impl Preset {
         .with(settings)
     }
 
-    /// How long a stop may take: `SHUTDOWN_GRACE`, else what the platform tells, else what it is known
-    /// to give.
+    /// How long a stop may take: `SHUTDOWN_GRACE`, else the time in [`grace_variable`](Self::grace_variable), else the
+    /// default of the platform.
     pub(crate) fn grace(&self, settings: &Settings) -> Result<Duration, ConfigError> {
         if let Some(grace) = settings.get("SHUTDOWN_GRACE")? {
             return Ok(grace);

@@ -1,6 +1,4 @@
-//! The smallest program: says hello, and `/slow` says it after 300 milliseconds.
-
-use std::time::Duration;
+//! The smallest service under systemd: says hello.
 
 use anyhost_core::{App, Body, Error, Host, Request, Response, async_trait};
 
@@ -8,14 +6,11 @@ struct Hello;
 
 #[async_trait]
 impl App for Hello {
-    async fn start(_host: &Host) -> Result<Self, Error> {
+    async fn start(_: &Host) -> Result<Self, Error> {
         Ok(Self)
     }
 
-    async fn call(&self, request: Request) -> Result<Response, Error> {
-        if request.uri().path() == "/slow" {
-            tokio::time::sleep(Duration::from_millis(300)).await;
-        }
+    async fn call(&self, _: Request) -> Result<Response, Error> {
         Ok(Response::new(Body::from("hello")))
     }
 }

@@ -16,17 +16,17 @@ const FIRST: usize = 3;
 /// systemd gives a socket the name of its unit.
 const TLS: [&str; 2] = ["tls", "https"];
 
-/// The sockets handed over to this process, in the order of the unit; none where they were meant for another.
+/// The sockets handed over to this process, in the order of the unit; none if they were meant for another process.
 ///
 /// # Errors
-/// [`Exit::Config`] where what is said of them makes no sense, [`Exit::Bind`] where one is none that takes
-/// connections.
+/// [`Exit::Config`] if the variables about them contradict each other, [`Exit::Bind`] if one is not a listening
+/// socket.
 pub(crate) fn inherited(settings: &Settings) -> Result<Vec<Listener>, Failure> {
     let names = names(settings)?;
     if names.is_empty() {
         return Ok(Vec::new());
     }
-    // From here on no child of this process takes them for its own.
+    // This clears the variables, so that no child process claims the sockets.
     let mut descriptors = environment::descriptors();
     names
         .iter()

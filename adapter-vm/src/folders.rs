@@ -38,20 +38,20 @@ fn read_one(
         else {
             continue;
         };
-        // Followed, where it is a link; a folder is none of ours.
+        // `metadata` follows links. Folders are skipped.
         if fs::metadata(&path).is_ok_and(|file| !file.is_file()) {
             continue;
         }
         let bytes = fs::read(&path).map_err(|error| wrong(&path, &error))?;
         let mut text = String::from_utf8(bytes).map_err(|_| wrong(&path, &"it is not UTF-8"))?;
-        // An editor's last line end is not meant.
+        // Editors end a file with a newline, which is not part of the value.
         text.truncate(text.trim_end_matches(['\r', '\n']).len());
         found.push((name.to_owned(), text));
     }
     Ok(())
 }
 
-/// Whether a file is meant: other files may lie beside them.
+/// Whether a file name is that of a setting; other files are ignored.
 fn is_setting(name: &str) -> bool {
     name.starts_with(|first: char| first.is_ascii_uppercase())
         && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')

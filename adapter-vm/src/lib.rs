@@ -34,7 +34,7 @@ fn outcome<H: Handler>(factory: Factory<H>) -> Result<Exit, Failure> {
     let settings = environment::settings()?;
     let grace = settings.get("SHUTDOWN_GRACE")?.unwrap_or(GRACE);
     let inherited = activation::inherited(&settings)?;
-    // Sockets that were handed over outlive this process: who connects meanwhile waits for the next one.
+    // Sockets that were handed over outlive this process: a client that connects meanwhile waits for the next one.
     let alone = inherited.is_empty() && !environment::is_a_terminal();
     let lame_duck = if alone { LAME_DUCK.min(grace / 2) } else { Duration::ZERO };
     let config = Config { lame_duck, ..Config::default() }.with(&settings)?;

@@ -49,7 +49,7 @@ impl Address {
         let port = port.parse().ok()?;
         let host = match host.strip_prefix('[') {
             Some(literal) => literal.strip_suffix(']')?,
-            // Without brackets nobody can tell where an IPv6 address ends.
+            // An IPv6 address needs brackets: without them the port cannot be told apart.
             None if host.contains(':') => return None,
             None => host,
         };

@@ -46,12 +46,12 @@ impl Reload {
         }
     }
 
-    /// Everything that can be taken is, whatever is wrong with the rest; the first error is told.
+    /// Applies every setting that is valid, even if another is not, and returns the first error.
     fn again(&self) -> Result<(), ConfigError> {
         let settings: Settings = environment::settings()?;
         let level = self.level.set(&settings);
         let databases = self.host.databases().renew(&settings);
-        // Looked at every few seconds anyway; who asks wants it now.
+        // The certificate is read every few seconds anyway; a reload reads it at once.
         let certificate = self.tls.as_ref().is_none_or(Tls::reload);
         level.and(databases)?;
         if certificate {
@@ -61,7 +61,7 @@ impl Reload {
     }
 }
 
-/// The clock that systemd compares a reload's beginning by, in microseconds.
+/// The monotonic clock in microseconds: systemd orders reloads by it.
 fn now() -> i128 {
     let now = clock_gettime(ClockId::Monotonic);
     i128::from(now.tv_sec) * 1_000_000 + i128::from(now.tv_nsec) / 1_000

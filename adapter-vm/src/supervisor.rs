@@ -54,8 +54,8 @@ impl Supervisor {
         self.patient("draining", *grace, stopping, life.reached(Phase::Stopped)).await;
     }
 
-    /// Says what is done, and asks for more time again and again until it is done or has taken as long as it
-    /// may. A wish for less than the unit allows changes nothing.
+    /// Reports the status, and extends systemd's timeout until the work is done or its limit has passed. An extension
+    /// shorter than the timeout of the unit changes nothing.
     async fn patient(
         &self,
         what: &str,

@@ -1,4 +1,4 @@
-//! systemd's watchdog: a sign of life at half its interval, which a process that is stuck as a whole does not give.
+//! systemd's watchdog: a keep-alive message at half its interval, which a process that hangs does not send.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::notify::Manager;
 
-/// How often systemd wants to hear from this process: `WATCHDOG_USEC`, where `WATCHDOG_PID` names it or nobody.
+/// The watchdog interval, `WATCHDOG_USEC`; `None` if `WATCHDOG_PID` names another process.
 pub(crate) fn wanted(settings: &Settings) -> Result<Option<Duration>, ConfigError> {
     if settings.get::<u32>("WATCHDOG_PID")?.is_some_and(|pid| pid != std::process::id()) {
         return Ok(None);

@@ -66,12 +66,12 @@ impl Pools {
                 ("anyhost Db", ours),
                 ("sqlx::Pool", Member::sqlx(url, size, true).await?),
                 ("deadpool-postgres", Member::deadpool(url, size)?),
+                ("deadpool over sqlx, never tested", Member::bare(url, size)?),
             ];
             if effort != Effort::Quick {
                 let unchecked = Member::sqlx(url, size, false).await?;
                 members.push(("sqlx::Pool, not tested before use", unchecked));
                 members.push(("bb8 over sqlx", Member::bb8(url, size).await?));
-                members.push(("deadpool over sqlx, never tested", Member::bare(url, size)?));
             }
             Ok::<_, String>((size, members))
         })?;

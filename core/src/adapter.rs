@@ -9,15 +9,11 @@ pub use crate::deadline::{remaining, within};
 #[doc(inline)]
 pub use crate::entry_points;
 pub use crate::epoch::Epoch;
-pub use crate::error::PROBLEM_JSON;
 pub use crate::exit::{Exit, Failure, conclude};
 pub use crate::factory::Factory;
 pub use crate::handler::{Handler, ServiceHandler};
 pub use crate::host::{HostBuilder, HostHandles};
-pub use crate::http::{
-    Arrival, Caller, DEFAULT_MAX_BODY, Refusal, is_hop_by_hop, is_host, strip_hop_by_hop,
-};
+pub use crate::http::{Arrival, Caller, Refusal, is_hop_by_hop, is_host};
 pub use crate::own_subscriber::{keep_own_subscriber, to_stderr_unless};
 pub use crate::program::{Verb, check, migrate, outside_of_runtimes, start};
-pub use crate::settings::Misspelt;
 pub use crate::traces::{RequestSpan, Traces};

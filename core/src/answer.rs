@@ -13,7 +13,8 @@ use lines::log;
 
 use crate::error::Reported;
 use crate::http::Current;
-use crate::{Body, BodyError, Context, Error, Handler, Request, Response, strip_hop_by_hop};
+use crate::http::strip_hop_by_hop;
+use crate::{Body, BodyError, Context, Error, Handler, Request, Response};
 
 /// The name under which a response says which request it answers.
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -220,7 +221,7 @@ mod tests {
         let chunks = futures_util::stream::iter([Ok::<_, BodyError>("12345"), Ok("6789")]);
         let response = answer(&Swallows, 8, post(Body::stream(chunks))).await;
         assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
-        assert_eq!(response.headers()[CONTENT_TYPE], crate::PROBLEM_JSON);
+        assert_eq!(response.headers()[CONTENT_TYPE], "application/problem+json");
     }
 
     #[tokio::test]

@@ -84,7 +84,8 @@ impl Databases {
     }
 
     /// Takes the passwords of `DATABASE_URL` and of the URLs of other databases from settings that were read again,
-    /// for the connections to come; open ones go on. PasswordProvider from a file or a provider are asked for anyway.
+    /// for the connections to come; open ones go on. A password from a file or a provider is read for each
+    /// connection anyway.
     ///
     /// # Errors
     /// [`ConfigError`] if a URL is none or names another database: then nothing changes.

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use crate::{Body, BodyError, ConfigError, Response, db};
 
 /// The media type of error responses (RFC 9457).
-pub const PROBLEM_JSON: &str = "application/problem+json";
+const PROBLEM_JSON: &str = "application/problem+json";
 
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 

@@ -113,7 +113,7 @@ pub fn conclude(outcome: Result<Exit, Failure>) -> ExitCode {
     match outcome {
         Ok(Exit::Done) => Exit::Done.into(),
         Ok(exit) => {
-            // Only a stop ends so; without a line nobody would know why the platform shows a failure.
+            // Only a stop ends with such a code. The line tells the operator why the platform shows a failure.
             let code = exit.code();
             let line = format!("error: the App's stop did not end within the grace (exit {code})");
             let _ = writeln!(std::io::stderr(), "{line}");
@@ -131,7 +131,7 @@ pub fn conclude(outcome: Result<Exit, Failure>) -> ExitCode {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "db"))]
 mod tests {
     use std::sync::Arc;
 

@@ -113,7 +113,7 @@ impl Host {
     }
 
     /// The largest request body in bytes: what the setting `MAX_BODY` says, else what the App
-    /// [needs](Self::need_body), else [`DEFAULT_MAX_BODY`](crate::DEFAULT_MAX_BODY).
+    /// [needs](Self::need_body), else 6 MiB.
     #[must_use]
     pub fn max_body(&self) -> usize {
         self.0.max_body.bytes()

@@ -8,10 +8,12 @@ mod fault;
 mod wire;
 
 pub use arrival::{Arrival, Caller, Refusal};
-pub use body::{Body, BodyError, DEFAULT_MAX_BODY};
+pub(crate) use body::DEFAULT_MAX_BODY;
+pub use body::{Body, BodyError};
 pub use context::{Context, Scheme};
 pub(crate) use current::Current;
-pub use wire::{is_hop_by_hop, is_host, strip_hop_by_hop};
+pub(crate) use wire::strip_hop_by_hop;
+pub use wire::{is_hop_by_hop, is_host};
 
 /// A request as an App gets it: the target and the headers as the client sent them, a [`Body`], and a
 /// [`Context`] in the extensions.

@@ -9,7 +9,8 @@ use bytes::Bytes;
 use futures_util::future::poll_fn;
 use tower_service::Service;
 
-use crate::{App, Body, DEFAULT_MAX_BODY, Error, Request, Response, answer};
+use crate::http::DEFAULT_MAX_BODY;
+use crate::{App, Body, Error, Request, Response, answer};
 
 /// Answers one request with a clone of a `tower::Service`, an axum `Router` for instance.
 ///
@@ -52,7 +53,7 @@ where
 /// An App as a `tower::Service`: for tower's middleware, for a route of an axum `Router`, and for tests.
 ///
 /// It answers as a host would: an error becomes a problem, a panic a 500, and a request body of more than 6 MiB
-/// ([`DEFAULT_MAX_BODY`]) a 413. A clone is the same App.
+/// a 413. A clone is the same App.
 ///
 /// ```
 /// use anyhost_core::{App, AppService, Body, Error, Host, Request, Response, async_trait};

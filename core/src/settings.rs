@@ -151,10 +151,9 @@ impl Settings {
         })
     }
 
-    /// The variables that are most likely misspelt: they are set and nobody has asked for them, while something
-    /// was asked for in vain whose name is nearly theirs, or which means what they mean elsewhere. To be called when everything has been asked for.
-    #[must_use]
-    pub fn misspelt(&self) -> Vec<Misspelt> {
+    /// Returns the variables that are most likely misspelt: each is set and was never read, while a setting that was
+    /// read and is not set has nearly its name, or its meaning on another host. Call it after all settings were read.
+    pub(crate) fn misspelt(&self) -> Vec<Misspelt> {
         let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
         let in_vain = |name: &&String| name.len() >= SHORTEST && self.value(name).is_none();
         let missing: Vec<&String> = asked.iter().filter(in_vain).collect();
@@ -249,11 +248,11 @@ fn distance(one: &str, other: &str) -> usize {
 
 /// A variable that is set and that nobody reads, and the setting that was most likely meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Misspelt {
+pub(crate) struct Misspelt {
     /// The variable's name.
-    pub found: String,
+    found: String,
     /// The setting's name.
-    pub meant: String,
+    meant: String,
 }
 
 impl fmt::Display for Misspelt {

@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use crate::servers::Postgres;
 
-/// A database that is gone with its last user.
+/// A database that is deleted when its last owner is dropped.
 pub(crate) struct Database {
     url: String,
     _folder: Option<TempDir>,

@@ -27,7 +27,7 @@ fn head(request: &Request, facts: Facts) -> Result<http::Request<()>, String> {
     head.body(()).map_err(|error| format!("no request of HTTP/2: {error}"))
 }
 
-/// Sends a request on a new connection, to which `facts` say the scheme and the host.
+/// Sends a request on a new connection; `facts` holds the scheme and the host.
 ///
 /// # Errors
 /// What was wrong with the request, the connection or the response.

@@ -14,8 +14,8 @@ use rustix::io::Errno;
 pub use rustix::process::Signal;
 use rustix::process::{Pid, WaitId, WaitIdOptions, kill_process, waitid};
 
-/// How long a test waits for what must happen before it says that it did not: long enough for a machine that
-/// is busy with something else. No rule depends on it; only a test that fails takes so long.
+/// How long a test polls for a condition before it fails: long enough for a machine under load. A test that
+/// passes does not wait for it.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long the outputs of a process that has ended are read on: a child of its own may keep them open.

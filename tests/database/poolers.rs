@@ -8,7 +8,7 @@ use anyhost_tests::servers::{PgBouncer, Postgres};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection};
 
-use crate::kit::{direct, eventually, open};
+use crate::kit::{direct, eventually, host, open};
 
 /// How many statements each of three clients runs; together with the transactions 100,000.
 const ROUNDS: usize = 8_334;
@@ -209,6 +209,18 @@ async fn the_wrong_mode_gives_one_error_that_names_the_setting() {
     let text = error.to_string();
     assert!(text.contains("DATABASE_POOLER"), "{text}");
     assert!(matches!(Error::of(&error), Some(Error::Setting(_))), "{text}");
+    // A named database has a setting of its own.
+    let through = pooler.url(&url);
+    let settings = [
+        ("ANALYTICS_DATABASE_URL", through.as_str()),
+        ("ANALYTICS_DATABASE_POOLER", "pgbouncer-prepared"),
+        ("ANALYTICS_DATABASE_POOL_SIZE", "1"),
+    ];
+    let host = host(Paradigm::LongRunning, &settings);
+    let third = Db::<sqlx::Postgres>::builder(&host).name("analytics").open().await.unwrap();
+    let error = sqlx::query("SELECT $1::float8").bind(1.0).execute(&third).await.unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("ANALYTICS_DATABASE_POOLER"), "{text}");
     // Without any mode PgBouncer does not even let us in, and we say what to set.
     let error = open::<sqlx::Postgres>(Paradigm::LongRunning, &pooler.url(&url), &[]).await;
     let text = error.unwrap_err().to_string();

@@ -53,6 +53,7 @@ async fn databases_on_one_server_share_what_it_takes_and_a_sum_that_does_not_fit
                    server − 3 reserved − 3 for administration) / (1 instance × 1 in a deploy) = 14, less 9 of \
                    this process's other databases = 5";
         assert!(text.starts_with(sum) && !text.contains('\n'), "{text}");
+        assert!(text.contains("; set ANALYTICS_DATABASE_POOL_SIZE to 5 or less"), "{text}");
     }
     // A database that is closed gives back what it had, and a plan for another library takes it.
     let closed = with("6", &other);
@@ -123,7 +124,9 @@ async fn a_leased_pool_stays_inside_the_budget_whatever_is_done_with_both() {
     let mut tx = leased.begin().await.unwrap();
     sqlx::query("SELECT 1").execute(&mut *tx).await.unwrap();
     tx.commit().await.unwrap();
-    assert!(matches!(db.sqlx_pool(4).await, Err(Error::Plan(_))));
+    let refused = db.sqlx_pool(4).await.unwrap_err();
+    assert!(matches!(refused, Error::Plan(_)));
+    assert!(refused.to_string().contains("DATABASE_POOL_SIZE"), "{refused}");
     let plans = host.databases().plans();
     assert!(plans.iter().any(|plan| plan.contains("in a pool of sqlx's")), "{plans:?}");
     host.databases().close(PATIENCE).await;

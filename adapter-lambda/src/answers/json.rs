@@ -1,8 +1,8 @@
 //! The few pieces of JSON that an answer is made of, written straight into its bytes.
 
-/// Adds a text with its quotes.
+/// Appends a JSON string, quoted and escaped.
 pub(super) fn push_text(out: &mut Vec<u8>, text: &str) {
-    // A vector takes every byte, and a text has no key that could not be written.
+    // Cannot fail: writing to a `Vec` is infallible, and a string has no keys.
     let _ = serde_json::to_writer(out, text);
 }
 

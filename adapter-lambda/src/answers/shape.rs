@@ -18,10 +18,10 @@ pub(crate) struct Shape {
 /// Where the headers of an answer go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Headers {
-    /// `headers`: one text a name, several values joined with a comma; and the cookies, which no comma may
-    /// join, elsewhere.
+    /// `headers`: one string for each name, several values joined by commas. Cookies must not be joined and stand
+    /// elsewhere.
     Joined(Cookies),
-    /// `headers`: a text a name, a list where there are several values.
+    /// `headers`: a string for each name, or a list if it has several values.
     Mixed,
     /// `multiValueHeaders`: a list a name.
     Lists,

@@ -33,8 +33,8 @@ impl Connection {
         &self.endpoint
     }
 
-    /// Sends a request and waits for the head of its reply. A connection that was closed while nobody used
-    /// it is opened again; one that breaks on the way is a fault.
+    /// Sends a request and waits for the head of its reply. An idle connection that
+    /// the server closed is opened again; one that breaks during the call is a [`Fault`].
     pub(super) async fn call(
         &mut self,
         request: Request<Body>,
@@ -48,7 +48,7 @@ impl Connection {
                     self.sender = Some(sender);
                     return Ok(reply);
                 }
-                // Not one byte of it had left.
+                // hyper gives the request back if no byte of it was sent: it is safe to send again.
                 Err(mut error) => match error.take_message() {
                     Some(unsent) => request = unsent,
                     None => return Err(Fault::Http(error.into_error())),
@@ -78,10 +78,10 @@ impl Connection {
             None => TcpStream::connect(self.endpoint.address()).await,
         };
         let stream = stream.map_err(Fault::Connect)?;
-        // Every request is a small one that somebody waits for.
+        // Requests are small, and the caller waits for each: do not let Nagle hold them back.
         stream.set_nodelay(true).map_err(Fault::Connect)?;
         let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(Fault::Http)?;
-        // It ends with its sender; what goes wrong is told to the request that it goes wrong for.
+        // The task ends when its sender is dropped; an error reaches the request that it belongs to.
         tokio::spawn(connection);
         Ok(sender)
     }

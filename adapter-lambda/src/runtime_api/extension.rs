@@ -41,11 +41,11 @@ impl Registration {
         Self(task)
     }
 
-    /// Waits for the reply: the connection, to poll on, and the extension. Where there is none, this process
-    /// will be killed without a word and serves as well.
+    /// Waits for the reply and returns the connection, to poll on, and the extension. Without an extension the
+    /// process serves too, but gets no SIGTERM before it is killed.
     ///
     /// # Errors
-    /// [`Failure`] where registering panicked.
+    /// [`Failure`] if registering panicked.
     pub(crate) async fn end(&mut self) -> Result<(RuntimeApi, Option<Extension>), Failure> {
         let ended = (&mut self.0).await;
         let (api, outcome) = ended.map_err(|panic| Failure::new(Exit::Start, panic))?;

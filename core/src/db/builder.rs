@@ -217,7 +217,7 @@ fn plan(
     Plan::new(&Inputs::gather(host, settings, limits, taken)).map_err(|error| match error {
         // Several databases have settings of their own: the line names the one.
         Error::Plan(text) if url.as_ref() != "DATABASE_URL" => {
-            Error::Plan(format!("{url}: {text}"))
+            Error::Plan(format!("{url}: {}", settings.url.own_names(&text)))
         }
         error => error,
     })

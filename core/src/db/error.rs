@@ -157,19 +157,22 @@ impl Error {
         };
         match DB::error_effect(&error) {
             ErrorEffect::Fine | ErrorEffect::Stale | ErrorEffect::ReadOnly => Self::Query(error),
-            ErrorEffect::Broken | ErrorEffect::Outdated => Self::Lost { cause: Arc::new(error) },
-            ErrorEffect::Pooled => Self::pooled(error),
+            // A session has named the pooler already.
+            ErrorEffect::Broken | ErrorEffect::Outdated | ErrorEffect::Pooled => {
+                Self::Lost { cause: Arc::new(error) }
+            }
         }
     }
 
-    /// The error if a statement has met what another client of a pooler prepared.
-    pub(super) fn pooled(error: sqlx::Error) -> Self {
+    /// The error if a statement has met what another client of a pooler prepared. `prefix`: what stands before the
+    /// names of the database's settings.
+    pub(super) fn pooled(error: sqlx::Error, prefix: &str) -> Self {
         let problem = format!(
             "the server's connection has statements of another client ({}): a pooler that hands out connections \
              for each transaction stands before it; set pgbouncer, pgbouncer-prepared or rds-proxy, whichever it is",
             DriverMessage(&error)
         );
-        let problem = ConfigError::new("DATABASE_POOLER", problem);
+        let problem = ConfigError::new(format!("{prefix}DATABASE_POOLER"), problem);
         Self::Setting(problem.with_source(Arc::new(error)))
     }
 

@@ -33,8 +33,10 @@ impl<DB: Driver> Db<DB> {
         let pool = self.pool();
         if places == 0 || places >= pool.size() {
             return Err(Error::Plan(format!(
-                "{places} places cannot be leased: this database has {} connections, of which it keeps one at least",
-                pool.size()
+                "{places} places cannot be leased: this database has {} connections, of which it keeps one at least; \
+                 set {} to more",
+                pool.size(),
+                pool.connector().variable_of("DATABASE_POOL_SIZE"),
             )));
         }
         let waits = pool.plan().acquire_timeout();

@@ -34,14 +34,16 @@ fn words(change: Change) -> Option<(&'static str, &'static str)> {
 pub(super) struct PoolerWarnings([AtomicBool; Change::ALL.len()]);
 
 impl PoolerWarnings {
-    /// Warns of a statement that is about to be sent, once for each kind of statement.
+    /// Warns of a statement that is about to be sent, once for each kind of statement. `prefix`: what stands before the
+    /// names of the database's settings.
     #[cold]
-    pub(super) fn warn_of(&self, change: Change) {
+    pub(super) fn warn_of(&self, change: Change, prefix: &str) {
         let Self(told) = self;
         let Some((what, instead)) = words(change) else { return };
         if !told[change as usize].swap(true, Ordering::Relaxed) {
+            let instead = instead.replace("DIRECT_", &format!("{prefix}DIRECT_"));
             tracing::warn!(
-                "{what} went through a transaction pooler (DATABASE_POOLER), and stays on a connection of the server \
+                "{what} went through a transaction pooler ({prefix}DATABASE_POOLER), and stays on a connection of the server \
                  that other clients get next; {instead}"
             );
         }

@@ -52,8 +52,13 @@ pub struct Session<DB: Driver> {
 }
 
 impl<DB: Driver> Session<DB> {
-    pub(super) fn new(connection: DB::Connection, unnamed: bool, schemas: Arc<AtomicU64>) -> Self {
-        let state = SessionState::new(schemas);
+    pub(super) fn new(
+        connection: DB::Connection,
+        unnamed: bool,
+        schemas: Arc<AtomicU64>,
+        prefix: Arc<str>,
+    ) -> Self {
+        let state = SessionState::new(schemas, prefix);
         let effects = KnownEffects::default();
         Self { connection, state, effects, unnamed, pooled: None, lock: None }
     }

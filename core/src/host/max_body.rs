@@ -2,7 +2,8 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::{ByteSize, ConfigError, DEFAULT_MAX_BODY, Paradigm, Settings};
+use crate::http::DEFAULT_MAX_BODY;
+use crate::{ByteSize, ConfigError, Paradigm, Settings};
 
 /// What AWS Lambda delivers at most in one invocation, in bytes.
 const LAMBDA: usize = 6 << 20;

@@ -8,8 +8,9 @@ use http::request::Parts;
 use http::uri::{Authority, PathAndQuery};
 use http::{Method, StatusCode, Uri, Version};
 
+use super::strip_hop_by_hop;
 use super::wire::{asks_for_websocket, is_host, is_trace_parent};
-use crate::{Context, Error, Response, Scheme, refuse, strip_hop_by_hop};
+use crate::{Context, Error, Response, Scheme, refuse};
 
 /// The most header lines of one request; beyond it 431.
 const MOST_HEADERS: usize = 100;

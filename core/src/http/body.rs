@@ -19,7 +19,7 @@ use whole::gathered;
 
 /// The largest request body where `MAX_BODY` is not set: 6 MiB, AWS Lambda's limit for one invocation,
 /// so that an App meets the same limit on every host.
-pub const DEFAULT_MAX_BODY: usize = 6 * 1024 * 1024;
+pub(crate) const DEFAULT_MAX_BODY: usize = 6 * 1024 * 1024;
 
 type BoxBody = Pin<Box<dyn http_body::Body<Data = Bytes, Error = BodyError> + Send>>;
 
@@ -56,7 +56,7 @@ struct BodyStream {
     bound: Bound,
 }
 
-/// What a stream may not go beyond.
+/// The limit that ends a stream with an error.
 #[derive(Clone, Copy)]
 enum Bound {
     None,

@@ -22,7 +22,7 @@ pub fn is_hop_by_hop(name: &HeaderName) -> bool {
 }
 
 /// Removes the headers that belong to one connection, those that `Connection` names among them.
-pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
+pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
     // `Connection` is one of them itself.
     if !headers.keys().any(is_hop_by_hop) {
         return;
@@ -53,24 +53,18 @@ pub(super) fn asks_for_websocket(method: &Method, headers: &HeaderMap) -> bool {
 
 /// A `traceparent` that W3C Trace Context accepts; any other is as good as none.
 pub(super) fn is_trace_parent(text: &str) -> bool {
-    let hex = |part: &str, length: usize| {
-        part.len() == length
-            && part.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-    };
-    let mut parts = text.splitn(5, '-');
-    let (Some(version), Some(trace), Some(parent), Some(flags)) =
-        (parts.next(), parts.next(), parts.next(), parts.next())
-    else {
-        return false;
-    };
-    hex(version, 2)
-        && version != "ff"
-        && hex(trace, 32)
-        && trace.bytes().any(|b| b != b'0')
-        && hex(parent, 16)
-        && parent.bytes().any(|b| b != b'0')
-        && hex(flags, 2)
-        && (version != "00" || parts.next().is_none())
+    // "00-" trace "-" parent "-" flags; later versions may add more behind another dash.
+    const LENGTH: usize = 55;
+    let Some((text, rest)) = text.as_bytes().split_at_checked(LENGTH) else { return false };
+    let (version, trace, parent, flags) = (&text[..2], &text[3..35], &text[36..52], &text[53..]);
+    let is_hex = |part: &[u8]| part.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let is_zero = |part: &[u8]| part.iter().all(|b| *b == b'0');
+    [2, 35, 52].iter().all(|dash| text[*dash] == b'-')
+        && [version, trace, parent, flags].into_iter().all(is_hex)
+        && version != b"ff"
+        && !is_zero(trace)
+        && !is_zero(parent)
+        && (rest.is_empty() || version != b"00" && rest[0] == b'-')
 }
 
 /// Whether a text is `uri-host [ ":" port ]` of RFC 9110 §7.2, less the characters that no host has and attacks do.

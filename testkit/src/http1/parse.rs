@@ -111,8 +111,8 @@ impl<'a> Reader<'a> {
                 self.data(response, length);
                 Ok(())
             }
-            // Without a length the end of the connection is the end of the body, and nobody can tell
-            // a whole one from one that was cut: a server of HTTP/1.1 has no need of it.
+            // Without a length the body ends with the connection, so a truncated body looks complete:
+            // a server of HTTP/1.1 must not send one.
             ([], []) if self.at == self.bytes.len() => {
                 Err("neither a length nor a transfer coding".into())
             }

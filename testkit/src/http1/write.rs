@@ -28,7 +28,7 @@ pub fn written(request: &Request, host: &str) -> Vec<u8> {
     }
     bytes.extend_from_slice(b"\r\n");
     if request.chunked {
-        // Uneven pieces, so that no reader is lucky.
+        // Pieces of uneven sizes, so that no parser can rely on where a read ends.
         for piece in request.body.chunks((request.body.len() / 5).max(7)) {
             bytes.extend_from_slice(format!("{:x}\r\n", piece.len()).as_bytes());
             bytes.extend_from_slice(piece);

@@ -29,7 +29,7 @@ pub(crate) struct Flag(pub(crate) bool);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Present(pub(crate) bool);
 
-/// A map of names to one or several values each, in document order; `None` where there is no map.
+/// A map of names to one or several values each, in document order; `None` if there is no map.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pairs<'a>(pub(crate) Option<Vec<(Cow<'a, str>, Scalar<'a>)>>);
 
@@ -38,7 +38,7 @@ pub(crate) struct Pairs<'a>(pub(crate) Option<Vec<(Cow<'a, str>, Scalar<'a>)>>);
 pub(crate) enum Scalar<'a> {
     /// A string.
     Text(Cow<'a, str>),
-    /// A number or a truth value, as it would be written.
+    /// A number or a boolean, as its JSON text.
     Other(String),
     /// Null, or something nested.
     Nothing,

@@ -109,6 +109,11 @@ impl<DB: Driver> Connector<DB> {
         self.0.site.pooler
     }
 
+    /// The name that one of the settings has for this database.
+    pub(in crate::db) fn variable_of(&self, setting: &str) -> String {
+        format!("{}{setting}", self.0.site.prefix)
+    }
+
     pub(in crate::db) fn site(&self) -> &Arc<Site> {
         &self.0.site
     }
@@ -231,7 +236,12 @@ impl<DB: Driver> Connect for Connector<DB> {
                 let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
                 last_took.store(micros, Ordering::Relaxed);
                 let unnamed = timeouts.statements == Statements::UnnamedInTransaction;
-                let mut session = Session::new(connection, unnamed, Arc::clone(&self.0.schemas));
+                let mut session = Session::new(
+                    connection,
+                    unnamed,
+                    Arc::clone(&self.0.schemas),
+                    Arc::clone(&self.0.site.prefix),
+                );
                 session.pooled = self.0.warnings.clone();
                 session.lock =
                     self.0.turns.as_ref().map(|turns| LockWait::new(turns, timeouts.lock));

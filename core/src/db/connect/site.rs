@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use crate::db::settings::{DatabaseUrl, Pooler};
 
@@ -13,8 +14,8 @@ pub(in crate::db) struct Site {
     /// The variable that holds the URL.
     pub(super) variable: Cow<'static, str>,
     pub(super) pooler: Pooler,
-    /// The variable that names the pooler.
-    pub(super) pooler_variable: String,
+    /// What stands before the names of its settings: nothing for the first database.
+    pub(super) prefix: Arc<str>,
     /// Whether the URL sends settings to the server when connecting, which a pooler may refuse.
     pub(super) has_options: bool,
 }
@@ -25,7 +26,7 @@ impl Site {
             place: url.place(),
             variable: url.variable().clone(),
             pooler,
-            pooler_variable: url.variable_of("DATABASE_POOLER"),
+            prefix: url.prefix().into(),
             has_options: url.has_options(),
         }
     }

@@ -32,7 +32,7 @@ impl ServerIdentity {
     /// of two readings.
     const JITTER: u64 = 2;
 
-    #[cfg_attr(not(any(feature = "postgres", feature = "mysql")), expect(dead_code))]
+    #[cfg_attr(not(any(feature = "postgres", feature = "mysql", test)), expect(dead_code))]
     pub(crate) fn new(description: &str, started: i64) -> Self {
         let mut hasher = std::hash::DefaultHasher::new();
         description.hash(&mut hasher);

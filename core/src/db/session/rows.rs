@@ -56,7 +56,7 @@ impl<DB: Driver> Session<DB> {
     /// Runs a statement for its first row; a database that is locked is an error.
     pub(super) fn first_row_at_once(
         &mut self,
-        statement: Statement<DB>,
+        mut statement: Statement<DB>,
         last: bool,
     ) -> impl Future<Output = Result<Option<DB::Row>, sqlx::Error>> + Send {
         let effect = statement.effect(&mut self.effects);
@@ -65,14 +65,14 @@ impl<DB: Driver> Session<DB> {
             let careful: BoxFuture<'_, _> = Box::pin(self.first_row_with_care(statement, last));
             return Either::Left(careful);
         }
-        let again = self.again(&statement, effect);
+        statement.keep(self.may_be_stale(&statement, effect));
         Either::Right(async move {
             let Self { connection, state, .. } = &mut *self;
-            match (first_row::<DB>(connection, state, statement, effect, last).await, again) {
-                (Err(_), Some(again)) if self.state.stale => {
-                    Box::pin(self.first_row_with_care(again, last)).await
+            match first_row::<DB>(connection, state, &mut statement, effect, last).await {
+                Err(_) if self.state.stale && statement.is_kept() => {
+                    Box::pin(self.first_row_with_care(statement, last)).await
                 }
-                (outcome, _) => outcome,
+                outcome => outcome,
             }
         })
     }
@@ -87,7 +87,8 @@ impl<DB: Driver> Session<DB> {
         if self.wraps(&statement) {
             return wrapped(self, statement);
         }
-        let again = self.again(&statement, effect);
+        let again =
+            if self.may_be_stale(&statement, effect) { statement.duplicate() } else { None };
         if self.state.is_settled() && again.is_none() && !self.doubts(effect) {
             return Box::pin(self.rows(statement, effect));
         }
@@ -97,7 +98,7 @@ impl<DB: Driver> Session<DB> {
     /// Warns of a statement that a transaction pooler before the server does not bear.
     fn warn_of(&self, effect: Effect) {
         if let (Some(warnings), Some(change)) = (&self.pooled, effect.change) {
-            warnings.warn_of(change);
+            warnings.warn_of(change, &self.state.prefix);
         }
     }
 
@@ -105,9 +106,10 @@ impl<DB: Driver> Session<DB> {
     /// if it must have one.
     async fn first_row_with_care(
         &mut self,
-        statement: Statement<DB>,
+        mut statement: Statement<DB>,
         last: bool,
     ) -> Result<Option<DB::Row>, sqlx::Error> {
+        statement.keep(false);
         self.settle().await?;
         let effect = statement.effect(&mut self.effects);
         if self.doubts(effect) {
@@ -118,7 +120,7 @@ impl<DB: Driver> Session<DB> {
             self.begin(None).await?;
         }
         let Self { connection, state, .. } = &mut *self;
-        let row = first_row::<DB>(connection, state, statement, effect, last && !wraps).await;
+        let row = first_row::<DB>(connection, state, &mut statement, effect, last && !wraps).await;
         match &row {
             _ if !wraps => {}
             Ok(_) => self.commit().await?,
@@ -168,14 +170,13 @@ impl<DB: Driver> Session<DB> {
         Rows::new(DB::executor(connection).fetch_many(statement), state, effect)
     }
 
-    /// The same statement for a second run, if it may be refused because of another schema and run again: it stands alone
-    /// and returns rows.
-    fn again(&self, statement: &Statement<DB>, effect: Effect) -> Option<Statement<DB>> {
-        let alone = effect.rows
+    /// Whether a statement may be refused because of another schema and run again: it stands alone and returns rows.
+    fn may_be_stale(&self, statement: &Statement<DB>, effect: Effect) -> bool {
+        effect.rows
             && effect.is_none()
             && !self.connection.is_in_transaction()
-            && !self.state.is_in_transaction();
-        if alone { statement.again() } else { None }
+            && !self.state.is_in_transaction()
+            && statement.is_remembered()
     }
 }
 
@@ -183,7 +184,7 @@ impl<DB: Driver> Session<DB> {
 async fn first_row<DB: Driver>(
     connection: &mut DB::Connection,
     state: &mut SessionState,
-    statement: Statement<DB>,
+    statement: &mut Statement<DB>,
     effect: Effect,
     last: bool,
 ) -> Result<Option<DB::Row>, sqlx::Error> {
@@ -206,7 +207,7 @@ async fn first_row<DB: Driver>(
 async fn first_of_many<DB: Driver>(
     connection: &mut DB::Connection,
     state: &mut SessionState,
-    statement: Statement<DB>,
+    statement: &mut Statement<DB>,
     effect: Effect,
     last: bool,
 ) -> Result<Option<DB::Row>, sqlx::Error> {

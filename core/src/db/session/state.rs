@@ -46,6 +46,8 @@ pub(in crate::db) struct SessionState {
     pub(super) schema: u64,
     /// Tables were changed since the transaction began.
     altered: bool,
+    /// What stands before the names of the settings of its database.
+    pub(super) prefix: Arc<str>,
     /// What is waited for.
     pub(super) pulse: PendingReply,
 }
@@ -65,9 +67,9 @@ pub(super) enum Transaction {
 }
 
 impl SessionState {
-    pub(super) fn new(schemas: Arc<AtomicU64>) -> Self {
+    pub(super) fn new(schemas: Arc<AtomicU64>, prefix: Arc<str>) -> Self {
         let schema = schemas.load(Ordering::Acquire);
-        Self { schemas, schema, ..Self::default() }
+        Self { schemas, schema, prefix, ..Self::default() }
     }
 
     pub(super) fn is_clean(&self) -> bool {
@@ -208,7 +210,7 @@ impl SessionState {
             ErrorEffect::Outdated => self.outdated = true,
             ErrorEffect::Pooled => {
                 self.broken = true;
-                return Error::pooled(error).into_sqlx();
+                return Error::pooled(error, &self.prefix).into_sqlx();
             }
         }
         error

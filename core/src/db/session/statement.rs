@@ -16,6 +16,8 @@ struct Parts<DB: Driver> {
     arguments: Result<Option<DB::Arguments>, BoxDynError>,
     prepared: Option<DB::Statement>,
     persistent: bool,
+    /// Whether a run leaves the arguments for a second one.
+    keep: bool,
 }
 
 impl<DB: Driver> Statement<DB> {
@@ -23,7 +25,7 @@ impl<DB: Driver> Statement<DB> {
         // The text last: it takes the query with it.
         let (arguments, persistent) = (query.take_arguments(), query.persistent());
         let prepared = query.statement().cloned();
-        Self(Box::new(Parts { sql: query.sql(), arguments, prepared, persistent }))
+        Self(Box::new(Parts { sql: query.sql(), arguments, prepared, persistent, keep: false }))
     }
 
     /// The same; unnamed, it leaves nothing prepared on the server.
@@ -50,7 +52,8 @@ impl<DB: Driver> Statement<DB> {
         };
         let Parts { sql, prepared, persistent, .. } = &*self.0;
         let (sql, prepared, persistent) = (sql.clone(), prepared.clone(), *persistent);
-        Some(Self(Box::new(Parts { sql, arguments: Ok(arguments), prepared, persistent })))
+        let arguments = Ok(arguments);
+        Some(Self(Box::new(Parts { sql, arguments, prepared, persistent, keep: false })))
     }
 
     /// Whether its text is one statement.
@@ -65,10 +68,46 @@ impl<DB: Driver> Statement<DB> {
         if self.is_simple() { DB::effect(text) } else { known.of(text, DB::effect) }
     }
 
-    /// Returns the same statement for a second run, if the driver or the server may have remembered it from before:
-    /// only then can its first run be refused as stale.
-    pub(super) fn again(&self) -> Option<Self> {
-        if self.0.persistent && !self.is_simple() { self.duplicate() } else { None }
+    /// Whether the driver or the server may have remembered it from before: only then can its first run be refused as
+    /// stale.
+    pub(super) fn is_remembered(&self) -> bool {
+        self.0.persistent && !self.is_simple()
+    }
+
+    /// Has the runs of a reference to it leave the arguments for a second one, if they can be copied.
+    pub(super) fn keep(&mut self, keep: bool) {
+        self.0.keep = keep;
+    }
+
+    /// Whether it can be run a second time.
+    pub(super) fn is_kept(&self) -> bool {
+        self.0.keep
+    }
+}
+
+/// A run after which the statement is still there.
+impl<'q, DB: Driver> Execute<'q, DB> for &'q mut Statement<DB> {
+    fn sql(self) -> SqlStr {
+        self.text()
+    }
+
+    fn statement(&self) -> Option<&DB::Statement> {
+        self.0.prepared.as_ref()
+    }
+
+    fn take_arguments(&mut self) -> Result<Option<DB::Arguments>, BoxDynError> {
+        if self.0.keep
+            && let Ok(Some(arguments)) = &self.0.arguments
+            && let Some(copy) = DB::copy(arguments)
+        {
+            return Ok(Some(copy));
+        }
+        self.0.keep = false;
+        std::mem::replace(&mut self.0.arguments, Ok(None))
+    }
+
+    fn persistent(&self) -> bool {
+        self.0.persistent
     }
 }
 

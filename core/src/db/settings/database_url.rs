@@ -7,7 +7,7 @@ use percent_encoding::percent_decode_str;
 use url::Url;
 
 use super::url_parser::{UrlParser, UrlSettings};
-use super::{DATABASE_URL, Kind, Pooler};
+use super::{DATABASE_URL, DIRECT_DATABASE_URL, Kind, Pooler};
 use crate::{ConfigError, Settings};
 
 /// A database URL whose parameters are all known. Its text is never printed: it holds a password.
@@ -52,8 +52,9 @@ impl DatabaseUrl {
     }
 
     pub(super) fn parse(variable: Cow<'static, str>, text: &str) -> Result<Self, ConfigError> {
-        let (url, parser) = UrlParser::parse(text)
-            .map_err(|problem| ConfigError::new(variable.clone(), problem))?;
+        let (url, parser) = UrlParser::parse(text).map_err(|problem| {
+            ConfigError::new(variable.clone(), own_names(&variable, &problem))
+        })?;
         let UrlParser { kind, settings, schema, ignored, tls, .. } = parser;
         Ok(Self {
             kind,
@@ -79,9 +80,17 @@ impl DatabaseUrl {
 
     /// The variable of another setting of the same database.
     pub(crate) fn variable_of(&self, setting: &str) -> String {
-        let suffixes = ["DIRECT_DATABASE_URL", DATABASE_URL];
-        let prefix = suffixes.iter().find_map(|suffix| self.variable.strip_suffix(suffix));
-        format!("{}{setting}", prefix.unwrap_or_default())
+        format!("{}{setting}", self.prefix())
+    }
+
+    /// What stands before the names of its settings: nothing for the first database.
+    pub(crate) fn prefix(&self) -> &str {
+        prefix(&self.variable)
+    }
+
+    /// A text about settings of the first database, with the names that they have for this one.
+    pub(crate) fn own_names(&self, text: &str) -> String {
+        own_names(&self.variable, text)
     }
 
     /// Where the database is: `host:port/name`, for SQLite its file. Nothing of it is secret.
@@ -192,12 +201,14 @@ impl DatabaseUrl {
     pub(crate) fn log_ignored(&self) {
         if let Some(pooler) = self.known_pooler() {
             tracing::info!(
-                "{}: its host is a pooler's; without DATABASE_POOLER it is taken for {}",
+                "{}: its host is a pooler's; without {} it is taken for {}",
                 self.variable,
+                self.variable_of("DATABASE_POOLER"),
                 pooler.name()
             );
         }
         for (name, reason) in &self.ignored {
+            let reason = self.own_names(reason);
             tracing::info!("{}: parameter {name} changes nothing: {reason}", self.variable);
         }
     }
@@ -212,6 +223,15 @@ impl fmt::Debug for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DatabaseUrl").field("kind", &self.kind).finish_non_exhaustive()
     }
+}
+
+fn prefix(variable: &str) -> &str {
+    let suffixes = [DIRECT_DATABASE_URL, DATABASE_URL];
+    suffixes.iter().find_map(|suffix| variable.strip_suffix(suffix)).unwrap_or_default()
+}
+
+fn own_names(variable: &str, text: &str) -> String {
+    text.replace("DATABASE_", &format!("{}DATABASE_", prefix(variable)))
 }
 
 /// The path of a SQLite URL, as the driver reads it.

@@ -163,6 +163,26 @@ fn a_named_database_is_read_from_its_own_variable() {
 }
 
 #[test]
+fn what_is_said_of_a_named_database_names_its_own_variables() {
+    let settings = Settings::from_pairs([
+        ("ANALYTICS_DATABASE_URL", "postgres://h/d?max_connection_lifetime=5"),
+        ("ANALYTICS_DIRECT_DATABASE_URL", "postgres://h/d"),
+    ]);
+    let analytics = settings.of_database(Some("analytics"));
+    let settings = DatabaseSettings::parse(&analytics, None).expect("is right");
+    let direct = settings.direct_url.expect("is set");
+    for url in [settings.url, direct] {
+        assert_eq!(url.variable_of("DATABASE_POOLER"), "ANALYTICS_DATABASE_POOLER");
+        let text = url.own_names("set DATABASE_POOL_SIZE or APP_INSTANCES");
+        assert_eq!(text, "set ANALYTICS_DATABASE_POOL_SIZE or APP_INSTANCES");
+    }
+    let url = [("ANALYTICS_DATABASE_URL", "postgres://u@h/d?passfile=/x")];
+    let analytics = Settings::from_pairs(url).of_database(Some("analytics"));
+    let error = DatabaseSettings::parse(&analytics, None).expect_err("is refused").to_string();
+    assert!(error.contains("set ANALYTICS_DATABASE_PASSWORD_FILE"), "{error}");
+}
+
+#[test]
 fn a_variable_wins_over_a_parameter() {
     let settings = parse(&[
         ("DATABASE_URL", "postgres://h/d?connection_limit=5"),

@@ -1,6 +1,6 @@
 //! The effects of the statements that a connection has run.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::Effect;
 
@@ -12,9 +12,10 @@ const LONGEST_TEXT: usize = 4096;
 
 /// The effects of the statements that a connection has run, so that a text which is run again is not read again.
 ///
-/// Counted by callgrind for `SELECT $1::int8`: reading it takes about 800 instructions, looking it up about 200.
+/// Counted by callgrind: for a text of 37 bytes looking it up takes 84 instructions, for one of 2,000 bytes 444, where
+/// reading it takes 84,910. A tree, since hashing the longer one takes 5,200.
 #[derive(Default)]
-pub(in crate::db) struct KnownEffects(HashMap<Box<str>, Effect>);
+pub(in crate::db) struct KnownEffects(BTreeMap<Box<str>, Effect>);
 
 impl KnownEffects {
     /// Returns what a text does to its session. `read` finds it out for a text that has not been run.

@@ -66,8 +66,8 @@ fn refuse_environment(url: &DatabaseUrl) -> Result<bool, ConfigError> {
     let taken = PgConnectOptions::new_without_pgpass().host("h").port(1).username("u").password("");
     let refused = |variable: &'static str, parameter: &str| {
         let problem = format!(
-            "is set, and the driver would heed it beside DATABASE_URL; unset it, and write {parameter} into the URL if \
-             it is needed"
+            "is set, and the driver would heed it beside {}; unset it, and write {parameter} into the URL if it is needed",
+            url.variable()
         );
         Err(ConfigError::new(variable, problem))
     };
