@@ -101,12 +101,14 @@ impl Answer {
         let traffic = &question.demand.traffic;
         let statistics = Statistics::from(traffic);
         let best = best(&candidates);
+        let choices = hosts.iter().copied().filter(|host| !question.sets_aside(host));
+        let choices = choices.collect::<Vec<_>>();
         let flips = match best {
-            Some(best) if question.flips => flips::find(question, &hosts, best),
+            Some(best) if question.flips => flips::find(question, &choices, best),
             _ => Flips::default(),
         };
         let mut warnings = words::warnings(question, &candidates, best);
-        warnings.extend(words::bursts(question, &hosts, best));
+        warnings.extend(words::bursts(question, &choices, best));
         Self {
             schema: SCHEMA,
             version: env!("CARGO_PKG_VERSION"),
@@ -143,6 +145,12 @@ impl Question<'_> {
         all.filter(|host| self.names.is_empty() || self.names.contains(&host.name)).collect()
     }
 
+    /// Whether a host is listed but not chosen: its processes are taken back, which is not simulated, and the user did not
+    /// name it.
+    pub(crate) fn sets_aside(&self, host: &Host) -> bool {
+        host.interruptible && !self.names.contains(&host.name)
+    }
+
     /// The case of a seed's traffic.
     pub(crate) fn case<'a>(&'a self, traffic: &'a crate::traffic::Traffic, seed: u64) -> Case<'a> {
         Case {
@@ -156,9 +164,9 @@ impl Question<'_> {
     }
 }
 
-/// The cheapest candidate that reaches the goals.
+/// The cheapest candidate that reaches the goals and is not set aside.
 fn best(candidates: &[Candidate]) -> Option<&Candidate> {
-    let fits = candidates.iter().filter(|candidate| candidate.fits());
+    let fits = candidates.iter().filter(|candidate| candidate.is_eligible());
     fits.min_by(|a, b| a.month().total_cmp(&b.month()))
 }
 

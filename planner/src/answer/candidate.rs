@@ -23,6 +23,8 @@ pub struct Candidate {
     pub note: String,
     /// `long-running` or `serverless`.
     pub paradigm: String,
+    /// Whether it is listed but not chosen: the provider takes its processes back, and the user did not name it.
+    pub set_aside: bool,
     /// What it misses, in words; `None` where it reaches the goals.
     pub misses: Option<String>,
     /// The same for programs; `None` also where the App cannot run there at all.
@@ -94,6 +96,12 @@ impl Candidate {
         self.misses.is_none()
     }
 
+    /// Whether it may be the answer: it reaches the goals and is not set aside.
+    #[must_use]
+    pub fn is_eligible(&self) -> bool {
+        self.fits() && !self.set_aside
+    }
+
     /// US dollars a month; infinite where the App cannot run there.
     #[must_use]
     pub fn month(&self) -> f64 {
@@ -152,6 +160,7 @@ pub(crate) fn new(
         short: host.short.clone(),
         note: host.note.clone(),
         paradigm: host.paradigm.to_string(),
+        set_aside: question.sets_aside(host),
         misses: None,
         fault: None,
         run: None,

@@ -24,7 +24,8 @@ pub(super) fn sentence(best: Option<&Candidate>, candidates: &[Candidate]) -> St
 
 /// The cheapest host that would do with more connections.
 fn nearest(candidates: &[Candidate]) -> Option<(&Candidate, usize, f64)> {
-    let would = candidates.iter().filter_map(|candidate| match candidate.fault {
+    let choices = candidates.iter().filter(|candidate| !candidate.set_aside);
+    let would = choices.filter_map(|candidate| match candidate.fault {
         Some(Fault::Connections { needed, month, .. }) => Some((candidate, needed, month)),
         _ => None,
     });
@@ -44,7 +45,7 @@ pub(super) fn reasons(
     reasons.push(why(best, run, statistics));
     let month = best.month();
     let others = candidates.iter().filter(|other| other.is_serverless() != best.is_serverless());
-    let other = others.clone().filter(|other| other.fits());
+    let other = others.clone().filter(|other| other.is_eligible());
     match other.min_by(|a, b| a.month().total_cmp(&b.month())) {
         Some(other) => reasons.push(format!(
             "The cheapest {} host that reaches the goals is {}, at {} a month{}.",
@@ -67,6 +68,16 @@ pub(super) fn reasons(
             "With max_connections {needed} {} would do too, at {} a month.",
             other.title,
             dollars(cost)
+        ));
+    }
+    let aside = candidates.iter().filter(|other| other.set_aside && other.fits());
+    for other in aside.filter(|other| other.month() < month) {
+        reasons.push(format!(
+            "{} would cost {} a month, but its processes are taken back at any time, which is not simulated; \
+             --host {} lets it be chosen.",
+            other.title,
+            dollars(other.month()),
+            other.host
         ));
     }
     reasons
@@ -166,7 +177,7 @@ pub(super) fn warnings(
     if run.most_instances == 1 && !best.is_serverless() {
         let redundant = candidates.iter().filter(|other| {
             let run = other.run.as_ref();
-            other.fits() && run.is_some_and(|run| run.most_instances > 1)
+            other.is_eligible() && run.is_some_and(|run| run.most_instances > 1)
         });
         let redundant = redundant.min_by(|a, b| a.month().total_cmp(&b.month()));
         let other = redundant.map_or(String::new(), |other| {

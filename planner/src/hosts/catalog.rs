@@ -169,6 +169,8 @@ struct Entry {
     kind: String,
     #[serde(default)]
     serverless: bool,
+    #[serde(default)]
+    interruptible: bool,
     sizes: Option<Vec<SizeEntry>>,
     balancing: Option<Balancing>,
     scaling: Option<Scaling>,
@@ -262,7 +264,19 @@ impl Entry {
         let serverless = self.serverless || matches!(model, Model::Functions(_));
         let paradigm = if serverless { Paradigm::Serverless } else { Paradigm::LongRunning };
         let (name, title, short, note) = (self.name, self.title, self.short, self.note);
-        Ok(Host { name, title, short, note, model, paradigm, bill, minimum, unpriced })
+        let interruptible = self.interruptible;
+        Ok(Host {
+            name,
+            title,
+            short,
+            note,
+            model,
+            paradigm,
+            interruptible,
+            bill,
+            minimum,
+            unpriced,
+        })
     }
 }
 

@@ -20,6 +20,8 @@ pub struct Host {
     pub model: Model,
     /// The paradigm that the App's adapter reports there, from which its connection plan follows.
     pub paradigm: Paradigm,
+    /// Whether the provider takes processes back when it wants to; how often is not simulated.
+    pub interruptible: bool,
     /// What is paid for.
     pub bill: Vec<BillItem>,
     /// The least that is paid for compute in a month, whatever is used.

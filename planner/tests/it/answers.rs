@@ -231,3 +231,25 @@ fn every_reason_is_that_of_the_run() {
     }
     assert!(host("lambda").unpriced.is_none());
 }
+
+#[test]
+fn a_host_whose_processes_are_taken_back_is_chosen_only_by_name() {
+    // How often AWS takes Spot tasks back is not published, so that nothing simulated speaks for their availability.
+    let pattern = "steady:mean=5000,days=0.2";
+    let mut asked = Asked::new(&[]);
+    asked.workload.database = connections(2000);
+    asked.flips = true;
+    let answer = asked.of(pattern);
+    let spot = answer.candidate("fargate-spot").expect("it is listed");
+    let best = answer.best().expect("one reaches the goals");
+    assert!(spot.fits() && spot.month() < best.month(), "{}", answer.sentence);
+    assert_ne!(best.host, "fargate-spot");
+    let reason = answer.reasons.iter().find(|reason| reason.contains("Fargate Spot"));
+    assert!(reason.expect("it is said").contains("--host fargate-spot"), "{:?}", answer.reasons);
+    for change in [&answer.flips.below, &answer.flips.above].into_iter().flatten() {
+        assert_ne!(change.host.as_deref(), Some("fargate-spot"));
+    }
+    // The negative control: who asks for it by name gets it.
+    let named = Asked { names: vec!["fargate".into(), "fargate-spot".into()], ..asked };
+    assert_eq!(named.of(pattern).host.as_deref(), Some("fargate-spot"));
+}
