@@ -1,4 +1,5 @@
 //! A deployment of an App on a host: what is set, and what follows from it.
+//! Long because a run's options, its configuration and what is derived from both are checked in one place.
 
 use std::fmt;
 
