@@ -72,6 +72,13 @@ pub struct Line {
     pub assumed: bool,
 }
 
+impl Line {
+    /// The price with its unit and day, for a list of assumed ones.
+    pub(crate) fn assumed_price(&self) -> String {
+        format!("{} (${} {}, as of {})", self.what, self.usd, self.per.words(), self.valid_on)
+    }
+}
+
 impl Bill {
     /// What a use costs on a host, brought to a month.
     #[must_use]

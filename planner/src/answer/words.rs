@@ -12,7 +12,7 @@ pub(super) fn sentence(best: Option<&Candidate>, candidates: &[Candidate]) -> St
         let month = run.ranges.month.text(dollars);
         return format!("{}: {}, {month} a month.", capital(&best.paradigm), best.title);
     }
-    match nearest(candidates) {
+    match nearest(candidates.iter()) {
         Some((candidate, needed, month)) => format!(
             "No host reaches the goals with this database; with max_connections {needed} {} does, at {} a month.",
             candidate.title,
@@ -23,8 +23,10 @@ pub(super) fn sentence(best: Option<&Candidate>, candidates: &[Candidate]) -> St
 }
 
 /// The cheapest host that would do with more connections.
-fn nearest(candidates: &[Candidate]) -> Option<(&Candidate, usize, f64)> {
-    let choices = candidates.iter().filter(|candidate| !candidate.set_aside);
+fn nearest<'a>(
+    candidates: impl Iterator<Item = &'a Candidate>,
+) -> Option<(&'a Candidate, usize, f64)> {
+    let choices = candidates.filter(|candidate| !candidate.set_aside);
     let would = choices.filter_map(|candidate| match candidate.fault {
         Some(Fault::Connections { needed, month, .. }) => Some((candidate, needed, month)),
         _ => None,
@@ -54,14 +56,24 @@ pub(super) fn reasons(
             dollars(other.month()),
             versus(other.month(), month)
         )),
-        None if others.clone().next().is_some() => reasons.push(format!(
-            "No {} host reaches the goals, at any of the sizes that were tried.",
-            if best.is_serverless() { "long-running" } else { "serverless" }
-        )),
+        None if others.clone().next().is_some() => {
+            let paradigm = if best.is_serverless() { "long-running" } else { "serverless" };
+            reasons.push(match nearest(others) {
+                Some((other, needed, cost)) => format!(
+                    "No {paradigm} host reaches the goals with this database; with max_connections {needed} {} would, \
+                     at {} a month.",
+                    other.title,
+                    dollars(cost)
+                ),
+                None => format!(
+                    "No {paradigm} host reaches the goals, at any of the sizes that were tried."
+                ),
+            });
+        }
         None => {}
     }
     reasons.extend(connections(question, best, run));
-    if let Some((other, needed, cost)) = nearest(candidates)
+    if let Some((other, needed, cost)) = nearest(candidates.iter())
         && cost < month
     {
         reasons.push(format!(
@@ -140,14 +152,18 @@ fn connections(question: &Question<'_>, best: &Candidate, run: &Run) -> Option<S
     let database = question.workload.database.as_ref()?;
     let least = run.least_max_connections.map_or(String::new(), |least| {
         match database.server_connections() {
-            None => format!("; max_connections {least} is the least that works"),
+            None if least < database.reserved + run.outcome.peak_connections as usize => {
+                format!("; with smaller pools max_connections {least} is enough")
+            }
+            None => format!("; these settings need max_connections {least} at least"),
             Some(_) => format!("; the pooler must take {least} at least"),
         }
     });
+    let peak = run.ranges.peak_connections.text(count);
     Some(format!(
-        "{} holds {} database connections at most, of {}{least}.",
+        "{} holds {peak} database connection{} at most, of {}{least}.",
         best.short,
-        run.ranges.peak_connections.text(count),
+        if peak == "1" { "" } else { "s" },
         database.limit(),
     ))
 }
@@ -170,9 +186,22 @@ pub(super) fn warnings(
         return warnings;
     };
     let assumed = run.bill.lines.iter().filter(|line| line.assumed && line.month != 0.0);
-    let assumed = assumed.map(|line| line.what.as_str()).collect::<Vec<_>>();
+    let assumed = assumed.map(|line| line.assumed_price()).collect::<Vec<_>>();
     if !assumed.is_empty() {
-        warnings.push(format!("Assumed, not read from a price list: {}.", assumed.join(", ")));
+        warnings.push(format!(
+            "Assumed, not read from a price list: {}. Check before you rely on the order of the hosts.",
+            assumed.join(", ")
+        ));
+    }
+    let missing = question.bill.lines.iter().filter(|line| line.is_shared());
+    let missing = missing.filter(|line| !best.billed.contains(line));
+    let missing = missing.map(|line| line.name()).collect::<Vec<_>>();
+    if !missing.is_empty() {
+        warnings.push(format!(
+            "{} has no price of {} here, other hosts do: their bills are longer by these lines.",
+            best.title,
+            missing.join(", ")
+        ));
     }
     if run.most_instances == 1 && !best.is_serverless() {
         let redundant = candidates.iter().filter(|other| {

@@ -111,6 +111,17 @@ impl BillLine {
     /// The lines that are on unless the user says otherwise: what a host cannot run without.
     pub const DEFAULT: [Self; 5] =
         [Self::Compute, Self::Door, Self::Balancer, Self::Ipv4, Self::Pooler];
+
+    /// Whether an App pays for it wherever it runs, so that a bill without it is no smaller bill.
+    pub(crate) fn is_shared(self) -> bool {
+        matches!(self, Self::Database | Self::Egress | Self::Logs)
+    }
+
+    /// Its name on the command line.
+    pub(crate) fn name(self) -> String {
+        clap::ValueEnum::to_possible_value(&self)
+            .map_or_else(String::new, |value| value.get_name().to_owned())
+    }
 }
 
 /// The unit of a price.
@@ -153,4 +164,29 @@ pub enum Per {
     DatabaseVcpuHour,
     /// A month, however much is used.
     Month,
+}
+
+impl Per {
+    /// The unit behind a price, such as "an instance and month".
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::Request => "a request",
+            Self::FunctionGbSecond
+            | Self::InstanceGbSecond
+            | Self::ActiveGbSecond
+            | Self::UsedGbSecond => "a GB and second",
+            Self::InstanceHour => "an instance and hour",
+            Self::InstanceMonth => "an instance and month",
+            Self::InstanceVcpuHour | Self::DatabaseVcpuHour => "a vCPU and hour",
+            Self::InstanceGbHour => "a GB and hour",
+            Self::InstanceVcpuSecond | Self::ActiveVcpuSecond | Self::UsedVcpuSecond => {
+                "a vCPU and second"
+            }
+            Self::NodeHour => "a node and hour",
+            Self::GbOut => "a GB sent",
+            Self::GbLogged => "a GB of logs",
+            Self::LcuHour => "a capacity unit and hour",
+            Self::Month => "a month",
+        }
+    }
 }

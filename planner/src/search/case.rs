@@ -1,6 +1,6 @@
 //! What is searched for: an App, its traffic, the goals, and how to simulate and bill.
 
-use super::fault::Fault;
+use super::fault::{Fault, Resource};
 use super::goals::Goals;
 use super::trial::Trial;
 use crate::bill::{Bill, BillOptions};
@@ -91,7 +91,7 @@ impl Case<'_> {
         let share = outcome.refused_share();
         if share > self.goals.refused {
             let cause = outcome.main_cause().unwrap_or(Cause::Instances);
-            let because = because(host, trial, cause);
+            let because = because(host, self.workload, trial, cause);
             return Some(Fault::Refused { share, allowed: self.goals.refused, cause, because });
         }
         if outcome.latency.p99 > self.goals.p99 {
@@ -140,7 +140,7 @@ impl Case<'_> {
 }
 
 /// What the requests that were turned away ran into, with the figures of the run.
-fn because(host: &Host, trial: &Trial, cause: Cause) -> String {
+fn because(host: &Host, workload: &Workload, trial: &Trial, cause: Cause) -> String {
     let Outcome { peak_instances, .. } = trial.outcome;
     let most = trial.configuration.most;
     let pool = trial.pool.as_ref().map_or(0, |pool| pool.size);
@@ -161,9 +161,7 @@ fn because(host: &Host, trial: &Trial, cause: Cause) -> String {
         ),
         (Cause::Scaler, Model::Functions(_)) => "new environments come too late".into(),
         (Cause::Pool, _) => format!("all {pool} connections of a process were in use"),
-        (Cause::Server, _) => {
-            "the server connections of the pooler, or the database's processors, were in use".into()
-        }
+        (Cause::Server, _) => server_was_in_use(workload, trial),
         (Cause::TimeLimit, Model::Fleet(fleet)) => format!(
             "the host ends a request after {}",
             crate::text::duration(fleet.parameters.request_limit_seconds.value)
@@ -173,5 +171,25 @@ fn because(host: &Host, trial: &Trial, cause: Cause) -> String {
             crate::text::duration(functions.parameters.request_limit_seconds.value)
         ),
         (Cause::Client, _) => "the client gave up before the answer".into(),
+    }
+}
+
+/// Which of the two bounds of the server was reached: the one that more is in use of.
+fn server_was_in_use(workload: &Workload, trial: &Trial) -> String {
+    let used = |resource| {
+        let found = trial.headroom.iter().find(|used| used.resource == resource);
+        found.map_or(0.0, |used| used.utilisation)
+    };
+    let database = workload.database.as_ref();
+    let cpus = database.and_then(|database| database.cpus);
+    match (database.and_then(Database::server_connections), cpus) {
+        (Some(many), _)
+            if used(Resource::ServerConnections) >= used(Resource::DatabaseProcessors) =>
+        {
+            format!("all {many} server connections of the pooler were in use")
+        }
+        (_, Some(1)) => "the database's one processor was in use".into(),
+        (_, Some(cpus)) => format!("all {cpus} processors of the database were in use"),
+        (_, None) => "the server connections of the pooler were in use".into(),
     }
 }

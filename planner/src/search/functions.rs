@@ -40,7 +40,15 @@ pub(super) fn search(
     }
     let trial = case.run(host, &set(fits))?;
     let fault = case.fault(host, &trial);
-    Ok(Found { trial, fault, least_max_connections: Some(needed) })
+    let least_max_connections = connections(case, host, &trial);
+    Ok(Found { trial, fault, least_max_connections })
+}
+
+/// The least `max_connections` with which the App starts as it is configured.
+fn connections(case: &Case<'_>, host: &Host, trial: &Trial) -> Option<usize> {
+    let database = case.workload.database.as_ref()?;
+    let pool = trial.pool.as_ref()?.size;
+    Some(trial.configuration.deployment(host).least_max_connections(pool, database.reserved))
 }
 
 /// Goes on from a configuration that was found by a coarser search, or with another seed.
@@ -55,7 +63,6 @@ pub(super) fn again(
     for _ in 0..5 {
         let trial = case.run(host, &set)?;
         let fault = case.fault(host, &trial);
-        let least_max_connections = found.least_max_connections;
         let wider = (set.most + set.most.div_ceil(4)).min(limit);
         let next = Configuration { most: wider, ..set.clone() };
         let fits = case
@@ -65,13 +72,15 @@ pub(super) fn again(
             .is_none_or(|database| next.deployment(host).pool(database).is_ok());
         let helps = matches!(fault, Some(Fault::Refused { .. } | Fault::Headroom { .. }));
         if !helps || !fits || wider == set.most {
+            let least_max_connections = connections(case, host, &trial);
             return Ok(Found { trial, fault, least_max_connections });
         }
         set = next;
     }
     let trial = case.run(host, &set)?;
     let fault = case.fault(host, &trial);
-    Ok(Found { trial, fault, least_max_connections: found.least_max_connections })
+    let least_max_connections = connections(case, host, &trial);
+    Ok(Found { trial, fault, least_max_connections })
 }
 
 /// Reserved concurrency so that no more than the allowed share of it is used.

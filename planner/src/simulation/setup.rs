@@ -1,13 +1,15 @@
 //! A deployment of an App on a host: what is set, and what follows from it.
+//! Long because a run's options, its configuration and what is derived from both are checked in one place.
 
 use std::fmt;
 
 use anyhost_core::Paradigm;
+use anyhost_core::db::Pooler;
 
 use super::Progress;
 use super::quota::Quota;
 use crate::connections::{Deployment, Pool};
-use crate::hosts::{Fleet, Functions, Host, Model, Scaling, Size};
+use crate::hosts::{BillLine, Fleet, Functions, Host, Model, Scaling, Size};
 use crate::traffic::Traffic;
 use crate::workload::Workload;
 
@@ -213,6 +215,13 @@ impl<'a> Setup<'a> {
         let pool = match &workload.database {
             None => None,
             Some(database) => {
+                // A host that pays for RDS Proxy is inside the VPC of the database; no other reaches it.
+                let reached = host.bill.iter().any(|item| item.line == BillLine::Pooler);
+                if database.pooler == Pooler::RdsProxy && !reached {
+                    return Err(Infeasible(
+                        "RDS Proxy cannot be reached from outside the database's VPC".into(),
+                    ));
+                }
                 let pool = configuration.deployment(host).pool(database);
                 Some(pool.map_err(|error| Infeasible(error.to_string()))?)
             }
@@ -290,8 +299,12 @@ impl Parts {
         self.processor + self.database + self.elsewhere
     }
 
-    /// What ends a request that takes too long.
-    pub(crate) fn limit_cause(self) -> super::Cause {
-        if self.client_first { super::Cause::Client } else { super::Cause::TimeLimit }
+    /// Why a request took too long: its own time, in seconds without any queue, or what it waited for.
+    pub(crate) fn late_cause(self, own: f64, waited_for: super::Cause) -> super::Cause {
+        match (self.client_first, own > self.limit) {
+            (true, _) => super::Cause::Client,
+            (false, true) => super::Cause::TimeLimit,
+            (false, false) => waited_for,
+        }
     }
 }

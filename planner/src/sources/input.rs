@@ -31,5 +31,17 @@ pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
     if bytes.len() as u64 >= MOST {
         return Err(io::Error::other("is larger than 4 GiB unpacked"));
     }
-    Ok(bytes)
+    Ok(utf8(bytes))
+}
+
+/// UTF-16 with a byte order mark, which some shells and spreadsheets write, as UTF-8; anything else unchanged.
+fn utf8(bytes: Vec<u8>) -> Vec<u8> {
+    let unit: fn([u8; 2]) -> u16 = match bytes.get(..2) {
+        Some([0xff, 0xfe]) => u16::from_le_bytes,
+        Some([0xfe, 0xff]) => u16::from_be_bytes,
+        _ => return bytes,
+    };
+    let units = bytes[2..].chunks_exact(2).map(|pair| unit([pair[0], pair[1]]));
+    let text = char::decode_utf16(units).map(|char| char.unwrap_or(char::REPLACEMENT_CHARACTER));
+    text.collect::<String>().into_bytes()
 }

@@ -94,7 +94,7 @@ pub(super) fn parse(name: &str, text: &str, options: &SourceOptions) -> Result<S
     for line in lines() {
         match (format.parse)(line, &mut header) {
             Some(request) => tally.add(request),
-            None => tally.others += 1,
+            None => tally.other(format, line),
         }
     }
     tally.finish(name, format.name, many, options)
@@ -114,6 +114,8 @@ fn unknown(text: &str) -> String {
 struct Tally {
     requests: usize,
     others: usize,
+    /// Lines of another kind that are requests in another format, by its name.
+    foreign: BTreeMap<&'static str, usize>,
     checks: usize,
     upgrades: usize,
     times: Vec<Took>,
@@ -123,6 +125,19 @@ struct Tally {
 }
 
 impl Tally {
+    fn other(&mut self, format: &Format, line: &str) {
+        self.others += 1;
+        // The last one reads any line with names and values, which need not be a request.
+        let known = &FORMATS[..FORMATS.len() - 1];
+        let mut header = columns::Header::default();
+        let mut reads = |other: &&Format| {
+            other.name != format.name && (other.parse)(line, &mut header).is_some()
+        };
+        if let Some(other) = known.iter().find(|other| reads(other)) {
+            *self.foreign.entry(other.name).or_default() += 1;
+        }
+    }
+
     fn add(&mut self, request: Request) {
         let Request { at, took, bytes, status, path } = request;
         let path = path.as_deref().and_then(|path| path.split(['?', '#']).next());
@@ -165,6 +180,14 @@ impl Tally {
         }
         said.push('.');
         let mut coverage = vec![said];
+        for (name, many) in &self.foreign {
+            if *many as f64 > 0.01 * self.requests as f64 {
+                coverage.push(format!(
+                    "{many} of the skipped lines are requests of another format ({name}): if they are not the same \
+                     requests once more, the traffic is larger; give each format as a file of its own."
+                ));
+            }
+        }
         let timed = self.requests - self.upgrades;
         let (service, said) = distribution(&self.times, timed, options.time_unit)?;
         coverage.push(said);

@@ -109,7 +109,8 @@ pub(super) fn distribution(
                 ),
                 _ => {
                     return Err(format!(
-                        "the unit of the durations cannot be told (the median is {median}); say it with --time-unit s, ms, us or ns"
+                        "the unit of the durations cannot be told (the median is {}); say it with --time-unit s, ms, us or ns",
+                        if median < 1e9 { median.to_string() } else { format!("{median:e}") }
                     ));
                 }
             }

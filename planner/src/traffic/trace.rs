@@ -67,15 +67,26 @@ impl Traffic {
     ///
     /// # Errors
     /// [`TraceError`] names the first row that is wrong.
-    pub fn parse(file: &str, name: &str, text: impl Read, gaps: Gaps) -> Result<Self, TraceError> {
+    pub fn parse(
+        file: &str,
+        name: &str,
+        mut text: impl Read,
+        gaps: Gaps,
+    ) -> Result<Self, TraceError> {
         let fault =
             |row: Option<u64>, reason: String| TraceError { file: file.into(), row, reason };
+        let mut bytes = Vec::new();
+        text.read_to_end(&mut bytes).map_err(|error| fault(None, error.to_string()))?;
+        let header = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        // Spreadsheets separate by what their language leaves free.
+        let separator = [b';', b'\t'].into_iter().find(|separator| header.contains(separator));
         // A line ends with \n, the last one too, so that the reader's own count of lines tells the row.
         let mut reader = csv::ReaderBuilder::new()
             .flexible(true)
             .trim(csv::Trim::All)
+            .delimiter(separator.unwrap_or(b','))
             .terminator(csv::Terminator::Any(b'\n'))
-            .from_reader(text.chain(&b"\n"[..]));
+            .from_reader(bytes.chain(&b"\n"[..]));
         let header = reader.byte_headers().map_err(|error| fault(Some(1), error.to_string()))?;
         let name_of = |column| header.get(column).map(<[u8]>::to_ascii_lowercase);
         let unit = match (name_of(0).as_deref(), name_of(1).as_deref(), header.len()) {

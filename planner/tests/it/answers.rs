@@ -218,6 +218,63 @@ fn a_pooler_is_paid_for() {
 }
 
 #[test]
+fn rds_proxy_serves_only_hosts_inside_its_vpc() {
+    let pooler = anyhost_core::db::Pooler::RdsProxy;
+    let mut asked = Asked::new(&["heroku-basic", "render", "vm"]);
+    asked.workload.database = Some(Database { pooler, ..Database::default() });
+    let answer = asked.of("steady:mean=1,days=0.05");
+    assert_eq!(answer.best().expect("one").host, "vm");
+    for candidate in answer.candidates.iter().filter(|candidate| candidate.host != "vm") {
+        let misses = candidate.misses.as_deref().unwrap_or_default();
+        assert!(misses.contains("outside the database's VPC"), "{}: {misses}", candidate.host);
+    }
+    // The negative control: PgBouncer runs anywhere.
+    let pooler = anyhost_core::db::Pooler::PgBouncer;
+    asked.workload.database = Some(Database { pooler, ..Database::default() });
+    assert!(asked.of("steady:mean=1,days=0.05").candidates.iter().all(|other| other.fits()));
+}
+
+#[test]
+fn the_app_starts_as_configured_with_the_least_max_connections_that_is_named() {
+    let mut asked = Asked::new(&["lambda"]);
+    let answer = asked.of("spikes:mean=0.1,peak=200,every=6h,length=10m,days=0.5");
+    let run = answer.best().expect("one").run.as_ref().expect("it runs");
+    // Each environment holds one connection; three are reserved and three are left for people.
+    assert_eq!(run.least_max_connections, Some(run.most_instances + 6));
+    asked.workload.database =
+        Some(Database { max_connections: run.most_instances + 6, ..Database::default() });
+    let again = asked.of("spikes:mean=0.1,peak=200,every=6h,length=10m,days=0.5");
+    assert!(again.best().is_some());
+}
+
+#[test]
+fn a_bill_without_a_line_that_was_asked_for_says_so() {
+    let mut asked = Asked::new(&["heroku-basic", "lambda"]);
+    asked.bill.lines.insert(BillLine::Database);
+    let answer = asked.of("steady:mean=20,days=0.05");
+    assert_eq!(answer.best().expect("one").host, "heroku-basic");
+    assert!(answer.warnings.iter().any(|line| line.contains("no price of database")));
+    asked.bill.lines.remove(&BillLine::Database);
+    let answer = asked.of("steady:mean=20,days=0.05");
+    assert!(!answer.warnings.iter().any(|line| line.contains("no price of")));
+}
+
+#[test]
+fn the_bound_of_the_server_that_was_reached_is_named() {
+    let pooler = anyhost_core::db::Pooler::PgBouncer;
+    let reason = |database: Database| {
+        let mut asked = Asked::new(&["heroku-standard"]);
+        asked.workload.database = Some(database);
+        let answer = asked.of("steady:mean=3000,days=0.02");
+        answer.candidates[0].misses.clone().unwrap_or_default()
+    };
+    let said = reason(Database { pooler, max_connections: 20, ..Database::default() });
+    assert!(said.contains("all 14 server connections of the pooler were in use"), "{said}");
+    let said = reason(Database { cpus: Some(2), max_connections: 1000, ..Database::default() });
+    assert!(said.contains("all 2 processors of the database were in use"), "{said}");
+}
+
+#[test]
 fn every_reason_is_that_of_the_run() {
     let mut asked = Asked::new(&["lambda", "fargate", "kubernetes", "cloud-run", "heroku-basic"]);
     asked.workload.service = "80ms".parse().expect("a duration");

@@ -212,3 +212,15 @@ fn a_deploy_without_overlap_is_an_interruption() {
     let outcome = run(&host("heroku-standard"), &waiting("10ms", 0.5), &traffic, &with);
     assert!(outcome.latency.max < 1.0);
 }
+
+#[test]
+fn requests_that_wait_too_long_for_a_processor_are_not_blamed_on_the_hosts_time_limit() {
+    // 200 ms of computing at 20/s are four processors; the dyno has one. No request takes 30 s by itself.
+    let workload = computing("200ms", 0.5);
+    both(|options| {
+        let outcome = run(&host("heroku-basic"), &workload, &steady(20, 600), options);
+        assert!(outcome.refused_share() > 0.5, "{:?}", outcome.mode);
+        assert_eq!(outcome.main_cause(), Some(Cause::Instances), "{:?}", outcome.mode);
+        assert_eq!(outcome.refusals.by(Cause::TimeLimit), 0, "{:?}", outcome.mode);
+    });
+}

@@ -320,3 +320,55 @@ fn no_bytes_make_a_reader_panic() {
         }
     }
 }
+
+#[test]
+fn a_trace_is_read_as_spreadsheets_and_shells_write_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let plain = "second,requests\n0,5\n1,6\n2,7\n";
+    let units = |text: &str| text.encode_utf16().collect::<Vec<_>>();
+    let little =
+        |text: &str| units(text).into_iter().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
+    let big = |text: &str| units(text).into_iter().flat_map(u16::to_be_bytes).collect::<Vec<_>>();
+    let files = [
+        ("semicolons", plain.replace(',', ";").into_bytes()),
+        ("tabs", plain.replace(',', "\t").into_bytes()),
+        ("capitals", plain.replace("second,requests", "Second,Requests").into_bytes()),
+        ("little endian", little(&format!("\u{feff}{plain}"))),
+        ("big endian", big(&format!("\u{feff}{plain}"))),
+    ];
+    for (name, bytes) in files {
+        let path = folder.path().join(format!("{name}.csv"));
+        std::fs::write(&path, bytes).expect("a file");
+        let found = read(&path, &SourceOptions::default());
+        let found = found.unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(found.traffic.expect("a traffic").counts(), [5, 6, 7], "{name}");
+    }
+}
+
+#[test]
+fn requests_of_a_second_format_are_not_lost_without_a_word() {
+    let logs = formats();
+    let log = |wanted: &str| {
+        logs.iter().find(|(name, _)| *name == wanted).map(|(_, text)| text.clone()).expect("a log")
+    };
+    let both = log("our own") + &log("nginx with $request_time last");
+    let said = source(&both).expect("a source").coverage.join(" ");
+    assert!(said.contains("200 of the skipped lines are requests of another format"), "{said}");
+    // The negative control: other lines are no requests.
+    let other = log("our own") + &"connected to the database\n".repeat(200);
+    let said = source(&other).expect("a source").coverage.join(" ");
+    assert!(!said.contains("another format"), "{said}");
+}
+
+#[test]
+fn an_error_of_prometheus_and_a_senseless_duration_are_one_short_line() {
+    let error = source(r#"{"status":"error","errorType":"bad_data","error":"invalid query"}"#);
+    assert!(error.expect_err("no values").contains("invalid query"));
+    let log = formats().into_iter().find(|(name, _)| *name == "Apache %D last").expect("a log").1;
+    let huge = log.lines().map(|line| {
+        let (line, _) = line.rsplit_once(' ').expect("a duration");
+        format!("{line} 1e300\n")
+    });
+    let error = source(&huge.collect::<String>()).expect_err("no duration");
+    assert!(error.len() < 200 && error.contains("1e300"), "{error}");
+}

@@ -18,7 +18,7 @@ pub(crate) fn sources(answer: &Answer) -> String {
     let prices = answer.candidates.iter().filter_map(|candidate| {
         let run = candidate.run.as_ref()?;
         let assumed = run.bill.lines.iter().filter(|line| line.assumed);
-        let assumed = assumed.map(|line| line.what.as_str()).collect::<Vec<_>>().join(", ");
+        let assumed = assumed.map(|line| line.assumed_price()).collect::<Vec<_>>().join(", ");
         (!assumed.is_empty())
             .then(|| format!("<li>{}: {}</li>", escape(&candidate.short), escape(&assumed)))
     });

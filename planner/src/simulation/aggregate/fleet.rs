@@ -193,6 +193,8 @@ impl<'a> Run<'a> {
         let (longest, outage) = self.outage(stretch);
         self.recorder.cold(at, ((rate * outage).round() as u64).min(served));
         let queue = self.server.wait(rate);
+        // What a quota adds to the time of a request that has its processor for itself.
+        let throttled = self.parts.processor * (1.0 / self.parts.share - 1.0);
         for weight in samples(served) {
             let before = if self.random.uniform() < held { fluid } else { 0.0 };
             let interrupted = if self.random.uniform() * length < outage {
@@ -215,7 +217,8 @@ impl<'a> Run<'a> {
             let service = self.setup.workload.service.sample(&mut self.random);
             let latency = wait + service * self.parts.at_full_speed();
             if latency > self.parts.limit {
-                self.recorder.refused(at, self.parts.limit_cause(), weight);
+                let own = service * (self.parts.at_full_speed() + throttled);
+                self.recorder.refused(at, self.parts.late_cause(own, shortage), weight);
             } else {
                 self.recorder.served(at, latency, wait, weight);
             }
@@ -289,7 +292,9 @@ impl<'a> Run<'a> {
             let service = self.setup.workload.service.sample(&mut self.random);
             let latency = waited + service * self.parts.at_full_speed();
             if latency > self.parts.limit {
-                self.recorder.refused(stretch.at, self.parts.limit_cause(), weight);
+                let own = service * self.parts.at_full_speed();
+                let cause = self.parts.late_cause(own, Cause::Scaler);
+                self.recorder.refused(stretch.at, cause, weight);
             } else {
                 self.recorder.served(stretch.at, latency, waited, weight);
             }

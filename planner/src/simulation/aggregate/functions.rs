@@ -81,7 +81,9 @@ pub(crate) fn functions(setup: &Setup<'_>, parameters: &FunctionParameters) -> R
             if killed {
                 recorder.refused(at, Cause::TimeLimit, many);
             } else if run + wait > parts.limit {
-                recorder.refused(at, parts.limit_cause(), many);
+                let own = run - queued + wait;
+                let waited_for = if queued > 0.0 { Cause::Server } else { Cause::TimeLimit };
+                recorder.refused(at, parts.late_cause(own, waited_for), many);
             } else {
                 recorder.served(at, run + wait, wait + queued, many);
             }

@@ -196,7 +196,12 @@ impl<'a> Run<'a> {
         self.busy -= 1;
         self.idle.push_back((now, request.bucket));
         let latency = now.since(request.came);
-        let late = (latency > self.parts.limit).then(|| self.parts.limit_cause());
+        let own = request.start
+            + request.processor / self.parts.share
+            + request.database
+            + request.elsewhere;
+        let waited_for = if self.server.unlimited() { Cause::TimeLimit } else { Cause::Server };
+        let late = (latency > self.parts.limit).then(|| self.parts.late_cause(own, waited_for));
         match refused.or(late) {
             None => self.recorder.served(request.came, latency, request.waited, 1),
             Some(cause) => self.recorder.refused(request.came, cause, 1),

@@ -150,7 +150,9 @@ impl Run<'_> {
         self.in_flight.add(now, -1.0);
         let latency = now.since(request.came);
         let late = latency > self.parts.limit;
-        match refused.or(late.then(|| self.parts.limit_cause())) {
+        let own = request.processor / self.parts.share + request.database + request.elsewhere;
+        let shortage = self.shortage();
+        match refused.or(late.then(|| self.parts.late_cause(own, shortage))) {
             None => self.recorder.served(request.came, latency, request.waited, 1),
             Some(cause) => self.recorder.refused(request.came, cause, 1),
         }

@@ -8,6 +8,12 @@ use crate::sources::{Values, moment};
 /// `None` where the text is no JSON of one of them.
 pub(super) fn parse(text: &str) -> Option<Result<Series, String>> {
     let json = serde_json::from_str::<Value>(text).ok()?;
+    if json.get("status").and_then(Value::as_str) == Some("error")
+        && let Some(error) = json.get("error").and_then(Value::as_str)
+    {
+        let error = error.chars().filter(|char| !char.is_control()).take(200).collect::<String>();
+        return Some(Err(format!("Prometheus answered with an error instead of values: {error}")));
+    }
     if let Some(points) = json.get("Datapoints").and_then(Value::as_array) {
         return Some(datapoints(points));
     }
