@@ -54,6 +54,17 @@ fn every_line_around_chunks_ends_with_crlf(door) [Wire] {
     ]);
 }
 
+fn a_target_has_no_fragment(door) [Wire] {
+    // RFC 9112 §3.2: a proxy in front may route by what a server takes for a fragment and drops.
+    for target in ["/a#b", "/#", "/a?b#c", "/a#/../b", "http://h/a#b"] {
+        let sent = format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n{NEXT}");
+        let responses = door.exchange(sent.as_bytes()).unwrap_or_else(|error| panic!("{target}: {error}"));
+        let statuses: Vec<u16> = responses.iter().map(|response| response.status).collect();
+        assert_eq!(statuses, [400], "{target}");
+    }
+    still_answers(door);
+}
+
 fn data_is_as_long_as_its_size(door) [Wire] {
     refused_chunks(door, &[
         "1\r\nab\r\n0\r\n\r\n", "2\r\na\r\n0\r\n\r\n", "0\r\na\r\n\r\n", "1\r\na0\r\n\r\n", "1\r\na\r\n\r\n0\r\n\r\n",
