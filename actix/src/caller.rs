@@ -8,7 +8,7 @@ use actix_web::http::header::{
 };
 use anyhost_core::{Context, Scheme};
 
-/// The headers that `ConnectionInfo` believes, whoever has sent them.
+/// The headers that `ConnectionInfo` trusts, whether a proxy or the client has sent them.
 const BELIEVED: [HeaderName; 4] = [FORWARDED, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO];
 
 /// Makes `ConnectionInfo` say what the host says of the caller.

@@ -116,7 +116,7 @@ fn serve(
             Ok(service) => service,
             Err(error) => return drop(ready.send(Err(error))),
         };
-        // If nobody waits for it, the queue is closed already.
+        // Fails if the start was given up; the queue is closed then.
         let _ = ready.send(Ok(()));
         while let Some(job) = poll_fn(|cx| queue.poll_next(number, cx)).await {
             start(&service, job).await;

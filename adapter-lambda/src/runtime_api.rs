@@ -1,8 +1,8 @@
 //! Lambda's Runtime API and Extensions API, as this process speaks them.
 //!
 //! lambda_runtime's own loop is not used. It was read in 1.5.0, and in five places it cannot keep what
-//! this crate promises; each is inside `Runtime::run` or `run_concurrent`, behind a client that nobody can
-//! replace:
+//! this crate promises; each is inside `Runtime::run` or `run_concurrent`, behind a client that cannot be
+//! replaced:
 //!
 //! 1. `/next` answered with 500, or without a request id or a deadline, is an `expect` in `Context::new`
 //!    and `invoke_request_id`: the process panics.
@@ -181,7 +181,7 @@ impl RuntimeApi {
                 request.headers_mut().insert(INVOCATION_ID, id.clone());
             }
             let fault = match self.connection.status(request).await {
-                // Refused after a try whose end nobody saw: that one had arrived.
+                // Refused after a try whose reply was lost: that try had arrived.
                 Ok(StatusCode::FORBIDDEN | StatusCode::BAD_REQUEST) if backoff.tried() => {
                     return Delivered::Taken;
                 }

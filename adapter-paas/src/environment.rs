@@ -11,7 +11,7 @@ pub(crate) fn arguments() -> impl Iterator<Item = OsString> {
     std::env::args_os()
 }
 
-/// Whether somebody sits before this process: no router sends it requests.
+/// Whether the process runs at a terminal, where no router sends it requests.
 pub(crate) fn is_a_terminal() -> bool {
     std::io::stdin().is_terminal()
 }

@@ -29,7 +29,7 @@ pub(crate) struct Preset {
     /// The variables that tell one process from another, the best first.
     pub(crate) instance: &'static [&'static str],
     /// The headers about the client that the platform's one router sets or overwrites whatever the client
-    /// sends, on platforms that promise it and let nobody past the router.
+    /// sends, on platforms that promise it and let no request past the router.
     pub(crate) trusted: &'static [&'static str],
     /// The log lines that the platform reads.
     pub(crate) logs: LogFormat,
@@ -52,8 +52,8 @@ impl Preset {
         logs: LogFormat::Json,
     };
 
-    /// How the server treats requests here, unless the settings say something else. At a terminal nobody
-    /// waits for routers to learn of a stop.
+    /// How the server treats requests here, unless the settings say something else. At a terminal a
+    /// stop does not wait for routers to notice it.
     pub(crate) fn config(
         &self,
         settings: &Settings,

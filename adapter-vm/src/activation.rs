@@ -45,7 +45,7 @@ pub(crate) fn inherited(settings: &Settings) -> Result<Vec<Listener>, Failure> {
 
 /// The name of each socket that is this process's; systemd calls one that has none `unknown`.
 fn names(settings: &Settings) -> Result<Vec<String>, ConfigError> {
-    // Left over from a parent, they are somebody else's.
+    // With another process id they were meant for the parent process.
     if settings.get::<u32>("LISTEN_PID")? != Some(std::process::id()) {
         return Ok(Vec::new());
     }

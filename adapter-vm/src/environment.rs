@@ -14,7 +14,7 @@ pub(crate) fn arguments() -> impl Iterator<Item = OsString> {
     std::env::args_os()
 }
 
-/// Whether somebody sits before this process: no load balancer sends it requests.
+/// Whether the process runs at a terminal, where no load balancer sends it requests.
 pub(crate) fn is_a_terminal() -> bool {
     std::io::stdin().is_terminal()
 }

@@ -44,7 +44,7 @@ fn outcome<H: Handler>(factory: Factory<H>) -> Result<Exit, Failure> {
     let supervisor = Supervisor::new(manager.clone(), &settings, grace)?;
     let watchdog = watchdog::wanted(&settings)?;
     let platform = if supervisor::present(&settings) { "systemd" } else { "vm" };
-    // What was handed over is enough where nobody asks for more.
+    // Sockets that were handed over are enough, unless the settings name addresses too.
     let addresses = match asked {
         None if !inherited.is_empty() => Addresses::none(),
         asked => asked.unwrap_or_default(),

@@ -18,7 +18,7 @@ enum Address {
     Unix(PathBuf),
 }
 
-/// This machine alone, as long as nobody asks for more: a proxy stands in front.
+/// The loopback address, unless the settings name another: a proxy stands in front.
 impl Default for Addresses {
     fn default() -> Self {
         Self(vec![Address::Tcp { host: "127.0.0.1".into(), port: 8080, tls: false }])

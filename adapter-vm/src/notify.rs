@@ -13,7 +13,7 @@ use sd_notify::NotifyState;
 pub(crate) struct Manager(Option<Arc<(UnixDatagram, SocketAddr)>>);
 
 impl Manager {
-    /// The manager behind `NOTIFY_SOCKET`, a path or an abstract name; nobody where it is not set.
+    /// The manager behind `NOTIFY_SOCKET`, a path or an abstract name; none if it is not set.
     pub(crate) fn from_settings(settings: &Settings) -> Result<Self, ConfigError> {
         let Some(name) = settings.text("NOTIFY_SOCKET") else { return Ok(Self(None)) };
         let address = match name.strip_prefix('@') {

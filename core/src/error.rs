@@ -154,7 +154,7 @@ impl Error {
         let mut cause = self.source().map(|cause| ours(cause).unwrap_or(cause));
         while let Some(error) = cause {
             let text = error.to_string();
-            // Many errors already print their source; saying it twice helps nobody.
+            // Many errors already print their source, which should not stand in the line twice.
             if !line.ends_with(&text) {
                 line.push_str(": ");
                 line.push_str(&text);

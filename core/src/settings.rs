@@ -32,7 +32,7 @@ use std::time::Duration;
 #[derive(Clone, Default)]
 pub struct Settings {
     values: BTreeMap<String, String>,
-    /// The names that somebody has asked for.
+    /// The names that were read, whether they are set or not.
     asked: Arc<Mutex<BTreeSet<String>>>,
     /// What stands before the names of a database's settings, if it is not the first one.
     prefix: Option<String>,

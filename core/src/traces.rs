@@ -105,7 +105,7 @@ impl RequestSpan {
     }
 }
 
-/// Whether somebody asked for traces.
+/// Whether the settings ask for traces.
 fn wanted(settings: &Settings) -> Result<bool, ConfigError> {
     let first = |names: [&'static str; 2]| {
         names.into_iter().find_map(|name| Some((name, settings.text(name)?)))

@@ -19,7 +19,7 @@ use crate::shared::Shared;
 const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(50);
 
 /// Accepts on one socket until told to stop; then takes what the kernel has accepted already, so that
-/// nobody who is connected is turned away. If the socket outlives this process, connections wait in its
+/// no connected client is turned away. If the socket outlives this process, connections wait in its
 /// queue instead, for the App to start and after the stop for the next process.
 pub(crate) async fn accept<A: Handler>(
     listener: Listener,
@@ -39,7 +39,7 @@ pub(crate) async fn accept<A: Handler>(
     loop {
         let accepted = tokio::select! {
             biased;
-            // Also if the server is gone and nobody is left to accept for.
+            // Fails if the server is gone; the loop ends then too.
             _ = stop.wait_for(|stop| *stop) => break,
             accepted = async {
                 connections.room().await;
@@ -85,7 +85,7 @@ impl Acceptor {
         })
     }
 
-    /// Accepts a connection that waits in the kernel, whether or not the runtime has heard of it.
+    /// Accepts a connection from the kernel's queue without waiting for the runtime's readiness event.
     fn accept_now(&self) -> io::Result<Transport> {
         let (stream, peer) = match self {
             Self::Tcp(socket) => SockRef::from(socket).accept()?,

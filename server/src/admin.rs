@@ -104,7 +104,7 @@ struct AdminApp<A> {
 #[async_trait]
 impl<A: Handler> App for AdminApp<A> {
     async fn start(_host: &Host) -> Result<Self, Error> {
-        // It is made where it is needed, and started by nobody.
+        // Never called: the server makes this App from its own state.
         Err(Error::from_status(StatusCode::NOT_IMPLEMENTED))
     }
 

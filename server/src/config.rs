@@ -48,7 +48,7 @@ pub struct Config {
     /// `ACCESS_LOG`: whether each request the App was asked is a line of the log. Default not: the router
     /// before the process mostly writes one.
     pub access_log: bool,
-    /// `TRUSTED_PROXIES` and `TRUSTED_HEADERS`: whose word about the client is believed. Default nobody's.
+    /// `TRUSTED_PROXIES` and `TRUSTED_HEADERS`: which peers are trusted to name the client. Default: none.
     pub trust: Trust,
     /// `PROXY_PROTOCOL`: whether every connection begins with a header of the PROXY protocol, version 1 or
     /// 2, in which a trusted proxy says who its client is. A connection without is closed. Default off.

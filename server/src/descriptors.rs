@@ -5,8 +5,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 /// Descriptors kept for what is no client: listeners, databases, files, the runtimes themselves.
 const RESERVED: u64 = 64;
 
-/// Raises the soft limit to the hard one, which nobody needs to be asked for, and gives how many
-/// connections fit: at most `wanted`.
+/// Raises the soft limit to the hard one, which needs no privilege, and returns how many connections fit: at most
+/// `wanted`.
 ///
 /// The soft limit is 1024 by tradition, for the sake of `select`, which nothing here uses.
 pub(crate) fn room_for(wanted: usize) -> usize {

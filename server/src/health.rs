@@ -20,11 +20,11 @@ const PATIENCE: Duration = Duration::from_millis(800);
 /// What a platform asks.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Probe {
-    /// Whether the process is alive: it is, or nobody would answer.
+    /// Whether the process is alive. It always answers yes: a dead process does not answer.
     Live,
     /// Whether requests shall be sent here.
     Ready,
-    /// Whether the App has started: until then nobody need ask the others.
+    /// Whether the App has started. A platform asks the other probes only afterwards.
     Started,
 }
 

@@ -96,8 +96,8 @@ const USUAL: f64 = 600.0;
 /// for the room to grow, the square root of the limit as in its first `GradientLimit`,
 /// <https://github.com/Netflix/concurrency-limits>.
 ///
-/// What answers take now is compared with what they take usually. As long as they take no longer, nobody
-/// waits for anybody and the limit grows; when they do, requests queue somewhere, and it shrinks by as much.
+/// The current time of answers is compared with the usual time. If it is no longer, requests do not queue and the
+/// limit grows; if it is longer, requests queue somewhere, and the limit shrinks in proportion.
 #[derive(Debug)]
 struct Gradient {
     limit: f64,
@@ -122,7 +122,7 @@ impl Gradient {
         if self.usual / mean > 2.0 {
             self.usual *= 0.95;
         }
-        // A limit that nobody comes near to is neither too high nor too low.
+        // The load is far below the limit, so the times say nothing about it.
         if (busiest as f64) < self.limit / 2.0 {
             return self.limit as usize;
         }

@@ -19,7 +19,7 @@ const BACKLOG: i32 = 4096;
 pub struct Listener {
     pub(crate) socket: Socket,
     tls: bool,
-    /// Somebody else keeps the socket open when this process is gone.
+    /// Another process keeps the socket open after this one has ended.
     pub(crate) outlives: bool,
 }
 
@@ -28,11 +28,11 @@ impl Listener {
         Self { socket, tls: false, outlives: false }
     }
 
-    /// A listener that somebody else has bound and handed over, such as systemd: TCP or Unix. What its queue
-    /// holds when this process stops is left to the next one.
+    /// A TCP or Unix listener that another process, such as systemd, has bound and handed over. Connections in its
+    /// queue when this process stops wait for the next process.
     ///
     /// # Errors
-    /// [`Exit::Bind`] where the descriptor is none that accepts connections.
+    /// [`Exit::Bind`] if the descriptor is not a listening socket.
     pub fn inherited(descriptor: OwnedFd) -> Result<Self, Failure> {
         let number = descriptor.as_raw_fd();
         let wrong = |what: &str| {
@@ -150,8 +150,8 @@ fn tcp(address: SocketAddr) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// Binds a Unix socket. A socket file that nobody listens on is what a process left that died: it is
-/// replaced. Any other file stays.
+/// Binds a Unix socket. A socket file without a listener was left by a process that died, and is replaced.
+/// Any other file stays.
 ///
 /// # Errors
 /// [`Exit::Bind`] names the path and the reason.

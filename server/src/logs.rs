@@ -135,7 +135,7 @@ impl LogLevel {
     /// [`ConfigError`] where `LOG_LEVEL` is none; the level stays as it was.
     pub fn set(&self, settings: &Settings) -> Result<(), ConfigError> {
         let filter = filter(settings)?;
-        // Where logging was set up by somebody else there is nothing to change.
+        // Fails if the program has installed a subscriber of its own, which has its own filter.
         let _ = self.0.reload(filter);
         Ok(())
     }

@@ -88,8 +88,8 @@ async fn serve<A: Handler>(
             false => response.status() == StatusCode::SWITCHING_PROTOCOLS,
         };
     if !http2 && !upgraded {
-        // What follows a WebSocket that was not taken up may be frames, and what follows a body that nobody reads may
-        // be its rest: no request is looked for there.
+        // Bytes behind a refused WebSocket handshake may be frames, and bytes behind an unread body may be its rest: they
+        // must not be parsed as a request.
         last |= upgrades || !unread.read_to_the_end().await;
     }
     // The drain may have begun meanwhile.

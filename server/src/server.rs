@@ -163,7 +163,7 @@ impl Server {
 }
 
 /// # Errors
-/// Where there is a listener for TLS and no certificate, or a certificate that nobody would see.
+/// If there is a TLS listener without a certificate, or a certificate without a TLS listener.
 fn check_tls(config: &Config, listeners: &[Listener]) -> Result<(), Failure> {
     let problem = match (&config.tls, listeners.iter().find(|listener| listener.speaks_tls())) {
         (None, Some(listener)) if !cfg!(feature = "tls") => {

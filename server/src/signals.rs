@@ -8,7 +8,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// The moment at which the host tells this process to stop: SIGTERM or SIGINT, which mean the same.
 ///
 /// The signals are caught from the call on, not from the first poll. A second SIGINT ends the process at
-/// once: somebody at a terminal has decided that waiting is over. A further SIGTERM is a log line: platforms
+/// once: a person at a terminal does not want to wait any longer. A further SIGTERM is only logged: platforms
 /// and process managers send several.
 ///
 /// # Errors

@@ -15,10 +15,10 @@ pub use networks::Networks;
 /// What is believed where `TRUSTED_PROXIES` says who is and nothing says what of.
 const USUAL: [&str; 3] = ["x-forwarded-for", "x-forwarded-proto", "x-request-id"];
 
-/// Whose word about the client is believed. By default nobody's: the client is who connects.
+/// Which peers are trusted to name the client. By default none: the client is the peer of the connection.
 ///
-/// A header is believed only where somebody said that the proxies set it: most proxies pass on whatever
-/// else the client sent under such names.
+/// A header is trusted only if the operator or the platform says that the proxies set it: most proxies pass on
+/// other headers of this kind as the client sent them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trust {
     proxies: Proxies,
@@ -30,9 +30,9 @@ pub struct Trust {
 enum Proxies {
     #[default]
     Nobody,
-    /// So many, whatever their addresses: nobody else reaches this process.
+    /// This number of proxies, whatever their addresses: every connection comes from one.
     Hops(u8),
-    /// Whoever is in these networks.
+    /// Peers in these networks.
     Networks(Networks),
 }
 
@@ -67,7 +67,7 @@ impl Believed {
 
 impl Trust {
     /// Trust in the one router before this process, as a platform promises it, and in these headers, which
-    /// that router sets or overwrites whatever a client sends. Without headers nobody is trusted.
+    /// that router sets or overwrites whatever a client sends. Without headers no peer is trusted.
     ///
     /// # Errors
     /// [`ConfigError`] where a header says nothing about a client.

@@ -117,7 +117,7 @@ impl Process {
     pub fn signal(&self, signal: Signal) {
         let exit = self.state.exit.lock().unwrap_or_else(PoisonError::into_inner);
         if exit.is_none() {
-            // It may be ending this moment; whoever cares asks for its exit.
+            // Fails if the process has just ended, which `wait_for_exit` tells.
             let _ = kill_process(self.pid, signal);
         }
     }

@@ -89,7 +89,7 @@ impl Rest {
     /// Sends it to its end, or until its reader is gone.
     pub(crate) async fn send(self) {
         let Self { mut body, sender } = self;
-        // Room first: nothing is made that nobody takes.
+        // Room first: no chunk is made before there is room for it.
         while let Ok(room) = sender.reserve().await {
             let next = poll_fn(|cx| Pin::new(&mut body).poll_next(cx));
             let next = AssertUnwindSafe(next).catch_unwind();

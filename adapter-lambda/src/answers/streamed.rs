@@ -47,7 +47,7 @@ impl Streamed {
         let mut prelude = Vec::with_capacity(256);
         prelude.extend_from_slice(b"{\"statusCode\":");
         prelude.extend_from_slice(response.status.as_str().as_bytes());
-        // A prelude has the members of a Function URL's answer, whoever reads it.
+        // A prelude has the members of a Function URL's answer for every event shape.
         headers::push(&mut prelude, &response.headers, &Shape::FUNCTION_URL);
         prelude.push(b'}');
         Self {

@@ -1,8 +1,8 @@
 //! VPC Lattice with event structure 2.0.
 //!
-//! Headers and query are maps of lists. Where the path comes with its query, that is the client's own and
-//! the map says nothing more. Whether the map is decoded is not documented: it is taken as the client
-//! wrote it unless it holds what nobody could have written.
+//! Headers and query are maps of lists. If the path comes with its query, that is the client's own and the
+//! map is ignored. Whether the map is decoded is not documented: it is taken as the client wrote it, unless
+//! it has characters that a query cannot contain.
 
 use anyhost_core::Scheme;
 use bytes::Bytes;

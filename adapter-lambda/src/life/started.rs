@@ -28,7 +28,7 @@ impl<H: Handler> Started<H> {
     /// The App, once it has started.
     pub(crate) async fn app(&self) -> Result<&H, &Failure> {
         let outcome = self.outcome.get_or_init(async || {
-            // The handle stays where it is: whoever waits here may give up, and another go on waiting.
+            // The handle stays in its place: a caller that waits here may give up, and another goes on waiting.
             match (&mut *self.task.lock().await).await {
                 Ok(outcome) => outcome,
                 Err(error) => Err(Failure::new(Exit::Start, error)),

@@ -39,7 +39,7 @@ where
             others.retain(|name, _| !name.starts_with("log."));
         }
         let current = Context::current();
-        // The id of an invocation has one name, whoever says it.
+        // The id of an invocation has one name, whether the event or its span gives it.
         let said = others.remove("request_id");
         let id = match (&current, said) {
             (_, Some(Value::String(id))) => Some(id),

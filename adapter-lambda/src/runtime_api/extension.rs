@@ -56,8 +56,8 @@ impl Registration {
     }
 }
 
-/// Has the standard library find out what the processor can do, which it does once and the parser of replies asks
-/// for: a virtual machine answers each of ten questions in microseconds, and here nobody waits for them.
+/// Has the standard library detect the processor's features, which it does once and the parser of replies needs: each
+/// of ten CPUID instructions takes microseconds in a virtual machine, and here no request waits for them.
 fn know_processor() {
     #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
     std::hint::black_box(std::is_x86_feature_detected!("avx2"));

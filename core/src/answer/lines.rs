@@ -11,7 +11,7 @@ use crate::own_subscriber::to_stderr_unless;
 /// How long one line stands for all requests that are refused with the same words.
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// Whose lines these are to whoever filters them.
+/// The target of these log lines, by which subscribers filter them.
 const TARGET: &str = "anyhost_core::adapter::answer";
 
 /// How many different refusals are kept apart.
@@ -21,7 +21,7 @@ const KINDS: usize = 8;
 pub(super) fn log(id: &str, error: &Error) {
     let status = error.status();
     let more = match status {
-        // What this service does not have is no failure of it, whoever asks.
+        // A request for something that this service does not offer is no failure of the service.
         StatusCode::NOT_IMPLEMENTED => None,
         // An outage or too much load fails all requests that come, for one reason.
         StatusCode::SERVICE_UNAVAILABLE => {

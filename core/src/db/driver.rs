@@ -106,8 +106,7 @@ fn error_effect_without_server(error: &sqlx::Error) -> ErrorEffect {
     }
 }
 
-/// The connect options of a driver that reads URLs, with the log level that suits a service: its own
-/// statements are not news.
+/// The connect options without the driver's own log line for each statement.
 #[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
 fn quiet<O: ConnectOptions>(options: O) -> O {
     options.disable_statement_logging()

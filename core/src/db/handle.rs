@@ -75,7 +75,7 @@ use crate::{ConfigError, Settings};
 /// everybody trusts beside the one a URL names, so choose `verify-full` or `VERIFY_IDENTITY` outside of a
 /// private network: they check the host's name too.
 ///
-/// A host may stand for several addresses. Where the one that is tried first lets nobody in, the next is
+/// A host may stand for several addresses. If the first one does not accept, the next is
 /// connected to after half a second, and first from then on for as long as it works; with `verify-full` and
 /// `VERIFY_IDENTITY`, which need the name, the driver alone goes from one to the next.
 pub struct Db<DB: Driver>(Arc<Inner<DB>>);

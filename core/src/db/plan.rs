@@ -142,8 +142,8 @@ impl Plan {
         })
     }
 
-    /// The same plan with what the settings say of times, on a server that ends connections which nobody has
-    /// used for `server_idle_timeout`.
+    /// The same plan with the times of the settings, on a server that ends connections that were idle for
+    /// `server_idle_timeout`.
     pub(crate) fn with(
         mut self,
         settings: &DatabaseSettings,

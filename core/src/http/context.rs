@@ -64,7 +64,7 @@ struct Known {
     mount: String,
     tenant_id: Option<String>,
     trace_parent: Option<String>,
-    /// The one that is begun here, where the client brought none and somebody asks.
+    /// The trace that begins here if the client sent none; made when it is first asked for.
     begun: OnceLock<String>,
     event: Option<Bytes>,
     platform_trace: Option<String>,
@@ -195,7 +195,7 @@ impl Context {
         if self.0.trace_parent.is_none() && is_trace_id(self.request_id()) {
             return self.request_id();
         }
-        // Whoever sets a trace parent has checked it; one that is none has no id.
+        // A trace parent was checked when it was set; an invalid one of a platform has no id.
         self.trace_parent().get(3..35).unwrap_or_default()
     }
 
@@ -236,7 +236,7 @@ impl Context {
         }
     }
 
-    /// Whether the host wants to know the route, and nobody has said it yet.
+    /// Whether the host wants to know the route and it is not set yet.
     #[must_use]
     pub fn wants_route(&self) -> bool {
         self.0.route.as_ref().is_some_and(|route| route.get().is_none())

@@ -58,7 +58,7 @@ impl Starts {
         machine.max(begin).after(self.start)
     }
 
-    /// So many instances are left: machines that nobody needed for long enough go.
+    /// Sets how many instances are left: machines that were idle for long enough are removed.
     pub(crate) fn shrink(&mut self, now: Nanos, instances: usize) {
         if let Some(nodes) = &mut self.nodes {
             nodes.shrink(now, instances);

@@ -192,7 +192,8 @@ impl Io {
             && more
         {}
         if self.ended || !self.buffer.is_empty() {
-            // The socket wakes nobody for these bytes: the last flush of the response does.
+            // These bytes were read already, so the socket does not wake the task for them: the last flush of the
+            // response does.
             self.connection.holds_back();
         }
         Poll::Pending
@@ -238,8 +239,8 @@ impl Io {
         }
     }
 
-    /// Whether the client may still send what nobody reads. If the socket was closed then, the kernel would throw away
-    /// what the client has not read yet.
+    /// Whether the client may still send bytes that are not read. If the socket was closed then, the kernel would reset
+    /// the connection, and the client would lose the end of the response.
     fn has_unread_input(&self) -> bool {
         let between = match &self.protocol {
             Protocol::Http1(message) => message.is_complete() || message.is_head(),

@@ -297,8 +297,8 @@ impl Connection {
         self.timed_out.load(Ordering::Relaxed)
     }
 
-    /// The time of a client is over that is still to be told so: that its head did not come in time, or, with HTTP/2, that
-    /// the connection was idle for long.
+    /// Ends a connection whose time is over with a message to the client: 408 if a head did not come in time, GOAWAY if a
+    /// connection of HTTP/2 was idle.
     pub(super) fn give_up(&self) {
         if self.state().http2 {
             self.close();

@@ -1,4 +1,4 @@
-//! One event as one line, in the words of whoever reads it.
+//! One event as one line, in the format of the platform that reads it.
 
 use std::fmt::{self, Write as _};
 

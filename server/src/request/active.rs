@@ -53,8 +53,8 @@ impl Active {
         self.counted = None;
     }
 
-    /// The App is asked from here on. Returns the context in which it says which of its routes answers, if somebody
-    /// counts or traces.
+    /// Marks the moment at which the App is called. If requests are counted or traced, returns the context in which the
+    /// App names its route.
     pub(super) fn asks(&mut self, parts: &mut Parts, traced: bool) -> Option<Context> {
         if self.counted.is_none() && !traced {
             return None;
@@ -86,7 +86,7 @@ impl Active {
         self.turn = None;
     }
 
-    /// Nothing of its response is in memory any more.
+    /// The client has taken the whole response: none of it is in memory any more.
     pub(super) fn is_taken(&mut self) {
         if self.untaken > 0 {
             self.connection.remove_untaken(std::mem::take(&mut self.untaken));

@@ -101,7 +101,7 @@ struct RequestBody {
 impl RequestBody {
     fn leave(&mut self, left: Left) {
         if let Some(sender) = self.left.take() {
-            // The response may have been sent: then nobody asks.
+            // Fails if the response has been sent already: the receiver is gone then.
             let _ = sender.send(left);
         }
     }
@@ -174,7 +174,7 @@ impl Drop for RequestBody {
 enum Left {
     Nothing,
     Unread(Incoming),
-    /// Nobody can tell where it ends.
+    /// The end of the body cannot be found: its framing is broken.
     Broken,
     /// The App has the body, and says what it leaves.
     Lent(oneshot::Receiver<Self>),

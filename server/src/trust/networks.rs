@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 /// Networks whose hosts are trusted: `10.0.0.0/8, fd00::/8, 192.0.2.7, unix`.
 ///
-/// The word `unix` stands for whoever connects through a Unix socket, which has no address.
+/// The word `unix` stands for peers on a Unix socket, which have no address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Networks {
     networks: Vec<IpNet>,

@@ -88,7 +88,8 @@ pub fn port() -> u16 {
     panic!("no port is free");
 }
 
-/// Leaves word of a process to whoever clears this ground, for a server that does not do so itself.
+/// Writes the id of a process into its folder, from which the clean-up ends it, for a server that writes no file of its
+/// own.
 pub fn leave_pid(folder: &Path, process: &Process) {
     fs::write(folder.join("pid"), process.id().to_string()).expect("the folder is ours");
 }
@@ -174,7 +175,7 @@ const SETSID: &str = "/usr/bin/setsid";
 /// the processors.
 #[derive(Clone, Copy, Debug)]
 pub enum Session {
-    /// That of the tests: it goes with them where somebody presses Ctrl-C.
+    /// The session of the tests: the server ends with them on Ctrl-C.
     Ours,
     /// One of its own, as a service has: what it is compared under does not take its time.
     Own,

@@ -15,8 +15,8 @@ const DELAY: Duration = Duration::from_millis(250);
 /// The address of one server that is connected to; none: the name, as the driver goes about it.
 ///
 /// A driver goes through the addresses of a name one after the other and waits for each as long as the kernel does,
-/// which is minutes. So an attempt that takes long is not left alone: if the address that it hangs on lets nobody in
-/// and another does, it is given up for that one, which later attempts begin with.
+/// which is minutes. So if an attempt takes long, the other addresses are tried beside it: if one of them accepts, it
+/// replaces the attempt, and later attempts begin with it.
 #[derive(Debug, Default)]
 pub(super) struct Addresses(Mutex<Option<IpAddr>>);
 
@@ -93,7 +93,7 @@ async fn better(
         match timeout(DELAY, reaches(order.remove(0))).await {
             // A server that is slow is waited for.
             Ok(Ok(_)) => break,
-            // One that refuses keeps nobody waiting: the driver has gone on to the next.
+            // An address that refuses costs no time: the driver has gone on to the next.
             Ok(Err(_)) => {}
             Err(_) => {
                 let others = order.drain(..).map(|address| Box::pin(reaches(address)));

@@ -48,7 +48,7 @@ impl<DB: Driver> Connector<DB> {
                     let until = Instant::now() + connector.0.timeouts.connect / 2;
                     let mut opened = connector.reach(backend.server, until).await?;
                     if opened.connection.leads_to(backend.server) {
-                        // The number in the statement is ours. That the work has ended by itself is no news.
+                        // The statement contains only a number of ours. An error is ignored: the work may have ended already.
                         let statement = AssertSqlSafe(statement);
                         let connection = &mut opened.connection.session.connection;
                         let _ = DB::executor(connection).fetch_optional(statement).await;

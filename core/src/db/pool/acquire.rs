@@ -114,7 +114,7 @@ impl<C: Connect> Pool<C> {
             let mut opening = self.may_freeze.then(|| Box::pin(self.open_inline(until)));
             let object = loop {
                 let mut rung = pin!(self.bell.notified());
-                // Re-check after registering: a bell that rings in between would wake nobody (lost wakeup).
+                // Re-check after registering: a bell that rings in between would wake no task (lost wakeup).
                 rung.as_mut().enable();
                 if self.is_closed() {
                     return Err(AcquireError::Closed);

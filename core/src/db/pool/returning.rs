@@ -98,7 +98,8 @@ impl<C: Connect> Pool<C> {
                     }
                 }
             })),
-            // Nothing may be under way when the process is frozen, and one connection is in nobody's way.
+            // No task may be left running when the process is frozen, so the permit is free at once: one connection more does
+            // no harm.
             Release::After(_) if self.may_freeze => drop(permit),
             Release::After(time) => drop(self.runtime.spawn(async move {
                 tokio::time::sleep(time).await;

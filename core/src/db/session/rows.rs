@@ -231,7 +231,7 @@ async fn first_of_many<DB: Driver>(
         Ok::<_, sqlx::Error>(())
     };
     if last {
-        // What is not read then keeps the connection from being used again.
+        // If rows are left unread after that, the connection is not used again.
         tokio::time::timeout(REST_WITHIN, rest).await.unwrap_or(Ok(()))?;
     } else {
         rest.await?;

@@ -61,7 +61,7 @@ fn wrapped(text: &str) -> Option<String> {
     })
 }
 
-/// A pattern that nobody has filled in.
+/// A placeholder of a template that was not replaced, if the text has one.
 fn unfilled(text: &str) -> Option<String> {
     if text.starts_with('$') || ["${", "$(", "{{"].iter().any(|mark| text.contains(mark)) {
         return Some(

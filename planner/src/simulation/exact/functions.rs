@@ -27,7 +27,7 @@ pub(crate) fn functions(setup: &Setup<'_>, parameters: &FunctionParameters) -> R
             setup.options.progress.at(now.seconds() / span);
         }
     }
-    // Requests that are still inside are answered; environments live until nobody has used them for long enough.
+    // Requests that are still inside are answered; environments live until they were idle for long enough.
     run.until(Nanos(u64::MAX));
     run.recorder
 }
@@ -90,7 +90,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Everything that happens up to a moment: events, and environments that nobody used for long enough.
+    /// Runs everything that happens up to a moment: events, and the end of environments that were idle for long enough.
     fn until(&mut self, now: Nanos) {
         loop {
             let gone = self
