@@ -14,7 +14,7 @@ use crate::threads::Threads;
 /// An [`Application`] as an App, which every adapter runs.
 ///
 /// Its services are not `Send`, so they live on threads of their own: one per processor that the process
-/// may use, one where the host gives the process one request at a time. A request moves to one of them,
+/// may use, one if the host gives the process one request at a time. A request moves to one of them,
 /// with its body; its answer moves back.
 #[derive(Debug)]
 pub struct Actix<A> {

@@ -23,7 +23,7 @@ pub(crate) struct Configuration {
     pub(crate) mode: ResponseMode,
     /// Which headers of a proxy in front of the function are believed.
     pub(crate) trust: Trust,
-    /// How long a start may take before Lambda starts it again; `None` where it has all the time.
+    /// How long a start may take before Lambda starts it again; `None` if it has all the time.
     pub(crate) init_budget: Option<Duration>,
 }
 
@@ -33,7 +33,7 @@ pub(crate) enum ResponseMode {
     /// In one piece, up to Lambda's limit.
     #[default]
     Buffered,
-    /// Piece by piece, where the source can take it.
+    /// Piece by piece, if the source can take it.
     Streaming,
 }
 
@@ -63,7 +63,7 @@ impl Configuration {
     /// Where the Runtime API is.
     ///
     /// # Errors
-    /// [`ConfigError`] where it is missing or no address.
+    /// [`ConfigError`] if it is missing or no address.
     pub(crate) fn endpoint(settings: &Settings) -> Result<Endpoint, ConfigError> {
         settings.require("AWS_LAMBDA_RUNTIME_API")
     }

@@ -65,7 +65,7 @@ pub(crate) enum NoRequest {
 /// front of the function sets them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Trust {
-    /// `X-Forwarded-Host`: the name that the client used, where a CDN asks the function by another.
+    /// `X-Forwarded-Host`: the name that the client used, if a CDN asks the function by another.
     pub(crate) forwarded_host: bool,
 }
 
@@ -78,7 +78,7 @@ struct Said<'e> {
     headers: HeaderMap,
     client_ip: Option<IpAddr>,
     scheme: Scheme,
-    /// The name the gateway was called by, where no `Host` header says it.
+    /// The name the gateway was called by, if no `Host` header says it.
     domain: Option<&'e str>,
 }
 
@@ -193,7 +193,7 @@ impl fmt::Display for NoRequest {
     }
 }
 
-/// A text as bytes, without a copy where the event itself holds it.
+/// A text as bytes, without a copy if the event itself holds it.
 fn shared(event: &Bytes, text: &str) -> Bytes {
     if !text.is_empty() && event.as_ptr_range().contains(&text.as_ptr()) {
         event.slice_ref(text.as_bytes())

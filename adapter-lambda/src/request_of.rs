@@ -33,7 +33,7 @@ use crate::invoke::Exchange;
 /// ```
 ///
 /// # Errors
-/// [`EventError`] where the event is no HTTP request, or one that the adapter would refuse.
+/// [`EventError`] if the event is no HTTP request, or one that the adapter would refuse.
 pub fn request_of(event: &Bytes) -> Result<(Request, &'static str), EventError> {
     let context = Context::new(Context::fresh_id());
     let translated = translate(event, context, Trust::default())
@@ -48,7 +48,7 @@ pub fn request_of(event: &Bytes) -> Result<(Request, &'static str), EventError> 
 /// The invocation has no deadline, and `RESPONSE_MODE` does not count. One event is to be answered at a time, as on Lambda.
 ///
 /// # Errors
-/// [`EventError`] where the invocation would fail: the event is no HTTP request, or a setting is wrong.
+/// [`EventError`] if the invocation would fail: the event is no HTTP request, or a setting is wrong.
 pub async fn answer_event<H: Handler>(
     host: &Host,
     handler: &H,

@@ -81,7 +81,7 @@ fn prepare(settings: Settings) -> Result<Prepared, Failure> {
     Ok(Prepared { host, configuration, traces })
 }
 
-/// One thread where one request runs at a time: more would only cost memory and time at the start.
+/// One thread if one request runs at a time: more would only cost memory and time at the start.
 fn runtime(concurrency: usize) -> Result<Runtime, Failure> {
     let mut builder = match concurrency {
         1 => Builder::new_current_thread(),

@@ -89,13 +89,13 @@ impl RuntimeApi {
                 let event = body.collect().await.map_err(Fault::Http)?.to_bytes();
                 Invocation::read(head.headers, event)
             }
-            // Emulators say so where no event has come for a while.
+            // Emulators say so if no event has come for a while.
             StatusCode::NO_CONTENT => Err(Fault::NoEvent),
             status => Err(Fault::Status(status)),
         }
     }
 
-    /// Posts an answer in one piece, again where the connection breaks.
+    /// Posts an answer in one piece, again if the connection breaks.
     pub(crate) async fn respond(&mut self, to: &Invocation, answer: Bytes) -> Delivered {
         let uri = self.invocation(to, "response");
         self.post(&uri, to, answer, |headers| {

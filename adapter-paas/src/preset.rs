@@ -7,7 +7,7 @@ use anyhost_server::{Config, LogFormat, Trust};
 
 /// A platform: how it is recognised and what it needs.
 ///
-/// Where a number has a source, the platform's own file names it.
+/// If a number has a source, the platform's own file names it.
 #[derive(Debug)]
 pub(crate) struct Preset {
     /// The name that `PLATFORM` takes and the App is told.

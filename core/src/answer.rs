@@ -153,7 +153,7 @@ fn settle(method: &Method, context: &Context, response: &mut Response) {
         response.headers_mut().remove(CONTENT_TYPE);
     } else if *method == Method::HEAD {
         match std::mem::take(response.body_mut()).len() {
-            // The App's own length stands where it sent no body: it may know what GET would give.
+            // The App's own length stands if it sent no body: it may know what GET would give.
             Some(0) => {}
             Some(length) => {
                 response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));

@@ -39,7 +39,7 @@ use crate::{Error, Host, Request, Response};
 /// applies the rules that every door shares.
 #[async_trait]
 pub trait App: Send + Sync + Sized + 'static {
-    /// Whether this App is of no use without WebSockets. Where there are none, as on AWS Lambda, the verb `check` says so,
+    /// Whether this App is of no use without WebSockets. If there are none, as on AWS Lambda, the verb `check` says so,
     /// and requests for one get 501.
     const NEEDS_WEBSOCKETS: bool = false;
 

@@ -125,7 +125,7 @@ impl Error {
     /// The error as a response.
     ///
     /// The response remembers the error: the host that sends it logs the cause and adds the request id
-    /// to the problem, also where the response has gone through a router or middleware.
+    /// to the problem, also if the response has gone through a router or middleware.
     #[must_use]
     pub fn into_response(self) -> Response {
         let mut response = self.render(None);
@@ -133,7 +133,7 @@ impl Error {
         response
     }
 
-    /// The problem as a response, with the id of the request where it is known.
+    /// The problem as a response, with the id of the request if it is known.
     pub(crate) fn render(&self, request_id: Option<&str>) -> Response {
         let problem = Problem { error: &self.0, request_id };
         // Strings, numbers and JSON values always serialize.

@@ -70,7 +70,7 @@ impl Failure {
         Self { exit, line: text }
     }
 
-    /// A failure in a phase, which a cause overrides where it tells more: a wrong setting is
+    /// A failure in a phase, which a cause overrides if it tells more: a wrong setting is
     /// [`Exit::Config`] and an unreachable database [`Exit::Unavailable`], in whatever phase it shows.
     #[must_use]
     pub fn of(phase: Exit, error: &Error) -> Self {

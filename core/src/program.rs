@@ -95,7 +95,7 @@ fn help(program: &str) -> String {
 pub async fn start<H: Handler>(factory: Factory<H>, host: &Host) -> Result<H, Failure> {
     let outcome = guarded(Exit::Start, factory.start(host)).await;
     host.say_max_body();
-    // Everything has been asked for; where the start failed, this may be why.
+    // Everything has been asked for; if the start failed, this may be why.
     for misspelt in host.settings().misspelt() {
         tracing::warn!("{misspelt}");
     }

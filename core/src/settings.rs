@@ -38,7 +38,7 @@ pub struct Settings {
     prefix: Option<String>,
 }
 
-/// What people set out of habit, and the setting that means it here, where the program reads it.
+/// What people set out of habit, and the setting that means it here, if the program reads it.
 const HABITS: [(&str, &str); 4] =
     [("PORT", "LISTEN"), ("BIND", "LISTEN"), ("ADDRESS", "LISTEN"), ("LISTEN", "HOST")];
 
@@ -85,7 +85,7 @@ impl Settings {
         }
     }
 
-    /// The value of a setting as it was written: `None` where it is unset or empty.
+    /// The value of a setting as it was written: `None` if it is unset or empty.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&str> {
         let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
@@ -96,7 +96,7 @@ impl Settings {
         self.value(name)
     }
 
-    /// The value of a setting: `None` where it is unset or empty.
+    /// The value of a setting: `None` if it is unset or empty.
     ///
     /// # Errors
     /// [`ConfigError`] names the variable, what was expected and what was found.
@@ -141,7 +141,7 @@ impl Settings {
     /// The value of a setting that must be there.
     ///
     /// # Errors
-    /// [`ConfigError`] where it is unset, empty or wrong.
+    /// [`ConfigError`] if it is unset, empty or wrong.
     pub fn require<T: Setting>(&self, name: &str) -> Result<T, ConfigError> {
         self.get(name)?.ok_or_else(|| {
             ConfigError::new(
@@ -274,7 +274,7 @@ pub trait Setting: Sized {
     /// What a valid value looks like, in the words of an error message: "a whole number from 0 to 255".
     fn expected() -> String;
 
-    /// The value, or `None` where the text is not one.
+    /// The value, or `None` if the text is not one.
     fn parse(text: &str) -> Option<Self>;
 }
 
@@ -343,7 +343,7 @@ impl Setting for bool {
     }
 }
 
-/// Seconds where no unit is given; `ms`, `s`, `m` and `h` are understood.
+/// Seconds if no unit is given; `ms`, `s`, `m` and `h` are understood.
 impl Setting for Duration {
     fn expected() -> String {
         "a duration such as 500ms, 10s or 2m".into()
@@ -534,7 +534,7 @@ mod tests {
         let settings = Settings::from_pairs([("LISTEN", "127.0.0.1")]);
         let _ = settings.text("HOST");
         assert_eq!(settings.misspelt()[0].meant, "HOST");
-        // Where the setting itself is set, or the habit is the setting, there is nothing to say.
+        // If the setting itself is set, or the habit is the setting, there is nothing to say.
         let settings = Settings::from_pairs([("BIND", "x"), ("LISTEN", "x"), ("PORT", "80")]);
         for name in ["PORT", "LISTEN"] {
             let _ = settings.text(name);

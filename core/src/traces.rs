@@ -23,11 +23,11 @@ pub struct Traces {
 }
 
 impl Traces {
-    /// The traces that the standard variables ask for: none where no endpoint is set, or where
+    /// The traces that the standard variables ask for: none if no endpoint is set, or if
     /// `OTEL_SDK_DISABLED` or `OTEL_TRACES_EXPORTER=none` says so. The SDK reads the others itself.
     ///
     /// # Errors
-    /// [`Failure`] where they ask for what is not built in.
+    /// [`Failure`] if they ask for what is not built in.
     pub fn of(host: &Host) -> Result<Option<Self>, Failure> {
         if !wanted(host.settings())? {
             return Ok(None);

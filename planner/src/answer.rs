@@ -28,7 +28,7 @@ pub const SCHEMA: u32 = 1;
 pub struct Question<'a> {
     /// The hosts.
     pub catalog: &'a Catalog,
-    /// Only these, by name; all where it is empty.
+    /// Only these, by name; all if it is empty.
     pub names: &'a [String],
     /// The App.
     pub workload: &'a Workload,

@@ -12,7 +12,7 @@ use crate::workload::Workload;
 /// Seconds of a month, as prices by the month count it: 730 hours.
 pub const MONTH: f64 = 730.0 * 3600.0;
 
-/// Bytes of one log line where the user gives no size: an access log line as JSON.
+/// Bytes of one log line if the user gives no size: an access log line as JSON.
 const LOG_BYTES: f64 = 300.0;
 
 /// Which lines are on the bill, and what they need besides the use.

@@ -62,7 +62,7 @@ impl Failure {
     }
 }
 
-/// The whole program: reads the command line, writes to stdout, and to stderr one line where it fails.
+/// The whole program: reads the command line, writes to stdout, and to stderr one line if it fails.
 #[must_use]
 pub fn main() -> ExitCode {
     let line = match Line::try_parse() {

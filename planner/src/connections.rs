@@ -54,7 +54,7 @@ impl Deployment {
     /// What the App would start with.
     ///
     /// # Errors
-    /// What core says where it does not fit the database.
+    /// What core says if it does not fit the database.
     pub fn pool(&self, database: &Database) -> Result<Pool, Error> {
         Plan::new(&self.inputs(database)).map(Pool::from)
     }

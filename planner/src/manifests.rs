@@ -77,10 +77,10 @@ impl fmt::Display for Report {
 /// Checks the deployment files below a folder: Kubernetes, Cloud Run and Knative, SAM and CloudFormation, Render, Fly,
 /// systemd.
 ///
-/// `max_connections` is what the database takes where no file sets `DATABASE_MAX_CONNECTIONS`.
+/// `max_connections` is what the database takes if no file sets `DATABASE_MAX_CONNECTIONS`.
 ///
 /// # Errors
-/// One line where the folder cannot be read or holds no deployment that is known.
+/// One line if the folder cannot be read or holds no deployment that is known.
 pub fn check(folder: &Path, max_connections: usize) -> Result<Report, String> {
     let mut report = Report::default();
     let mut deployed = Vec::new();

@@ -46,7 +46,7 @@ impl Random {
         Beta::new(shape, shape).map_or(0.5, |beta| beta.sample(&mut self.0))
     }
 
-    /// A number of the Poisson distribution with a mean; 0 where the mean is not above 0.
+    /// A number of the Poisson distribution with a mean; 0 if the mean is not above 0.
     pub fn poisson(&mut self, mean: f64) -> u64 {
         // A mean beyond 1.8e19 is refused by the distribution; no traffic comes near.
         Poisson::new(mean).map_or(0, |poisson| poisson.sample(&mut self.0) as u64)

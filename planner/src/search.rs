@@ -22,7 +22,7 @@ use crate::simulation::{Infeasible, sizes};
 pub struct Found {
     /// The cheapest configuration that reaches the goals, or the one that came closest.
     pub trial: Trial,
-    /// What it misses; `None` where it reaches the goals.
+    /// What it misses; `None` if it reaches the goals.
     pub fault: Option<Fault>,
     /// The least `max_connections` of the database with which the goals are reached; `None` without a database, and where
     /// connections are not what is missing.
@@ -41,7 +41,7 @@ impl Found {
 /// that costs more is of no use to the caller.
 ///
 /// # Errors
-/// [`Infeasible`] where the App cannot run there at all.
+/// [`Infeasible`] if the App cannot run there at all.
 pub fn search(case: &Case<'_>, host: &Host, below: f64) -> Result<Found, Infeasible> {
     if let Some(unpriced) = &host.unpriced {
         return Err(Infeasible(unpriced.clone()));
@@ -65,7 +65,7 @@ pub fn search(case: &Case<'_>, host: &Host, below: f64) -> Result<Found, Infeasi
     best.ok_or_else(|| Infeasible("no size was tried".into()))
 }
 
-/// Checks what a coarser search found, or another seed, and goes on from there where it misses a goal.
+/// Checks what a coarser search found, or another seed, and goes on from there if it misses a goal.
 ///
 /// # Errors
 /// As [`search`].

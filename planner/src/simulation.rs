@@ -1,4 +1,4 @@
-//! A deployment under a traffic, in virtual time: event by event, or in aggregate where there are too many.
+//! A deployment under a traffic, in virtual time: event by event, or in aggregate if there are too many.
 
 mod aggregate;
 mod cause;

@@ -14,7 +14,7 @@ use crate::workload::Distribution;
 
 pub use service::TimeUnit;
 
-/// What a user says of a file where the file leaves it open.
+/// What a user says of a file if the file leaves it open.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SourceOptions {
     /// What intervals mean that a trace or an export skips.
@@ -39,9 +39,9 @@ pub enum Values {
 pub struct Source {
     /// The traffic; `None` for a log without timestamps.
     pub traffic: Option<Traffic>,
-    /// The service time, where the file has it.
+    /// The service time, if the file has it.
     pub service: Option<Distribution>,
-    /// The mean size of a response, where the file has it.
+    /// The mean size of a response, if the file has it.
     pub response_bytes: Option<f64>,
     /// What was used of the file, in sentences.
     pub coverage: Vec<String>,

@@ -10,7 +10,7 @@ pub fn erlang_b(servers: usize, load: f64) -> f64 {
     blocked
 }
 
-/// The chance that a request waits for one of `servers`, offered `load` (Erlang C); 1 where it exceeds them.
+/// The chance that a request waits for one of `servers`, offered `load` (Erlang C); 1 if it exceeds them.
 #[must_use]
 pub fn erlang_c(servers: usize, load: f64) -> f64 {
     let many = servers as f64;
@@ -80,7 +80,7 @@ pub fn most_busy(rate: f64, service: f64, seconds: f64, uniform: f64) -> u64 {
     }
 }
 
-/// The share of the time that is billed where an instance is paid for while it has requests, in whole steps of time.
+/// The share of the time that is billed if an instance is paid for while it has requests, in whole steps of time.
 ///
 /// A billed stretch ends at the first step at which no request is there; with load a that is one step in e^a, and no
 /// stretch is shorter than the busy period of M/G/∞, (e^a − 1) / rate, and half a step.

@@ -15,7 +15,7 @@ pub use pattern::{Pattern, PatternError};
 pub use statistics::Statistics;
 pub use trace::{Gaps, TraceError};
 
-/// A traffic, and the pattern it is drawn from where it is not recorded: other seeds draw other numbers.
+/// A traffic, and the pattern it is drawn from if it is not recorded: other seeds draw other numbers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Demand {
     /// The traffic of the first seed.
@@ -59,7 +59,7 @@ impl Traffic {
     /// Traffic of these counts, one for each interval.
     ///
     /// # Panics
-    /// Where there is no count, or the interval is zero: neither is traffic.
+    /// If there is no count, or the interval is zero: neither is traffic.
     pub fn new(name: impl Into<String>, interval: Duration, counts: Vec<u64>) -> Self {
         assert!(!counts.is_empty() && !interval.is_zero(), "traffic has intervals of some length");
         Self { name: name.into(), interval, counts }

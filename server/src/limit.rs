@@ -43,12 +43,12 @@ impl Limit {
         }))
     }
 
-    /// Whether so many are more than there may be. They are counted only where there is a limit.
+    /// Whether so many are more than there may be. They are counted only if there is a limit.
     pub(crate) fn exceeded(&self, in_flight: impl FnOnce() -> usize) -> bool {
         self.most().is_some_and(|most| in_flight() > most)
     }
 
-    /// The most there may be, where there is a limit.
+    /// The most there may be, if there is a limit.
     pub(crate) fn most(&self) -> Option<usize> {
         Some(self.0.load(Ordering::Relaxed)).filter(|most| *most < usize::MAX)
     }

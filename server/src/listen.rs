@@ -96,7 +96,7 @@ impl fmt::Display for Listener {
     }
 }
 
-/// Binds a TCP address. An IPv6 address takes IPv4 connections too where it is the unspecified one.
+/// Binds a TCP address. An IPv6 address takes IPv4 connections too if it is the unspecified one.
 ///
 /// # Errors
 /// [`Exit::Bind`] names the address and the reason.

@@ -12,7 +12,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// and process managers send several.
 ///
 /// # Errors
-/// [`Exit::Bind`] where the operating system allows no signal handler.
+/// [`Exit::Bind`] if the operating system allows no signal handler.
 pub fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
     let mut stop = Stop::catch().map_err(|error| {
         Failure::new(Exit::Bind, format!("cannot catch SIGTERM and SIGINT: {error}"))

@@ -47,7 +47,7 @@ impl Tls {
     /// What `TLS_CERTIFICATE` and `TLS_KEY` name; `None` where neither is set.
     ///
     /// # Errors
-    /// [`ConfigError`] where one is set without the other, and as [`Tls::load`].
+    /// [`ConfigError`] if one is set without the other, and as [`Tls::load`].
     pub fn from_settings(settings: &Settings) -> Result<Option<Self>, ConfigError> {
         let missing = |name, other| {
             let problem = format!("is not set, but {other} is; TLS needs both");

@@ -70,7 +70,7 @@ impl Trust {
     /// that router sets or overwrites whatever a client sends. Without headers no peer is trusted.
     ///
     /// # Errors
-    /// [`ConfigError`] where a header says nothing about a client.
+    /// [`ConfigError`] if a header says nothing about a client.
     pub fn router(headers: &[&str]) -> Result<Self, ConfigError> {
         let proxies = if headers.is_empty() { Proxies::Nobody } else { Proxies::Hops(1) };
         Ok(Self { proxies, headers: believed(&headers.join(","))? })
@@ -168,7 +168,7 @@ impl Trust {
     }
 
     /// The hop that is the client, and how many proxies have spoken up to it. It begins at the peer and
-    /// goes on as long as it stands at a proxy that is trusted and has said who asked it: where that one
+    /// goes on as long as it stands at a proxy that is trusted and has said who asked it: if that one
     /// said nothing that is an address, the client is as far as could be seen.
     fn walk(&self, peer: Option<IpAddr>, hops: impl Iterator<Item = Hop>) -> (usize, Hop) {
         let mut depth = 0;

@@ -19,7 +19,7 @@ pub enum Capability {
     IllegalTargets,
     /// Escapes in the query as the client wrote them.
     QueryEscapes,
-    /// The order of fields of the query, where a name is repeated with others between.
+    /// The order of fields of the query, if a name is repeated with others between.
     QueryOrder,
     /// All values of a name that is repeated in the query.
     QueryRepeats,

@@ -148,7 +148,7 @@ impl Process {
         }
     }
 
-    /// How it ended, where it does within this time.
+    /// How it ended, if it does within this time.
     #[must_use]
     pub fn exit_within(&self, patience: Duration) -> Option<ExitStatus> {
         let State { exit, changed } = &*self.state;

@@ -111,7 +111,7 @@ impl Request {
     }
 
     /// Whether a client says the length of this body: it does for every body it does not chunk, and
-    /// for an empty one where the method expects a body.
+    /// for an empty one if the method expects a body.
     #[must_use]
     pub fn says_its_length(&self) -> bool {
         let expects = ["POST", "PUT", "PATCH"].contains(&self.method.as_str());

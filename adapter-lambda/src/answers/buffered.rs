@@ -21,7 +21,7 @@ pub(crate) struct TooLarge {
 /// media types, and never transcoded.
 ///
 /// # Errors
-/// [`TooLarge`] where the source would turn it down.
+/// [`TooLarge`] if the source would turn it down.
 pub(crate) fn buffered(shape: &Shape, response: &Parts, body: &[u8]) -> Result<Vec<u8>, TooLarge> {
     let text = match response.headers.contains_key(CONTENT_ENCODING) {
         true => None,

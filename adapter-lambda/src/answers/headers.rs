@@ -33,7 +33,7 @@ pub(super) fn push(out: &mut Vec<u8>, headers: &HeaderMap, shape: &Shape) {
     }
     out.push(b'}');
     if shape.headers == Headers::Joined(Cookies::Own) {
-        // Also where there are none: `cargo lambda watch` takes no answer without the list.
+        // Also if there are none: `cargo lambda watch` takes no answer without the list.
         out.extend_from_slice(b",\"cookies\":");
         push_values(out, headers, &SET_COOKIE);
     }

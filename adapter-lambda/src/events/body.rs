@@ -15,10 +15,10 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// The bytes of a body; none where there is no body.
+/// The bytes of a body; none if there is no body.
 ///
 /// # Errors
-/// Where it should be base64 and is not.
+/// If it should be base64 and is not.
 pub(super) fn read(
     body: Option<Cow<'_, str>>,
     is_base64: bool,

@@ -6,7 +6,7 @@ use anyhost_core::Scheme;
 use http::HeaderMap;
 use http::uri::Authority;
 
-/// The scheme of `X-Forwarded-Proto`, which the gateway sets; its own where there is none.
+/// The scheme of `X-Forwarded-Proto`, which the gateway sets; its own if there is none.
 pub(super) fn scheme(headers: &HeaderMap, own: Scheme) -> Scheme {
     let said = headers.get("x-forwarded-proto").and_then(|value| value.to_str().ok());
     match said.map(str::trim) {
@@ -16,7 +16,7 @@ pub(super) fn scheme(headers: &HeaderMap, own: Scheme) -> Scheme {
     }
 }
 
-/// The last name of `X-Forwarded-Host`: the one of the nearest proxy. `None` where it is no authority.
+/// The last name of `X-Forwarded-Host`: the one of the nearest proxy. `None` if it is no authority.
 pub(super) fn host(headers: &HeaderMap) -> Option<&str> {
     let last = headers.get_all("x-forwarded-host").iter().next_back()?.to_str().ok()?;
     let host = last.rsplit(',').next()?.trim();

@@ -61,7 +61,7 @@ pub(super) fn take_cookies(headers: &mut HeaderMap, listed: &Texts<'_>) {
     }
 }
 
-/// Makes `Content-Length` say how long the body is, where it is said or there is a body.
+/// Makes `Content-Length` say how long the body is, if it is said or there is a body.
 pub(super) fn agree_on_length(headers: &mut HeaderMap, length: usize) {
     if length > 0 || headers.contains_key(CONTENT_LENGTH) {
         headers.insert(CONTENT_LENGTH, HeaderValue::from(length));

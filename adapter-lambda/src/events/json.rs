@@ -19,7 +19,7 @@ pub(crate) struct Event<'a> {
     /// Whether the event is an object at all.
     pub(crate) present: bool,
     pub(crate) version: Text<'a>,
-    /// `httpMethod`, or `method` where the source calls it that.
+    /// `httpMethod`, or `method` if the source calls it that.
     pub(crate) method: Text<'a>,
     pub(crate) path: Text<'a>,
     pub(crate) raw_path: Text<'a>,

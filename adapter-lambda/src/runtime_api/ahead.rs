@@ -13,7 +13,7 @@ use super::Endpoint;
 pub(crate) struct Ahead(Socket);
 
 impl Ahead {
-    /// Begins to connect; `None` where the API has a name that must be looked up, or where it fails at once.
+    /// Begins to connect; `None` if the API has a name that must be looked up, or if it fails at once.
     pub(crate) fn begin(endpoint: &Endpoint) -> Option<Self> {
         let (name, port) = endpoint.address();
         let address = SocketAddr::new(name.parse::<IpAddr>().ok()?, port);

@@ -16,7 +16,7 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    /// Waits for the next try; false where there is none left.
+    /// Waits for the next try; false if there is none left.
     pub(crate) async fn wait(&mut self) -> bool {
         if self.tried == TRIES {
             return false;

@@ -1,4 +1,4 @@
-//! One connection to the Runtime API, opened again where it has gone.
+//! One connection to the Runtime API, opened again if it has gone.
 
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;

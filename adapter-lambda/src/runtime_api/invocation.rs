@@ -18,11 +18,11 @@ pub(crate) struct Invocation {
     pub(crate) id: String,
     /// An id that goes back with the answer, so that a late one is not taken for another's.
     pub(super) invocation_id: Option<HeaderValue>,
-    /// When Lambda kills this process, where it says so.
+    /// When Lambda kills this process, if it says so.
     pub(crate) deadline: Option<Instant>,
     /// X-Ray's trace header.
     pub(crate) trace: Option<String>,
-    /// The tenant that this execution environment serves, where the function isolates tenants.
+    /// The tenant that this execution environment serves, if the function isolates tenants.
     pub(crate) tenant_id: Option<String>,
     /// The event.
     pub(crate) event: Bytes,

@@ -17,7 +17,7 @@ const TARGET: &str = "anyhost_core::adapter::answer";
 /// How many different refusals are kept apart.
 const KINDS: usize = 8;
 
-/// Logs why a request failed. Every one is to be found where the log's level is `debug`.
+/// Logs why a request failed. Every one is to be found if the log's level is `debug`.
 pub(super) fn log(id: &str, error: &Error) {
     let status = error.status();
     let more = match status {
@@ -58,7 +58,7 @@ struct Line {
 }
 
 impl Said {
-    /// How many with these words were not logged since the last that was, where this one is to be; `None`
+    /// How many with these words were not logged since the last that was, if this one is to be; `None`
     /// where that is too recent.
     fn again(&mut self, words: String, now: Instant) -> Option<u64> {
         if let Some(line) = self.0.iter_mut().find(|line| line.words == words) {

@@ -50,7 +50,7 @@ use crate::{ConfigError, Settings};
 /// | `DIRECT_DATABASE_URL` | the server itself where `DATABASE_URL` names a pooler; used for migrations | `DATABASE_URL` |
 /// | `DATABASE_PASSWORD_FILE` | a file with the password, read for each connection: it may change | the URL's |
 /// | `DATABASE_POOLER` | `none`, `pgbouncer`, `pgbouncer-prepared` or `rds-proxy` | `none` |
-/// | `DATABASE_POOL_SIZE` | connections of one process; refused where they do not fit | by the plan |
+/// | `DATABASE_POOL_SIZE` | connections of one process; refused if they do not fit | by the plan |
 /// | `DATABASE_MAX_CONNECTIONS` | what the server takes | asked of the server |
 /// | `DATABASE_RESERVED` | what of it is not ours | asked of the server |
 /// | `DATABASE_ACQUIRE_TIMEOUT` | how long a caller waits for a connection | 2 s; serverless 29 s |
@@ -63,7 +63,7 @@ use crate::{ConfigError, Settings};
 ///
 /// A URL may have the parameters that platforms and other tools write into it: they are honoured, or change nothing and
 /// are named once in the log, or are refused with what to write instead. Nothing is taken from `PGHOST` and its siblings.
-/// Without `DATABASE_POOLER` a pooler is assumed where a host has the name of one at Neon, Supabase or Amazon RDS.
+/// Without `DATABASE_POOLER` a pooler is assumed if a host has the name of one at Neon, Supabase or Amazon RDS.
 ///
 /// `sqlite::memory:` and `mode=memory` have one connection and keep their data for as long as the [`Host`](crate::Host). A file with
 /// `mode=ro` or `immutable=1` is left in the mode that it has.

@@ -61,7 +61,7 @@ impl HostBuilder {
     }
 
     /// Demands TLS to a PostgreSQL server whose URL says nothing of it: for platforms that hand out such URLs for
-    /// servers which offer it. Defaults to TLS where the server offers it.
+    /// servers which offer it. Defaults to TLS if the server offers it.
     pub fn demand_database_tls(mut self, demand: bool) -> Self {
         self.database_tls = demand;
         self

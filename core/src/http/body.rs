@@ -115,7 +115,7 @@ impl Body {
     /// The whole body.
     ///
     /// # Errors
-    /// [`BodyError`] where the stream fails or the request body exceeds the host's limit.
+    /// [`BodyError`] if the stream fails or the request body exceeds the host's limit.
     pub async fn bytes(self) -> Result<Bytes, BodyError> {
         match self.0 {
             Kind::Empty => Ok(Bytes::new()),
@@ -124,10 +124,10 @@ impl Body {
         }
     }
 
-    /// The bytes of a body that is known whole, or the body back where it is a stream.
+    /// The bytes of a body that is known whole, or the body back if it is a stream.
     ///
     /// # Errors
-    /// The body itself, unchanged, where it is a stream.
+    /// The body itself, unchanged, if it is a stream.
     pub fn into_full(self) -> Result<Bytes, Self> {
         match self.0 {
             Kind::Empty => Ok(Bytes::new()),
@@ -136,7 +136,7 @@ impl Body {
         }
     }
 
-    /// The exact number of bytes where it is known.
+    /// The exact number of bytes if it is known.
     #[must_use]
     pub fn len(&self) -> Option<u64> {
         http_body::Body::size_hint(self).exact()

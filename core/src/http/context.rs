@@ -147,7 +147,7 @@ impl Context {
         self.0.scheme
     }
 
-    /// The host and port the client asked for. `None` where it named none.
+    /// The host and port the client asked for. `None` if it named none.
     #[must_use]
     pub fn host(&self) -> Option<&str> {
         self.0.host.as_deref()
@@ -211,7 +211,7 @@ impl Context {
         self.0.platform_trace.as_deref()
     }
 
-    /// The event as the platform delivered it, as JSON, where the door is one of events.
+    /// The event as the platform delivered it, as JSON, if the door is one of events.
     #[must_use]
     pub fn event(&self) -> Option<&str> {
         // Checked here and not on arrival: few requests ask, and an event may be megabytes.

@@ -28,18 +28,18 @@ pub struct Candidate {
     /// The lines of the bill that the host has a price for.
     #[serde(skip)]
     pub(crate) billed: Vec<BillLine>,
-    /// What it misses, in words; `None` where it reaches the goals.
+    /// What it misses, in words; `None` if it reaches the goals.
     pub misses: Option<String>,
-    /// The same for programs; `None` also where the App cannot run there at all.
+    /// The same for programs; `None` also if the App cannot run there at all.
     pub fault: Option<Fault>,
-    /// The configuration and what it does; `None` where the App cannot run there at all.
+    /// The configuration and what it does; `None` if the App cannot run there at all.
     pub run: Option<Run>,
 }
 
 /// A configuration and what it does.
 #[derive(Clone, Debug, Serialize)]
 pub struct Run {
-    /// The provider's name of the size, where it has one.
+    /// The provider's name of the size, if it has one.
     pub size: String,
     /// Processors of one instance.
     pub cores: f64,
@@ -105,7 +105,7 @@ impl Candidate {
         self.fits() && !self.set_aside
     }
 
-    /// US dollars a month; infinite where the App cannot run there.
+    /// US dollars a month; infinite if the App cannot run there.
     #[must_use]
     pub fn month(&self) -> f64 {
         self.run.as_ref().map_or(f64::INFINITY, |run| run.ranges.month.median)

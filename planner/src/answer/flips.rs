@@ -29,7 +29,7 @@ pub struct Flips {
 /// A load at which another host becomes the cheapest that reaches the goals.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Change {
-    /// The host beyond it; `None` where no host reaches the goals there.
+    /// The host beyond it; `None` if no host reaches the goals there.
     pub host: Option<String>,
     /// Its title.
     pub title: String,

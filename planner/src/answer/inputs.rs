@@ -35,7 +35,7 @@ pub struct Inputs {
     pub goals: Goals,
     /// The lines of the bill that are on.
     pub bill: Vec<BillLine>,
-    /// The mean size of a response, in bytes; 0 where it is not known.
+    /// The mean size of a response, in bytes; 0 if it is not known.
     pub response_bytes: f64,
 }
 
@@ -61,7 +61,7 @@ pub struct DatabaseInputs {
     pub pooler: String,
     /// The server connections of the pooler.
     pub server_connections: Option<usize>,
-    /// Processors of the server, where they are modelled.
+    /// Processors of the server, if they are modelled.
     pub cpus: Option<usize>,
 }
 

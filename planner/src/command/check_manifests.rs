@@ -15,7 +15,7 @@ pub(crate) struct CheckManifests {
     /// The folder; files below it are read
     #[arg(value_name = "DIR")]
     folder: PathBuf,
-    /// The most connections the server takes, where no file says so
+    /// The most connections the server takes, if no file says so
     #[arg(long, value_name = "COUNT", default_value_t = 100)]
     max_connections: usize,
 }

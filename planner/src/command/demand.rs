@@ -58,9 +58,9 @@ impl FileOptions {
 #[derive(Debug)]
 pub(crate) struct Read {
     pub(crate) demand: Demand,
-    /// The service time, where the file has it.
+    /// The service time, if the file has it.
     pub(crate) service: Option<Distribution>,
-    /// The mean size of a response, where the file has it.
+    /// The mean size of a response, if the file has it.
     pub(crate) response_bytes: Option<f64>,
     /// What was used of the file, in sentences.
     pub(crate) coverage: Vec<String>,

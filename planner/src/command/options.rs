@@ -157,7 +157,7 @@ pub(crate) struct Simulation {
     /// The largest share of processors and connections in use during the busiest minute
     #[arg(long, value_name = "SHARE", default_value_t = 0.7, value_parser = share)]
     max_used: f64,
-    /// Processes that may fail at once, where a host runs more than one
+    /// Processes that may fail at once, if a host runs more than one
     #[arg(long, value_name = "COUNT", default_value_t = 1)]
     spare: usize,
     /// Refuse hosts that run a single process

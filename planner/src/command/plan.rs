@@ -14,7 +14,7 @@ use super::{Failure, print, scale};
 use crate::answer::{Answer, Question};
 use crate::report;
 
-/// Exit code where no host reaches the goals.
+/// Exit code if no host reaches the goals.
 const NO_HOST: u8 = 2;
 
 /// Searches every host for its cheapest configuration and says which to take.

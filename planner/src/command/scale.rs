@@ -48,7 +48,7 @@ pub(crate) fn measurement(answer: &Answer, elapsed: Duration) -> String {
     })
 }
 
-/// The most memory this process has held, where the system tells (Linux).
+/// The most memory this process has held, if the system tells (Linux).
 fn peak_kib() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

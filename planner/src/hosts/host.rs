@@ -80,7 +80,7 @@ pub struct Fleet {
 /// Processors and memory of one instance.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Size {
-    /// What the provider calls it; empty where it has no name.
+    /// What the provider calls it; empty if it has no name.
     pub name: String,
     /// Processors, or the share of one.
     pub cores: f64,

@@ -99,7 +99,7 @@ pub enum BillLine {
     Egress,
     /// Log lines.
     Logs,
-    /// A pooler in front of the database, where one is used.
+    /// A pooler in front of the database, if one is used.
     Pooler,
     /// The database server.
     Database,

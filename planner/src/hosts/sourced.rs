@@ -63,7 +63,7 @@ pub struct Measured {
 }
 
 impl Measured {
-    /// The distribution, in seconds; `None` where the points are not in order.
+    /// The distribution, in seconds; `None` if the points are not in order.
     #[must_use]
     pub fn distribution(&self) -> Option<Distribution> {
         let seconds = self.quantiles.iter().map(|(p, ms)| (*p, ms / 1000.0)).collect();

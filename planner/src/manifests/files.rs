@@ -57,7 +57,7 @@ fn wanted(path: &Path) -> bool {
 }
 
 impl File {
-    /// What it holds; one line with its name where it cannot be understood.
+    /// What it holds; one line with its name if it cannot be understood.
     pub(crate) fn read(&self) -> Result<Found, String> {
         let name = &self.name;
         let size = fs::metadata(&self.path).map_err(|error| format!("{name}: {error}"))?.len();

@@ -102,7 +102,7 @@ pub(crate) fn text(value: &Value) -> Option<String> {
     }
 }
 
-/// `500m` or `2`; one where there is no limit, as the least that a plan is made for.
+/// `500m` or `2`; one if there is no limit, as the least that a plan is made for.
 fn cores(value: &Value) -> f64 {
     let text = text(value).unwrap_or_default();
     let number = match text.strip_suffix('m') {

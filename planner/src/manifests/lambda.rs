@@ -75,7 +75,7 @@ impl Template<'_> {
         doors
     }
 
-    /// A text, where the template decides it: through `Ref` to a parameter's default and `If` on such. The short tags
+    /// A text, if the template decides it: through `Ref` to a parameter's default and `If` on such. The short tags
     /// `!Ref` and `!If` come as what they are put before.
     fn text(&self, value: &Value) -> Option<String> {
         match value {

@@ -19,7 +19,7 @@ pub(crate) fn read(file: &str, text: &str) -> Option<Deployed> {
             Some((name.to_owned(), value.to_owned()))
         })
     });
-    // DefaultTimeoutStopSec where the unit is silent.
+    // DefaultTimeoutStopSec if the unit is silent.
     let kill = value("TimeoutStopSec").map_or(Some(90.0), span);
     let stem = file.rsplit('/').next().unwrap_or(file).trim_end_matches(".service");
     Some(Deployed {

@@ -10,7 +10,7 @@ use crate::text::{dollars, duration};
 /// What differs between two answers that `plan --json` wrote: inputs, the answer, and each host's price and latency.
 ///
 /// # Errors
-/// One line where a file cannot be read or is no such answer.
+/// One line if a file cannot be read or is no such answer.
 pub fn difference(first: &Path, second: &Path) -> Result<String, String> {
     let (a, b) = (read(first)?, read(second)?);
     let mut text = format!("A: {}\nB: {}\n\n", first.display(), second.display());

@@ -51,7 +51,7 @@ impl Case<'_> {
     /// Simulates a configuration.
     ///
     /// # Errors
-    /// [`Infeasible`] where the App would not start with it.
+    /// [`Infeasible`] if the App would not start with it.
     pub fn run(&self, host: &Host, configuration: &Configuration) -> Result<Trial, Infeasible> {
         let options = self.run_options();
         let configuration = configuration.clone();

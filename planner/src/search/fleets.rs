@@ -104,7 +104,7 @@ struct Bounds {
     most: usize,
     /// What the busiest minute needs at the allowed utilisation, with what may fail.
     peak: usize,
-    /// What is always there where the host scales.
+    /// What is always there if the host scales.
     floor: usize,
     fixed: bool,
 }
@@ -182,7 +182,7 @@ fn least_pool(case: &Case<'_>, host: &Host, set: &Configuration) -> usize {
 /// minute has enough of both.
 ///
 /// # Errors
-/// The database's connections, where it does not fit.
+/// The database's connections, if it does not fit.
 fn fit_database(
     case: &Case<'_>,
     host: &Host,

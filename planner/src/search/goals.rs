@@ -11,7 +11,7 @@ pub struct Goals {
     pub refused: f64,
     /// The largest share of processors and connections in use during the busiest minute.
     pub utilisation: f64,
-    /// Processes that may fail at once, where a host can run more than one.
+    /// Processes that may fail at once, if a host can run more than one.
     pub spare: usize,
     /// Whether a host that runs a single process is refused.
     pub redundant: bool,
@@ -19,7 +19,7 @@ pub struct Goals {
 
 impl Goals {
     /// The goals of an App whose service time has this 99th percentile, in seconds: answers within a second, or three
-    /// times that percentile where it is longer; one request of a thousand turned away; 70 % in use; one process to
+    /// times that percentile if it is longer; one request of a thousand turned away; 70 % in use; one process to
     /// spare.
     #[must_use]
     pub fn for_service(p99: f64) -> Self {

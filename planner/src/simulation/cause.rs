@@ -68,7 +68,7 @@ impl Refusals {
         self.0.iter().find(|(known, _)| *known == cause).map_or(0, |(_, count)| *count)
     }
 
-    /// The most frequent cause; `None` where no request was turned away.
+    /// The most frequent cause; `None` if no request was turned away.
     #[must_use]
     pub fn main(&self) -> Option<Cause> {
         self.0.iter().max_by_key(|(_, count)| *count).map(|(cause, _)| *cause)

@@ -1,4 +1,4 @@
-//! Machines under the instances, where a host has them, and the pace at which instances start.
+//! Machines under the instances, if a host has them, and the pace at which instances start.
 
 use super::Nanos;
 use crate::hosts::FleetParameters;

@@ -89,7 +89,7 @@ pub(crate) struct WaitTable {
 }
 
 impl WaitTable {
-    /// Arrivals are the sum of `stages` exponential times: 1 for random ones, more where a balancer deals in turn.
+    /// Arrivals are the sum of `stages` exponential times: 1 for random ones, more if a balancer deals in turn.
     pub(crate) fn new(quota: Quota, service: &Distribution, processor: f64, stages: usize) -> Self {
         let demand = (service.mean() * processor).max(1e-9);
         let rows = LOADS.map(|load| {

@@ -22,7 +22,7 @@ pub struct Options {
     pub exact_up_to: u64,
     /// The most stretches of time that the aggregate mode looks at.
     pub stretches: u64,
-    /// The most instances or environments, where it shall not be the host's own limit.
+    /// The most instances or environments, if it shall not be the host's own limit.
     pub max_instances: Option<usize>,
     /// New versions per day; while one comes, old and new processes overlap.
     pub deploys_per_day: f64,
@@ -71,7 +71,7 @@ impl Configuration {
     /// A first guess: the smallest size with enough memory, as many instances as the scaler's target asks for.
     ///
     /// # Errors
-    /// [`Infeasible`] where no size has enough memory.
+    /// [`Infeasible`] if no size has enough memory.
     pub fn guess(
         host: &Host,
         workload: &Workload,
@@ -134,7 +134,7 @@ impl Configuration {
 /// The sizes of a host with enough memory for the App, the smallest first.
 ///
 /// # Errors
-/// [`Infeasible`] where there is none.
+/// [`Infeasible`] if there is none.
 pub fn sizes(host: &Host, workload: &Workload) -> Result<Vec<Size>, Infeasible> {
     let needed = workload.memory_gb;
     match &host.model {
@@ -204,7 +204,7 @@ impl<'a> Setup<'a> {
     /// A configuration of a host under a traffic.
     ///
     /// # Errors
-    /// [`Infeasible`] with core's words where the App would not start with it.
+    /// [`Infeasible`] with core's words if the App would not start with it.
     pub fn new(
         host: &'a Host,
         workload: &'a Workload,
@@ -277,7 +277,7 @@ pub(crate) struct Parts {
     pub(crate) servers: usize,
     /// The share of a processor that each of them has.
     pub(crate) share: f64,
-    /// Its quota, where that share is less than a whole one.
+    /// Its quota, if that share is less than a whole one.
     pub(crate) quota: Option<Quota>,
     /// On a processor at full speed.
     pub(crate) processor: f64,

@@ -23,7 +23,7 @@ impl Nanos {
         Self(self.0 + Self::from_seconds(seconds).0)
     }
 
-    /// Seconds since an earlier moment; 0 where it is not earlier.
+    /// Seconds since an earlier moment; 0 if it is not earlier.
     #[must_use]
     pub fn since(self, earlier: Self) -> f64 {
         Self(self.0.saturating_sub(earlier.0)).seconds()

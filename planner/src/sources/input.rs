@@ -1,4 +1,4 @@
-//! The bytes of a file or of stdin, unpacked where they are gzip.
+//! The bytes of a file or of stdin, unpacked if they are gzip.
 
 use std::fs::File;
 use std::io::{self, Read, stdin};

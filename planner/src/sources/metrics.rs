@@ -19,13 +19,13 @@ pub(super) struct Series {
     format: &'static str,
     /// Moments in seconds since 1970, with values.
     points: Vec<(f64, f64)>,
-    /// What the values are, where the format or a name says it.
+    /// What the values are, if the format or a name says it.
     values: Option<Values>,
     /// Whether a missing point means that there was no request.
     missing_is_none: bool,
 }
 
-/// `None` where the text is no metric.
+/// `None` if the text is no metric.
 pub(super) fn parse(
     name: &str,
     text: &str,

@@ -21,7 +21,7 @@ const LOCAL: [&[BorrowedFormatItem<'_>]; 6] = [
     format_description!("[year]/[month]/[day] [hour]:[minute]"),
 ];
 
-/// The moment that a text names; `None` where it is none.
+/// The moment that a text names; `None` if it is none.
 pub(super) fn parse(text: &str) -> Option<f64> {
     let text = text.trim().trim_matches(['"', '[', ']']);
     if let Ok(number) = text.parse::<f64>() {

@@ -56,7 +56,7 @@ impl Took {
 /// Medians of service times that are believed, in seconds: an answer from memory to half a minute.
 const MEDIANS: (f64, f64) = (1e-6, 30.0);
 
-/// Medians that are likely where the unit is not known.
+/// Medians that are likely if the unit is not known.
 const LIKELY: (f64, f64) = (2e-4, 10.0);
 
 /// The share of lines with a time that is needed for the times to stand for all requests.
@@ -65,7 +65,7 @@ const ENOUGH: f64 = 0.9;
 /// The distribution of the times of so many requests, and what is to say about it.
 ///
 /// # Errors
-/// One line where the unit cannot be told, or the times cannot be true.
+/// One line if the unit cannot be told, or the times cannot be true.
 pub(super) fn distribution(
     times: &[Took],
     requests: usize,

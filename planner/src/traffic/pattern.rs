@@ -108,7 +108,7 @@ impl Pattern {
             Shape::Daily { mean, swing: ratio - 1.0, weekend: 1.0 }
         } else {
             let every = 6.0 * 3600.0;
-            // Spikes of ten minutes; shorter where they alone would make up more than half of the mean.
+            // Spikes of ten minutes; shorter if they alone would make up more than half of the mean.
             let length = (every * mean / peak / 2.0).min(600.0);
             let share = length / every;
             Shape::Spikes { mean: (mean - peak * share) / (1.0 - share), peak, every, length }

@@ -66,7 +66,7 @@ impl Around {
     }
 
     /// How much an interval's own count says of its rate, beyond the mean around it: 0 where neighbours differ as random
-    /// arrivals do, 1 where they differ far more.
+    /// arrivals do, 1 if they differ far more.
     fn own_share(&self) -> f64 {
         let all = (0..self.sums.len() - 1).map(|index| self.at(index));
         let (means, variances) = all.fold((0.0, 0.0), |(means, variances), (mean, variance)| {

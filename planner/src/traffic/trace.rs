@@ -32,7 +32,7 @@ pub enum Gaps {
 pub struct TraceError {
     /// The name of the file.
     pub file: String,
-    /// The line of the file, the header being 1; `None` where it is about the file.
+    /// The line of the file, the header being 1; `None` if it is about the file.
     pub row: Option<u64>,
     /// What is wrong there.
     pub reason: String,

@@ -39,7 +39,7 @@ pub struct DistributionError {
 }
 
 impl Distribution {
-    /// The log-normal distribution with this median and this 99th percentile, where the latter is larger.
+    /// The log-normal distribution with this median and this 99th percentile, if the latter is larger.
     #[must_use]
     pub fn log_normal(median: f64, p99: f64) -> Option<Self> {
         let sigma = (p99 / median).ln() / Z99;

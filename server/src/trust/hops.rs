@@ -8,7 +8,7 @@ use http::header::FORWARDED;
 /// One step towards the client: what the proxy that is one nearer to us said about it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Hop {
-    /// `None` where it is hidden, unknown or nonsense.
+    /// `None` if it is hidden, unknown or nonsense.
     pub(super) address: Option<IpAddr>,
     pub(super) scheme: Option<String>,
     pub(super) host: Option<String>,
@@ -38,7 +38,7 @@ pub(super) fn forwarded(headers: &HeaderMap) -> impl Iterator<Item = Hop> {
     lines.flat_map(|hops| hops.into_iter().rev())
 }
 
-/// The elements of one line, in order; `None` where it is not well formed.
+/// The elements of one line, in order; `None` if it is not well formed.
 fn elements(line: &str) -> Option<Vec<Hop>> {
     let mut hops = Vec::new();
     let mut hop = Hop::default();
@@ -77,7 +77,7 @@ fn value(text: &str) -> Option<(String, &str)> {
     let Some(quoted) = text.strip_prefix('"') else {
         let end = text.find([';', ',', ' ', '\t']).unwrap_or(text.len());
         let (value, rest) = text.split_at(end);
-        // More than a token: people leave the quotes out where a port or IPv6 wants them.
+        // More than a token: people leave the quotes out if a port or IPv6 wants them.
         let fits = |byte| is_token(byte) || b"[]:".contains(&byte);
         return (!value.is_empty() && value.bytes().all(fits)).then(|| (value.to_owned(), rest));
     };

@@ -22,7 +22,7 @@ impl Source for AlbSingle {
         let (headers, query) = maps(request);
         let (headers, query) = (front::last(&headers), front::last(&query));
         event(request, |event| {
-            // Unlike API Gateway it sends an empty object where there is no query.
+            // Unlike API Gateway it sends an empty object if there is no query.
             let query = query.iter().fold(Object::new(), |object, (n, v)| object.with(n, v));
             event.with_object("queryStringParameters", query).with_map("headers", &headers)
         })

@@ -12,7 +12,7 @@ pub(super) const CLIENT: &str = "203.0.113.7";
 /// The id of the request in traces.
 const TRACE: &str = "Root=1-5bdb40ca-556d8b0c50dc66f0511bf520";
 
-/// The headers that a front end adds; `content-length` it computes where the client chunked.
+/// The headers that a front end adds; `content-length` it computes if the client chunked.
 pub(super) const ADDS: &[&str] = &[
     "x-forwarded-for",
     "x-forwarded-port",
@@ -53,7 +53,7 @@ pub(super) fn lowercased(headers: Vec<(String, String)>) -> Vec<(String, String)
     headers.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect()
 }
 
-/// A map from each name to its last value; names stand where they came first.
+/// A map from each name to its last value; names stand in the order in which they came first.
 pub(super) fn last(pairs: &[(String, String)]) -> Vec<(String, String)> {
     let lists = all(pairs).into_iter();
     lists.map(|(name, mut values)| (name, values.pop().unwrap_or_default())).collect()

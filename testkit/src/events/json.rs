@@ -28,7 +28,7 @@ impl Object {
         self
     }
 
-    /// Writes an object out of names and values, or `null` where there are none.
+    /// Writes an object out of names and values, or `null` if there are none.
     pub(super) fn with_map<V: Serialize>(mut self, name: &str, map: &[(String, V)]) -> Self {
         if map.is_empty() {
             self.raw(name, "null");
@@ -66,7 +66,7 @@ impl Members {
         self.0.iter().map(|(name, _)| name.as_str())
     }
 
-    /// A member's value; `null` where it is not there.
+    /// A member's value; `null` if it is not there.
     pub(super) fn get(&self, name: &str) -> Result<Value, String> {
         self.0
             .iter()
@@ -74,7 +74,7 @@ impl Members {
             .map_or(Ok(Value::Null), |(_, value)| parse(value))
     }
 
-    /// The members of a member that is an object itself; none where it is not there.
+    /// The members of a member that is an object itself; none if it is not there.
     pub(super) fn object(&self, name: &str) -> Result<Vec<(String, Value)>, String> {
         let Some((_, value)) = self.0.iter().find(|(own, _)| own == name) else {
             return Ok(Vec::new());

@@ -162,7 +162,7 @@ impl Postgres {
         }
     }
 
-    /// Starts it again, where it was stopped or not.
+    /// Starts it again, if it was stopped or not.
     #[track_caller]
     pub fn restart(&self) {
         self.stop();

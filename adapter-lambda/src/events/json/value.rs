@@ -9,7 +9,7 @@ use std::fmt;
 use serde::Deserializer;
 use serde::de::{Deserialize, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// A text, or nothing where there is something else.
+/// A text, or nothing if there is something else.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Text<'a>(pub(crate) Option<Cow<'a, str>>);
 
@@ -45,12 +45,12 @@ pub(crate) enum Scalar<'a> {
 }
 
 impl Text<'_> {
-    /// The text, empty where there is none.
+    /// The text, empty if there is none.
     pub(crate) fn as_str(&self) -> &str {
         self.0.as_deref().unwrap_or_default()
     }
 
-    /// The text where there is some.
+    /// The text if there is some.
     pub(crate) fn filled(&self) -> Option<&str> {
         self.0.as_deref().filter(|text| !text.is_empty())
     }
@@ -160,7 +160,7 @@ macro_rules! odd_map {
 
 pub(super) use {odd_list, odd_scalar, odd_text};
 
-/// How a visitor takes a text: borrowed where the JSON holds it unescaped.
+/// How a visitor takes a text: borrowed if the JSON holds it unescaped.
 macro_rules! text {
     ($make:expr) => {
         fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {

@@ -79,7 +79,7 @@ pub trait DriverParts: Database<Connection: Migrate> + HasStatementCache {
         true
     }
 
-    /// Whether the transaction that was begun on a connection is still open there. An error where it is, and can
+    /// Whether the transaction that was begun on a connection is still open there. An error if it is, and can
     /// only be rolled back.
     fn is_in_transaction(
         connection: &mut Self::Connection,

@@ -98,7 +98,7 @@ mod tests {
             FreezeAwareInstant { boot: then.boot.map(|boot| boot + NANOSECONDS), ..then };
         assert_eq!(wall_ahead.since(&then), HOUR);
         assert_eq!(boot_ahead.since(&then), HOUR);
-        // Where the machine has no clock that goes on while it sleeps.
+        // If the machine has no clock that goes on while it sleeps.
         let without = FreezeAwareInstant { boot: None, ..then };
         let monotonic_ahead = FreezeAwareInstant { monotonic: then.monotonic + HOUR, ..without };
         assert_eq!(monotonic_ahead.since(&without), HOUR);

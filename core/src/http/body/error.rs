@@ -96,7 +96,7 @@ impl fmt::Display for BodyError {
 impl std::error::Error for BodyError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.0 {
-            // axum's extractors answer 413 where they find this type in the chain of causes.
+            // axum's extractors answer 413 if they find this type in the chain of causes.
             Why::TooLarge { mark, .. } => Some(mark),
             Why::Broken(cause) | Why::Other(cause) => Some(cause.as_ref()),
             Why::TimedOut => None,

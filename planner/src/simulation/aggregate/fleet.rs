@@ -106,7 +106,7 @@ struct Run<'a> {
 /// The waits of a stretch.
 struct Waits {
     processors: Waiting,
-    /// Where a quota throttles: the table and the load in it, instead of `processors`.
+    /// If a quota throttles: the table and the load in it, instead of `processors`.
     throttled: Option<(usize, f64)>,
     pool: Waiting,
     /// The most requests a second that get a connection, and what bounds them.

@@ -319,7 +319,7 @@ impl<'a> Run<'a> {
         // What is left to do after the end is not paid for here.
         let now = now.min(Nanos::from_seconds(self.setup.traffic.span()));
         let factor = self.deploys.factor(now);
-        // Where the old process stops first, what it still answers is not paid for a second time.
+        // If the old process stops first, what it still answers is not paid for a second time.
         let draining = if self.deploys.interrupts() { 0 } else { self.draining };
         let running = (self.all() + draining) as f64;
         let passed = now.since(self.counted);

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::Series;
 use crate::sources::{Values, moment};
 
-/// `None` where the text is no JSON of one of them.
+/// `None` if the text is no JSON of one of them.
 pub(super) fn parse(text: &str) -> Option<Result<Series, String>> {
     let json = serde_json::from_str::<Value>(text).ok()?;
     if json.get("status").and_then(Value::as_str) == Some("error")

@@ -7,7 +7,7 @@ use crate::sources::{Values, moment};
 const COUNTS: [&str; 5] = ["count", "sum", "total", "hits", "requestcount"];
 const RATES: [&str; 6] = ["/s", "per second", "rps", "reqps", "rate", "ops/s"];
 
-/// `None` where the text is no table of moments and values.
+/// `None` if the text is no table of moments and values.
 pub(super) fn parse(text: &str) -> Option<Series> {
     let first = text.lines().find(|line| !line.trim().is_empty())?;
     let separator = [b';', b'\t', b',']
