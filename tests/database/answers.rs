@@ -16,7 +16,7 @@ const SIZE: usize = 3;
 
 /// The statements of this database that sleep.
 const AT_WORK: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
-     AND state = 'active' AND query LIKE 'SELECT pg_sleep%'";
+     AND wait_event = 'PgSleep' AND query LIKE 'SELECT pg_sleep%'";
 
 /// Longer than anything here may take that does not hang.
 const HANGS: Duration = PATIENCE;

@@ -121,7 +121,7 @@ async fn an_answer_that_was_lost_behind_a_balancer_is_found_on_the_server_that_o
         open(Paradigm::LongRunning, &url, &[("DATABASE_POOL_SIZE", "4")]).await.unwrap();
     fill(&db).await;
     let lost: Vec<_> = (0..4).map(|_| tokio::spawn(sleep_on_postgres(db.clone(), 1))).collect();
-    const SLEEPING: &str = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' \
+    const SLEEPING: &str = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' \
          AND query LIKE 'SELECT pg_sleep%'";
     for server in &servers {
         counted(&mut direct(&server.url()).await, SLEEPING, 2, PATIENCE).await;

@@ -98,7 +98,8 @@ async fn control_a_transaction_of_sqlx_keeps_its_locks_until_its_connection_is_u
 #[tokio::test(flavor = "multi_thread")]
 async fn the_error_of_a_cancelled_query_is_not_given_to_the_next_borrower() {
     const FAILS_LATE: &str = "SELECT 1 / (length(pg_sleep(5)::text))";
-    const AT_WORK: &str = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' \
+    // A statement that is only parsed is active too.
+    const AT_WORK: &str = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' \
          AND datname = current_database() AND query LIKE 'SELECT 1 / %'";
     let url = Postgres::shared().database();
     let mut own = direct(&url).await;
@@ -116,7 +117,7 @@ async fn the_error_of_a_cancelled_query_is_not_given_to_the_next_borrower() {
 }
 
 const SLEEPING: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
-     AND state = 'active' AND query LIKE 'SELECT pg_sleep%'";
+     AND wait_event = 'PgSleep' AND query LIKE 'SELECT pg_sleep%'";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_query_whose_caller_has_gone_is_cancelled_on_postgresql() {

@@ -21,7 +21,7 @@ fn migrator(statements: &[&'static str]) -> Migrator {
 }
 
 const LOCKS: &str = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'";
-const SLEEPING: &str = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' \
+const SLEEPING: &str = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' \
      AND datname = current_database() AND query LIKE 'SELECT pg_sleep%'";
 
 #[tokio::test(flavor = "multi_thread")]

@@ -154,7 +154,7 @@ async fn a_backend_that_was_terminated_while_idle_costs_no_error_and_one_connect
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_write_whose_fate_is_unknown_is_not_tried_again() {
-    const AT_WORK: &str = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' \
+    const AT_WORK: &str = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' \
          AND datname = current_database() AND query LIKE 'WITH slow%'";
     let url = Postgres::shared().database();
     let mut own = direct(&url).await;
