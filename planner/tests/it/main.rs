@@ -3,6 +3,7 @@
 mod answers;
 mod arithmetic;
 mod behaviour;
+mod bills;
 mod commands;
 mod event_loop;
 mod files;

@@ -1,0 +1,79 @@
+//! Bills: what a region, a line that is switched on and a pooler change.
+
+use anyhost_planner::answer::Answer;
+use anyhost_planner::hosts::{BillLine, Catalog};
+use anyhost_planner::workload::Database;
+
+use crate::answers::Asked;
+
+#[test]
+fn regions_and_lines_change_the_bill_as_their_prices_do() {
+    let mut asked = Asked::new(&["fargate"]);
+    let here = asked.of("steady:mean=10,days=0.05");
+    let line = |answer: &Answer, what: &str| {
+        let run = answer.candidates[0].run.clone().expect("it runs");
+        let lines = run.bill.lines.iter().filter(|line| line.what == what);
+        lines.map(|line| line.month).sum::<f64>()
+    };
+    // Two tasks of 0.25 vCPU for 730 hours at 0.03238, but for deploys.
+    let wanted = 2.0 * 0.25 * 730.0 * 0.03238;
+    assert!((line(&here, "vcpu") / wanted - 1.0).abs() < 0.1, "{}", line(&here, "vcpu"));
+    assert!((line(&here, "ipv4") / 7.3 - 1.0).abs() < 0.1);
+    assert_eq!((line(&here, "nat"), line(&here, "egress")), (0.0, 0.0));
+    asked.catalog = Catalog::read("ap-northeast-2", None).expect("a region");
+    let there = asked.of("steady:mean=10,days=0.05");
+    assert!((line(&there, "vcpu") / line(&here, "vcpu") - 0.03725 / 0.03238).abs() < 0.01);
+    asked.bill.lines.extend([BillLine::Nat, BillLine::Egress]);
+    asked.bill.lines.remove(&BillLine::Ipv4);
+    asked.bill.response_bytes = 10_000.0;
+    let all = asked.of("steady:mean=10,days=0.05");
+    assert_eq!((line(&all, "nat"), line(&all, "ipv4")), (43.0, 0.0));
+    // 26.28 M responses of 10 kB are 262.8 GB.
+    assert!(
+        (line(&all, "egress") / (262.8 * 0.126) - 1.0).abs() < 0.02,
+        "{}",
+        line(&all, "egress")
+    );
+}
+
+#[test]
+fn a_pooler_is_paid_for() {
+    let pooler = anyhost_core::db::Pooler::RdsProxy;
+    let mut asked = Asked::new(&["lambda"]);
+    asked.workload.database = Some(Database { pooler, ..Database::default() });
+    let answer = asked.of("steady:mean=1,days=0.05");
+    let run = answer.best().expect("one").run.as_ref().expect("it runs");
+    let proxy = run.bill.lines.iter().find(|line| line.what == "proxy").expect("a line");
+    // Two processors at 0.015 an hour.
+    assert!((proxy.month - 21.9).abs() < 0.01 && proxy.assumed);
+    assert!(answer.warnings.iter().any(|line| line.contains("Assumed") && line.contains("proxy")));
+}
+
+#[test]
+fn rds_proxy_serves_only_hosts_inside_its_vpc() {
+    let pooler = anyhost_core::db::Pooler::RdsProxy;
+    let mut asked = Asked::new(&["heroku-basic", "render", "vm"]);
+    asked.workload.database = Some(Database { pooler, ..Database::default() });
+    let answer = asked.of("steady:mean=1,days=0.05");
+    assert_eq!(answer.best().expect("one").host, "vm");
+    for candidate in answer.candidates.iter().filter(|candidate| candidate.host != "vm") {
+        let misses = candidate.misses.as_deref().unwrap_or_default();
+        assert!(misses.contains("outside the database's VPC"), "{}: {misses}", candidate.host);
+    }
+    // The negative control: PgBouncer runs anywhere.
+    let pooler = anyhost_core::db::Pooler::PgBouncer;
+    asked.workload.database = Some(Database { pooler, ..Database::default() });
+    assert!(asked.of("steady:mean=1,days=0.05").candidates.iter().all(|other| other.fits()));
+}
+
+#[test]
+fn a_bill_without_a_line_that_was_asked_for_says_so() {
+    let mut asked = Asked::new(&["heroku-basic", "lambda"]);
+    asked.bill.lines.insert(BillLine::Database);
+    let answer = asked.of("steady:mean=20,days=0.05");
+    assert_eq!(answer.best().expect("one").host, "heroku-basic");
+    assert!(answer.warnings.iter().any(|line| line.contains("no price of database")));
+    asked.bill.lines.remove(&BillLine::Database);
+    let answer = asked.of("steady:mean=20,days=0.05");
+    assert!(!answer.warnings.iter().any(|line| line.contains("no price of")));
+}
