@@ -209,7 +209,17 @@ async fn the_wrong_mode_gives_one_error_that_names_the_setting() {
     let text = error.to_string();
     assert!(text.contains("DATABASE_POOLER"), "{text}");
     assert!(matches!(Error::of(&error), Some(Error::Setting(_))), "{text}");
-    // A named database has a setting of its own.
+    // Without any mode PgBouncer does not even let us in, and we say what to set.
+    let error = open::<sqlx::Postgres>(Paradigm::LongRunning, &pooler.url(&url), &[]).await;
+    let text = error.unwrap_err().to_string();
+    assert!(text.contains("DATABASE_POOLER"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_wrong_mode_of_a_named_database_names_its_own_setting() {
+    let (_server, pooler, url) = pooled(1).await;
+    let first = through(&pooler, &url, "pgbouncer-prepared").await;
+    sqlx::query("SELECT $1::int").bind(1).execute(&first).await.unwrap();
     let through = pooler.url(&url);
     let settings = [
         ("ANALYTICS_DATABASE_URL", through.as_str()),
@@ -217,14 +227,10 @@ async fn the_wrong_mode_gives_one_error_that_names_the_setting() {
         ("ANALYTICS_DATABASE_POOL_SIZE", "1"),
     ];
     let host = host(Paradigm::LongRunning, &settings);
-    let third = Db::<sqlx::Postgres>::builder(&host).name("analytics").open().await.unwrap();
-    let error = sqlx::query("SELECT $1::float8").bind(1.0).execute(&third).await.unwrap_err();
+    let second = Db::<sqlx::Postgres>::builder(&host).name("analytics").open().await.unwrap();
+    let error = sqlx::query("SELECT $1::text").bind("a").execute(&second).await.unwrap_err();
     let text = error.to_string();
     assert!(text.contains("ANALYTICS_DATABASE_POOLER"), "{text}");
-    // Without any mode PgBouncer does not even let us in, and we say what to set.
-    let error = open::<sqlx::Postgres>(Paradigm::LongRunning, &pooler.url(&url), &[]).await;
-    let text = error.unwrap_err().to_string();
-    assert!(text.contains("DATABASE_POOLER"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
