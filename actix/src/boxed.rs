@@ -19,12 +19,13 @@ use futures_util::future::LocalBoxFuture;
 
 use crate::caller;
 
-type Started = LocalBoxFuture<'static, Result<Service, Error>>;
-/// The call of a handler, whatever its type.
-pub(crate) type Answered = LocalBoxFuture<'static, HttpResponse<BoxBody>>;
+type StartFuture = LocalBoxFuture<'static, Result<Service, Error>>;
+
+/// The call of the application's services for one request.
+pub(crate) type HandlerFuture = LocalBoxFuture<'static, HttpResponse<BoxBody>>;
 
 /// An `actix_web::App` whatever middleware it is wrapped in: made by `.into()`.
-pub struct BoxedApp(Box<dyn FnOnce(usize) -> Started>);
+pub struct BoxedApp(Box<dyn FnOnce(usize) -> StartFuture>);
 
 impl BoxedApp {
     /// Starts the application's services on the current thread, with the host's limit on bodies in bytes.
@@ -59,11 +60,11 @@ impl fmt::Debug for BoxedApp {
 
 /// The application's services on one thread; a clone is the same services.
 #[derive(Clone)]
-pub(crate) struct Service(Rc<dyn Fn(Request) -> Answered>);
+pub(crate) struct Service(Rc<dyn Fn(Request) -> HandlerFuture>);
 
 impl Service {
     /// Answers a request. An error of the application has become the response that it asks for.
-    pub(crate) fn call(&self, request: Request) -> Answered {
+    pub(crate) fn call(&self, request: Request) -> HandlerFuture {
         self.0(request)
     }
 }

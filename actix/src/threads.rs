@@ -20,7 +20,7 @@ use tokio::task::coop;
 use tokio::time::timeout;
 
 use crate::BoxedApp;
-use crate::boxed::{Answered, Service};
+use crate::boxed::{HandlerFuture, Service};
 use crate::queue::{Job, Outcome, Queue};
 use crate::request::translate;
 use crate::response::{Answer, answer_of};
@@ -145,14 +145,20 @@ async fn start(service: &Service, Job { request, answer }: Job) {
 }
 
 /// Answers a request, and sends the body of the answer until its end or until its reader is gone.
-async fn work(context: Context, call: Answered, head: bool, mut answer: oneshot::Sender<Outcome>) {
+async fn work(
+    context: Context,
+    call: HandlerFuture,
+    head: bool,
+    mut answer: oneshot::Sender<Outcome>,
+) {
     let outcome = {
+        // Boxed: `within` would keep the future twice.
+        let call = async { answer_of(&context, call.await, head).await }.boxed_local();
         let call = async {
-            let response = match context.deadline() {
+            match context.deadline() {
                 Some(deadline) => within(deadline, call).await,
                 None => call.await,
-            };
-            answer_of(&context, response, head).await
+            }
         };
         let mut call = pin!(AssertUnwindSafe(call).catch_unwind());
         // The caller is gone or out of time: dropping the call cancels the handler.

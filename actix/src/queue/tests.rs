@@ -95,7 +95,7 @@ fn requests_that_arrive_together_wake_one_thread_after_the_last() {
     let mut poll = || waking.as_mut().poll(&mut Context::from_waker(&waker));
     assert!(poll().is_pending());
     (0..3).for_each(|_| queue.push(job()).expect("open"));
-    assert!(poll().is_pending(), "told, it yields first");
+    assert!(poll().is_pending(), "it yields before it wakes");
     assert_eq!(counts(&wakes), [0, 0]);
     assert!(poll().is_pending());
     assert_eq!(counts(&wakes).iter().sum::<usize>(), 1);
@@ -104,7 +104,7 @@ fn requests_that_arrive_together_wake_one_thread_after_the_last() {
 }
 
 #[test]
-fn a_request_does_not_wait_for_a_batch_that_nobody_wakes_for() {
+fn a_batch_that_is_overdue_is_woken_by_the_next_request() {
     let (queue, wakes) = crowded(2);
     queue.push(job()).expect("open");
     assert_eq!(counts(&wakes), [0, 0]);

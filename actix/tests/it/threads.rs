@@ -158,9 +158,19 @@ application!(Patient, {
                 HttpResponse::Ok().body(left.as_secs().to_string())
             }),
         )
+        .route("/left-in-body", web::get().to(left_in_body))
         .route("/local", web::get().to(local))
         .route("/afterwards", web::get().to(afterwards))
 });
+
+/// A body that says, when it is first polled, how much time is left.
+async fn left_in_body() -> HttpResponse {
+    let chunk = futures_util::stream::once(async {
+        let left = anyhost_core::adapter::remaining().map(|left| left.as_secs().to_string());
+        Ok::<_, std::io::Error>(actix_web::web::Bytes::from(left.unwrap_or_default()))
+    });
+    HttpResponse::Ok().streaming(chunk)
+}
 
 /// A task that is not `Send`, on the thread of its handler.
 async fn local() -> HttpResponse {
@@ -197,13 +207,15 @@ async fn a_handler_whose_caller_leaves_is_dropped() {
 }
 
 #[tokio::test]
-async fn a_handler_knows_the_deadline() {
+async fn a_handler_and_what_its_body_begins_with_know_the_deadline() {
     let running = Running::<Patient>::start().await;
-    let mut request = get("/left");
-    let deadline = Instant::now() + Duration::from_secs(1000);
-    request.extensions_mut().insert(Context::fresh().with_deadline(deadline));
-    let left: u64 = text(running.send(request).await).await.parse().expect("a number");
-    assert!((900..=1000).contains(&left), "{left}");
+    for target in ["/left", "/left-in-body"] {
+        let mut request = get(target);
+        let deadline = Instant::now() + Duration::from_secs(1000);
+        request.extensions_mut().insert(Context::fresh().with_deadline(deadline));
+        let left: u64 = text(running.send(request).await).await.parse().expect("a number");
+        assert!((900..=1000).contains(&left), "{target}: {left}");
+    }
 }
 
 #[tokio::test]
