@@ -49,7 +49,7 @@ impl<A> Shared<A> {
         debug_assert!(first, "an App is started once per server");
     }
 
-    /// Whether counts of requests are read: by the metrics page or by the limit that finds itself.
+    /// Whether counts of requests are read: by the metrics page or for `MAX_IN_FLIGHT=auto`.
     pub(crate) fn counts(&self) -> bool {
         self.config.admin.is_some() || self.config.max_in_flight == MaxInFlight::Auto
     }

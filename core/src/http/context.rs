@@ -12,6 +12,7 @@ use bytes::Bytes;
 
 use super::Current;
 use super::fault::Fault;
+use super::wire::is_trace_id;
 use crate::{Life, Phase, Request};
 use id::Id;
 
@@ -177,7 +178,7 @@ impl Context {
                 // An id of ours is random enough to be a trace's: then both have one name.
                 let id = self.request_id();
                 let fresh;
-                let trace = if is_trace_id(id) {
+                let trace = if is_trace_id(id.as_bytes()) {
                     id
                 } else {
                     fresh = Self::fresh_id();
@@ -192,7 +193,7 @@ impl Context {
     /// The id of the trace that this request is a part of: 32 hexadecimal digits.
     #[must_use]
     pub fn trace_id(&self) -> &str {
-        if self.0.trace_parent.is_none() && is_trace_id(self.request_id()) {
+        if self.0.trace_parent.is_none() && is_trace_id(self.request_id().as_bytes()) {
             return self.request_id();
         }
         // A trace parent was checked when it was set; an invalid one of a platform has no id.
@@ -392,12 +393,6 @@ impl Context {
     }
 }
 
-fn is_trace_id(text: &str) -> bool {
-    text.len() == 32
-        && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-        && text.bytes().any(|b| b != b'0')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -416,7 +411,7 @@ mod tests {
             let parts: Vec<&str> = parent.split('-').collect();
             assert_eq!(parts.iter().map(|part| part.len()).collect::<Vec<_>>(), [2, 32, 16, 2]);
             assert_eq!(parts[1], begins.trace_id());
-            assert_eq!(parts[1] == id, is_trace_id(&id), "{id}");
+            assert_eq!(parts[1] == id, is_trace_id(id.as_bytes()), "{id}");
         }
     }
 

@@ -57,14 +57,27 @@ pub(super) fn is_trace_parent(text: &str) -> bool {
     const LENGTH: usize = 55;
     let Some((text, rest)) = text.as_bytes().split_at_checked(LENGTH) else { return false };
     let (version, trace, parent, flags) = (&text[..2], &text[3..35], &text[36..52], &text[53..]);
-    let is_hex = |part: &[u8]| part.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-    let is_zero = |part: &[u8]| part.iter().all(|b| *b == b'0');
     [2, 35, 52].iter().all(|dash| text[*dash] == b'-')
-        && [version, trace, parent, flags].into_iter().all(is_hex)
+        && is_hex(version)
         && version != b"ff"
-        && !is_zero(trace)
+        && is_trace_id(trace)
+        && is_hex(parent)
         && !is_zero(parent)
+        && is_hex(flags)
         && (rest.is_empty() || version != b"00" && rest[0] == b'-')
+}
+
+/// Whether a text is the id of a trace in W3C Trace Context: 32 hexadecimal digits in lower case, not all zero.
+pub(super) fn is_trace_id(text: &[u8]) -> bool {
+    text.len() == 32 && is_hex(text) && !is_zero(text)
+}
+
+fn is_hex(text: &[u8]) -> bool {
+    text.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+fn is_zero(text: &[u8]) -> bool {
+    text.iter().all(|byte| *byte == b'0')
 }
 
 /// Whether a text is `uri-host [ ":" port ]` of RFC 9110 §7.2, less the characters that no host has and attacks do.

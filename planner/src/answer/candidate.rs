@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{Question, Range};
 use crate::bill::Bill;
-use crate::hosts::{BillLine, Host};
+use crate::hosts::Host;
 use crate::search::{Case, Fault, Found, Headroom, Trial, search, settings, settle};
 use crate::simulation::{Infeasible, Outcome, Progress};
 use crate::traffic::Traffic;
@@ -25,9 +25,6 @@ pub struct Candidate {
     pub paradigm: String,
     /// Whether it is listed but not chosen: the provider takes its processes back, and the user did not name it.
     pub set_aside: bool,
-    /// The lines of the bill that the host has a price for.
-    #[serde(skip)]
-    pub(crate) billed: Vec<BillLine>,
     /// What it misses, in words; `None` if it reaches the goals.
     pub misses: Option<String>,
     /// The same for programs; `None` also if the App cannot run there at all.
@@ -164,7 +161,6 @@ pub(crate) fn new(
         note: host.note.clone(),
         paradigm: host.paradigm.to_string(),
         set_aside: question.sets_aside(host),
-        billed: host.bill.iter().map(|item| item.line).collect(),
         misses: None,
         fault: None,
         run: None,

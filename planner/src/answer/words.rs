@@ -194,7 +194,8 @@ pub(super) fn warnings(
         ));
     }
     let missing = question.bill.lines.iter().filter(|line| line.is_shared());
-    let missing = missing.filter(|line| !best.billed.contains(line));
+    let priced = question.catalog.host(&best.host).map_or(&[][..], |host| &host.bill);
+    let missing = missing.filter(|line| !priced.iter().any(|item| item.line == **line));
     let missing = missing.map(|line| line.name()).collect::<Vec<_>>();
     if !missing.is_empty() {
         warnings.push(format!(

@@ -1,7 +1,7 @@
 //! A recorded traffic, read from CSV with the columns `minute,requests` or `second,requests`.
 //! Long because the faults of a file are tested beside the reader.
 
-use std::fs::File;
+use std::fs;
 use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
@@ -55,28 +55,21 @@ impl Traffic {
     pub fn read(path: &Path, gaps: Gaps) -> Result<Self, TraceError> {
         let file = path.display().to_string();
         let name = path.file_stem().map_or(file.clone(), |stem| stem.to_string_lossy().into());
-        let open = File::open(path).map_err(|error| TraceError {
+        let bytes = fs::read(path).map_err(|error| TraceError {
             file: file.clone(),
             row: None,
             reason: error.to_string(),
         })?;
-        Self::parse(&file, &name, open, gaps)
+        Self::parse(&file, &name, &bytes, gaps)
     }
 
     /// Reads a trace. Rows are `offset,requests`, offsets rise by the same step, which is the interval.
     ///
     /// # Errors
     /// [`TraceError`] names the first row that is wrong.
-    pub fn parse(
-        file: &str,
-        name: &str,
-        mut text: impl Read,
-        gaps: Gaps,
-    ) -> Result<Self, TraceError> {
+    pub fn parse(file: &str, name: &str, bytes: &[u8], gaps: Gaps) -> Result<Self, TraceError> {
         let fault =
             |row: Option<u64>, reason: String| TraceError { file: file.into(), row, reason };
-        let mut bytes = Vec::new();
-        text.read_to_end(&mut bytes).map_err(|error| fault(None, error.to_string()))?;
         let header = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
         // Spreadsheets separate by what their language leaves free.
         let separator = [b';', b'\t'].into_iter().find(|separator| header.contains(separator));

@@ -13,7 +13,7 @@ use anyhost_planner::workload::{Database, Workload};
 use crate::{connections, host};
 
 /// A question with quick simulations.
-pub(crate) struct Asked {
+pub(crate) struct Scenario {
     pub(crate) catalog: Catalog,
     names: Vec<String>,
     pub(crate) workload: Workload,
@@ -22,7 +22,7 @@ pub(crate) struct Asked {
     flips: bool,
 }
 
-impl Asked {
+impl Scenario {
     pub(crate) fn new(names: &[&str]) -> Self {
         Self {
             catalog: Catalog::built_in(),
@@ -62,11 +62,11 @@ fn setting<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
 #[test]
 fn slow_queries_want_a_larger_pool_and_not_another_host() {
     // 5 a second × 1 s with a connection are 5 in use (Little); at 70 % that is 8 at the least.
-    let mut asked = Asked::new(&["heroku-basic", "lambda", "lambda-managed"]);
-    asked.workload.service = "lognormal:median=1s,p99=3s".parse().expect("a duration");
-    (asked.workload.database_share, asked.workload.processor_share) = (0.9, 0.02);
-    asked.goals.p99 = 5.0;
-    let answer = asked.of("steady:mean=5,days=0.2");
+    let mut scenario = Scenario::new(&["heroku-basic", "lambda", "lambda-managed"]);
+    scenario.workload.service = "lognormal:median=1s,p99=3s".parse().expect("a duration");
+    (scenario.workload.database_share, scenario.workload.processor_share) = (0.9, 0.02);
+    scenario.goals.p99 = 5.0;
+    let answer = scenario.of("steady:mean=5,days=0.2");
     assert_eq!(answer.host.as_deref(), Some("heroku-basic"), "{}", answer.sentence);
     let best = answer.best().expect("one").run.as_ref().expect("it runs");
     assert!((7.0..7.1).contains(&best.bill.month), "{}", best.bill.month);
@@ -78,16 +78,16 @@ fn slow_queries_want_a_larger_pool_and_not_another_host() {
 #[test]
 fn a_processor_that_is_nearly_full_is_not_an_answer() {
     // 100 a second × 8 ms are 0.8 of a processor: above 70 %, and nothing would be left for a failure.
-    let answer = Asked::new(&["heroku-basic", "heroku-standard"]).of("steady:mean=100,days=0.1");
+    let answer = Scenario::new(&["heroku-basic", "heroku-standard"]).of("steady:mean=100,days=0.1");
     assert_eq!(answer.host.as_deref(), Some("heroku-standard"), "{}", answer.sentence);
     assert_eq!(setting(&answer, "instances: "), Some("2 × Standard-1X"));
     let basic = answer.candidate("heroku-basic").expect("it was asked for");
     assert!(matches!(basic.fault, Some(Fault::Headroom { .. } | Fault::Refused { .. })));
     // 10 a second fit one, and the page says that one is none when it fails.
-    let answer = Asked::new(&["heroku-basic", "heroku-standard"]).of("steady:mean=10,days=0.1");
+    let answer = Scenario::new(&["heroku-basic", "heroku-standard"]).of("steady:mean=10,days=0.1");
     assert_eq!(answer.host.as_deref(), Some("heroku-basic"));
     assert!(answer.warnings.iter().any(|line| line.contains("failure is an outage")));
-    let mut redundant = Asked::new(&["heroku-basic", "heroku-standard"]);
+    let mut redundant = Scenario::new(&["heroku-basic", "heroku-standard"]);
     redundant.goals.redundant = true;
     let answer = redundant.of("steady:mean=10,days=0.1");
     assert_eq!(answer.host.as_deref(), Some("heroku-standard"));
@@ -97,7 +97,7 @@ fn a_processor_that_is_nearly_full_is_not_an_answer() {
 fn the_least_number_of_connections_that_works_is_said() {
     // 0 to 1,000 a second: 10 for each environment need 100 and what chance adds, so a little more than 106 connections.
     let pattern = "flash:mean=1,peak=1000,at=30m,rise=10s,fall=10m,days=0.05";
-    let answer = Asked::new(&["lambda"]).of(pattern);
+    let answer = Scenario::new(&["lambda"]).of(pattern);
     assert_eq!(answer.host, None);
     let Some(Fault::Connections { needed, given, month }) =
         answer.candidate("lambda").expect("it was asked for").fault
@@ -105,20 +105,20 @@ fn the_least_number_of_connections_that_works_is_said() {
         panic!("{:?}", answer.candidates[0].misses)
     };
     assert!((100..=160).contains(&needed) && given == 100 && month > 0.0, "{needed}");
-    let mut asked = Asked::new(&["lambda"]);
-    asked.workload.database = connections(needed + 10);
-    let answer = asked.of(pattern);
+    let mut scenario = Scenario::new(&["lambda"]);
+    scenario.workload.database = connections(needed + 10);
+    let answer = scenario.of(pattern);
     assert_eq!(answer.host.as_deref(), Some("lambda"), "{:?}", answer.candidates[0].misses);
 }
 
 #[test]
 fn sizes_are_searched_and_not_taken_by_memory_alone() {
     // 200 ms of computing, 300 ms at most: half a vCPU takes 400 ms, a whole one 200.
-    let mut asked = Asked::new(&["lambda"]);
-    asked.workload.service = "200ms".parse().expect("a duration");
-    (asked.workload.database_share, asked.workload.processor_share) = (0.0, 1.0);
-    asked.goals.p99 = 0.35;
-    let answer = asked.of("steady:mean=20,days=0.1");
+    let mut scenario = Scenario::new(&["lambda"]);
+    scenario.workload.service = "200ms".parse().expect("a duration");
+    (scenario.workload.database_share, scenario.workload.processor_share) = (0.0, 1.0);
+    scenario.goals.p99 = 0.35;
+    let answer = scenario.of("steady:mean=20,days=0.1");
     let best = answer.best().expect("one").run.as_ref().expect("it runs");
     assert_eq!(setting(&answer, "memory: "), Some("1769 MB"), "{:?}", best.settings);
 }
@@ -126,31 +126,31 @@ fn sizes_are_searched_and_not_taken_by_memory_alone() {
 #[test]
 fn a_job_of_half_a_minute_is_measured_by_its_own_length() {
     // Three times the service time is allowed where it is longer than a second.
-    let mut asked = Asked::new(&["lambda", "cloud-run"]);
-    asked.workload.service = "30s".parse().expect("a duration");
-    asked.goals = Goals::for_service(30.0);
-    let answer = asked.of("spikes:mean=0,peak=0.02,every=1d,length=2m,days=3");
+    let mut scenario = Scenario::new(&["lambda", "cloud-run"]);
+    scenario.workload.service = "30s".parse().expect("a duration");
+    scenario.goals = Goals::for_service(30.0);
+    let answer = scenario.of("spikes:mean=0,peak=0.02,every=1d,length=2m,days=3");
     assert!(answer.host.is_some(), "{:?}", answer.candidates[0].misses);
     assert!(answer.best().expect("one").month() < 1.0);
 }
 
 #[test]
 fn a_flip_is_where_another_answer_is_found() {
-    let mut asked = Asked::new(&["lambda", "heroku-basic"]);
-    asked.flips = true;
-    let answer = asked.of("steady:mean=2,days=0.1");
+    let mut scenario = Scenario::new(&["lambda", "heroku-basic"]);
+    scenario.flips = true;
+    let answer = scenario.of("steady:mean=2,days=0.1");
     assert_eq!(answer.host.as_deref(), Some("lambda"));
     let change = answer.flips.above.clone().expect("Basic is cheaper at a higher load");
     assert_eq!(change.host.as_deref(), Some("heroku-basic"));
     let (low, high) = change.load;
     assert!(low < high && high / low < 5.0, "{low} to {high}");
-    asked.flips = false;
-    let at = |load: f64| asked.of(&format!("steady:mean={load},days=0.1")).host;
+    scenario.flips = false;
+    let at = |load: f64| scenario.of(&format!("steady:mean={load},days=0.1")).host;
     assert_eq!(at(low * 0.8).as_deref(), Some("lambda"));
     assert_eq!(at(high * 1.25).as_deref(), Some("heroku-basic"));
     // The same shape at another load has its flip at the same place.
-    asked.flips = true;
-    let from_above = asked.of("steady:mean=20,days=0.1").flips.below.expect("Lambda below");
+    scenario.flips = true;
+    let from_above = scenario.of("steady:mean=20,days=0.1").flips.below.expect("Lambda below");
     assert!(from_above.load.0 < high && from_above.load.1 > low, "{:?}", from_above.load);
     assert!(answer.flips.sentences.len() <= 2);
 }
@@ -164,26 +164,26 @@ fn bursts_inside_an_interval_are_a_range() {
     let interval = bursty.interval() * 64;
     let coarse = Traffic::new("calls by the minute", interval, coarse);
     assert!(coarse.peak() * 1.5 < bursty.peak());
-    let asked = Asked::new(&["lambda"]);
-    let answer = asked.under(&coarse.into());
+    let scenario = Scenario::new(&["lambda"]);
+    let answer = scenario.under(&coarse.into());
     let said = answer.warnings.iter().find(|line| line.contains("bursts")).expect("a warning");
     assert!(said.contains("p99 is") && said.contains("connections"), "{said}");
     // By the second there is nothing to guess, and a pattern has none.
-    for answer in [asked.under(&bursty.into()), asked.of("steady:mean=5,days=1.1")] {
+    for answer in [scenario.under(&bursty.into()), scenario.of("steady:mean=5,days=1.1")] {
         assert!(!answer.warnings.iter().any(|line| line.contains("in bursts")));
     }
 }
 
 #[test]
 fn the_app_starts_as_configured_with_the_least_max_connections_that_is_named() {
-    let mut asked = Asked::new(&["lambda"]);
-    let answer = asked.of("spikes:mean=0.1,peak=200,every=6h,length=10m,days=0.5");
+    let mut scenario = Scenario::new(&["lambda"]);
+    let answer = scenario.of("spikes:mean=0.1,peak=200,every=6h,length=10m,days=0.5");
     let run = answer.best().expect("one").run.as_ref().expect("it runs");
     // Each environment holds one connection; three are reserved and three are left for people.
     assert_eq!(run.least_max_connections, Some(run.most_instances + 6));
-    asked.workload.database =
+    scenario.workload.database =
         Some(Database { max_connections: run.most_instances + 6, ..Database::default() });
-    let again = asked.of("spikes:mean=0.1,peak=200,every=6h,length=10m,days=0.5");
+    let again = scenario.of("spikes:mean=0.1,peak=200,every=6h,length=10m,days=0.5");
     assert!(again.best().is_some());
 }
 
@@ -191,9 +191,9 @@ fn the_app_starts_as_configured_with_the_least_max_connections_that_is_named() {
 fn the_bound_of_the_server_that_was_reached_is_named() {
     let pooler = anyhost_core::db::Pooler::PgBouncer;
     let reason = |database: Database| {
-        let mut asked = Asked::new(&["heroku-standard"]);
-        asked.workload.database = Some(database);
-        let answer = asked.of("steady:mean=3000,days=0.02");
+        let mut scenario = Scenario::new(&["heroku-standard"]);
+        scenario.workload.database = Some(database);
+        let answer = scenario.of("steady:mean=3000,days=0.02");
         answer.candidates[0].misses.clone().unwrap_or_default()
     };
     let said = reason(Database { pooler, max_connections: 20, ..Database::default() });
@@ -204,9 +204,10 @@ fn the_bound_of_the_server_that_was_reached_is_named() {
 
 #[test]
 fn every_reason_is_that_of_the_run() {
-    let mut asked = Asked::new(&["lambda", "fargate", "kubernetes", "cloud-run", "heroku-basic"]);
-    asked.workload.service = "80ms".parse().expect("a duration");
-    let answer = asked.of("spikes:mean=15,peak=300,every=6h,length=7m,days=0.3");
+    let mut scenario =
+        Scenario::new(&["lambda", "fargate", "kubernetes", "cloud-run", "heroku-basic"]);
+    scenario.workload.service = "80ms".parse().expect("a duration");
+    let answer = scenario.of("spikes:mean=15,peak=300,every=6h,length=7m,days=0.3");
     for candidate in &answer.candidates {
         if let Some(Fault::Refused { cause, .. }) = &candidate.fault {
             let run = candidate.run.as_ref().expect("it ran");
@@ -221,10 +222,10 @@ fn every_reason_is_that_of_the_run() {
 fn a_host_whose_processes_are_taken_back_is_chosen_only_by_name() {
     // How often AWS takes Spot tasks back is not published, so that nothing simulated speaks for their availability.
     let pattern = "steady:mean=5000,days=0.2";
-    let mut asked = Asked::new(&[]);
-    asked.workload.database = connections(2000);
-    asked.flips = true;
-    let answer = asked.of(pattern);
+    let mut scenario = Scenario::new(&[]);
+    scenario.workload.database = connections(2000);
+    scenario.flips = true;
+    let answer = scenario.of(pattern);
     let spot = answer.candidate("fargate-spot").expect("it is listed");
     let best = answer.best().expect("one reaches the goals");
     assert!(spot.fits() && spot.month() < best.month(), "{}", answer.sentence);
@@ -235,6 +236,6 @@ fn a_host_whose_processes_are_taken_back_is_chosen_only_by_name() {
         assert_ne!(change.host.as_deref(), Some("fargate-spot"));
     }
     // The negative control: who asks for it by name gets it.
-    let named = Asked { names: vec!["fargate".into(), "fargate-spot".into()], ..asked };
+    let named = Scenario { names: vec!["fargate".into(), "fargate-spot".into()], ..scenario };
     assert_eq!(named.of(pattern).host.as_deref(), Some("fargate-spot"));
 }

@@ -4,12 +4,12 @@ use anyhost_planner::answer::Answer;
 use anyhost_planner::hosts::{BillLine, Catalog};
 use anyhost_planner::workload::Database;
 
-use crate::answers::Asked;
+use crate::answers::Scenario;
 
 #[test]
 fn regions_and_lines_change_the_bill_as_their_prices_do() {
-    let mut asked = Asked::new(&["fargate"]);
-    let here = asked.of("steady:mean=10,days=0.05");
+    let mut scenario = Scenario::new(&["fargate"]);
+    let here = scenario.of("steady:mean=10,days=0.05");
     let line = |answer: &Answer, what: &str| {
         let run = answer.candidates[0].run.clone().expect("it runs");
         let lines = run.bill.lines.iter().filter(|line| line.what == what);
@@ -20,13 +20,13 @@ fn regions_and_lines_change_the_bill_as_their_prices_do() {
     assert!((line(&here, "vcpu") / wanted - 1.0).abs() < 0.1, "{}", line(&here, "vcpu"));
     assert!((line(&here, "ipv4") / 7.3 - 1.0).abs() < 0.1);
     assert_eq!((line(&here, "nat"), line(&here, "egress")), (0.0, 0.0));
-    asked.catalog = Catalog::read("ap-northeast-2", None).expect("a region");
-    let there = asked.of("steady:mean=10,days=0.05");
+    scenario.catalog = Catalog::read("ap-northeast-2", None).expect("a region");
+    let there = scenario.of("steady:mean=10,days=0.05");
     assert!((line(&there, "vcpu") / line(&here, "vcpu") - 0.03725 / 0.03238).abs() < 0.01);
-    asked.bill.lines.extend([BillLine::Nat, BillLine::Egress]);
-    asked.bill.lines.remove(&BillLine::Ipv4);
-    asked.bill.response_bytes = 10_000.0;
-    let all = asked.of("steady:mean=10,days=0.05");
+    scenario.bill.lines.extend([BillLine::Nat, BillLine::Egress]);
+    scenario.bill.lines.remove(&BillLine::Ipv4);
+    scenario.bill.response_bytes = 10_000.0;
+    let all = scenario.of("steady:mean=10,days=0.05");
     assert_eq!((line(&all, "nat"), line(&all, "ipv4")), (43.0, 0.0));
     // 26.28 M responses of 10 kB are 262.8 GB.
     assert!(
@@ -39,9 +39,9 @@ fn regions_and_lines_change_the_bill_as_their_prices_do() {
 #[test]
 fn a_pooler_is_paid_for() {
     let pooler = anyhost_core::db::Pooler::RdsProxy;
-    let mut asked = Asked::new(&["lambda"]);
-    asked.workload.database = Some(Database { pooler, ..Database::default() });
-    let answer = asked.of("steady:mean=1,days=0.05");
+    let mut scenario = Scenario::new(&["lambda"]);
+    scenario.workload.database = Some(Database { pooler, ..Database::default() });
+    let answer = scenario.of("steady:mean=1,days=0.05");
     let run = answer.best().expect("one").run.as_ref().expect("it runs");
     let proxy = run.bill.lines.iter().find(|line| line.what == "proxy").expect("a line");
     // Two processors at 0.015 an hour.
@@ -52,9 +52,9 @@ fn a_pooler_is_paid_for() {
 #[test]
 fn rds_proxy_serves_only_hosts_inside_its_vpc() {
     let pooler = anyhost_core::db::Pooler::RdsProxy;
-    let mut asked = Asked::new(&["heroku-basic", "render", "vm"]);
-    asked.workload.database = Some(Database { pooler, ..Database::default() });
-    let answer = asked.of("steady:mean=1,days=0.05");
+    let mut scenario = Scenario::new(&["heroku-basic", "render", "vm"]);
+    scenario.workload.database = Some(Database { pooler, ..Database::default() });
+    let answer = scenario.of("steady:mean=1,days=0.05");
     assert_eq!(answer.best().expect("one").host, "vm");
     for candidate in answer.candidates.iter().filter(|candidate| candidate.host != "vm") {
         let misses = candidate.misses.as_deref().unwrap_or_default();
@@ -62,18 +62,18 @@ fn rds_proxy_serves_only_hosts_inside_its_vpc() {
     }
     // The negative control: PgBouncer runs anywhere.
     let pooler = anyhost_core::db::Pooler::PgBouncer;
-    asked.workload.database = Some(Database { pooler, ..Database::default() });
-    assert!(asked.of("steady:mean=1,days=0.05").candidates.iter().all(|other| other.fits()));
+    scenario.workload.database = Some(Database { pooler, ..Database::default() });
+    assert!(scenario.of("steady:mean=1,days=0.05").candidates.iter().all(|other| other.fits()));
 }
 
 #[test]
 fn a_bill_without_a_line_that_was_asked_for_says_so() {
-    let mut asked = Asked::new(&["heroku-basic", "lambda"]);
-    asked.bill.lines.insert(BillLine::Database);
-    let answer = asked.of("steady:mean=20,days=0.05");
+    let mut scenario = Scenario::new(&["heroku-basic", "lambda"]);
+    scenario.bill.lines.insert(BillLine::Database);
+    let answer = scenario.of("steady:mean=20,days=0.05");
     assert_eq!(answer.best().expect("one").host, "heroku-basic");
     assert!(answer.warnings.iter().any(|line| line.contains("no price of database")));
-    asked.bill.lines.remove(&BillLine::Database);
-    let answer = asked.of("steady:mean=20,days=0.05");
+    scenario.bill.lines.remove(&BillLine::Database);
+    let answer = scenario.of("steady:mean=20,days=0.05");
     assert!(!answer.warnings.iter().any(|line| line.contains("no price of")));
 }

@@ -109,11 +109,6 @@ impl<DB: Driver> Connector<DB> {
         self.0.site.pooler
     }
 
-    /// The name that one of the settings has for this database.
-    pub(in crate::db) fn variable_of(&self, setting: &str) -> String {
-        format!("{}{setting}", self.0.site.prefix)
-    }
-
     pub(in crate::db) fn site(&self) -> &Arc<Site> {
         &self.0.site
     }

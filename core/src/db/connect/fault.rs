@@ -67,7 +67,7 @@ fn pooler(error: &sqlx::Error, site: &Site) -> ConfigError {
     let told = DriverMessage(error);
     if site.pooler == Pooler::None {
         return ConfigError::new(
-            format!("{}DATABASE_POOLER", site.prefix),
+            site.variable_of("DATABASE_POOLER"),
             format!(
                 "is not set, and a pooler answers ({told}); set pgbouncer, pgbouncer-prepared or rds-proxy, \
                  whichever it is"

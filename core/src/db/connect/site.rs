@@ -30,6 +30,11 @@ impl Site {
             has_options: url.has_options(),
         }
     }
+
+    /// The name that one of the settings has for this database.
+    pub(in crate::db) fn variable_of(&self, setting: &str) -> String {
+        format!("{}{setting}", self.prefix)
+    }
 }
 
 impl fmt::Display for Site {

@@ -196,10 +196,7 @@ impl<'a> Run<'a> {
         self.busy -= 1;
         self.idle.push_back((now, request.bucket));
         let latency = now.since(request.came);
-        let own = request.start
-            + request.processor / self.parts.share
-            + request.database
-            + request.elsewhere;
+        let own = request.own_time(self.parts.share);
         let waited_for = if self.server.unlimited() { Cause::TimeLimit } else { Cause::Server };
         let late = (latency > self.parts.limit).then(|| self.parts.late_cause(own, waited_for));
         match refused.or(late) {

@@ -22,6 +22,13 @@ pub(crate) struct Request {
     pub(crate) bucket: Bucket,
 }
 
+impl Request {
+    /// The seconds that it takes without any queue, with this share of a processor.
+    pub(crate) fn own_time(&self, share: f64) -> f64 {
+        self.start + self.processor / share + self.database + self.elsewhere
+    }
+}
+
 /// Something that so many can use at once, with a queue before it.
 #[derive(Debug)]
 pub(crate) struct Station<T> {

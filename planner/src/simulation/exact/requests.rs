@@ -150,7 +150,7 @@ impl Run<'_> {
         self.in_flight.add(now, -1.0);
         let latency = now.since(request.came);
         let late = latency > self.parts.limit;
-        let own = request.processor / self.parts.share + request.database + request.elsewhere;
+        let own = request.own_time(self.parts.share);
         let shortage = self.shortage();
         match refused.or(late.then(|| self.parts.late_cause(own, shortage))) {
             None => self.recorder.served(request.came, latency, request.waited, 1),
