@@ -109,6 +109,6 @@ pub fn skipped_for(example: Example) -> usize {
 
 /// How many cases each door skips, in the order of the table. A change here is a change of what we promise.
 pub const SKIPS: [usize; Kind::ALL.len()] = [
-    53, 5, 5, 6, 5, 5, 5, 54, 54, 70, 75, 79, 66, 75, 64, 64, // direct, processes, functions
-    5, 54, 70, 75, 79, 66, 75, 64, 64, // the kit's
+    54, 5, 5, 6, 5, 5, 5, 55, 55, 71, 76, 80, 67, 76, 65, 65, // direct, processes, functions
+    5, 55, 71, 76, 80, 67, 76, 65, 65, // the kit's
 ];
