@@ -1,6 +1,8 @@
 //! SQLite: how long a lock is waited for, what lives in memory, and files that cannot be written to or opened.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhost_core::adapter::{Exit, Failure, within};
@@ -161,9 +163,16 @@ async fn a_place_is_free_when_its_thread_is_and_an_abandoned_statement_ends() {
     eventually("none is open", async || opened(&file) == 0).await;
     // A connection of sqlx's that is dropped goes on to the end.
     let mut control = other(&file).await;
+    // Ended after the test, or it would keep a processor busy until all tests have ended.
+    let ends = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&ends);
+    let goes_on = move || !flag.load(Ordering::Relaxed);
+    control.lock_handle().await.unwrap().set_progress_handler(1000, goes_on);
     timeout(20 * MS, sqlx::query(LONG).fetch_one(&mut control)).await.unwrap_err();
     drop(control);
     assert_eq!(opened(&file), 1);
+    ends.store(true, Ordering::Relaxed);
+    eventually("the control ends", async || opened(&file) == 0).await;
 }
 
 async fn stored(db: &Db<Sqlite>) -> i64 {

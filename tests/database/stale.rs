@@ -2,10 +2,12 @@
 
 use anyhost_core::Paradigm;
 use anyhost_core::db::Db;
+use anyhost_tests::process::PATIENCE;
 use anyhost_tests::servers::{MariaDb, Postgres};
 use futures_util::TryStreamExt;
 use sqlx::postgres::{PgArgumentBuffer, PgTypeInfo};
 use sqlx::{Row, encode::IsNull};
+use tokio::time::timeout;
 
 use crate::kit::{direct, long_running, open};
 
@@ -185,6 +187,23 @@ async fn on_sqlite_a_table_that_is_altered_gives_its_new_columns() {
             let rows = sqlx::query("SELECT * FROM t").fetch_all(&mut **conn).await.unwrap();
             assert_eq!(rows[0].len(), 1);
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thread_of_sqlite_that_dies_keeps_no_caller_waiting() {
+    let (folder, db) = crate::transactions::sqlite().await;
+    let url = format!("sqlite:{}", folder.path().join("test.db").display());
+    let (_host, other) = open::<sqlx::Sqlite>(Paradigm::LongRunning, &url, &[]).await.unwrap();
+    sqlx::raw_sql("CREATE TABLE t (a int); INSERT INTO t VALUES (1)").execute(&db).await.unwrap();
+    for round in 0..20 {
+        sqlx::query("SELECT * FROM t").fetch_one(&db).await.unwrap();
+        let alter = sqlx::AssertSqlSafe(format!("ALTER TABLE t ADD column_{round} int"));
+        sqlx::raw_sql(alter).execute(&other).await.unwrap();
+        // The driver's thread panics: a command that is sent to it meanwhile is never answered.
+        let met = timeout(PATIENCE, sqlx::query("SELECT * FROM t").fetch_optional(&db)).await;
+        let met = met.unwrap_or_else(|_| panic!("round {round}: it hangs"));
+        assert!(met.map_or(true, |row| row.is_some()), "round {round}: the table seemed empty");
     }
 }
 

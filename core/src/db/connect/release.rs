@@ -31,7 +31,10 @@ impl<DB: Driver> Connector<DB> {
             // Its thread is what counts: the place is free once that has ended.
             interrupt.store(true, Ordering::Relaxed);
             return Release::Work(Box::pin(async move {
-                let _ = sqlx::Connection::close(session.connection).await;
+                let mut connection = session.connection;
+                if DB::check_thread(&mut connection).await.is_ok() {
+                    let _ = sqlx::Connection::close(connection).await;
+                }
                 None
             }));
         }

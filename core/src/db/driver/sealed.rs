@@ -92,6 +92,13 @@ pub trait DriverParts: Database<Connection: Migrate> + HasStatementCache {
         connection.clear_cached_statements()
     }
 
+    /// Fails if the driver's own thread has died, which looks like a statement without rows.
+    fn check_thread(
+        _connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
+        std::future::ready(Ok(()))
+    }
+
     /// What an error of a running connection means for it and for its siblings.
     fn error_effect(error: &sqlx::Error) -> ErrorEffect;
 

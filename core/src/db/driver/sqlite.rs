@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, Connection, Executor, Sqlite, SqliteConnection};
+use tokio::time::timeout;
 
 use super::sealed::DriverParts;
 use super::{
@@ -18,6 +19,9 @@ use crate::db::sql::{Effect, of_sqlite};
 
 /// How long a lock is waited for while a connection is opened, by its thread.
 const OPENS_WITHIN: Duration = Duration::from_secs(1);
+
+/// How long the first ping to a driver's thread is waited for: longer than one that lives takes, unless it has no processor.
+const FIRST_PING: Duration = Duration::from_millis(10);
 
 /// After how many steps of its virtual machine a statement looks whether it was given up: some tens of microseconds.
 const STEPS: i32 = 1000;
@@ -88,6 +92,18 @@ impl DriverParts for Sqlite {
     async fn forget_statements(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
         connection.clear_cached_statements().await?;
         connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").await.map(drop)
+    }
+
+    /// Pings until one ping is answered or cannot be sent: one that is sent while the thread panics stays in its queue, and
+    /// its answer never comes.
+    async fn check_thread(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+        let mut wait = FIRST_PING;
+        loop {
+            if let Ok(outcome) = timeout(wait, connection.ping()).await {
+                return outcome;
+            }
+            wait *= 2;
+        }
     }
 
     fn error_effect(error: &sqlx::Error) -> ErrorEffect {

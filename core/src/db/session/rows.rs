@@ -195,9 +195,8 @@ async fn first_row<DB: Driver>(
     let first = DB::executor(connection).fetch_optional(statement);
     let row = state.watch::<DB, _>(effect, first).await?;
     if row.is_none() && DB::KIND == Kind::Sqlite {
-        // A driver's thread that has died looks like a statement without rows.
-        let ping: BoxFuture<'_, _> = Box::pin(connection.ping());
-        state.watch::<DB, _>(Effect::NONE, ping).await?;
+        let check: BoxFuture<'_, _> = Box::pin(DB::check_thread(connection));
+        state.watch::<DB, _>(Effect::NONE, check).await?;
     }
     Ok(row)
 }
