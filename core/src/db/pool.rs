@@ -67,7 +67,7 @@ pub(super) struct Pool<C: Connect> {
     /// Callers that wait.
     waiting: AtomicUsize,
     growth: Mutex<Growth<C::Failure>>,
-    /// Wakes all callers that wait: the pool closes, or connecting failed for good.
+    /// Wakes the callers that wait: connecting failed for good.
     bell: Notify,
     /// Connections of an older generation are not used again.
     generation: AtomicU64,
@@ -187,9 +187,8 @@ impl<C: Connect> Pool<C> {
             pinging: false,
             permit,
         });
-        // It holds one of as many permits as there are places.
+        // It holds one of as many permits as there are places; a pool that was closed meanwhile drops it.
         let _ = self.idle.try_add(entry);
-        self.clear_if_closed();
     }
 
     /// Declares every connection of a generation unfit: idle ones are closed when they are met, those in use when

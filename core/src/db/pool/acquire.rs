@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::clock::FreezeAwareInstant;
 use super::counts::Reason;
 use super::{Pool, PoolState, PooledConnection, Purpose};
-use crate::db::connect::{Connect, Connection, Failure};
+use crate::db::connect::{Connect, Connection};
 use crate::db::waiter::Waiter;
 use crate::deadline;
 
@@ -66,7 +66,11 @@ impl<C: Connect> Pool<C> {
         Ok(guard.lend(purpose, now))
     }
 
-    /// Waits for a connection, and returns it with the time at which it was found to be usable.
+    /// Waits in line for a connection that comes back or a new one, whichever is first, and returns it with the time
+    /// at which it was found to be usable.
+    ///
+    /// On a host that may freeze this process the caller opens one in its own time meanwhile: when it has its answer,
+    /// nothing is left under way that a freeze could tear.
     async fn wait(
         self: &Arc<Self>,
         begun: Instant,
@@ -82,49 +86,24 @@ impl<C: Connect> Pool<C> {
         {
             self.counts.refused();
             self.probe();
-            return Err(AcquireError::Connect(outage.failure));
+            return Err(AcquireError::Connect(outage.failure.clone()));
         }
         let waiter = Waiter::join(&self.waiting);
         if waiter.number > self.plan.size().saturating_mul(QUEUE_PER_CONNECTION) {
             self.counts.refused();
             return Err(AcquireError::QueueFull(self.state()));
         }
-        if let Ok(outcome) = tokio::time::timeout_at(time.until, self.next(time.until)).await {
-            return outcome;
-        }
-        self.counts.timed_out();
-        Err(match self.outage() {
-            Some(outage) => AcquireError::Connect(outage.failure),
-            None => time.is_up(self.state()),
-        })
-    }
-
-    /// Waits in line: for a connection that comes back or a new one, whichever is first.
-    ///
-    /// On a host that may freeze this process the caller opens one in its own time meanwhile: when it has its answer,
-    /// nothing is left under way that a freeze could tear.
-    async fn next(
-        self: &Arc<Self>,
-        until: Instant,
-    ) -> Result<(PooledConnection<C>, Instant), AcquireError<C::Failure>> {
+        let mut time_is_up = pin!(tokio::time::sleep_until(time.until));
         loop {
             // Kept through everything that happens meanwhile: it is the place in line.
             let mut object = pin!(self.idle.get());
             // Boxed: opening a connection is a large future, which no other caller should carry.
-            let mut opening = self.may_freeze.then(|| Box::pin(self.open_inline(until)));
+            let mut opening = self.may_freeze.then(|| Box::pin(self.open_inline(time.until)));
             let object = loop {
-                let mut rung = pin!(self.bell.notified());
-                // Re-check after registering: a bell that rings in between would wake no task (lost wakeup).
-                rung.as_mut().enable();
-                if self.is_closed() {
-                    return Err(AcquireError::Closed);
-                }
-                if let Some(outage) = self.outage()
-                    && outage.failure.is_final()
-                    && !self.is_served_despite(&outage.failure)
-                    && self.outage_under_watch().is_some()
-                {
-                    return Err(AcquireError::Connect(outage.failure));
+                // Before the outage is looked at: from here on a bell that rings is heard.
+                let rung = self.bell.notified();
+                if let Some(failure) = self.hopeless() {
+                    return Err(AcquireError::Connect(failure));
                 }
                 self.open_for_waiting();
                 let opened = OptionFuture::from(opening.as_mut());
@@ -136,10 +115,17 @@ impl<C: Connect> Pool<C> {
                         opened?;
                         opening = None;
                     }
+                    () = &mut time_is_up => {
+                        self.counts.timed_out();
+                        return Err(match self.outage() {
+                            Some(outage) => AcquireError::Connect(outage.failure.clone()),
+                            None => time.is_up(self.state()),
+                        });
+                    }
                 }
             };
             let guard = PooledConnection::new(object, self);
-            if let Some(usable) = self.usable(guard, Some(until)).await {
+            if let Some(usable) = self.usable(guard, Some(time.until)).await {
                 return Ok(usable);
             }
         }

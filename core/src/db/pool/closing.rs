@@ -20,17 +20,18 @@ impl<C: Connect> Pool<C> {
         let begun = Instant::now();
         let open = self.open();
         self.closed.store(true, Ordering::SeqCst);
-        self.bell.notify_waiters();
+        let mut goodbyes = Vec::new();
+        while let Ok(entry) = self.idle.try_remove() {
+            self.counts.closed(Reason::Drained);
+            goodbyes.push(async move {
+                let Entry { connection, permit, .. } = *entry;
+                connection.goodbye().await;
+                drop(permit);
+            });
+        }
+        // From here on deadpool drops what is put into it.
+        self.idle.close();
         let everything = async {
-            let mut goodbyes = Vec::new();
-            while let Ok(entry) = self.idle.try_remove() {
-                self.counts.closed(Reason::Drained);
-                goodbyes.push(async move {
-                    let Entry { connection, permit, .. } = *entry;
-                    connection.goodbye().await;
-                    drop(permit);
-                });
-            }
             join_all(goodbyes).await;
             let size = u32::try_from(self.size()).unwrap_or(u32::MAX);
             let _ = self.budget.acquire_many(size).await;
@@ -46,15 +47,5 @@ impl<C: Connect> Pool<C> {
         };
         drained.log();
         drained
-    }
-
-    /// Closes what became idle while the pool was being closed.
-    pub(super) fn clear_if_closed(&self) {
-        if self.is_closed() {
-            while let Ok(entry) = self.idle.try_remove() {
-                self.counts.closed(Reason::Drained);
-                drop(entry);
-            }
-        }
     }
 }

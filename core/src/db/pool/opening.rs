@@ -14,11 +14,10 @@ use crate::db::connect::{Backoff, Connect, Failure, LONGEST_PAUSE};
 pub(super) struct Growth<F> {
     /// Attempts that have begun and not ended.
     connecting: usize,
-    outage: Option<Outage<F>>,
+    outage: Option<Arc<Outage<F>>>,
 }
 
 /// A failure to connect that no success has ended.
-#[derive(Clone)]
 pub(super) struct Outage<F> {
     pub(super) failure: F,
     since: Instant,
@@ -120,7 +119,7 @@ impl<C: Connect> Pool<C> {
         }
         let since = growth.outage.as_ref().map_or_else(Instant::now, |outage| outage.since);
         let hopeless = failure.is_final();
-        growth.outage = Some(Outage { failure, since });
+        growth.outage = Some(Arc::new(Outage { failure, since }));
         // If the open connections serve the callers, a further one that the server refuses is not needed.
         let needed = self.waiting.load(Ordering::SeqCst) > 0 || !self.serves(&growth);
         let again = growth.connecting == 1 && needed && !self.is_closed();
@@ -136,19 +135,25 @@ impl<C: Connect> Pool<C> {
 
     /// Whether the server is there, as its refusal shows, and connections are open.
     fn serves(&self, growth: &Growth<C::Failure>) -> bool {
-        let refused = |outage: &Outage<C::Failure>| outage.failure.is_from_server();
+        let refused = |outage: &Arc<Outage<C::Failure>>| outage.failure.is_from_server();
         growth.outage.as_ref().is_some_and(refused) && !self.monitors().is_empty()
     }
 
     /// The failure that no success has ended.
-    pub(super) fn outage(&self) -> Option<Outage<C::Failure>> {
+    pub(super) fn outage(&self) -> Option<Arc<Outage<C::Failure>>> {
         self.growth().outage.clone()
     }
 
     /// The same, if an attempt is being made.
-    pub(super) fn outage_under_watch(&self) -> Option<Outage<C::Failure>> {
+    pub(super) fn outage_under_watch(&self) -> Option<Arc<Outage<C::Failure>>> {
         let growth = self.growth();
         growth.outage.clone().filter(|_| growth.connecting > 0)
+    }
+
+    /// The failure that waiting does not mend, while an attempt still shows it and no open connection serves the callers.
+    pub(super) fn hopeless(&self) -> Option<C::Failure> {
+        let outage = self.outage_under_watch().filter(|outage| outage.failure.is_final())?;
+        (!self.is_served_despite(&outage.failure)).then(|| outage.failure.clone())
     }
 
     /// Whether callers are served although connecting fails: an open connection comes back to those that wait.

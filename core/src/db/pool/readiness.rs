@@ -39,7 +39,7 @@ impl<C: Connect> Pool<C> {
         let busy = |failure: &C::Failure| failure.is_from_server() && !self.monitors().is_empty();
         // An attempt is being made again and again: one at a time while the server is away.
         if let Some(outage) = self.outage_under_watch() {
-            return if busy(&outage.failure) { Ok(()) } else { Err(outage.failure) };
+            return if busy(&outage.failure) { Ok(()) } else { Err(outage.failure.clone()) };
         }
         // Every connection is in use: a further one tells. Beyond the budget it is one of those that the plan
         // leaves for administration.

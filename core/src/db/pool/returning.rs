@@ -45,8 +45,7 @@ impl<C: Connect> Pool<C> {
                 entry.validated(now, self.incidents());
             }
             // Dropping it gives it to the caller that has waited longest.
-            drop(object);
-            return self.clear_if_closed();
+            return drop(object);
         }
         if let Some(Taint::Changed(change)) = taint {
             self.counts.changed(change);
