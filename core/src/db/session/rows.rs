@@ -188,8 +188,15 @@ async fn first_row<DB: Driver>(
     effect: Effect,
     last: bool,
 ) -> Result<Option<DB::Row>, sqlx::Error> {
+    let reads_on = match DB::KIND {
+        Kind::Postgres => false,
+        // The driver would leave the statement there, and with it what fails only at its end: its COMMIT.
+        Kind::Sqlite => !effect.query,
+        Kind::MySql => true,
+    };
     // Boxed: what another kind of database needs does not make this future larger.
-    if DB::KIND == Kind::MySql {
+    if reads_on {
+        let last = last && effect.query;
         return Box::pin(first_of_many(connection, state, statement, effect, last)).await;
     }
     let first = DB::executor(connection).fetch_optional(statement);
@@ -201,8 +208,8 @@ async fn first_row<DB: Driver>(
     Ok(row)
 }
 
-/// The first row of a statement, whose other rows are read too: MySQL's driver would leave them, with their errors,
-/// to the next statement of the connection.
+/// The first row of a statement, whose other rows are read too: the drivers of MySQL and SQLite would leave them, with
+/// their errors, MySQL's to the next statement of the connection.
 async fn first_of_many<DB: Driver>(
     connection: &mut DB::Connection,
     state: &mut SessionState,

@@ -48,7 +48,7 @@ fn of_one(first: Keyword, tokens: &mut Tokens<'_, '_>) -> Effect {
         b"CREATE" => create(tokens),
         b"DECLARE" => declare(tokens),
         b"PREPARE" => match tokens.keyword().as_bytes() {
-            b"TRANSACTION" => Effect::ENDS,
+            b"TRANSACTION" => Effect { commits: true, ..Effect::ENDS },
             _ => Effect::changes(Change::Prepare),
         },
         b"EXECUTE" | b"DEALLOCATE" => Effect::unknown(Change::Prepare),

@@ -5,7 +5,7 @@ use super::*;
 const NONE: Effect = Effect::NONE;
 
 fn of(text: &str) -> Effect {
-    Effect { rows: false, blank: false, commits: false, ..of_postgres(text) }
+    Effect { rows: false, query: false, blank: false, commits: false, ..of_postgres(text) }
 }
 
 #[test]
@@ -110,10 +110,23 @@ fn beginnings_and_ends_of_transactions_are_known() {
         ("ROLLBACK WORK AND CHAIN", Effect::CHAINS),
         ("COMMIT AND NO CHAIN", Effect::ENDS),
         ("COMMIT; BEGIN", Effect::CHAINS),
-        ("BEGIN; INSERT INTO t VALUES (1); COMMIT", Effect { open: Some(false), ..NONE }),
+        ("BEGIN; INSERT INTO t VALUES (1); COMMIT", Effect::ENDS),
+        ("BEGIN; COMMIT; BEGIN", Effect::CHAINS),
         ("ROLLBACK; BEGIN; COMMIT", Effect::ENDS),
     ] {
         assert_eq!(of(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn what_makes_work_permanent_is_known() {
+    for text in
+        ["COMMIT", "end work", "BEGIN; COMMIT", "PREPARE TRANSACTION 'a'", "COMMIT AND CHAIN"]
+    {
+        assert!(of_postgres(text).commits, "{text}");
+    }
+    for text in ["BEGIN", "ROLLBACK", "COMMIT PREPARED 'a'", "PREPARE a AS SELECT 1"] {
+        assert!(!of_postgres(text).commits, "{text}");
     }
 }
 
