@@ -2,7 +2,7 @@
 
 use anyhost_core::Paradigm;
 use anyhost_core::db::{Db, Error};
-use anyhost_tests::servers::{MariaDb, Postgres};
+use anyhost_tests::servers::{MariaDb, PgBouncer, Postgres};
 use sqlx::MySql;
 
 use crate::kit::{long_running, open};
@@ -133,4 +133,33 @@ async fn on_mariadb_a_statement_that_commits_by_itself_ends_the_transaction() {
         tx.commit().await.expect(goes_on);
         assert_eq!(rows!(db), 12 + i64::try_from(more).unwrap(), "{goes_on}");
     }
+}
+
+/// Where a pooler remembers no statements, each is in a transaction of its own; one that begins or ends a transaction
+/// must not be.
+#[tokio::test(flavor = "multi_thread")]
+async fn behind_a_pooler_a_transaction_in_plain_text_is_one() {
+    let server = Postgres::start(&[]);
+    let bouncer = PgBouncer::start(&server, 2);
+    let url = bouncer.url(&server.database());
+    let settings = [("DATABASE_POOLER", "pgbouncer"), ("DATABASE_POOL_SIZE", "2")];
+    let (_host, db) = open::<sqlx::Postgres>(Paradigm::LongRunning, &url, &settings).await.unwrap();
+    let made = "CREATE TABLE t (a int); CREATE PROCEDURE p() LANGUAGE plpgsql AS \
+         $$ BEGIN INSERT INTO t VALUES (7); COMMIT; ROLLBACK; END $$";
+    sqlx::raw_sql(made).execute(&db).await.unwrap();
+    let mut conn = db.conn().await.unwrap();
+    for (ends, rows) in [("ROLLBACK", 0), ("COMMIT", 1), ("rollback;", 1), ("END", 2)] {
+        sqlx::query("BEGIN").execute(&mut *conn).await.unwrap();
+        let insert = sqlx::query("INSERT INTO t VALUES ($1)").bind(1);
+        insert.execute(&mut *conn).await.unwrap();
+        sqlx::query(ends).fetch_optional(&mut *conn).await.unwrap();
+        assert_eq!(rows!(db), rows, "{ends}");
+    }
+    for outside in ["VACUUM t", "CREATE INDEX CONCURRENTLY ON t (a)", "CALL p()"] {
+        sqlx::query(outside).execute(&mut *conn).await.expect(outside);
+    }
+    assert_eq!(rows!(db), 3);
+    // Several statements are for raw_sql.
+    sqlx::query("DELETE FROM t; DELETE FROM t").execute(&mut *conn).await.unwrap_err();
+    assert_eq!(rows!(db), 3);
 }

@@ -25,6 +25,8 @@ async fn what_may_have_changed_a_session_ends_its_use_and_is_counted_by_kind() {
         ("TEMPORARY", "SELECT 1 AS a INTO TEMP made"),
         ("TEMPORARY", "WITH a AS (SELECT 1) SELECT * INTO TEMPORARY made FROM a"),
         ("TEMPORARY", "CREATE TABLE pg_temp.made (a int)"),
+        ("TEMPORARY", "SELECT 1 AS a INTO TABLE pg_temp.made"),
+        ("function", "SELECT U&\"\\0070g_advisory_lock\"(8)"),
         ("TEMPORARY", "CREATE FUNCTION \"pg_temp\".made() RETURNS int LANGUAGE sql AS 'SELECT 1'"),
         ("DISCARD", "DISCARD ALL"),
         ("RESET", "RESET ALL"),
@@ -115,6 +117,9 @@ async fn on_mariadb_what_may_have_changed_a_session_ends_its_use() {
         ("other", "BEGIN NOT ATOMIC SET @who = 1; END"),
         ("PREPARE", "PREPARE mine FROM 'SELECT 1'"),
         ("function", "DO GET_LOCK ('mine', 0)"),
+        // The server closes the connection.
+        ("other", "COMMIT RELEASE"),
+        ("other", "BEGIN; ROLLBACK AND NO CHAIN RELEASE"),
     ] {
         let (before, counted) = (connection(&db).await, changes(&db.stats(), kind));
         sqlx::raw_sql(statement).execute(&db).await.expect(statement);

@@ -236,7 +236,12 @@ mod tests {
             ("START TRANSACTION READ ONLY", Effect { read_only: true, ..Effect::CHAINS }),
             ("COMMIT", Effect::ENDS),
             ("COMMIT AND CHAIN", Effect::CHAINS),
-            ("ROLLBACK RELEASE", Effect::ENDS),
+            ("COMMIT NO RELEASE", Effect::ENDS),
+            (
+                "ROLLBACK AND NO CHAIN RELEASE",
+                Effect { change: Some(Change::Other), ..Effect::ENDS },
+            ),
+            ("COMMIT RELEASE", Effect { change: Some(Change::Other), ..Effect::ENDS }),
         ] {
             assert_eq!(of(text), expected, "{text}");
         }
