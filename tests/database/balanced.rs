@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use crate::kit::{counted, direct, eventually, fill, open};
 
 /// A port that leads to these in turn, as a reader endpoint or a balancer does.
-async fn balance(ports: [u16; 2]) -> u16 {
+pub(crate) async fn balance<const N: usize>(ports: [u16; N]) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {

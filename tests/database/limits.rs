@@ -111,3 +111,17 @@ async fn a_plan_knows_the_limits_of_role_database_and_user() {
     assert_eq!(plan.size(), 6);
     assert!(plan.to_string().contains("MAX_USER_CONNECTIONS"), "{plan}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_says_nothing_of_itself_is_opened() {
+    let server = Postgres::start(&[]);
+    let url = ordinary(&server);
+    for hidden in ["pg_postmaster_start_time()", "current_setting(text, boolean)"] {
+        server.sql(&format!("REVOKE EXECUTE ON FUNCTION {hidden} FROM PUBLIC"));
+        let settings = [("DATABASE_MAX_CONNECTIONS", "50")];
+        let (_host, db) =
+            open::<sqlx::Postgres>(Paradigm::LongRunning, &url, &settings).await.expect(hidden);
+        let one: i32 = sqlx::query_scalar("SELECT 1").fetch_one(&db).await.unwrap();
+        assert_eq!(one, 1);
+    }
+}

@@ -15,6 +15,7 @@ mod chance;
 mod closing;
 mod dirt;
 mod drivers;
+mod endings;
 mod files;
 mod freeze;
 mod kit;

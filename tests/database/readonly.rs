@@ -6,6 +6,7 @@ use anyhost_core::Paradigm;
 use anyhost_core::db::Db;
 use anyhost_tests::servers::{MariaDb, Postgres, Proxy};
 
+use crate::balanced::balance;
 use crate::kit::{CLIENTS, backend, counted, direct, long_running, open};
 
 /// Longer than anything here takes.
@@ -98,6 +99,46 @@ async fn a_write_in_a_transaction_that_may_not_write_costs_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_write_that_is_refused_costs_a_busy_pool_nothing() {
+    let url = Postgres::shared().database();
+    let proxy = Proxy::start(Postgres::shared().port());
+    let db = long_running(&proxy.url(&url), 2).await;
+    let made = "CREATE TABLE t (a int); \
+         CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS \
+           $$ BEGIN SET LOCAL transaction_read_only = on; END $$";
+    sqlx::raw_sql(made).execute(&db).await.unwrap();
+    let one = db.conn().await.unwrap();
+    let mut tx = db.begin().await.unwrap();
+    let accepted = proxy.accepted();
+    sqlx::query("SELECT f()").execute(&mut *tx).await.unwrap();
+    sqlx::query("INSERT INTO t VALUES (1)").execute(&mut *tx).await.unwrap_err();
+    let waits = tokio::spawn({
+        let db = db.clone();
+        async move { db.conn().await.unwrap() }
+    });
+    while db.state().waiting == 0 {
+        tokio::task::yield_now().await;
+    }
+    tx.rollback().await.unwrap();
+    let other = waits.await.unwrap();
+    // The server is asked while every connection is in use.
+    let until = Instant::now() + HANGS;
+    while proxy.accepted() == accepted {
+        assert!(Instant::now() < until, "nobody looked");
+    }
+    let mut own = direct(&url).await;
+    counted(&mut own, CLIENTS, 2, HANGS).await;
+    drop((one, other));
+    for _ in 0..10 {
+        let (mut one, mut other) = (db.conn().await.unwrap(), db.conn().await.unwrap());
+        for conn in [&mut one, &mut other] {
+            sqlx::query("INSERT INTO t VALUES (1)").execute(&mut **conn).await.unwrap();
+        }
+    }
+    assert_eq!(db.stats().closed.total(), 0, "{:?}", db.stats().closed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn connections_that_cannot_write_are_left_for_a_server_that_takes_writes() {
     let server = Postgres::start(&[]);
     // What was opened before some time leads to a reader, what is opened afterwards to the writer: a failover.
@@ -136,6 +177,26 @@ async fn on_a_host_that_freezes_the_next_connection_looks_for_a_writer() {
     assert_ne!(backend(&db).await, before);
     insert(&db).await.unwrap();
     assert_eq!(db.stats().created, 2);
+}
+
+/// A reader of Aurora has this setting alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn on_mariadb_a_server_whose_tables_are_read_only_is_left_for_a_writer() {
+    let servers = [MariaDb::start(&["innodb-read-only=1"]), MariaDb::start(&[])];
+    servers.iter().for_each(|server| drop(server.sql("CREATE DATABASE shop")));
+    // A failover: what is opened first leads to the reader.
+    let [reader, writer] = servers.each_ref().map(MariaDb::port);
+    let port = balance([reader, writer, writer, writer]).await;
+    let url = format!("mysql://app@127.0.0.1:{port}/shop");
+    let settings = [("DATABASE_POOL_SIZE", "1")];
+    let (_host, db) = open::<sqlx::MySql>(Paradigm::LongRunning, &url, &settings).await.unwrap();
+    let until = Instant::now() + HANGS;
+    loop {
+        let writes = "DELETE FROM mysql.gtid_slave_pos";
+        let Err(error) = sqlx::raw_sql(writes).execute(&db).await else { break };
+        assert!(Instant::now() < until, "{error}: the writer was not found");
+        let _: i64 = sqlx::query_scalar("SELECT 1").fetch_one(&db).await.unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

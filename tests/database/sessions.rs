@@ -25,6 +25,8 @@ async fn what_may_have_changed_a_session_ends_its_use_and_is_counted_by_kind() {
         ("TEMPORARY", "SELECT 1 AS a INTO TEMP made"),
         ("TEMPORARY", "WITH a AS (SELECT 1) SELECT * INTO TEMPORARY made FROM a"),
         ("TEMPORARY", "CREATE TABLE pg_temp.made (a int)"),
+        ("TEMPORARY", "SELECT 1 AS a INTO TABLE pg_temp.made"),
+        ("function", "SELECT U&\"\\0070g_advisory_lock\"(8)"),
         ("TEMPORARY", "CREATE FUNCTION \"pg_temp\".made() RETURNS int LANGUAGE sql AS 'SELECT 1'"),
         ("DISCARD", "DISCARD ALL"),
         ("RESET", "RESET ALL"),
@@ -115,6 +117,9 @@ async fn on_mariadb_what_may_have_changed_a_session_ends_its_use() {
         ("other", "BEGIN NOT ATOMIC SET @who = 1; END"),
         ("PREPARE", "PREPARE mine FROM 'SELECT 1'"),
         ("function", "DO GET_LOCK ('mine', 0)"),
+        // The server closes the connection.
+        ("other", "COMMIT RELEASE"),
+        ("other", "BEGIN; ROLLBACK AND NO CHAIN RELEASE"),
     ] {
         let (before, counted) = (connection(&db).await, changes(&db.stats(), kind));
         sqlx::raw_sql(statement).execute(&db).await.expect(statement);
@@ -191,4 +196,42 @@ async fn on_sqlite_what_may_have_changed_a_connection_ends_its_use() {
     }
     let keys: i64 = sqlx::query_scalar("PRAGMA foreign_keys").fetch_one(&db).await.unwrap();
     assert_eq!(keys, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_mariadb_the_next_borrower_of_a_database_that_was_made_anew_has_it() {
+    let url = MariaDb::shared().database();
+    let settings = [("DATABASE_POOL_SIZE", "1")];
+    let (_host, db) = open::<MySql>(Paradigm::LongRunning, &url, &settings).await.unwrap();
+    let name = url.rsplit_once('/').unwrap().1;
+    for text in [
+        format!("DROP DATABASE {name}; CREATE DATABASE {name}"),
+        format!("drop schema if exists `{name}`; create schema `{name}`"),
+    ] {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(text)).execute(&db).await.unwrap();
+        sqlx::raw_sql("CREATE TABLE t (a int)").execute(&db).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn statements_that_a_session_has_discarded_itself_are_prepared_again() {
+    let db = long_running(&Postgres::shared().database(), 1).await;
+    for discards in ["DEALLOCATE ALL", "DISCARD ALL", "discard plans", "DEALLOCATE \"sqlx_s_1\""] {
+        let mut conn = db.conn().await.unwrap();
+        for _ in 0..2 {
+            for text in ["SELECT $1::int", "INSERT INTO pg_temp.t VALUES ($1)"] {
+                let temporary = "CREATE TEMP TABLE IF NOT EXISTS t (a int)";
+                sqlx::raw_sql(temporary).execute(&mut *conn).await.unwrap();
+                sqlx::query(text).bind(1).execute(&mut *conn).await.expect(discards);
+            }
+            sqlx::raw_sql(discards).execute(&mut *conn).await.ok();
+        }
+    }
+    // If that cannot be seen, the error is the database's own.
+    let mut conn = db.conn().await.unwrap();
+    sqlx::query("SELECT $1::int").bind(1).execute(&mut *conn).await.unwrap();
+    let hidden = "DO $$ BEGIN EXECUTE 'DEALLOCATE ALL'; END $$";
+    sqlx::raw_sql(hidden).execute(&mut *conn).await.unwrap();
+    let error = sqlx::query("SELECT $1::int").bind(1).execute(&mut *conn).await.unwrap_err();
+    assert_eq!(error.as_database_error().unwrap().code().unwrap(), "26000");
 }

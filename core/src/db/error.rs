@@ -276,7 +276,7 @@ impl fmt::Display for Error {
                 write!(f, "the connection to the database was lost: {}", DriverMessage(cause))
             }
             Self::RolledBack { reason } => {
-                write!(f, "the transaction was rolled back before COMMIT: {reason}")
+                write!(f, "the transaction was over before COMMIT: {reason}")
             }
             Self::Closed => f.write_str("the database connections of this process are closed"),
             Self::Query(error) => fmt::Display::fmt(error, f),

@@ -55,7 +55,8 @@ impl<DB: Driver> Tx<DB> {
         Session::commit(&mut self.conn).await.map_err(|error| self.conn.explain(error))
     }
 
-    /// Undoes everything done in the transaction.
+    /// Undoes everything done in the transaction, apart from what a statement of its own has committed: COMMIT, on
+    /// MySQL also DDL.
     ///
     /// # Errors
     /// [`Error::Lost`] if the connection broke; the server has rolled back then too.

@@ -77,7 +77,7 @@ impl DriverParts for MySql {
     ) -> Result<ServerInfo, sqlx::Error> {
         let row = connection
             .fetch_one(
-                "SELECT CAST(@@max_connections AS SIGNED), CAST(@@read_only AS SIGNED), \
+                "SELECT CAST(@@max_connections AS SIGNED), CONCAT_WS('|', @@read_only, @@innodb_read_only), \
              CAST(CONNECTION_ID() AS SIGNED), CAST(@@wait_timeout AS SIGNED), \
              CAST(@@max_user_connections AS SIGNED), CAST(UNIX_TIMESTAMP() AS SIGNED), \
              CONCAT_WS('|', @@hostname, @@port, @@server_id, @@datadir, @@socket)",
@@ -103,7 +103,7 @@ impl DriverParts for MySql {
                 database: None,
             }),
             used: status.map(|(used, _)| used),
-            read_only: row.try_get::<i64, _>(1)? != 0,
+            read_only: says_read_only(&row.try_get::<String, _>(1)?),
             backend,
             survives_close: direct,
             idle_timeout: u64::try_from(row.try_get::<i64, _>(3)?).ok().map(Duration::from_secs),
@@ -145,9 +145,9 @@ impl DriverParts for MySql {
         match number(error) {
             // The server shuts down.
             Some(1053) => ErrorEffect::Outdated,
-            // --read-only, among other options that forbid a statement; InnoDB takes no writes.
+            // --read-only, among other options that forbid a statement; InnoDB takes no writes, or a table takes none.
             Some(1290) if names_read_only(error) => ErrorEffect::ReadOnly,
-            Some(1836) => ErrorEffect::ReadOnly,
+            Some(1836 | 1036) => ErrorEffect::ReadOnly,
             // Prepared for another schema, or not on this server.
             Some(1615 | 1243) => ErrorEffect::Stale,
             // Killed; packets out of order; interrupted, timed out, lost.
@@ -160,15 +160,16 @@ impl DriverParts for MySql {
     }
 
     async fn is_read_only(connection: &mut MySqlConnection) -> Result<bool, sqlx::Error> {
-        let asks = "SELECT CAST(@@read_only AS SIGNED)";
+        let asks = "SELECT CONCAT_WS('|', @@read_only, @@innodb_read_only)";
         let row = connection.fetch_one(asks).await?;
-        Ok(row.try_get::<i64, _>(0)? != 0)
+        Ok(says_read_only(&row.try_get::<String, _>(0)?))
     }
 
     fn connect_error_kind(error: &sqlx::Error) -> ConnectErrorKind {
         match number(error) {
             Some(1040 | 1203 | 1226) => ConnectErrorKind::Full,
-            Some(1044 | 1045 | 1698) => ConnectErrorKind::Credentials,
+            // Also: this user not from here, locked (MySQL, MariaDB), with a password that has expired.
+            Some(1044 | 1045 | 1698 | 1130 | 3118 | 4151 | 1862) => ConnectErrorKind::Credentials,
             Some(1049) => ConnectErrorKind::Database,
             _ => ConnectErrorKind::Unreachable,
         }
@@ -218,6 +219,12 @@ async fn status(connection: &mut MySqlConnection) -> Result<(usize, i64), sqlx::
     Ok((used, uptime))
 }
 
+/// Whether one of the two settings forbids writes: a reader of Aurora may have the second alone. From MariaDB 12 on the
+/// first is a word for how much is forbidden.
+fn says_read_only(settings: &str) -> bool {
+    settings.split('|').any(|setting| !matches!(setting, "0" | "OFF"))
+}
+
 fn names_read_only(error: &sqlx::Error) -> bool {
     let text = error.to_string();
     text.contains("read-only") || text.contains("read_only")
@@ -226,4 +233,23 @@ fn names_read_only(error: &sqlx::Error) -> bool {
 fn number(error: &sqlx::Error) -> Option<u16> {
     let sqlx::Error::Database(database) = error else { return None };
     database.try_downcast_ref::<MySqlDatabaseError>().map(MySqlDatabaseError::number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_takes_no_writes_is_known_by_either_setting() {
+        for (settings, read_only) in [
+            ("0|0", false),
+            ("OFF|0", false),
+            ("1|0", true),
+            ("0|1", true),
+            ("ON|0", true),
+            ("NO_LOCK_NO_ADMIN|0", true),
+        ] {
+            assert_eq!(says_read_only(settings), read_only, "{settings}");
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::Pool;
+use super::{Pool, PooledConnection};
 use crate::db::connect::{Connect, Connection};
 
 /// How long a look for a writer keeps the next one from beginning.
@@ -44,9 +44,12 @@ impl<C: Connect> Pool<C> {
         }
     }
 
-    /// Whether the connections that there are can write, as far as an idle one knows.
+    /// Whether the connections that there are can write, as far as the next one knows that is idle. If each stays in
+    /// use that is not known: the next write that is refused has them asked again.
     async fn takes_writes(self: &Arc<Self>) -> bool {
-        let Some(mut guard) = self.try_idle() else { return false };
+        let waits = tokio::time::timeout(self.plan.acquire_timeout(), self.idle.get());
+        let Ok(Ok(object)) = waits.await else { return true };
+        let mut guard = PooledConnection::new(object, self);
         let asks = guard.ask_for_writes();
         tokio::time::timeout(self.plan.ping_timeout(), asks).await.unwrap_or(false)
     }

@@ -59,8 +59,7 @@ impl<DB: Driver> Session<DB> {
         mut statement: Statement<DB>,
         last: bool,
     ) -> impl Future<Output = Result<Option<DB::Row>, sqlx::Error>> + Send {
-        let effect = statement.effect(&mut self.effects);
-        self.warn_of(effect);
+        let effect = self.expect(&mut statement);
         if self.wraps(&statement) || !self.state.is_settled() || self.doubts(effect) {
             let careful: BoxFuture<'_, _> = Box::pin(self.first_row_with_care(statement, last));
             return Either::Left(careful);
@@ -80,10 +79,9 @@ impl<DB: Driver> Session<DB> {
     /// Runs a statement for its rows; a database that is locked is an error.
     pub(super) fn rows_at_once(
         &mut self,
-        statement: Statement<DB>,
+        mut statement: Statement<DB>,
     ) -> BoxStream<'_, Result<Step<DB>, sqlx::Error>> {
-        let effect = statement.effect(&mut self.effects);
-        self.warn_of(effect);
+        let effect = self.expect(&mut statement);
         if self.wraps(&statement) {
             return wrapped(self, statement);
         }
@@ -95,11 +93,17 @@ impl<DB: Driver> Session<DB> {
         self.rows_with_care(statement, effect, again)
     }
 
-    /// Warns of a statement that a transaction pooler before the server does not bear.
-    fn warn_of(&self, effect: Effect) {
+    /// Returns what a statement will do to its session; warns of one that a transaction pooler does not bear.
+    fn expect(&mut self, statement: &mut Statement<DB>) -> Effect {
+        let effect = statement.effect(&mut self.effects);
         if let (Some(warnings), Some(change)) = (&self.pooled, effect.change) {
             warnings.warn_of(change, &self.state.prefix);
         }
+        // A transaction around it would make nothing of BEGIN, and VACUUM fail. Without rows their format is no matter.
+        if self.unnamed && !effect.rows && statement.is_single() {
+            statement.simplify();
+        }
+        effect
     }
 
     /// [`optional`](Self::optional), after handling what earlier statements left behind; in a transaction of its own
@@ -188,8 +192,15 @@ async fn first_row<DB: Driver>(
     effect: Effect,
     last: bool,
 ) -> Result<Option<DB::Row>, sqlx::Error> {
+    let reads_on = match DB::KIND {
+        Kind::Postgres => false,
+        // The driver would leave the statement there, and with it what fails only at its end: its COMMIT.
+        Kind::Sqlite => !effect.query,
+        Kind::MySql => true,
+    };
     // Boxed: what another kind of database needs does not make this future larger.
-    if DB::KIND == Kind::MySql {
+    if reads_on {
+        let last = last && effect.query;
         return Box::pin(first_of_many(connection, state, statement, effect, last)).await;
     }
     let first = DB::executor(connection).fetch_optional(statement);
@@ -201,8 +212,8 @@ async fn first_row<DB: Driver>(
     Ok(row)
 }
 
-/// The first row of a statement, whose other rows are read too: MySQL's driver would leave them, with their errors,
-/// to the next statement of the connection.
+/// The first row of a statement, whose other rows are read too: the drivers of MySQL and SQLite would leave them, with
+/// their errors, MySQL's to the next statement of the connection.
 async fn first_of_many<DB: Driver>(
     connection: &mut DB::Connection,
     state: &mut SessionState,

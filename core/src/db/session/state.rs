@@ -9,6 +9,9 @@ use crate::db::sql::{Change, Effect};
 
 use super::pending_reply::PendingReply;
 
+/// The number of a schema for which no statement is known to be right.
+const UNKNOWN: u64 = u64::MAX;
+
 /// The state of a connection, known without a round trip.
 #[derive(Debug, Default)]
 pub(in crate::db) struct SessionState {
@@ -94,6 +97,11 @@ impl SessionState {
         self.open || !matches!(self.transaction, Transaction::None)
     }
 
+    /// Whether the transaction that is open, in plain text or not, may have failed.
+    pub(super) fn may_have_failed(&self) -> bool {
+        self.failed || self.raw || matches!(self.transaction, Transaction::Doubtful)
+    }
+
     /// Whether the next statement can be sent without a look at what happened before.
     pub(super) fn is_settled(&self) -> bool {
         !self.busy
@@ -162,6 +170,10 @@ impl SessionState {
         };
         self.read_only |= effect.read_only;
         self.changed = self.changed.or(effect.change);
+        // The statements that the driver remembers may be gone.
+        if let Some(Change::Prepare | Change::Discard) = effect.change {
+            self.schema = UNKNOWN;
+        }
     }
 
     pub(super) fn succeeded(&mut self, effect: Effect) {
@@ -198,7 +210,7 @@ impl SessionState {
                 self.busy = false;
                 self.stale = true;
                 // Connections that meet the same change at the same time count it once.
-                let (known, next) = (self.schema, self.schema + 1);
+                let (known, next) = (self.schema, self.schema.wrapping_add(1));
                 let _ =
                     self.schemas.compare_exchange(known, next, Ordering::AcqRel, Ordering::Relaxed);
             }
@@ -208,6 +220,8 @@ impl SessionState {
             }
             ErrorEffect::Broken => self.broken = true,
             ErrorEffect::Outdated => self.outdated = true,
+            // A statement of its own may have made or removed what was met.
+            ErrorEffect::Pooled if self.changed.is_some() || self.raw => self.busy = false,
             ErrorEffect::Pooled => {
                 self.broken = true;
                 return Error::pooled(error, &self.prefix).into_sqlx();

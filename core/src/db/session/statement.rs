@@ -1,7 +1,7 @@
 //! A statement on its way to the driver: how it is prepared, and whether it can be run a second time.
 
 use sqlx::error::BoxDynError;
-use sqlx::{Execute, SqlStr};
+use sqlx::{Arguments, Execute, SqlStr};
 
 use crate::db::driver::Driver;
 use crate::db::sql::{Effect, KnownEffects};
@@ -37,6 +37,15 @@ impl<DB: Driver> Statement<DB> {
     /// Whether it goes out by the simple protocol: text alone, nothing prepared.
     pub(super) fn is_simple(&self) -> bool {
         matches!(self.0.arguments, Ok(None))
+    }
+
+    /// Has it go out so, if it has no parameters.
+    pub(super) fn simplify(&mut self) {
+        if let Ok(Some(arguments)) = &self.0.arguments
+            && arguments.len() == 0
+        {
+            self.0.arguments = Ok(None);
+        }
     }
 
     /// Its text.

@@ -34,9 +34,6 @@ impl<DB: Driver> Session<DB> {
 
     /// Commits; an error if that would not make permanent everything that was done since it was begun.
     pub(in crate::db) async fn commit(&mut self) -> Result<(), sqlx::Error> {
-        if self.state.broken {
-            return Err(lost("it broke before COMMIT was sent"));
-        }
         if !self.connection.is_in_transaction() {
             return Err(rolled_back("none is open"));
         }
@@ -117,9 +114,13 @@ impl<DB: Driver> Session<DB> {
         if self.state.knows_schema() { Ok(()) } else { self.forget_statements().await }
     }
 
-    /// Reads what is left of a statement that was given up.
+    /// Reads what is left of a statement that was given up; an error if the connection is broken, on which the driver
+    /// may wait for ever.
     async fn finish(&mut self) -> Result<(), sqlx::Error> {
-        if !self.state.busy || self.state.broken {
+        if self.state.broken {
+            return Err(lost("it broke before this was sent"));
+        }
+        if !self.state.busy {
             return Ok(());
         }
         if DB::KIND == Kind::MySql && !self.state.answered {
@@ -128,13 +129,22 @@ impl<DB: Driver> Session<DB> {
             return Err(lost("a statement was given up before it had an answer"));
         }
         let reads = self.connection.flush();
-        self.state.watch::<DB, _>(Effect::NONE, reads).await.map_err(|error| match error {
-            error if DB::KIND != Kind::MySql => error,
-            error => {
-                self.state.broken = true;
-                lost(&format!("a statement that was not read to its end failed: {error}"))
+        let Err(error) = self.state.watch::<DB, _>(Effect::NONE, reads).await else {
+            return Ok(());
+        };
+        if DB::KIND == Kind::MySql {
+            self.state.broken = true;
+            return Err(lost(&format!("a statement that was not read to its end failed: {error}")));
+        }
+        match error {
+            // It is over, and was of no interest. In a transaction it has failed what follows, too.
+            sqlx::Error::Database(_)
+                if !self.state.is_lost() && !self.state.is_in_transaction() =>
+            {
+                Ok(())
             }
-        })
+            error => Err(error),
+        }
     }
 
     /// Asks the server whether the transaction is still open; an error if it is not.
@@ -143,7 +153,8 @@ impl<DB: Driver> Session<DB> {
             self.state.transaction = Transaction::Open;
             return Ok(());
         }
-        let reason = "the server has rolled it back after an error";
+        let reason = "the server has rolled it back after an error, or a statement of its own has committed it, \
+                      as DDL of MySQL does";
         self.state.transaction = Transaction::Ended(reason.into());
         Err(rolled_back(reason))
     }
@@ -151,7 +162,7 @@ impl<DB: Driver> Session<DB> {
     /// Whether a statement is a COMMIT in plain text of a transaction that may have failed: the server would answer Ok
     /// and roll back.
     pub(super) fn doubts(&self, effect: Effect) -> bool {
-        effect.commits && DB::REFUSES_AFTER_ERROR && self.state.failed
+        effect.commits && DB::REFUSES_AFTER_ERROR && self.state.may_have_failed()
     }
 
     /// Makes such a COMMIT an error.

@@ -171,11 +171,15 @@ impl DatabaseUrl {
     /// The pooler that its host is known to be, by the names that platforms give.
     pub(super) fn known_pooler(&self) -> Option<Pooler> {
         let host = self.url.host_str()?;
-        if host.ends_with(".neon.tech") && host.split('.').next()?.ends_with("-pooler") {
+        let neon = host.ends_with(".neon.tech") || host.ends_with(".postgres.vercel-storage.com");
+        if neon && host.split('.').next()?.ends_with("-pooler") {
             return Some(Pooler::PgBouncerPrepared);
         }
         let supabase = host.ends_with(".pooler.supabase.com") || host.ends_with(".supabase.co");
-        if supabase && self.url.port() == Some(6543) {
+        let beside =
+            host.ends_with(".postgres.database.azure.com") || host.ends_with(".pg.psdb.cloud");
+        let pgbouncer = [(supabase, 6543), (beside, 6432)];
+        if pgbouncer.into_iter().any(|(is, port)| is && self.url.port() == Some(port)) {
             return Some(Pooler::PgBouncer);
         }
         (host.ends_with(".rds.amazonaws.com") && host.contains(".proxy-"))

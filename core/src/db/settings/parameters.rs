@@ -80,7 +80,7 @@ const POSTGRES: &[Row] = &[
             "the driver does not bind logins to their TLS channel; sslmode=verify-full keeps strangers out of it",
         ),
     ),
-    (&["supa"], Ignored("it names the platform")),
+    (&["supa", "workaround"], Ignored("it names the platform")),
     (&["uselibpqcompat"], Ignored("sslmode means what it means to libpq")),
     (&["sslnegotiation"], Ignored("TLS is negotiated in the way that every server knows")),
     (&["sslcompression"], Ignored("nothing is compressed")),
@@ -123,6 +123,7 @@ const POSTGRES: &[Row] = &[
 const MYSQL: &[Row] = &[
     (&["sslca", "charset", "collation", "socket", "timezone", "time-zone"], Driver),
     (&["unix_socket", "socketPath", "tls"], Ours),
+    (&["ssl_ca", "ssl_cert", "ssl_key", "ssl_verify_cert", "ssl_verify_identity"], Ours),
     (
         &["allowPublicKeyRetrieval"],
         Ignored("whether RSA may be used is the feature mysql-rsa of sqlx"),

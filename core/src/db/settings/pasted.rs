@@ -117,6 +117,9 @@ fn unparsable(text: &str) -> String {
         None if tail.contains('@') => SPECIAL.into(),
         Some((_, hosts)) if hosts.contains(',') => several_hosts(),
         None if authority.contains(',') => several_hosts(),
+        Some((_, host)) if host.matches(':').count() > 1 && !host.contains(']') => {
+            "an IPv6 address belongs in brackets, such as postgres://user:password@[::1]:5432/database".into()
+        }
         Some((_, host)) if host.contains(':') && !host.contains(']') => {
             "the port must be a number from 0 to 65535; a special character in the password must be percent-encoded"
                 .into()

@@ -203,11 +203,21 @@ fn urls_of_platforms_are_taken_as_they_are() {
         "postgres://postgres.abc:hunter2@aws-0-eu.pooler.supabase.com:6543/postgres?sslmode=require&supa=base-pooler.x",
         "postgresql://postgres:hunter2@db.abc.supabase.co:5432/postgres",
         "postgresql://postgres.abc:hunter2@aws-0-eu.pooler.supabase.com:6543/postgres?pgbouncer=true&connection_limit=1",
+        "postgres://postgres.abc:hunter2@aws-1-us-east-1.pooler.supabase.com:6543/postgres?workaround=supabase-pooler.vercel",
         // Prisma.
         "postgresql://u:hunter2@h:5432/d?schema=public&connection_limit=5&pool_timeout=10&socket_timeout=3&statement_cache_size=50&sslaccept=strict",
         "mysql://u:hunter2@aws.connect.psdb.cloud/d?sslaccept=strict",
         // PlanetScale for Node.
         "mysql://u:hunter2@aws.connect.psdb.cloud/d?ssl={\"rejectUnauthorized\":true}",
+        // TiDB for Node, Prisma and Python.
+        "mysql://a.root:hunter2@gateway01.eu-central-1.prod.aws.tidbcloud.com:4000/d?ssl={\"minVersion\":\"TLSv1.2\",\"rejectUnauthorized\":true}",
+        "mysql://a.root:hunter2@gateway01.eu-central-1.prod.aws.tidbcloud.com:4000/d?sslaccept=strict",
+        "mysql://a.root:hunter2@gateway01.eu-central-1.prod.aws.tidbcloud.com:4000/d?ssl_verify_cert=true&ssl_verify_identity=true",
+        // CockroachDB, Timescale, Render, Railway.
+        "postgresql://max:hunter2@free-tier.gcp-us-central1.cockroachlabs.cloud:26257/d?sslmode=verify-full&options=--cluster%3Dmy-1",
+        "postgres://tsdbadmin:hunter2@a.b.tsdb.cloud.timescale.com:31234/tsdb?sslmode=require",
+        "postgresql://app:hunter2@dpg-abc-a.frankfurt-postgres.render.com/app_db",
+        "mysql://root:hunter2@mysql.railway.internal:3306/railway",
         // Heroku, its MySQL, DigitalOcean, Aiven, Azure.
         "postgres://u:hunter2@ec2-1-2-3-4.compute-1.amazonaws.com:5432/d",
         "mysql://u:hunter2@us-cdbr-east-06.cleardb.net/heroku_1?reconnect=true",
@@ -256,6 +266,11 @@ fn what_a_parameter_asks_for_is_done_or_said() {
         ("mysql://u@h/d?sslaccept=strict", "verify_identity"),
         ("mysql://u@h/d?ssl={\"rejectUnauthorized\":false}", "required"),
         ("mysql://u@h/d?tls=true", "verify_identity"),
+        ("mysql://u@h/d?ssl={\"minVersion\":\"TLSv1.2\"}", "verify_identity"),
+        ("mysql://u@h/d?ssl_verify_cert=true&ssl_verify_identity=false", "verify_ca"),
+        ("mysql://u@h/d?ssl_verify_identity=true&ssl_verify_cert=true", "verify_identity"),
+        ("postgres://u@h/d?ssl=no-verify", "require"),
+        ("postgres://u@h/d?ssl=verify-full", "verify-full"),
         ("mysql://u@h/d?tls=skip-verify", "required"),
         ("mysql://u@h/d?tls=false", "disabled"),
     ] {
@@ -284,6 +299,7 @@ fn what_is_not_done_is_refused_with_what_to_write() {
         ("mysql://u@h/d?useSSL=true", "write ssl-mode"),
         ("mysql://u@h/d?allowCleartextPasswords=true", "give Db::builder a source of passwords"),
         ("postgres://u:p@h:port/d", "the port must be a number"),
+        ("postgres://u:p@2001:db8::1/d", "an IPv6 address belongs in brackets"),
         ("sqlite:a.db?mode=readonly", "parameter mode: expected ro, rw, rwc, memory"),
         ("sqlite:", "names no file"),
         ("sqlite://", "names no file"),
@@ -371,6 +387,12 @@ fn poolers_are_known_by_the_names_of_their_hosts() {
     let supabase = "postgres://u:p@aws-0-eu.pooler.supabase.com";
     assert_eq!(pooler(&format!("{supabase}:6543/d"), &[]), Pooler::PgBouncer);
     assert_eq!(pooler(&format!("{supabase}:5432/d"), &[]), Pooler::None);
+    let vercel = "postgres://u:p@ep-a-1-pooler.us-east-1.postgres.vercel-storage.com/d";
+    assert_eq!(pooler(vercel, &[]), Pooler::PgBouncerPrepared);
+    for beside in ["s.postgres.database.azure.com", "us-east-3.pg.psdb.cloud"] {
+        assert_eq!(pooler(&format!("postgres://u:p@{beside}:6432/d"), &[]), Pooler::PgBouncer);
+        assert_eq!(pooler(&format!("postgres://u:p@{beside}/d"), &[]), Pooler::None);
+    }
     let proxy = "mysql://u:p@p.proxy-a1.eu-west-1.rds.amazonaws.com/d";
     assert_eq!(pooler(proxy, &[]), Pooler::RdsProxy);
 }

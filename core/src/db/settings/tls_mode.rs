@@ -63,12 +63,21 @@ impl TlsMode {
         Ok(())
     }
 
-    /// `ssl`, as drivers of Java and Node have it: whether, or what of the certificate is checked.
+    /// `ssl`, as drivers of Java, Node and Python have it: whether, a mode, or what of the certificate is checked.
     pub(super) fn ssl(&mut self, value: &str) -> Result<(), String> {
         let text: String = value.to_ascii_lowercase().split_whitespace().collect();
         match text.as_str() {
-            "{\"rejectunauthorized\":true}" => self.strict = true,
-            "{\"rejectunauthorized\":false}" => self.demand(),
+            // Node's options for TLS: it checks the certificate unless they say otherwise.
+            object if object.starts_with('{') => {
+                if object.contains("\"rejectunauthorized\":false") {
+                    self.demand();
+                } else {
+                    self.strict = true;
+                }
+            }
+            mode if mode == "no-verify" || ssl_modes(self.kind).contains(&mode) => {
+                self.set(mode)?;
+            }
             _ if truth(&text)? => self.demand(),
             _ => self.mode = self.mode.take().or_else(|| Some(ssl_modes(self.kind)[0].into())),
         }
@@ -82,6 +91,15 @@ impl TlsMode {
             "preferred" => {}
             _ if truth(value)? => self.strict = true,
             _ => self.set("disabled")?,
+        }
+        Ok(())
+    }
+
+    /// `ssl_verify_cert` and `ssl_verify_identity`, as drivers of Python have them.
+    pub(super) fn verify(&mut self, value: &str, identity: bool) -> Result<(), String> {
+        if truth(value)? {
+            self.strict |= identity;
+            self.mode = Some("verify_ca".into());
         }
         Ok(())
     }

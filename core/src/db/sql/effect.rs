@@ -14,12 +14,14 @@ pub struct Effect {
     pub(in crate::db) commits: bool,
     /// It opens a transaction if none is open: `SAVEPOINT` on SQLite.
     pub(in crate::db) opens_if_none: bool,
-    /// It may end a transaction or not: a procedure.
+    /// It may end a transaction or not: a procedure, DDL of MySQL.
     pub(in crate::db) may_end: bool,
     /// It asks for a transaction that may not write.
     pub(in crate::db) read_only: bool,
     /// It may return rows.
     pub(in crate::db) rows: bool,
+    /// It is a query, which may be left at its first row: nothing is undone by that.
+    pub(in crate::db) query: bool,
     /// It holds no statement at all.
     pub(in crate::db) blank: bool,
     /// It changes tables that statements may have been prepared for, and neither the server nor the driver finds
@@ -87,6 +89,7 @@ impl Effect {
         may_end: false,
         read_only: false,
         rows: false,
+        query: false,
         blank: false,
         alters: false,
         change: None,
@@ -103,7 +106,7 @@ impl Effect {
 
     /// Whether nothing has to be remembered of it.
     pub(in crate::db) fn is_none(&self) -> bool {
-        Self { rows: false, blank: false, ..*self } == Self::NONE
+        Self { rows: false, query: false, blank: false, ..*self } == Self::NONE
     }
 
     /// This one, and then the other.
@@ -111,14 +114,15 @@ impl Effect {
         let opens = next.opens_if_none && self.open == Some(false);
         Self {
             open: if opens { Some(true) } else { next.open.or(self.open) },
-            // What ends a transaction that the text itself has begun ends no other.
-            ends: self.ends || next.ends && self.open != Some(true),
-            commits: self.commits || next.commits && self.open != Some(true),
+            // Also after a BEGIN of the text: inside a transaction, PostgreSQL passes over that.
+            ends: self.ends || next.ends,
+            commits: self.commits || next.commits,
             opens_if_none: next.open.is_none()
                 && (self.opens_if_none || next.opens_if_none && self.open.is_none()),
             may_end: self.may_end || next.may_end,
             read_only: self.read_only || next.read_only,
             rows: self.rows || next.rows,
+            query: self.query && next.query,
             blank: false,
             alters: self.alters || next.alters,
             change: self.change.or(next.change),

@@ -9,6 +9,7 @@ pub(super) fn commit(tokens: &mut Tokens<'_, '_>) -> Effect {
     match Ending::of(tokens) {
         Ending::Prepared => Effect::NONE,
         Ending::Chain => Effect { commits: true, ..Effect::CHAINS },
+        Ending::Release => Effect { change: Some(Change::Other), commits: true, ..Effect::ENDS },
         Ending::Plain | Ending::ToSavepoint => Effect { commits: true, ..Effect::ENDS },
     }
 }
@@ -18,6 +19,7 @@ pub(super) fn rollback(tokens: &mut Tokens<'_, '_>) -> Effect {
     match Ending::of(tokens) {
         Ending::Prepared | Ending::ToSavepoint => Effect::NONE,
         Ending::Chain => Effect::CHAINS,
+        Ending::Release => Effect { change: Some(Change::Other), ..Effect::ENDS },
         Ending::Plain => Effect::ENDS,
     }
 }
@@ -25,6 +27,8 @@ pub(super) fn rollback(tokens: &mut Tokens<'_, '_>) -> Effect {
 enum Ending {
     Plain,
     Chain,
+    /// The server closes the connection (MySQL).
+    Release,
     ToSavepoint,
     Prepared,
 }
@@ -38,6 +42,8 @@ impl Ending {
                 b"TO" => return Self::ToSavepoint,
                 b"NO" => refused = true,
                 b"CHAIN" if !refused => return Self::Chain,
+                b"RELEASE" if !refused => return Self::Release,
+                b"CHAIN" | b"RELEASE" => refused = false,
                 b"WORK" | b"TRANSACTION" | b"AND" => {}
                 _ => return Self::Plain,
             }

@@ -14,6 +14,9 @@ const CHANGING: &[&str] = &[
     "version_tokens_lock_shared",
 ];
 
+/// The effect of a statement that commits before it does anything, and changes nothing in the session.
+const COMMITS: Effect = Effect { may_end: true, ..Effect::NONE };
+
 /// What a text does to its session.
 pub(in crate::db) fn of_mysql(text: &str) -> Effect {
     effect(text, Dialect::MySql, of_one)
@@ -22,19 +25,25 @@ pub(in crate::db) fn of_mysql(text: &str) -> Effect {
 fn of_one(first: Keyword, tokens: &mut Tokens<'_, '_>) -> Effect {
     match first.as_bytes() {
         b"SELECT" | b"WITH" | b"VALUES" | b"TABLE" | b"SHOW" | b"DESC" | b"DESCRIBE"
-        | b"EXPLAIN" => Effect { rows: true, ..scan(tokens, false) },
-        b"ALTER" | b"ANALYZE" | b"CHECK" | b"CHECKSUM" | b"DELETE" | b"DO" | b"DROP" | b"GRANT"
-        | b"INSERT" | b"KILL" | b"OPTIMIZE" | b"RENAME" | b"REPAIR" | b"REPLACE" | b"REVOKE"
-        | b"TRUNCATE" | b"UPDATE" => scan(tokens, false),
+        | b"EXPLAIN" => Effect { rows: true, query: true, ..scan(tokens, false) },
+        b"CHECKSUM" | b"DELETE" | b"DO" | b"INSERT" | b"KILL" | b"REPLACE" | b"UPDATE" => {
+            scan(tokens, false)
+        }
+        // They commit, before they do anything.
+        b"ALTER" | b"ANALYZE" | b"CHECK" | b"GRANT" | b"OPTIMIZE" | b"RENAME" | b"REPAIR"
+        | b"REVOKE" | b"TRUNCATE" => Effect { may_end: true, ..scan(tokens, false) },
+        b"CREATE" => create(tokens),
+        b"DROP" => drop(tokens),
         // What it reads may go into variables.
         b"LOAD" => scan(tokens, true),
         b"BEGIN" => match tokens.keyword().as_bytes() {
             // BEGIN NOT ATOMIC, a block of statements.
             b"NOT" => unknown_text(tokens),
-            _ => Effect::BEGINS,
+            // It commits the transaction that is open.
+            _ => Effect::CHAINS,
         },
         b"START" => match tokens.keyword().as_bytes() {
-            b"TRANSACTION" => Effect { read_only: asks_read_only(tokens), ..Effect::BEGINS },
+            b"TRANSACTION" => Effect { read_only: asks_read_only(tokens), ..Effect::CHAINS },
             _ => Effect::unknown(Change::Other),
         },
         b"COMMIT" => commit(tokens),
@@ -42,10 +51,9 @@ fn of_one(first: Keyword, tokens: &mut Tokens<'_, '_>) -> Effect {
         // Outside of a transaction it does nothing.
         b"SAVEPOINT" | b"RELEASE" => Effect::NONE,
         b"SET" => set(tokens),
-        b"CREATE" => create(tokens),
         b"CALL" => Effect::unknown(Change::Call),
         b"PREPARE" | b"EXECUTE" | b"DEALLOCATE" => Effect::unknown(Change::Prepare),
-        b"LOCK" | b"UNLOCK" => Effect::changes(Change::Lock),
+        b"LOCK" | b"UNLOCK" => Effect::unknown(Change::Lock),
         b"USE" => Effect::changes(Change::Use),
         _ => Effect::unknown(Change::Other),
     }
@@ -84,11 +92,11 @@ fn scan(tokens: &mut Tokens<'_, '_>, loads: bool) -> Effect {
     effect
 }
 
-/// `SET` changes the session; also `SET TRANSACTION`, which waits for the next one. `SET STATEMENT … FOR` of
-/// MariaDB lasts as long as the statement behind it.
+/// `SET` changes the session; also `SET TRANSACTION`, which waits for the next one; `SET autocommit` may commit. `SET
+/// STATEMENT … FOR` of MariaDB lasts as long as the statement behind it.
 fn set(tokens: &mut Tokens<'_, '_>) -> Effect {
     if tokens.keyword().as_bytes() != b"STATEMENT" {
-        return Effect { read_only: asks_read_only(tokens), ..Effect::changes(Change::Set) };
+        return Effect { read_only: asks_read_only(tokens), ..Effect::unknown(Change::Set) };
     }
     while let Some(token) = tokens.next() {
         match token {
@@ -103,6 +111,15 @@ fn set(tokens: &mut Tokens<'_, '_>) -> Effect {
     Effect::unknown(Change::Set)
 }
 
+/// What it drops may be the database that the session uses. A temporary table ends no transaction.
+fn drop(tokens: &mut Tokens<'_, '_>) -> Effect {
+    match tokens.keyword().as_bytes() {
+        b"TEMPORARY" => Effect::NONE,
+        b"DATABASE" | b"SCHEMA" => Effect::unknown(Change::Use),
+        _ => COMMITS,
+    }
+}
+
 fn create(tokens: &mut Tokens<'_, '_>) -> Effect {
     let mut words = 0;
     while let Some(token) = tokens.next() {
@@ -110,16 +127,18 @@ fn create(tokens: &mut Tokens<'_, '_>) -> Effect {
             Token::Word(word) => match Keyword::of(word).as_bytes() {
                 b"TEMPORARY" if words < 3 => return Effect::changes(Change::Temporary),
                 b"PROCEDURE" | b"FUNCTION" | b"TRIGGER" | b"EVENT" | b"PACKAGE" => {
-                    return routine(tokens);
+                    return Effect { may_end: true, ..routine(tokens) };
                 }
-                b"TABLE" | b"VIEW" | b"INDEX" => return scan(tokens, false),
+                b"TABLE" | b"VIEW" | b"INDEX" => {
+                    return Effect { may_end: true, ..scan(tokens, false) };
+                }
                 _ => words += 1,
             },
-            Token::Executable => return Effect::changes(Change::Other),
+            Token::Executable => return Effect::unknown(Change::Other),
             _ => {}
         }
     }
-    Effect::NONE
+    COMMITS
 }
 
 #[cfg(test)]
@@ -129,7 +148,7 @@ mod tests {
     const NONE: Effect = Effect::NONE;
 
     fn of(text: &str) -> Effect {
-        Effect { rows: false, blank: false, commits: false, ..of_mysql(text) }
+        Effect { rows: false, query: false, blank: false, commits: false, ..of_mysql(text) }
     }
 
     #[test]
@@ -140,12 +159,7 @@ mod tests {
             "INSERT INTO t VALUES (\"it's; SET @a = 1\") # ; SET @b = 2",
             "SELECT a INTO OUTFILE '/a' FROM t",
             "SELECT /*+ MAX_EXECUTION_TIME(1000) */ a FROM t",
-            "CREATE TABLE t (a int)",
-            "CREATE TABLE `event` (a int)",
-            "CREATE DEFINER=`a`@`b` PROCEDURE p() BEGIN SET @a = 1; SELECT 2; END",
-            "CREATE PROCEDURE p() a: LOOP IF 1 THEN LEAVE a; END IF; SET @b = IF(1, 2, 3); END LOOP; SELECT 1",
-            "CREATE TRIGGER t BEFORE INSERT ON a FOR EACH ROW SET NEW.b = 1;",
-            "TRUNCATE t",
+            "DROP TEMPORARY TABLE t",
             "DO SLEEP(1)",
             "SAVEPOINT a",
             "ROLLBACK TO a",
@@ -154,6 +168,27 @@ mod tests {
             "SELECT RELEASE_LOCK('a')",
         ] {
             assert_eq!(of(text), NONE, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_commits_by_itself_is_known() {
+        for text in [
+            "CREATE TABLE t (a int)",
+            "CREATE TABLE `event` (a int)",
+            "CREATE DEFINER=`a`@`b` PROCEDURE p() BEGIN SET @a = 1; SELECT 2; END",
+            "CREATE PROCEDURE p() a: LOOP IF 1 THEN LEAVE a; END IF; SET @b = IF(1, 2, 3); END LOOP; SELECT 1",
+            "CREATE TRIGGER t BEFORE INSERT ON a FOR EACH ROW SET NEW.b = 1;",
+            "CREATE USER a",
+            "DROP TABLE t",
+            "alter table t add b int",
+            "TRUNCATE t",
+            "RENAME TABLE t TO u",
+            "GRANT SELECT ON t TO a",
+            "ANALYZE TABLE t",
+            "INSERT INTO t VALUES (1); DROP VIEW v",
+        ] {
+            assert_eq!(of(text), COMMITS, "{text}");
         }
     }
 
@@ -176,6 +211,8 @@ mod tests {
             ("CREATE TEMPORARY TABLE t (a int)", Change::Temporary),
             ("CREATE OR REPLACE TEMPORARY TABLE t (a int)", Change::Temporary),
             ("USE shop", Change::Use),
+            ("DROP DATABASE IF EXISTS shop", Change::Use),
+            ("drop schema shop; create schema shop", Change::Use),
             ("PREPARE a FROM 'SELECT 1'", Change::Prepare),
             ("CALL p()", Change::Call),
             ("HANDLER t OPEN", Change::Other),
@@ -194,12 +231,17 @@ mod tests {
     #[test]
     fn beginnings_and_ends_of_transactions_are_known() {
         for (text, expected) in [
-            ("BEGIN", Effect::BEGINS),
-            ("BEGIN WORK", Effect::BEGINS),
-            ("START TRANSACTION READ ONLY", Effect { read_only: true, ..Effect::BEGINS }),
+            ("BEGIN", Effect::CHAINS),
+            ("BEGIN WORK", Effect::CHAINS),
+            ("START TRANSACTION READ ONLY", Effect { read_only: true, ..Effect::CHAINS }),
             ("COMMIT", Effect::ENDS),
             ("COMMIT AND CHAIN", Effect::CHAINS),
-            ("ROLLBACK RELEASE", Effect::ENDS),
+            ("COMMIT NO RELEASE", Effect::ENDS),
+            (
+                "ROLLBACK AND NO CHAIN RELEASE",
+                Effect { change: Some(Change::Other), ..Effect::ENDS },
+            ),
+            ("COMMIT RELEASE", Effect { change: Some(Change::Other), ..Effect::ENDS }),
         ] {
             assert_eq!(of(text), expected, "{text}");
         }

@@ -12,6 +12,8 @@ const CHANGING: &[&str] = &[
     "pg_try_advisory_lock",
     "pg_try_advisory_lock_shared",
     "setseed",
+    "pg_create_logical_replication_slot",
+    "pg_create_physical_replication_slot",
     "pg_replication_origin_session_setup",
     "pg_replication_origin_session_reset",
     // Of extensions.
@@ -48,7 +50,7 @@ fn of_one(first: Keyword, tokens: &mut Tokens<'_, '_>) -> Effect {
         b"CREATE" => create(tokens),
         b"DECLARE" => declare(tokens),
         b"PREPARE" => match tokens.keyword().as_bytes() {
-            b"TRANSACTION" => Effect::ENDS,
+            b"TRANSACTION" => Effect { commits: true, ..Effect::ENDS },
             _ => Effect::changes(Change::Prepare),
         },
         b"EXECUTE" | b"DEALLOCATE" => Effect::unknown(Change::Prepare),
@@ -75,6 +77,10 @@ fn scan(first: Keyword, tokens: &mut Tokens<'_, '_>) -> Effect {
             (before, word) = ("", "");
             continue;
         };
+        // INTO TABLE pg_temp.t
+        if word.eq_ignore_ascii_case("into") && next.eq_ignore_ascii_case("table") {
+            continue;
+        }
         // SELECT … INTO TEMP t, which INSERT INTO temp is not.
         if word.eq_ignore_ascii_case("into")
             && is_one_of(next, &["temp", "temporary", "local", "global", "pg_temp"])
@@ -105,7 +111,8 @@ fn scan(first: Keyword, tokens: &mut Tokens<'_, '_>) -> Effect {
 /// Whether a call of this function, whose arguments follow, changes the session.
 fn changes(function: &str, tokens: &mut Tokens<'_, '_>) -> bool {
     if !function.eq_ignore_ascii_case("set_config") {
-        return is_one_of(function, CHANGING);
+        // A name with escapes, U&"\0070g_advisory_lock", may be any.
+        return is_one_of(function, CHANGING) || function.contains('\\');
     }
     // Its last argument says whether it ends with the transaction.
     let mut depth = 1_usize;

@@ -31,9 +31,11 @@ pub(in crate::db) fn of_sqlite(text: &str) -> Effect {
 
 fn of_one(first: Keyword, tokens: &mut Tokens<'_, '_>) -> Effect {
     match first.as_bytes() {
-        b"ALTER" | b"DROP" => Effect { alters: true, ..scan(tokens) },
-        b"ANALYZE" | b"DELETE" | b"INSERT" | b"REINDEX" | b"REPLACE" | b"SELECT" | b"UPDATE"
-        | b"VACUUM" | b"VALUES" | b"WITH" => scan(tokens),
+        b"ALTER" | b"DROP" => Effect { alters: true, query: false, ..scan(tokens) },
+        b"SELECT" | b"VALUES" | b"WITH" => scan(tokens),
+        b"ANALYZE" | b"DELETE" | b"INSERT" | b"REINDEX" | b"REPLACE" | b"UPDATE" | b"VACUUM" => {
+            Effect { query: false, ..scan(tokens) }
+        }
         b"EXPLAIN" => explain(tokens),
         b"BEGIN" => Effect::BEGINS,
         b"COMMIT" | b"END" => commit(tokens),
@@ -48,15 +50,18 @@ fn of_one(first: Keyword, tokens: &mut Tokens<'_, '_>) -> Effect {
     }
 }
 
-/// A statement that changes the connection by what it calls, if at all.
+/// A statement that changes the connection by what it calls, if at all. It is a query if nothing in it writes.
 fn scan(tokens: &mut Tokens<'_, '_>) -> Effect {
-    let mut effect = Effect::NONE;
+    let mut effect = Effect { query: true, ..Effect::NONE };
     let mut word = "";
     for token in tokens {
         match token {
-            Token::Word(next) | Token::Quoted(next) => word = next,
+            Token::Word(next) | Token::Quoted(next) => {
+                effect.query &= !is_one_of(next, &["into", "update", "delete"]);
+                word = next;
+            }
             Token::Symbol(b'(') if is_one_of(word, &["load_extension"]) => {
-                effect = Effect::changes(Change::Function);
+                effect.change = Some(Change::Function);
             }
             _ => word = "",
         }
@@ -116,6 +121,36 @@ mod tests {
 
     const NONE: Effect = Effect::NONE;
 
+    fn of(text: &str) -> Effect {
+        Effect { query: false, commits: false, ..of_sqlite(text) }
+    }
+
+    #[test]
+    fn what_can_be_left_at_its_first_row_is_known() {
+        for text in [
+            "SELECT 1",
+            "values (1)",
+            "WITH RECURSIVE a AS (SELECT 1) SELECT replace(b, 'into', 'x') FROM a",
+            "SELECT 1; SELECT 2;",
+            "SELECT \"update_time\" FROM t -- delete",
+        ] {
+            assert!(of_sqlite(text).query, "{text}");
+        }
+        for text in [
+            "INSERT INTO t VALUES (1) RETURNING a",
+            "with a as (select 1) insert into t select * from a returning a",
+            "WITH a AS (SELECT 1) UPDATE t SET a = 1 RETURNING a",
+            "WITH a AS (SELECT 1) DELETE FROM t RETURNING a",
+            "REPLACE INTO t VALUES (1) RETURNING a",
+            "SELECT 1; UPDATE t SET a = 1",
+            "PRAGMA incremental_vacuum(10)",
+            "DROP TABLE t",
+            "",
+        ] {
+            assert!(!of_sqlite(text).query, "{text}");
+        }
+    }
+
     #[test]
     fn what_leaves_the_connection_as_it_was_is_known() {
         for text in [
@@ -132,7 +167,7 @@ mod tests {
             "ROLLBACK TO a",
             "VACUUM INTO '/a'",
         ] {
-            assert_eq!(of_sqlite(text), NONE, "{text}");
+            assert_eq!(of(text), NONE, "{text}");
         }
     }
 
@@ -164,11 +199,11 @@ mod tests {
             ("ROLLBACK", Effect::ENDS),
             ("SAVEPOINT a", savepoint),
             ("SAVEPOINT a; INSERT INTO t VALUES (1); RELEASE a", savepoint),
-            ("BEGIN; SAVEPOINT a; RELEASE a; COMMIT", Effect { open: Some(false), ..NONE }),
+            ("BEGIN; SAVEPOINT a; RELEASE a; COMMIT", Effect::ENDS),
             ("SAVEPOINT a; COMMIT", Effect::ENDS),
             ("COMMIT; SAVEPOINT a", Effect::CHAINS),
         ] {
-            assert_eq!(Effect { commits: false, ..of_sqlite(text) }, expected, "{text}");
+            assert_eq!(of(text), expected, "{text}");
         }
     }
 }

@@ -2,24 +2,34 @@
 
 use super::super::ConnectErrorKind;
 
-/// Parts of what PgBouncer, Supavisor and Neon's proxy say of a failed login: their SQLSTATE 08P01 and XX000 stand
-/// for many errors.
-const LOGIN_FAILED: [&str; 8] = [
+/// Parts of what PgBouncer, Supavisor, Neon's proxy and PgCat say of a failed login, in small letters: their SQLSTATE
+/// 08P01, XX000 and 58000 stand for many errors.
+const LOGIN_FAILED: [&str; 10] = [
     "empty password",
     "password authentication failed",
-    "SASL authentication failed",
+    "sasl authentication failed",
     "auth failed",
     "login rejected",
     "no such user",
-    "Tenant or user not found",
-    "Wrong password",
+    "tenant or user not found",
+    "(enotfound) tenant/user",
+    "wrong password",
+    "invalid password",
 ];
 
-const NO_DATABASE: [&str; 3] =
-    ["no such database", "endpoint could not be found", "Endpoint ID is not specified"];
+const NO_DATABASE: [&str; 4] = [
+    "no such database",
+    "endpoint could not be found",
+    "endpoint id is not specified",
+    "no pool configured for database",
+];
 
-const FULL: [&str; 3] =
-    ["no more connections", "Max client connections reached", "too many connections"];
+const FULL: [&str; 4] = [
+    "no more connections",
+    "max client connections reached",
+    "max clients reached",
+    "too many connections",
+];
 
 /// What a failure to connect means.
 pub(super) fn of(error: &sqlx::Error) -> ConnectErrorKind {
@@ -31,12 +41,13 @@ pub(super) fn of(error: &sqlx::Error) -> ConnectErrorKind {
         "28P01" | "28000" | "42501" => ConnectErrorKind::Credentials,
         "3D000" => ConnectErrorKind::Database,
         "0A000" if database.message().contains("RDS Proxy") => ConnectErrorKind::Pooled,
-        "08P01" | "08004" | "XX000" => by_text(database.message()),
+        "08P01" | "08004" | "XX000" | "58000" => by_text(database.message()),
         _ => ConnectErrorKind::Unreachable,
     }
 }
 
 fn by_text(text: &str) -> ConnectErrorKind {
+    let text = text.to_ascii_lowercase();
     let says = |parts: &[&str]| parts.iter().any(|part| text.contains(part));
     let no_database = text.contains("database \"") && text.contains("does not exist");
     if no_database || says(&NO_DATABASE) {
@@ -68,6 +79,16 @@ mod tests {
             ("SASL authentication failed", ConnectErrorKind::Credentials),
             ("no such user: app", ConnectErrorKind::Credentials),
             ("Tenant or user not found", ConnectErrorKind::Credentials),
+            ("(ENOTFOUND) tenant/user postgres.abc not found", ConnectErrorKind::Credentials),
+            ("Invalid password for user \"app\"", ConnectErrorKind::Credentials),
+            (
+                "No pool configured for database: \"shop\", user: \"app\"",
+                ConnectErrorKind::Database,
+            ),
+            (
+                "MaxClientsInSessionMode: max clients reached - in Session mode max clients are limited to pool_size",
+                ConnectErrorKind::Full,
+            ),
             ("no such database: shop", ConnectErrorKind::Database),
             (
                 "server login failed: FATAL database \"shop\" does not exist",

@@ -115,7 +115,13 @@ async fn show(
 }
 
 async fn select(connection: &mut PgConnection) -> Result<ServerInfo, sqlx::Error> {
-    let row = connection.fetch_one(SELECT).await?;
+    let row = match connection.fetch_one(SELECT).await {
+        // It has no such function: a server that only speaks as PostgreSQL does.
+        Err(error) if is_unknown(&error) => {
+            return Ok(ServerInfo { survives_close: true, ..ServerInfo::default() });
+        }
+        row => row?,
+    };
     let optional = |column: usize| row.try_get_unchecked::<Option<String>, _>(column);
     let max = optional(0)?.and_then(|max| max.parse().ok()).filter(|max| *max > 0);
     let (reserved, read_only) = (number(&text(&row, 1)?), optional(2)?);

@@ -5,7 +5,7 @@ use super::*;
 const NONE: Effect = Effect::NONE;
 
 fn of(text: &str) -> Effect {
-    Effect { rows: false, blank: false, commits: false, ..of_postgres(text) }
+    Effect { rows: false, query: false, blank: false, commits: false, ..of_postgres(text) }
 }
 
 #[test]
@@ -65,11 +65,15 @@ fn what_is_not_known_changes_the_session() {
         ("CREATE TABLE \"pg_temp\".t (a int)", Change::Temporary),
         ("CREATE FUNCTION pg_temp.f() RETURNS int LANGUAGE sql AS 'SELECT 1'", Change::Temporary),
         ("SELECT 1 AS a INTO TEMP t", Change::Temporary),
+        ("SELECT 1 AS a INTO TABLE pg_temp.t", Change::Temporary),
+        ("SELECT 1 AS a INTO TEMPORARY TABLE t", Change::Temporary),
         ("WITH a AS (SELECT 1) SELECT * INTO TEMPORARY t FROM a", Change::Temporary),
         ("SELECT pg_advisory_lock(1)", Change::Function),
         ("SELECT PG_ADVISORY_LOCK (1)", Change::Function),
         ("SELECT \"pg_advisory_lock\"(1)", Change::Function),
         ("SELECT pg_try_advisory_lock_shared(1), pg_advisory_xact_lock(2)", Change::Function),
+        ("SELECT U&\"\\0070g_advisory_lock\"(1)", Change::Function),
+        ("SELECT pg_create_physical_replication_slot('a', false, true)", Change::Function),
         ("INSERT INTO t SELECT setseed(0)", Change::Function),
         ("SELECT set_config('app.tenant', $1, false)", Change::Function),
         ("SELECT set_config('app.tenant', $1, $2)", Change::Function),
@@ -110,10 +114,23 @@ fn beginnings_and_ends_of_transactions_are_known() {
         ("ROLLBACK WORK AND CHAIN", Effect::CHAINS),
         ("COMMIT AND NO CHAIN", Effect::ENDS),
         ("COMMIT; BEGIN", Effect::CHAINS),
-        ("BEGIN; INSERT INTO t VALUES (1); COMMIT", Effect { open: Some(false), ..NONE }),
+        ("BEGIN; INSERT INTO t VALUES (1); COMMIT", Effect::ENDS),
+        ("BEGIN; COMMIT; BEGIN", Effect::CHAINS),
         ("ROLLBACK; BEGIN; COMMIT", Effect::ENDS),
     ] {
         assert_eq!(of(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn what_makes_work_permanent_is_known() {
+    for text in
+        ["COMMIT", "end work", "BEGIN; COMMIT", "PREPARE TRANSACTION 'a'", "COMMIT AND CHAIN"]
+    {
+        assert!(of_postgres(text).commits, "{text}");
+    }
+    for text in ["BEGIN", "ROLLBACK", "COMMIT PREPARED 'a'", "PREPARE a AS SELECT 1"] {
+        assert!(!of_postgres(text).commits, "{text}");
     }
 }
 

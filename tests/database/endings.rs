@@ -1,0 +1,165 @@
+//! A transaction that ends otherwise than by its own COMMIT: nothing answers Ok for what did not happen.
+
+use anyhost_core::Paradigm;
+use anyhost_core::db::{Db, Error};
+use anyhost_tests::servers::{MariaDb, PgBouncer, Postgres};
+use sqlx::MySql;
+
+use crate::kit::{long_running, open};
+
+/// Runs a text in a transaction or on a connection.
+macro_rules! run {
+    ($session:expr, $sql:expr) => {
+        sqlx::raw_sql($sql).execute(&mut *$session).await
+    };
+}
+
+/// How many rows `t` has for everybody.
+macro_rules! rows {
+    ($db:expr) => {
+        sqlx::query_scalar::<_, i64>("SELECT count(*) FROM t").fetch_one(&$db).await.unwrap()
+    };
+}
+
+async fn mariadb() -> Db<MySql> {
+    let settings = [("DATABASE_POOL_SIZE", "2")];
+    open(Paradigm::LongRunning, &MariaDb::shared().database(), &settings).await.unwrap().1
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_to_make_a_failed_transaction_permanent_is_an_error() {
+    let server = Postgres::start(&["max_prepared_transactions=5"]);
+    let db = long_running(&server.database(), 2).await;
+    sqlx::raw_sql("CREATE TABLE t (a int)").execute(&db).await.unwrap();
+    for ends in ["COMMIT", "end; SELECT 1", "COMMIT AND CHAIN", "PREPARE TRANSACTION 'a'"] {
+        let mut tx = db.begin().await.unwrap();
+        run!(tx, "INSERT INTO t VALUES (1)").unwrap();
+        run!(tx, "SELECT 1 / 0").unwrap_err();
+        run!(tx, ends).expect_err(ends);
+        sqlx::query(ends.split(';').next().unwrap()).execute(&mut *tx).await.expect_err(ends);
+        tx.commit().await.expect_err(ends);
+        let mut conn = db.conn().await.unwrap();
+        run!(conn, "BEGIN; INSERT INTO t VALUES (1)").unwrap();
+        run!(conn, "SELECT 1 / 0").unwrap_err();
+        run!(conn, ends).expect_err(ends);
+    }
+    assert_eq!(rows!(db), 0);
+    // What is well again by a savepoint is made permanent.
+    for (kept, ends) in [(1, "COMMIT"), (1, "PREPARE TRANSACTION 'a'"), (2, "COMMIT PREPARED 'a'")]
+    {
+        if ends == "COMMIT PREPARED 'a'" {
+            sqlx::raw_sql(ends).execute(&db).await.unwrap();
+        } else {
+            let mut tx = db.begin().await.unwrap();
+            run!(tx, "INSERT INTO t VALUES (1); SAVEPOINT s").unwrap();
+            run!(tx, "SELECT 1 / 0").unwrap_err();
+            run!(tx, "ROLLBACK TO s").unwrap();
+            run!(tx, ends).expect(ends);
+        }
+        assert_eq!(rows!(db), kept, "{ends}");
+    }
+}
+
+/// A file with statements often has a BEGIN and a COMMIT of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_with_its_own_transaction_ends_the_one_around_it() {
+    macro_rules! ends {
+        ($db:expr, $kept:expr) => {{
+            sqlx::raw_sql("CREATE TABLE t (a int)").execute(&$db).await.unwrap();
+            for (text, kept) in ["BEGIN; INSERT INTO t VALUES (2); COMMIT", "BEGIN; COMMIT; BEGIN"]
+                .into_iter()
+                .zip($kept)
+            {
+                let mut tx = $db.begin().await.unwrap();
+                run!(tx, "INSERT INTO t VALUES (1)").unwrap();
+                run!(tx, text).unwrap();
+                // It would take effect by itself.
+                run!(tx, "INSERT INTO t VALUES (3)").expect_err(text);
+                let error = tx.commit().await.unwrap_err();
+                assert!(matches!(error, Error::RolledBack { .. }), "{text}: {error:?}");
+                assert_eq!(rows!($db), kept, "{text}");
+            }
+        }};
+    }
+    let db = long_running(&Postgres::shared().database(), 2).await;
+    ends!(db, [2, 3]);
+    let db = mariadb().await;
+    ends!(db, [2, 3]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_mariadb_a_statement_that_commits_by_itself_ends_the_transaction() {
+    let db = mariadb().await;
+    let made =
+        "CREATE TABLE t (a int); CREATE TABLE u (a int); CREATE PROCEDURE p() BEGIN COMMIT; END";
+    sqlx::raw_sql(made).execute(&db).await.unwrap();
+    for (kept, commits) in [
+        "CREATE TABLE v (a int)",
+        "create or replace view w as select 1",
+        "ALTER TABLE u ADD b int",
+        "TRUNCATE u",
+        "RENAME TABLE u TO x",
+        "DROP TABLE x",
+        "START TRANSACTION",
+        "LOCK TABLES t WRITE",
+        "CALL p()",
+        "OPTIMIZE TABLE v",
+        // It fails, and has committed by then.
+        "CREATE TABLE t (a int)",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut tx = db.begin().await.unwrap();
+        run!(tx, "INSERT INTO t VALUES (1)").unwrap();
+        let _ = run!(tx, commits);
+        run!(tx, "INSERT INTO t VALUES (2)").expect_err(commits);
+        let error = tx.commit().await.unwrap_err();
+        assert!(matches!(error, Error::RolledBack { .. }), "{commits}: {error:?}");
+        assert_eq!(rows!(db), i64::try_from(kept).unwrap() + 1, "{commits}");
+    }
+    // What does not commit.
+    for (more, goes_on) in [
+        "CREATE TEMPORARY TABLE mine (a int)",
+        "CREATE TEMPORARY TABLE mine (a int); DROP TEMPORARY TABLE mine",
+        "SET @who = 1",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut tx = db.begin().await.unwrap();
+        run!(tx, goes_on).expect(goes_on);
+        run!(tx, "INSERT INTO t VALUES (3)").expect(goes_on);
+        tx.commit().await.expect(goes_on);
+        assert_eq!(rows!(db), 12 + i64::try_from(more).unwrap(), "{goes_on}");
+    }
+}
+
+/// Where a pooler remembers no statements, each is in a transaction of its own; one that begins or ends a transaction
+/// must not be.
+#[tokio::test(flavor = "multi_thread")]
+async fn behind_a_pooler_a_transaction_in_plain_text_is_one() {
+    let server = Postgres::start(&[]);
+    let bouncer = PgBouncer::start(&server, 2);
+    let url = bouncer.url(&server.database());
+    let settings = [("DATABASE_POOLER", "pgbouncer"), ("DATABASE_POOL_SIZE", "2")];
+    let (_host, db) = open::<sqlx::Postgres>(Paradigm::LongRunning, &url, &settings).await.unwrap();
+    let made = "CREATE TABLE t (a int); CREATE PROCEDURE p() LANGUAGE plpgsql AS \
+         $$ BEGIN INSERT INTO t VALUES (7); COMMIT; ROLLBACK; END $$";
+    sqlx::raw_sql(made).execute(&db).await.unwrap();
+    let mut conn = db.conn().await.unwrap();
+    for (ends, rows) in [("ROLLBACK", 0), ("COMMIT", 1), ("rollback;", 1), ("END", 2)] {
+        sqlx::query("BEGIN").execute(&mut *conn).await.unwrap();
+        let insert = sqlx::query("INSERT INTO t VALUES ($1)").bind(1);
+        insert.execute(&mut *conn).await.unwrap();
+        sqlx::query(ends).fetch_optional(&mut *conn).await.unwrap();
+        assert_eq!(rows!(db), rows, "{ends}");
+    }
+    for outside in ["VACUUM t", "CREATE INDEX CONCURRENTLY ON t (a)", "CALL p()"] {
+        sqlx::query(outside).execute(&mut *conn).await.expect(outside);
+    }
+    assert_eq!(rows!(db), 3);
+    // Several statements are for raw_sql.
+    sqlx::query("DELETE FROM t; DELETE FROM t").execute(&mut *conn).await.unwrap_err();
+    assert_eq!(rows!(db), 3);
+}
