@@ -33,7 +33,7 @@ pub(crate) use state::{Connection, Stage};
 pub(crate) use streams::{keep_with_upgrade, set_offered};
 pub(crate) use transport::Transport;
 
-use crate::request::Requests;
+use crate::request::requests;
 use crate::shared::Shared;
 use crate::{Config, Tls};
 use io::Io;
@@ -180,8 +180,8 @@ async fn serve_http<A: Handler>(
         .max_send_buf_size(MAX_SEND_BUFFER)
         .enable_connect_protocol();
     let io = TokioIo::new(Io::new(transport.stream, Arc::clone(connection)));
-    let requests = Requests::new(shared, connection);
-    let mut serving = pin!(builder.serve_connection_with_upgrades(io, requests));
+    let mut serving =
+        pin!(builder.serve_connection_with_upgrades(io, requests(shared, connection)));
     let mut told = false;
     poll_fn(|cx| {
         if !told && connection.is_closing_http2() {

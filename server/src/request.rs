@@ -5,7 +5,6 @@ mod incoming;
 mod outgoing;
 
 use std::convert::Infallible;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,7 +15,7 @@ use http::request::Parts;
 use http::{Method, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::ext::Protocol;
-use hyper::service::Service;
+use hyper::service::{Service, service_fn};
 use hyper::upgrade::OnUpgrade;
 
 use crate::connection::{Connection, keep_with_upgrade};
@@ -28,34 +27,29 @@ use outgoing::ResponseBody;
 /// What a client that came too early or with too many others is told to wait.
 const COME_BACK: Duration = Duration::from_secs(1);
 
-/// Answers the requests of one connection.
-pub(crate) struct Requests<A> {
-    shared: Arc<Shared<A>>,
-    connection: Arc<Connection>,
-}
-
-impl<A> Requests<A> {
-    pub(crate) fn new(shared: &Arc<Shared<A>>, connection: &Arc<Connection>) -> Self {
-        Self { shared: Arc::clone(shared), connection: Arc::clone(connection) }
-    }
-}
-
-impl<A: Handler> Service<http::Request<Incoming>> for Requests<A> {
-    type Response = http::Response<ResponseBody>;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
-
-    fn call(&self, request: http::Request<Incoming>) -> Self::Future {
+/// Returns what answers the requests of one connection.
+pub(crate) fn requests<A: Handler>(
+    shared: &Arc<Shared<A>>,
+    connection: &Arc<Connection>,
+) -> impl Service<
+    http::Request<Incoming>,
+    Response = http::Response<ResponseBody>,
+    Error = Infallible,
+    Future: Send + 'static,
+> + 'static {
+    // A count of its own: processors would take the one of all connections from each other for every request.
+    let shared = Arc::new(Arc::clone(shared));
+    let connection = Arc::clone(connection);
+    service_fn(move |request: http::Request<Incoming>| {
         let http2 = request.version() == Version::HTTP_2;
-        let active = Active::begin(&self.connection, http2, request.method());
-        // Boxed: hyper moves the future into its connection, and one that has an App inside is large.
-        Box::pin(serve(Arc::clone(&self.shared), request, active))
-    }
+        let active = Active::begin(&connection, http2, request.method());
+        serve(Arc::clone(&shared), request, active)
+    })
 }
 
 /// Answers one request.
 async fn serve<A: Handler>(
-    shared: Arc<Shared<A>>,
+    shared: Arc<Arc<Shared<A>>>,
     request: http::Request<Incoming>,
     mut active: Active,
 ) -> Result<http::Response<ResponseBody>, Infallible> {
@@ -143,7 +137,9 @@ async fn ask<A: Handler>(
     unread: &mut Unread,
     active: &mut Active,
 ) -> Response {
-    active.wait_for_turn().await;
+    if parts.version == Version::HTTP_2 {
+        active.wait_for_turn().await;
+    }
     let app = match app(shared, active) {
         Ok(app) => app,
         Err(error) => {
