@@ -70,11 +70,8 @@ pub fn refuse(method: &Method, context: &Context, error: Error) -> Response {
 }
 
 fn announced(request: &Request) -> Option<u64> {
-    request
-        .body()
-        .len()
-        .filter(|length| *length > 0)
-        .or_else(|| request.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok())
+    let header = || request.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok();
+    request.body().len().or_else(header)
 }
 
 type Outcome = std::thread::Result<Result<Response, Error>>;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhost_core::adapter::{Arrival, Caller, Handler, Refusal, answer, refuse};
 use anyhost_core::{Context, Error, Request, Response};
-use http::header::{CONNECTION, EXPECT, HeaderValue};
+use http::header::{CONNECTION, HeaderValue};
 use http::request::Parts;
 use http::{Method, StatusCode, Version};
 use hyper::body::Incoming;
@@ -37,41 +37,40 @@ pub(crate) fn requests<A: Handler>(
     Error = Infallible,
     Future: Send + 'static,
 > + 'static {
-    // A count of its own: processors would take the one of all connections from each other for every request.
-    let shared = Arc::new(Arc::clone(shared));
-    let connection = Arc::clone(connection);
+    let (shared, connection) = (Arc::clone(shared), Arc::clone(connection));
     service_fn(move |request: http::Request<Incoming>| {
         let http2 = request.version() == Version::HTTP_2;
         let active = Active::begin(&connection, http2, request.method());
-        serve(Arc::clone(&shared), request, active)
+        let (parts, body) = request.into_parts();
+        serve(Arc::clone(&shared), parts, body, active)
     })
 }
 
 /// Answers one request.
 async fn serve<A: Handler>(
-    shared: Arc<Arc<Shared<A>>>,
-    request: http::Request<Incoming>,
+    shared: Arc<Shared<A>>,
+    mut parts: Parts,
+    body: Incoming,
     mut active: Active,
 ) -> Result<http::Response<ResponseBody>, Infallible> {
-    let (parts, body) = request.into_parts();
     let http2 = parts.version == Version::HTTP_2;
-    let mut unread = Unread::new(parts.headers.contains_key(EXPECT));
+    let mut unread = Unread::default();
     let mut last = shared.draining();
     let mut upgrades = false;
-    let response = match admit(&shared, active.connection(), parts) {
+    let response = match admit(&shared, active.connection(), &mut parts) {
         Err(refusal) => {
-            unread.keep(body);
+            unread.keep(&parts.headers, body);
             last |= !http2;
             refusal.into_response()
         }
-        Ok(parts) => match shared.config.probes.of(parts.uri.path()) {
+        Ok(may_upgrade) => match shared.config.probes.of(parts.uri.path()) {
             Some(probe) => {
                 active.is_probe();
-                unread.keep(body);
+                unread.keep(&parts.headers, body);
                 probe.answer(&shared).await
             }
             None => {
-                upgrades = context_of(&parts).is_some_and(Context::upgrades);
+                upgrades = may_upgrade;
                 ask(&shared, parts, body, &mut unread, &mut active).await
             }
         },
@@ -91,12 +90,12 @@ async fn serve<A: Handler>(
     Ok(respond(response, active, http2, upgraded, last))
 }
 
-/// Makes a request one for the App.
+/// Makes a request one for the App; returns whether it may become a WebSocket.
 fn admit<A>(
     shared: &Shared<A>,
     connection: &Connection,
-    parts: Parts,
-) -> Result<Parts, Box<Refusal>> {
+    parts: &mut Parts,
+) -> Result<bool, Box<Refusal>> {
     let (peer, trust) = (connection.peer(), &shared.config.trust);
     let seen = Caller { address: peer, scheme: connection.scheme(), host: None };
     let caller = trust.read(seen, &parts.headers);
@@ -117,12 +116,13 @@ fn admit<A>(
     } else {
         arrival = arrival.for_whole_server(connection.whole_server());
     }
-    let mut parts = arrival.admit(parts)?;
-    if !context_of(&parts).is_some_and(Context::upgrades) {
+    arrival.admit(parts)?;
+    let upgrades = context_of(parts).is_some_and(Context::upgrades);
+    if !upgrades {
         // An App that waited for it would wait for ever: no other protocol is taken up.
         parts.extensions.remove::<OnUpgrade>();
     }
-    Ok(parts)
+    Ok(upgrades)
 }
 
 fn context_of(parts: &Parts) -> Option<&Context> {
@@ -143,7 +143,7 @@ async fn ask<A: Handler>(
     let app = match app(shared, active) {
         Ok(app) => app,
         Err(error) => {
-            unread.keep(body);
+            unread.keep(&parts.headers, body);
             return turned_away(&parts, error);
         }
     };

@@ -85,7 +85,7 @@ fn is_zero(text: &[u8]) -> bool {
 /// Whether a text is `uri-host [ ":" port ]` of RFC 9110 §7.2, less the characters that no host has and attacks do.
 #[must_use]
 pub fn is_host(text: &str) -> bool {
-    let (name, port) = match text.rfind(':') {
+    let (name, port) = match text.bytes().rposition(|b| b == b':') {
         Some(colon) if !text[colon..].contains(']') => (&text[..colon], &text[colon + 1..]),
         _ => (text, ""),
     };
