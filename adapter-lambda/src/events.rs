@@ -129,8 +129,8 @@ pub(crate) fn translate(
     });
     parts.headers = headers;
     // Also an event that is refused has a caller, an id and a trace.
-    let (context, request) = match (arrival.admit(parts), made) {
-        (Ok(parts), made) => {
+    let (context, request) = match (arrival.admit(&mut parts), made) {
+        (Ok(()), made) => {
             let context = parts.extensions.get().cloned().unwrap_or(context);
             (context, made.map(|body| Request::from_parts(parts, Body::from(body))))
         }

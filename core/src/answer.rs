@@ -2,11 +2,11 @@
 
 mod lines;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt;
 use http::header::{
-    CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, UPGRADE,
+    CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, Entry, HeaderName, UPGRADE,
 };
 use http::{HeaderValue, Method, StatusCode};
 use lines::log;
@@ -45,14 +45,10 @@ pub async fn answer<H: Handler>(app: &H, max_body: usize, mut request: Request) 
         let current = Current::get();
         let current = current.with_deadline(context.deadline()).with_context(context.clone());
         // An App that panics half-way may leave its own state torn, as it would in a thread of its own;
-        // nothing of ours is shared with it. The future is caught where it is made too: an App written
+        // nothing of ours is shared with it. The future is made inside of the block too: an App written
         // without the attribute may do work there.
-        let call = || catch_unwind(AssertUnwindSafe(|| app.handle(request)));
-        let outcome = match current.clone().sync_scope(call).map(AssertUnwindSafe) {
-            Ok(call) => current.scope(call.catch_unwind()).await,
-            Err(panic) => Err(panic),
-        };
-        match (outcome, context.fault().to_error(max_body)) {
+        let call = AssertUnwindSafe(async { app.handle(request).await });
+        match (current.scope(call.catch_unwind()).await, context.fault().to_error(max_body)) {
             (_, Some(error)) => context.within_call(|| failed(&context, &error)),
             (Ok(Ok(response)), None) if response.extensions().get::<Reported>().is_none() => {
                 response
@@ -74,11 +70,8 @@ pub fn refuse(method: &Method, context: &Context, error: Error) -> Response {
 }
 
 fn announced(request: &Request) -> Option<u64> {
-    request
-        .body()
-        .len()
-        .filter(|length| *length > 0)
-        .or_else(|| request.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok())
+    let header = || request.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok();
+    request.body().len().or_else(header)
 }
 
 type Outcome = std::thread::Result<Result<Response, Error>>;
@@ -172,10 +165,10 @@ fn settle(method: &Method, context: &Context, response: &mut Response) {
 
 /// Says which request a response answers.
 fn name_request(context: &Context, response: &mut Response) {
-    if !response.headers().contains_key(&REQUEST_ID)
+    if let Entry::Vacant(entry) = response.headers_mut().entry(&REQUEST_ID)
         && let Ok(id) = HeaderValue::from_str(context.request_id())
     {
-        response.headers_mut().insert(&REQUEST_ID, id);
+        entry.insert(id);
     }
 }
 

@@ -1,7 +1,6 @@
 //! One connection from its first byte to its last: what is spoken on it, and what ends it.
 
 mod deadline;
-mod frames;
 mod io;
 mod message;
 #[cfg(feature = "proxy-protocol")]
@@ -33,7 +32,7 @@ pub(crate) use state::{Connection, Stage};
 pub(crate) use streams::{keep_with_upgrade, set_offered};
 pub(crate) use transport::Transport;
 
-use crate::request::Requests;
+use crate::request::requests;
 use crate::shared::Shared;
 use crate::{Config, Tls};
 use io::Io;
@@ -55,7 +54,8 @@ const CONNECTION_WINDOW: u32 = 1024 * 1024;
 /// Bytes of one response of HTTP/2 that h2 keeps until the client takes them.
 const MAX_SEND_BUFFER: usize = 128 * 1024;
 
-/// How often a client of HTTP/2 that says nothing is asked whether it is there, and how long it may take to answer.
+/// How often a client of HTTP/2 that says nothing is asked whether it is there, and how long it may take to answer. Its
+/// answer cannot stand inside of a head (RFC 9113 §6.10), so that a head which stops ends its connection, too.
 const PING_INTERVAL: Duration = Duration::from_secs(60);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -180,8 +180,8 @@ async fn serve_http<A: Handler>(
         .max_send_buf_size(MAX_SEND_BUFFER)
         .enable_connect_protocol();
     let io = TokioIo::new(Io::new(transport.stream, Arc::clone(connection)));
-    let requests = Requests::new(shared, connection);
-    let mut serving = pin!(builder.serve_connection_with_upgrades(io, requests));
+    let mut serving =
+        pin!(builder.serve_connection_with_upgrades(io, requests(shared, connection)));
     let mut told = false;
     poll_fn(|cx| {
         if !told && connection.is_closing_http2() {
@@ -197,4 +197,55 @@ async fn serve_http<A: Handler>(
             .await;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhost_core::{App, Error, Host, Paradigm, Request, Response, async_trait};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    struct Starts;
+
+    #[async_trait]
+    impl App for Starts {
+        async fn start(_: &Host) -> Result<Self, Error> {
+            Ok(Self)
+        }
+
+        async fn call(&self, _: Request) -> Result<Response, Error> {
+            Ok(Response::default())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_later_head_that_does_not_come_to_its_end_ends_its_connection() {
+        let host = Host::builder(Paradigm::LongRunning, "test").build().expect("a host");
+        let life = host.life().clone();
+        let shared = Arc::new(Shared::<Starts>::new(host, Config::default()));
+        let begin = |bytes: &'static [u8]| {
+            let (mut client, server) = tokio::io::duplex(64 * 1024);
+            let transport = Transport { stream: Box::new(server), peer: None };
+            let connection = Arc::new(Connection::new(life.clone(), None));
+            let serving = tokio::spawn(serve(transport, false, Arc::clone(&shared), connection));
+            async move {
+                client.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await?;
+                // A request, whole.
+                client.write_all(b"\0\0\x09\x01\x05\0\0\0\x01\x82\x84\x86\x41\x04test").await?;
+                client.write_all(bytes).await?;
+                let mut answers = Vec::new();
+                let all = client.read_to_end(&mut answers);
+                let patience = PING_INTERVAL + PING_TIMEOUT + Duration::from_secs(1);
+                let ended = tokio::time::timeout(patience, all).await.is_ok();
+                serving.abort();
+                std_io::Result::Ok((ended, answers.len()))
+            }
+        };
+        // Cut inside of its frame, and without the flag END_HEADERS.
+        for head in [&b"\0\0\x09\x01\x05\0\0\0\x03\x82"[..], b"\0\0\x01\x01\x01\0\0\0\x03\x82"] {
+            let (ended, answered) = begin(head).await.expect("a connection");
+            assert!(ended && answered > 0, "{answered} bytes");
+        }
+    }
 }

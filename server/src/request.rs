@@ -5,18 +5,17 @@ mod incoming;
 mod outgoing;
 
 use std::convert::Infallible;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhost_core::adapter::{Arrival, Caller, Handler, Refusal, answer, refuse};
 use anyhost_core::{Context, Error, Request, Response};
-use http::header::{CONNECTION, EXPECT, HeaderValue};
+use http::header::{CONNECTION, HeaderValue};
 use http::request::Parts;
 use http::{Method, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::ext::Protocol;
-use hyper::service::Service;
+use hyper::service::{Service, service_fn};
 use hyper::upgrade::OnUpgrade;
 
 use crate::connection::{Connection, keep_with_upgrade};
@@ -28,56 +27,50 @@ use outgoing::ResponseBody;
 /// What a client that came too early or with too many others is told to wait.
 const COME_BACK: Duration = Duration::from_secs(1);
 
-/// Answers the requests of one connection.
-pub(crate) struct Requests<A> {
-    shared: Arc<Shared<A>>,
-    connection: Arc<Connection>,
-}
-
-impl<A> Requests<A> {
-    pub(crate) fn new(shared: &Arc<Shared<A>>, connection: &Arc<Connection>) -> Self {
-        Self { shared: Arc::clone(shared), connection: Arc::clone(connection) }
-    }
-}
-
-impl<A: Handler> Service<http::Request<Incoming>> for Requests<A> {
-    type Response = http::Response<ResponseBody>;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
-
-    fn call(&self, request: http::Request<Incoming>) -> Self::Future {
+/// Returns what answers the requests of one connection.
+pub(crate) fn requests<A: Handler>(
+    shared: &Arc<Shared<A>>,
+    connection: &Arc<Connection>,
+) -> impl Service<
+    http::Request<Incoming>,
+    Response = http::Response<ResponseBody>,
+    Error = Infallible,
+    Future: Send + 'static,
+> + 'static {
+    let (shared, connection) = (Arc::clone(shared), Arc::clone(connection));
+    service_fn(move |request: http::Request<Incoming>| {
         let http2 = request.version() == Version::HTTP_2;
-        let active = Active::begin(&self.connection, http2, request.method());
-        // Boxed: hyper moves the future into its connection, and one that has an App inside is large.
-        Box::pin(serve(Arc::clone(&self.shared), request, active))
-    }
+        let active = Active::begin(&connection, http2, request.method());
+        let (parts, body) = request.into_parts();
+        serve(Arc::clone(&shared), parts, body, active)
+    })
 }
 
 /// Answers one request.
 async fn serve<A: Handler>(
     shared: Arc<Shared<A>>,
-    request: http::Request<Incoming>,
+    mut parts: Parts,
+    body: Incoming,
     mut active: Active,
 ) -> Result<http::Response<ResponseBody>, Infallible> {
-    let (parts, body) = request.into_parts();
     let http2 = parts.version == Version::HTTP_2;
-    let mut unread = Unread::new(parts.headers.contains_key(EXPECT));
+    let mut unread = Unread::default();
     let mut last = shared.draining();
     let mut upgrades = false;
-    let response = match admit(&shared, active.connection(), parts) {
+    let response = match admit(&shared, active.connection(), &mut parts) {
         Err(refusal) => {
-            unread.keep(body);
+            unread.keep(&parts.headers, body);
             last |= !http2;
             refusal.into_response()
         }
-        Ok(parts) => match shared.config.probes.of(parts.uri.path()) {
+        Ok(may_upgrade) => match shared.config.probes.of(parts.uri.path()) {
             Some(probe) => {
                 active.is_probe();
-                unread.keep(body);
+                unread.keep(&parts.headers, body);
                 probe.answer(&shared).await
             }
             None => {
-                upgrades = context_of(&parts).is_some_and(Context::upgrades);
+                upgrades = may_upgrade;
                 ask(&shared, parts, body, &mut unread, &mut active).await
             }
         },
@@ -97,12 +90,12 @@ async fn serve<A: Handler>(
     Ok(respond(response, active, http2, upgraded, last))
 }
 
-/// Makes a request one for the App.
+/// Makes a request one for the App; returns whether it may become a WebSocket.
 fn admit<A>(
     shared: &Shared<A>,
     connection: &Connection,
-    parts: Parts,
-) -> Result<Parts, Box<Refusal>> {
+    parts: &mut Parts,
+) -> Result<bool, Box<Refusal>> {
     let (peer, trust) = (connection.peer(), &shared.config.trust);
     let seen = Caller { address: peer, scheme: connection.scheme(), host: None };
     let caller = trust.read(seen, &parts.headers);
@@ -123,12 +116,13 @@ fn admit<A>(
     } else {
         arrival = arrival.for_whole_server(connection.whole_server());
     }
-    let mut parts = arrival.admit(parts)?;
-    if !context_of(&parts).is_some_and(Context::upgrades) {
+    arrival.admit(parts)?;
+    let upgrades = context_of(parts).is_some_and(Context::upgrades);
+    if !upgrades {
         // An App that waited for it would wait for ever: no other protocol is taken up.
         parts.extensions.remove::<OnUpgrade>();
     }
-    Ok(parts)
+    Ok(upgrades)
 }
 
 fn context_of(parts: &Parts) -> Option<&Context> {
@@ -143,11 +137,13 @@ async fn ask<A: Handler>(
     unread: &mut Unread,
     active: &mut Active,
 ) -> Response {
-    active.wait_for_turn().await;
+    if parts.version == Version::HTTP_2 {
+        active.wait_for_turn().await;
+    }
     let app = match app(shared, active) {
         Ok(app) => app,
         Err(error) => {
-            unread.keep(body);
+            unread.keep(&parts.headers, body);
             return turned_away(&parts, error);
         }
     };

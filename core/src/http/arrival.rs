@@ -8,8 +8,7 @@ use http::request::Parts;
 use http::uri::{Authority, PathAndQuery};
 use http::{Method, StatusCode, Uri, Version};
 
-use super::strip_hop_by_hop;
-use super::wire::{asks_for_websocket, is_host, is_trace_parent};
+use super::wire::{asks_for_websocket, is_hop_by_hop, is_host, is_trace_parent, strip_hop_by_hop};
 use crate::{Context, Error, Response, Scheme, refuse};
 
 /// The most header lines of one request; beyond it 431.
@@ -36,9 +35,9 @@ pub struct Caller {
 /// use anyhost_core::Context;
 ///
 /// let request = http::Request::get("/x?y").header("host", "a.example").body(())?;
-/// let (parts, ()) = request.into_parts();
+/// let (mut parts, ()) = request.into_parts();
 /// let arrival = Arrival::new(Context::fresh(), Caller::default());
-/// let parts = arrival.admit(parts).map_err(|refusal| format!("{refusal:?}"))?;
+/// arrival.admit(&mut parts).map_err(|refusal| format!("{refusal:?}"))?;
 /// let context: &Context = parts.extensions.get().ok_or("no context")?;
 /// assert_eq!(context.host(), Some("a.example"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -93,20 +92,22 @@ impl Arrival {
         self
     }
 
-    /// Returns the request for the App: the target in origin or asterisk form, the headers without those of one
+    /// Makes the request one for the App: the target in origin or asterisk form, the headers without those of one
     /// connection, the host in its header, one header of cookies, and the [`Context`] in the extensions.
     ///
     /// # Errors
     /// [`Refusal`] if no App may see this request.
-    pub fn admit(self, mut parts: Parts) -> Result<Parts, Box<Refusal>> {
+    pub fn admit(self, parts: &mut Parts) -> Result<(), Box<Refusal>> {
         let Self { context, caller, upgrades, extended, whole_server, gateway } = self;
         let mut context = trace(context, &parts.headers);
-        let websocket = match parts.headers.get(UPGRADE) {
-            Some(_) => asks_for_websocket(&parts.method, &parts.headers),
-            None => extended,
+        // Most requests have no header of their connection, which spares them every look for one.
+        let hops = parts.headers.keys().any(is_hop_by_hop);
+        let websocket = match hops && parts.headers.contains_key(UPGRADE) {
+            true => asks_for_websocket(&parts.method, &parts.headers),
+            false => extended,
         };
-        let checked = check_method(&parts, websocket, extended, upgrades)
-            .and_then(|()| take_host(&mut parts, gateway.is_some()))
+        let checked = check_method(parts, websocket, extended, upgrades)
+            .and_then(|()| take_host(parts, gateway.is_some()))
             .and_then(|host| count(&parts.headers).map(|()| host));
         let asked = checked.as_ref().ok().cloned().flatten();
         let host = caller
@@ -123,17 +124,18 @@ impl Arrival {
             join_cookies(&mut parts.headers)
         });
         if let Err(error) = made {
-            let Parts { method, .. } = parts;
-            return Err(Box::new(Refusal { method, context, error }));
+            return Err(Box::new(Refusal { method: parts.method.clone(), context, error }));
         }
-        strip_hop_by_hop(&mut parts.headers);
+        if hops {
+            strip_hop_by_hop(&mut parts.headers);
+        }
         if websocket && !extended {
             // An App recognises the handshake by these two.
             parts.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
             parts.headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
         }
         parts.extensions.insert(context);
-        Ok(parts)
+        Ok(())
     }
 }
 
@@ -287,10 +289,11 @@ mod tests {
     use super::*;
 
     fn admitted(request: http::request::Builder) -> Result<Parts, StatusCode> {
-        let (parts, ()) = request.body(()).expect("a request").into_parts();
+        let (mut parts, ()) = request.body(()).expect("a request").into_parts();
         let caller = Caller { address: "::ffff:192.0.2.1".parse().ok(), ..Caller::default() };
         let arrival = Arrival::new(Context::new("r-1"), caller);
-        arrival.admit(parts).map_err(|refusal| refusal.error().status())
+        let admitted = arrival.admit(&mut parts);
+        admitted.map(|()| parts).map_err(|refusal| refusal.error().status())
     }
 
     fn host(parts: &Parts) -> (Option<&str>, Option<&str>) {
@@ -365,9 +368,9 @@ mod tests {
                 .header(UPGRADE, "websocket")
         };
         assert_eq!(admitted(ask()).map(|_| ()), Err(StatusCode::NOT_IMPLEMENTED));
-        let (parts, ()) = ask().body(()).expect("a request").into_parts();
+        let (mut parts, ()) = ask().body(()).expect("a request").into_parts();
         let arrival = Arrival::new(Context::new("r-1"), Caller::default()).with_upgrades();
-        let parts = arrival.admit(parts).expect("a request");
+        arrival.admit(&mut parts).expect("a request");
         assert_eq!(parts.headers[CONNECTION], "upgrade");
         let context: &Context = parts.extensions.get().expect("a context");
         assert!(context.upgrades());

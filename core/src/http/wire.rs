@@ -72,18 +72,20 @@ pub(super) fn is_trace_id(text: &[u8]) -> bool {
     text.len() == 32 && is_hex(text) && !is_zero(text)
 }
 
+// Both look at every byte: the compiler makes that a few instructions, and this is a part of every request.
+
 fn is_hex(text: &[u8]) -> bool {
-    text.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    text.iter().fold(true, |all, byte| all & matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 fn is_zero(text: &[u8]) -> bool {
-    text.iter().all(|byte| *byte == b'0')
+    text.iter().fold(0, |all, byte| all | (byte ^ b'0')) == 0
 }
 
 /// Whether a text is `uri-host [ ":" port ]` of RFC 9110 §7.2, less the characters that no host has and attacks do.
 #[must_use]
 pub fn is_host(text: &str) -> bool {
-    let (name, port) = match text.rfind(':') {
+    let (name, port) = match text.bytes().rposition(|b| b == b':') {
         Some(colon) if !text[colon..].contains(']') => (&text[..colon], &text[colon + 1..]),
         _ => (text, ""),
     };
@@ -93,7 +95,26 @@ pub fn is_host(text: &str) -> bool {
             !inside.is_empty()
                 && inside.bytes().all(|b| b.is_ascii_alphanumeric() || b":.-_~%".contains(&b))
         }),
-        None => name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=".contains(&b)),
+        None => name.bytes().all(|b| {
+            matches!(b, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9')
+                || matches!(
+                    b,
+                    b'-' | b'.'
+                        | b'_'
+                        | b'~'
+                        | b'%'
+                        | b'!'
+                        | b'$'
+                        | b'&'
+                        | b'\''
+                        | b'('
+                        | b')'
+                        | b'*'
+                        | b'+'
+                        | b';'
+                        | b'='
+                )
+        }),
     };
     port_is_number && name_is_host
 }

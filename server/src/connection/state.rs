@@ -15,7 +15,6 @@ use tokio::sync::{Mutex as Turn, OwnedMutexGuard, watch};
 
 pub(super) use timeout::Timeout;
 
-use super::frames::HeadProgress;
 use crate::metrics::Counts;
 
 /// Bytes of whole responses that a client of HTTP/2 may leave untaken before its next requests wait.
@@ -252,15 +251,6 @@ impl Connection {
     /// A part of a head has come to an idle connection.
     pub(super) fn in_head(&self) {
         self.state().in_head = true;
-    }
-
-    /// Bytes of HTTP/2 have come.
-    pub(super) fn head_progress(&self, progress: HeadProgress) {
-        match progress {
-            HeadProgress::Complete => self.state().head_since = None,
-            HeadProgress::Continued => {}
-            HeadProgress::Begun => self.state().head_since = Some(Instant::now()),
-        }
     }
 
     /// The client did not take what was written.

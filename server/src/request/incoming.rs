@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhost_core::{Body, BodyError, Error};
 use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_LENGTH, EXPECT};
 use http::{HeaderMap, StatusCode};
 use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
@@ -49,14 +49,14 @@ pub(super) async fn with_timing(
                     Err(Error::from(BodyError::broken(error)))
                 }
                 Err(_) => {
-                    unread.keep(incoming);
+                    unread.keep(headers, incoming);
                     Err(Error::new(StatusCode::REQUEST_TIMEOUT, "the request body stopped coming"))
                 }
             }
         }
         _ => Ok(Body::new(RequestBody {
             incoming: Some(incoming),
-            left: Some(unread.lend()),
+            left: Some(unread.lend(headers)),
             config: (config.body_timeout, config.min_body_rate),
             waiting_since: None,
             waited: Duration::ZERO,
@@ -171,7 +171,9 @@ impl Drop for RequestBody {
 }
 
 /// What there is of a request body behind what was read.
+#[derive(Default)]
 enum Left {
+    #[default]
     Nothing,
     Unread(Incoming),
     /// The end of the body cannot be found: its framing is broken.
@@ -181,6 +183,7 @@ enum Left {
 }
 
 /// The rest of a request body, if its reader leaves one.
+#[derive(Default)]
 pub(super) struct Unread {
     left: Left,
     /// The client waits to be told that its body is wanted, and it is not.
@@ -188,20 +191,16 @@ pub(super) struct Unread {
 }
 
 impl Unread {
-    pub(super) fn new(expects: bool) -> Self {
-        Self { left: Left::Nothing, expects }
-    }
-
-    fn lend(&mut self) -> oneshot::Sender<Left> {
+    fn lend(&mut self, headers: &HeaderMap) -> oneshot::Sender<Left> {
         let (sender, receiver) = oneshot::channel();
-        self.left = Left::Lent(receiver);
+        (self.left, self.expects) = (Left::Lent(receiver), headers.contains_key(EXPECT));
         sender
     }
 
     /// Keeps a body that the App is not given.
-    pub(super) fn keep(&mut self, body: Incoming) {
+    pub(super) fn keep(&mut self, headers: &HeaderMap, body: Incoming) {
         if !http_body::Body::is_end_stream(&body) {
-            self.left = Left::Unread(body);
+            (self.left, self.expects) = (Left::Unread(body), headers.contains_key(EXPECT));
         }
     }
 

@@ -61,9 +61,9 @@ impl<H: Handler> Direct<H> {
         let address = Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)));
         let caller = Caller { address, scheme: Scheme::Http, host: None };
         let context = Context::fresh().with_life(self.host.life().clone());
-        let (parts, body) = translated.into_parts();
-        let parts = Arrival::new(context, caller).admit(parts);
-        let parts = parts.map_err(|refusal| format!("{:?}", refusal.error()))?;
+        let (mut parts, body) = translated.into_parts();
+        let admitted = Arrival::new(context, caller).admit(&mut parts);
+        admitted.map_err(|refusal| format!("{:?}", refusal.error()))?;
         Ok(anyhost_core::Request::from_parts(parts, body))
     }
 }

@@ -1,6 +1,6 @@
 //! The head of a request: whether its lines end as they must, and which body it announces.
 
-use memchr::memchr;
+use memchr::{memchr, memchr_iter};
 
 use super::Message;
 use super::chunks::Chunks;
@@ -23,26 +23,19 @@ impl Head {
         &mut self,
         bytes: &mut [u8],
     ) -> Result<Option<(usize, Message)>, &'static str> {
-        while let Some(length) = memchr(b'\n', &bytes[self.line..]) {
-            let end = self.line + length;
-            let Some(line) = bytes[self.line..end].strip_suffix(b"\r") else {
-                return Err("a bare line feed");
-            };
-            if self.line == 0 {
-                if memchr(b'#', line).is_some() {
-                    return Err("a fragment in the target");
-                }
-                // A later minor version is served as the one that is known (RFC 9110 §2.5).
-                if let [.., b'H', b'T', b'T', b'P', b'/', b'1', b'.', minor @ b'2'..=b'9', b'\r'] =
-                    &mut bytes[..end]
-                {
-                    *minor = b'1';
-                }
-            } else if line.is_empty() {
-                return Ok(Some((end + 1, self.body()?)));
-            } else if matches!(line[0], b'c' | b'C' | b't' | b'T') {
+        if self.line == 0 {
+            let Some(end) = memchr(b'\n', bytes) else { return Ok(None) };
+            request_line(&mut bytes[..end])?;
+            self.line = end + 1;
+        }
+        let begin = self.line;
+        for end in memchr_iter(b'\n', &bytes[begin..]).map(|end| begin + end) {
+            let line = without_return(&bytes[self.line..end])?;
+            match line.first() {
+                None => return Ok(Some((end + 1, self.body()?))),
                 // Most names begin with another letter.
-                self.header(line)?;
+                Some(b'c' | b'C' | b't' | b'T') => self.header(line)?,
+                Some(_) => {}
             }
             self.line = end + 1;
         }
@@ -76,6 +69,22 @@ impl Head {
             (false, Some(length)) => Ok(Message::Length(length)),
         }
     }
+}
+
+/// Checks the first line of a head, up to its line feed.
+fn request_line(line: &mut [u8]) -> Result<(), &'static str> {
+    if memchr(b'#', without_return(line)?).is_some() {
+        return Err("a fragment in the target");
+    }
+    // A later minor version is served as the one that is known (RFC 9110 §2.5).
+    if let [.., b'H', b'T', b'T', b'P', b'/', b'1', b'.', minor @ b'2'..=b'9', b'\r'] = line {
+        *minor = b'1';
+    }
+    Ok(())
+}
+
+fn without_return(line: &[u8]) -> Result<&[u8], &'static str> {
+    line.strip_suffix(b"\r").ok_or("a bare line feed")
 }
 
 /// Returns a value without the white space around it (RFC 9110 §5.6.3).

@@ -50,9 +50,6 @@ impl Connection {
             return Timeout::Never;
         }
         if state.http2 {
-            if let Some(since) = state.head_since {
-                return Timeout::CloseAt(since + config.header_timeout);
-            }
             if self.is_busy() {
                 return Timeout::Never;
             }
