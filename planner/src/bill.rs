@@ -104,6 +104,9 @@ impl Bill {
                 },
             };
             let amount = amount(item, workload, usage, options, months);
+            if amount == 0.0 {
+                continue;
+            }
             let line = |line, amount: f64| Line {
                 what: item.what.clone(),
                 line,
@@ -116,7 +119,9 @@ impl Bill {
                 assumed: price.assumed,
             };
             lines.push(line(item.line, amount));
-            if item.free > 0.0 && options.lines.contains(&BillLine::FreeTier) {
+            // AWS gives functions with provisioned concurrency no free tier.
+            let free = item.line != BillLine::Compute || usage.provisioned_seconds == 0.0;
+            if free && item.free > 0.0 && options.lines.contains(&BillLine::FreeTier) {
                 lines.push(line(BillLine::FreeTier, -amount.min(item.free)));
             }
         }
@@ -154,6 +159,8 @@ fn amount(
     let Usage {
         requests,
         function_seconds,
+        provisioned_function_seconds,
+        provisioned_seconds,
         instance_seconds,
         active_seconds,
         node_seconds,
@@ -168,6 +175,8 @@ fn amount(
         Per::DatabaseVcpuHour => return options.database_cpus.max(2.0) * MONTH / 3600.0,
         Per::Request => requests,
         Per::FunctionGbSecond => function_seconds * memory_gb,
+        Per::ProvisionedGbSecond => provisioned_seconds * memory_gb,
+        Per::ProvisionedFunctionGbSecond => provisioned_function_seconds * memory_gb,
         Per::InstanceHour => instance_seconds / 3600.0,
         Per::InstanceMonth => instance_seconds / MONTH,
         Per::InstanceVcpuHour => instance_seconds * cores / 3600.0,

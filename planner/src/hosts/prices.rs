@@ -134,6 +134,10 @@ pub enum Per {
     FunctionGbSecond,
     /// An hour of an instance.
     InstanceHour,
+    /// A second of a provisioned environment, times its memory in GB.
+    ProvisionedGbSecond,
+    /// A second in which a provisioned environment answers, times its memory in GB.
+    ProvisionedFunctionGbSecond,
     /// An instance for a month of 730 hours.
     InstanceMonth,
     /// An hour of an instance, times its processors.
@@ -172,6 +176,8 @@ impl Per {
         match self {
             Self::Request => "a request",
             Self::FunctionGbSecond
+            | Self::ProvisionedGbSecond
+            | Self::ProvisionedFunctionGbSecond
             | Self::InstanceGbSecond
             | Self::ActiveGbSecond
             | Self::UsedGbSecond => "a GB and second",
