@@ -2,6 +2,7 @@
 
 mod answers;
 mod arithmetic;
+mod attacks;
 mod autostop;
 mod behaviour;
 mod bills;
