@@ -120,7 +120,7 @@ impl Bill {
             };
             lines.push(line(item.line, amount));
             // AWS gives functions with provisioned concurrency no free tier.
-            let free = item.line != BillLine::Compute || usage.provisioned_seconds == 0.0;
+            let free = item.line != BillLine::Compute || usage.provisioned_function_seconds == 0.0;
             if free && item.free > 0.0 && options.lines.contains(&BillLine::FreeTier) {
                 lines.push(line(BillLine::FreeTier, -amount.min(item.free)));
             }
@@ -170,6 +170,7 @@ fn amount(
         ..
     } = *usage;
     let gb_out = requests * options.response_bytes / 1e9;
+    let idle_seconds = (provisioned_seconds - active_seconds).max(0.0);
     let used = match item.per {
         Per::Month => return 1.0,
         Per::DatabaseVcpuHour => return options.database_cpus.max(2.0) * MONTH / 3600.0,
@@ -185,6 +186,8 @@ fn amount(
         Per::InstanceGbSecond => instance_seconds * memory_gb,
         Per::ActiveVcpuSecond => active_seconds * cores,
         Per::ActiveGbSecond => active_seconds * memory_gb,
+        Per::IdleVcpuSecond => idle_seconds * cores,
+        Per::IdleGbSecond => idle_seconds * memory_gb,
         Per::UsedVcpuSecond => processor_seconds,
         Per::UsedGbSecond => instance_seconds * workload.memory_gb,
         Per::NodeHour => node_seconds / 3600.0,

@@ -152,6 +152,10 @@ pub enum Per {
     ActiveVcpuSecond,
     /// A second in which an instance has a request, times its memory in GB.
     ActiveGbSecond,
+    /// A second in which an instance that always runs has no request, times its processors.
+    IdleVcpuSecond,
+    /// A second in which an instance that always runs has no request, times its memory in GB.
+    IdleGbSecond,
     /// A second of a processor that was really used.
     UsedVcpuSecond,
     /// A second of an instance, times the memory that the App needs, in GB.
@@ -180,14 +184,16 @@ impl Per {
             | Self::ProvisionedFunctionGbSecond
             | Self::InstanceGbSecond
             | Self::ActiveGbSecond
+            | Self::IdleGbSecond
             | Self::UsedGbSecond => "a GB and second",
             Self::InstanceHour => "an instance and hour",
             Self::InstanceMonth => "an instance and month",
             Self::InstanceVcpuHour | Self::DatabaseVcpuHour => "a vCPU and hour",
             Self::InstanceGbHour => "a GB and hour",
-            Self::InstanceVcpuSecond | Self::ActiveVcpuSecond | Self::UsedVcpuSecond => {
-                "a vCPU and second"
-            }
+            Self::InstanceVcpuSecond
+            | Self::ActiveVcpuSecond
+            | Self::IdleVcpuSecond
+            | Self::UsedVcpuSecond => "a vCPU and second",
             Self::NodeHour => "a node and hour",
             Self::GbOut => "a GB sent",
             Self::GbLogged => "a GB of logs",

@@ -88,7 +88,7 @@ pub struct Usage {
     pub function_seconds: f64,
     /// The same in provisioned environments.
     pub provisioned_function_seconds: f64,
-    /// Seconds of provisioned environments, whether used or not.
+    /// Seconds of provisioned environments, or of the instances that always run, whether used or not.
     pub provisioned_seconds: f64,
     /// Seconds of instances, whether used or not.
     pub instance_seconds: f64,

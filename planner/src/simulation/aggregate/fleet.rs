@@ -126,7 +126,6 @@ impl<'a> Run<'a> {
     fn new(setup: &'a Setup<'a>, model: &'a Fleet) -> Self {
         let parameters = &model.parameters;
         let cores = setup.configuration.size.cores;
-        let memory_gb = setup.configuration.size.memory_gb;
         let places =
             parameters.concurrency_per_core.as_ref().map(|c| (c.value * cores).max(1.0) as usize);
         let (least, most) = (setup.configuration.least, setup.configuration.most);
@@ -137,7 +136,7 @@ impl<'a> Run<'a> {
             model,
             parts: setup.parts(),
             random: Random::new(setup.options.seed ^ 0x666c_6565_7400),
-            recorder: Recorder::new(setup.traffic.span(), cores, memory_gb),
+            recorder: Recorder::new(setup),
             ready: setup.first,
             starting: VecDeque::new(),
             starts,

@@ -18,13 +18,12 @@ use crate::theory::{erlang_b, most_busy};
 pub(crate) fn functions(setup: &Setup<'_>, parameters: &FunctionParameters) -> Recorder {
     let span = setup.traffic.span();
     let parts = setup.parts();
-    let size = &setup.configuration.size;
     let service = &setup.workload.service;
     let computing = mean_of_fresh(parts.quota, service, parts.processor);
     let rest = parts.database + parts.elsewhere;
     let whole = computing + parts.service * rest;
     let server = Server::new(setup);
-    let mut recorder = Recorder::new(span, size.cores, size.memory_gb);
+    let mut recorder = Recorder::new(setup);
     let mut random = Random::new(setup.options.seed);
     let cold_start = parameters.cold_start_ms.distribution().expect("checked when it was read");
     let init = parameters.init_ms.distribution().expect("checked when it was read").mean();
@@ -43,7 +42,6 @@ pub(crate) fn functions(setup: &Setup<'_>, parameters: &FunctionParameters) -> R
     };
     let mut kept = Kept::new(parameters.keep_warm_seconds.value);
     let mut deployed = 0;
-    recorder.usage.provisioned_seconds = provisioned as f64 * span;
     for (index, stretch) in stretches(setup.traffic, 10.0, setup.options.stretches).enumerate() {
         let Stretch { at, length, requests, rate } = stretch;
         if deploys.before(at) > deployed {

@@ -111,8 +111,7 @@ impl Integral {
 impl<'a> Run<'a> {
     fn new(setup: &'a Setup<'a>, model: &'a Fleet) -> Self {
         let parameters = &model.parameters;
-        let size = &setup.configuration.size;
-        let cores = size.cores;
+        let cores = setup.configuration.size.cores;
         let places =
             parameters.concurrency_per_core.as_ref().map(|c| (c.value * cores).max(1.0) as usize);
         let (least, most) = (setup.configuration.least, setup.configuration.most);
@@ -122,7 +121,7 @@ impl<'a> Run<'a> {
             model,
             parts,
             random: Random::new(setup.options.seed ^ 0x666c_6565_7400),
-            recorder: Recorder::new(setup.traffic.span(), cores, size.memory_gb),
+            recorder: Recorder::new(setup),
             events: Events::new(),
             instances: Vec::new(),
             ready: Vec::new(),

@@ -68,16 +68,15 @@ struct Run<'a> {
 
 impl<'a> Run<'a> {
     fn new(setup: &'a Setup<'a>, parameters: &'a FunctionParameters) -> Self {
-        let size = &setup.configuration.size;
         let rate = parameters.requests_per_environment_second.value;
-        let (least, span) = (setup.configuration.least, setup.traffic.span());
+        let least = setup.configuration.least;
         let read = "checked when it was read";
         let mut run = Self {
             setup,
             parameters,
             parts: setup.parts(),
             random: Random::new(setup.options.seed),
-            recorder: Recorder::new(span, size.cores, size.memory_gb),
+            recorder: Recorder::new(setup),
             cold_start: parameters.cold_start_ms.distribution().expect(read),
             init: parameters.init_ms.distribution().expect(read),
             events: Events::new(),
@@ -90,9 +89,8 @@ impl<'a> Run<'a> {
             deploys: Deploys::new(setup.options.deploys_per_day, 0.0, 1.0),
             deployed: 0,
             counted: Nanos(0),
-            end: Nanos::from_seconds(span),
+            end: Nanos::from_seconds(setup.traffic.span()),
         };
-        run.recorder.usage.provisioned_seconds = least as f64 * span;
         run.tell(Nanos(0));
         run
     }
