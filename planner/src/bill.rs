@@ -104,6 +104,9 @@ impl Bill {
                 },
             };
             let amount = amount(item, workload, usage, options, months);
+            if amount == 0.0 {
+                continue;
+            }
             let line = |line, amount: f64| Line {
                 what: item.what.clone(),
                 line,
@@ -116,7 +119,9 @@ impl Bill {
                 assumed: price.assumed,
             };
             lines.push(line(item.line, amount));
-            if item.free > 0.0 && options.lines.contains(&BillLine::FreeTier) {
+            // AWS gives functions with provisioned concurrency no free tier.
+            let free = item.line != BillLine::Compute || usage.provisioned_function_seconds == 0.0;
+            if free && item.free > 0.0 && options.lines.contains(&BillLine::FreeTier) {
                 lines.push(line(BillLine::FreeTier, -amount.min(item.free)));
             }
         }
@@ -154,6 +159,8 @@ fn amount(
     let Usage {
         requests,
         function_seconds,
+        provisioned_function_seconds,
+        provisioned_seconds,
         instance_seconds,
         active_seconds,
         node_seconds,
@@ -163,11 +170,14 @@ fn amount(
         ..
     } = *usage;
     let gb_out = requests * options.response_bytes / 1e9;
+    let idle_seconds = (provisioned_seconds - active_seconds).max(0.0);
     let used = match item.per {
         Per::Month => return 1.0,
         Per::DatabaseVcpuHour => return options.database_cpus.max(2.0) * MONTH / 3600.0,
         Per::Request => requests,
         Per::FunctionGbSecond => function_seconds * memory_gb,
+        Per::ProvisionedGbSecond => provisioned_seconds * memory_gb,
+        Per::ProvisionedFunctionGbSecond => provisioned_function_seconds * memory_gb,
         Per::InstanceHour => instance_seconds / 3600.0,
         Per::InstanceMonth => instance_seconds / MONTH,
         Per::InstanceVcpuHour => instance_seconds * cores / 3600.0,
@@ -176,6 +186,8 @@ fn amount(
         Per::InstanceGbSecond => instance_seconds * memory_gb,
         Per::ActiveVcpuSecond => active_seconds * cores,
         Per::ActiveGbSecond => active_seconds * memory_gb,
+        Per::IdleVcpuSecond => idle_seconds * cores,
+        Per::IdleGbSecond => idle_seconds * memory_gb,
         Per::UsedVcpuSecond => processor_seconds,
         Per::UsedGbSecond => instance_seconds * workload.memory_gb,
         Per::NodeHour => node_seconds / 3600.0,

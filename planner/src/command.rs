@@ -6,7 +6,6 @@ mod demand;
 mod explain;
 mod options;
 mod plan;
-mod scale;
 mod watch;
 
 use std::io::{self, Write};
@@ -34,8 +33,6 @@ enum Command {
     Explain(explain::Explain),
     /// Checks deployment files against the connection plan and each other
     CheckManifests(check_manifests::CheckManifests),
-    /// Measures this program: time and memory from 1 to a thousand million requests a day
-    Scale(scale::Scale),
 }
 
 /// Why a command ends without a result: one line, and an exit code.
@@ -69,8 +66,12 @@ pub fn main() -> ExitCode {
         Ok(line) => line,
         Err(error) => {
             let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            let lost = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
             // A reader that is gone needs no help.
-            let _ = error.print();
+            let _ = match asked || lost {
+                true => error.print(),
+                false => writeln!(io::stderr(), "anyhost: {}", one_line(&error.to_string())),
+            };
             return if asked { ExitCode::SUCCESS } else { Exit::Usage.into() };
         }
     };
@@ -80,7 +81,6 @@ pub fn main() -> ExitCode {
         Command::Compare(compare) => compare.run(&mut out),
         Command::Explain(explain) => explain.run(&mut out),
         Command::CheckManifests(check) => check.run(&mut out),
-        Command::Scale(scale) => scale.run(&mut out),
     };
     let result = result.and_then(|code| match out.flush() {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -95,6 +95,13 @@ pub fn main() -> ExitCode {
             ExitCode::from(failure.code)
         }
     }
+}
+
+/// What the parser of the command line found, without the usage.
+fn one_line(text: &str) -> String {
+    let found = text.split("\n\n").next().unwrap_or_default();
+    let found = found.split_whitespace().collect::<Vec<_>>().join(" ");
+    format!("{}; see --help", found.strip_prefix("error: ").unwrap_or(&found))
 }
 
 /// Writes to stdout; a reader that has gone away is no fault.

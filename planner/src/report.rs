@@ -3,14 +3,12 @@
 mod chart;
 mod difference;
 mod page;
-mod scale;
 mod table;
 
 use serde::Serialize;
 
 pub use difference::difference;
 pub use page::page;
-pub use scale::{ScalePoint, scale};
 pub use table::{side_by_side, table};
 
 /// Anything as JSON, on lines of its own.

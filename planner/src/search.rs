@@ -5,6 +5,7 @@ mod fault;
 mod fleets;
 mod functions;
 mod goals;
+mod limit;
 mod settings;
 mod trial;
 

@@ -14,6 +14,7 @@ pub use bursts::Stretch;
 pub use pattern::{Pattern, PatternError};
 pub use statistics::Statistics;
 pub use trace::{Gaps, TraceError};
+pub(crate) use trace::{LONGEST_INTERVAL, MOST_PER_SECOND};
 
 /// A traffic, and the pattern it is drawn from if it is not recorded: other seeds draw other numbers.
 #[derive(Clone, Debug, PartialEq)]

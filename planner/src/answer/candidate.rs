@@ -7,7 +7,7 @@ use super::{Question, Range};
 use crate::bill::Bill;
 use crate::hosts::Host;
 use crate::search::{Case, Fault, Found, Headroom, Trial, search, settings, settle};
-use crate::simulation::{Infeasible, Outcome, Progress};
+use crate::simulation::{Configuration, Infeasible, Outcome, Progress};
 use crate::traffic::Traffic;
 
 /// A host with its cheapest configuration.
@@ -52,6 +52,9 @@ pub struct Run {
     pub plan: String,
     /// The lines to set.
     pub settings: Vec<String>,
+    /// What they set, for another simulation.
+    #[serde(skip)]
+    pub configuration: Configuration,
     /// The least `max_connections` with which the goals are reached.
     pub least_max_connections: Option<usize>,
     /// What is in use in the busiest minute.
@@ -228,7 +231,7 @@ fn run(question: &Question<'_>, host: &Host, found: Found, trials: &[Trial]) -> 
         peak_instances: range(&|trial| trial.outcome.peak_instances as f64),
         peak_connections: range(&|trial| trial.outcome.peak_connections as f64),
     };
-    let settings = settings(host, question.workload, &found.trial, question.goals.p99);
+    let settings = settings(host, question.workload, &found.trial);
     let Found { trial, least_max_connections, .. } = found;
     let Trial { configuration: set, pool, outcome, bill, headroom } = trial;
     Run {
@@ -240,6 +243,7 @@ fn run(question: &Question<'_>, host: &Host, found: Found, trials: &[Trial]) -> 
         pool: pool.as_ref().map_or(0, |pool| pool.size),
         plan: pool.map_or("no database".into(), |pool| pool.explanation),
         settings,
+        configuration: set,
         least_max_connections,
         headroom,
         ranges,

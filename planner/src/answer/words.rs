@@ -244,17 +244,8 @@ pub(super) fn bursts(
     let best = best?;
     let run = best.run.as_ref()?;
     let host = hosts.iter().find(|host| host.name == best.host)?;
-    let set = crate::simulation::Configuration {
-        size: crate::simulation::sizes(host, question.workload)
-            .ok()?
-            .into_iter()
-            .find(|size| size.cores == run.cores && size.memory_gb == run.memory_gb)?,
-        least: run.least_instances,
-        most: run.most_instances,
-        pool_size: (run.pool > 0).then_some(run.pool),
-    };
     let case = question.case(&bursty, seed);
-    let trial = case.run(host, &set).ok()?;
+    let trial = case.run(host, &run.configuration).ok()?;
     let outcome = &trial.outcome;
     let effect = format!(
         "p99 is {} instead of {}, {} instead of {} connections, {} turned away",
@@ -270,7 +261,11 @@ pub(super) fn bursts(
             let other = cheapest(question, hosts, question.workload, &bursty);
             let other = other.and_then(|(name, month)| {
                 let host = hosts.iter().find(|host| host.name == name)?;
-                Some(format!("then take {}, about {} a month", host.title, dollars(month)))
+                let month = dollars(month);
+                Some(match name == best.host {
+                    true => format!("with larger ones it reaches them, about {month} a month"),
+                    false => format!("then take {}, about {month} a month", host.title),
+                })
             });
             let other = other.unwrap_or("then no host reaches them".into());
             format!(

@@ -16,7 +16,7 @@ pub(crate) struct CheckManifests {
     #[arg(value_name = "DIR")]
     folder: PathBuf,
     /// The most connections the server takes, if no file says so
-    #[arg(long, value_name = "COUNT", default_value_t = 100)]
+    #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = super::options::many)]
     max_connections: usize,
 }
 

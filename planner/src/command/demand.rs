@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::Failure;
-use super::options::{GapsOption, positive};
+use super::options::{GapsOption, rate};
 use crate::sources::{self, SourceOptions, TimeUnit, Values};
 use crate::traffic::{Demand, Pattern};
 use crate::workload::Distribution;
@@ -26,10 +26,10 @@ pub(crate) struct DemandOptions {
     #[command(flatten)]
     file: FileOptions,
     /// Requests a second on average
-    #[arg(long, value_name = "RATE", value_parser = positive)]
+    #[arg(long, value_name = "RATE", value_parser = rate)]
     mean: Option<f64>,
     /// Requests a second at the peak [default: as on average]
-    #[arg(long, value_name = "RATE", value_parser = positive, requires = "mean")]
+    #[arg(long, value_name = "RATE", value_parser = rate, requires = "mean")]
     peak: Option<f64>,
 }
 

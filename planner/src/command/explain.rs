@@ -27,7 +27,7 @@ pub(crate) struct Explain {
     #[arg(long, value_name = "FACTOR", default_value_t = 2.0)]
     overlap: f64,
     /// DATABASE_POOL_SIZE [default: core's own formula]
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", value_parser = super::options::one_or_more)]
     pool_size: Option<usize>,
     #[command(flatten)]
     db: Db,

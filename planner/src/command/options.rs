@@ -53,13 +53,13 @@ pub(crate) struct Db {
     #[arg(long)]
     mysql: bool,
     /// The most connections the server takes
-    #[arg(long, value_name = "COUNT", default_value_t = 100)]
+    #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = many)]
     max_connections: usize,
     /// Connections of the server that are not ours to use
-    #[arg(long, value_name = "COUNT", default_value_t = 3)]
+    #[arg(long, value_name = "COUNT", default_value_t = 3, value_parser = many)]
     reserved: usize,
     /// Processors of the server [default: the server is never the bottleneck]
-    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=4096))]
     db_cpus: Option<u32>,
     /// The share of a request's database time that keeps one of them busy
     #[arg(long, value_name = "SHARE", default_value_t = 0.5, value_parser = share)]
@@ -68,10 +68,10 @@ pub(crate) struct Db {
     #[arg(long, default_value = "none", value_parser = pooler)]
     pooler: Pooler,
     /// The most client connections the pooler takes
-    #[arg(long, value_name = "COUNT", default_value_t = 10_000)]
+    #[arg(long, value_name = "COUNT", default_value_t = 10_000, value_parser = many)]
     pooler_connections: usize,
     /// The most server connections the pooler opens [default: all that the server has left]
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", value_parser = one_or_more)]
     pooler_size: Option<usize>,
 }
 
@@ -143,10 +143,10 @@ pub(crate) struct Simulation {
     #[arg(long, value_name = "REQUESTS", default_value_t = 1_000_000)]
     exact_up_to: u64,
     /// The most instances or environments [default: the host's own limit]
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", value_parser = one_or_more)]
     max_instances: Option<usize>,
     /// New versions per day
-    #[arg(long, value_name = "COUNT", default_value_t = 1.0, value_parser = zero_or_more)]
+    #[arg(long, value_name = "COUNT", default_value_t = 1.0, value_parser = deploys)]
     deploys_per_day: f64,
     /// The largest 99th percentile of latency that is good enough [default: 1s, or three times the service time's]
     #[arg(long, value_name = "TIME", value_parser = time)]
@@ -154,11 +154,14 @@ pub(crate) struct Simulation {
     /// The largest share of requests turned away that is good enough
     #[arg(long, value_name = "SHARE", default_value_t = 0.001, value_parser = share)]
     max_refused: f64,
+    /// The largest share of requests that may wait for a process to start [default: any]
+    #[arg(long, value_name = "SHARE", default_value_t = 1.0, hide_default_value = true, value_parser = share)]
+    max_cold: f64,
     /// The largest share of processors and connections in use during the busiest minute
-    #[arg(long, value_name = "SHARE", default_value_t = 0.7, value_parser = share)]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.7, value_parser = some_share)]
     max_used: f64,
     /// Processes that may fail at once, if a host runs more than one
-    #[arg(long, value_name = "COUNT", default_value_t = 1)]
+    #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = many)]
     spare: usize,
     /// Refuse hosts that run a single process
     #[arg(long)]
@@ -187,10 +190,15 @@ impl Simulation {
             own.push_str(&format!(
                 "\n[price.\"own.vm\"]\nusd = {usd:?}\nvalid_on = 2026-11-29\nsource = \"--vm\"\nregion = \"your provider\"\n\
                  [[host]]\nname = \"own-vm\"\ntitle = \"Your virtual machine with systemd\"\nshort = \"Your VM\"\nlike = \"vm\"\n\
+                 in_vpc = false\n\
                  note = \"Socket activation keeps connections through a restart.\"\n\
                  sizes = [{{ cores = {cores:?}, memory_gb = {memory_gb:?}, price = \"own.vm\" }}]\n\
                  [host.bill]\ninstance = {{ line = \"compute\", per = \"instance-month\", price = \"size\" }}\n\
-                 ipv4 = {{ line = \"ipv4\", per = \"month\", price = \"none\" }}\n"
+                 ipv4 = {{ line = \"ipv4\", per = \"month\", price = \"none\" }}\n\
+                 egress = {{ line = \"egress\", per = \"gb-out\", price = \"none\" }}\n\
+                 logs = {{ line = \"logs\", per = \"gb-logged\", price = \"none\" }}\n\
+                 proxy = {{ line = \"pooler\", per = \"month\", price = \"none\" }}\n\
+                 database = {{ line = \"database\", per = \"month\", price = \"none\" }}\n"
             ));
         }
         let own = (!own.is_empty()).then_some((file.as_str(), own.as_str()));
@@ -230,7 +238,8 @@ impl Simulation {
         Goals {
             p99: self.p99.unwrap_or(default.p99),
             refused: self.max_refused,
-            utilisation: self.max_used.max(0.01),
+            cold: self.max_cold,
+            utilisation: self.max_used,
             spare: self.spare,
             redundant: self.redundant,
         }
@@ -280,6 +289,32 @@ fn number(text: &str, fits: impl Fn(f64) -> bool, expected: &str) -> Result<f64,
 
 fn share(text: &str) -> Result<f64, String> {
     number(text, |n| (0.0..=1.0).contains(&n), "a share from 0 to 1")
+}
+
+fn some_share(text: &str) -> Result<f64, String> {
+    number(text, |n| (0.01..=1.0).contains(&n), "a share from 0.01 to 1")
+}
+
+fn deploys(text: &str) -> Result<f64, String> {
+    number(text, |n| (0.0..=1000.0).contains(&n), "a number from 0 to 1000")
+}
+
+/// A request rate, within what a pattern takes.
+pub(crate) fn rate(text: &str) -> Result<f64, String> {
+    number(text, |n| n > 0.0 && n <= 1e6, "requests a second, above 0 and up to 1000000")
+}
+
+/// A number of connections, instances or processes.
+pub(crate) fn many(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| *number <= 1_000_000);
+    number.ok_or("expected a whole number up to 1000000".into())
+}
+
+pub(crate) fn one_or_more(text: &str) -> Result<usize, String> {
+    many(text)
+        .ok()
+        .filter(|number| *number > 0)
+        .ok_or("expected a whole number from 1 to 1000000".into())
 }
 
 pub(crate) fn positive(text: &str) -> Result<f64, String> {

@@ -10,7 +10,7 @@ use clap::Args;
 use super::demand::DemandOptions;
 use super::options::{App, Db, Simulation};
 use super::watch::Watch;
-use super::{Failure, print, scale};
+use super::{Failure, print};
 use crate::answer::{Answer, Question};
 use crate::report;
 
@@ -39,14 +39,10 @@ pub(crate) struct Plan {
     /// Do not look for the loads at which the answer changes
     #[arg(long)]
     no_flips: bool,
-    /// Print what this run itself took, as JSON: for `anyhost scale`
-    #[arg(long, hide = true)]
-    measure: bool,
 }
 
 impl Plan {
     pub(crate) fn run(self, out: &mut impl Write) -> Result<ExitCode, Failure> {
-        let begun = std::time::Instant::now();
         let catalog = self.simulation.catalog()?;
         let read = self.demand.read(self.simulation.options().seed)?;
         let workload = self.app.workload(self.db.database(), read.service)?;
@@ -69,9 +65,7 @@ impl Plan {
             fs::write(path, report::page(&answer))
                 .map_err(|error| Failure::output(&path.display().to_string(), &error))?;
         }
-        if self.measure {
-            print(out, &scale::measurement(&answer, begun.elapsed()))?;
-        } else if self.json {
+        if self.json {
             print(out, &report::json(&answer))?;
         } else {
             print(out, &report::table(&answer))?;

@@ -171,6 +171,8 @@ struct Entry {
     serverless: bool,
     #[serde(default)]
     interruptible: bool,
+    #[serde(default)]
+    in_vpc: bool,
     sizes: Option<Vec<SizeEntry>>,
     balancing: Option<Balancing>,
     scaling: Option<Scaling>,
@@ -264,7 +266,7 @@ impl Entry {
         let serverless = self.serverless || matches!(model, Model::Functions(_));
         let paradigm = if serverless { Paradigm::Serverless } else { Paradigm::LongRunning };
         let (name, title, short, note) = (self.name, self.title, self.short, self.note);
-        let interruptible = self.interruptible;
+        let (interruptible, in_vpc) = (self.interruptible, self.in_vpc);
         Ok(Host {
             name,
             title,
@@ -273,6 +275,7 @@ impl Entry {
             model,
             paradigm,
             interruptible,
+            in_vpc,
             bill,
             minimum,
             unpriced,

@@ -22,6 +22,8 @@ pub struct Host {
     pub paradigm: Paradigm,
     /// Whether the provider takes processes back when it wants to; how often is not simulated.
     pub interruptible: bool,
+    /// Whether its processes run in the network of the database: only from there RDS Proxy can be reached.
+    pub in_vpc: bool,
     /// What is paid for.
     pub bill: Vec<BillItem>,
     /// The least that is paid for compute in a month, whatever is used.
@@ -133,8 +135,18 @@ pub enum Scaling {
     Requests {
         /// What it aims at, of the processors and of the concurrency.
         utilisation: Sourced,
+        /// Over how long it averages the use.
+        window_seconds: Sourced,
         /// How long an idle instance is kept.
         idle_seconds: Sourced,
+    },
+    /// As Fly's proxy does: a request that finds all instances at their concurrency starts one more; now and then one
+    /// instance is stopped that is not needed at that moment.
+    Autostop {
+        /// What the number of instances is made for.
+        utilisation: Sourced,
+        /// How often it looks for one to stop.
+        look_seconds: Sourced,
     },
 }
 
@@ -145,7 +157,8 @@ impl Scaling {
         match self {
             Self::Fixed { utilisation }
             | Self::Utilisation { utilisation, .. }
-            | Self::Requests { utilisation, .. } => utilisation.value,
+            | Self::Requests { utilisation, .. }
+            | Self::Autostop { utilisation, .. } => utilisation.value,
         }
     }
 }

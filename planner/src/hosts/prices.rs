@@ -134,6 +134,10 @@ pub enum Per {
     FunctionGbSecond,
     /// An hour of an instance.
     InstanceHour,
+    /// A second of a provisioned environment, times its memory in GB.
+    ProvisionedGbSecond,
+    /// A second in which a provisioned environment answers, times its memory in GB.
+    ProvisionedFunctionGbSecond,
     /// An instance for a month of 730 hours.
     InstanceMonth,
     /// An hour of an instance, times its processors.
@@ -148,6 +152,10 @@ pub enum Per {
     ActiveVcpuSecond,
     /// A second in which an instance has a request, times its memory in GB.
     ActiveGbSecond,
+    /// A second in which an instance that always runs has no request, times its processors.
+    IdleVcpuSecond,
+    /// A second in which an instance that always runs has no request, times its memory in GB.
+    IdleGbSecond,
     /// A second of a processor that was really used.
     UsedVcpuSecond,
     /// A second of an instance, times the memory that the App needs, in GB.
@@ -172,16 +180,20 @@ impl Per {
         match self {
             Self::Request => "a request",
             Self::FunctionGbSecond
+            | Self::ProvisionedGbSecond
+            | Self::ProvisionedFunctionGbSecond
             | Self::InstanceGbSecond
             | Self::ActiveGbSecond
+            | Self::IdleGbSecond
             | Self::UsedGbSecond => "a GB and second",
             Self::InstanceHour => "an instance and hour",
             Self::InstanceMonth => "an instance and month",
             Self::InstanceVcpuHour | Self::DatabaseVcpuHour => "a vCPU and hour",
             Self::InstanceGbHour => "a GB and hour",
-            Self::InstanceVcpuSecond | Self::ActiveVcpuSecond | Self::UsedVcpuSecond => {
-                "a vCPU and second"
-            }
+            Self::InstanceVcpuSecond
+            | Self::ActiveVcpuSecond
+            | Self::IdleVcpuSecond
+            | Self::UsedVcpuSecond => "a vCPU and second",
             Self::NodeHour => "a node and hour",
             Self::GbOut => "a GB sent",
             Self::GbLogged => "a GB of logs",

@@ -59,7 +59,8 @@ impl Case<'_> {
         let outcome = simulate(&setup);
         let size = &setup.configuration.size;
         let bill = Bill::new(host, size, self.workload, &outcome.usage, self.bill);
-        let headroom = super::trial::headroom(self, host, &setup.configuration, &setup.pool);
+        let headroom =
+            super::trial::headroom(self, host, &setup.configuration, &setup.pool, &outcome);
         Ok(Trial { configuration: setup.configuration, pool: setup.pool, outcome, bill, headroom })
     }
 
@@ -97,6 +98,10 @@ impl Case<'_> {
         if outcome.latency.p99 > self.goals.p99 {
             return Some(Fault::Slow { p99: outcome.latency.p99, allowed: self.goals.p99 });
         }
+        let cold = outcome.cold_starts as f64 / outcome.requests.max(1) as f64;
+        if cold > self.goals.cold {
+            return Some(Fault::Cold { share: cold, allowed: self.goals.cold });
+        }
         let allowed = self.goals.utilisation;
         let full = trial.headroom.iter().find(|used| used.utilisation > allowed + 1e-9);
         full.map(|used| Fault::Headroom {
@@ -121,7 +126,8 @@ impl Case<'_> {
         let usage = Usage {
             seconds,
             requests,
-            function_seconds: requests * service,
+            // Provisioned environments that are never idle cost a sixth less.
+            function_seconds: requests * service * 0.8,
             instance_seconds: instances * seconds,
             active_seconds: processor_seconds / size.cores,
             // Instances of several sizes share nodes; their number is not known here.
@@ -129,6 +135,7 @@ impl Case<'_> {
             processor_seconds,
             cores: size.cores,
             memory_gb: size.memory_gb,
+            ..Usage::default()
         };
         Bill::new(host, size, self.workload, &usage, self.bill).month * (1.0 - self.goals.refused)
     }
@@ -160,6 +167,10 @@ fn because(host: &Host, workload: &Workload, trial: &Trial, cause: Cause) -> Str
             crate::text::duration(fleet.parameters.patience_seconds.value)
         ),
         (Cause::Scaler, Model::Functions(_)) => "new environments come too late".into(),
+        (Cause::InFlight, _) => format!(
+            "a process lets in {} requests at once (MAX_IN_FLIGHT)",
+            trial.configuration.max_in_flight.unwrap_or(usize::MAX)
+        ),
         (Cause::Pool, _) => format!("all {pool} connections of a process were in use"),
         (Cause::Server, _) => server_was_in_use(workload, trial),
         (Cause::TimeLimit, Model::Fleet(fleet)) => format!(

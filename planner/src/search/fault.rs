@@ -29,6 +29,13 @@ pub enum Fault {
         /// The largest that is allowed, in seconds.
         allowed: f64,
     },
+    /// Too many requests wait for a process to start.
+    Cold {
+        /// The share of requests.
+        share: f64,
+        /// The largest share that is allowed.
+        allowed: f64,
+    },
     /// Too much is in use in the busiest minute.
     Headroom {
         /// What is in use.
@@ -90,6 +97,7 @@ impl Fault {
             Self::Connections { needed, given, .. } => *needed as f64 / (*given).max(1) as f64,
             Self::Headroom { utilisation, allowed, .. } => 10.0 * utilisation / allowed,
             Self::Slow { p99, allowed } => 100.0 * p99 / allowed,
+            Self::Cold { share, .. } => 50.0 * (1.0 + share),
             Self::Refused { share, .. } => 1e4 * (1.0 + share),
             Self::Single => 1e6,
         }
@@ -105,6 +113,12 @@ impl fmt::Display for Fault {
             Self::Slow { p99, allowed } => {
                 write!(f, "p99 is {}, above {}", duration(*p99), duration(*allowed))
             }
+            Self::Cold { share, allowed } => write!(
+                f,
+                "{} of the requests wait for a start, above {}",
+                percent(*share),
+                percent(*allowed)
+            ),
             Self::Headroom { resource: Resource::Credits, utilisation, allowed } => write!(
                 f,
                 "uses {} of the processor time that is its own, above {}",

@@ -4,6 +4,7 @@
 use super::Found;
 use super::case::Case;
 use super::fault::{Fault, Resource};
+use super::limit::limited;
 use super::trial::{Trial, running_at_peak};
 use crate::hosts::{Fleet, Host, Scaling, Size};
 use crate::simulation::{Cause, Configuration, Infeasible, needed};
@@ -78,6 +79,7 @@ fn reached(
         Some(below) if unfit.is_none() => fewer(case, host, trial, below)?,
         _ => trial,
     };
+    let trial = if unfit.is_none() { limited(case, host, trial)? } else { trial };
     let needed = connections(case, host, &trial);
     let fault = if fleet.parameters.max_instances.value < 2.0 && case.goals.redundant {
         Some(Fault::Single)
@@ -135,7 +137,7 @@ impl Bounds {
         let fixed = matches!(fleet.scaling, Scaling::Fixed { .. });
         // A host that starts an instance within a second for a request needs none to spare.
         let floor = match fleet.scaling {
-            Scaling::Requests { .. } => least,
+            Scaling::Requests { .. } | Scaling::Autostop { .. } => least,
             _ => least.max(1 + spare).max(whole(credits)),
         };
         Self { least, most, peak: peak.max(least).min(most), floor: floor.min(most), fixed }
@@ -149,16 +151,16 @@ impl Bounds {
             let most = guess.max(self.peak).max(self.floor + 1).min(self.most);
             (self.floor.max(self.least).min(most), most)
         };
-        let mut set = Configuration { size, least, most, pool_size: None };
+        let mut set = Configuration { size, least, most, pool_size: None, max_in_flight: None };
         set.pool_size = wished_pool(case, host, &set);
         set
     }
 }
 
-/// Instances that a scaler may need: half as many again as the busiest interval asks for.
+/// Instances that a scaler may need: half as many again as the busiest minute asks for.
 fn needed_at_most(case: &Case<'_>, host: &Host, size: &Size) -> usize {
     let crate::hosts::Model::Fleet(fleet) = &host.model else { return 1 };
-    let peak = needed(fleet, size, case.workload, case.traffic.peak());
+    let peak = needed(fleet, size, case.workload, case.peak());
     peak + peak.div_ceil(2)
 }
 
@@ -231,7 +233,10 @@ fn raise(
     let cause = match fault {
         Fault::Refused { cause, .. } => *cause,
         Fault::Slow { .. } => slow_because(trial)?,
+        Fault::Cold { .. } => Cause::Scaler,
         Fault::Headroom { resource: Resource::Pool, .. } => Cause::Pool,
+        // Credit is earned by machines that run all the time.
+        Fault::Headroom { resource: Resource::Credits, .. } if !bounds.fixed => Cause::Scaler,
         Fault::Headroom {
             resource: Resource::Processors | Resource::Places | Resource::Credits,
             ..
@@ -259,6 +264,8 @@ fn raise(
             more_least(bounds, set)
         }
         Cause::Scaler => more_least(bounds, set),
+        // Without the limit the run shows what is really short.
+        Cause::InFlight => Some(Configuration { max_in_flight: None, ..set.clone() }),
         _ => None,
     }
 }

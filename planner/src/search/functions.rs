@@ -1,12 +1,12 @@
-//! The search for functions: the smallest reserved concurrency that reaches the goals, and whether the database has as
-//! many connections.
+//! The search for functions: the fewest provisioned environments and the smallest reserved concurrency that reach the
+//! goals, and whether the database has as many connections.
 
 use super::Found;
 use super::case::Case;
 use super::fault::Fault;
 use super::trial::Trial;
-use crate::hosts::{Functions, Host, Size};
-use crate::simulation::{Configuration, Infeasible};
+use crate::hosts::{Functions, Host, Per, Size};
+use crate::simulation::{Cause, Configuration, Infeasible};
 
 pub(super) fn search(
     case: &Case<'_>,
@@ -16,11 +16,28 @@ pub(super) fn search(
 ) -> Result<Found, Infeasible> {
     let limit = functions.parameters.max_environments.value as usize;
     let limit = case.options.max_instances.unwrap_or(limit).clamp(1, limit);
-    let set = |most| Configuration { size: size.clone(), least: 0, most, pool_size: None };
-    let widest = case.run_with_room(host, &set(limit))?;
+    let set = |most| Configuration {
+        size: size.clone(),
+        least: 0,
+        most,
+        pool_size: None,
+        max_in_flight: None,
+    };
+    let mut widest = case.run_with_room(host, &set(limit))?;
     if let Some(fault) = case.fault(host, &widest) {
-        return Ok(Found { trial: widest, fault: Some(fault), least_max_connections: None });
+        match provisioned(case, host, &widest, &fault)? {
+            Some(trial) => widest = trial,
+            None => {
+                return Ok(Found {
+                    trial: widest,
+                    fault: Some(fault),
+                    least_max_connections: None,
+                });
+            }
+        }
     }
+    let least = widest.configuration.least;
+    let set = |most: usize| Configuration { least: least.min(most), ..set(most) };
     let least = least_concurrency(case, host, &set, &widest)?;
     let Some(database) = &case.workload.database else {
         let most = with_headroom(case, least).min(limit);
@@ -70,6 +87,12 @@ pub(super) fn again(
             .database
             .as_ref()
             .is_none_or(|database| next.deployment(host).pool(database).is_ok());
+        if let Some(fault) = &fault
+            && let Some(warmer) = provisioned(case, host, &trial, fault)?
+        {
+            set = warmer.configuration;
+            continue;
+        }
         let helps = matches!(fault, Some(Fault::Refused { .. } | Fault::Headroom { .. }));
         if !helps || !fits || wider == set.most {
             let least_max_connections = connections(case, host, &trial);
@@ -81,6 +104,47 @@ pub(super) fn again(
     let fault = case.fault(host, &trial);
     let least_max_connections = connections(case, host, &trial);
     Ok(Found { trial, fault, least_max_connections })
+}
+
+/// The fewest provisioned environments with which a trial that misses the goals for its cold starts reaches them; `None`
+/// if that is not what it misses.
+fn provisioned(
+    case: &Case<'_>,
+    host: &Host,
+    trial: &Trial,
+    fault: &Fault,
+) -> Result<Option<Trial>, Infeasible> {
+    let sold = host.bill.iter().any(|item| item.per == Per::ProvisionedGbSecond);
+    let outcome = &trial.outcome;
+    let helps = match fault {
+        // Fewer cold starts than that leave the 99th percentile as it is.
+        Fault::Slow { .. } => outcome.cold_starts * 200 > outcome.requests,
+        Fault::Refused { cause, .. } => *cause == Cause::Burst,
+        Fault::Cold { .. } => true,
+        Fault::Headroom { .. } | Fault::Connections { .. } | Fault::Single => false,
+    };
+    if !sold || !helps {
+        return Ok(None);
+    }
+    let reaches = |least: usize| -> Result<Option<Trial>, Infeasible> {
+        let set = Configuration { least, ..trial.configuration.clone() };
+        let trial = case.run_with_room(host, &set)?;
+        Ok(case.fault(host, &trial).is_none().then_some(trial))
+    };
+    // As many as were ever there at once: then none starts for a request.
+    let (mut low, mut high) = (trial.configuration.least, outcome.peak_instances as usize);
+    if high <= low {
+        return Ok(None);
+    }
+    let Some(mut found) = reaches(high)? else { return Ok(None) };
+    while high - low > 1 {
+        let middle = low + (high - low) / 2;
+        match reaches(middle)? {
+            Some(trial) => (high, found) = (middle, trial),
+            None => low = middle,
+        }
+    }
+    Ok(Some(found))
 }
 
 /// Reserved concurrency so that no more than the allowed share of it is used.

@@ -1,7 +1,5 @@
 //! A configuration as lines to set.
 
-use anyhost_core::Paradigm;
-
 use super::trial::Trial;
 use crate::hosts::{Host, Model, Scaling};
 use crate::text::{count, duration};
@@ -9,7 +7,7 @@ use crate::workload::Workload;
 
 /// The lines to set for a configuration: the platform's own first, then the App's environment.
 #[must_use]
-pub fn settings(host: &Host, workload: &Workload, trial: &Trial, p99: f64) -> Vec<String> {
+pub fn settings(host: &Host, workload: &Workload, trial: &Trial) -> Vec<String> {
     let set = &trial.configuration;
     let mut lines = Vec::new();
     let size = match set.size.name.as_str() {
@@ -20,6 +18,9 @@ pub fn settings(host: &Host, workload: &Workload, trial: &Trial, p99: f64) -> Ve
         Model::Functions(_) => {
             lines.push(format!("memory: {size}"));
             lines.push(format!("reserved concurrency: {}", set.most));
+            if set.least > 0 {
+                lines.push(format!("provisioned concurrency: {}", set.least));
+            }
         }
         Model::Fleet(fleet) => {
             let many = match fleet.scaling {
@@ -27,6 +28,12 @@ pub fn settings(host: &Host, workload: &Workload, trial: &Trial, p99: f64) -> Ve
                 _ => format!("instances: {} to {} × {size}", set.least, set.most),
             };
             lines.push(many);
+            if let (Scaling::Autostop { .. }, Some(soft)) =
+                (&fleet.scaling, &fleet.parameters.concurrency_per_core)
+            {
+                let soft = soft.value * set.size.cores;
+                lines.push(format!("auto_stop_machines: stop, soft_limit: {}", count(soft)));
+            }
             let limit = fleet.parameters.request_limit_unless_raised_seconds.as_ref();
             let longest = trial.outcome.latency.max;
             if let Some(limit) = limit.filter(|limit| longest > limit.value) {
@@ -45,19 +52,6 @@ pub fn settings(host: &Host, workload: &Workload, trial: &Trial, p99: f64) -> Ve
     if let (Some(size), true) = (set.pool_size, trial.pool.is_some()) {
         lines.push(format!("DATABASE_POOL_SIZE={size}"));
     }
-    if host.paradigm == Paradigm::LongRunning {
-        lines.push(format!("MAX_IN_FLIGHT={}", in_flight(workload, trial, p99)));
-    }
+    lines.extend(set.max_in_flight.map(|most| format!("MAX_IN_FLIGHT={most}")));
     lines
-}
-
-/// Requests at once in one process: one more would wait for longer than the goal for the 99th percentile.
-fn in_flight(workload: &Workload, trial: &Trial, p99: f64) -> usize {
-    let service = workload.service.mean();
-    let by_processors = trial.configuration.size.cores / (service * workload.processor_share);
-    let query = service * workload.database_share;
-    let by_pool = trial.pool.as_ref().map_or(f64::INFINITY, |pool| pool.size as f64 / query);
-    // Little's law: requests inside = the rate that the narrowest part carries × the time that each may take.
-    let inside = by_processors.min(by_pool) * p99;
-    (inside.min(100_000.0) as usize).max(2)
 }

@@ -7,7 +7,7 @@ use super::fault::Resource;
 use crate::bill::Bill;
 use crate::connections::Pool;
 use crate::hosts::{Host, Model, Scaling};
-use crate::simulation::{Configuration, Outcome, needed};
+use crate::simulation::{Configuration, Outcome, Usage, needed};
 
 /// One configuration, simulated.
 #[derive(Clone, Debug)]
@@ -39,6 +39,7 @@ pub(crate) fn headroom(
     host: &Host,
     configuration: &Configuration,
     pool: &Option<Pool>,
+    outcome: &Outcome,
 ) -> Vec<Headroom> {
     let workload = case.workload;
     let service = workload.service.mean();
@@ -54,9 +55,9 @@ pub(crate) fn headroom(
             let running = running_at_peak(case, host, configuration) as f64;
             add(Resource::Processors, peak * processor / (running * size.cores));
             if let Some(baseline) = size.baseline_cores {
-                let mean = case.traffic.requests() as f64 / case.traffic.span();
-                let least = running.min(configuration.least.max(1) as f64);
-                add(Resource::Credits, mean * processor / (least * baseline));
+                // Credit is earned only while a machine runs.
+                let Usage { processor_seconds, instance_seconds, .. } = outcome.usage;
+                add(Resource::Credits, processor_seconds / (instance_seconds * baseline).max(1e-9));
             }
             if let Some(places) = &fleet.parameters.concurrency_per_core {
                 add(Resource::Places, peak * service / (running * places.value * size.cores));
@@ -82,6 +83,11 @@ pub(crate) fn running_at_peak(case: &Case<'_>, host: &Host, set: &Configuration)
     let Model::Fleet(fleet) = &host.model else { return set.most };
     match fleet.scaling {
         Scaling::Fixed { .. } => set.most,
+        Scaling::Autostop { .. } => {
+            let places = fleet.parameters.concurrency_per_core.as_ref().map_or(1.0, |c| c.value);
+            let full = case.peak() * case.workload.service.mean() / (places * set.size.cores);
+            (full.ceil() as usize).clamp(set.least.max(1), set.most)
+        }
         Scaling::Utilisation { .. } | Scaling::Requests { .. } => {
             needed(fleet, &set.size, case.workload, case.peak()).clamp(set.least.max(1), set.most)
         }

@@ -16,6 +16,8 @@ pub enum Cause {
     Instances,
     /// It waited too long while fewer instances ran than may: the scaler or a start was too slow.
     Scaler,
+    /// Its process had as many requests as `MAX_IN_FLIGHT` lets in.
+    InFlight,
     /// All connections of its process were in use for too long.
     Pool,
     /// All server connections of the pooler, or the server's processors, were in use for too long.
@@ -24,21 +26,6 @@ pub enum Cause {
     TimeLimit,
     /// It took longer than its client waits.
     Client,
-}
-
-impl Cause {
-    /// All causes.
-    pub const ALL: [Self; 9] = [
-        Self::Environments,
-        Self::RequestRate,
-        Self::Burst,
-        Self::Instances,
-        Self::Scaler,
-        Self::Pool,
-        Self::Server,
-        Self::TimeLimit,
-        Self::Client,
-    ];
 }
 
 /// Requests that were turned away, by cause.

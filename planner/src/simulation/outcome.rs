@@ -84,8 +84,12 @@ pub struct Usage {
     pub seconds: f64,
     /// Requests that were answered.
     pub requests: f64,
-    /// Billed seconds of functions.
+    /// Billed seconds of functions in environments that requests have started.
     pub function_seconds: f64,
+    /// The same in provisioned environments.
+    pub provisioned_function_seconds: f64,
+    /// Seconds of provisioned environments, or of the instances that always run, whether used or not.
+    pub provisioned_seconds: f64,
     /// Seconds of instances, whether used or not.
     pub instance_seconds: f64,
     /// Seconds in which an instance had a request.

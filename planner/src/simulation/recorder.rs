@@ -2,7 +2,7 @@
 
 use hdrhistogram::Histogram;
 
-use super::{Cause, Latency, Mode, Nanos, Outcome, Point, Refusals, Usage};
+use super::{Cause, Configuration, Latency, Mode, Nanos, Outcome, Point, Refusals, Setup, Usage};
 
 /// How many points the course of a simulation has.
 const POINTS: usize = 240;
@@ -43,7 +43,9 @@ struct Held {
 }
 
 impl Recorder {
-    pub(crate) fn new(span: f64, cores: f64, memory_gb: f64) -> Self {
+    pub(crate) fn new(setup: &Setup<'_>) -> Self {
+        let span = setup.traffic.span();
+        let Configuration { size, least, .. } = &setup.configuration;
         let width = span / POINTS as f64;
         let histogram =
             |digits| Histogram::new_with_bounds(1, LONGEST, digits).expect("the bounds are sound");
@@ -62,7 +64,13 @@ impl Recorder {
             refusals: Refusals::default(),
             cold_starts: 0,
             starts: 0,
-            usage: Usage { seconds: span, cores, memory_gb, ..Usage::default() },
+            usage: Usage {
+                seconds: span,
+                provisioned_seconds: *least as f64 * span,
+                cores: size.cores,
+                memory_gb: size.memory_gb,
+                ..Usage::default()
+            },
             instances: Held::default(),
             connections: Held::default(),
         }

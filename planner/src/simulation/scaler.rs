@@ -18,6 +18,8 @@ pub(crate) struct Seen {
     pub(crate) in_flight: f64,
     /// Requests that wait for an instance now.
     pub(crate) pending: usize,
+    /// Requests that are there now; `None` between two regular looks.
+    pub(crate) present: Option<f64>,
 }
 
 /// Decides how many instances there should be.
@@ -47,8 +49,10 @@ enum Rule {
     },
     Requests {
         target: f64,
+        uses: usize,
         look_back: f64,
     },
+    Autostop,
 }
 
 impl Scaler {
@@ -77,9 +81,13 @@ impl Scaler {
                 up_count: up_count.value,
                 look_back: down_seconds.value,
             },
-            Scaling::Requests { utilisation, idle_seconds } => {
-                Rule::Requests { target: utilisation.value, look_back: idle_seconds.value }
-            }
+            Scaling::Autostop { .. } => Rule::Autostop,
+            // It decides each second.
+            Scaling::Requests { utilisation, window_seconds, idle_seconds } => Rule::Requests {
+                target: utilisation.value,
+                uses: window_seconds.value.max(1.0) as usize,
+                look_back: idle_seconds.value,
+            },
         };
         let concurrency = concurrency.map_or(f64::INFINITY, |many| many as f64);
         Self {
@@ -100,6 +108,7 @@ impl Scaler {
             Scaling::Utilisation { period_seconds, .. } => period_seconds.value.max(1.0),
             // Starts do not wait for it: a request without a place asks at once.
             Scaling::Requests { .. } => 1.0,
+            Scaling::Autostop { look_seconds, .. } => look_seconds.value.max(1.0),
         }
     }
 
@@ -107,6 +116,17 @@ impl Scaler {
     pub(crate) fn decide(&mut self, now: Nanos, seen: Seen) -> usize {
         let wanted = match self.rule {
             Rule::Fixed => return seen.all.clamp(self.least, self.most),
+            Rule::Autostop => {
+                let wanted = match seen.present {
+                    Some(present) => {
+                        let full = (present / self.concurrency) as usize;
+                        let excess = if seen.all > 1 { seen.all > full + 1 } else { present < 0.5 };
+                        seen.all - usize::from(excess && seen.all > 0)
+                    }
+                    None => seen.all.max((seen.in_flight / self.concurrency).ceil() as usize),
+                };
+                return wanted.clamp(self.least, self.most);
+            }
             Rule::Utilisation { target, tolerance, uses, up_factor, up_count, .. } => {
                 self.uses.push_back(seen.busy_cores);
                 if self.uses.len() > uses {
@@ -123,8 +143,16 @@ impl Scaler {
                 let all = seen.all as f64;
                 wanted.min((all * up_factor).max(all + up_count).ceil() as usize)
             }
-            Rule::Requests { target, .. } => {
-                let by_use = seen.busy_cores / (self.cores * target);
+            Rule::Requests { target, uses, .. } => {
+                // A request without a place asks between two looks, when the use is not known.
+                if seen.present.is_some() {
+                    self.uses.push_back(seen.busy_cores);
+                    if self.uses.len() > uses {
+                        self.uses.pop_front();
+                    }
+                }
+                let mean = self.uses.iter().sum::<f64>() / self.uses.len().max(1) as f64;
+                let by_use = mean / (self.cores * target);
                 let places = (seen.in_flight + seen.pending as f64) / (self.concurrency * target);
                 // One that is hardly used is still needed while there are requests at all.
                 by_use.max(places).ceil() as usize

@@ -9,7 +9,7 @@ use anyhost_core::db::Pooler;
 use super::Progress;
 use super::quota::Quota;
 use crate::connections::{Deployment, Pool};
-use crate::hosts::{BillLine, Fleet, Functions, Host, Model, Scaling, Size};
+use crate::hosts::{Fleet, Functions, Host, Model, Scaling, Size};
 use crate::traffic::Traffic;
 use crate::workload::Workload;
 
@@ -59,12 +59,14 @@ impl fmt::Display for Infeasible {
 pub struct Configuration {
     /// Processors and memory of one instance or environment.
     pub size: Size,
-    /// Instances that always run.
+    /// Instances that always run; for functions the provisioned concurrency.
     pub least: usize,
     /// The most instances; for functions the reserved concurrency.
     pub most: usize,
     /// `DATABASE_POOL_SIZE`; `None`: core's own formula.
     pub pool_size: Option<usize>,
+    /// `MAX_IN_FLIGHT`: requests at once in one process, beyond which it answers 503; `None`: as many as come.
+    pub max_in_flight: Option<usize>,
 }
 
 impl Configuration {
@@ -92,13 +94,15 @@ impl Configuration {
                 match fleet.scaling {
                     Scaling::Fixed { .. } => (peak, peak),
                     // Room for half as much again, and for one to be replaced.
-                    Scaling::Utilisation { .. } | Scaling::Requests { .. } => {
+                    Scaling::Utilisation { .. }
+                    | Scaling::Requests { .. }
+                    | Scaling::Autostop { .. } => {
                         (least, (peak + peak.div_ceil(2)).max(least + 1).min(most))
                     }
                 }
             }
         };
-        let mut guess = Self { size, least, most, pool_size: None };
+        let mut guess = Self { size, least, most, pool_size: None, max_in_flight: None };
         if let Some(database) = &workload.database {
             let fits = guess.deployment(host).most_instances(database).max(1);
             guess.most = guess.most.min(fits);
@@ -215,9 +219,7 @@ impl<'a> Setup<'a> {
         let pool = match &workload.database {
             None => None,
             Some(database) => {
-                // A host that pays for RDS Proxy is inside the VPC of the database; no other reaches it.
-                let reached = host.bill.iter().any(|item| item.line == BillLine::Pooler);
-                if database.pooler == Pooler::RdsProxy && !reached {
+                if database.pooler == Pooler::RdsProxy && !host.in_vpc {
                     return Err(Infeasible(
                         "RDS Proxy cannot be reached from outside the database's VPC".into(),
                     ));

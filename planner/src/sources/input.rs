@@ -25,7 +25,8 @@ pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
     }
     if bytes.starts_with(&GZIP) {
         let mut unpacked = Vec::new();
-        MultiGzDecoder::new(bytes.as_slice()).take(MOST).read_to_end(&mut unpacked)?;
+        let read = MultiGzDecoder::new(bytes.as_slice()).take(MOST).read_to_end(&mut unpacked);
+        read.map_err(|error| io::Error::other(format!("is gzip, but cut or broken: {error}")))?;
         bytes = unpacked;
     }
     if bytes.len() as u64 >= MOST {

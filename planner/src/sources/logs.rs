@@ -62,6 +62,9 @@ const CHECKS: [&str; 9] = [
 /// Spans that are counted by the second, in seconds; longer ones by the minute.
 const BY_SECOND: f64 = 2.0 * 86_400.0;
 
+/// The largest response that is believed, in bytes: a terabyte.
+const MOST_BYTES: f64 = 1e12;
+
 /// The longest span of a log, in seconds: two years.
 const LONGEST: f64 = 2.0 * 366.0 * 86_400.0;
 
@@ -156,7 +159,7 @@ impl Tally {
         } else {
             self.times.extend(took.filter(|took| took.number.is_finite() && took.number >= 0.0));
         }
-        if let Some(bytes) = bytes {
+        if let Some(bytes) = bytes.filter(|bytes| (0.0..=MOST_BYTES).contains(bytes)) {
             self.bytes = (self.bytes.0 + bytes, self.bytes.1 + 1);
         }
     }
@@ -225,11 +228,36 @@ impl Tally {
         if span > LONGEST {
             return Err(format!("its timestamps are {} apart", duration(span)));
         }
+        if let Some((inner, few)) = self.without_strays().filter(|(inner, _)| inner * 100.0 < span)
+        {
+            return Err(format!(
+                "its timestamps are {} apart, but all except {few} are within {}: lines of another clock? Take them out",
+                duration(span),
+                duration(inner)
+            ));
+        }
         let step = if span <= BY_SECOND { 1 } else { 60 };
         let mut counts = vec![0; ((last - first) / step + 1) as usize];
         for (at, many) in &self.seconds {
             counts[((at - first) / step) as usize] += many;
         }
         Ok(Some(Traffic::new(name, Duration::from_secs(step as u64), counts)))
+    }
+
+    /// The span of the requests without the outermost thousandth at each end, one of them at least, and how many those are.
+    fn without_strays(&self) -> Option<(f64, u64)> {
+        let requests = self.seconds.values().sum::<u64>();
+        let few = (requests / 1000).max(1);
+        let (mut before, mut after) = (0, 0);
+        let first = self.seconds.iter().find(|(_, many)| {
+            before += **many;
+            before > few
+        });
+        let last = self.seconds.iter().rev().find(|(_, many)| {
+            after += **many;
+            after > few
+        });
+        let (first, last) = (*first?.0, *last?.0);
+        (requests > 20).then_some(((last - first + 1).max(1) as f64, few))
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{Source, SourceOptions, Values};
 use crate::text::{count, duration};
-use crate::traffic::{Gaps, Traffic};
+use crate::traffic::{Gaps, LONGEST_INTERVAL, MOST_PER_SECOND, Traffic};
 
 /// The most intervals of an export: a year by the minute.
 const MOST: usize = 600_000;
@@ -67,6 +67,7 @@ impl Series {
             self.values = Some(Values::Count);
         }
         let step = self.step();
+        self.believed(1.0 / step)?;
         let values = options.values.or(self.values).or_else(|| self.by_fractions());
         let Some(values) = values else {
             return Err(format!(
@@ -77,7 +78,15 @@ impl Series {
             ));
         };
         let factor = if values == Values::Rate { step } else { 1.0 };
+        self.believed(factor / step)?;
         let gaps = if self.missing_is_none { Gaps::Empty } else { options.gaps };
+        if step > LONGEST_INTERVAL as f64 {
+            return Err(format!(
+                "{}: its points are {} apart: an interval of more than a day tells nothing of a peak",
+                self.format,
+                duration(step)
+            ));
+        }
         let (counts, missing) = self.counts(step, factor, gaps)?;
         let interval = Duration::try_from_secs_f64(step).map_err(|error| error.to_string())?;
         let traffic = Traffic::new(name, interval, counts);
@@ -104,6 +113,18 @@ impl Series {
             response_bytes: None,
             coverage: vec![said],
         })
+    }
+
+    /// Refuses values that would be more requests a second than there can be.
+    fn believed(&self, a_second: f64) -> Result<(), String> {
+        let most = self.points.iter().map(|(_, value)| value * a_second).fold(0.0, f64::max);
+        if most <= MOST_PER_SECOND as f64 {
+            return Ok(());
+        }
+        let format = self.format;
+        Err(format!(
+            "{format}: {most:.0e} requests a second are not believed, at most {MOST_PER_SECOND}"
+        ))
     }
 
     /// The most frequent distance of two points.

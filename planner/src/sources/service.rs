@@ -53,6 +53,9 @@ impl Took {
     }
 }
 
+/// The longest service time that is believed, in seconds: a day.
+const LONGEST: f64 = 86_400.0;
+
 /// Medians of service times that are believed, in seconds: an answer from memory to half a minute.
 const MEDIANS: (f64, f64) = (1e-6, 30.0);
 
@@ -118,7 +121,19 @@ pub(super) fn distribution(
     };
     let seconds =
         times.iter().map(|took| took.number * took.unit.or(assumed).map_or(1.0, TimeUnit::seconds));
-    let distribution = Distribution::measured(seconds.collect());
+    let believed = seconds.filter(|seconds| *seconds <= LONGEST).collect::<Vec<_>>();
+    let left_out = match times.len() - believed.len() {
+        0 => String::new(),
+        many => format!(", without {many} of more than a day"),
+    };
+    if (believed.len() as f64) < ENOUGH * times.len() as f64 {
+        return Err(
+            "a tenth of the requests would take more than a day: these are no service times, or their unit is another \
+             (--time-unit)"
+                .into(),
+        );
+    }
+    let distribution = Distribution::measured(believed);
     let distribution = distribution.filter(|found| found.mean() > 0.0);
     let Some(found) = distribution else {
         return Err("all durations are 0".into());
@@ -131,7 +146,7 @@ pub(super) fn distribution(
         ));
     }
     let said = format!(
-        "Service time: p50 {}, mean {}, p99 {} ({} of {requests} requests; {evidence}).",
+        "Service time: p50 {}, mean {}, p99 {} ({} of {requests} requests{left_out}; {evidence}).",
         duration(median),
         duration(found.mean()),
         duration(found.p99()),

@@ -1,18 +1,19 @@
 //! A recorded traffic, read from CSV with the columns `minute,requests` or `second,requests`.
 //! Long because the faults of a file are tested beside the reader.
 
-use std::fs;
-use std::io::Read;
-use std::path::Path;
+use std::io::Read as _;
 use std::time::Duration;
 
 use super::Traffic;
 
 /// The most requests of one second that are believed: a thousand times the largest public trace.
-const MOST_PER_SECOND: u64 = 10_000_000;
+pub(crate) const MOST_PER_SECOND: u64 = 10_000_000;
 
 /// The most intervals of one trace: a year by the second.
 const MOST_INTERVALS: u64 = 32_000_000;
+
+/// The longest interval that tells anything of a peak: a day, in seconds.
+pub(crate) const LONGEST_INTERVAL: u64 = 86_400;
 
 /// What an offset that is skipped means.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,21 +47,6 @@ impl Traffic {
         let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
         let line = line.to_ascii_lowercase();
         [&b"minute"[..], b"second"].iter().any(|unit| line.starts_with(unit))
-    }
-
-    /// Reads a trace from a file.
-    ///
-    /// # Errors
-    /// [`TraceError`] names the first row that is wrong.
-    pub fn read(path: &Path, gaps: Gaps) -> Result<Self, TraceError> {
-        let file = path.display().to_string();
-        let name = path.file_stem().map_or(file.clone(), |stem| stem.to_string_lossy().into());
-        let bytes = fs::read(path).map_err(|error| TraceError {
-            file: file.clone(),
-            row: None,
-            reason: error.to_string(),
-        })?;
-        Self::parse(&file, &name, &bytes, gaps)
     }
 
     /// Reads a trace. Rows are `offset,requests`, offsets rise by the same step, which is the interval.
@@ -140,7 +126,14 @@ impl Rows {
                 return Err(format!("offset {offset} does not come after {last}"));
             }
             (Some(_), None) => {
-                self.step = Some(offset - self.last);
+                let step = offset - self.last;
+                if step > LONGEST_INTERVAL / self.unit {
+                    return Err(format!(
+                        "offset {offset} is {step} after {}: an interval of more than a day tells nothing of a peak",
+                        self.last
+                    ));
+                }
+                self.step = Some(step);
                 0
             }
             (Some(_), Some(step)) => {

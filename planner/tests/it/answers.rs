@@ -17,7 +17,7 @@ pub(crate) struct Scenario {
     pub(crate) catalog: Catalog,
     names: Vec<String>,
     pub(crate) workload: Workload,
-    goals: Goals,
+    pub(crate) goals: Goals,
     pub(crate) bill: BillOptions,
     flips: bool,
 }
@@ -54,7 +54,7 @@ impl Scenario {
     }
 }
 
-fn setting<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
+pub(crate) fn setting<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
     let run = answer.best()?.run.as_ref()?;
     run.settings.iter().find_map(|line| line.strip_prefix(name))
 }

@@ -20,7 +20,7 @@ fn both(run: impl Fn(&Options)) {
 /// One process with a pool that is not what is short.
 fn one_process() -> Configuration {
     let size = Size { cores: 1.0, memory_gb: 0.5, ..Size::default() };
-    Configuration { size, least: 1, most: 1, pool_size: Some(40) }
+    Configuration { size, least: 1, most: 1, pool_size: Some(40), max_in_flight: None }
 }
 
 fn on_one(workload: &Workload, traffic: &Traffic, options: &Options) -> Outcome {
@@ -91,6 +91,7 @@ fn ten_requests_a_second_for_each_environment_are_a_cause_of_their_own() {
         least: 0,
         most: 94,
         pool_size: None,
+        max_in_flight: None,
     };
     both(|options| {
         let outcome = run_with(&host("lambda"), &workload, &steady(1000, 60), set.clone(), options);
@@ -223,4 +224,19 @@ fn requests_that_wait_too_long_for_a_processor_are_not_blamed_on_the_hosts_time_
         assert_eq!(outcome.main_cause(), Some(Cause::Instances), "{:?}", outcome.mode);
         assert_eq!(outcome.refusals.by(Cause::TimeLimit), 0, "{:?}", outcome.mode);
     });
+}
+
+#[test]
+fn an_instance_is_added_for_a_minute_of_use_and_not_for_a_second() {
+    // Cloud Run averages over a minute. One request in ten seconds computes for 4 s of its 400: 0.4 of a processor, and 40
+    // are inside of 80 that one instance takes; a single second has a whole processor in use.
+    let counts = (0..14_400).map(|second| u64::from(second % 10 == 0)).collect();
+    let traffic = Traffic::new("long", Duration::from_secs(1), counts);
+    let workload = Workload { processor_share: 0.01, ..waiting("400s", 0.5) };
+    let size = Size { cores: 1.0, memory_gb: 0.5, ..Size::default() };
+    let set = Configuration { size, least: 0, most: 40, pool_size: None, max_in_flight: None };
+    let options = Options { exact_up_to: u64::MAX, ..options() };
+    let outcome = run_with(&host("cloud-run"), &workload, &traffic, set, &options);
+    assert!((0.9..1.6).contains(&outcome.mean_instances), "{}", outcome.mean_instances);
+    assert_eq!(outcome.refused, 0);
 }

@@ -1,10 +1,16 @@
 //! Bills: what a region, a line that is switched on and a pooler change.
 
+use std::time::Duration;
+
 use anyhost_planner::answer::Answer;
-use anyhost_planner::hosts::{BillLine, Catalog};
-use anyhost_planner::workload::Database;
+use anyhost_planner::bill::{Bill, BillOptions};
+use anyhost_planner::hosts::{BillLine, Catalog, Size};
+use anyhost_planner::simulation::{Configuration, Options};
+use anyhost_planner::traffic::Traffic;
+use anyhost_planner::workload::{Database, Workload};
 
 use crate::answers::Scenario;
+use crate::{host, options, run_with, waiting};
 
 #[test]
 fn regions_and_lines_change_the_bill_as_their_prices_do() {
@@ -76,4 +82,24 @@ fn a_bill_without_a_line_that_was_asked_for_says_so() {
     scenario.bill.lines.remove(&BillLine::Database);
     let answer = scenario.of("steady:mean=20,days=0.05");
     assert!(!answer.warnings.iter().any(|line| line.contains("no price of")));
+}
+
+#[test]
+fn a_minimum_of_instances_on_cloud_run_is_paid_while_it_is_idle() {
+    // 1 vCPU and 0.5 GB at 2.5e-6 each: 3.75e-6 × 2,628,000 s = 9.86 a month beside what requests use.
+    let workload = Workload { database: None, ..waiting("100ms", 0.5) };
+    let traffic = Traffic::new("rare", Duration::from_secs(60), vec![1; 1440]);
+    let cloud_run = host("cloud-run");
+    for exact_up_to in [0, u64::MAX] {
+        let month = |least: usize| {
+            let size = Size { cores: 1.0, memory_gb: 0.5, ..Size::default() };
+            let set = Configuration { size, least, most: 2, pool_size: None, max_in_flight: None };
+            let options = Options { exact_up_to, ..options() };
+            let outcome = run_with(&cloud_run, &workload, &traffic, set.clone(), &options);
+            Bill::new(&cloud_run, &set.size, &workload, &outcome.usage, &BillOptions::default())
+                .month
+        };
+        let more = month(1) - month(0);
+        assert!((more / 9.86 - 1.0).abs() < 0.01, "{more}");
+    }
 }

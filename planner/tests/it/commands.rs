@@ -169,6 +169,16 @@ fn a_machine_at_a_price_of_ones_own_is_a_host() {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{text}");
     assert!(text.contains("Your virtual machine with systemd, $4.50 a month"), "{text}");
+    // It stands outside of AWS: no price of AWS is on its bill, and RDS Proxy cannot be reached from it.
+    let own = ["plan", "steady:mean=10,days=0.05", "--vm", "2,4,4.5", "--host", "own-vm", "--json"];
+    let json = |more: &[&str]| {
+        let output = anyhost(&[&own[..], &["--no-flips"], more].concat());
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).expect("it is JSON")
+    };
+    let whole = json(&["--with", "database", "logs", "--response-bytes", "10000"]);
+    assert_eq!(whole["candidates"][0]["run"]["bill"]["month"], 4.5);
+    let said = json(&["--pooler", "rds-proxy"])["candidates"][0]["misses"].to_string();
+    assert!(said.contains("outside the database's VPC"), "{said}");
 }
 
 #[test]

@@ -2,13 +2,17 @@
 
 mod answers;
 mod arithmetic;
+mod attacks;
+mod autostop;
 mod behaviour;
 mod bills;
 mod commands;
 mod event_loop;
 mod files;
+mod in_flight;
 mod manifests;
 mod modes;
+mod provisioned;
 mod published;
 mod recorded;
 mod schema;

@@ -7,12 +7,14 @@ use anyhost_planner::bill::BillOptions;
 use anyhost_planner::hosts::Catalog;
 use anyhost_planner::search::{Fault, Goals};
 use anyhost_planner::simulation::{Options, Progress};
-use anyhost_planner::traffic::{Demand, Gaps, Traffic};
+use anyhost_planner::sources::{SourceOptions, read};
+use anyhost_planner::traffic::{Demand, Gaps};
 use anyhost_planner::workload::Workload;
 
 fn answer(trace: &str) -> Answer {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("traces").join(trace);
-    let traffic = Traffic::read(&path, Gaps::Repeat).expect("a trace");
+    let traffic = read(&path, &SourceOptions { gaps: Gaps::Repeat, ..SourceOptions::default() });
+    let traffic = traffic.expect("a trace").traffic.expect("traffic");
     let demand = Demand::from(traffic);
     let workload = Workload::default();
     let question = Question {

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use super::server::Server;
 use super::stretches::{Stretch, samples, stretches};
 use crate::Random;
-use crate::hosts::{Balancing, Fleet};
+use crate::hosts::{Balancing, Fleet, Scaling};
 use crate::simulation::deploys::Deploys;
 use crate::simulation::nodes::Starts;
 use crate::simulation::quota::WaitTable;
@@ -36,7 +36,8 @@ pub(crate) fn fleet(setup: &Setup<'_>, model: &Fleet) -> Recorder {
         }
         mean.add(run.pass(stretch), stretch.length);
         if stretch.at >= due {
-            run.scale(stretch.at, mean.take(&run));
+            let seen = mean.take(&mut run);
+            run.scale(stretch.at, seen);
             due = stretch.at.after(period);
         }
         if index % 16_384 == 0 {
@@ -61,14 +62,19 @@ impl Mean {
         self.length += length;
     }
 
-    fn take(&mut self, run: &Run<'_>) -> Seen {
+    fn take(&mut self, run: &mut Run<'_>) -> Seen {
         let Self { busy_cores, in_flight, length } = std::mem::take(self);
+        let in_flight = in_flight / length;
+        // The number at one moment is Poisson. What asks for it asks whether it is 0.
+        let none = matches!(run.model.scaling, Scaling::Autostop { .. })
+            && run.random.uniform() < (-in_flight).exp();
         Seen {
             ready: run.ready,
             all: run.ready + run.starting.len(),
             busy_cores: busy_cores / length,
-            in_flight: in_flight / length,
+            in_flight,
             pending: 0,
+            present: Some(if none { 0.0 } else { in_flight.max(1.0) }),
         }
     }
 }
@@ -84,6 +90,8 @@ struct Run<'a> {
     starts: Starts,
     scaler: Scaler,
     places: f64,
+    /// Requests that one process lets in at once.
+    limit: f64,
     /// The pooler's server connections and the server's processors.
     server: Server,
     /// Waits at a thread with a quota, by how evenly requests are dealt to instances; made when first needed.
@@ -118,7 +126,6 @@ impl<'a> Run<'a> {
     fn new(setup: &'a Setup<'a>, model: &'a Fleet) -> Self {
         let parameters = &model.parameters;
         let cores = setup.configuration.size.cores;
-        let memory_gb = setup.configuration.size.memory_gb;
         let places =
             parameters.concurrency_per_core.as_ref().map(|c| (c.value * cores).max(1.0) as usize);
         let (least, most) = (setup.configuration.least, setup.configuration.most);
@@ -129,12 +136,13 @@ impl<'a> Run<'a> {
             model,
             parts: setup.parts(),
             random: Random::new(setup.options.seed ^ 0x666c_6565_7400),
-            recorder: Recorder::new(setup.traffic.span(), cores, memory_gb),
+            recorder: Recorder::new(setup),
             ready: setup.first,
             starting: VecDeque::new(),
             starts,
             scaler: Scaler::new(&model.scaling, cores, places, least, most),
             places: places.map_or(f64::INFINITY, |many| many as f64),
+            limit: setup.configuration.max_in_flight.map_or(f64::INFINITY, |most| most as f64),
             server: Server::new(setup),
             tables: [const { None }; 4],
             pile: 0.0,
@@ -170,27 +178,33 @@ impl<'a> Run<'a> {
         let held = self.holders.min(many) / many;
         let piled = self.pile;
         self.pile = (self.pile + (rate - can * SETTLED) * held * length).max(0.0);
-        // What would wait for longer than anybody does is turned away.
+        let waits = self.waits(rate.min(can), many);
+        // Requests that are neither computing nor waiting for it.
+        let elsewhere = rate.min(can) * service * (1.0 - self.parts.processor);
+        let room = self.limit * many * held - elsewhere;
+        // What would wait for longer than anybody does is turned away, and what the limit does not let in.
         let patience = self.model.parameters.patience_seconds.value.min(self.parts.limit);
-        let bound = patience * can * held;
+        let bound = (patience * can * held).min(room.max(0.0));
         let too_many = (self.pile - bound).max(0.0);
         self.pile -= too_many;
-        let waits = self.waits(rate.min(can), many);
         let shortage = if self.ready < self.setup.configuration.most {
             Cause::Scaler
         } else {
             Cause::Instances
         };
+        let full = bound < patience * can * held;
         let turned_away = (too_many.round() as u64).min(rest);
-        self.recorder.refused(at, shortage, turned_away);
+        self.recorder.refused(at, if full { Cause::InFlight } else { shortage }, turned_away);
         let acquire = self.setup.pool.as_ref().map_or(0.0, |pool| pool.acquire);
         let (late, borrowing) =
-            self.pile_up_before_pool(rate.min(can), waits.pool_can, acquire, length);
+            self.pile_up_before_pool(rate.min(can), waits.pool_can, acquire, length, many);
         let late = (late.round() as u64).min(rest - turned_away);
-        self.recorder.refused(at, waits.pool_cause, late);
+        let full = self.limit * many < acquire * waits.pool_can;
+        self.recorder.refused(at, if full { Cause::InFlight } else { waits.pool_cause }, late);
         let served = rest - turned_away - late;
         let fluid = (piled + self.pile) / 2.0 / (can * held);
         let (longest, outage) = self.outage(stretch);
+        let down = self.down.1.since(self.down.0);
         self.recorder.cold(at, ((rate * outage).round() as u64).min(served));
         let queue = self.server.wait(rate);
         // What a quota adds to the time of a request that has its processor for itself.
@@ -213,7 +227,17 @@ impl<'a> Run<'a> {
             } else {
                 draw(waits.pool, &mut self.random).min(acquire) + queue.sample(&mut self.random)
             };
-            let wait = before + interrupted + queued + borrowed;
+            // Who waits for so long has found so many before it. What has piled up is bounded already.
+            let most = (self.limit - 1.0).max(0.0);
+            let piled_up = (before + queued).min(most * many / can);
+            let ahead = if before > 0.0 { 0.0 } else { queued * can }
+                + if borrowing > 0.0 || borrowed == 0.0 { 0.0 } else { borrowed * waits.pool_can }
+                + if interrupted > 0.0 { (down - interrupted) * rate } else { 0.0 };
+            if ahead > most * many {
+                self.recorder.refused(at, Cause::InFlight, weight);
+                continue;
+            }
+            let wait = piled_up + interrupted + borrowed;
             let service = self.setup.workload.service.sample(&mut self.random);
             let latency = wait + service * self.parts.at_full_speed();
             if latency > self.parts.limit {
@@ -258,13 +282,14 @@ impl<'a> Run<'a> {
         can: f64,
         acquire: f64,
         length: f64,
+        many: f64,
     ) -> (f64, f64) {
         if !can.is_finite() {
             return (0.0, 0.0);
         }
         let before = self.pool_pile;
         let pile = (before + (rate - can) * length).max(0.0);
-        self.pool_pile = pile.min(acquire * can);
+        self.pool_pile = pile.min(acquire * can).min(self.limit * many);
         (pile - self.pool_pile, (before + self.pool_pile) / 2.0 / can)
     }
 
@@ -280,9 +305,15 @@ impl<'a> Run<'a> {
     /// The first requests after a time without any instance: gives how many wait for one.
     fn wake(&mut self, stretch: Stretch) -> u64 {
         if self.starting.is_empty() {
-            let at = self.starts.ask(stretch.at, 1);
-            self.starting.push_back(at);
-            self.recorder.starts += 1;
+            let start = self.starts.ask(stretch.at, 1);
+            // As many as take the requests that come until the first is there.
+            let many = stretch.rate * start.since(stretch.at) / self.places;
+            let many = (many.ceil() as usize).clamp(1, self.setup.configuration.most.max(1));
+            self.starting.push_back(start);
+            for index in 1..many {
+                self.starting.push_back(self.starts.ask(stretch.at, index + 1));
+            }
+            self.recorder.starts += many as u64;
         }
         let wait = self.starting.front().map_or(0.0, |ready| ready.since(stretch.at));
         let cold = ((stretch.rate * wait) as u64 + 1).min(stretch.requests);

@@ -18,19 +18,18 @@ use crate::theory::{erlang_b, most_busy};
 pub(crate) fn functions(setup: &Setup<'_>, parameters: &FunctionParameters) -> Recorder {
     let span = setup.traffic.span();
     let parts = setup.parts();
-    let size = &setup.configuration.size;
     let service = &setup.workload.service;
     let computing = mean_of_fresh(parts.quota, service, parts.processor);
     let rest = parts.database + parts.elsewhere;
     let whole = computing + parts.service * rest;
     let server = Server::new(setup);
-    let mut recorder = Recorder::new(span, size.cores, size.memory_gb);
+    let mut recorder = Recorder::new(setup);
     let mut random = Random::new(setup.options.seed);
     let cold_start = parameters.cold_start_ms.distribution().expect("checked when it was read");
     let init = parameters.init_ms.distribution().expect("checked when it was read").mean();
     let start = setup.workload.start;
     let deploys = Deploys::new(setup.options.deploys_per_day, 0.0, 1.0);
-    let most = setup.configuration.most;
+    let (provisioned, most) = (setup.configuration.least, setup.configuration.most);
     let per_environment = setup.pool.as_ref().map_or(0, |pool| pool.size) as u64;
     let step = parameters.billing_step_ms.value / 1000.0;
     let mut limits = Limits {
@@ -49,7 +48,7 @@ pub(crate) fn functions(setup: &Setup<'_>, parameters: &FunctionParameters) -> R
             deployed = deploys.before(at);
             kept.most.clear();
         }
-        let live = kept.now(at);
+        let live = kept.now(at).max(provisioned as u64);
         let queue = server.wait(rate);
         limits.whole = whole + queue.mean;
         let Demand { busy, mut refused, mut cause } =
@@ -94,9 +93,15 @@ pub(crate) fn functions(setup: &Setup<'_>, parameters: &FunctionParameters) -> R
         } else {
             billed
         };
-        recorder.usage.function_seconds += mean
-            + served as f64 * step / 2.0
-            + cold as f64 * (init + start) * parameters.init_billed.value;
+        let billed = mean + served as f64 * step / 2.0;
+        // They are asked first: what finds all of them busy, by Erlang's formula, goes to the others.
+        let in_provisioned = match provisioned {
+            0 => 0.0,
+            many => billed * (1.0 - erlang_b(many, rate * limits.whole)),
+        };
+        recorder.usage.provisioned_function_seconds += in_provisioned;
+        recorder.usage.function_seconds +=
+            billed - in_provisioned + cold as f64 * (init + start) * parameters.init_billed.value;
         recorder.usage.instance_seconds += live_after as f64 * length;
         recorder.usage.processor_seconds += served as f64 * parts.service * parts.processor;
         recorder.instances(at, live_after);

@@ -61,7 +61,9 @@ pub(super) struct Run<'a> {
     free: Vec<usize>,
     pub(super) turn: usize,
     /// Requests that no instance has a place for, and since when.
-    pub(super) pending: VecDeque<(Nanos, Request)>,
+    pending: VecDeque<(Nanos, Request)>,
+    /// How many of them, from the first on, are counted as waiting for a start.
+    cold: usize,
     pub(super) server: Server,
     starting: usize,
     draining: usize,
@@ -109,8 +111,7 @@ impl Integral {
 impl<'a> Run<'a> {
     fn new(setup: &'a Setup<'a>, model: &'a Fleet) -> Self {
         let parameters = &model.parameters;
-        let size = &setup.configuration.size;
-        let cores = size.cores;
+        let cores = setup.configuration.size.cores;
         let places =
             parameters.concurrency_per_core.as_ref().map(|c| (c.value * cores).max(1.0) as usize);
         let (least, most) = (setup.configuration.least, setup.configuration.most);
@@ -120,13 +121,14 @@ impl<'a> Run<'a> {
             model,
             parts,
             random: Random::new(setup.options.seed ^ 0x666c_6565_7400),
-            recorder: Recorder::new(setup.traffic.span(), cores, size.memory_gb),
+            recorder: Recorder::new(setup),
             events: Events::new(),
             instances: Vec::new(),
             ready: Vec::new(),
             free: Vec::new(),
             turn: 0,
             pending: VecDeque::new(),
+            cold: 0,
             server: Server::new(setup.workload.database.as_ref()),
             starting: 0,
             draining: 0,
@@ -212,12 +214,14 @@ impl<'a> Run<'a> {
     }
 
     pub(super) fn scale(&mut self, now: Nanos, regular: bool) {
-        while let Some((since, request)) = self.pending.front().copied() {
+        // Up to now those are paid for that were there.
+        self.count(now);
+        while let Some((since, request)) = self.first_pending() {
             if now.since(since) <= self.patience {
                 break;
             }
-            self.pending.pop_front();
-            self.give_up(now, &request);
+            self.next_pending();
+            self.turn_away(now, &request, self.shortage());
         }
         let (busy_cores, in_flight) = if regular {
             let passed = now.since(self.looked).max(1e-9);
@@ -233,6 +237,7 @@ impl<'a> Run<'a> {
             busy_cores,
             in_flight,
             pending: if regular { 0 } else { pending },
+            present: regular.then_some(self.present as f64),
         };
         let wanted = self.scaler.decide(now, seen).max(usize::from(pending > 0));
         while self.all() < wanted {
@@ -274,15 +279,29 @@ impl<'a> Run<'a> {
         self.instances[index].open = warm;
         self.open += warm;
         self.ready.push(index);
-        let cold = self.pending.len() as u64;
-        if cold > 0 {
-            self.recorder.cold(now, cold);
-        }
+        self.recorder.cold(now, (self.pending.len() - self.cold) as u64);
+        self.cold = self.pending.len();
         self.serve_pending(now);
         self.count(now);
     }
 
+    /// Keeps a request until an instance has a place for it.
+    pub(super) fn keep(&mut self, now: Nanos, request: Request) {
+        self.pending.push_back((now, request));
+    }
+
+    /// The request that has been kept for longest, and since when.
+    pub(super) fn first_pending(&self) -> Option<(Nanos, Request)> {
+        self.pending.front().copied()
+    }
+
+    pub(super) fn next_pending(&mut self) {
+        self.pending.pop_front();
+        self.cold = self.cold.saturating_sub(1);
+    }
+
     pub(super) fn remove(&mut self, now: Nanos, index: usize) {
+        self.count(now);
         self.draining -= 1;
         self.open -= self.instances[index].open;
         self.free.push(index);

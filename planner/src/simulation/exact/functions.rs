@@ -15,8 +15,8 @@ use crate::simulation::{Cause, Nanos};
 use crate::traffic::Arrivals;
 use crate::workload::Distribution;
 
-/// A request takes the environment that was used last; without an idle one, a new one is started for it and it waits;
-/// beyond the limits it is turned away at once (429).
+/// A request takes a provisioned environment, else the one that was used last; without an idle one, a new one is started
+/// for it and it waits; beyond the limits it is turned away at once (429).
 pub(crate) fn functions(setup: &Setup<'_>, parameters: &FunctionParameters) -> Recorder {
     let mut run = Run::new(setup, parameters);
     let span = setup.traffic.span();
@@ -55,6 +55,8 @@ struct Run<'a> {
     busy: usize,
     /// Since when each is idle, with its quota. The last is the one used last, so the first is unused for longest.
     idle: VecDeque<(Nanos, Bucket)>,
+    /// Provisioned environments that have no request, with their quotas. They stay, and a new version has them from its start.
+    provisioned: Vec<Bucket>,
     burst: Window,
     requests: Window,
     deploys: Deploys,
@@ -66,28 +68,31 @@ struct Run<'a> {
 
 impl<'a> Run<'a> {
     fn new(setup: &'a Setup<'a>, parameters: &'a FunctionParameters) -> Self {
-        let size = &setup.configuration.size;
         let rate = parameters.requests_per_environment_second.value;
+        let least = setup.configuration.least;
         let read = "checked when it was read";
-        Self {
+        let mut run = Self {
             setup,
             parameters,
             parts: setup.parts(),
             random: Random::new(setup.options.seed),
-            recorder: Recorder::new(setup.traffic.span(), size.cores, size.memory_gb),
+            recorder: Recorder::new(setup),
             cold_start: parameters.cold_start_ms.distribution().expect(read),
             init: parameters.init_ms.distribution().expect(read),
             events: Events::new(),
             server: Server::new(setup.workload.database.as_ref()),
             busy: 0,
             idle: VecDeque::new(),
+            provisioned: vec![Bucket::default(); least],
             burst: Window::new(parameters.burst_seconds.value, parameters.burst_environments.value),
             requests: Window::new(1.0, rate * setup.configuration.most as f64),
             deploys: Deploys::new(setup.options.deploys_per_day, 0.0, 1.0),
             deployed: 0,
             counted: Nanos(0),
             end: Nanos::from_seconds(setup.traffic.span()),
-        }
+        };
+        run.tell(Nanos(0));
+        run
     }
 
     /// Runs everything that happens up to a moment: events, and the end of environments that were idle for long enough.
@@ -121,7 +126,7 @@ impl<'a> Run<'a> {
             Some(Cause::RequestRate)
         } else if self.busy >= self.setup.configuration.most {
             Some(Cause::Environments)
-        } else if self.idle.is_empty() && !self.burst.take(now) {
+        } else if self.provisioned.is_empty() && self.idle.is_empty() && !self.burst.take(now) {
             Some(Cause::Burst)
         } else {
             None
@@ -131,8 +136,11 @@ impl<'a> Run<'a> {
             return;
         }
         self.count(now);
-        let (start, mut bucket) = match self.idle.pop_back() {
-            Some((_, bucket)) => (0.0, bucket),
+        let ready = self.provisioned.pop();
+        let provisioned = ready.is_some();
+        let idle = ready.or_else(|| self.idle.pop_back().map(|(_, bucket)| bucket));
+        let (start, mut bucket) = match idle {
+            Some(bucket) => (0.0, bucket),
             None => (self.start(now), Bucket::default()),
         };
         self.busy += 1;
@@ -149,6 +157,7 @@ impl<'a> Run<'a> {
             database: service * self.parts.database,
             elsewhere: service * self.parts.elsewhere,
             bucket,
+            provisioned,
         };
         let computed = begin.after(taken);
         if self.server.unlimited() || self.setup.pool.is_none() {
@@ -194,7 +203,11 @@ impl<'a> Run<'a> {
     fn finish(&mut self, now: Nanos, request: &Request, refused: Option<Cause>) {
         self.count(now);
         self.busy -= 1;
-        self.idle.push_back((now, request.bucket));
+        if request.provisioned {
+            self.provisioned.push(request.bucket);
+        } else {
+            self.idle.push_back((now, request.bucket));
+        }
         let latency = now.since(request.came);
         let own = request.own_time(self.parts.share);
         let waited_for = if self.server.unlimited() { Cause::TimeLimit } else { Cause::Server };
@@ -206,12 +219,17 @@ impl<'a> Run<'a> {
         // All that an environment does for a request is billed, but not the wait for its start.
         let begin = request.came.after(request.start);
         let step = self.parameters.billing_step_ms.value / 1000.0;
-        self.recorder.usage.function_seconds += (now.since(begin) / step - 1e-6).ceil() * step;
+        let billed = (now.since(begin) / step - 1e-6).ceil() * step;
+        let usage = &mut self.recorder.usage;
+        match request.provisioned {
+            true => usage.provisioned_function_seconds += billed,
+            false => usage.function_seconds += billed,
+        }
     }
 
     /// Environments that live now.
     fn live(&self) -> u64 {
-        (self.busy + self.idle.len()) as u64
+        (self.busy + self.idle.len() + self.provisioned.len()) as u64
     }
 
     /// Pays for the environments that lived up to a moment.

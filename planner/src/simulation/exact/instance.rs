@@ -20,6 +20,8 @@ pub(crate) struct Request {
     pub(crate) elsewhere: f64,
     /// The quota of the thread it computes on.
     pub(crate) bucket: Bucket,
+    /// Whether a provisioned environment answers it.
+    pub(crate) provisioned: bool,
 }
 
 impl Request {

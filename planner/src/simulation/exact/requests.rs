@@ -18,13 +18,14 @@ impl Run<'_> {
             database: service * self.parts.database,
             elsewhere: service * self.parts.elsewhere,
             bucket: Bucket::default(),
+            provisioned: false,
         };
         self.present += 1;
         self.in_flight.add(now, 1.0);
         match self.choose() {
             Some(index) => self.give(now, index, request),
             None => {
-                self.pending.push_back((now, request));
+                self.keep(now, request);
                 // Only a host that scales by requests starts an instance for a request.
                 if self.places.is_some() {
                     self.scale(now, false);
@@ -53,6 +54,9 @@ impl Run<'_> {
 
     fn give(&mut self, now: Nanos, index: usize, request: Request) {
         let instance = &mut self.instances[index];
+        if self.setup.configuration.max_in_flight.is_some_and(|most| instance.in_flight >= most) {
+            return self.turn_away(now, &request, Cause::InFlight);
+        }
         // A request that comes within a step that is billed already goes on with it.
         if instance.in_flight == 0 && now.since(instance.active_since) >= instance.billed {
             (instance.active_since, instance.billed) = (now, 0.0);
@@ -174,24 +178,24 @@ impl Run<'_> {
     }
 
     pub(super) fn serve_pending(&mut self, now: Nanos) {
-        while let Some((since, mut request)) = self.pending.front().copied() {
+        while let Some((since, mut request)) = self.first_pending() {
             let waited = now.since(since);
             if waited > self.patience {
-                self.pending.pop_front();
-                self.give_up(now, &request);
+                self.next_pending();
+                self.turn_away(now, &request, self.shortage());
                 continue;
             }
             let Some(index) = self.choose() else { return };
-            self.pending.pop_front();
+            self.next_pending();
             request.waited += waited;
             self.give(now, index, request);
         }
     }
 
-    pub(super) fn give_up(&mut self, now: Nanos, request: &Request) {
+    /// A request that no instance answers.
+    pub(super) fn turn_away(&mut self, now: Nanos, request: &Request, cause: Cause) {
         self.present -= 1;
         self.in_flight.add(now, -1.0);
-        let cause = self.shortage();
         self.recorder.refused(request.came, cause, 1);
     }
 }
