@@ -90,6 +90,20 @@ impl Kind {
         }
     }
 
+    /// The feature that has its driver.
+    #[cfg(feature = "any")]
+    #[cfg_attr(
+        all(feature = "postgres", feature = "mysql", feature = "sqlite"),
+        allow(dead_code, reason = "every driver is there")
+    )]
+    pub(crate) fn feature(self) -> &'static str {
+        match self {
+            Self::Postgres => "postgres",
+            Self::MySql => "mysql",
+            Self::Sqlite => "sqlite",
+        }
+    }
+
     fn of(url: &Url) -> Option<Self> {
         match url.scheme() {
             "postgres" | "postgresql" => Some(Self::Postgres),
