@@ -37,7 +37,7 @@ impl<E: Into<Error>> From<E> for Problem {
     fn from(error: E) -> Self {
         let error = error.into();
         let text = error.to_string();
-        // A problem's body is known whole.
+        // The body of a problem is complete in memory.
         let response = error.into_response().map(|body| body.into_full().unwrap_or_default());
         Self { text, response }
     }

@@ -66,7 +66,7 @@ impl Drop for Flag {
     }
 }
 
-/// One chunk, and then none for ever.
+/// Sends one chunk and then never ends.
 async fn held() -> HttpResponse {
     let flag = Flag;
     let first = stream::iter([Chunk::Ok(web::Bytes::from_static(b"first"))]);

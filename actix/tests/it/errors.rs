@@ -1,4 +1,4 @@
-//! Errors and panics: as for every App, and the thread lives on.
+//! Errors and panics are answered as for every App, and the thread keeps serving.
 
 use actix_web::http::header::HeaderValue;
 use actix_web::middleware::DefaultHeaders;

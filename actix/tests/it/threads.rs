@@ -1,4 +1,4 @@
-//! The threads: one may stand still, callers may leave, and at the end all are gone.
+//! The threads: a blocked one delays no request, callers may give up, and a stop ends all of them.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -13,7 +13,7 @@ use futures_util::future::join_all;
 
 use crate::{Running, application, eventually, get, host, in_time, text};
 
-/// A door that handlers stand before, each blocking its thread until it is let through.
+/// A gate that blocks each handler, and with it the handler's thread, until the test opens it.
 #[derive(Default)]
 struct Gate {
     state: Mutex<(usize, usize)>,
@@ -96,7 +96,7 @@ async fn while_a_handler_blocks_its_thread_the_others_answer() {
     assert_eq!(text(in_time(blocked).await.expect("no panic")).await, "passed");
 }
 
-/// The control: with one thread nobody is left to answer.
+/// The control: with a single thread, a blocked handler leaves no thread to answer.
 #[tokio::test]
 async fn while_a_handler_blocks_the_only_thread_nobody_answers() {
     let running = Running::<One>::on(host(1, &[])).await;
