@@ -1,4 +1,4 @@
-//! Which platform this process runs on.
+//! Detects the platform that this process runs on.
 
 use anyhost_core::{ConfigError, Settings};
 
@@ -8,7 +8,7 @@ use crate::presets::ALL;
 /// The platform that `PLATFORM` names, else the first that recognises the environment.
 ///
 /// # Errors
-/// [`ConfigError`] where `PLATFORM` names none.
+/// [`ConfigError`] if `PLATFORM` names no known platform.
 pub(crate) fn platform(settings: &Settings) -> Result<&'static Preset, ConfigError> {
     let found = match settings.text("PLATFORM") {
         Some(name) => {
