@@ -1,4 +1,4 @@
-//! From a response to an answer in the shape that the source of the event understands.
+//! Converts a response into the JSON or the stream that the source of the event expects.
 
 mod buffered;
 mod headers;

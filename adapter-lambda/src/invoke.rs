@@ -20,11 +20,11 @@ use crate::events::{Translated, translate};
 use crate::life::{Prepared, Started, diagnostic};
 use crate::runtime_api::{Delivered, Invocation, RuntimeApi};
 
-/// What became of an invocation, for the process.
+/// The outcome of an invocation, as far as it matters to the process.
 pub(crate) enum Outcome {
-    /// It was answered, or failed, and the next may come.
+    /// It was answered or failed; the process polls for the next one.
     Answered,
-    /// The App could not be started: there is nobody to answer anything.
+    /// The App could not be started, so no invocation can be answered.
     NeverStarted(Failure),
 }
 
@@ -94,7 +94,7 @@ async fn handle<H: Handler>(
     Outcome::Answered
 }
 
-/// One request and its response, and by when.
+/// One request, its response and its deadline.
 pub(crate) struct Exchange {
     shape: &'static Shape,
     method: Method,
@@ -103,7 +103,7 @@ pub(crate) struct Exchange {
 }
 
 impl Exchange {
-    /// The exchange of an event, and the request, or why the App cannot be given it.
+    /// Makes an exchange of an event, with the request or the error that refuses it.
     pub(crate) fn new(
         translated: Translated,
         give_up: Option<std::time::Instant>,
@@ -112,7 +112,7 @@ impl Exchange {
         (Self { shape, method, context, give_up: give_up.map(Instant::from_std) }, request)
     }
 
-    /// The App's response, or the one in its place.
+    /// The App's response, or the error response that replaces it.
     pub(crate) async fn respond<H: Handler>(
         &self,
         host: &Host,
@@ -134,7 +134,7 @@ impl Exchange {
         }
     }
 
-    /// Waits for something until it is time to give up.
+    /// Waits for a future until it is time to give up.
     async fn in_time<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         match self.give_up {
             Some(give_up) => timeout_at(give_up, work).await.ok(),
@@ -167,7 +167,7 @@ impl Exchange {
         self.shape.streams
     }
 
-    /// Sends a response in one piece, or why it cannot be sent.
+    /// Sends a response in one piece, or the error why it cannot be sent.
     async fn send(&self, api: &mut RuntimeApi, invocation: &Invocation, response: Response) {
         let answer = self.encode(response).await;
         if api.respond(invocation, answer).await == Delivered::TooLarge {
@@ -176,14 +176,14 @@ impl Exchange {
         }
     }
 
-    /// The answer as its source understands it.
+    /// The answer in the form of its source.
     pub(crate) async fn encode(&self, response: Response) -> Bytes {
         let response = match self.whole(response).await {
             Ok(response) => response,
             Err(error) => self.refuse(error),
         };
         let (mut parts, body) = response.into_parts();
-        // Whole by now; a problem always was.
+        // The body is in memory by now; that of a problem always is.
         let body = body.into_full().unwrap_or_default();
         if self.method != Method::HEAD {
             parts.headers.remove(CONTENT_LENGTH);
@@ -203,14 +203,14 @@ impl Exchange {
         }
     }
 
-    /// Reads a streamed body to its end, as far as an answer in one piece may go.
+    /// Reads a streamed body to its end, up to the limit of an answer in one piece.
     async fn whole(&self, response: Response) -> Result<Response, Error> {
         let (parts, body) = response.into_parts();
         let stream = match body.into_full() {
             Ok(whole) => return Ok(Response::from_parts(parts, Body::from(whole))),
             Err(stream) => stream,
         };
-        // A body that panics is dropped; nothing of ours is shared with it.
+        // Unwind safe: a body that panics is dropped, and shares no state with this function.
         let read = AssertUnwindSafe(collect(stream, self.shape.limit)).catch_unwind();
         let read = match self.context.deadline() {
             Some(deadline) => self.in_time(anyhost_core::adapter::within(deadline, read)).await,
@@ -228,7 +228,7 @@ impl Exchange {
 async fn collect(mut stream: Body, limit: usize) -> Result<Bytes, Error> {
     let mut bytes = BytesMut::new();
     while let Some(frame) = stream.frame().await {
-        // Trailers cannot travel in one piece and are dropped.
+        // An answer in one piece has no trailers: they are dropped.
         let Ok(data) = frame.map_err(Error::internal)?.into_data() else { continue };
         bytes.extend_from_slice(&data);
         if bytes.len() > limit {
@@ -265,7 +265,7 @@ mod tests {
         for (left, margin) in [(0, 25), (100, 25), (1_000, 100), (4_000, 400), (900_000, 500)] {
             let deadline = now + Duration::from_millis(left);
             let margins = deadline - give_up(deadline);
-            // What is left shrinks while this runs, and with it a margin that is a tenth of it.
+            // The time left shrinks while this test runs, and the margin of a tenth with it.
             let most = Duration::from_millis(margin);
             assert!((Duration::from_millis(25)..=most).contains(&margins), "{left}: {margins:?}");
         }

@@ -15,8 +15,8 @@
 //! 5. `run` calls `std::env::set_var` for every invocation, which races with every thread that resolves a
 //!    name.
 //!
-//! What stands here instead is the loop alone, over the same hyper. lambda_http's vocabulary stays: its
-//! `Diagnostic` is what an error looks like, its `Body` what is posted.
+//! This module replaces only the loop, on the same hyper. lambda_http's types stay: its
+//! `Diagnostic` describes an error, its `Body` is posted.
 
 mod ahead;
 mod backoff;
@@ -54,14 +54,14 @@ pub(crate) struct RuntimeApi {
     next: Uri,
 }
 
-/// What became of an answer.
+/// The outcome of posting an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Delivered {
-    /// Lambda took it, or had taken it before.
+    /// Lambda accepted it, now or at an earlier try.
     Taken,
-    /// It is larger than Lambda takes.
+    /// It is larger than Lambda accepts.
     TooLarge,
-    /// Lambda did not take it, and never will.
+    /// Lambda refused it for good.
     Refused,
 }
 
@@ -71,7 +71,7 @@ impl RuntimeApi {
         Self { connection: Connection::new(endpoint), next }
     }
 
-    /// The same on a connection that was begun ahead.
+    /// Makes a client on a connection that was begun earlier.
     pub(crate) fn with(self, ahead: Option<Ahead>) -> Self {
         Self { connection: self.connection.with(ahead), ..self }
     }
@@ -89,13 +89,13 @@ impl RuntimeApi {
                 let event = body.collect().await.map_err(Fault::Http)?.to_bytes();
                 Invocation::read(head.headers, event)
             }
-            // Emulators say so if no event has come for a while.
+            // Emulators reply with this status if no event has come for a while.
             StatusCode::NO_CONTENT => Err(Fault::NoEvent),
             status => Err(Fault::Status(status)),
         }
     }
 
-    /// Posts an answer in one piece, again if the connection breaks.
+    /// Posts an answer in one piece, and tries again if the connection breaks.
     pub(crate) async fn respond(&mut self, to: &Invocation, answer: Bytes) -> Delivered {
         let uri = self.invocation(to, "response");
         self.post(&uri, to, answer, |headers| {
@@ -104,7 +104,7 @@ impl RuntimeApi {
         .await
     }
 
-    /// Posts an answer piece by piece; what has left cannot be sent again.
+    /// Posts an answer in chunks; bytes that were sent cannot be sent again.
     pub(crate) async fn stream(&mut self, to: &Invocation, answer: Streamed) -> Delivered {
         let mut request =
             self.request(Method::POST, self.invocation(to, "response"), Body::new(answer));
@@ -165,7 +165,7 @@ impl RuntimeApi {
         }
     }
 
-    /// Posts bytes that can be sent again, as often as the backoff allows.
+    /// Posts bytes, with as many tries as the backoff allows.
     async fn post(
         &mut self,
         uri: &Uri,
@@ -181,7 +181,7 @@ impl RuntimeApi {
                 request.headers_mut().insert(INVOCATION_ID, id.clone());
             }
             let fault = match self.connection.status(request).await {
-                // Refused after a try whose reply was lost: that try had arrived.
+                // Refused after a try whose reply was lost: that try was accepted.
                 Ok(StatusCode::FORBIDDEN | StatusCode::BAD_REQUEST) if backoff.tried() => {
                     return Delivered::Taken;
                 }
