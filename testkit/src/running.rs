@@ -131,7 +131,7 @@ impl<H: Handler> Running<H> {
             }
             None => self.stop_function().await,
         };
-        // Closed already: this asks what is left.
+        // The pools are closed already: this only reads how many connections are left.
         let left = self.host.databases().close(Duration::ZERO).await;
         let held = left.into_iter().filter(|pool| !pool.holders.is_empty());
         let held = held.map(|pool| HeldConnections {
@@ -218,7 +218,7 @@ impl<H> fmt::Debug for Running<H> {
     }
 }
 
-/// What a stop found that was not over at the end of the grace.
+/// The work that a stop found unfinished at the end of the grace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 #[must_use = "an unfinished request and a leak stand in it"]

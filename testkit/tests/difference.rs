@@ -12,7 +12,7 @@ impl App for Planted {
     }
 
     async fn call(&self, request: Request) -> Result<Response, Error> {
-        // What somebody writes who has only seen one host.
+        // Code of an author who knows only one host.
         let event = Context::of(&request).and_then(Context::event);
         let planted = request.uri().path() == "/cart" && event.is_some();
         Ok(Response::new(Body::from(if planted { "a function" } else { "a shop" })))

@@ -52,7 +52,7 @@ impl Log {
         self.written().lines.clone()
     }
 
-    /// Waits for the first line that is wanted, those already written among them; `None` where the
+    /// Waits for the first line that is wanted, those already written among them; `None` if the
     /// process has ended or the time is over without one.
     pub fn wait_for(&self, patience: Duration, wanted: impl Fn(&str) -> bool) -> Option<String> {
         let until = Instant::now() + patience;
