@@ -29,7 +29,7 @@ enum Work {
 /// How long a task waits that was refused.
 const COME_BACK: Duration = Duration::from_millis(20);
 
-/// Pools over one server, or over one way to it; the first is ours.
+/// The pools of a contest, all on one server or one proxy in front of it; the first is ours.
 pub struct Pools {
     runtime: Runtime,
     url: String,
@@ -48,7 +48,7 @@ impl Pools {
     /// Opens them, each as large as ours is on this machine by its plan.
     ///
     /// # Errors
-    /// Where one cannot be opened.
+    /// If one cannot be opened.
     pub fn open(url: &str, effort: Effort) -> Result<Self, String> {
         Self::sized(url, None, effort)
     }
@@ -174,7 +174,7 @@ struct Seen {
 /// What one pool does with so many tasks, for the curves.
 ///
 /// # Errors
-/// Where the pool cannot be opened.
+/// If the pool cannot be opened.
 pub(crate) fn throughput(
     time: Duration,
     tasks: usize,

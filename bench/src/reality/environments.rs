@@ -18,10 +18,10 @@ use crate::database::Database;
 use crate::process::cpu;
 
 /// The environments of a function: as Lambda does, a request takes the one used last, and a new one is started
-/// where none is idle.
+/// if none is idle.
 #[derive(Clone)]
 pub(super) struct Environments {
-    /// Built by now, so that no start waits for a compiler.
+    /// The program, built in advance, so that no start waits for a compiler.
     program: PathBuf,
     url: String,
     event: Arc<str>,
@@ -64,7 +64,7 @@ impl Environments {
         Ok(App { service, database_share: 1.0 - processor_share, processor_share, starts })
     }
 
-    /// Sends a traffic.
+    /// Sends the requests of a traffic and measures the answers.
     pub(super) async fn measure(
         &self,
         traffic: &Traffic,

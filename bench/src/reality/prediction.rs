@@ -1,4 +1,4 @@
-//! What the planner says of an App that was measured one request at a time.
+//! The planner's prediction for an App that was measured one request at a time.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -10,8 +10,8 @@ use anyhost_planner::workload::{Database, Distribution, Workload};
 
 use super::{App, Found};
 
-/// Simulations with seeds of their own, whose median is the prediction: one alone is but one of the days that
-/// may come.
+/// The number of simulations, each with its own seed, whose median is the prediction: a single one is only one sample
+/// of what may happen.
 const DAYS: u64 = 21;
 
 /// One process on this machine.
@@ -44,7 +44,7 @@ utilisation = {{ value = 1, source = "the benchmark", dated = 2026-11-23 }}
     predict(&host, app, traffic)
 }
 
-/// Functions on this machine: a start takes what was measured, and nothing limits how many there are.
+/// Functions on this machine: a start takes the measured time, and the number of environments is unlimited.
 pub(super) fn of_functions(app: &App, traffic: &Traffic) -> Result<Found, String> {
     let starts = Distribution::measured(app.starts.clone()).ok_or("no start was measured")?;
     let Distribution::Quantiles(points) = starts else { return Err("no quantiles".into()) };

@@ -1,4 +1,4 @@
-//! `notes-paas` as a process, and what it takes for a request when nothing else is to be done.
+//! `notes-paas` as a process, and its time for a request without other load.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -82,7 +82,7 @@ impl LongRunning {
         Ok(App { service, database_share, processor_share, starts: Vec::new() })
     }
 
-    /// Sends a traffic.
+    /// Sends the requests of a traffic and measures the answers.
     pub(super) async fn measure(
         &self,
         traffic: &Traffic,

@@ -1,4 +1,4 @@
-//! The traffics, and clients that send a request when it is due, whatever became of those before it.
+//! The traffics, and clients that send each request at its time, even if earlier ones are unanswered (open loop).
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::Found;
 use crate::contest::say;
 use crate::database::Database;
 
-/// What the arrivals that are measured begin with; the predicted ones have a seed of their own.
+/// The seed of the measured arrivals; the predicted ones have other seeds.
 const SEED: u64 = 20_260_101;
 
 /// How often the connections of the server are counted.
@@ -30,7 +30,7 @@ pub(super) fn all(seconds: u64) -> Vec<Traffic> {
     ]
 }
 
-/// What became of a traffic.
+/// The outcome of a traffic.
 #[derive(Debug)]
 pub(super) struct Measured {
     latencies: Vec<Duration>,
@@ -70,7 +70,7 @@ where
             let due = begun + Duration::from_secs_f64(arrival.seconds());
             sleep_until(due).await;
             let answer = request();
-            // From when it was due: a client that is late itself does not make the App look faster.
+            // Measured from the time it was due: a client that is late does not make the App look faster.
             answers.spawn(async move { answer.await.map(|()| due.elapsed()) });
         }
         answers.join_all().await
