@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 pub struct Resources {
     /// Processors, as the CPU quota allows: 0.5 is half of one.
     pub cpus: f64,
-    /// Memory in bytes; `None` where nothing limits it.
+    /// Memory in bytes; `None` if nothing limits it.
     pub memory: Option<u64>,
 }
 
