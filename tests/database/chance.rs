@@ -11,11 +11,11 @@ use crate::transactions::sqlite;
 
 const ROUNDS: i64 = 150;
 
-/// What a transaction is believed to have done so far.
+/// The expected effects of a transaction so far.
 #[derive(Clone, Default)]
 struct Believed {
     rows: BTreeSet<i64>,
-    /// What it had done at each savepoint, the latest last.
+    /// The expected effects at each savepoint, the latest last.
     savepoints: Vec<BTreeSet<i64>>,
 }
 
@@ -84,7 +84,7 @@ macro_rules! commit_tells_the_truth {
             let mut random = fastrand::Rng::with_seed(seed.unsigned_abs());
             let mut tx = $db.begin().await.unwrap();
             let mut believed = Believed::default();
-            // What a statement of its own may have committed.
+            // The effects so far, if a statement may itself have committed the transaction.
             let mut before_end = None;
             let mut steps = Vec::new();
             for number in 0..random.i64(1..10) {

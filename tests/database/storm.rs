@@ -19,7 +19,7 @@ use crate::kit::{direct, open, ordinary};
 const ENVIRONMENTS: usize = 200;
 const BUDGET: i64 = 50 - 3;
 
-/// What every environment does with its connection.
+/// The statement that every environment runs.
 const STATEMENT: &str = "SELECT pg_sleep(0.005)";
 
 /// An environment that has served its request and is frozen, with whatever it keeps.
@@ -73,7 +73,7 @@ async fn storm(url: &str, patience: Duration) -> (usize, Vec<Error>, i64) {
                 .await
                 .unwrap();
                 most = most.max(seen);
-                // Time passes: the one who looks is not to be the load.
+                // Time passes: polling must not become the load.
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
             most

@@ -28,7 +28,7 @@ impl Drop for Played {
 fn the_deployment_runs_and_ends_as_written() {
     let notebook = Notebook::new(30, 24);
     let (mut deployment, port) = (yaml(&deploy("kubernetes/deployment.yaml")).remove(0), port());
-    // What only this machine is different in: where the image is, the network, one pod, another port.
+    // The differences of this machine: the image's location, the network, one pod, another port.
     let pod = &mut deployment["spec"]["template"]["spec"];
     pod["hostNetwork"] = true.into();
     let container = &mut pod["containers"][0];

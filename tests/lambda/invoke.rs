@@ -1,4 +1,4 @@
-//! Invocations: answered in time, failed where they are no requests, and apart from each other.
+//! Invocations: they are answered in time, fail if they are not requests, and do not affect each other.
 
 use std::time::Duration;
 
@@ -102,7 +102,7 @@ async fn the_deadline_is_lambdas_own_less_a_margin() {
     let (_, left) = function.get("/remaining").await;
     let left: u64 = left.parse().expect("milliseconds");
     assert!((600_000..=899_500).contains(&left), "{left}");
-    // What cargo lambda watch sends is no deadline.
+    // The number that `cargo lambda watch` sends is not a deadline.
     function.api.set_timeout(None);
     assert_eq!(function.get("/remaining").await.1, "unknown");
 }

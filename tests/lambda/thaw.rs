@@ -12,7 +12,7 @@ use crate::function::{Function, content, get};
 /// How long a freeze lasts.
 const FREEZE: Duration = Duration::from_secs(2);
 
-/// What happens to the connection of a frozen environment.
+/// The fate of a frozen environment's connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
     Untouched,

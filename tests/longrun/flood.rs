@@ -40,7 +40,7 @@ fn flood(environment: &[(&str, &str)]) -> Flooded {
         let now = samples(&operator.get("/metrics"));
         busiest = busiest.max(now["http_server_active_requests"]);
     }
-    // Whoever asks while it is flooded is told that it lives.
+    // The liveness probe succeeds during the flood.
     assert_eq!(Wire::to(instance.port).get("/livez").status, 200);
     assert_eq!(Wire::to(instance.port).get("/readyz").status, 200);
     let report = load.finish();
@@ -51,7 +51,7 @@ fn flood(environment: &[(&str, &str)]) -> Flooded {
 #[test]
 fn a_limit_that_finds_itself_sheds_a_flood_and_without_one_everything_is_let_in() {
     let Flooded { report, shed, busiest } = flood(&[("MAX_IN_FLIGHT", "auto")]);
-    // What was not answered was refused, and nothing else happened to it.
+    // Every request that was not answered was refused; none failed otherwise.
     let refused = report.failures.get("GET /r/slow: 503 Service Unavailable").copied();
     assert_eq!(refused, Some(report.failed()), "{report}");
     assert!(shed >= 1.0 && shed as u64 == report.failed(), "{shed} shed; {report}");

@@ -1,4 +1,4 @@
-//! The protocols before HTTP/1.1, by programs that nobody here wrote: PROXY and HTTP/2 of haproxy, TLS of curl.
+//! Protocols around HTTP/1.1, spoken by third-party programs: PROXY and HTTP/2 by haproxy, TLS by curl.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};

@@ -1,4 +1,4 @@
-//! Routers that give up, and hosts that are routers themselves: who answers, and what the App sees.
+//! Routers with timeouts, and hosts that are routers themselves: which side answers, and what the App sees.
 
 use std::thread;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What the host tells the App beside the request.
+//! The `Context` that the host passes with a request.
 
 use crate::cases::{ask, cases, seen};
 use crate::wire::{Seen, get};

@@ -42,7 +42,7 @@ pub struct Response {
     pub headers: HeaderMap,
     /// The whole body.
     pub body: Bytes,
-    /// The trailers after the body, where there were any.
+    /// The trailers after the body, if there are any.
     pub trailers: Option<HeaderMap>,
 }
 
@@ -75,9 +75,9 @@ impl Response {
 /// What was posted to `/error` or to `/runtime/init/error`.
 #[derive(Clone, Debug)]
 pub struct Failed {
-    /// The type in the header, which is what AWS counts by.
+    /// The error type in the header, by which AWS counts errors.
     pub header_type: Option<String>,
-    /// The type in the body.
+    /// The error type in the body.
     pub error_type: String,
     /// The message in the body.
     pub message: String,

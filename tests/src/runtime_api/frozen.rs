@@ -10,7 +10,7 @@ use crate::process::{PATIENCE, Process, Signal};
 pub struct Frozen<'a>(&'a Process);
 
 impl<'a> Frozen<'a> {
-    /// Freezes a process; it stands still when this returns.
+    /// Freezes a process; returns when it is stopped.
     #[must_use = "the process is thawed when this is dropped"]
     pub fn new(process: &'a Process) -> Self {
         process.signal(Signal::STOP);

@@ -17,7 +17,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use super::state::{Accepted, State};
 use super::{Answer, Endpoint, Failed, Fault, Response};
 
-/// The largest answer AWS takes: 6 MiB and 100 bytes.
+/// The largest answer that AWS accepts: 6 MiB and 100 bytes.
 const MAX_ANSWER: usize = 6 * 1024 * 1024 + 100;
 
 type Reply = http::Response<UnsyncBoxBody<Bytes, Broken>>;
@@ -60,7 +60,7 @@ pub(super) fn serve(
                         let state = Arc::clone(&state);
                         async move { reply(&state, request).await }
                     });
-                    // A client that goes away, and a fault, are no errors here.
+                    // A client that disconnects and a planned fault are not errors here.
                     let _ = hyper::server::conn::http1::Builder::new()
                         .timer(TokioTimer::new())
                         .serve_connection(TokioIo::new(connection), service)
@@ -77,7 +77,7 @@ pub(super) fn serve(
 
 async fn reply(state: &State, request: Request<Incoming>) -> Result<Reply, Broken> {
     let path = request.uri().path();
-    // Whatever stands before the version belongs to whoever put the API there.
+    // A prefix before the version is ignored: it belongs to the URL of the API.
     let runtime = path.split_once("/2018-06-01/runtime").map(|(_, rest)| rest);
     let extension = path.split_once("/2020-01-01/extension").map(|(_, rest)| rest);
     let invocation = runtime.and_then(|rest| rest.strip_prefix("/invocation/"));
@@ -175,7 +175,7 @@ async fn next(state: &State, fault: Option<&Fault>) -> Reply {
 
 async fn respond(state: &State, id: &str, request: Request<Incoming>) -> Reply {
     if !state.is_running(id) {
-        // Not read: whoever is late shall not send megabytes for nothing.
+        // Refused before the body is read: a late client need not send megabytes in vain.
         return accept(state, id, Answer::Error(Failed::read(&HeaderMap::new(), b"")));
     }
     let (parts, mut incoming) = request.into_parts();

@@ -1,4 +1,4 @@
-//! What the Runtime API knows: events that wait, invocations that run, and what was asked of it.
+//! The state of the Runtime API: waiting events, running invocations, counts of requests.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,7 +9,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::{Answer, Endpoint, Failed, Fault};
 
-/// What the requests to the API and the test share.
+/// The state that requests to the API share with the test.
 #[derive(Debug)]
 pub(super) struct State {
     inner: Mutex<Inner>,
@@ -29,7 +29,7 @@ struct Inner {
     timeout: Option<Duration>,
     invocations: u64,
     connections: usize,
-    /// What has arrived of the body that is being posted, or was last.
+    /// The bytes that have arrived of the current or last posted body.
     body: Vec<u8>,
 }
 
@@ -57,7 +57,7 @@ impl State {
         Self { inner: Mutex::new(inner), changed: watch::Sender::new(()) }
     }
 
-    /// Takes in a piece of a body that is being posted; the first begins a new one.
+    /// Adds a chunk of the body that is being posted; the first chunk begins a new body.
     pub(super) fn arrived(&self, data: &[u8], first: bool) {
         self.change(|inner| {
             if first {
@@ -82,7 +82,7 @@ impl State {
         (id, received)
     }
 
-    /// Waits for an event and counts who waits.
+    /// Waits for an event, and counts the waiting polls.
     pub(super) async fn next(&self) -> Event {
         let _polling = Polling::new(self);
         let mut changes = self.changed.subscribe();
@@ -95,7 +95,7 @@ impl State {
         }
     }
 
-    /// Notes that an event is on its way to the function.
+    /// Records that an event has been handed out.
     pub(super) fn run(&self, id: String, answer: oneshot::Sender<Answer>) {
         self.change(|inner| inner.running.insert(id, answer));
     }
@@ -104,7 +104,7 @@ impl State {
         self.change(|inner| match inner.running.remove(id) {
             Some(waiting) => {
                 inner.answered.insert(id.into(), ());
-                // The test may have lost interest.
+                // Fails if the test no longer waits.
                 let _ = waiting.send(answer);
                 Accepted::Yes
             }
@@ -117,7 +117,7 @@ impl State {
         self.lock().running.contains_key(id)
     }
 
-    /// Forgets an invocation that nobody waits for any more, if it was never handed out.
+    /// Removes an invocation whose test no longer waits, if it was not handed out.
     pub(super) fn forget(&self, id: &str) {
         self.change(|inner| inner.events.retain(|event| event.id != id));
     }
@@ -186,7 +186,7 @@ impl State {
         self.lock().timeout = timeout;
     }
 
-    /// Waits until something is so.
+    /// Waits until a condition holds.
     pub(super) async fn until(&self, wanted: impl Fn() -> bool) {
         let mut changes = self.changed.subscribe();
         while !wanted() {
