@@ -114,7 +114,7 @@ fn reported(id: &str, error: &Error, response: &Response) -> Response {
     log(id, error);
     let mut rendered = error.render(Some(id));
     for (name, value) in response.headers() {
-        // What middleware added stays; what describes the body that is replaced does not.
+        // Headers that middleware added are kept; those that describe the replaced body are removed.
         if ![CONTENT_LENGTH, CONTENT_ENCODING].contains(name)
             && !rendered.headers().contains_key(name)
         {

@@ -1,4 +1,4 @@
-//! What a host tells an App at start.
+//! The facts that a host gives an App at start.
 
 mod builder;
 mod handles;

@@ -8,13 +8,13 @@ use http::StatusCode;
 use crate::Error;
 use crate::own_subscriber::to_stderr_unless;
 
-/// How long one line stands for all requests that are refused with the same words.
+/// How long one log line stands for all requests that are refused with the same text.
 const PERIOD: Duration = Duration::from_secs(1);
 
 /// The target of these log lines, by which subscribers filter them.
 const TARGET: &str = "anyhost_core::adapter::answer";
 
-/// How many different refusals are kept apart.
+/// The number of different texts that are counted separately.
 const KINDS: usize = 8;
 
 /// Logs why a request failed. Every one is to be found if the log's level is `debug`.
@@ -47,13 +47,13 @@ pub(super) fn log(id: &str, error: &Error) {
 
 static SAID: Mutex<Said> = Mutex::new(Said(Vec::new()));
 
-/// What was said a moment ago.
+/// A text that was logged recently.
 struct Said(Vec<Line>);
 
 struct Line {
     words: String,
     at: Instant,
-    /// How many were not logged since.
+    /// The number of refusals with this text that were not logged since.
     more: u64,
 }
 

@@ -18,7 +18,7 @@ use url_parser::UrlSettings;
 
 use crate::{ConfigError, Setting, Settings};
 
-/// What stands between this process and the database server.
+/// The pooler between this process and the database server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Pooler {
     /// Nothing: the URL names the server itself.

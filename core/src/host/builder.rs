@@ -1,4 +1,4 @@
-//! What an adapter, or a test, says of a host.
+//! The builder by which an adapter, or a test, describes a host.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use super::{Host, Known, MaxBody, Resources};
 use crate::db::Memory;
 use crate::{ConfigError, Epoch, Life, Paradigm, Settings};
 
-/// What is known of a host before it exists.
+/// The description of a host before it is built.
 #[derive(Debug)]
 #[must_use]
 pub struct HostBuilder {

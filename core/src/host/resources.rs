@@ -13,7 +13,7 @@ pub struct Resources {
 }
 
 impl Resources {
-    /// What the cgroup of this process allows, at most what the machine has.
+    /// The limits of this process's cgroup, or the machine's resources if these are smaller.
     #[must_use]
     pub fn detect() -> Self {
         let machine = std::thread::available_parallelism().map_or(1.0, |cpus| cpus.get() as f64);

@@ -1,4 +1,4 @@
-//! What a host knows about one request and the wire does not say.
+//! The host's facts about one request that are not part of the message.
 //!
 //! Long because every fact has a documented getter and setter here.
 
@@ -37,7 +37,7 @@ impl Scheme {
     }
 }
 
-/// What the host knows about one request; in the request's extensions, never in made-up headers.
+/// The host's facts about one request, in the request's extensions and never in invented headers.
 ///
 /// A clone shares its contents.
 ///
@@ -71,7 +71,7 @@ struct Known {
     platform_trace: Option<String>,
     life: Option<Life>,
     upgrades: bool,
-    /// Where the App says its route, if the host asks for it. Clones share it.
+    /// The cell for the App's route, if the host wants to know it. Clones share it.
     route: Option<Arc<OnceLock<Box<str>>>>,
     fault: Fault,
 }
@@ -383,7 +383,7 @@ impl Context {
         self
     }
 
-    /// What went wrong with the request body by the client's fault.
+    /// The client's fault in the request body, if there is one.
     pub(crate) fn fault(&self) -> &Fault {
         &self.0.fault
     }

@@ -28,7 +28,7 @@ pub(super) struct Shared<DB: Driver> {
     options: Options<DB>,
     credentials: Credentials,
     site: Arc<Site>,
-    /// What is said of statements that a pooler does not bear.
+    /// The warnings about statements that do not work through a pooler.
     warnings: Option<Arc<PoolerWarnings>>,
     /// The turn to write, if the database takes one writer at a time.
     turns: Option<Arc<WriteTurns>>,
@@ -41,7 +41,7 @@ pub(super) struct Shared<DB: Driver> {
     schemas: Arc<AtomicU64>,
 }
 
-/// How connecting is bounded, and how statements run on what it gives.
+/// The timeouts of connecting, and how the connections run statements.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::db) struct Timeouts {
     /// Of one attempt.
@@ -118,7 +118,7 @@ impl<DB: Driver> Connector<DB> {
         self.0.turns.as_ref()
     }
 
-    /// What the server said of its limits, once a connection has been opened.
+    /// The limits of the server, known once a connection has been opened.
     pub(in crate::db) fn limits(&self) -> Option<Limits> {
         self.0.limits.get().copied()
     }

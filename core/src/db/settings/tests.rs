@@ -1,4 +1,4 @@
-//! What settings and URLs say, and what is said of wrong ones.
+//! Parsing of settings and URLs, and the errors for wrong ones.
 
 use super::*;
 
@@ -292,7 +292,7 @@ fn what_is_not_done_is_refused_with_what_to_write() {
         let error = parse(&[("DATABASE_URL", url)]).expect_err(url).to_string();
         assert!(error.starts_with("DATABASE_URL: ") && error.contains(expected), "{url}: {error}");
     }
-    // What is like nothing is not compared with anything.
+    // A name that is similar to no parameter gets no suggestion.
     for (url, expected) in [
         (
             "postgres://u@h/d?foo=1",

@@ -1,9 +1,9 @@
-//! What statements do to their session for longer than they run.
+//! The effects of statements on their session that outlast them.
 
 use super::lexer::{Dialect, Lexer, Token};
 use super::tokens::{Keyword, Tokens};
 
-/// What a text of one statement or several does to its session; nothing by default.
+/// The effect of a text, of one or several statements, on its session; none by default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Effect {
     /// Whether a transaction is open afterwards, if the text begins or ends one.
@@ -101,7 +101,7 @@ impl Effect {
         Self { may_end: true, ..Self::changes(change) }
     }
 
-    /// Whether nothing has to be remembered of it.
+    /// Returns whether the statement has no effect on its session.
     pub(in crate::db) fn is_none(&self) -> bool {
         Self { rows: false, blank: false, ..*self } == Self::NONE
     }
@@ -111,7 +111,7 @@ impl Effect {
         let opens = next.opens_if_none && self.open == Some(false);
         Self {
             open: if opens { Some(true) } else { next.open.or(self.open) },
-            // What ends a transaction that the text itself has begun ends no other.
+            // A COMMIT or ROLLBACK of a transaction that the text itself began ends no other one.
             ends: self.ends || next.ends && self.open != Some(true),
             commits: self.commits || next.commits && self.open != Some(true),
             opens_if_none: next.open.is_none()
@@ -126,7 +126,7 @@ impl Effect {
     }
 }
 
-/// What a text does, by what this says of each statement: its first word and what follows.
+/// The effect of a text, combined from the effect of each statement, which is derived from its first word and the rest.
 pub(super) fn effect(
     text: &str,
     dialect: Dialect,

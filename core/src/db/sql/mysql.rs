@@ -14,7 +14,7 @@ const CHANGING: &[&str] = &[
     "version_tokens_lock_shared",
 ];
 
-/// What a text does to its session.
+/// The effect of a text on its session.
 pub(in crate::db) fn of_mysql(text: &str) -> Effect {
     effect(text, Dialect::MySql, of_one)
 }
@@ -26,7 +26,7 @@ fn of_one(first: Keyword, tokens: &mut Tokens<'_, '_>) -> Effect {
         b"ALTER" | b"ANALYZE" | b"CHECK" | b"CHECKSUM" | b"DELETE" | b"DO" | b"DROP" | b"GRANT"
         | b"INSERT" | b"KILL" | b"OPTIMIZE" | b"RENAME" | b"REPAIR" | b"REPLACE" | b"REVOKE"
         | b"TRUNCATE" | b"UPDATE" => scan(tokens, false),
-        // What it reads may go into variables.
+        // It may read into session variables.
         b"LOAD" => scan(tokens, true),
         b"BEGIN" => match tokens.keyword().as_bytes() {
             // BEGIN NOT ATOMIC, a block of statements.

@@ -21,7 +21,7 @@ const NO_DATABASE: [&str; 3] =
 const FULL: [&str; 3] =
     ["no more connections", "Max client connections reached", "too many connections"];
 
-/// What a failure to connect means.
+/// Classifies a failure to connect.
 pub(super) fn of(error: &sqlx::Error) -> ConnectErrorKind {
     let sqlx::Error::Database(database) = error else { return ConnectErrorKind::Unreachable };
     let code = database.code();
