@@ -8,7 +8,7 @@ use sqlx::{Column, Execute, SqlStr, Statement};
 use sqlx_core::HashMap;
 use sqlx_core::ext::ustr::UStr;
 
-use super::super::driver::Driver;
+use crate::db::driver::Driver;
 
 /// A driver whose values sqlx's `Any` can carry.
 pub(super) trait Translate: Driver {
