@@ -51,6 +51,17 @@ fn with_the_url_of_postgresql_it_answers_from_there() {
 }
 
 #[test]
+fn a_kind_of_database_whose_driver_is_not_built_in_is_one_line_that_names_the_feature() {
+    let environment = [("PORT", "0"), ("DATABASE_URL", "mysql://app@127.0.0.1/app")];
+    let (process, _folder) = launch(&program(), &[], &environment);
+    process.wait_for_line(&[
+        "error: DATABASE_URL: names a MySQL database, and the program was built without its driver",
+        "switch on the feature `mysql` of the crate anyhost",
+    ]);
+    assert_eq!(process.wait_for_exit(PATIENCE).code(), Some(78));
+}
+
+#[test]
 fn under_systemd_it_says_that_it_is_ready_and_answers() {
     let ear = Ear::new();
     let url = Postgres::shared().database();
