@@ -114,6 +114,9 @@ impl Kind {
     }
 }
 
+/// The most connections of one process: no server takes more, and each is memory set aside.
+pub(crate) const MOST_CONNECTIONS: usize = 100_000;
+
 const DATABASE_URL: &str = "DATABASE_URL";
 const DIRECT_DATABASE_URL: &str = "DIRECT_DATABASE_URL";
 
@@ -158,7 +161,15 @@ impl DatabaseSettings {
         let in_memory = url.memory().is_some();
         let count =
             |name| settings.get::<NonZeroUsize>(name).map(|count| count.map(NonZeroUsize::get));
-        let pool_size = count("DATABASE_POOL_SIZE")?.or(connection_limit);
+        let own_size = count("DATABASE_POOL_SIZE")?;
+        let pool_size = own_size.or(connection_limit);
+        if let Some(size) = pool_size.filter(|size| *size > MOST_CONNECTIONS) {
+            let problem = format!("expected at most {MOST_CONNECTIONS} connections, found {size}");
+            return Err(match own_size {
+                Some(_) => ConfigError::new(settings.prefixed("DATABASE_POOL_SIZE"), problem),
+                None => url.wrong(format!("parameter connection_limit: {problem}")),
+            });
+        }
         Ok(Self {
             url,
             direct_url: DatabaseUrl::named(settings, DIRECT_DATABASE_URL)?,

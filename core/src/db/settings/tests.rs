@@ -55,6 +55,14 @@ fn a_wrong_setting_is_named_and_no_secret_is_printed() {
         "DATABASE_POOL_SIZE: expected a whole number of at least 1, found \"0\"",
     );
     refused(
+        &[("DATABASE_URL", "sqlite:notes.db"), ("DATABASE_POOL_SIZE", "5000000")],
+        "DATABASE_POOL_SIZE: expected at most 100000 connections, found 5000000",
+    );
+    refused(
+        &[("DATABASE_URL", "postgres://u:hunter2@h/d?connection_limit=5000000")],
+        "DATABASE_URL: parameter connection_limit: expected at most 100000 connections, found 5000000",
+    );
+    refused(
         &[("DATABASE_URL", "postgres://h/d"), ("DATABASE_POOLER", "pgbounce")],
         "DATABASE_POOLER: expected none, pgbouncer, pgbouncer-prepared or rds-proxy, found \"pgbounce\"",
     );
