@@ -8,4 +8,4 @@ mod streamed;
 
 pub(crate) use buffered::{TooLarge, buffered};
 pub(crate) use shape::Shape;
-pub(crate) use streamed::{CONTENT_TYPE, Streamed};
+pub(crate) use streamed::{CONTENT_TYPE, StreamedAnswer};

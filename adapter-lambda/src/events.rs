@@ -41,7 +41,7 @@ pub(crate) enum Source {
 
 /// The request of an event, and the form of its answer.
 #[derive(Debug)]
-pub(crate) struct Translated {
+pub(crate) struct EventRequest {
     pub(crate) shape: &'static Shape,
     pub(crate) method: Method,
     pub(crate) context: Context,
@@ -90,7 +90,7 @@ pub(crate) fn translate(
     event: &Bytes,
     context: Context,
     trust: Trust,
-) -> Result<Translated, NoRequest> {
+) -> Result<EventRequest, NoRequest> {
     let mut read = Event::read(event).map_err(NoRequest::Broken)?;
     let body = body::read(read.body.0.take(), read.is_base64.0, event);
     let source_request = match Source::of(&read).ok_or(NoRequest::Foreign)? {
@@ -140,7 +140,7 @@ pub(crate) fn translate(
             (context, made.and(Err(error)))
         }
     };
-    Ok(Translated { shape, method, context, request })
+    Ok(EventRequest { shape, method, context, request })
 }
 
 fn refused(status: StatusCode, detail: &'static str, cause: &impl fmt::Display) -> Error {

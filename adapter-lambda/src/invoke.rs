@@ -14,11 +14,11 @@ use http_body_util::BodyExt;
 use lambda_http::lambda_runtime::Diagnostic;
 use tokio::time::{Instant, timeout_at};
 
-use crate::answers::{Shape, Streamed, TooLarge, buffered};
+use crate::answers::{Shape, StreamedAnswer, TooLarge, buffered};
 use crate::environment::ResponseMode;
-use crate::events::{Translated, translate};
-use crate::life::{Prepared, Started, diagnostic};
-use crate::runtime_api::{Delivered, Invocation, RuntimeApi};
+use crate::events::{EventRequest, translate};
+use crate::life::{AppStart, Preparation, diagnostic};
+use crate::runtime_api::{Delivery, Invocation, RuntimeApi};
 
 /// The outcome of an invocation, as far as it matters to the process.
 pub(crate) enum Outcome {
@@ -30,8 +30,8 @@ pub(crate) enum Outcome {
 
 /// Answers one invocation.
 pub(crate) async fn invoke<H: Handler>(
-    prepared: &Prepared,
-    started: &Started<H>,
+    prepared: &Preparation,
+    started: &AppStart<H>,
     api: &mut RuntimeApi,
     invocation: Invocation,
 ) -> Outcome {
@@ -48,13 +48,13 @@ pub(crate) async fn invoke<H: Handler>(
 }
 
 async fn handle<H: Handler>(
-    prepared: &Prepared,
-    started: &Started<H>,
+    prepared: &Preparation,
+    started: &AppStart<H>,
     api: &mut RuntimeApi,
     invocation: &Invocation,
     mut context: Context,
 ) -> Outcome {
-    let Prepared { host, configuration, traces } = prepared;
+    let Preparation { host, configuration, traces } = prepared;
     let give_up = invocation.deadline.map(give_up);
     if let Some(give_up) = give_up {
         context = context.with_deadline(give_up);
@@ -86,7 +86,7 @@ async fn handle<H: Handler>(
     let response = exchange.respond(host, traces.as_ref(), app, request).await;
     if configuration.mode == ResponseMode::Streaming && exchange.streams() {
         let (parts, body) = response.into_parts();
-        let streamed = Streamed::new(&parts, body, &invocation.id, exchange.give_up);
+        let streamed = StreamedAnswer::new(&parts, body, &invocation.id, exchange.give_up);
         api.stream(invocation, streamed).await;
     } else {
         exchange.send(api, invocation, response).await;
@@ -105,10 +105,10 @@ pub(crate) struct Exchange {
 impl Exchange {
     /// Makes an exchange of an event, with the request or the error that refuses it.
     pub(crate) fn new(
-        translated: Translated,
+        translated: EventRequest,
         give_up: Option<std::time::Instant>,
     ) -> (Self, Result<Request, Error>) {
-        let Translated { shape, method, context, request } = translated;
+        let EventRequest { shape, method, context, request } = translated;
         (Self { shape, method, context, give_up: give_up.map(Instant::from_std) }, request)
     }
 
@@ -170,7 +170,7 @@ impl Exchange {
     /// Sends a response in one piece, or the error why it cannot be sent.
     async fn send(&self, api: &mut RuntimeApi, invocation: &Invocation, response: Response) {
         let answer = self.encode(response).await;
-        if api.respond(invocation, answer).await == Delivered::TooLarge {
+        if api.respond(invocation, answer).await == Delivery::TooLarge {
             let answer = self.encode(self.refuse(too_large_for_lambda())).await;
             api.respond(invocation, answer).await;
         }

@@ -17,7 +17,7 @@ use crate::environment::Configuration;
 use crate::invoke::{self, Outcome};
 use crate::runtime_api::{Ahead, Backoff, Endpoint, Fault, Invocation, Registration, RuntimeApi};
 use signals::{Signals, Stop};
-pub(crate) use started::Started;
+pub(crate) use started::AppStart;
 
 /// How long an event may take from Lambda's own process to this one.
 const ON_ITS_WAY: Duration = Duration::from_millis(20);
@@ -27,7 +27,7 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Everything that can fail because of a wrong setting, prepared before anything is started.
 #[derive(Debug)]
-pub(crate) struct Prepared {
+pub(crate) struct Preparation {
     pub(crate) host: Host,
     pub(crate) configuration: Configuration,
     /// The exporter of spans.
@@ -43,12 +43,12 @@ pub(crate) async fn serve<H: Handler>(
     factory: Factory<H>,
     endpoint: Endpoint,
     ahead: Option<Ahead>,
-    prepare: impl FnOnce() -> Result<Prepared, Failure>,
+    prepare: impl FnOnce() -> Result<Preparation, Failure>,
 ) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
     let begun = Instant::now();
     let mut registration = Registration::begin(RuntimeApi::new(endpoint.clone()).with(ahead)).await;
-    let Prepared { host, configuration, traces } = match prepare() {
+    let Preparation { host, configuration, traces } = match prepare() {
         Ok(prepared) => prepared,
         Err(failure) => {
             let (mut api, _) = registration.end().await?;
@@ -56,7 +56,7 @@ pub(crate) async fn serve<H: Handler>(
             return Err(failure);
         }
     };
-    let started = Arc::new(Started::begin(factory, host.clone()));
+    let started = Arc::new(AppStart::begin(factory, host.clone()));
     let init = async {
         let start = async {
             match configuration.init_budget {
@@ -90,7 +90,7 @@ pub(crate) async fn serve<H: Handler>(
     let others = (1..configuration.concurrency).map(|_| RuntimeApi::new(endpoint.clone()));
     for api in std::iter::once(first).chain(others) {
         // Boxed: a spawned future is moved several times, each time into memory that causes page faults in a cold process.
-        let prepared = Prepared { host: host.clone(), configuration, traces: traces.clone() };
+        let prepared = Preparation { host: host.clone(), configuration, traces: traces.clone() };
         workers.spawn(Box::pin(work(prepared, Arc::clone(&started), api)));
     }
     if let Some(extension) = extension {
@@ -139,8 +139,8 @@ pub(crate) fn diagnostic(failure: &Failure) -> Diagnostic {
 
 /// Handles one invocation after the other until the process drains.
 async fn work<H: Handler>(
-    prepared: Prepared,
-    started: Arc<Started<H>>,
+    prepared: Preparation,
+    started: Arc<AppStart<H>>,
     mut api: RuntimeApi,
 ) -> Result<(), Failure> {
     let mut backoff = Backoff::default();
@@ -228,7 +228,7 @@ async fn flush(traces: Traces, deadline: Option<std::time::Instant>) {
 }
 
 /// Stops the App and closes its connections, within the grace.
-async fn stop<H: Handler>(host: &Host, started: &Started<H>) -> Result<(), Failure> {
+async fn stop<H: Handler>(host: &Host, started: &AppStart<H>) -> Result<(), Failure> {
     let end = Instant::now() + host.grace();
     let ended = async {
         host.life().idle().await;
@@ -278,7 +278,7 @@ mod tests {
     async fn a_stop_that_hangs_leaves_the_databases_half_of_the_grace() {
         let grace = Duration::from_millis(250);
         let host = Host::builder(Paradigm::Serverless, "test").grace(grace).build().expect("valid");
-        let started = Started::<Hangs>::begin(Factory::app(), host.clone());
+        let started = AppStart::<Hangs>::begin(Factory::app(), host.clone());
         started.app().await.expect("it starts");
         let begun = Instant::now();
         stop(&host, &started).await.expect("it stops");

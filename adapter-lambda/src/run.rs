@@ -9,7 +9,7 @@ use anyhost_core::{Host, Paradigm, Settings};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::environment::{self, Configuration};
-use crate::life::{self, Prepared};
+use crate::life::{self, Preparation};
 use crate::logs::Logs;
 use crate::runtime_api::Ahead;
 
@@ -33,11 +33,11 @@ fn carry_out<H: Handler>(
     match verb {
         Verb::Serve => run_functions(factory, settings).map(|()| Exit::Done),
         Verb::Migrate => {
-            let Prepared { host, .. } = prepare(settings)?;
+            let Preparation { host, .. } = prepare(settings)?;
             runtime(1)?.block_on(migrate(factory, &host)).map(|()| Exit::Done)
         }
         Verb::Check => {
-            let Prepared { host, .. } = prepare(settings)?;
+            let Preparation { host, .. } = prepare(settings)?;
             let report = runtime(1)?.block_on(check(factory, &host))?;
             // Ignored: nobody reads the report if stdout is closed.
             let _ = std::io::stdout().write_all(report.as_bytes());
@@ -65,7 +65,7 @@ fn run_functions<H: Handler>(factory: Factory<H>, settings: Settings) -> Result<
 }
 
 /// Prepares everything that can fail because of a wrong setting, before anything is started.
-fn prepare(settings: Settings) -> Result<Prepared, Failure> {
+fn prepare(settings: Settings) -> Result<Preparation, Failure> {
     Logs::of(&settings)?.begin();
     let configuration = Configuration::of(&settings)?;
     let instance = settings.text("AWS_LAMBDA_LOG_STREAM_NAME").map(str::to_owned);
@@ -78,7 +78,7 @@ fn prepare(settings: Settings) -> Result<Prepared, Failure> {
     }
     let host = host.build()?;
     let traces = Traces::of(&host)?;
-    Ok(Prepared { host, configuration, traces })
+    Ok(Preparation { host, configuration, traces })
 }
 
 /// Uses one thread if one request runs at a time: more threads would only cost memory and start time.

@@ -41,7 +41,7 @@ pub(crate) use extension::Registration;
 pub(crate) use fault::Fault;
 pub(crate) use invocation::Invocation;
 
-use crate::answers::{self, Streamed};
+use crate::answers::{self, StreamedAnswer};
 
 const ERROR_TYPE: HeaderName = HeaderName::from_static("lambda-runtime-function-error-type");
 const INVOCATION_ID: HeaderName = HeaderName::from_static("lambda-runtime-invocation-id");
@@ -56,9 +56,9 @@ pub(crate) struct RuntimeApi {
 
 /// The outcome of posting an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Delivered {
+pub(crate) enum Delivery {
     /// Lambda accepted it, now or at an earlier try.
-    Taken,
+    Accepted,
     /// It is larger than Lambda accepts.
     TooLarge,
     /// Lambda refused it for good.
@@ -96,7 +96,7 @@ impl RuntimeApi {
     }
 
     /// Posts an answer in one piece, and tries again if the connection breaks.
-    pub(crate) async fn respond(&mut self, to: &Invocation, answer: Bytes) -> Delivered {
+    pub(crate) async fn respond(&mut self, to: &Invocation, answer: Bytes) -> Delivery {
         let uri = self.invocation(to, "response");
         self.post(&uri, to, answer, |headers| {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -105,7 +105,7 @@ impl RuntimeApi {
     }
 
     /// Posts an answer in chunks; bytes that were sent cannot be sent again.
-    pub(crate) async fn stream(&mut self, to: &Invocation, answer: Streamed) -> Delivered {
+    pub(crate) async fn stream(&mut self, to: &Invocation, answer: StreamedAnswer) -> Delivery {
         let mut request =
             self.request(Method::POST, self.invocation(to, "response"), Body::new(answer));
         let headers = request.headers_mut();
@@ -124,13 +124,13 @@ impl RuntimeApi {
             Ok(status) => delivered(to, status),
             Err(fault) => {
                 tracing::error!(request_id = to.id, "the answer was lost: {fault}");
-                Delivered::Refused
+                Delivery::Refused
             }
         }
     }
 
     /// Fails an invocation.
-    pub(crate) async fn fail(&mut self, to: &Invocation, error: &Diagnostic) -> Delivered {
+    pub(crate) async fn fail(&mut self, to: &Invocation, error: &Diagnostic) -> Delivery {
         let uri = self.invocation(to, "error");
         let kind = HeaderValue::from_str(&error.error_type);
         self.post(&uri, to, report(error), |headers| {
@@ -172,7 +172,7 @@ impl RuntimeApi {
         to: &Invocation,
         body: Bytes,
         set: impl Fn(&mut http::HeaderMap),
-    ) -> Delivered {
+    ) -> Delivery {
         let mut backoff = Backoff::default();
         loop {
             let mut request = self.request(Method::POST, uri.clone(), Body::from(body.clone()));
@@ -183,7 +183,7 @@ impl RuntimeApi {
             let fault = match self.connection.status(request).await {
                 // Refused after a try whose reply was lost: that try was accepted.
                 Ok(StatusCode::FORBIDDEN | StatusCode::BAD_REQUEST) if backoff.tried() => {
-                    return Delivered::Taken;
+                    return Delivery::Accepted;
                 }
                 Ok(status) if !status.is_server_error() => return delivered(to, status),
                 Ok(status) => Fault::Status(status),
@@ -191,7 +191,7 @@ impl RuntimeApi {
             };
             if !backoff.wait().await {
                 tracing::error!(request_id = to.id, "the answer was lost: {fault}");
-                return Delivered::Refused;
+                return Delivery::Refused;
             }
         }
     }
@@ -216,14 +216,14 @@ fn request(endpoint: &Endpoint, method: Method, uri: Uri, body: Body) -> Request
     request
 }
 
-fn delivered(to: &Invocation, status: StatusCode) -> Delivered {
+fn delivered(to: &Invocation, status: StatusCode) -> Delivery {
     match status {
-        _ if status.is_success() => Delivered::Taken,
-        StatusCode::PAYLOAD_TOO_LARGE => Delivered::TooLarge,
+        _ if status.is_success() => Delivery::Accepted,
+        StatusCode::PAYLOAD_TOO_LARGE => Delivery::TooLarge,
         _ => {
             let id = &to.id;
             tracing::error!(request_id = id, "Lambda did not take the answer: it said {status}");
-            Delivered::Refused
+            Delivery::Refused
         }
     }
 }

@@ -87,7 +87,7 @@ impl Pools {
     /// A warm query by so many tasks, and by pgbench with as many connections.
     #[must_use]
     pub fn queries(&self, tasks: usize, database: &Database, effort: Effort) -> Contest {
-        let seen = || Seen { server_cpu: Some(database.cpu()), round_trips: None };
+        let seen = || PoolReading { server_cpu: Some(database.cpu()), round_trips: None };
         let mut contenders = self.contenders(tasks, Work::Query, &seen);
         let mut pgbench = Pgbench::new(&self.url, tasks.min(self.size));
         contenders.push(Contender::new("pgbench -M prepared", move |time| pgbench.turn(time)));
@@ -112,7 +112,7 @@ impl Pools {
         round_trips: &dyn Fn() -> u64,
         effort: Effort,
     ) -> Contest {
-        let seen = || Seen { server_cpu: None, round_trips: Some(round_trips()) };
+        let seen = || PoolReading { server_cpu: None, round_trips: Some(round_trips()) };
         contest(
             format!("remote/{network}/{tasks}"),
             format!(
@@ -127,7 +127,7 @@ impl Pools {
     /// A connection that is borrowed and given back, and nothing else.
     #[must_use]
     pub fn checkouts(&self, tasks: usize, effort: Effort) -> Contest {
-        let seen = || Seen { server_cpu: None, round_trips: None };
+        let seen = || PoolReading { server_cpu: None, round_trips: None };
         contest(
             format!("checkout/{tasks}"),
             format!(
@@ -143,7 +143,7 @@ impl Pools {
         &'a self,
         tasks: usize,
         work: Work,
-        seen: &'a dyn Fn() -> Seen,
+        seen: &'a dyn Fn() -> PoolReading,
     ) -> Vec<Contender<'a>> {
         self.members
             .iter()
@@ -166,7 +166,7 @@ impl Pools {
 }
 
 /// What is read before and after a turn.
-struct Seen {
+struct PoolReading {
     server_cpu: Option<f64>,
     round_trips: Option<u64>,
 }

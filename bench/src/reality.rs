@@ -18,7 +18,7 @@ use crate::database::Database;
 use crate::machine::{self, Machine};
 use environments::Environments;
 use process::LongRunning;
-use traffic::Measured;
+use traffic::TrafficResult;
 
 /// How far a prediction may lie from what is measured.
 pub const CLOSE: f64 = 0.25;
@@ -153,7 +153,7 @@ impl std::fmt::Display for App {
 
 /// Compares the prediction for a traffic with its measurement.
 #[derive(Clone, Copy, Debug)]
-struct Found {
+struct Figures {
     p50: Duration,
     p99: Duration,
     connections: f64,
@@ -167,7 +167,12 @@ fn slow_notes() -> Result<Database, String> {
     Ok(database)
 }
 
-fn compare(program: &'static str, traffic: &Traffic, measured: Measured, predicted: Found) -> Run {
+fn compare(
+    program: &'static str,
+    traffic: &Traffic,
+    measured: TrafficResult,
+    predicted: Figures,
+) -> Run {
     let found = measured.found();
     let milliseconds = |what, predicted: Duration, measured: Duration| Figure {
         what,

@@ -11,7 +11,7 @@ use http::header::{
 use http::{HeaderValue, Method, StatusCode};
 use lines::log;
 
-use crate::error::Reported;
+use crate::error::ResponseError;
 use crate::http::Current;
 use crate::http::strip_hop_by_hop;
 use crate::{Body, BodyError, Context, Error, Handler, Request, Response};
@@ -54,7 +54,7 @@ pub async fn answer<H: Handler>(app: &H, max_body: usize, mut request: Request) 
         };
         match (outcome, context.fault().to_error(max_body)) {
             (_, Some(error)) => context.within_call(|| failed(&context, &error)),
-            (Ok(Ok(response)), None) if response.extensions().get::<Reported>().is_none() => {
+            (Ok(Ok(response)), None) if response.extensions().get::<ResponseError>().is_none() => {
                 response
             }
             (outcome, None) => context.within_call(|| failure(&context, outcome)),
@@ -87,7 +87,7 @@ type Outcome = std::thread::Result<Result<Response, Error>>;
 fn failure(context: &Context, outcome: Outcome) -> Response {
     match outcome {
         Ok(Ok(mut response)) => match response.extensions_mut().remove() {
-            Some(Reported(error)) => reported(context.request_id(), &error, &response),
+            Some(ResponseError(error)) => reported(context.request_id(), &error, &response),
             None => response,
         },
         Ok(Err(error)) => failed(context, &error),

@@ -26,7 +26,7 @@ use crate::{Client, Door, DoorKind};
 pub struct Running<H> {
     host: Host,
     app: Arc<H>,
-    server: Option<Served>,
+    server: Option<HostServer>,
     turn: Arc<Mutex<()>>,
     client: Client,
     /// Kept as long as the App.
@@ -34,7 +34,7 @@ pub struct Running<H> {
 }
 
 /// The server of a long-running host.
-struct Served {
+struct HostServer {
     address: SocketAddr,
     stop: oneshot::Sender<()>,
     /// One task, which ends with this.
@@ -49,7 +49,7 @@ impl<H: Handler> Running<H> {
     ) -> Result<Self, Failure> {
         let app = Arc::new(app);
         let server = match host.paradigm() {
-            Paradigm::LongRunning => Some(Served::start(&host, Arc::clone(&app))?),
+            Paradigm::LongRunning => Some(HostServer::start(&host, Arc::clone(&app))?),
             Paradigm::Serverless => None,
         };
         let turn = Arc::default();
@@ -156,7 +156,7 @@ impl<H: Handler> Running<H> {
     }
 }
 
-impl Served {
+impl HostServer {
     fn start<H: Handler>(host: &Host, app: Arc<H>) -> Result<Self, Failure> {
         let config = Config::default().with(host.settings())?;
         let listener = bind_tcp(SocketAddr::from(([127, 0, 0, 1], 0)))?;
@@ -181,7 +181,7 @@ fn open<H: Handler>(
     door: DoorKind,
     host: &Host,
     app: &Arc<H>,
-    server: Option<&Served>,
+    server: Option<&HostServer>,
     turn: &Arc<Mutex<()>>,
 ) -> Arc<dyn Door> {
     let (app, runtime) = (Arc::clone(app), Handle::current());

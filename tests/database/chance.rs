@@ -13,13 +13,13 @@ const ROUNDS: i64 = 150;
 
 /// The expected effects of a transaction so far.
 #[derive(Clone, Default)]
-struct Believed {
+struct Expectation {
     rows: BTreeSet<i64>,
     /// The expected effects at each savepoint, the latest last.
     savepoints: Vec<BTreeSet<i64>>,
 }
 
-impl Believed {
+impl Expectation {
     /// Takes note of a statement that answered Ok.
     fn note(&mut self, step: Step, key: i64) {
         match step {
@@ -47,7 +47,7 @@ enum Step {
 impl Step {
     fn at_random(
         random: &mut fastrand::Rng,
-        believed: &Believed,
+        believed: &Expectation,
         failures: &[&'static str],
     ) -> Self {
         match random.u8(..100) {
@@ -83,7 +83,7 @@ macro_rules! commit_tells_the_truth {
         for seed in 0..ROUNDS {
             let mut random = fastrand::Rng::with_seed(seed.unsigned_abs());
             let mut tx = $db.begin().await.unwrap();
-            let mut believed = Believed::default();
+            let mut believed = Expectation::default();
             // The effects so far, if a statement may itself have committed the transaction.
             let mut before_end = None;
             let mut steps = Vec::new();
@@ -116,7 +116,7 @@ macro_rules! commit_tells_the_truth {
             let seen: Vec<i64> =
                 sqlx::query_scalar("SELECT a FROM t").fetch_all(&$other).await.unwrap();
             let seen = BTreeSet::from_iter(seen);
-            let all = |believed: &Believed| there.union(&believed.rows).copied().collect();
+            let all = |believed: &Expectation| there.union(&believed.rows).copied().collect();
             let said = format!("seed {seed}, {outcome:?}: {steps:#?}");
             match (&outcome, &before_end) {
                 (Some(Ok(())), None) => assert_eq!(seen, all(&believed), "{said}"),

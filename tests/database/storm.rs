@@ -23,11 +23,11 @@ const BUDGET: i64 = 50 - 3;
 const STATEMENT: &str = "SELECT pg_sleep(0.005)";
 
 /// An environment that has served its request and is frozen, with whatever it keeps.
-type Frozen = (Host, anyhost_core::db::Db<sqlx::Postgres>);
+type FrozenHost = (Host, anyhost_core::db::Db<sqlx::Postgres>);
 
 /// One cold environment: it starts, serves one request, and is frozen. A start that failed because the server did not
 /// answer in time is made again, as the platform does it.
-async fn environment(url: String) -> Result<Frozen, Error> {
+async fn environment(url: String) -> Result<FrozenHost, Error> {
     let (host, db) = loop {
         match open::<sqlx::Postgres>(Paradigm::Serverless, &url, &[]).await {
             Err(Error::Unreachable { .. }) if remaining().is_some_and(|left| !left.is_zero()) => {}

@@ -1,6 +1,6 @@
 //! Events as AWS delivers them to a Function URL, and answers as Lambda takes them.
 
-use anyhost_tests::wire::{Response, Seen};
+use anyhost_tests::wire::{Response, SeenRequest};
 use serde_json::{Value, json};
 
 /// The event for a GET.
@@ -65,9 +65,9 @@ impl Answer {
 
     /// The request that the App saw, taken from the echo's answer.
     #[track_caller]
-    pub(crate) fn seen(&self) -> Seen {
+    pub(crate) fn seen(&self) -> SeenRequest {
         assert_eq!(self.status(), 200, "{}", self.0);
-        Seen::of(self.text().as_bytes())
+        SeenRequest::of(self.text().as_bytes())
     }
 
     /// The problem of an error's answer.

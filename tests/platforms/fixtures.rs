@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhost_tests::process::Process;
 use anyhost_tests::runtime_api::{Answer, RuntimeApi};
-use anyhost_tests::wire::Seen;
+use anyhost_tests::wire::SeenRequest;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;
@@ -70,7 +70,7 @@ fn carried(event: &Value, answer: &events::Answer) -> Result<(), String> {
     if answer.status() != 200 {
         return Err(answer.0.to_string());
     }
-    let seen = Seen::of(answer.text().as_bytes());
+    let seen = SeenRequest::of(answer.text().as_bytes());
     let methods =
         [&event["httpMethod"], &event["requestContext"]["http"]["method"], &event["method"]];
     let method = methods.into_iter().find_map(Value::as_str).unwrap_or_default();

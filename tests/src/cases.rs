@@ -19,7 +19,7 @@ mod query;
 
 use crate::capabilities::Capability;
 use crate::doors::{Door, Example};
-use crate::wire::{EchoAnswer as _, Request, Response, Seen};
+use crate::wire::{EchoAnswer as _, Request, Response, SeenRequest};
 
 /// A rule, with its test.
 #[derive(Clone, Copy, Debug)]
@@ -94,7 +94,7 @@ fn ask(door: &dyn Door, request: &Request) -> Response {
 
 /// Sends a request and returns what the App received.
 #[track_caller]
-fn seen(door: &dyn Door, request: &Request) -> Seen {
+fn seen(door: &dyn Door, request: &Request) -> SeenRequest {
     ask(door, request).seen()
 }
 

@@ -16,9 +16,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-pub use answer::{Answer, Failed, Response};
+pub use answer::{Answer, Failure, Response};
 pub use fault::{Endpoint, Fault};
-pub use frozen::Frozen;
+pub use frozen::Freeze;
 use state::State;
 
 use crate::process::PATIENCE;
@@ -145,7 +145,7 @@ impl RuntimeApi {
     }
 
     /// What was posted to `/runtime/init/error`, waited for.
-    pub async fn init_error(&self) -> Failed {
+    pub async fn init_error(&self) -> Failure {
         self.wait(|| self.state.init_error().is_some(), "an init error").await;
         self.state.init_error().expect("just waited for")
     }

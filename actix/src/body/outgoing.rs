@@ -36,7 +36,7 @@ pub(crate) async fn body_of(body: BoxBody, head: bool) -> (Body, Option<Rest>) {
         Ok(bytes) => return (Body::from(bytes), None),
         Err(body) => body,
     };
-    let mut received = Received { pieces: VecDeque::new(), rest: None, left: length };
+    let mut received = HostBody { pieces: VecDeque::new(), rest: None, left: length };
     if head {
         return (Body::new(received), None);
     }
@@ -114,7 +114,7 @@ impl Rest {
 }
 
 /// The host's end of a body.
-struct Received {
+struct HostBody {
     /// The bytes that were read before the head was sent.
     pieces: VecDeque<Piece>,
     rest: Option<mpsc::Receiver<Piece>>,
@@ -122,7 +122,7 @@ struct Received {
     left: Option<u64>,
 }
 
-impl http_body::Body for Received {
+impl http_body::Body for HostBody {
     type Data = Bytes;
     type Error = BodyError;
 

@@ -49,15 +49,15 @@ fn host(cpus: usize, settings: &[(&str, &str)]) -> Host {
 }
 
 /// An application that was started on a host; a clone is the same one.
-struct Running<A>(Arc<(Actix<A>, Host)>);
+struct RunningApp<A>(Arc<(Actix<A>, Host)>);
 
-impl<A> Clone for Running<A> {
+impl<A> Clone for RunningApp<A> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 }
 
-impl<A: Application> Running<A> {
+impl<A: Application> RunningApp<A> {
     async fn start() -> Self {
         Self::on(host(1, &[])).await
     }

@@ -29,7 +29,7 @@ pub(crate) const ERROR_BODY: HeaderName =
 ///
 /// An error while it is sent (a panic, the deadline) ends the body with error
 /// trailers: the client sees that it is cut off. The App's own trailers cannot travel and are dropped.
-pub(crate) struct Streamed {
+pub(crate) struct StreamedAnswer {
     prelude: Option<Bytes>,
     separator: Option<Bytes>,
     body: Option<Body>,
@@ -37,7 +37,7 @@ pub(crate) struct Streamed {
     give_up: Option<Pin<Box<Sleep>>>,
 }
 
-impl Streamed {
+impl StreamedAnswer {
     pub(crate) fn new(
         response: &Parts,
         body: Body,
@@ -76,7 +76,7 @@ impl Streamed {
     }
 }
 
-impl http_body::Body for Streamed {
+impl http_body::Body for StreamedAnswer {
     type Data = Bytes;
     type Error = std::convert::Infallible;
 

@@ -7,12 +7,12 @@ use tokio::task::JoinHandle;
 
 /// An App and its start, which may outlast Lambda's init and end in the first invocation.
 #[derive(Debug)]
-pub(crate) struct Started<H> {
+pub(crate) struct AppStart<H> {
     task: Mutex<JoinHandle<Result<H, Failure>>>,
     outcome: OnceCell<Result<H, Failure>>,
 }
 
-impl<H: Handler> Started<H> {
+impl<H: Handler> AppStart<H> {
     /// Begins the start.
     pub(crate) fn begin(factory: Factory<H>, host: Host) -> Self {
         let task = tokio::spawn(async move {

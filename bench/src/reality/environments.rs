@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use super::App;
 use super::process::NOTE;
-use super::traffic::{Measured, send};
+use super::traffic::{TrafficResult, send};
 use crate::database::Database;
 use crate::process::cpu;
 
@@ -69,7 +69,7 @@ impl Environments {
         &self,
         traffic: &Traffic,
         database: &Database,
-    ) -> Result<Measured, String> {
+    ) -> Result<TrafficResult, String> {
         let measured = send(traffic, database, || {
             let all = self.clone();
             async move { all.serve().await }

@@ -15,7 +15,7 @@ use hyper_util::rt::TokioExecutor;
 use tempfile::TempDir;
 
 use super::App;
-use super::traffic::{Measured, send};
+use super::traffic::{TrafficResult, send};
 use crate::database::Database;
 use crate::process::cpu;
 
@@ -87,7 +87,7 @@ impl LongRunning {
         &self,
         traffic: &Traffic,
         database: &Database,
-    ) -> Result<Measured, String> {
+    ) -> Result<TrafficResult, String> {
         Ok(send(traffic, database, || self.note()).await)
     }
 

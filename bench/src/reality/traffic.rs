@@ -7,7 +7,7 @@ use anyhost_planner::traffic::{Arrivals, Traffic};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, sleep_until};
 
-use super::Found;
+use super::Figures;
 use crate::contest::say;
 use crate::database::Database;
 
@@ -32,24 +32,24 @@ pub(super) fn all(seconds: u64) -> Vec<Traffic> {
 
 /// The outcome of a traffic.
 #[derive(Debug)]
-pub(super) struct Measured {
+pub(super) struct TrafficResult {
     latencies: Vec<Duration>,
     failed: u64,
     connections: usize,
 }
 
-impl Measured {
+impl TrafficResult {
     pub(super) fn failed(&self) -> u64 {
         self.failed
     }
 
-    pub(super) fn found(&self) -> Found {
+    pub(super) fn found(&self) -> Figures {
         let at = |share: f64| {
             let last = self.latencies.len().saturating_sub(1) as f64;
             // Between 0 and the last index.
             self.latencies.get((last * share).round() as usize).copied().unwrap_or_default()
         };
-        Found { p50: at(0.5), p99: at(0.99), connections: self.connections as f64 }
+        Figures { p50: at(0.5), p99: at(0.99), connections: self.connections as f64 }
     }
 }
 
@@ -58,7 +58,7 @@ pub(super) async fn send<F>(
     traffic: &Traffic,
     database: &Database,
     request: impl Fn() -> F,
-) -> Measured
+) -> TrafficResult
 where
     F: Future<Output = Result<(), String>> + Send + 'static,
 {
@@ -86,7 +86,7 @@ where
         answers = answers => answers,
         () = watch => Vec::new(),
     };
-    let mut measured = Measured { latencies: Vec::new(), failed: 0, connections: most.get() };
+    let mut measured = TrafficResult { latencies: Vec::new(), failed: 0, connections: most.get() };
     for answer in answers {
         match answer {
             Ok(latency) => measured.latencies.push(latency),

@@ -25,7 +25,7 @@ pub(super) fn log(id: &str, error: &Error) {
         StatusCode::NOT_IMPLEMENTED => None,
         // An outage or too much load fails all requests that come, for one reason.
         StatusCode::SERVICE_UNAVAILABLE => {
-            let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut said = RECENT.lock().unwrap_or_else(PoisonError::into_inner);
             said.again(error.to_string(), Instant::now())
         }
         status if status.is_server_error() => Some(0),
@@ -45,10 +45,10 @@ pub(super) fn log(id: &str, error: &Error) {
     }
 }
 
-static SAID: Mutex<Said> = Mutex::new(Said(Vec::new()));
+static RECENT: Mutex<RecentLines> = Mutex::new(RecentLines(Vec::new()));
 
 /// A text that was logged recently.
-struct Said(Vec<Line>);
+struct RecentLines(Vec<Line>);
 
 struct Line {
     words: String,
@@ -57,7 +57,7 @@ struct Line {
     more: u64,
 }
 
-impl Said {
+impl RecentLines {
     /// How many with these words were not logged since the last that was, if this one is to be; `None`
     /// where that is too recent.
     fn again(&mut self, words: String, now: Instant) -> Option<u64> {
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn one_line_a_second_stands_for_all_with_the_same_words() {
-        let mut said = Said(Vec::new());
+        let mut said = RecentLines(Vec::new());
         let now = Instant::now();
         assert_eq!(said.again("away".into(), now), Some(0));
         for _ in 0..1000 {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use super::{Host, Known, MaxBody, Resources};
+use super::{Host, HostFacts, MaxBody, Resources};
 #[cfg(feature = "db")]
 use crate::db::Memory;
 use crate::{ConfigError, Epoch, Life, Paradigm, Settings};
@@ -84,7 +84,7 @@ impl HostBuilder {
             in_force,
         } = self;
         let max_body = MaxBody::of(&settings)?;
-        Ok(Host(Arc::new(Known {
+        Ok(Host(Arc::new(HostFacts {
             paradigm,
             platform,
             resources: resources.map_or_else(OnceLock::new, OnceLock::from),

@@ -53,10 +53,10 @@ impl Scheme {
 /// # assert_eq!(who(&Request::new(Body::empty())), "called by nobody we know");
 /// ```
 #[derive(Clone, Debug)]
-pub struct Context(Arc<Known>);
+pub struct Context(Arc<RequestFacts>);
 
 #[derive(Clone, Debug, Default)]
-struct Known {
+struct RequestFacts {
     request_id: Id,
     deadline: Option<Instant>,
     client_ip: Option<IpAddr>,
@@ -79,13 +79,16 @@ struct Known {
 impl Context {
     /// A context of which only the request id is known.
     pub fn new(request_id: impl Into<String>) -> Self {
-        Self(Arc::new(Known { request_id: Id::Given(request_id.into()), ..Known::default() }))
+        Self(Arc::new(RequestFacts {
+            request_id: Id::Given(request_id.into()),
+            ..RequestFacts::default()
+        }))
     }
 
     /// A context with a fresh request id: 128 random bits as 32 hexadecimal digits.
     #[must_use]
     pub fn fresh() -> Self {
-        Self(Arc::new(Known { request_id: Id::fresh(), ..Known::default() }))
+        Self(Arc::new(RequestFacts { request_id: Id::fresh(), ..RequestFacts::default() }))
     }
 
     /// A fresh request id, as [`fresh`](Self::fresh) has one.
@@ -388,7 +391,7 @@ impl Context {
         &self.0.fault
     }
 
-    fn known(&mut self) -> &mut Known {
+    fn known(&mut self) -> &mut RequestFacts {
         Arc::make_mut(&mut self.0)
     }
 }

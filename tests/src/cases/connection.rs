@@ -2,7 +2,7 @@
 
 use crate::cases::{ask, cases, still_answers, tail};
 use crate::doors::Door;
-use crate::wire::{EchoAnswer as _, Request, Response, Seen, get};
+use crate::wire::{EchoAnswer as _, Request, Response, SeenRequest, get};
 
 #[track_caller]
 fn exchange(door: &dyn Door, bytes: &[u8]) -> Vec<Response> {
@@ -22,7 +22,7 @@ fn refused(door: &dyn Door, bytes: &[u8]) {
 }
 
 #[track_caller]
-fn seen(responses: Vec<Response>) -> Vec<Seen> {
+fn seen(responses: Vec<Response>) -> Vec<SeenRequest> {
     responses.into_iter().map(Response::seen).collect()
 }
 

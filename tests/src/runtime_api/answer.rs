@@ -10,7 +10,7 @@ pub enum Answer {
     /// It posted to `/response`.
     Response(Response),
     /// It posted to `/error`.
-    Error(Failed),
+    Error(Failure),
 }
 
 impl Answer {
@@ -27,7 +27,7 @@ impl Answer {
     /// The failure.
     #[must_use]
     #[track_caller]
-    pub fn error(self) -> Failed {
+    pub fn error(self) -> Failure {
         match self {
             Self::Error(failed) => failed,
             Self::Response(response) => panic!("the invocation was answered: {response:?}"),
@@ -74,7 +74,7 @@ impl Response {
 
 /// What was posted to `/error` or to `/runtime/init/error`.
 #[derive(Clone, Debug)]
-pub struct Failed {
+pub struct Failure {
     /// The error type in the header, by which AWS counts errors.
     pub header_type: Option<String>,
     /// The error type in the body.
@@ -83,7 +83,7 @@ pub struct Failed {
     pub message: String,
 }
 
-impl Failed {
+impl Failure {
     pub(super) fn read(headers: &HeaderMap, body: &[u8]) -> Self {
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
         let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::{oneshot, watch};
 
-use super::{Answer, Endpoint, Failed, Fault};
+use super::{Answer, Endpoint, Failure, Fault};
 
 /// The state that requests to the API share with the test.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ struct Inner {
     requests: HashMap<Endpoint, usize>,
     polling: usize,
     extensions: Vec<String>,
-    init_error: Option<Failed>,
+    init_error: Option<Failure>,
     timeout: Option<Duration>,
     invocations: u64,
     connections: usize,
@@ -43,7 +43,7 @@ pub(super) struct Event {
 
 /// Whether an answer is accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Accepted {
+pub(super) enum Acceptance {
     Yes,
     /// It was answered before.
     Twice,
@@ -100,16 +100,16 @@ impl State {
         self.change(|inner| inner.running.insert(id, answer));
     }
 
-    pub(super) fn answer(&self, id: &str, answer: Answer) -> Accepted {
+    pub(super) fn answer(&self, id: &str, answer: Answer) -> Acceptance {
         self.change(|inner| match inner.running.remove(id) {
             Some(waiting) => {
                 inner.answered.insert(id.into(), ());
                 // Fails if the test no longer waits.
                 let _ = waiting.send(answer);
-                Accepted::Yes
+                Acceptance::Yes
             }
-            None if inner.answered.contains_key(id) => Accepted::Twice,
-            None => Accepted::Unknown,
+            None if inner.answered.contains_key(id) => Acceptance::Twice,
+            None => Acceptance::Unknown,
         })
     }
 
@@ -166,7 +166,7 @@ impl State {
     }
 
     /// Notes a failed init; an answer to a function that has polled already is `false`.
-    pub(super) fn fail_init(&self, failed: Failed) -> bool {
+    pub(super) fn fail_init(&self, failed: Failure) -> bool {
         self.change(|inner| {
             let first = !inner.requests.contains_key(&Endpoint::Next);
             inner.init_error.get_or_insert(failed);
@@ -174,7 +174,7 @@ impl State {
         })
     }
 
-    pub(super) fn init_error(&self) -> Option<Failed> {
+    pub(super) fn init_error(&self) -> Option<Failure> {
         self.lock().init_error.clone()
     }
 

@@ -2,13 +2,13 @@
 
 use anyhost_core::Scheme;
 
-use super::Seen;
+use super::RequestSummary;
 use crate::answers::Shape;
 
 /// Checks the parts of the canonical request that are the same from every source.
 #[track_caller]
-fn check_canonical(event: &'static str, shape: &Shape, notes: &[&str]) -> Seen {
-    let seen = Seen::of(event);
+fn check_canonical(event: &'static str, shape: &Shape, notes: &[&str]) -> RequestSummary {
+    let seen = RequestSummary::of(event);
     assert_eq!(seen.shape, shape);
     assert_eq!(seen.method, "POST");
     assert!(seen.target.starts_with("/shelf/tall%20glass?"), "{}", seen.target);
