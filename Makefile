@@ -40,6 +40,7 @@ bench-weight: ## what an App costs to compile, beside its peers, in an hour; wri
 features: ## crates with few of their features compile, without a warning
 	cargo clippy -p anyhost-core --no-default-features -- -D warnings
 	cargo clippy -p anyhost-core --no-default-features --features db -- -D warnings
+	cargo clippy -p anyhost-core --no-default-features --features any,sqlite -- -D warnings
 	cargo clippy -p anyhost-server --no-default-features -- -D warnings
 	cargo clippy -p anyhost --no-default-features --features paas -- -D warnings
 	cargo clippy -p anyhost --no-default-features --features vm,tls,sqlite -- -D warnings

@@ -42,7 +42,7 @@ impl<A: Application> App for Actix<A> {
         queue.push(Job { request, answer }).map_err(|_| stopped())?;
         match outcome.await {
             Ok(Ok(answered)) => answered,
-            // The panic goes on in the task that serves the request: the host answers it as any App's.
+            // Resumed in the task that serves the request, where the host turns a panic of any App into a 500.
             Ok(Err(panic)) => resume_unwind(panic),
             Err(_) => Err(stopped()),
         }

@@ -1,4 +1,4 @@
-//! Bodies in both directions: whole if they are, else a chunk at a time under backpressure.
+//! Bodies of requests and responses: in one piece if they are complete, else in chunks under backpressure.
 
 mod incoming;
 mod outgoing;

@@ -63,7 +63,7 @@ impl fmt::Debug for BoxedApp {
 pub(crate) struct Service(Rc<dyn Fn(Request) -> HandlerFuture>);
 
 impl Service {
-    /// Answers a request. An error of the application has become the response that it asks for.
+    /// Answers a request. An error of the application is turned into its own response.
     pub(crate) fn call(&self, request: Request) -> HandlerFuture {
         self.0(request)
     }

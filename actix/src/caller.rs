@@ -1,4 +1,4 @@
-//! Who calls, as actix-web's `ConnectionInfo` shows it: the caller that the host trusts.
+//! Makes actix-web's `ConnectionInfo` show the client that the host has determined.
 
 use actix_web::HttpMessage;
 use actix_web::dev::{RequestHead, ServiceRequest};
@@ -11,10 +11,10 @@ use anyhost_core::{Context, Scheme};
 /// The headers that `ConnectionInfo` trusts, whether a proxy or the client has sent them.
 const BELIEVED: [HeaderName; 4] = [FORWARDED, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO];
 
-/// Makes `ConnectionInfo` say what the host says of the caller.
+/// Fills `ConnectionInfo` with the client's address, scheme and host as the host has determined them.
 ///
-/// actix-web works it out of the request's headers when it is first asked for, and keeps it. So it is asked
-/// here, while the headers are the host's.
+/// actix-web derives `ConnectionInfo` from the headers at its first use, and caches it. So it is used
+/// here first, while the headers are those that the host has set.
 pub(crate) fn believe_the_host(request: &mut ServiceRequest) {
     let Some(context) = request.extensions().get::<Context>().cloned() else { return };
     if is_plain(request.head(), &context) {
@@ -38,7 +38,7 @@ pub(crate) fn believe_the_host(request: &mut ServiceRequest) {
     *request.headers_mut() = headers;
 }
 
-/// Whether actix-web comes to the host's result by itself.
+/// Whether actix-web derives the same client without these headers.
 fn is_plain(head: &RequestHead, context: &Context) -> bool {
     let headers = head.headers();
     let named = || headers.get(HOST).map(HeaderValue::as_bytes);

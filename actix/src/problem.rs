@@ -31,13 +31,13 @@ pub struct Problem {
 }
 
 /// What the host remembers of an error's response, carried by actix-web's.
-pub(crate) struct Remembered(pub(crate) http::Extensions);
+pub(crate) struct ResponseExtensions(pub(crate) http::Extensions);
 
 impl<E: Into<Error>> From<E> for Problem {
     fn from(error: E) -> Self {
         let error = error.into();
         let text = error.to_string();
-        // A problem's body is known whole.
+        // The body of a problem is complete in memory.
         let response = error.into_response().map(|body| body.into_full().unwrap_or_default());
         Self { text, response }
     }
@@ -59,7 +59,7 @@ impl ResponseError for Problem {
                 response.headers_mut().append(name, value);
             }
         }
-        let remembered = Remembered(self.response.extensions().clone());
+        let remembered = ResponseExtensions(self.response.extensions().clone());
         response.extensions_mut().insert(remembered);
         response
     }

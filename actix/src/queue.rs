@@ -36,7 +36,7 @@ pub(crate) struct Queue {
     threads: Box<[Thread]>,
     /// Requests that are not answered yet.
     in_flight: AtomicUsize,
-    /// Told of the first request of a batch.
+    /// Notified of the first request of a batch.
     batch_begun: Notify,
 }
 
@@ -56,11 +56,11 @@ struct State {
     closed: bool,
     /// When the first request came for which no thread was woken yet.
     batch: Option<Instant>,
-    /// The thread that is looked at first by the next wake-up.
+    /// The thread that the next wake-up tries first.
     next: usize,
 }
 
-/// What the queue knows of one thread.
+/// The state of one thread, as the queue sees it.
 #[derive(Debug, Default)]
 struct Thread {
     /// Its runtime waits for events: it can start on a request at once.
@@ -159,7 +159,7 @@ impl Queue {
             return taken;
         }
         self.threads[thread].waker.register(cx.waker());
-        // Taken again after registering: a request pushed in between would wake nobody (lost wakeup).
+        // Try again after registering: a request pushed in between would wake no thread (lost wakeup).
         self.take()
     }
 
@@ -167,7 +167,7 @@ impl Queue {
     pub(crate) fn parks(&self, thread: usize) {
         let thread = &self.threads[thread];
         thread.parked.store(true, Ordering::SeqCst);
-        // Looked at after the store: a push that did not see it has left its request in the queue.
+        // Check after the store: the request of a push that still read `parked` as false is in the queue.
         if !self.lock().jobs.is_empty() && thread.parked.swap(false, Ordering::SeqCst) {
             thread.waker.wake();
         }
@@ -192,7 +192,7 @@ impl Queue {
                 if state.jobs.is_empty() {
                     state.batch = None;
                 } else {
-                    // The handler may block this thread: another takes what is behind.
+                    // The handler may block this thread: wake another for the requests behind it.
                     self.wake(state);
                 }
                 Poll::Ready(Some(job))

@@ -15,7 +15,7 @@ use crate::body::payload_of;
 /// The request as actix-web has it, whose types are those of the crate `http` before its version 1.
 ///
 /// # Errors
-/// 400 for what this version does not know, such as a target that it takes for none.
+/// 400 for what that version of `http` cannot represent, such as some request targets.
 pub(crate) fn translate(request: anyhost_core::Request) -> Result<Request, Error> {
     let (parts, body) = request.into_parts();
     let mut translated = Request::with_payload(payload_of(body));
@@ -28,7 +28,7 @@ pub(crate) fn translate(request: anyhost_core::Request) -> Result<Request, Error
         _ => Version::HTTP_11,
     };
 
-    // Target and header values in one piece of memory, of which each gets its part.
+    // The target and the header values share one allocation, of which each is a slice.
     let target = target_of(&parts.uri);
     let length = parts.headers.values().map(http::HeaderValue::len).sum::<usize>() + target.len();
     let mut all = BytesMut::with_capacity(length);
@@ -45,7 +45,7 @@ pub(crate) fn translate(request: anyhost_core::Request) -> Result<Request, Error
     }
 
     if let Some(context) = parts.extensions.get::<Context>() {
-        // The host knows no port: it may have the address from a proxy.
+        // The port is unknown: the address may come from a proxy's header, which has none.
         head.peer_addr = context.client_ip().map(|address| SocketAddr::new(address, 0));
         translated.extensions_mut().insert(context.clone());
     }

@@ -7,7 +7,7 @@ use http::{HeaderName, HeaderValue, StatusCode};
 
 use crate::Problem;
 use crate::body::{Rest, body_of};
-use crate::problem::Remembered;
+use crate::problem::ResponseExtensions;
 
 /// A response, and what of its body is still to be sent.
 pub(crate) struct Answer {
@@ -45,7 +45,9 @@ fn translate(context: &Context, answered: &mut HttpResponse<()>) -> Result<Respo
         let name = HeaderName::from_bytes(name.as_str().as_bytes())?;
         response.headers_mut().append(name, HeaderValue::from_bytes(value.as_bytes())?);
     }
-    if let Some(Remembered(extensions)) = answered.extensions_mut().remove::<Remembered>() {
+    if let Some(ResponseExtensions(extensions)) =
+        answered.extensions_mut().remove::<ResponseExtensions>()
+    {
         *response.extensions_mut() = extensions;
     }
     Ok(response)

@@ -59,7 +59,7 @@ impl Threads {
                 let outcome = runtime(number, count, &queue).map(|runtime| {
                     serve(runtime, number, &queue, max_body, &*build, tell_ready);
                 });
-                // Dropped here, whatever happened: the other side waits for that.
+                // Dropped here in every case: the drop tells the waiting side that this thread has ended.
                 drop(ended);
                 outcome
             };
@@ -173,7 +173,7 @@ async fn work(
         Some(Err(panic)) => (Err(panic), None),
         None => return,
     };
-    // If the caller is gone, so is the reader of the body, and its sender ends by itself.
+    // If the caller is gone, the body's reader is gone too, and sending the body ends by itself.
     let _ = answer.send(outcome);
     if let Some(rest) = rest {
         rest.send().await;

@@ -1,4 +1,4 @@
-//! From a response to an answer in the shape that the source of the event understands.
+//! Converts a response into the JSON or the stream that the source of the event expects.
 
 mod buffered;
 mod headers;
@@ -8,4 +8,4 @@ mod streamed;
 
 pub(crate) use buffered::{TooLarge, buffered};
 pub(crate) use shape::Shape;
-pub(crate) use streamed::{CONTENT_TYPE, Streamed};
+pub(crate) use streamed::{CONTENT_TYPE, StreamedAnswer};

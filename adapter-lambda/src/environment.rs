@@ -1,4 +1,4 @@
-//! What the environment says: the only file of this crate that reads it.
+//! Reads the environment of the process; no other file of this crate reads it.
 
 use std::ffi::OsString;
 use std::time::Duration;
@@ -21,24 +21,24 @@ pub(crate) struct Configuration {
     pub(crate) concurrency: usize,
     /// Whether responses are sent in one piece.
     pub(crate) mode: ResponseMode,
-    /// Which headers of a proxy in front of the function are believed.
+    /// Which headers of a proxy in front of the function are trusted.
     pub(crate) trust: Trust,
-    /// How long a start may take before Lambda starts it again; `None` if it has all the time.
+    /// How long a start may take before Lambda restarts it; `None` if there is no limit.
     pub(crate) init_budget: Option<Duration>,
 }
 
-/// How responses travel.
+/// How responses are sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum ResponseMode {
     /// In one piece, up to Lambda's limit.
     #[default]
     Buffered,
-    /// Piece by piece, if the source can take it.
+    /// In chunks, if the source supports it.
     Streaming,
 }
 
-/// Lambda ends an init after 10 seconds and begins it again in the first invocation: a start that needs
-/// longer goes on there instead.
+/// Lambda ends an init after 10 seconds and repeats it in the first invocation, so a start that takes
+/// longer continues in that invocation instead.
 const INIT_BUDGET: Duration = Duration::from_millis(9_500);
 
 impl Configuration {
@@ -60,10 +60,10 @@ impl Configuration {
         })
     }
 
-    /// Where the Runtime API is.
+    /// Returns the address of the Runtime API.
     ///
     /// # Errors
-    /// [`ConfigError`] if it is missing or no address.
+    /// [`ConfigError`] if the variable is missing or invalid.
     pub(crate) fn endpoint(settings: &Settings) -> Result<Endpoint, ConfigError> {
         settings.require("AWS_LAMBDA_RUNTIME_API")
     }

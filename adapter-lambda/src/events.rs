@@ -1,7 +1,7 @@
-//! From an event to a request: what each source delivers, and what the client meant by it.
+//! Converts events into requests, according to the source of each event.
 //!
-//! A source is one file here and one case of [`Source`]: it reads what is its own, and says in a
-//! [`Shape`] how it wants to be answered.
+//! A source is one file here and one variant of [`Source`]: it reads the fields that only it has, and returns the
+//! [`Shape`] of its answers.
 
 mod alb;
 mod body;
@@ -26,7 +26,7 @@ use bytes::Bytes;
 use crate::answers::Shape;
 use json::Event;
 
-/// The service that made an event, as far as it matters for what the event means.
+/// The kind of service that made an event; services with the same event format are one kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     /// API Gateway: a REST API, or an HTTP API with payload format 1.0.
@@ -39,29 +39,29 @@ pub(crate) enum Source {
     Lattice,
 }
 
-/// An event as a request, and how its source wants to be answered.
+/// The request of an event, and the form of its answer.
 #[derive(Debug)]
-pub(crate) struct Translated {
+pub(crate) struct EventRequest {
     pub(crate) shape: &'static Shape,
     pub(crate) method: Method,
     pub(crate) context: Context,
-    /// The request, or why the App cannot be given it: a 4xx for the client.
+    /// The request, or the 4xx for the client if the event cannot be one.
     pub(crate) request: Result<Request, Error>,
 }
 
-/// Why an event is no HTTP request. The invocation fails with it: an answer that looks like success would
+/// Why an event is not an HTTP request. The invocation fails with it: an answer that looks like success would
 /// delete a message or let a caller in.
 #[derive(Debug)]
 pub(crate) enum NoRequest {
-    /// It is no JSON, or cut off.
+    /// The event is not valid JSON.
     Broken(serde_json::Error),
-    /// It is an event of another kind.
+    /// The event is of another kind.
     Foreign,
-    /// It is an HTTP event without what makes a request.
+    /// The event is an HTTP event that lacks a part of a request.
     Incomplete(&'static str),
 }
 
-/// Which headers that a client can write as well are believed, because the operator says that the proxy in
+/// The headers that are trusted although a client can send them too, because the operator states that the proxy in
 /// front of the function sets them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Trust {
@@ -69,8 +69,8 @@ pub(crate) struct Trust {
     pub(crate) forwarded_host: bool,
 }
 
-/// What a source says of a request, in its own words.
-struct Said<'e> {
+/// The parts of a request as one source gives them.
+struct SourceRequest<'e> {
     shape: &'static Shape,
     method: &'e str,
     target: String,
@@ -78,7 +78,7 @@ struct Said<'e> {
     headers: HeaderMap,
     client_ip: Option<IpAddr>,
     scheme: Scheme,
-    /// The name the gateway was called by, if no `Host` header says it.
+    /// The host name of the gateway, used if there is no `Host` header.
     domain: Option<&'e str>,
 }
 
@@ -90,16 +90,17 @@ pub(crate) fn translate(
     event: &Bytes,
     context: Context,
     trust: Trust,
-) -> Result<Translated, NoRequest> {
+) -> Result<EventRequest, NoRequest> {
     let mut read = Event::read(event).map_err(NoRequest::Broken)?;
     let body = body::read(read.body.0.take(), read.is_base64.0, event);
-    let said = match Source::of(&read).ok_or(NoRequest::Foreign)? {
+    let source_request = match Source::of(&read).ok_or(NoRequest::Foreign)? {
         Source::Rest => rest::read(&read, event),
         Source::Http => http::read(&read, event),
         Source::Alb => alb::read(&read, event),
         Source::Lattice => lattice::read(&read, event),
     };
-    let Said { shape, method, target, mount, mut headers, client_ip, scheme, domain } = said;
+    let SourceRequest { shape, method, target, mount, mut headers, client_ip, scheme, domain } =
+        source_request;
     if method.is_empty() {
         return Err(NoRequest::Incomplete("it names no method"));
     }
@@ -114,7 +115,7 @@ pub(crate) fn translate(
     let caller = Caller { address: client_ip, scheme, host: forwarded.map(Arc::from) };
     let arrival = Arrival::new(context.clone(), caller).through_gateway(domain.unwrap_or_default());
     let target = PathAndQuery::from_maybe_shared(Bytes::from(target)).map_err(|error| {
-        // Its bytes are legal by now; what is left to refuse is the length.
+        // The bytes are valid by now; only the length can still be refused.
         refused(StatusCode::URI_TOO_LONG, "the target is too long", &error)
     });
     let body = body.map_err(|error| {
@@ -128,7 +129,7 @@ pub(crate) fn translate(
         body
     });
     parts.headers = headers;
-    // Also an event that is refused has a caller, an id and a trace.
+    // A refused event has a client, an id and a trace too.
     let (context, request) = match (arrival.admit(&mut parts), made) {
         (Ok(()), made) => {
             let context = parts.extensions.get().cloned().unwrap_or(context);
@@ -139,7 +140,7 @@ pub(crate) fn translate(
             (context, made.and(Err(error)))
         }
     };
-    Ok(Translated { shape, method, context, request })
+    Ok(EventRequest { shape, method, context, request })
 }
 
 fn refused(status: StatusCode, detail: &'static str, cause: &impl fmt::Display) -> Error {
@@ -193,7 +194,7 @@ impl fmt::Display for NoRequest {
     }
 }
 
-/// A text as bytes, without a copy if the event itself holds it.
+/// Returns a text as bytes, without a copy if the event's buffer contains it.
 fn shared(event: &Bytes, text: &str) -> Bytes {
     if !text.is_empty() && event.as_ptr_range().contains(&text.as_ptr()) {
         event.slice_ref(text.as_bytes())

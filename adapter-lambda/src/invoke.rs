@@ -14,24 +14,24 @@ use http_body_util::BodyExt;
 use lambda_http::lambda_runtime::Diagnostic;
 use tokio::time::{Instant, timeout_at};
 
-use crate::answers::{Shape, Streamed, TooLarge, buffered};
+use crate::answers::{Shape, StreamedAnswer, TooLarge, buffered};
 use crate::environment::ResponseMode;
-use crate::events::{Translated, translate};
-use crate::life::{Prepared, Started, diagnostic};
-use crate::runtime_api::{Delivered, Invocation, RuntimeApi};
+use crate::events::{EventRequest, translate};
+use crate::life::{AppStart, Preparation, diagnostic};
+use crate::runtime_api::{Delivery, Invocation, RuntimeApi};
 
-/// What became of an invocation, for the process.
+/// The outcome of an invocation, as far as it matters to the process.
 pub(crate) enum Outcome {
-    /// It was answered, or failed, and the next may come.
+    /// It was answered or failed; the process polls for the next one.
     Answered,
-    /// The App could not be started: there is nobody to answer anything.
+    /// The App could not be started, so no invocation can be answered.
     NeverStarted(Failure),
 }
 
 /// Answers one invocation.
 pub(crate) async fn invoke<H: Handler>(
-    prepared: &Prepared,
-    started: &Started<H>,
+    prepared: &Preparation,
+    started: &AppStart<H>,
     api: &mut RuntimeApi,
     invocation: Invocation,
 ) -> Outcome {
@@ -48,13 +48,13 @@ pub(crate) async fn invoke<H: Handler>(
 }
 
 async fn handle<H: Handler>(
-    prepared: &Prepared,
-    started: &Started<H>,
+    prepared: &Preparation,
+    started: &AppStart<H>,
     api: &mut RuntimeApi,
     invocation: &Invocation,
     mut context: Context,
 ) -> Outcome {
-    let Prepared { host, configuration, traces } = prepared;
+    let Preparation { host, configuration, traces } = prepared;
     let give_up = invocation.deadline.map(give_up);
     if let Some(give_up) = give_up {
         context = context.with_deadline(give_up);
@@ -86,7 +86,7 @@ async fn handle<H: Handler>(
     let response = exchange.respond(host, traces.as_ref(), app, request).await;
     if configuration.mode == ResponseMode::Streaming && exchange.streams() {
         let (parts, body) = response.into_parts();
-        let streamed = Streamed::new(&parts, body, &invocation.id, exchange.give_up);
+        let streamed = StreamedAnswer::new(&parts, body, &invocation.id, exchange.give_up);
         api.stream(invocation, streamed).await;
     } else {
         exchange.send(api, invocation, response).await;
@@ -94,7 +94,7 @@ async fn handle<H: Handler>(
     Outcome::Answered
 }
 
-/// One request and its response, and by when.
+/// One request, its response and its deadline.
 pub(crate) struct Exchange {
     shape: &'static Shape,
     method: Method,
@@ -103,16 +103,16 @@ pub(crate) struct Exchange {
 }
 
 impl Exchange {
-    /// The exchange of an event, and the request, or why the App cannot be given it.
+    /// Makes an exchange of an event, with the request or the error that refuses it.
     pub(crate) fn new(
-        translated: Translated,
+        translated: EventRequest,
         give_up: Option<std::time::Instant>,
     ) -> (Self, Result<Request, Error>) {
-        let Translated { shape, method, context, request } = translated;
+        let EventRequest { shape, method, context, request } = translated;
         (Self { shape, method, context, give_up: give_up.map(Instant::from_std) }, request)
     }
 
-    /// The App's response, or the one in its place.
+    /// The App's response, or the error response that replaces it.
     pub(crate) async fn respond<H: Handler>(
         &self,
         host: &Host,
@@ -134,7 +134,7 @@ impl Exchange {
         }
     }
 
-    /// Waits for something until it is time to give up.
+    /// Waits for a future until it is time to give up.
     async fn in_time<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         match self.give_up {
             Some(give_up) => timeout_at(give_up, work).await.ok(),
@@ -167,23 +167,23 @@ impl Exchange {
         self.shape.streams
     }
 
-    /// Sends a response in one piece, or why it cannot be sent.
+    /// Sends a response in one piece, or the error why it cannot be sent.
     async fn send(&self, api: &mut RuntimeApi, invocation: &Invocation, response: Response) {
         let answer = self.encode(response).await;
-        if api.respond(invocation, answer).await == Delivered::TooLarge {
+        if api.respond(invocation, answer).await == Delivery::TooLarge {
             let answer = self.encode(self.refuse(too_large_for_lambda())).await;
             api.respond(invocation, answer).await;
         }
     }
 
-    /// The answer as its source understands it.
+    /// The answer in the form of its source.
     pub(crate) async fn encode(&self, response: Response) -> Bytes {
         let response = match self.whole(response).await {
             Ok(response) => response,
             Err(error) => self.refuse(error),
         };
         let (mut parts, body) = response.into_parts();
-        // Whole by now; a problem always was.
+        // The body is in memory by now; that of a problem always is.
         let body = body.into_full().unwrap_or_default();
         if self.method != Method::HEAD {
             parts.headers.remove(CONTENT_LENGTH);
@@ -203,14 +203,14 @@ impl Exchange {
         }
     }
 
-    /// Reads a streamed body to its end, as far as an answer in one piece may go.
+    /// Reads a streamed body to its end, up to the limit of an answer in one piece.
     async fn whole(&self, response: Response) -> Result<Response, Error> {
         let (parts, body) = response.into_parts();
         let stream = match body.into_full() {
             Ok(whole) => return Ok(Response::from_parts(parts, Body::from(whole))),
             Err(stream) => stream,
         };
-        // A body that panics is dropped; nothing of ours is shared with it.
+        // Unwind safe: a body that panics is dropped, and shares no state with this function.
         let read = AssertUnwindSafe(collect(stream, self.shape.limit)).catch_unwind();
         let read = match self.context.deadline() {
             Some(deadline) => self.in_time(anyhost_core::adapter::within(deadline, read)).await,
@@ -228,7 +228,7 @@ impl Exchange {
 async fn collect(mut stream: Body, limit: usize) -> Result<Bytes, Error> {
     let mut bytes = BytesMut::new();
     while let Some(frame) = stream.frame().await {
-        // Trailers cannot travel in one piece and are dropped.
+        // An answer in one piece has no trailers: they are dropped.
         let Ok(data) = frame.map_err(Error::internal)?.into_data() else { continue };
         bytes.extend_from_slice(&data);
         if bytes.len() > limit {
@@ -265,7 +265,7 @@ mod tests {
         for (left, margin) in [(0, 25), (100, 25), (1_000, 100), (4_000, 400), (900_000, 500)] {
             let deadline = now + Duration::from_millis(left);
             let margins = deadline - give_up(deadline);
-            // What is left shrinks while this runs, and with it a margin that is a tenth of it.
+            // The time left shrinks while this test runs, and the margin of a tenth with it.
             let most = Duration::from_millis(margin);
             assert!((Duration::from_millis(25)..=most).contains(&margins), "{left}: {margins:?}");
         }

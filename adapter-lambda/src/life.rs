@@ -17,38 +17,38 @@ use crate::environment::Configuration;
 use crate::invoke::{self, Outcome};
 use crate::runtime_api::{Ahead, Backoff, Endpoint, Fault, Invocation, Registration, RuntimeApi};
 use signals::{Signals, Stop};
-pub(crate) use started::Started;
+pub(crate) use started::AppStart;
 
-/// How long an event may be on its way from Lambda's own process to this one.
+/// How long an event may take from Lambda's own process to this one.
 const ON_ITS_WAY: Duration = Duration::from_millis(20);
 
-/// How long a collector may take the spans of an invocation without a deadline.
+/// How long sending the spans of an invocation without a deadline may take.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Everything that a wrong setting can stop, prepared before anything is started.
+/// Everything that can fail because of a wrong setting, prepared before anything is started.
 #[derive(Debug)]
-pub(crate) struct Prepared {
+pub(crate) struct Preparation {
     pub(crate) host: Host,
     pub(crate) configuration: Configuration,
-    /// Where spans of requests go.
+    /// The exporter of spans.
     pub(crate) traces: Option<Traces>,
 }
 
-/// Serves until Lambda says stop or the Runtime API is gone. What is prepared, while the extension registers,
-/// is everything that a wrong setting can stop.
+/// Serves until Lambda sends SIGTERM or the Runtime API is gone. `prepare`, which runs while the extension registers,
+/// does everything that can fail because of a wrong setting.
 ///
 /// # Errors
-/// [`Failure`] with the exit code of the phase that failed. Lambda has been told of a failed start.
+/// [`Failure`] with the exit code of the phase that failed. A failed start has been reported to Lambda.
 pub(crate) async fn serve<H: Handler>(
     factory: Factory<H>,
     endpoint: Endpoint,
     ahead: Option<Ahead>,
-    prepare: impl FnOnce() -> Result<Prepared, Failure>,
+    prepare: impl FnOnce() -> Result<Preparation, Failure>,
 ) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
     let begun = Instant::now();
     let mut registration = Registration::begin(RuntimeApi::new(endpoint.clone()).with(ahead)).await;
-    let Prepared { host, configuration, traces } = match prepare() {
+    let Preparation { host, configuration, traces } = match prepare() {
         Ok(prepared) => prepared,
         Err(failure) => {
             let (mut api, _) = registration.end().await?;
@@ -56,7 +56,7 @@ pub(crate) async fn serve<H: Handler>(
             return Err(failure);
         }
     };
-    let started = Arc::new(Started::begin(factory, host.clone()));
+    let started = Arc::new(AppStart::begin(factory, host.clone()));
     let init = async {
         let start = async {
             match configuration.init_budget {
@@ -89,8 +89,8 @@ pub(crate) async fn serve<H: Handler>(
     let mut workers = JoinSet::new();
     let others = (1..configuration.concurrency).map(|_| RuntimeApi::new(endpoint.clone()));
     for api in std::iter::once(first).chain(others) {
-        // Boxed: what is spawned is moved several times, each time through memory that is new to a cold process.
-        let prepared = Prepared { host: host.clone(), configuration, traces: traces.clone() };
+        // Boxed: a spawned future is moved several times, each time into memory that causes page faults in a cold process.
+        let prepared = Preparation { host: host.clone(), configuration, traces: traces.clone() };
         workers.spawn(Box::pin(work(prepared, Arc::clone(&started), api)));
     }
     if let Some(extension) = extension {
@@ -102,7 +102,7 @@ pub(crate) async fn serve<H: Handler>(
             worker = workers.join_next() => match worker {
                 None => break,
                 Some(worker) => {
-                    // One that cannot go on speaks for all: there is but one Runtime API.
+                    // If one loop cannot continue, none can: all use the same Runtime API.
                     host.advance(Phase::Draining);
                     let outcome = worker
                         .unwrap_or_else(|panic| Err(Failure::new(Exit::Start, panic)));
@@ -127,7 +127,7 @@ pub(crate) async fn serve<H: Handler>(
     ended.and(stopped)
 }
 
-/// A failure as Lambda is told of it.
+/// A failure in the form in which it is reported to Lambda.
 pub(crate) fn diagnostic(failure: &Failure) -> Diagnostic {
     let kind = match failure.exit() {
         Exit::Config => "Runtime.InvalidConfiguration",
@@ -137,10 +137,10 @@ pub(crate) fn diagnostic(failure: &Failure) -> Diagnostic {
     Diagnostic { error_type: kind.into(), error_message: failure.to_string() }
 }
 
-/// Takes one invocation after the other until the process drains.
+/// Handles one invocation after the other until the process drains.
 async fn work<H: Handler>(
-    prepared: Prepared,
-    started: Arc<Started<H>>,
+    prepared: Preparation,
+    started: Arc<AppStart<H>>,
     mut api: RuntimeApi,
 ) -> Result<(), Failure> {
     let mut backoff = Backoff::default();
@@ -193,17 +193,17 @@ async fn next(host: &Host, api: &mut RuntimeApi) -> Option<Result<Invocation, Fa
     tokio::select! {
         biased;
         next = &mut next => Some(next),
-        // An event that is on its way at this very moment is Lambda's to give and ours to answer.
+        // Lambda may have handed out an event at this moment, which must be answered: wait for it briefly.
         () = host.life().reached(Phase::Draining) => timeout(ON_ITS_WAY, next).await.ok(),
     }
 }
 
-/// Lets work end that outlasts its response: the poll after it may freeze the process.
+/// Waits for work that outlasts its response, because the process may be frozen at the next poll.
 async fn finish(host: &Host, deadline: Option<std::time::Instant>) {
     let finished = async {
         tokio::select! {
             () = host.life().idle() => {}
-            // What is left is for the end to wait for.
+            // The rest is waited for when the process ends.
             () = host.life().reached(Phase::Draining) => {}
         }
     };
@@ -227,8 +227,8 @@ async fn flush(traces: Traces, deadline: Option<std::time::Instant>) {
     }
 }
 
-/// Ends what the App began, within the grace.
-async fn stop<H: Handler>(host: &Host, started: &Started<H>) -> Result<(), Failure> {
+/// Stops the App and closes its connections, within the grace.
+async fn stop<H: Handler>(host: &Host, started: &AppStart<H>) -> Result<(), Failure> {
     let end = Instant::now() + host.grace();
     let ended = async {
         host.life().idle().await;
@@ -256,7 +256,7 @@ mod tests {
 
     use super::*;
 
-    /// An App that never ends its stop.
+    /// An App whose `stop` never returns.
     struct Hangs;
 
     #[async_trait]
@@ -278,7 +278,7 @@ mod tests {
     async fn a_stop_that_hangs_leaves_the_databases_half_of_the_grace() {
         let grace = Duration::from_millis(250);
         let host = Host::builder(Paradigm::Serverless, "test").grace(grace).build().expect("valid");
-        let started = Started::<Hangs>::begin(Factory::app(), host.clone());
+        let started = AppStart::<Hangs>::begin(Factory::app(), host.clone());
         started.app().await.expect("it starts");
         let begun = Instant::now();
         stop(&host, &started).await.expect("it stops");

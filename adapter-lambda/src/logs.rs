@@ -1,4 +1,4 @@
-//! What the process writes about itself: one line an event on stdout, in the form Lambda asks for.
+//! Logging: one line for each event on stdout, in the format that Lambda asks for.
 
 mod line;
 mod value;
@@ -16,17 +16,17 @@ use tracing_subscriber::layer::SubscriberExt;
 
 use line::Line;
 
-/// Takes the records of the crate `log`; the filter leaves out those that are not wanted.
+/// Forwards the records of the crate `log`; the filter drops those below the level.
 static RECORDS: LazyLock<LogTracer> = LazyLock::new(LogTracer::new);
 
-/// What is logged and how.
+/// The filter and the format of the log.
 #[derive(Debug)]
 pub(crate) struct Logs {
     format: Format,
     filter: Targets,
 }
 
-/// The shape of a log line.
+/// The format of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Format {
     Text,
@@ -85,7 +85,7 @@ impl Logs {
             keep_own_subscriber();
             return;
         }
-        // A program with a logger of its own keeps it.
+        // Fails if the program has installed its own logger, which stays.
         if log::set_logger(&*RECORDS).is_ok() {
             log::set_max_level(log::LevelFilter::Trace);
         }
@@ -110,7 +110,7 @@ fn first<'s>(
     }
 }
 
-/// tracing takes any word for a target: `LOG_LEVEL=verbose` would silence everything but that target.
+/// tracing accepts any word as a target: `LOG_LEVEL=verbose` would silence every other target.
 fn is_filter(text: &str) -> bool {
     let levels = ["off", "error", "warn", "info", "debug", "trace"];
     let is_level = |text: &str| levels.contains(&text.trim());

@@ -1,4 +1,4 @@
-//! One event as a request, and its answer, for tests and tools that hold events.
+//! Conversion of one event into a request, and its answer, for tests and tools.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use crate::environment::Configuration;
 use crate::events::{NoRequest, Trust, translate};
 use crate::invoke::Exchange;
 
-/// The request that an App would be given for an event, and the name of the source that made the event.
+/// Converts an event into the request that the App would get, and names the event's source.
 ///
 /// This is what the adapter does with every invocation, for a test of an App on captured events:
 ///
@@ -43,7 +43,7 @@ pub fn request_of(event: &Bytes) -> Result<(Request, &'static str), EventError> 
 }
 
 /// Answers one event as the adapter does with every invocation, without Lambda: the answer is what it would post to the
-/// Runtime API in one piece. Whatever the App left unfinished is waited for, as before a freeze.
+/// Runtime API in one piece. Unfinished work of the App is waited for, as before a freeze.
 ///
 /// The invocation has no deadline, and `RESPONSE_MODE` does not count. One event is to be answered at a time, as on Lambda.
 ///
@@ -73,7 +73,7 @@ pub async fn answer_event<H: Handler>(
     answer
 }
 
-/// An event that no App is given.
+/// The error for an event that is not passed to the App.
 #[derive(Debug)]
 pub struct EventError(Why);
 

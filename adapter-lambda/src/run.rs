@@ -1,4 +1,4 @@
-//! The one call in a program's `main`.
+//! The functions that a program's `main` calls.
 
 use std::io::Write as _;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use anyhost_core::{Host, Paradigm, Settings};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::environment::{self, Configuration};
-use crate::life::{self, Prepared};
+use crate::life::{self, Preparation};
 use crate::logs::Logs;
 use crate::runtime_api::Ahead;
 
@@ -33,13 +33,13 @@ fn carry_out<H: Handler>(
     match verb {
         Verb::Serve => run_functions(factory, settings).map(|()| Exit::Done),
         Verb::Migrate => {
-            let Prepared { host, .. } = prepare(settings)?;
+            let Preparation { host, .. } = prepare(settings)?;
             runtime(1)?.block_on(migrate(factory, &host)).map(|()| Exit::Done)
         }
         Verb::Check => {
-            let Prepared { host, .. } = prepare(settings)?;
+            let Preparation { host, .. } = prepare(settings)?;
             let report = runtime(1)?.block_on(check(factory, &host))?;
-            // A reader that is gone needs no report.
+            // Ignored: nobody reads the report if stdout is closed.
             let _ = std::io::stdout().write_all(report.as_bytes());
             Ok(Exit::Done)
         }
@@ -49,23 +49,23 @@ fn carry_out<H: Handler>(
 fn run_functions<H: Handler>(factory: Factory<H>, settings: Settings) -> Result<(), Failure> {
     let endpoint = Configuration::endpoint(&settings)?;
     let ahead = Ahead::begin(&endpoint);
-    // What is wrong with it is said when everything is prepared, and to Lambda too.
+    // An invalid address is reported after the preparation, and to Lambda too.
     let concurrency =
         Configuration::of(&settings).map_or(1, |configuration| configuration.concurrency);
     let runtime = runtime(concurrency)?;
     let outcome = runtime.block_on(async {
-        // A task of its own: every wake of what `block_on` itself runs is a write to an eventfd.
+        // In a task of its own: a wake-up of the future inside `block_on` costs a write to an eventfd.
         tokio::spawn(Box::pin(life::serve(factory, endpoint, ahead, move || prepare(settings))))
             .await
             .unwrap_or_else(|panic| Err(Failure::new(Exit::Start, panic)))
     });
-    // What still blocks a thread is not waited for: Lambda would not wait either.
+    // Blocked threads are not waited for: Lambda does not wait either.
     runtime.shutdown_background();
     outcome
 }
 
-/// Everything that a wrong setting can stop, before anything is started.
-fn prepare(settings: Settings) -> Result<Prepared, Failure> {
+/// Prepares everything that can fail because of a wrong setting, before anything is started.
+fn prepare(settings: Settings) -> Result<Preparation, Failure> {
     Logs::of(&settings)?.begin();
     let configuration = Configuration::of(&settings)?;
     let instance = settings.text("AWS_LAMBDA_LOG_STREAM_NAME").map(str::to_owned);
@@ -78,10 +78,10 @@ fn prepare(settings: Settings) -> Result<Prepared, Failure> {
     }
     let host = host.build()?;
     let traces = Traces::of(&host)?;
-    Ok(Prepared { host, configuration, traces })
+    Ok(Preparation { host, configuration, traces })
 }
 
-/// One thread if one request runs at a time: more would only cost memory and time at the start.
+/// Uses one thread if one request runs at a time: more threads would only cost memory and start time.
 fn runtime(concurrency: usize) -> Result<Runtime, Failure> {
     let mut builder = match concurrency {
         1 => Builder::new_current_thread(),

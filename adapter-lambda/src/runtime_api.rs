@@ -15,8 +15,8 @@
 //! 5. `run` calls `std::env::set_var` for every invocation, which races with every thread that resolves a
 //!    name.
 //!
-//! What stands here instead is the loop alone, over the same hyper. lambda_http's vocabulary stays: its
-//! `Diagnostic` is what an error looks like, its `Body` what is posted.
+//! This module replaces only the loop, on the same hyper. lambda_http's types stay: its
+//! `Diagnostic` describes an error, its `Body` is posted.
 
 mod ahead;
 mod backoff;
@@ -41,7 +41,7 @@ pub(crate) use extension::Registration;
 pub(crate) use fault::Fault;
 pub(crate) use invocation::Invocation;
 
-use crate::answers::{self, Streamed};
+use crate::answers::{self, StreamedAnswer};
 
 const ERROR_TYPE: HeaderName = HeaderName::from_static("lambda-runtime-function-error-type");
 const INVOCATION_ID: HeaderName = HeaderName::from_static("lambda-runtime-invocation-id");
@@ -54,14 +54,14 @@ pub(crate) struct RuntimeApi {
     next: Uri,
 }
 
-/// What became of an answer.
+/// The outcome of posting an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Delivered {
-    /// Lambda took it, or had taken it before.
-    Taken,
-    /// It is larger than Lambda takes.
+pub(crate) enum Delivery {
+    /// Lambda accepted it, now or at an earlier try.
+    Accepted,
+    /// It is larger than Lambda accepts.
     TooLarge,
-    /// Lambda did not take it, and never will.
+    /// Lambda refused it for good.
     Refused,
 }
 
@@ -71,7 +71,7 @@ impl RuntimeApi {
         Self { connection: Connection::new(endpoint), next }
     }
 
-    /// The same on a connection that was begun ahead.
+    /// Makes a client on a connection that was begun earlier.
     pub(crate) fn with(self, ahead: Option<Ahead>) -> Self {
         Self { connection: self.connection.with(ahead), ..self }
     }
@@ -89,14 +89,14 @@ impl RuntimeApi {
                 let event = body.collect().await.map_err(Fault::Http)?.to_bytes();
                 Invocation::read(head.headers, event)
             }
-            // Emulators say so if no event has come for a while.
+            // Emulators reply with this status if no event has come for a while.
             StatusCode::NO_CONTENT => Err(Fault::NoEvent),
             status => Err(Fault::Status(status)),
         }
     }
 
-    /// Posts an answer in one piece, again if the connection breaks.
-    pub(crate) async fn respond(&mut self, to: &Invocation, answer: Bytes) -> Delivered {
+    /// Posts an answer in one piece, and tries again if the connection breaks.
+    pub(crate) async fn respond(&mut self, to: &Invocation, answer: Bytes) -> Delivery {
         let uri = self.invocation(to, "response");
         self.post(&uri, to, answer, |headers| {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -104,8 +104,8 @@ impl RuntimeApi {
         .await
     }
 
-    /// Posts an answer piece by piece; what has left cannot be sent again.
-    pub(crate) async fn stream(&mut self, to: &Invocation, answer: Streamed) -> Delivered {
+    /// Posts an answer in chunks; bytes that were sent cannot be sent again.
+    pub(crate) async fn stream(&mut self, to: &Invocation, answer: StreamedAnswer) -> Delivery {
         let mut request =
             self.request(Method::POST, self.invocation(to, "response"), Body::new(answer));
         let headers = request.headers_mut();
@@ -124,13 +124,13 @@ impl RuntimeApi {
             Ok(status) => delivered(to, status),
             Err(fault) => {
                 tracing::error!(request_id = to.id, "the answer was lost: {fault}");
-                Delivered::Refused
+                Delivery::Refused
             }
         }
     }
 
     /// Fails an invocation.
-    pub(crate) async fn fail(&mut self, to: &Invocation, error: &Diagnostic) -> Delivered {
+    pub(crate) async fn fail(&mut self, to: &Invocation, error: &Diagnostic) -> Delivery {
         let uri = self.invocation(to, "error");
         let kind = HeaderValue::from_str(&error.error_type);
         self.post(&uri, to, report(error), |headers| {
@@ -165,14 +165,14 @@ impl RuntimeApi {
         }
     }
 
-    /// Posts bytes that can be sent again, as often as the backoff allows.
+    /// Posts bytes, with as many tries as the backoff allows.
     async fn post(
         &mut self,
         uri: &Uri,
         to: &Invocation,
         body: Bytes,
         set: impl Fn(&mut http::HeaderMap),
-    ) -> Delivered {
+    ) -> Delivery {
         let mut backoff = Backoff::default();
         loop {
             let mut request = self.request(Method::POST, uri.clone(), Body::from(body.clone()));
@@ -181,9 +181,9 @@ impl RuntimeApi {
                 request.headers_mut().insert(INVOCATION_ID, id.clone());
             }
             let fault = match self.connection.status(request).await {
-                // Refused after a try whose reply was lost: that try had arrived.
+                // Refused after a try whose reply was lost: that try was accepted.
                 Ok(StatusCode::FORBIDDEN | StatusCode::BAD_REQUEST) if backoff.tried() => {
-                    return Delivered::Taken;
+                    return Delivery::Accepted;
                 }
                 Ok(status) if !status.is_server_error() => return delivered(to, status),
                 Ok(status) => Fault::Status(status),
@@ -191,7 +191,7 @@ impl RuntimeApi {
             };
             if !backoff.wait().await {
                 tracing::error!(request_id = to.id, "the answer was lost: {fault}");
-                return Delivered::Refused;
+                return Delivery::Refused;
             }
         }
     }
@@ -216,14 +216,14 @@ fn request(endpoint: &Endpoint, method: Method, uri: Uri, body: Body) -> Request
     request
 }
 
-fn delivered(to: &Invocation, status: StatusCode) -> Delivered {
+fn delivered(to: &Invocation, status: StatusCode) -> Delivery {
     match status {
-        _ if status.is_success() => Delivered::Taken,
-        StatusCode::PAYLOAD_TOO_LARGE => Delivered::TooLarge,
+        _ if status.is_success() => Delivery::Accepted,
+        StatusCode::PAYLOAD_TOO_LARGE => Delivery::TooLarge,
         _ => {
             let id = &to.id;
             tracing::error!(request_id = id, "Lambda did not take the answer: it said {status}");
-            Delivered::Refused
+            Delivery::Refused
         }
     }
 }

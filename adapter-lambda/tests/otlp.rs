@@ -1,4 +1,4 @@
-//! Spans on Lambda: they reach the collector before the process asks for the next invocation, where it may be frozen.
+//! Spans on Lambda reach the collector before the process polls for the next invocation, where it may be frozen.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -18,13 +18,13 @@ struct Function(Child);
 
 impl Drop for Function {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // Fails if the program has ended by itself.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// A Runtime API with one invocation, and a collector, on one port: tells the path of each request.
+/// A Runtime API with one invocation, and a collector, on one port; sends the path of each request to the test.
 fn serve() -> (String, Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("bound").to_string();
@@ -43,7 +43,7 @@ fn serve() -> (String, Receiver<String>) {
 fn answer(mut socket: TcpStream, tell: &Sender<String>, given: &AtomicBool) {
     let mut reader = BufReader::new(socket.try_clone().expect("a socket"));
     while let Some(path) = request(&mut reader) {
-        // The test may have seen enough.
+        // Fails if the test has ended.
         let _ = tell.send(path.clone());
         let (headers, body) = match path.as_str() {
             path if path.ends_with("/extension/register") => {
@@ -67,7 +67,7 @@ fn answer(mut socket: TcpStream, tell: &Sender<String>, given: &AtomicBool) {
     }
 }
 
-/// The path of the next request, whose body has been read.
+/// Reads the next request with its body, and returns its path.
 fn request(reader: &mut impl BufRead) -> Option<String> {
     let mut first = String::new();
     if reader.read_line(&mut first).ok()? == 0 {
@@ -99,7 +99,7 @@ fn spans_are_sent_before_the_next_invocation_is_asked_for() {
     command.env_clear().stdout(Stdio::null()).envs([
         ("AWS_LAMBDA_RUNTIME_API", address.as_str()),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", &format!("http://{address}")),
-        // Longer than this test takes: only the end of the invocation sends what is there.
+        // Longer than this test takes, so only the end of the invocation flushes the spans.
         ("OTEL_BSP_SCHEDULE_DELAY", "600000"),
     ]);
     let _function = Function(command.spawn().expect("cargo builds the example beside this test"));

@@ -1,5 +1,5 @@
-//! A program as it comes from another way to serve: `#[tokio::main]`, a command line of its own, records of the crate `log`,
-//! and a tracing subscriber of its own if it is told so, be it too late.
+//! A program written for another server: `#[tokio::main]`, its own command line, records of the crate `log`,
+//! and, if an argument asks for it, its own tracing subscriber, which it may install too late.
 
 use anyhost_core::adapter::{Factory, Verb};
 use anyhost_core::{App, Body, Error, Host, Request, Response, async_trait};
@@ -32,7 +32,7 @@ impl App for Moved {
     }
 }
 
-/// What every example of a web framework has, with a filter that names the program alone.
+/// Installs a subscriber as web frameworks' examples do, with a filter that names only this program.
 fn own_subscriber() {
     tracing_subscriber::fmt().with_env_filter("moved=debug").init();
 }

@@ -11,9 +11,9 @@ use anyhost_server::{Listener, bind_everywhere, bind_tcp};
 pub(crate) enum Address {
     /// On every address: a router is on another machine.
     Everywhere,
-    /// On this one.
+    /// On this address only.
     One(IpAddr),
-    /// On every address, since this value is none: shells set `HOST` to the name of the machine.
+    /// On every address, because the value is not an address: shells set `HOST` to the name of the machine.
     Name(String),
 }
 

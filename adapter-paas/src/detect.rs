@@ -1,4 +1,4 @@
-//! Which platform this process runs on.
+//! Detects the platform that this process runs on.
 
 use anyhost_core::{ConfigError, Settings};
 
@@ -8,9 +8,10 @@ use crate::presets::ALL;
 /// The platform that `PLATFORM` names, else the first that recognises the environment.
 ///
 /// # Errors
-/// [`ConfigError`] where `PLATFORM` names none.
+/// [`ConfigError`] if `PLATFORM` names no known platform.
 pub(crate) fn platform(settings: &Settings) -> Result<&'static Preset, ConfigError> {
-    let found = match settings.text("PLATFORM") {
+    let named = settings.text("PLATFORM");
+    let found = match named {
         Some(name) => {
             let name = name.to_ascii_lowercase().replace('-', "_");
             ALL.iter().find(|preset| preset.name == name)
@@ -19,7 +20,11 @@ pub(crate) fn platform(settings: &Settings) -> Result<&'static Preset, ConfigErr
     };
     found.copied().ok_or_else(|| {
         let names: Vec<_> = ALL.iter().map(|preset| preset.name).collect();
-        ConfigError::new("PLATFORM", format!("expected one of {}", names.join(", ")))
+        let found = named.unwrap_or_default();
+        ConfigError::new(
+            "PLATFORM",
+            format!("expected one of {}, found {found:?}", names.join(", ")),
+        )
     })
 }
 
@@ -66,7 +71,8 @@ mod tests {
         let settings = Settings::from_pairs([("PLATFORM", "herokou")]);
         let error = platform(&settings).expect_err("no such platform");
         assert_eq!(error.variable(), "PLATFORM");
-        assert!(error.to_string().contains("heroku"), "{error}");
+        assert!(error.to_string().contains("heroku,"), "{error}");
+        assert!(error.to_string().ends_with("found \"herokou\""), "{error}");
     }
 
     #[test]

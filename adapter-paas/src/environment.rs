@@ -1,4 +1,4 @@
-//! The environment of the process: read once, here and nowhere else.
+//! Reads the environment of the process once; no other file of this crate reads it.
 #![expect(clippy::disallowed_methods, reason = "this is the file that reads the environment")]
 
 use std::ffi::OsString;

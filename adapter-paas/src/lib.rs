@@ -12,7 +12,7 @@ use anyhost_server::{Logs, Program};
 
 use address::Address;
 
-/// The port where `PORT` is not set: what most platforms expect of a container that is told nothing.
+/// The port if `PORT` is not set: most platforms expect it of a container by default.
 const DEFAULT_PORT: u16 = 8080;
 
 anyhost_core::adapter::entry_points!("a PaaS", outcome);

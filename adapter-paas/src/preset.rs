@@ -1,4 +1,4 @@
-//! What is different on a platform, as data.
+//! The properties in which platforms differ, as data.
 
 use std::time::Duration;
 
@@ -10,23 +10,23 @@ use anyhost_server::{Config, LogFormat, Trust};
 /// If a number has a source, the platform's own file names it.
 #[derive(Debug)]
 pub(crate) struct Preset {
-    /// The name that `PLATFORM` takes and the App is told.
+    /// The name in `PLATFORM` and in `Host::platform`.
     pub(crate) name: &'static str,
-    /// Whether an environment is this platform's.
+    /// Returns whether the settings are those of this platform's environment.
     pub(crate) is: fn(&Settings) -> bool,
     /// The variable with the port to listen on.
     pub(crate) port: &'static str,
     /// The part of the time between the stop signal and the kill that a drain may take.
     pub(crate) grace: Duration,
-    /// The variable with which the platform tells that time, in seconds.
+    /// The variable in which the platform gives that time, in seconds.
     pub(crate) grace_variable: Option<&'static str>,
-    /// How long routers may go on sending new connections after the stop signal.
+    /// How long routers may still send new connections after the stop signal.
     pub(crate) lame_duck: Duration,
-    /// Whether the platform hands out URLs of databases that demand TLS and do not say so.
+    /// Whether the platform's database URLs omit that the server requires TLS.
     pub(crate) database_tls: bool,
-    /// When the App must have a response, on platforms whose router gives up.
+    /// How long the App may take to respond, on platforms whose router has a timeout.
     pub(crate) request_timeout: Option<Duration>,
-    /// The variables that tell one process from another, the best first.
+    /// The variables that identify a process among its siblings, in order of preference.
     pub(crate) instance: &'static [&'static str],
     /// The headers about the client that the platform's one router sets or overwrites whatever the client
     /// sends, on platforms that promise it and let no request past the router.
@@ -59,7 +59,7 @@ impl Preset {
         settings: &Settings,
         terminal: bool,
     ) -> Result<Config, ConfigError> {
-        // Where less time is given, requests in flight get half of it in any case.
+        // If the grace is short, half of it is reserved for requests in flight.
         let lame_duck = self.lame_duck.min(self.grace(settings)? / 2);
         Config {
             lame_duck: if terminal { Duration::ZERO } else { lame_duck },
@@ -77,7 +77,7 @@ impl Preset {
             return Ok(grace);
         }
         match self.grace_variable {
-            // The platform kills at the end of it: the last tenth is left unused.
+            // The platform kills the process when this time is over, so the last tenth is not used.
             Some(variable) => Ok(settings
                 .get::<u64>(variable)?
                 .map_or(self.grace, |seconds| Duration::from_secs(seconds) * 9 / 10)),
@@ -91,7 +91,7 @@ impl Preset {
     }
 }
 
-/// Whether a variable is set to something.
+/// Returns whether a variable is set and not empty.
 pub(crate) fn has(settings: &Settings, variable: &str) -> bool {
     settings.text(variable).is_some()
 }

@@ -15,8 +15,8 @@ mod render;
 
 use crate::preset::Preset;
 
-/// Every platform, in the order in which they are looked for: the first that recognises the environment
-/// is it. What runs on top of something comes before what it runs on.
+/// Every platform, in the order of detection: the first one that recognises the environment wins. A platform that
+/// runs on top of another comes before it.
 pub(crate) const ALL: &[&Preset] = &[
     &azure_functions::PRESET,
     // Knative sets K_SERVICE as Cloud Run does, and is Kubernetes underneath.
@@ -24,13 +24,13 @@ pub(crate) const ALL: &[&Preset] = &[
     &cloud_run::PRESET,
     &heroku::PRESET,
     &fly::PRESET,
-    // Render and Azure Container Apps are Kubernetes underneath and let it show.
+    // Render and Azure Container Apps run on Kubernetes and set its variables too.
     &render::PRESET,
     &railway::PRESET,
     &azure_container_apps::PRESET,
     &ecs::PRESET,
     &kubernetes::PRESET,
-    // Nothing in its environment tells DigitalOcean: it is chosen by PLATFORM.
+    // DigitalOcean sets no variable to detect it by: it is chosen by PLATFORM.
     &digitalocean::PRESET,
     &generic::PRESET,
 ];

@@ -1,11 +1,11 @@
-//! A program that was moved here with its habits: `#[tokio::main]`, its own command line, its own logging.
+//! A program written for another server runs here: `#[tokio::main]`, its own command line, its own logging.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-/// How long a program may take until it answers, on a machine that is busy.
+/// How long a program may take to answer on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The example `moved_paas`, which `cargo test` builds beside this test.
@@ -50,7 +50,7 @@ fn silent(words: &[&str]) -> (Child, SocketAddr) {
         let port = address.port().to_string();
         let pairs = [("PORT", port.as_str()), ("HOST", "127.0.0.1")];
         let mut child = command(words, &pairs).spawn().expect("the example runs");
-        // Ends if somebody else took the port in the meantime.
+        // The program exits if another process has taken the port in the meantime.
         while child.try_wait().expect("a child").is_none() {
             if try_get(address, "/readyz").is_some_and(|answer| answer.contains(" 200 ")) {
                 return (child, address);

@@ -21,7 +21,7 @@ fn command(pairs: &[(&str, &str)]) -> Command {
     command
 }
 
-/// A program that serves; killed when a test is done with it.
+/// A running program, killed when dropped.
 struct Serving {
     child: Child,
     lines: std::io::Lines<BufReader<ChildStdout>>,

@@ -16,7 +16,7 @@ const FIRST: usize = 3;
 /// systemd gives a socket the name of its unit.
 const TLS: [&str; 2] = ["tls", "https"];
 
-/// The sockets handed over to this process, in the order of the unit; none if they were meant for another process.
+/// Takes the sockets that systemd passed to this process, in the order of the unit; none if they were for another process.
 ///
 /// # Errors
 /// [`Exit::Config`] if the variables about them contradict each other, [`Exit::Bind`] if one is not a listening
@@ -43,9 +43,9 @@ pub(crate) fn inherited(settings: &Settings) -> Result<Vec<Listener>, Failure> {
         .collect()
 }
 
-/// The name of each socket that is this process's; systemd calls one that has none `unknown`.
+/// The names of the sockets passed to this process, in order; systemd calls an unnamed one `unknown`.
 fn names(settings: &Settings) -> Result<Vec<String>, ConfigError> {
-    // With another process id they were meant for the parent process.
+    // Another process id: the sockets were passed to the parent process.
     if settings.get::<u32>("LISTEN_PID")? != Some(std::process::id()) {
         return Ok(Vec::new());
     }

@@ -1,4 +1,4 @@
-//! The environment of the process: read once, here and nowhere else.
+//! Reads the environment of the process; no other file of this crate reads it.
 #![expect(clippy::disallowed_methods, reason = "this is the file that reads the environment")]
 
 use std::ffi::OsString;
@@ -19,8 +19,8 @@ pub(crate) fn is_a_terminal() -> bool {
     std::io::stdin().is_terminal()
 }
 
-/// The settings of this process: its variables, over them what the files of its configuration say, over
-/// these its credentials. Called again, it finds what the files say then.
+/// Reads the settings of this process: its variables, overridden by the files of `ConfigurationDirectory=`, overridden
+/// by those of `LoadCredential=`. Each call reads the files again.
 ///
 /// # Errors
 /// [`ConfigError`] names the file that cannot be read.
@@ -31,7 +31,7 @@ pub(crate) fn settings() -> Result<Settings, ConfigError> {
     Ok(Settings::from_vars(std::env::vars_os().chain(files)))
 }
 
-/// The descriptors that were handed over; from then on the environment does not name them.
+/// Takes the descriptors that systemd passed, and removes their variables from the environment.
 pub(crate) fn descriptors() -> ListenFd {
     ListenFd::from_env()
 }

@@ -1,14 +1,14 @@
-//! Settings in files: each file of a folder that systemd names is the setting of its own name.
+//! Settings in files: in a folder that systemd names, each file holds the setting of the same name.
 
 use std::fs;
 use std::path::Path;
 
 use anyhost_core::{ConfigError, Settings};
 
-/// Folders of settings, the stronger the later: `ConfigurationDirectory=` and then `LoadCredential=`.
+/// The variables that name folders of settings: `ConfigurationDirectory=`, then `LoadCredential=`, which overrides it.
 const FOLDERS: [&str; 2] = ["CONFIGURATION_DIRECTORY", "CREDENTIALS_DIRECTORY"];
 
-/// The settings in the folders that the variables name; a later one of the same name is the stronger.
+/// Reads the settings in the folders that the variables name; a later folder overrides an earlier one.
 ///
 /// # Errors
 /// [`ConfigError`] names the folder and the file that cannot be read; what they hold is not printed.
@@ -51,7 +51,7 @@ fn read_one(
     Ok(())
 }
 
-/// Whether a file name is that of a setting; other files are ignored.
+/// Returns whether a file's name can be that of a setting; other files are ignored.
 fn is_setting(name: &str) -> bool {
     name.starts_with(|first: char| first.is_ascii_uppercase())
         && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')

@@ -23,8 +23,8 @@ use supervisor::Supervisor;
 /// How long a stop may take: systemd waits 90 seconds (`TimeoutStopSec`) before it kills.
 const GRACE: Duration = Duration::from_secs(80);
 
-/// How long new connections are still served after the stop signal, until a load balancer that asks every
-/// second has learnt of it.
+/// How long new connections are still served after the stop signal: until a load balancer that checks every
+/// second has noticed it.
 const LAME_DUCK: Duration = Duration::from_secs(3);
 
 anyhost_core::adapter::entry_points!("a VM", outcome);

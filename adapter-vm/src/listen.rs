@@ -77,17 +77,17 @@ impl Address {
 }
 
 impl Addresses {
-    /// No address at all.
+    /// No addresses.
     pub(crate) fn none() -> Self {
         Self(Vec::new())
     }
 
-    /// Each address as it was written.
+    /// Each address as text, as the setting has it.
     pub(crate) fn texts(&self) -> impl Iterator<Item = String> {
         self.0.iter().map(ToString::to_string)
     }
 
-    /// The sockets that were handed over, and every address bound that none of them has.
+    /// Binds every address that none of the passed sockets has, and returns all sockets.
     ///
     /// # Errors
     /// [`Exit::Bind`] names the first address that cannot be bound.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhost_core::{ConfigError, Settings};
 use sd_notify::NotifyState;
 
-/// Where messages go. A clone is the same place.
+/// The socket of the service manager, if there is one. A clone uses the same socket.
 #[derive(Clone, Debug)]
 pub(crate) struct Manager(Option<Arc<(UnixDatagram, SocketAddr)>>);
 
@@ -23,12 +23,12 @@ impl Manager {
         let wrong = |error: io::Error| ConfigError::new("NOTIFY_SOCKET", error.to_string());
         let address = address.map_err(wrong)?;
         let socket = UnixDatagram::unbound().map_err(wrong)?;
-        // A manager that is slow to read must not hold this process.
+        // Nonblocking: a manager that reads slowly must not block this process.
         socket.set_nonblocking(true).map_err(wrong)?;
         Ok(Self(Some(Arc::new((socket, address)))))
     }
 
-    /// Sends these in one message. One that does not arrive is no reason to stop serving.
+    /// Sends these states in one message. A failure is ignored: the process keeps serving.
     pub(crate) fn tell(&self, states: &[NotifyState<'_>]) {
         let Some(manager) = &self.0 else { return };
         let (socket, address) = &**manager;

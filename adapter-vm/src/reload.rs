@@ -1,4 +1,4 @@
-//! SIGHUP: what can change while the process runs is read again, the rest needs a restart.
+//! SIGHUP: reloads the settings that can change while the process runs; the others need a restart.
 
 use anyhost_core::adapter::HostHandles as _;
 use anyhost_core::{ConfigError, Host, Phase, Settings};
@@ -9,21 +9,21 @@ use sd_notify::NotifyState;
 use crate::environment;
 use crate::notify::Manager;
 
-/// What can be read again.
+/// What a reload applies settings to.
 #[derive(Debug)]
 pub(crate) struct Reload {
     pub(crate) manager: Manager,
     pub(crate) host: Host,
     pub(crate) level: LogLevel,
     pub(crate) tls: Option<Tls>,
-    /// What systemd shows while the process serves.
+    /// The status line that `systemctl status` shows while the process serves.
     pub(crate) serving: String,
 }
 
 impl Reload {
-    /// Reads again at each SIGHUP, for ever. systemd is told before and after.
+    /// Reloads the settings at each SIGHUP; never returns. Notifies systemd before and after each reload.
     pub(crate) async fn at(self, mut hangups: Hangups) {
-        // Before it is ready, READY=1 would be a lie; what comes until then is one reload after it.
+        // A reload ends with READY=1, which would be wrong before the start is done: signals until then are one reload.
         self.host.life().reached(Phase::Ready).await;
         loop {
             hangups.next().await;
@@ -61,7 +61,7 @@ impl Reload {
     }
 }
 
-/// The monotonic clock in microseconds: systemd orders reloads by it.
+/// The monotonic clock in microseconds, by which systemd matches a reload with its notification.
 fn now() -> i128 {
     let now = clock_gettime(ClockId::Monotonic);
     i128::from(now.tv_sec) * 1_000_000 + i128::from(now.tv_nsec) / 1_000

@@ -1,4 +1,4 @@
-//! What systemd is told about the life of this process, and when.
+//! Notifies systemd of each phase of this process.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use tokio::time::{Instant, sleep};
 
 use crate::notify::Manager;
 
-/// How long a start may take where `START_GRACE` says nothing.
+/// How long a start may take if `START_GRACE` is not set.
 const START_GRACE: Duration = Duration::from_secs(600);
 
 /// How often systemd is asked for more time, and for how much each time.
 const ASK: Duration = Duration::from_secs(5);
 const MORE: Duration = Duration::from_secs(20);
 
-/// Whether systemd started this process as a service and wants to hear from it.
+/// Returns whether a service manager started this process: it listens for notifications, or names this process.
 pub(crate) fn present(settings: &Settings) -> bool {
     let own = std::process::id();
     settings.text("NOTIFY_SOCKET").is_some()
@@ -24,7 +24,7 @@ pub(crate) fn present(settings: &Settings) -> bool {
             .any(|variable| settings.text(variable).and_then(|pid| pid.parse().ok()) == Some(own))
 }
 
-/// What tells systemd each phase as it is reached, and asks for time while one takes long.
+/// Notifies systemd of each phase when it begins, and extends systemd's timeout while a phase takes long.
 #[derive(Debug)]
 pub(crate) struct Supervisor {
     manager: Manager,
@@ -42,7 +42,7 @@ impl Supervisor {
         Ok(Self { manager, start_grace, grace })
     }
 
-    /// Follows a life to its end.
+    /// Reports each phase, until the process has stopped.
     pub(crate) async fn follow(&self, life: &Life, serving: &str) {
         let Self { manager, start_grace, grace } = self;
         self.patient("starting", *start_grace, None, life.reached(Phase::Ready)).await;

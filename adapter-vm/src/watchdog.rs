@@ -17,11 +17,11 @@ pub(crate) fn wanted(settings: &Settings) -> Result<Option<Duration>, ConfigErro
     Ok(every.map(Duration::from_micros))
 }
 
-/// Gives signs of life for ever. It runs as a task beside the requests: if every thread of the runtime stands still it
-/// does not run, and systemd ends the process.
+/// Sends keep-alive messages; never returns. It runs as a task beside the requests: if every thread of the runtime is
+/// blocked, the task does not run, and systemd ends the process.
 pub(crate) async fn watch(manager: Manager, every: Duration) {
     let mut ticks = interval(every / 2);
-    // After a freeze one sign is enough.
+    // After a freeze one message is enough.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;

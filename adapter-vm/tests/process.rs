@@ -18,13 +18,13 @@ fn program() -> PathBuf {
 
 fn command(pairs: &[(&str, &str)]) -> Command {
     let mut command = Command::new(program());
-    // No load balancer has to learn of a stop here.
+    // No load balancer stands in front, so no lame duck is needed.
     command.env_clear().env("LAME_DUCK", "0").envs(pairs.iter().copied());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
-/// A program that serves; killed when a test is done with it.
+/// A running program, killed when dropped.
 struct Serving {
     child: Child,
     lines: std::io::Lines<BufReader<ChildStdout>>,
@@ -73,7 +73,7 @@ fn get(mut stream: impl Read + Write) -> String {
     answer
 }
 
-/// A folder of this test's own, removed with it.
+/// A temporary folder, removed when dropped.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -147,7 +147,7 @@ fn systemd_is_told_each_phase() {
     assert!(heard().ends_with("STATUS=starting\n"));
     let ready = heard();
     assert!(ready.starts_with("READY=1\n") && ready.contains("STATUS=serving on"), "{ready}");
-    // It said so when it was: a connection is served without another wait.
+    // READY=1 came when the program was ready: a connection is served without another wait.
     assert!(get(TcpStream::connect(serving.tcp()).expect("it listens")).ends_with("hello"));
     let (code, printed) = serving.stop();
     assert_eq!(code, Some(0), "{printed:#?}");

@@ -1,4 +1,4 @@
-//! Which adapter runs this process, and by which sign.
+//! Chooses the adapter that runs this process, by variables that its host sets.
 
 use std::fmt;
 
@@ -70,7 +70,7 @@ impl fmt::Display for Choice {
     }
 }
 
-/// Chooses the adapter: the one that is named, else by the first sign that is there.
+/// Chooses the adapter: the one that `ANYHOST_ADAPTER` names, else the one whose sign is found first.
 ///
 /// systemd's `INVOCATION_ID` is inherited by everything that a service starts, such as a shell. `SYSTEMD_EXEC_PID` names
 /// the one process that systemd itself started.

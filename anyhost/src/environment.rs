@@ -1,4 +1,4 @@
-//! The environment of the process, to choose the adapter by; the adapter reads its own.
+//! Reads the environment once, to choose the adapter. Each adapter reads its own settings.
 #![expect(clippy::disallowed_methods, reason = "this is the file that reads the environment")]
 
 use anyhost_core::Settings;

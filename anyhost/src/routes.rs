@@ -31,7 +31,7 @@ pub fn name_routes(router: Router) -> Router {
     }))
 }
 
-/// Does the same to a service, if it is a `Router`.
+/// Applies [`name_routes`] to a service if it is a `Router`, and returns any other service unchanged.
 pub(crate) fn name_routes_of<S: 'static>(service: S) -> S {
     let mut service = Some(service);
     if let Some(router) = (&mut service as &mut dyn Any).downcast_mut::<Option<Router>>() {

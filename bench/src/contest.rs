@@ -1,4 +1,4 @@
-//! Contenders that take turns: A B A B …, so that a disturbance of the machine hits both sides of a pair.
+//! Contests: contenders run in alternating turns (A B A B …), so that a disturbance of the machine hits both of a pair.
 
 use std::fmt;
 use std::io::Write as _;
@@ -7,14 +7,14 @@ use std::time::Duration;
 use crate::effort::Effort;
 use crate::results::{Contest, Entry, Turn};
 
-/// One of those that are compared; the first of a contest is ours.
+/// One side of a contest; the first contender is this workspace's.
 pub struct Contender<'a> {
     name: String,
     turn: Box<dyn FnMut(Duration) -> Turn + 'a>,
 }
 
 impl<'a> Contender<'a> {
-    /// A contender that does as much as it can in the time it is given.
+    /// A contender that repeats its work for as long as its turn lasts.
     pub fn new(name: impl Into<String>, turn: impl FnMut(Duration) -> Turn + 'a) -> Self {
         Self { name: name.into(), turn: Box::new(turn) }
     }
@@ -26,7 +26,7 @@ impl fmt::Debug for Contender<'_> {
     }
 }
 
-/// Lets all contenders take their turns, and says on stderr how it goes.
+/// Runs the turns of all contenders, and reports progress on stderr.
 pub fn contest(
     id: impl Into<String>,
     title: impl Into<String>,
@@ -51,8 +51,8 @@ pub fn contest(
     contest
 }
 
-/// Says on stderr how a run goes.
+/// Reports the progress of a run on stderr.
 pub fn say(text: &str) {
-    // Whoever closed stderr does not want to know.
+    // Ignored: a closed stderr must not end the run.
     let _ = writeln!(std::io::stderr(), "{text}");
 }

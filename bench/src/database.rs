@@ -19,7 +19,7 @@ impl Database {
     /// Starts it.
     ///
     /// # Errors
-    /// Where the server does not say which process it is.
+    /// If the server does not say which process it is.
     pub fn start() -> Result<Self, String> {
         Self::with(&["max_connections=200", "shared_buffers=64MB"])
     }
@@ -61,21 +61,21 @@ impl Database {
         &self.server
     }
 
-    /// The processor time that its connections have used, those that have ended among them, in seconds.
+    /// The processor time that its connections have used, including closed ones, in seconds.
     #[must_use]
     pub fn cpu(&self) -> f64 {
         self.postmaster().map_or(0.0, process::cpu_of_children)
     }
 
-    /// How many processes of the server are there for clients now: those that are being turned away too, which
-    /// is why there may be more than `max_connections`.
+    /// The number of the server's processes for clients at present. It includes clients that are being refused, so it
+    /// may be larger than `max_connections`.
     #[must_use]
     pub fn connections(&self) -> usize {
         let all = self.postmaster().map(process::children).unwrap_or_default();
         all.len().saturating_sub(OWN_PROCESSES)
     }
 
-    /// The server's first process, by its own word.
+    /// The process id of the server's main process, which the server reports.
     fn postmaster(&self) -> Option<u32> {
         let file = fs::read_to_string(self.server.data().join("postmaster.pid")).ok()?;
         file.lines().next()?.parse().ok()

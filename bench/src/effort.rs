@@ -5,16 +5,16 @@ use std::time::Duration;
 /// How thorough a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effort {
-    /// Everything once, for moments: whether it runs at all.
+    /// Everything once and briefly, to test that it runs.
     Smoke,
-    /// The headlines alone, in less than three minutes.
+    /// Only the headlines, in less than three minutes.
     Quick,
     /// Everything, in less than twenty minutes.
     Full,
 }
 
 impl Effort {
-    /// How often each contender has its turn.
+    /// The number of turns of each contender.
     #[must_use]
     pub fn rounds(self) -> usize {
         match self {

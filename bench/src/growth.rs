@@ -1,4 +1,4 @@
-//! How throughput follows tasks, connections and replicas, and who uses the processors meanwhile.
+//! Throughput by number of tasks, connections and replicas, with the processor time of each side.
 
 use std::thread;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::subjects::{Kind, Subject};
 /// The curves.
 ///
 /// # Errors
-/// Where something that is needed does not start.
+/// If something that is needed does not start.
 pub fn curves(effort: Effort) -> Result<Vec<Curve>, String> {
     let database = Database::with(&["max_connections=300"])?;
     let url = database.url();
@@ -90,7 +90,7 @@ fn along(
     })
 }
 
-/// Who used the processors.
+/// The processor time that each side used.
 fn who(turn: &Turn) -> String {
     let each = |seconds: Option<f64>| {
         seconds
@@ -103,7 +103,7 @@ fn who(turn: &Turn) -> String {
     )
 }
 
-/// So many replicas of a service, 64 clients spread over them.
+/// Runs this many replicas of a service, with 64 clients spread over them.
 fn fleet(kind: Kind, replicas: usize, url: &str, time: Duration) -> Result<Turn, String> {
     let subjects: Vec<Subject> =
         (0..replicas).map(|_| Subject::start(kind, Some(url))).collect::<Result<_, _>>()?;

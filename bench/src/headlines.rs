@@ -4,20 +4,20 @@ use std::fmt;
 
 use crate::results::{Metric, Results, Spread};
 
-/// What a ratio must be.
+/// The bound that a ratio must keep.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Bound {
-    /// This or more.
+    /// At least this.
     AtLeast(f64),
-    /// This or less.
+    /// At most this.
     AtMost(f64),
 }
 
-/// How far beside its bound a ratio may lie before a run fails: what a busy machine does to a short run.
+/// How far a ratio may miss its bound before a run fails: a busy machine disturbs a short run that much.
 const TOLERANCE: f64 = 0.1;
 
 impl Bound {
-    /// Whether a ratio keeps it.
+    /// Returns whether a ratio keeps the bound.
     #[must_use]
     pub fn holds(self, ratio: f64) -> bool {
         match self {
@@ -26,7 +26,7 @@ impl Bound {
         }
     }
 
-    /// Whether a ratio keeps it, or misses it by no more than a tenth.
+    /// Returns whether a ratio keeps the bound, or misses it by no more than a tenth.
     #[must_use]
     pub fn tolerates(self, ratio: f64) -> bool {
         match self {
@@ -45,18 +45,18 @@ impl fmt::Display for Bound {
     }
 }
 
-/// One promise: a contest, whom it is against, what is compared and what the ratio must be.
+/// One promise: a contest, the peer, the metric and the bound of the ratio.
 #[derive(Clone, Copy, Debug)]
 pub struct Headline {
-    /// What it says.
+    /// The promise in words.
     pub what: &'static str,
     /// The contest by its name in the results.
     pub contest: &'static str,
-    /// The other side.
+    /// The name of the peer.
     pub peer: &'static str,
-    /// What is compared.
+    /// The metric that is compared.
     pub metric: Metric,
-    /// What ours must be to theirs.
+    /// The bound for our value divided by the peer's.
     pub bound: Bound,
 }
 
@@ -101,7 +101,7 @@ headlines! {
 }
 
 impl Headline {
-    /// The ratio in a run; `None` where the run did not measure it.
+    /// The ratio in a run; `None` if the run did not measure it.
     #[must_use]
     pub fn ratio(&self, results: &Results) -> Option<Spread> {
         let contest = results.contests.iter().find(|contest| contest.id == self.contest)?;
@@ -109,7 +109,7 @@ impl Headline {
     }
 }
 
-/// What became of all promises, a line for each, and whether none is missed by more than a tenth.
+/// Returns a line with the result of each promise, and whether all are kept to within a tenth.
 #[must_use]
 pub fn verdict(results: &Results) -> (String, bool) {
     let mut text = String::new();

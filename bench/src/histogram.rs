@@ -1,4 +1,4 @@
-//! Durations counted in buckets, each at most 1/32 wide of what it holds.
+//! A histogram of durations; the width of a bucket is at most 1/32 of its values.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ impl Default for Histogram {
 }
 
 impl Histogram {
-    /// Counts one.
+    /// Counts a duration.
     pub fn add(&mut self, duration: Duration) {
         let bucket = bucket(nanoseconds(duration));
         let last = self.counts.len() - 1;
@@ -31,7 +31,7 @@ impl Histogram {
         self.longest = self.longest.max(duration);
     }
 
-    /// Counts all that another has counted.
+    /// Adds the counts of another histogram.
     pub fn merge(&mut self, other: &Self) {
         for (own, count) in self.counts.iter_mut().zip(&other.counts) {
             *own += count;
@@ -46,7 +46,7 @@ impl Histogram {
         self.total
     }
 
-    /// The time within which this share of them lies, in microseconds: the upper end of a bucket.
+    /// The quantile of this share in microseconds: the upper end of its bucket.
     #[must_use]
     pub fn within(&self, share: f64) -> Option<f64> {
         let wanted = (self.total as f64 * share).ceil() as u64;
@@ -60,7 +60,7 @@ impl Histogram {
         None
     }
 
-    /// A turn in which all this was done.
+    /// Makes a turn of these durations.
     #[must_use]
     pub fn turn(&self, took: Duration) -> Turn {
         Turn {

@@ -1,4 +1,4 @@
-//! Whole servers, each in a process of its own, asked over loopback connections.
+//! Whole servers, each in its own process, under load over loopback connections.
 
 mod calls;
 mod load;
@@ -14,11 +14,11 @@ use crate::process::Counters;
 use crate::results::{Calls, Contest, Turn};
 use crate::subjects::{Kind, Subject};
 
-/// Servers that run side by side; those that are not asked are idle.
+/// The servers of a contest, which all run during it; the ones not under load are idle.
 #[derive(Debug)]
 pub struct Servers(Vec<(Kind, Subject)>);
 
-/// Something that a client asks for.
+/// A kind of request that the clients send.
 #[derive(Debug)]
 pub struct Question {
     id: &'static str,
@@ -30,15 +30,15 @@ impl Servers {
     /// Starts one of each kind.
     ///
     /// # Errors
-    /// Where one does not start.
+    /// If one does not start.
     pub fn start(database: &str) -> Result<Self, String> {
         Self::start_all(&[Kind::Ours, Kind::Actix, Kind::Axum], Some(database))
     }
 
-    /// Starts an actix-web application on our server, and the same by itself.
+    /// Starts an actix-web application on `anyhost-server`, and the same application on actix-web's own server.
     ///
     /// # Errors
-    /// Where one does not start.
+    /// If one does not start.
     pub fn start_hosted() -> Result<Self, String> {
         Self::start_all(&[Kind::Hosted, Kind::Actix], None)
     }
@@ -48,7 +48,7 @@ impl Servers {
         started.collect::<Result<_, String>>().map(Self)
     }
 
-    /// Asks all of them the same, so many clients at once.
+    /// Sends the same requests to each server in turn, with this many clients.
     #[must_use]
     pub fn contest(&self, question: &Question, connections: usize, effort: Effort) -> Contest {
         let Question { id, title, request } = question;
@@ -63,7 +63,7 @@ impl Servers {
         )
     }
 
-    /// The system calls of each for the same, in one turn; nothing where they cannot be counted.
+    /// Counts the system calls of each server for the same requests, in one turn; empty if they cannot be counted.
     #[must_use]
     pub fn calls(&self, question: &Question, connections: usize, effort: Effort) -> Vec<Calls> {
         let Question { id, request, .. } = question;
@@ -81,7 +81,7 @@ impl Servers {
     }
 }
 
-/// What a server is made of, where it asks the database and where not.
+/// The name of a server's stack, with its pool if the requests use the database.
 fn name(kind: Kind, question: &str) -> String {
     let asks = ["note", "twenty", "list"].contains(&question);
     match (kind, asks) {
@@ -107,7 +107,7 @@ pub fn hello() -> Question {
     Question { id: "hello", title: "a few bytes of text", request: Request::get("/hello") }
 }
 
-/// The same with heads that vary.
+/// The same requests with heads that vary.
 #[must_use]
 pub fn hello_varied() -> Question {
     Question {
@@ -117,7 +117,7 @@ pub fn hello_varied() -> Question {
     }
 }
 
-/// The same, of an actix-web application.
+/// The same requests to actix-web applications.
 #[must_use]
 pub fn hello_hosted() -> Question {
     Question {

@@ -1,4 +1,4 @@
-//! Lambda: from an event to a request, and whole processes on a Runtime API of their own.
+//! Lambda: conversion of events, and whole processes, each on its own Runtime API.
 
 pub mod database;
 mod events;
@@ -17,10 +17,10 @@ use crate::results::{Contest, Turn};
 pub use events::{Event, Source};
 use function::Function;
 
-/// An event into a request, body decoded: ours and lambda_http's.
+/// Measures the conversion of an event into a request with a decoded body: ours and lambda_http's.
 ///
 /// # Panics
-/// Where one of the two does not understand the event.
+/// If one of the two does not understand the event.
 #[must_use]
 pub fn conversion(event: &Event, effort: Effort) -> Contest {
     let text = event.json();
@@ -55,7 +55,7 @@ fn again(time: Duration, mut work: impl FnMut()) -> Turn {
     let begun = Instant::now();
     let mut done = 0;
     loop {
-        // A look at the clock for every eighth: it would be noticed in what is measured.
+        // Read the clock only every eighth time: it would add to the measured time.
         for _ in 0..8 {
             work();
         }
@@ -68,21 +68,21 @@ fn again(time: Duration, mut work: impl FnMut()) -> Turn {
     }
 }
 
-/// The functions: ours, and the smallest that the guides of the others show.
+/// The functions: ours, and the smallest one of each peer's guide.
 const FUNCTIONS: [(&str, &str); 3] = [
     ("anyhost-lambda", "function-ours"),
     ("lambda_http", "function-peer"),
     ("poem-lambda", "function-poem"),
 ];
 
-/// A process from its start to its first poll of the Runtime API.
+/// Measures a process from its start to its first poll of the Runtime API.
 #[must_use]
 pub fn first_poll(effort: Effort) -> Contest {
     let title = "a process from its start to its first poll of the Runtime API";
     contest("lambda/first-poll", title, effort, first_polls(&FUNCTIONS))
 }
 
-/// The same of an actix-web application, beside an axum router on lambda_http.
+/// Measures the same for an actix-web application, beside an axum router on lambda_http.
 #[must_use]
 pub fn first_poll_hosted(effort: Effort) -> Contest {
     let title = "an actix-web application from its start to its first poll of the Runtime API";

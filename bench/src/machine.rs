@@ -7,20 +7,20 @@ use std::process::Command;
 
 use serde::{Deserialize, Serialize};
 
-/// Where a run took place.
+/// The machine of a run.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Machine {
     /// The name of its processor.
     pub processor: String,
-    /// How many of them this process may use.
+    /// The number of processors that this process may use.
     pub cpus: usize,
     /// Its memory in bytes.
     pub memory: u64,
     /// Its kernel.
     pub kernel: String,
-    /// How many programs wanted a processor during the minute before, on average.
+    /// The load average of the minute before the run.
     pub load_before: f64,
-    /// The same after the run, which makes a load of its own.
+    /// The load average after the run, which includes the run itself.
     pub load_after: f64,
     /// How long the run took, in seconds.
     pub seconds: f64,
@@ -48,10 +48,10 @@ impl Machine {
     }
 }
 
-/// The program that runs now: it plays the parts of the servers too.
+/// The path of this program, which is started again as each of the servers.
 ///
 /// # Errors
-/// Where the operating system does not say which.
+/// If the operating system does not say which.
 pub fn own_program() -> Result<PathBuf, String> {
     std::env::current_exe().map_err(|error| format!("cannot find this program: {error}"))
 }
@@ -59,7 +59,7 @@ pub fn own_program() -> Result<PathBuf, String> {
 /// A program that was built together with this one.
 ///
 /// # Errors
-/// Where it is not there.
+/// If it is not there.
 pub fn sibling(name: &str) -> Result<PathBuf, String> {
     let path = own_program()?.with_file_name(name);
     if path.exists() { Ok(path) } else { Err(format!("{} is missing", path.display())) }

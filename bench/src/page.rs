@@ -26,7 +26,7 @@ const SHOWN: [(&str, Metric); 6] = [
 /// Writes everything between its markers, below the root of the workspace.
 ///
 /// # Errors
-/// Where a page has no markers, or something cannot be written.
+/// If a page has no markers, or something cannot be written.
 pub fn write(results: &Results, root: &Path) -> Result<(), String> {
     let plots = root.join(PLOTS);
     fs::create_dir_all(&plots).map_err(|error| format!("{PLOTS}: {error}"))?;

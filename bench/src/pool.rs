@@ -29,7 +29,7 @@ enum Work {
 /// How long a task waits that was refused.
 const COME_BACK: Duration = Duration::from_millis(20);
 
-/// Pools over one server, or over one way to it; the first is ours.
+/// The pools of a contest, all on one server or one proxy in front of it; the first is ours.
 pub struct Pools {
     runtime: Runtime,
     url: String,
@@ -48,7 +48,7 @@ impl Pools {
     /// Opens them, each as large as ours is on this machine by its plan.
     ///
     /// # Errors
-    /// Where one cannot be opened.
+    /// If one cannot be opened.
     pub fn open(url: &str, effort: Effort) -> Result<Self, String> {
         Self::sized(url, None, effort)
     }
@@ -87,7 +87,7 @@ impl Pools {
     /// A warm query by so many tasks, and by pgbench with as many connections.
     #[must_use]
     pub fn queries(&self, tasks: usize, database: &Database, effort: Effort) -> Contest {
-        let seen = || Seen { server_cpu: Some(database.cpu()), round_trips: None };
+        let seen = || PoolReading { server_cpu: Some(database.cpu()), round_trips: None };
         let mut contenders = self.contenders(tasks, Work::Query, &seen);
         let mut pgbench = Pgbench::new(&self.url, tasks.min(self.size));
         contenders.push(Contender::new("pgbench -M prepared", move |time| pgbench.turn(time)));
@@ -112,7 +112,7 @@ impl Pools {
         round_trips: &dyn Fn() -> u64,
         effort: Effort,
     ) -> Contest {
-        let seen = || Seen { server_cpu: None, round_trips: Some(round_trips()) };
+        let seen = || PoolReading { server_cpu: None, round_trips: Some(round_trips()) };
         contest(
             format!("remote/{network}/{tasks}"),
             format!(
@@ -127,7 +127,7 @@ impl Pools {
     /// A connection that is borrowed and given back, and nothing else.
     #[must_use]
     pub fn checkouts(&self, tasks: usize, effort: Effort) -> Contest {
-        let seen = || Seen { server_cpu: None, round_trips: None };
+        let seen = || PoolReading { server_cpu: None, round_trips: None };
         contest(
             format!("checkout/{tasks}"),
             format!(
@@ -143,7 +143,7 @@ impl Pools {
         &'a self,
         tasks: usize,
         work: Work,
-        seen: &'a dyn Fn() -> Seen,
+        seen: &'a dyn Fn() -> PoolReading,
     ) -> Vec<Contender<'a>> {
         self.members
             .iter()
@@ -166,7 +166,7 @@ impl Pools {
 }
 
 /// What is read before and after a turn.
-struct Seen {
+struct PoolReading {
     server_cpu: Option<f64>,
     round_trips: Option<u64>,
 }
@@ -174,7 +174,7 @@ struct Seen {
 /// What one pool does with so many tasks, for the curves.
 ///
 /// # Errors
-/// Where the pool cannot be opened.
+/// If the pool cannot be opened.
 pub(crate) fn throughput(
     time: Duration,
     tasks: usize,

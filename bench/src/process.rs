@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 const TICKS: f64 = 100.0;
 
 /// The processor time that the threads of a process have used, in seconds, by `/proc/<pid>/schedstat`:
-/// nanoseconds, where `/proc/<pid>/stat` counts in hundredths of a second. `None` where there is no such
+/// nanoseconds, where `/proc/<pid>/stat` counts in hundredths of a second. `None` if there is no such
 /// process.
 #[must_use]
 pub fn cpu(pid: u32) -> Option<f64> {
@@ -62,7 +62,7 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// What it has done so far; `None` where there is no such process.
+    /// What it has done so far; `None` if there is no such process.
     #[must_use]
     pub fn of(pid: u32) -> Option<Self> {
         let stat = stat(pid)?;

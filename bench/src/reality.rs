@@ -18,7 +18,7 @@ use crate::database::Database;
 use crate::machine::{self, Machine};
 use environments::Environments;
 use process::LongRunning;
-use traffic::Measured;
+use traffic::TrafficResult;
 
 /// How far a prediction may lie from what is measured.
 pub const CLOSE: f64 = 0.25;
@@ -40,31 +40,31 @@ pub struct Reality {
     pub runs: Vec<Run>,
 }
 
-/// A traffic on one paradigm.
+/// The measurement of one traffic on one paradigm.
 #[derive(Clone, Debug, Serialize)]
 pub struct Run {
     /// The traffic.
     pub traffic: String,
     /// Its requests.
     pub requests: u64,
-    /// Those that got no answer of the App.
+    /// The requests that the App did not answer.
     pub failed: u64,
     /// `notes-paas` or `notes-lambda`.
     pub program: &'static str,
-    /// What is compared.
+    /// The figures that are compared.
     pub figures: Vec<Figure>,
 }
 
 /// One figure, predicted and measured.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Figure {
-    /// What it is.
+    /// The name of the figure.
     pub what: &'static str,
     /// Its unit.
     pub unit: &'static str,
-    /// What the planner says.
+    /// The planner's prediction.
     pub predicted: f64,
-    /// What was measured.
+    /// The measured value.
     pub measured: f64,
 }
 
@@ -82,10 +82,10 @@ impl Figure {
     }
 }
 
-/// Measures every traffic for so many seconds on both paradigms, and predicts the same.
+/// Measures every traffic for this many seconds on both paradigms, and predicts the same figures.
 ///
 /// # Errors
-/// Where something that is needed does not start.
+/// If something that is needed does not start.
 pub fn run(seconds: u64) -> Result<Reality, String> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
@@ -120,21 +120,21 @@ pub fn run(seconds: u64) -> Result<Reality, String> {
 /// Writes the page, below the root of the workspace.
 ///
 /// # Errors
-/// Where the page has no markers, or cannot be written.
+/// If the page has no markers, or cannot be written.
 pub fn write(reality: &Reality, root: &Path) -> Result<(), String> {
     page::write(reality, root)
 }
 
-/// What the planner is told of an App, measured one request at a time on the very host.
+/// The planner's input about an App, measured one request at a time on this machine.
 #[derive(Clone, Debug)]
 struct App {
-    /// How long a request takes that waits for nobody.
+    /// The service time of a request, without queueing.
     service: Distribution,
-    /// The share of it with a connection.
+    /// The share of that time in which the request holds a connection.
     database_share: f64,
-    /// The share of it on a processor.
+    /// The share of that time on a processor.
     processor_share: f64,
-    /// How long an environment takes until it can be given its first event; empty for a process.
+    /// How long an environment takes from its start to its first poll; empty for a process.
     starts: Vec<f64>,
 }
 
@@ -151,23 +151,28 @@ impl std::fmt::Display for App {
     }
 }
 
-/// What is predicted of a traffic, and what is measured.
+/// Compares the prediction for a traffic with its measurement.
 #[derive(Clone, Copy, Debug)]
-struct Found {
+struct Figures {
     p50: Duration,
     p99: Duration,
     connections: f64,
 }
 
 fn slow_notes() -> Result<Database, String> {
-    // A worker of the server's own would count as a connection.
+    // A background worker of the server would be counted as a connection.
     let database = Database::bare(&["max_connections=100", "autovacuum_naptime=1d"])?;
     process::migrate(&database)?;
     database.server().sql(SLOW);
     Ok(database)
 }
 
-fn compare(program: &'static str, traffic: &Traffic, measured: Measured, predicted: Found) -> Run {
+fn compare(
+    program: &'static str,
+    traffic: &Traffic,
+    measured: TrafficResult,
+    predicted: Figures,
+) -> Run {
     let found = measured.found();
     let milliseconds = |what, predicted: Duration, measured: Duration| Figure {
         what,

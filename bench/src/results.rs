@@ -1,4 +1,4 @@
-//! What was measured, as it is kept in `bench/results.json`.
+//! The results of a run, as `bench/results.json` stores them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,16 +11,16 @@ use crate::process::Counters;
 /// Everything that one run measured.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Results {
-    /// Where it ran.
+    /// The machine of the run.
     pub machine: Machine,
-    /// The versions of the peers and of what both sides stand on.
+    /// The versions of the peers, and of the libraries and servers that both sides use.
     pub versions: BTreeMap<String, String>,
     /// The comparisons.
     pub contests: Vec<Contest>,
-    /// What changes with a quantity.
+    /// Curves over a quantity.
     #[serde(default)]
     pub curves: Vec<Curve>,
-    /// System calls, where there is strace.
+    /// System calls, if strace is installed.
     #[serde(default)]
     pub calls: Vec<Calls>,
 }
@@ -30,9 +30,9 @@ pub struct Results {
 pub struct Contest {
     /// Its name in the results: `pool/16`.
     pub id: String,
-    /// What was done.
+    /// The work of one iteration.
     pub title: String,
-    /// What each did.
+    /// The turns of each contender.
     pub entries: Vec<Entry>,
 }
 
@@ -41,16 +41,16 @@ pub struct Contest {
 pub struct Entry {
     /// Its name.
     pub name: String,
-    /// One for each round.
+    /// The turns, one for each round.
     pub turns: Vec<Turn>,
 }
 
-/// What one turn gave.
+/// The measurements of one turn.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Turn {
-    /// How often it was done.
+    /// The number of successful iterations.
     pub done: u64,
-    /// How often it failed.
+    /// The number of failed iterations.
     #[serde(default)]
     pub failed: u64,
     /// How long it took.
@@ -64,32 +64,32 @@ pub struct Turn {
     /// Resident memory of the process at the end of the turn, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<u64>,
-    /// Half were done within this time, in microseconds.
+    /// The median time of an iteration, in microseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub p50: Option<f64>,
-    /// 99 of 100 were done within this time, in microseconds.
+    /// The 99th percentile of the times, in microseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub p99: Option<f64>,
-    /// All were done within this time, in microseconds.
+    /// The longest time, in microseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max: Option<f64>,
     /// Round trips to the database server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub round_trips: Option<u64>,
-    /// What the process that is measured did.
+    /// Counters of the measured process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counters: Option<Counters>,
 }
 
-/// System calls of a contender for each time it was done, counted in a turn of its own: who counts them
-/// slows them down.
+/// System calls of a contender for each iteration, counted in a separate turn, because counting
+/// slows the contender down.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Calls {
     /// The contest.
     pub contest: String,
     /// The contender.
     pub contender: String,
-    /// How many for each.
+    /// The number of calls for each iteration.
     pub each: f64,
 }
 
@@ -98,11 +98,11 @@ pub struct Calls {
 pub struct Curve {
     /// Its name in the results, and of its plot.
     pub id: String,
-    /// What is shown.
+    /// The title of the plot.
     pub title: String,
     /// The quantity that changes.
     pub x: String,
-    /// What it changes.
+    /// The quantity on the vertical axis.
     pub y: String,
     /// Whether the quantity grows by factors.
     pub logarithmic: bool,
@@ -110,17 +110,17 @@ pub struct Curve {
     pub lines: Vec<(String, Vec<(f64, f64)>)>,
 }
 
-/// What is read from a turn.
+/// A metric of a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Metric {
-    /// How much is done in a second.
+    /// Iterations for each second.
     Throughput,
-    /// Seconds for each.
+    /// Seconds for each iteration.
     Time,
-    /// Processor seconds of the measured process for each.
+    /// Processor seconds of the measured process for each iteration.
     Cpu,
-    /// Processor seconds of the measured process and of the database server for each: what a machine that
-    /// has nothing else to do would be busy with.
+    /// Processor seconds of the measured process and of the database server for each iteration, which together
+    /// occupy a machine that runs both.
     AllCpu,
     /// Bytes of resident memory.
     Memory,
@@ -129,7 +129,7 @@ pub enum Metric {
 }
 
 impl Metric {
-    /// The metric of one turn, where the turn has it.
+    /// The metric of one turn, if the turn has it.
     #[must_use]
     pub fn of(self, turn: &Turn) -> Option<f64> {
         let done = turn.done.max(1) as f64;
@@ -155,7 +155,7 @@ impl Metric {
     }
 }
 
-/// Seconds in the unit that leaves few digits.
+/// Formats seconds in the unit that needs the fewest digits.
 fn duration(seconds: f64) -> String {
     match seconds {
         s if s < 1e-3 => format!("{:.1} µs", s * 1e6),
@@ -164,19 +164,19 @@ fn duration(seconds: f64) -> String {
     }
 }
 
-/// The middle of several values, and how far they lie apart.
+/// The median of several values, with the smallest and the largest.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spread {
-    /// The smallest.
+    /// The smallest value.
     pub min: f64,
-    /// The one in the middle.
+    /// The median.
     pub median: f64,
-    /// The largest.
+    /// The largest value.
     pub max: f64,
 }
 
 impl Spread {
-    /// The spread of some values; `None` where there are none.
+    /// The spread of some values; `None` if there are none.
     #[must_use]
     pub fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
         let mut values: Vec<f64> = values.into_iter().filter(|value| value.is_finite()).collect();
@@ -200,7 +200,7 @@ impl Entry {
 }
 
 impl Contest {
-    /// What ours is to a peer's: the spread of the ratios of each round.
+    /// The spread of the ratios of our value to a peer's, one ratio for each round.
     #[must_use]
     pub fn ratio(&self, peer: &str, metric: Metric) -> Option<Spread> {
         let ours = self.entries.first()?;
@@ -214,7 +214,7 @@ impl Contest {
     }
 }
 
-/// For a reader who watches: one line for each contender.
+/// One line for each contender, for the progress report.
 impl fmt::Display for Contest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.id, self.title)?;

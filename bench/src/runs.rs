@@ -1,4 +1,4 @@
-//! What a run measures, and in which order.
+//! The parts of a run and their order.
 
 use std::time::{Duration, Instant};
 
@@ -47,10 +47,10 @@ impl std::str::FromStr for Part {
     }
 }
 
-/// Measures what an effort allows, or some parts of it alone.
+/// Runs the parts of an effort, or only some of them.
 ///
 /// # Errors
-/// Where something that is needed does not start.
+/// If something that is needed does not start.
 pub fn run(effort: Effort, parts: &[Part]) -> Result<Results, String> {
     let begun = Instant::now();
     let mut results = Results {

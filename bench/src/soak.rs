@@ -1,4 +1,4 @@
-//! A long mixed load with clients that go away, and thousands of slow ones beside it: does the server stay as it was?
+//! A soak test: a long mixed load with clients that disconnect and thousands of slow clients; checks that nothing grows.
 
 use std::fmt;
 use std::fs;
@@ -19,16 +19,16 @@ use crate::subjects::{Kind, Subject};
 /// Ordinary clients, half of whose requests are aborted.
 const CLIENTS: usize = 16;
 
-/// Longer than any answer takes.
+/// How long to wait for an answer: longer than any answer takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How long a client that is about to go away waits for an answer.
+/// How long a client waits for an answer before it disconnects.
 const MOMENT: Duration = Duration::from_millis(20);
 
-/// How often a slow client sends a byte: more often than the server's HEADER_TIMEOUT, which ends it all the same.
+/// How often a slow client sends a byte: more often than HEADER_TIMEOUT, which closes the connection nevertheless.
 const SLOW: Duration = Duration::from_secs(3);
 
-/// The growth that is no growth: what an allocator keeps.
+/// The growth that is tolerated: memory that the allocator keeps.
 const FLAT: u64 = 8 << 20;
 
 /// A preface, settings, `GET /` with its end and its reset.
@@ -151,7 +151,7 @@ async fn client(address: SocketAddr, random: &mut fastrand::Rng, counts: &Counts
     let outcome = timeout(PATIENCE, work).await;
     let count = if matches!(outcome, Ok(Ok(true))) { &counts.answered } else { &counts.failed };
     count.fetch_add(1, Ordering::Relaxed);
-    // Whatever becomes of it, it is aborted.
+    // Aborted, whatever the outcome.
     let _ = aborted(address, random).await;
     counts.aborted.fetch_add(1, Ordering::Relaxed);
 }
@@ -193,7 +193,7 @@ async fn ordinary(address: SocketAddr, random: &mut fastrand::Rng) -> io::Result
     Ok(true)
 }
 
-/// A connection that goes away in the middle of something, in order or by a reset.
+/// A connection that the client closes in the middle of a request, by a shutdown or a reset.
 async fn aborted(address: SocketAddr, random: &mut fastrand::Rng) -> io::Result<()> {
     let mut stream = TcpStream::connect(address).await?;
     let bytes = match random.u8(..5) {

@@ -1,4 +1,4 @@
-//! Cold environments all at once, and a server that restarts: what fails, and for how long.
+//! Bursts of cold environments, and restarts of the server: how many requests fail, and for how long.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -12,7 +12,7 @@ use crate::effort::Effort;
 use crate::pool::Member;
 use crate::results::Curve;
 
-/// How long a burst is waited for: what is not served by then has failed.
+/// How long to wait for a burst: an environment that is not served by then has failed.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long an environment lives on with its connection after its one invocation.
@@ -28,7 +28,7 @@ enum Side {
 }
 
 impl Side {
-    /// What a cold environment opens.
+    /// The pool that a cold environment opens.
     async fn open(self, url: &str) -> Result<Member, String> {
         match self {
             Self::Ours => Member::serverless(url).await,
@@ -40,7 +40,7 @@ impl Side {
 /// The curves.
 ///
 /// # Errors
-/// Where something that is needed does not start.
+/// If something that is needed does not start.
 pub fn curves(effort: Effort) -> Result<Vec<Curve>, String> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
@@ -49,7 +49,7 @@ pub fn curves(effort: Effort) -> Result<Vec<Curve>, String> {
     Ok(curves)
 }
 
-/// What became of a burst.
+/// The outcome of a burst.
 #[derive(Debug, Default)]
 struct Burst {
     served: AtomicU64,
@@ -112,7 +112,7 @@ fn bursts(runtime: &Runtime, effort: Effort) -> Result<Vec<Curve>, String> {
     ])
 }
 
-/// Starts so many environments at once and waits for their ends; the most processes of the server there were.
+/// Starts this many environments at once, waits until they end, and returns the highest number of server processes.
 fn burst_of(
     runtime: &Runtime,
     side: Side,
@@ -162,7 +162,7 @@ fn burst_of(
     most.into_inner()
 }
 
-/// Answers and failures in one piece of time.
+/// Answers and failures in one interval.
 #[derive(Debug, Default)]
 struct Piece {
     answered: AtomicU64,

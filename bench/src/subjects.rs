@@ -1,4 +1,4 @@
-//! The servers that are compared: the same answers, written as each framework's own guide would.
+//! The servers that are compared: the same responses, written as each framework's own guide does.
 //!
 //! All of them lie in one program, built by one profile; a process runs one of them.
 
@@ -19,9 +19,9 @@ pub use process::Subject;
 /// A server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// An App on `anyhost-server`, an axum Router as its body for what asks the database.
+    /// An App on `anyhost-server`, with an axum Router for the routes that use the database.
     Ours,
-    /// An actix-web application on `anyhost-server`; it answers `/hello` alone.
+    /// An actix-web application on `anyhost-server`, which has only `/hello`.
     Hosted,
     /// actix-web alone; deadpool-postgres for the database.
     Actix,
@@ -81,7 +81,7 @@ pub fn serve(kind: Kind, database: Option<&str>) -> Result<(), String> {
 /// The answer to `/hello`.
 const HELLO: &str = "Hello, World!";
 
-/// What `/json` takes and gives back.
+/// The body that `/json` reads and returns.
 #[derive(Debug, Deserialize, Serialize)]
 struct Message {
     text: String,
@@ -105,10 +105,10 @@ const PAGE: &str = "SELECT id, title, body FROM notes WHERE id > $1 ORDER BY id 
 /// The queries of one request to `/twenty`.
 const TWENTY: i64 = 20;
 
-/// The note that everybody asks for.
+/// The id of the note that all requests read.
 const ID: i64 = 7;
 
-/// Tells whoever started this process where it listens.
+/// Prints the listening address, for the process that started this one.
 fn announce(address: impl fmt::Display) -> Result<(), String> {
     use std::io::Write as _;
     let mut stdout = std::io::stdout();

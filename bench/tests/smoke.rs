@@ -1,4 +1,4 @@
-//! Every benchmark runs: once, for a moment, whatever it measures.
+//! Every benchmark runs once, briefly.
 
 use std::process::Command;
 

@@ -1,4 +1,4 @@
-//! What hosts share: for authors of adapters, and for tests that play a host. An App needs nothing of it.
+//! The parts that hosts share, for authors of adapters and for tests that act as a host. An App needs none of them.
 //!
 //! An adapter builds a [`Host`](crate::Host), lets a [`Factory`] [`start`] the [`Handler`], makes requests with
 //! [`Arrival`], lets [`answer`] run them, and moves the [`Life`](crate::Life) of the process on.

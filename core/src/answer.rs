@@ -11,7 +11,7 @@ use http::header::{
 use http::{HeaderValue, Method, StatusCode};
 use lines::log;
 
-use crate::error::Reported;
+use crate::error::ResponseError;
 use crate::http::Current;
 use crate::http::strip_hop_by_hop;
 use crate::{Body, BodyError, Context, Error, Handler, Request, Response};
@@ -50,7 +50,7 @@ pub async fn answer<H: Handler>(app: &H, max_body: usize, mut request: Request) 
         let call = AssertUnwindSafe(async { app.handle(request).await });
         match (current.scope(call.catch_unwind()).await, context.fault().to_error(max_body)) {
             (_, Some(error)) => context.within_call(|| failed(&context, &error)),
-            (Ok(Ok(response)), None) if response.extensions().get::<Reported>().is_none() => {
+            (Ok(Ok(response)), None) if response.extensions().get::<ResponseError>().is_none() => {
                 response
             }
             (outcome, None) => context.within_call(|| failure(&context, outcome)),
@@ -80,7 +80,7 @@ type Outcome = std::thread::Result<Result<Response, Error>>;
 fn failure(context: &Context, outcome: Outcome) -> Response {
     match outcome {
         Ok(Ok(mut response)) => match response.extensions_mut().remove() {
-            Some(Reported(error)) => reported(context.request_id(), &error, &response),
+            Some(ResponseError(error)) => reported(context.request_id(), &error, &response),
             None => response,
         },
         Ok(Err(error)) => failed(context, &error),
@@ -107,7 +107,7 @@ fn reported(id: &str, error: &Error, response: &Response) -> Response {
     log(id, error);
     let mut rendered = error.render(Some(id));
     for (name, value) in response.headers() {
-        // What middleware added stays; what describes the body that is replaced does not.
+        // Headers that middleware added are kept; those that describe the replaced body are removed.
         if ![CONTENT_LENGTH, CONTENT_ENCODING].contains(name)
             && !rendered.headers().contains_key(name)
         {

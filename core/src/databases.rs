@@ -43,7 +43,7 @@ pub(crate) trait DynDatabase: Send + Sync {
     /// The plan, in a sentence.
     fn plan(&self) -> String;
 
-    /// What it takes of which server.
+    /// The server, and the connections that this database may open there.
     #[cfg(feature = "db")]
     fn share(&self) -> Option<crate::db::Share> {
         None

@@ -1,5 +1,7 @@
 //! How an App holds database connections on a host: the connection strategy.
 
+#[cfg(all(feature = "any", any(feature = "postgres", feature = "mysql", feature = "sqlite")))]
+mod any;
 mod builder;
 mod conn;
 mod connect;
@@ -25,6 +27,8 @@ mod tx;
 mod waiter;
 mod watchdog;
 
+#[cfg(all(feature = "any", any(feature = "postgres", feature = "mysql", feature = "sqlite")))]
+pub use any::AnyDb;
 pub use builder::DbBuilder;
 pub use conn::Conn;
 pub use credentials::{Password, PasswordProvider};

@@ -129,7 +129,7 @@ impl Error {
     #[must_use]
     pub fn into_response(self) -> Response {
         let mut response = self.render(None);
-        response.extensions_mut().insert(Reported(Arc::new(self)));
+        response.extensions_mut().insert(ResponseError(Arc::new(self)));
         response
     }
 
@@ -210,7 +210,7 @@ impl Serialize for Problem<'_> {
 
 /// The error a response was made from.
 #[derive(Clone)]
-pub(crate) struct Reported(pub(crate) Arc<Error>);
+pub(crate) struct ResponseError(pub(crate) Arc<Error>);
 
 /// An axum handler can return `Result<_, Error>`. Such a response goes through routers and layers, and the host still
 /// logs the cause and adds the request id.

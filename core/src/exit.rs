@@ -1,4 +1,4 @@
-//! How a process ends: exit codes that tell the phases apart, and the one line that says why.
+//! The end of a process: an exit code for each phase, and one line with the reason.
 
 use std::fmt;
 use std::io::Write as _;
@@ -65,7 +65,7 @@ impl Failure {
         Self { exit, line }
     }
 
-    /// A text of several lines for who asked for it, such as the help.
+    /// A text of several lines that the user asked for, such as the help.
     pub(crate) fn text(exit: Exit, text: String) -> Self {
         Self { exit, line: text }
     }
@@ -119,7 +119,7 @@ pub fn conclude(outcome: Result<Exit, Failure>) -> ExitCode {
             let _ = writeln!(std::io::stderr(), "{line}");
             exit.into()
         }
-        // A reader that is gone needs no word.
+        // Ignored: stderr may be closed.
         Err(failure) if failure.exit() == Exit::Done => {
             let _ = writeln!(std::io::stdout(), "{failure}");
             Exit::Done.into()

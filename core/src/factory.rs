@@ -1,4 +1,4 @@
-//! How the handler of a process comes to be, as a value that adapters pass on.
+//! A factory: the value from which an adapter makes the handler of a process.
 
 use std::ffi::OsString;
 use std::fmt;

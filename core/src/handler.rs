@@ -1,4 +1,4 @@
-//! What answers requests once it has started: an App, or a tower service.
+//! A handler answers requests once it has started: an App or a tower service.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use tower_service::Service;
 
 use crate::{App, Error, Request, Response, call_service};
 
-/// Answers requests, and is told when the process ends. Every [`App`] is one.
+/// Answers requests, and is stopped when the process ends. Every [`App`] is a handler.
 pub trait Handler: Send + Sync + 'static {
     /// Whether it is of no use without WebSockets, as [`App::NEEDS_WEBSOCKETS`] says.
     const NEEDS_WEBSOCKETS: bool = false;

@@ -1,4 +1,4 @@
-//! What a host tells an App at start.
+//! The facts that a host gives an App at start.
 
 mod builder;
 mod handles;
@@ -31,10 +31,10 @@ use crate::{Epoch, Life, Paradigm, Settings};
 ///
 /// A clone is the same host.
 #[derive(Clone, Debug)]
-pub struct Host(Arc<Known>);
+pub struct Host(Arc<HostFacts>);
 
 #[derive(Debug)]
-struct Known {
+struct HostFacts {
     paradigm: Paradigm,
     platform: String,
     resources: OnceLock<Resources>,

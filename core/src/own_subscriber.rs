@@ -26,6 +26,6 @@ pub fn to_stderr_unless(heard: bool, line: impl FnOnce() -> String) {
 }
 
 fn to_stderr(line: &str) {
-    // A reader that is gone needs no word.
+    // Ignored: stderr may be closed.
     let _ = writeln!(std::io::stderr(), "{line}");
 }

@@ -5,7 +5,7 @@ use std::fmt;
 /// The way a host runs processes, from which the connection strategy follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Paradigm {
-    /// One process answers many requests at once, for days, and is told when to stop.
+    /// One process answers many requests at once, for days, until it gets a stop signal.
     LongRunning,
     /// A process is started as requests come in, frozen between them and multiplied in a burst.
     Serverless,

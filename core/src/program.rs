@@ -1,4 +1,4 @@
-//! What the program does besides serving: its verbs, and the steps of a start that every host shares.
+//! The verbs of a program besides serving, and the steps of a start that every host shares.
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 
 use crate::{Error, Exit, Factory, Failure, Handler, Host, HostHandles as _, Paradigm};
 
-/// What a program does, as the first word of its command line says.
+/// The verb of a program: the first word of its command line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Verb {
     /// Answers requests until the host says stop.
@@ -95,7 +95,7 @@ fn help(program: &str) -> String {
 pub async fn start<H: Handler>(factory: Factory<H>, host: &Host) -> Result<H, Failure> {
     let outcome = guarded(Exit::Start, factory.start(host)).await;
     host.say_max_body();
-    // Everything has been asked for; if the start failed, this may be why.
+    // All settings have been read by now; if the start failed, a misspelt one may be the reason.
     for misspelt in host.settings().misspelt() {
         tracing::warn!("{misspelt}");
     }

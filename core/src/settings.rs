@@ -34,11 +34,11 @@ pub struct Settings {
     values: BTreeMap<String, String>,
     /// The names that were read, whether they are set or not.
     asked: Arc<Mutex<BTreeSet<String>>>,
-    /// What stands before the names of a database's settings, if it is not the first one.
+    /// The prefix of the names of a database's settings, if it is not the first one.
     prefix: Option<String>,
 }
 
-/// What people set out of habit, and the setting that means it here, if the program reads it.
+/// Variables that people set out of habit, with the setting of the same meaning here.
 const HABITS: [(&str, &str); 4] =
     [("PORT", "LISTEN"), ("BIND", "LISTEN"), ("ADDRESS", "LISTEN"), ("LISTEN", "HOST")];
 
@@ -172,7 +172,7 @@ impl Settings {
         unread.filter_map(misspelt).collect()
     }
 
-    /// Every setting that was asked for: those with a value, secrets masked, and the names of the others.
+    /// Every setting that was read: those with a value, secrets masked, and the names of the others.
     /// `in_force` are the values that the host has chosen, with defaults among them.
     pub(crate) fn report(
         &self,
@@ -246,7 +246,7 @@ fn distance(one: &str, other: &str) -> usize {
     strsim::damerau_levenshtein(&one.to_ascii_uppercase(), &other.to_ascii_uppercase())
 }
 
-/// A variable that is set and that nobody reads, and the setting that was most likely meant.
+/// A variable that is set and never read, with the setting that was most likely meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Misspelt {
     /// The variable's name.
@@ -271,7 +271,7 @@ impl fmt::Debug for Settings {
 
 /// A type that a setting can have.
 pub trait Setting: Sized {
-    /// What a valid value looks like, in the words of an error message: "a whole number from 0 to 255".
+    /// Describes a valid value for an error message: "a whole number from 0 to 255".
     fn expected() -> String;
 
     /// The value, or `None` if the text is not one.

@@ -15,7 +15,7 @@ use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider, Span as SdkSpan};
 
 use crate::{ConfigError, Context, Exit, Failure, Host, Request, Settings};
 
-/// Where spans are sent to; a clone is the same place.
+/// The exporter of spans; a clone uses the same exporter.
 #[derive(Clone, Debug)]
 pub struct Traces {
     provider: SdkTracerProvider,
@@ -35,7 +35,7 @@ impl Traces {
         let failed =
             |error| Failure::new(Exit::Config, format!("OTEL_EXPORTER_OTLP_ENDPOINT: {error}"));
         let exporter = SpanExporter::builder().with_http().build().map_err(failed)?;
-        // What OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say is in it already.
+        // It includes OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES already.
         let resource = Resource::builder()
             .with_attribute(KeyValue::new("service.instance.id", host.instance().to_owned()))
             .build();
@@ -136,7 +136,7 @@ fn wanted(settings: &Settings) -> Result<bool, ConfigError> {
     }
 }
 
-/// What OpenTelemetry's conventions for HTTP servers tell of a request.
+/// The attributes of a request in OpenTelemetry's conventions for HTTP servers.
 fn attributes(request: &Request, context: Option<&Context>) -> Vec<KeyValue> {
     let version = match request.version() {
         Version::HTTP_2 => "2",

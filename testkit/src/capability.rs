@@ -1,13 +1,13 @@
-//! What a door may be unable to carry.
+//! Capabilities that a door may lack.
 
 /// Something that a test may need of a door, and that not every door can carry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Capability {
-    /// The client's bytes reach a parser of ours.
+    /// The client's bytes are parsed by this workspace's server, not by a front end.
     Wire,
-    /// The client gets bytes while the App still makes others.
+    /// The client receives the body while the App is still producing it.
     Streams,
-    /// Nothing is sent until the body is whole, so that a body that fails can still be a 500.
+    /// Nothing is sent until the body is complete, so that a body that fails can still become a 500.
     Buffers,
     /// Trailers after the body.
     Trailers,
@@ -23,23 +23,23 @@ pub enum Capability {
     QueryOrder,
     /// All values of a name that is repeated in the query.
     QueryRepeats,
-    /// A name without `=`, an empty field, an empty query.
+    /// A name without `=`, an empty field, or an empty query.
     QueryFlags,
     /// Repeated headers as lines of their own.
     HeaderLines,
-    /// All values of repeated headers, be it joined by commas.
+    /// All values of repeated headers, possibly joined by commas.
     HeaderValues,
     /// Repeated response headers other than Set-Cookie as lines of their own.
     AnswerLines,
     /// Response header values that are not UTF-8.
     AnswerBytes,
-    /// Answers of more than 6 MB as the platform counts them.
+    /// Responses of more than 6 MB in the platform's encoding.
     LargeAnswers,
-    /// A limit on the size of answers.
+    /// A limit on the size of responses.
     AnswerLimit,
     /// Headers that belong to one connection.
     HopHeaders,
-    /// An offer to go on with another protocol.
+    /// An upgrade to another protocol.
     Upgrades,
     /// A WebSocket by HTTP/1.1.
     WebSockets,
@@ -51,6 +51,6 @@ pub enum Capability {
     FrontEnd,
 }
 
-/// What a door cannot carry, and why. Only what is outside of the adapter's power: what the adapter itself does wrong
-/// is a failing case.
+/// A capability that a door lacks, and the reason. Only limits of the platform are listed: a fault of the adapter
+/// itself is a failing case.
 pub type Lack = (Capability, &'static str);

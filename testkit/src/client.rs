@@ -18,7 +18,7 @@ impl Client {
     /// Sends a request and returns its response.
     ///
     /// # Panics
-    /// If there is no response, or one that a strict client would not understand.
+    /// If there is no response, or one that a strict client would reject.
     pub async fn send(&self, request: Request) -> Response {
         let sent = format!("{} {}", request.method, request.target);
         match self.try_send(request).await {
@@ -30,10 +30,10 @@ impl Client {
     /// Sends a request and returns its response.
     ///
     /// # Errors
-    /// A sentence: what a client could not have understood, or why the App could not be reached.
+    /// A sentence: what a strict client would reject, or why the App could not be reached.
     pub async fn try_send(&self, request: Request) -> Result<Response, String> {
         let door = Arc::clone(&self.0);
-        // A door blocks its thread: not the one that may drive the App.
+        // A door blocks its thread, which must not be the thread that drives the App.
         let sent = tokio::task::spawn_blocking(move || door.send(&request));
         sent.await.unwrap_or_else(|error| match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),

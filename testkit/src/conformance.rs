@@ -7,18 +7,18 @@ use anyhost_core::{App, Error, Host};
 
 use crate::{Difference, DoorKind, Ending, Request, Response, Running, TestHost};
 
-/// Headers in which doors may differ: they belong to a connection, a moment or a transfer, not to the App's answer.
+/// Headers in which doors may differ: they describe the connection, the time or the transfer, not the App's answer.
 const OF_THE_DOOR: [&str; 6] =
     ["connection", "content-length", "date", "keep-alive", "transfer-encoding", "x-request-id"];
 
 /// Sends requests of an App through every door of this process, each to an App of its own, and compares the answers.
 ///
 /// The requests run in their order, on a host that is new for each door: what the first writes, the second may read.
-/// The answers must have the same status, the same headers and the same body as those of the direct door, but for
+/// The answers must have the same status, headers and body as those of the direct door, except for
 ///
 /// - `Connection`, `Content-Length`, `Date`, `Keep-Alive`, `Transfer-Encoding` and `X-Request-Id`, and the request's id in
 ///   the body of a problem,
-/// - the host name that the door was asked by, wherever it stands,
+/// - the host name that the door was called by, wherever it occurs,
 /// - whether a header with several values is one line or several, and trailers,
 /// - what the test has [excepted](Self::except), with a reason.
 ///
@@ -129,7 +129,7 @@ impl Conformance {
         differences
     }
 
-    /// What the App answers through a door, on a new host, without what is the door's.
+    /// Returns the App's answer through a door, on a new host, without the parts that belong to the door.
     async fn answers<H: Handler>(
         &self,
         door: DoorKind,
@@ -164,7 +164,7 @@ fn assert_agree(differences: &[Difference]) {
     assert!(all.is_empty(), "{} answers differ:\n\n{}", all.len(), all.join("\n"));
 }
 
-/// A response as text, without what belongs to the door.
+/// A response as text, without the parts that belong to the door.
 fn comparable(response: &Response, host: &str) -> String {
     let id = response.all("x-request-id").into_iter().next().unwrap_or_default();
     let same = |text: &str| {

@@ -2,7 +2,7 @@
 
 use crate::{Request, Response};
 
-/// A way in to the App behind it. An adapter's author implements it for a process of that adapter.
+/// One way for requests to reach an App. The author of an adapter implements it for a process of that adapter.
 ///
 /// The methods block: call them from a thread of a test, or through [`Client`](crate::Client) from async code.
 pub trait Door: Send + Sync {
@@ -28,7 +28,7 @@ pub trait Door: Send + Sync {
         Err("this door has no wire".into())
     }
 
-    /// What a request through this door comes with.
+    /// The facts about every request through this door.
     fn facts(&self) -> Facts;
 
     /// What the process behind the door has logged, for the message of a test that fails.
@@ -37,7 +37,7 @@ pub trait Door: Send + Sync {
     }
 }
 
-/// What every request through a door comes with, whatever its client wrote.
+/// Facts about every request through a door, independent of what the client wrote.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts {
     /// The client's address.

@@ -1,8 +1,8 @@
-//! Lambda's events: a client's request as the event that an AWS front end makes of it, and the function's answer as
-//! the client gets it.
+//! Lambda's events: converts a client's request into the event of an AWS front end, and the function's answer into
+//! the client's response.
 //!
 //! What AWS delivers for each source is from captures of live events; what it does with an answer is from
-//! its documentation. A front end here does no more than the real one: it never repairs.
+//! its documentation. A front end here corrects nothing that the real one does not.
 
 mod alb;
 mod answer;
@@ -22,7 +22,7 @@ use crate::{Facts, Request, Response};
 
 /// A source of events: one of AWS's front ends.
 pub trait Source: Send + Sync {
-    /// What every request through it comes with.
+    /// The facts about every request through it.
     fn facts(&self) -> Facts;
 
     /// The event for a request, as JSON.
@@ -31,6 +31,6 @@ pub trait Source: Send + Sync {
     /// What the client gets for a function's answer.
     ///
     /// # Errors
-    /// What the front end would not understand: its client would get 502.
+    /// The part of the answer that the front end would reject with 502.
     fn answer(&self, answer: &[u8]) -> Result<Response, String>;
 }

@@ -1,5 +1,5 @@
-//! HTTP/1.1 written and read byte by byte: no client library stands between, which would hide what a strict client
-//! chokes on.
+//! HTTP/1.1 written and read byte by byte, without a client library, which would hide faults that a strict client
+//! rejects.
 
 mod parse;
 mod write;
@@ -66,7 +66,7 @@ pub fn write_and_read(
     drop(writing.join());
     match end {
         Err(error) if chunks.is_empty() => Err(error),
-        // What was read stands; whether it is whole, the parser says.
+        // Keep what was read: the parser decides whether it is complete.
         _ => Ok(chunks),
     }
 }

@@ -47,7 +47,7 @@ pub async fn send(
             read(parts, body).await
         };
         tokio::pin!(answered);
-        // Beside the reading: a server may answer before it has read everything.
+        // Written concurrently with reading: a server may answer before it has read everything.
         let sent = write(body, if empty { Bytes::new() } else { request.body.clone().into() });
         tokio::select! {
             response = &mut answered => response,
@@ -92,7 +92,7 @@ async fn read(parts: http::response::Parts, mut body: RecvStream) -> Result<Resp
                 response.body.extend_from_slice(&chunk);
                 body.flow_control().release_capacity(chunk.len())?;
             }
-            // The server has said all and does not want the rest of the request (RFC 9113 §8.1).
+            // The response is complete, and the server does not want the rest of the request (RFC 9113 §8.1).
             Err(error) if error.reason() == Some(Reason::NO_ERROR) => break,
             Err(_) => {
                 response.ending = Ending::BrokenOff;

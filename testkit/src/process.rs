@@ -83,7 +83,7 @@ impl Process {
             Ok(child) => child,
             Err(error) => panic!("{} cannot be started: {error}", program.display()),
         };
-        // This side's copies of the sockets go with it.
+        // Dropping the command closes this process's copies of the sockets.
         drop(command);
         let log = Log::default();
         if let Some(stdout) = child.stdout.take() {
@@ -101,7 +101,7 @@ impl Process {
         }
     }
 
-    /// What it has written so far, and what it will write.
+    /// The lines that it has written, which grow while it runs.
     #[must_use]
     pub fn log(&self) -> &Log {
         &self.log
@@ -161,7 +161,7 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         self.signal(Signal::KILL);
-        // Its folder may go after it: nothing may still write there.
+        // Its folder may be removed next, so nothing may write there any more.
         let _ = self.exit_within(PATIENCE);
     }
 }

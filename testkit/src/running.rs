@@ -26,7 +26,7 @@ use crate::{Client, Door, DoorKind};
 pub struct Running<H> {
     host: Host,
     app: Arc<H>,
-    server: Option<Served>,
+    server: Option<HostServer>,
     turn: Arc<Mutex<()>>,
     client: Client,
     /// Kept as long as the App.
@@ -34,7 +34,7 @@ pub struct Running<H> {
 }
 
 /// The server of a long-running host.
-struct Served {
+struct HostServer {
     address: SocketAddr,
     stop: oneshot::Sender<()>,
     /// One task, which ends with this.
@@ -49,7 +49,7 @@ impl<H: Handler> Running<H> {
     ) -> Result<Self, Failure> {
         let app = Arc::new(app);
         let server = match host.paradigm() {
-            Paradigm::LongRunning => Some(Served::start(&host, Arc::clone(&app))?),
+            Paradigm::LongRunning => Some(HostServer::start(&host, Arc::clone(&app))?),
             Paradigm::Serverless => None,
         };
         let turn = Arc::default();
@@ -131,7 +131,7 @@ impl<H: Handler> Running<H> {
             }
             None => self.stop_function().await,
         };
-        // Closed already: this asks what is left.
+        // The pools are closed already: this only reads how many connections are left.
         let left = self.host.databases().close(Duration::ZERO).await;
         let held = left.into_iter().filter(|pool| !pool.holders.is_empty());
         let held = held.map(|pool| HeldConnections {
@@ -156,7 +156,7 @@ impl<H: Handler> Running<H> {
     }
 }
 
-impl Served {
+impl HostServer {
     fn start<H: Handler>(host: &Host, app: Arc<H>) -> Result<Self, Failure> {
         let config = Config::default().with(host.settings())?;
         let listener = bind_tcp(SocketAddr::from(([127, 0, 0, 1], 0)))?;
@@ -181,7 +181,7 @@ fn open<H: Handler>(
     door: DoorKind,
     host: &Host,
     app: &Arc<H>,
-    server: Option<&Served>,
+    server: Option<&HostServer>,
     turn: &Arc<Mutex<()>>,
 ) -> Arc<dyn Door> {
     let (app, runtime) = (Arc::clone(app), Handle::current());
@@ -218,7 +218,7 @@ impl<H> fmt::Debug for Running<H> {
     }
 }
 
-/// What a stop found that was not over at the end of the grace.
+/// The work that a stop found unfinished at the end of the grace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 #[must_use = "an unfinished request and a leak stand in it"]

@@ -3,16 +3,16 @@
 use anyhost_core::{App, Body, Context, Error, Host, Request, Response, async_trait};
 use anyhost_test::{Conformance, DoorKind, conformance, get};
 
-struct Planted;
+struct HostDependent;
 
 #[async_trait]
-impl App for Planted {
+impl App for HostDependent {
     async fn start(_host: &Host) -> Result<Self, Error> {
         Ok(Self)
     }
 
     async fn call(&self, request: Request) -> Result<Response, Error> {
-        // What somebody writes who has only seen one host.
+        // Code of an author who knows only one host.
         let event = Context::of(&request).and_then(Context::event);
         let planted = request.uri().path() == "/cart" && event.is_some();
         Ok(Response::new(Body::from(if planted { "a function" } else { "a shop" })))
@@ -21,7 +21,8 @@ impl App for Planted {
 
 #[tokio::test]
 async fn a_planted_difference_is_found_and_shown() {
-    let differences = Conformance::of([get("/"), get("/cart")]).differences::<Planted>().await;
+    let differences =
+        Conformance::of([get("/"), get("/cart")]).differences::<HostDependent>().await;
     assert_eq!(differences.len(), 7, "each source of events: {differences:?}");
     let shown = differences[0].to_string();
     for part in ["GET /cart", "direct", "lambda_rest_v1", "-a shop", "+a function"] {
@@ -31,8 +32,8 @@ async fn a_planted_difference_is_found_and_shown() {
 
 #[tokio::test]
 async fn answers_that_agree_and_differences_with_a_reason_pass() {
-    conformance!(Planted, [get("/"), get("/a%20b?q=1")]).await;
+    conformance!(HostDependent, [get("/"), get("/a%20b?q=1")]).await;
     let events = DoorKind::ALL.into_iter().filter(|door| door.source().is_some());
     let excepting = |all: Conformance, door| all.except(door, "/cart", "planted by this test");
-    events.fold(Conformance::of([get("/cart")]), excepting).check::<Planted>().await;
+    events.fold(Conformance::of([get("/cart")]), excepting).check::<HostDependent>().await;
 }

@@ -1,4 +1,4 @@
-//! Hosts of the test do what hosts do: doors, freezes, stops, limits.
+//! The kit's hosts behave as real hosts do: doors, freezes, stops, limits.
 
 use std::time::Duration;
 

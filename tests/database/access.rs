@@ -115,7 +115,7 @@ async fn the_databases_own_error_can_always_be_reached() {
     let error = refused(pooler.url(&url), &[]).await;
     assert!(error.to_string().starts_with("DATABASE_POOLER: is not set, and a pooler"), "{error}");
     assert_eq!(code(&error).as_deref(), Some("08P01"));
-    // What is set is not to be set again.
+    // If the pooler is set, the error does not ask for it again.
     let url = format!("{}?options=-c%20geqo%3Doff", pooler.url(&url));
     let error = refused(url, &[("DATABASE_POOLER", "pgbouncer")]).await;
     let text = error.to_string();
@@ -150,7 +150,7 @@ async fn nothing_is_taken_from_the_environment_behind_our_back() {
         let process = start(&url, environment);
         process.wait_for_line(&["listening on"]);
     }
-    // What a URL leaves out is not filled in either.
+    // Parts that a URL omits are not filled in either.
     server.sql("DO $$ BEGIN CREATE ROLE locked LOGIN PASSWORD 'one'; EXCEPTION WHEN duplicate_object THEN END $$");
     let locked = url.replace("postgres@", "locked@");
     for environment in [
@@ -168,7 +168,7 @@ async fn nothing_is_taken_from_the_environment_behind_our_back() {
     let process = start(&nameless, &[("PGUSER", "postgres")]);
     process.wait_for_exit(PATIENCE);
     assert!(process.log().text().contains("names no user"), "{}", process.log().text());
-    // What the driver cannot be told to leave is refused.
+    // Variables that the driver cannot be told to ignore are refused.
     for variable in ["PGOPTIONS", "PGSSLCERT", "PGSSLKEY"] {
         let process = start(&url, &[(variable, "-c geqo=off")]);
         process.wait_for_exit(PATIENCE);

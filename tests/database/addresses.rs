@@ -28,7 +28,7 @@ async fn two_addresses(server: u16) -> u16 {
     let full = socket.listen(0).unwrap();
     let port = full.local_addr().unwrap().port();
     let mut waiting = Vec::new();
-    // Nobody accepts them: once the queue is full the kernel drops whoever comes.
+    // No process accepts them: once the queue is full, the kernel drops further connections.
     while let Ok(stream) =
         timeout(Duration::from_millis(250), TcpStream::connect((SWALLOWS, port))).await
     {
@@ -59,7 +59,7 @@ fn at(url: &str, host: &str, port: u16) -> String {
     format!("{before}@{host}:{port}/{path}")
 }
 
-/// What `unshare` needs to be told for mounts that nobody else sees.
+/// The arguments of `unshare` for private mounts.
 fn own_mounts() -> &'static [&'static str] {
     if rustix::process::geteuid().is_root() {
         &["--mount"]
@@ -68,7 +68,7 @@ fn own_mounts() -> &'static [&'static str] {
     }
 }
 
-/// What a program says where a name stands for both addresses.
+/// The output of a program for which a name resolves to both addresses.
 fn run(program: &Path, argument: &str, variables: &[(&str, &str)]) -> String {
     let folder = tempfile::tempdir().unwrap();
     let names = folder.path().join("hosts");
@@ -99,7 +99,7 @@ async fn an_address_that_swallows_everything_is_left_for_another_of_the_same_nam
         let variables = [("PLATFORM", "generic"), ("DATABASE_URL", url.as_str())];
         run(&binary("notes-paas"), "check", &variables)
     };
-    // The one that swallows is the first that everybody tries.
+    // The address that does not answer is the first that every process tries.
     let order = run(Path::new("/usr/bin/getent"), "ahostsv4 twofold", &[]);
     assert!(order.find("127.0.0.1") < order.find("127.0.0.2"), "{order}");
     let alone = check(there("127.0.0.1"));

@@ -1,4 +1,4 @@
-//! What a new connection asks its server, whatever that server can say.
+//! The questions that a new connection asks its server, on servers that can answer only some of them.
 
 use anyhost_core::Paradigm;
 use anyhost_tests::process::PATIENCE;
@@ -21,7 +21,7 @@ fn newer(bytes: &mut [u8]) {
     replace(bytes, b"server_version\0", b"16");
 }
 
-/// A server whose system cannot look whether a client is still there.
+/// A server on a system that cannot detect disconnected clients.
 fn blind(bytes: &mut [u8]) {
     replace(bytes, b"SET client_connection_check_interval = ", b"-99");
 }

@@ -1,4 +1,4 @@
-//! Connections grow old, lie idle, are held for ever: what becomes of them.
+//! Connections that are old, idle or never returned.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,7 +32,7 @@ async fn a_burst_of_connections_shrinks_to_what_is_used() {
     let burst = futures_util::future::join_all((0..20).map(|_| db.conn())).await;
     assert!(burst.iter().all(Result::is_ok));
     drop(burst);
-    // A pool that lends the oldest first keeps all of them in use, and so for ever.
+    // A pool that lends the oldest first keeps all of them in use, so that none is ever idle for long.
     let control = PgPoolOptions::new().max_connections(20).idle_timeout(db.plan().idle_timeout());
     let control = control.connect(&url).await.unwrap();
     let all = futures_util::future::join_all((0..20).map(|_| control.acquire())).await;
@@ -82,7 +82,7 @@ async fn connections_that_are_too_old_are_replaced_and_nobody_notices() {
     for task in load {
         task.await.unwrap();
     }
-    // One that lies idle goes when its time is up, not when somebody wants it, and another is there.
+    // An idle connection is closed when its time is up, not at the next checkout, and is replaced.
     let stats = db.stats();
     until(&db, "replaced while idle", |db| db.stats().closed.lifetime > stats.closed.lifetime)
         .await;
@@ -134,7 +134,7 @@ async fn a_server_that_ends_idle_connections_early_is_heeded() {
     assert_eq!(db.plan().keepalive_interval(), Some(2000 * MS));
     let mut bare = direct(&server.url()).await;
     let before = backend(&db).await;
-    // One that nobody keeps is ended; ours, last used later, has then been kept beyond the server's time.
+    // The unused connection is ended; ours, last used later, has then been kept beyond the server's timeout.
     let begun = "SELECT count(*) FROM pg_stat_activity WHERE pid = ";
     let pid: i32 =
         sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut bare).await.unwrap();
@@ -156,7 +156,7 @@ async fn a_connection_that_is_held_for_too_long_is_named_once_and_when_it_comes_
     let held = db.conn().await.unwrap();
     let place = format!("age.rs:{}", line!() - 1);
     until(&db, "reported", |db| db.stats().leaks == 1).await;
-    // When another one is told of, twice as much time has passed, and it is not told again.
+    // When the other holder is logged, twice as much time has passed, and the first is not logged again.
     let other = db.conn().await.unwrap();
     until(&db, "reported", |db| db.stats().leaks == 2).await;
     drop((held, other));

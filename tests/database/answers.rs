@@ -1,4 +1,4 @@
-//! A statement whose answer will not come is told from one that takes long.
+//! A statement whose answer was lost is distinguished from a slow one.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ async fn statements_whose_answers_are_lost_end_and_the_pool_serves_again() {
     let proxy = Proxy::start(Postgres::shared().port());
     let db = long_running(&proxy.url(&url), SIZE).await;
     let mut own = direct(&url).await;
-    // Every connection is at work when the network forgets them; the answers come to nobody.
+    // Every connection is busy when the network drops them; their answers are lost.
     let lost: Vec<_> = (0..SIZE).map(|_| tokio::spawn(work(db.clone(), 5))).collect();
     counted(&mut own, AT_WORK, SIZE as i64, HANGS).await;
     proxy.forget();

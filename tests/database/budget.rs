@@ -23,7 +23,7 @@ async fn a_storm_of_borrowing_cancelling_and_panicking_never_opens_more_than_the
     let mut own = direct(&url).await;
     let db = long_running(&url, SIZE).await;
     let over = Arc::new(AtomicBool::new(false));
-    // What the server sees, and what the process knows, looked at all the time.
+    // The server's count and the process's own are sampled all the time.
     let watch = tokio::spawn({
         let (db, over) = (db.clone(), Arc::clone(&over));
         async move {
@@ -50,7 +50,7 @@ async fn a_storm_of_borrowing_cancelling_and_panicking_never_opens_more_than_the
     backend(&db).await;
 }
 
-/// The backends of the database as the server counts them: one that is told to go by a closed socket counts
+/// The backends of the database as the server counts them: one whose socket was closed counts
 /// until it has looked.
 async fn server_side(own: &mut sqlx::PgConnection) -> usize {
     const LIVING: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \

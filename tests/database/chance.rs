@@ -11,15 +11,15 @@ use crate::transactions::sqlite;
 
 const ROUNDS: i64 = 150;
 
-/// What a transaction is believed to have done so far.
+/// The expected effects of a transaction so far.
 #[derive(Clone, Default)]
-struct Believed {
+struct Expectation {
     rows: BTreeSet<i64>,
-    /// What it had done at each savepoint, the latest last.
+    /// The expected effects at each savepoint, the latest last.
     savepoints: Vec<BTreeSet<i64>>,
 }
 
-impl Believed {
+impl Expectation {
     /// Takes note of a statement that answered Ok.
     fn note(&mut self, step: Step, key: i64) {
         match step {
@@ -47,7 +47,7 @@ enum Step {
 impl Step {
     fn at_random(
         random: &mut fastrand::Rng,
-        believed: &Believed,
+        believed: &Expectation,
         failures: &[&'static str],
     ) -> Self {
         match random.u8(..100) {
@@ -83,8 +83,8 @@ macro_rules! commit_tells_the_truth {
         for seed in 0..ROUNDS {
             let mut random = fastrand::Rng::with_seed(seed.unsigned_abs());
             let mut tx = $db.begin().await.unwrap();
-            let mut believed = Believed::default();
-            // What a statement of its own may have committed.
+            let mut believed = Expectation::default();
+            // The effects so far, if a statement may itself have committed the transaction.
             let mut before_end = None;
             let mut steps = Vec::new();
             for number in 0..random.i64(1..10) {
@@ -116,7 +116,7 @@ macro_rules! commit_tells_the_truth {
             let seen: Vec<i64> =
                 sqlx::query_scalar("SELECT a FROM t").fetch_all(&$other).await.unwrap();
             let seen = BTreeSet::from_iter(seen);
-            let all = |believed: &Believed| there.union(&believed.rows).copied().collect();
+            let all = |believed: &Expectation| there.union(&believed.rows).copied().collect();
             let said = format!("seed {seed}, {outcome:?}: {steps:#?}");
             match (&outcome, &before_end) {
                 (Some(Ok(())), None) => assert_eq!(seen, all(&believed), "{said}"),

@@ -1,4 +1,4 @@
-//! The end of a pool: in time, with a word to everybody it concerns.
+//! Closing a pool: it ends in time, and every waiter gets an error.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Whatever was begun and not finished is never handed on.
+//! Unfinished work on a connection never reaches the next borrower.
 //!
 //! Long because each way to leave work unfinished is a test here, most of them with a control.
 
@@ -126,7 +126,7 @@ async fn a_query_whose_caller_has_gone_is_cancelled_on_postgresql() {
     let db = long_running(&url, 1).await;
     abandon_at_work(&mut own, SLEEPING, sqlx::query("SELECT pg_sleep(600)").execute(&db)).await;
     counted(&mut own, SLEEPING, 0, PATIENCE).await;
-    // The same with sqlx's pool: the server is at work for nobody, also when ours has ended again.
+    // The control with sqlx's pool: its abandoned query still runs when ours has long ended.
     let pool = PgPool::connect(&url).await.unwrap();
     abandon_at_work(&mut own, SLEEPING, sqlx::query("SELECT pg_sleep(600)").execute(&pool)).await;
     let ours = sqlx::query("SELECT pg_sleep(600.5)").execute(&db);
@@ -169,7 +169,7 @@ async fn the_next_borrower_does_not_pay_for_rows_that_nobody_wants() {
     let mut rows = sqlx::query(ROWS).fetch(&db);
     assert!(rows.try_next().await.unwrap().is_some());
     drop(rows);
-    // It is another connection: the rest of the rows is read by nobody, and the server stops making them.
+    // It is another connection: the remaining rows are not read, and the server stops producing them.
     assert_ne!(backend(&db).await, before);
     let mut own = direct(&url).await;
     counted(&mut own, MAKING, 0, PATIENCE).await;
@@ -194,7 +194,7 @@ async fn the_commit_of_an_aborted_transaction_is_an_error() {
     sqlx::query("SELECT 1 / 0").execute(&mut *tx).await.unwrap_err();
     let error = tx.commit().await.unwrap_err();
     assert!(matches!(error, Error::Query(_)), "{error:?}");
-    // What a savepoint saved can be committed.
+    // Work that was rolled back to a savepoint can be committed.
     let mut tx = db.begin().await.unwrap();
     sqlx::raw_sql("CREATE TABLE saved (a int); SAVEPOINT s").execute(&mut *tx).await.unwrap();
     sqlx::query("SELECT 1 / 0").execute(&mut *tx).await.unwrap_err();

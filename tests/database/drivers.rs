@@ -220,7 +220,7 @@ async fn on_sqlite_a_dropped_or_cancelled_transaction_leaves_nothing_behind() {
         let _ = timeout(Duration::from_micros(20 * number.unsigned_abs()), db.begin()).await;
         insert(number).execute(&db).await.unwrap();
     }
-    // What another connection sees is there.
+    // The row is visible to another connection.
     let (_host, other) = open::<Sqlite>(Paradigm::LongRunning, &url, &settings).await.unwrap();
     let rows: Vec<i64> =
         sqlx::query_scalar("SELECT a FROM t ORDER BY a").fetch_all(&other).await.unwrap();
@@ -244,7 +244,7 @@ async fn on_sqlite_a_transaction_inside_another_is_an_error_and_not_a_deadlock()
     let error = timeout(PATIENCE, within(soon, db.begin())).await.unwrap();
     assert!(matches!(error, Err(Error::Deadline { .. })), "{error:?}");
     assert_eq!(db.stats().timeouts, 2);
-    // Whoever waits for a turn is told of the end.
+    // A caller that waits to write gets an error when the pool closes.
     let waiting = tokio::spawn({
         let db = db.clone();
         async move { db.begin().await.map(drop) }

@@ -84,7 +84,7 @@ async fn whatever_waits_for_the_lock_waits_by_one_rule() {
     .expect("every wait has the same end");
     holder.execute("COMMIT").await.unwrap();
     insert().execute(&db).await.unwrap();
-    // What holds the lock is a transaction of this process.
+    // A transaction of this process holds the lock.
     let tx = db.begin().await.unwrap();
     let error = db.conn().await.unwrap().begin().await.unwrap_err();
     assert!(matches!(error, Error::TimedOut { .. }), "{error}");
@@ -128,7 +128,7 @@ async fn a_write_that_was_given_up_does_not_happen_later() {
     timeout(50 * MS, insert().execute(&mut control)).await.unwrap_err();
     holder.execute("COMMIT").await.unwrap();
     eventually("the control writes", async || rows(&mut holder).await > 0).await;
-    // Whatever waited before us has had its turn.
+    // All earlier waiters have had their turn.
     for _ in 0..4 {
         insert().execute(&db).await.unwrap();
     }
@@ -205,7 +205,7 @@ async fn a_database_in_memory_lives_as_long_as_its_host() {
             assert_eq!(db.plan().size(), 1, "{url}");
             let insert = || sqlx::query("INSERT INTO t VALUES (?)").bind(1);
             insert().execute(&db).await.unwrap();
-            // Whatever closes a connection.
+            // Each way of closing a connection.
             let mut tx = db.begin().await.unwrap();
             insert().execute(&mut *tx).await.unwrap();
             drop(tx);

@@ -44,7 +44,7 @@ impl Environment {
         }
     }
 
-    /// Lets something happen that the process cannot see.
+    /// Changes something that the frozen process cannot notice.
     fn frozen(&self, meanwhile: impl FnOnce()) {
         self.process.signal(Signal::STOP);
         meanwhile();

@@ -1,4 +1,4 @@
-//! What the tests share: hosts, databases opened on them, and the server's own view.
+//! Helpers of the tests: hosts, databases opened on them, and queries of the server's own views.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Once};
@@ -84,7 +84,7 @@ pub(crate) async fn undisturbed<T>(proof: Duration, mut step: impl AsyncFnMut() 
     }
 }
 
-/// Looks again and again until something holds.
+/// Polls until a condition holds.
 pub(crate) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let until = Instant::now() + PATIENCE;
     while !holds().await {
@@ -132,7 +132,7 @@ pub(crate) async fn backend(db: &Db<sqlx::Postgres>) -> i32 {
     sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(db).await.unwrap()
 }
 
-/// An ordinary user of a server, who cannot have what is reserved for others.
+/// An ordinary user of a server, without access to reserved connections.
 pub(crate) fn ordinary(server: &Postgres) -> String {
     server.sql("CREATE ROLE app LOGIN");
     server.url().replace("//postgres@", "//app@")
@@ -144,7 +144,7 @@ pub(crate) async fn fill<DB: Driver>(db: &Db<DB>) {
     assert!(all.iter().all(Result::is_ok));
 }
 
-/// What a test has logged on its own thread, one line after the other.
+/// The lines that a test has logged on its own thread.
 #[derive(Clone, Default)]
 pub(crate) struct Lines(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
 

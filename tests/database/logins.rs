@@ -21,9 +21,9 @@ use crate::kit::{host, open};
 enum Asks {
     /// `mysql_clear_password`.
     InClear,
-    /// `caching_sha2_password`, whose cache does not know the user.
+    /// `caching_sha2_password`, without the user in its cache.
     ByRsa,
-    /// A plugin that nobody knows.
+    /// An unknown plugin.
     Strangely,
 }
 
@@ -179,7 +179,7 @@ async fn on_mysql_a_token_is_sent_in_clear_text_through_tls_alone() {
     let error = with_tokens(&encrypted.url("?ssl-mode=REQUIRED")).await;
     assert!(matches!(error, Error::NoDatabase { .. }), "{error}");
     assert_eq!(encrypted.received(), ["one", "two"]);
-    // Without a provider, without TLS, and where TLS is not demanded: nothing is sent, and it is told at once.
+    // Without a provider, without TLS, or without required TLS, nothing is sent and the error comes at once.
     let plain = Server::start(Asks::InClear, None).await;
     let opens = [
         open::<sqlx::MySql>(Paradigm::LongRunning, &encrypted.url("?ssl-mode=REQUIRED"), &[])

@@ -9,6 +9,7 @@ mod addresses;
 mod admission;
 mod age;
 mod answers;
+mod any;
 mod balanced;
 mod budget;
 mod chance;

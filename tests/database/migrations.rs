@@ -245,7 +245,7 @@ async fn an_index_whose_building_was_interrupted_is_named_with_the_way_out() {
     old.execute("COMMIT").await.unwrap();
     own.execute("DROP INDEX t_a").await.unwrap();
     migrate("60s").await.unwrap();
-    // Somebody else's index, and one that a migration removes, are in nobody's way.
+    // An index of another program, and one that a migration removes, do not prevent a migration.
     let more = migrator(&[
         "-- no-transaction\nCREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS t_a ON t (a)",
         "-- no-transaction\nDROP INDEX CONCURRENTLY IF EXISTS t_b",

@@ -76,7 +76,7 @@ struct Tokens {
 #[async_trait]
 impl PasswordProvider for Tokens {
     async fn password(&self) -> Result<Password, Box<dyn std::error::Error + Send + Sync>> {
-        // Time passes: those who connect at once all ask before the first has its answer.
+        // Time passes: all concurrent connects ask before the first gets its answer.
         tokio::time::sleep(Duration::from_millis(50)).await;
         let first = self.asked.fetch_add(1, Ordering::SeqCst) == 0;
         let password = Password::new(if first { "one" } else { "two" });

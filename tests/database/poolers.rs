@@ -255,7 +255,7 @@ async fn a_small_cache_of_statements_does_not_grow_on_the_server() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn behind_rds_proxy_nothing_is_sent_that_pins_a_connection() {
-    // What RDS Proxy keeps a client on one connection for, of what this crate could send itself.
+    // The statements for which RDS Proxy pins a client to a connection, of those that this crate could send.
     const PINS: [&str; 8] =
         ["SET ", "set_config", "advisory", "nextval", "LISTEN", "DISCARD", "DEALLOCATE", "TEMP"];
     for (pooler, pins) in [("rds-proxy", false), ("none", true)] {

@@ -1,4 +1,4 @@
-//! Who waits is served in order, in time, or told why not.
+//! Waiting callers are served in order and in time, or get an error with the reason.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -155,7 +155,7 @@ async fn waiters_that_give_up_take_no_turn_with_them() {
 async fn callers_that_hold_one_and_wait_for_another_are_told_instead_of_waiting_for_ever() {
     let db = long_running(&Postgres::shared().database(), 8).await;
     let all = timeout(PATIENCE, nest(&db, 8)).await.unwrap();
-    // The first of them to run out of patience is told; what it held then serves the next.
+    // The first of them to time out gets an error; the connection that it held then serves the next.
     let mut told = all.into_iter().filter_map(Result::err);
     let told = told.find(|error| matches!(error, Error::TimedOut { .. })).unwrap().to_string();
     assert!(told.contains("held longest at tests/database/queue.rs"), "{told}");
@@ -194,7 +194,7 @@ async fn an_error_names_who_holds_the_connections() {
     let text = error.to_string();
     assert!(text.contains("open=1/1 in_use=1 idle=0 waiting=1"), "{text}");
     assert!(text.contains(&format!("queue.rs:{line}")), "{text}");
-    // Forgotten for ever, it still counts once.
+    // A connection that is never returned is still counted once.
     std::mem::forget(held);
     assert_eq!(db.state().open, 1);
     assert_eq!(db.state().in_use, 1);

@@ -1,4 +1,4 @@
-//! A busy pool is ready; one whose database shows no sign of life is not.
+//! A busy pool is ready; a pool whose database does not answer is not.
 
 use std::time::Duration;
 

@@ -83,7 +83,7 @@ async fn a_write_in_a_transaction_that_may_not_write_costs_nothing() {
         }
     }
     assert_eq!((proxy.accepted(), db.stats().closed.total()), (accepted, 0));
-    // Where it cannot be known from the statements the server is asked, beside the pool, and nothing is closed.
+    // If the statements do not show it, the server is asked on a separate connection, and nothing is closed.
     let mut tx = db.begin().await.unwrap();
     sqlx::query("SELECT f()").execute(&mut *tx).await.unwrap();
     sqlx::query("INSERT INTO t VALUES (1)").execute(&mut *tx).await.unwrap_err();
@@ -141,7 +141,7 @@ async fn a_write_that_is_refused_costs_a_busy_pool_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_that_cannot_write_are_left_for_a_server_that_takes_writes() {
     let server = Postgres::start(&[]);
-    // What was opened before some time leads to a reader, what is opened afterwards to the writer: a failover.
+    // A failover: connections opened before lead to the reader, later ones to the writer.
     let made = "CREATE TABLE t (a int); \
          CREATE FUNCTION demote() RETURNS void LANGUAGE plpgsql AS \
            $$ BEGIN SET default_transaction_read_only = on; END $$";

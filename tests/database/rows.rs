@@ -50,7 +50,7 @@ async fn on_mariadb_the_rows_that_nobody_reads_are_not_the_next_borrowers() {
             assert!(Instant::now() < until, "the server is still at work for nobody");
         }
     }
-    // What is short is read, and the connection is kept.
+    // A short rest is read, and the connection is kept.
     let before = connection(&db).await;
     for rows in ["SELECT 1", "SELECT seq FROM seq_1_to_100", "SELECT 1 FROM dual WHERE 1 = 0"] {
         sqlx::query(rows).fetch_optional(&db).await.unwrap();
@@ -81,7 +81,7 @@ async fn on_mariadb_an_error_that_comes_late_is_not_the_next_borrowers() {
         assert_eq!(nine, 9);
     }
     tx.commit().await.unwrap();
-    // A bare connection gives it to whoever comes next.
+    // A bare connection returns it to the next statement.
     let mut bare = MySqlConnection::connect(&url).await.unwrap();
     sqlx::query(FAILS_LATE).fetch_one(&mut bare).await.unwrap();
     sqlx::query("SELECT 7").fetch_one(&mut bare).await.unwrap_err();

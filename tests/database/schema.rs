@@ -143,7 +143,7 @@ async fn on_mariadb_migrations_take_turns_name_who_is_in_the_way_and_leave_no_lo
     assert!(matches!(error, Error::Migration { .. }), "{error}");
     let locked = format!("SELECT IS_USED_LOCK('anyhost:{name}') IS NULL");
     eventually("the lock of a failed migration goes", async || server.sql(&locked) == "1").await;
-    // Somebody else holds it.
+    // Another session holds the lock.
     let mut holder = <sqlx::MySqlConnection as sqlx::Connection>::connect(&url).await.unwrap();
     let lock = sqlx::query("SELECT GET_LOCK(CONCAT('anyhost:', DATABASE()), 0)");
     lock.execute(&mut holder).await.unwrap();

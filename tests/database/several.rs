@@ -120,7 +120,7 @@ async fn a_leased_pool_stays_inside_the_budget_whatever_is_done_with_both() {
     }
     let most = clients.end().await;
     assert!(most <= SIZE, "{most} connections were open on the server");
-    // What wants a pool of sqlx's gets one.
+    // A library that needs an `sqlx::Pool` gets one.
     let mut tx = leased.begin().await.unwrap();
     sqlx::query("SELECT 1").execute(&mut *tx).await.unwrap();
     tx.commit().await.unwrap();

@@ -69,7 +69,7 @@ async fn a_statement_that_the_network_swallowed_costs_its_caller_alone() {
         let accepted = proxy.accepted();
         proxy.forget();
         lost.await.unwrap().unwrap_err();
-        // The next caller is served by a new connection, and nobody after it pays.
+        // The next caller is served by a new connection, and later callers do not wait.
         let next = backend(&db).await;
         assert_eq!(backend(&db).await, next);
         assert_eq!(proxy.accepted() - accepted, 1);
@@ -96,7 +96,7 @@ async fn callers_in_a_hurry_do_not_make_a_slow_server_open_more_and_more() {
         assert!(Instant::now() < until, "nobody was served in {waves} waves");
     }
     assert!(proxy.accepted() - before <= 9, "{} for {served}", proxy.accepted() - before);
-    // sqlx opens a connection in the time of whoever wants it, and throws it away with them.
+    // sqlx opens a connection within the caller's timeout, and drops it if the caller gives up.
     let control = PgPoolOptions::new().max_connections(10).acquire_timeout(50 * MS);
     let control = control.connect_lazy(&slow).unwrap();
     let before = proxy.accepted();
@@ -129,7 +129,7 @@ async fn an_error_carries_what_connecting_said_last_and_its_code() {
     let text = error.to_string();
     assert!(text.contains("SQLSTATE 53300"), "{text}");
     assert!(db.state().to_string().contains("last connect error: "), "{}", db.state());
-    // What sqlx's pool says of the same is that its time was up.
+    // In the same case sqlx's pool only reports a timeout.
     let control = PgPoolOptions::new().max_connections(1).acquire_timeout(300 * MS);
     let control = control.connect_lazy(&url).unwrap();
     let silent = control.acquire().await.unwrap_err();

@@ -1,4 +1,4 @@
-//! Statements that were prepared for another schema are prepared again, and cost nobody an error that can be spared.
+//! Statements that were prepared for an older schema are prepared again, without an error if that is possible.
 
 use anyhost_core::Paradigm;
 use anyhost_core::db::Db;
@@ -148,7 +148,7 @@ async fn on_mariadb_a_statement_that_must_be_prepared_again_is() {
     sqlx::raw_sql("TRUNCATE runs").execute(&db).await.unwrap();
     let all = sqlx::query_scalar::<_, i32>("SELECT run()").fetch_all(&db).await.unwrap();
     assert_eq!(all, [7]);
-    // Once, and not for ever.
+    // Once, and not repeatedly.
     sqlx::raw_sql(
         "CREATE OR REPLACE FUNCTION run() RETURNS int BEGIN \
              SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1615; RETURN 7; END",

@@ -30,7 +30,7 @@ async fn what_a_pool_does_is_counted_and_adds_up() {
     assert_eq!((stats.wait_time.count(), stats.use_time.count()), (10, 10));
     assert!(stats.use_time.sum() > Duration::ZERO);
 
-    // Two are held, and nobody else gets one in time.
+    // Both connections are held, so another caller times out.
     let held = futures_util::future::join_all([db.conn(), db.conn()]).await;
     let stats = db.stats();
     assert_eq!((stats.open, stats.idle, stats.in_use, stats.created), (2, 0, 2, 2));
@@ -38,7 +38,7 @@ async fn what_a_pool_does_is_counted_and_adds_up() {
     assert_eq!(db.stats().timeouts, 1);
     drop(held);
 
-    // What is asked, found dead and replaced.
+    // A connection that is pinged, found dead and replaced.
     tokio::time::sleep(db.plan().validation_interval() + 50 * MS).await;
     server.terminate_all();
     backend(&db).await;
@@ -46,7 +46,7 @@ async fn what_a_pool_does_is_counted_and_adds_up() {
     assert_eq!((stats.pings, stats.closed.silent), (1, 1));
     assert!(stats.closed.outdated <= 1, "{stats:?}");
 
-    // What a caller left unfinished.
+    // A statement that a caller abandoned.
     drop(db.begin().await.unwrap());
     assert_eq!(db.stats().closed.dirty, 1);
     db.close(PATIENCE).await;

@@ -19,15 +19,15 @@ use crate::kit::{direct, open, ordinary};
 const ENVIRONMENTS: usize = 200;
 const BUDGET: i64 = 50 - 3;
 
-/// What every environment does with its connection.
+/// The statement that every environment runs.
 const STATEMENT: &str = "SELECT pg_sleep(0.005)";
 
 /// An environment that has served its request and is frozen, with whatever it keeps.
-type Frozen = (Host, anyhost_core::db::Db<sqlx::Postgres>);
+type FrozenHost = (Host, anyhost_core::db::Db<sqlx::Postgres>);
 
 /// One cold environment: it starts, serves one request, and is frozen. A start that failed because the server did not
 /// answer in time is made again, as the platform does it.
-async fn environment(url: String) -> Result<Frozen, Error> {
+async fn environment(url: String) -> Result<FrozenHost, Error> {
     let (host, db) = loop {
         match open::<sqlx::Postgres>(Paradigm::Serverless, &url, &[]).await {
             Err(Error::Unreachable { .. }) if remaining().is_some_and(|left| !left.is_zero()) => {}
@@ -73,7 +73,7 @@ async fn storm(url: &str, patience: Duration) -> (usize, Vec<Error>, i64) {
                 .await
                 .unwrap();
                 most = most.max(seen);
-                // Time passes: the one who looks is not to be the load.
+                // Time passes: polling must not become the load.
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
             most

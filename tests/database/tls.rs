@@ -72,7 +72,7 @@ async fn every_mode_of_libpq_means_what_it_means_there() {
     let line = refusal(&by_root(&address, "verify-full", &root)).await;
     assert!(line.contains("for another host") && line.contains("127.0.0.1"), "{line}");
 
-    // Who has to come through TLS does so where that is allowed at all.
+    // A user that requires TLS connects by TLS if the mode allows it.
     server.sql("CREATE ROLE encrypted LOGIN");
     let url = address.replace("//postgres@", "//encrypted@");
     assert!(is_encrypted(&format!("{url}?sslmode=allow")).await.unwrap());
@@ -116,7 +116,7 @@ async fn a_platform_whose_urls_do_not_speak_of_tls_demands_it() {
     let plain = Postgres::shared().database();
     let line = open(&plain).await.unwrap_err().to_string();
     assert!(line.contains("does not offer TLS"), "{line}");
-    // What the URL says counts.
+    // The URL's mode wins.
     open(&format!("{plain}?sslmode=disable")).await.unwrap();
 }
 

@@ -29,7 +29,7 @@ macro_rules! run {
     };
 }
 
-/// How many rows `t` has for everybody.
+/// The number of committed rows in `t`.
 macro_rules! rows {
     ($db:expr) => {
         sqlx::query_scalar::<_, i64>("SELECT count(*) FROM t").fetch_one(&$db).await.unwrap()
@@ -56,7 +56,7 @@ async fn any_error_of_a_statement_makes_commit_an_error() {
         run!(tx, fails).unwrap_err();
         tx.commit().await.expect_err(fails);
         assert_eq!(rows!(db), 0, "{fails}");
-        // What a savepoint has saved is committed.
+        // Work that was rolled back to a savepoint is committed.
         let mut tx = db.begin().await.unwrap();
         run!(tx, "INSERT INTO t VALUES (1); SAVEPOINT s").unwrap();
         run!(tx, fails).unwrap_err();
@@ -247,7 +247,7 @@ async fn on_mariadb_a_statement_that_was_given_up_makes_commit_an_error() {
         .await
         .unwrap_err();
     tx.commit().await.unwrap_err();
-    // A stream whose first rows were read is read to its end by the next statement.
+    // The next statement reads the rest of a stream of which only the first rows were read.
     let mut tx = db.begin().await.unwrap();
     run!(tx, "INSERT INTO t VALUES (1)").unwrap();
     let mut rows = sqlx::query("SELECT seq FROM seq_1_to_10000").fetch(&mut *tx);

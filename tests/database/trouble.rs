@@ -15,13 +15,13 @@ use crate::kit::{backend, counted, direct, eventually, long_running, open};
 const MS: Duration = Duration::from_millis(1);
 const SIZE: usize = 5;
 
-/// What one statement of the load met, and when.
+/// The outcome and the time of one statement of the load.
 struct Met {
     begun: Instant,
     error: Option<sqlx::Error>,
 }
 
-/// Runs statements from 16 tasks until it is told that it is over.
+/// Runs statements from 16 tasks until the test ends the load.
 struct Load {
     over: Arc<AtomicBool>,
     served: Arc<AtomicUsize>,
@@ -87,7 +87,7 @@ async fn a_server_that_crashes_under_load_costs_one_error_per_connection() {
     let (_host, db) = open::<sqlx::Postgres>(Paradigm::LongRunning, &url, &settings).await.unwrap();
     let load = Load::start(&db);
     load.serves(100).await;
-    // Restarted within the patience of those who wait: only what was under way is lost.
+    // Restarted before the waiters time out: only the running statements are lost.
     let crashed = on_thread(&server, |server| {
         server.crash();
         let crashed = Instant::now();
@@ -116,7 +116,7 @@ async fn while_a_server_is_down_requests_are_refused_in_time_and_one_attempt_is_
     let load = Load::start(&db);
     load.serves(100).await;
     on_thread(&server, Postgres::crash).await;
-    // When those who waited have been refused, the outage is known.
+    // When the waiters have been refused, the outage is known.
     load.refuses(64).await;
     let attempts = proxy.accepted();
     load.refuses(1000).await;

@@ -68,7 +68,7 @@ fn the_service_is_ready_when_it_says_so_and_drains_in_its_sandbox() {
     assert_eq!(Wire::to(port).get("/readyz").status, 200);
     let status = machine.property("StatusText");
     assert!(status.contains("serving on"), "{status}");
-    // What is written goes to the database that the credential names; no variable holds it.
+    // A note is written to the database that the credential names; no variable has the URL.
     write(port, "under systemd");
     assert_eq!(notebook.sql("SELECT title FROM notes"), "under systemd");
     assert!(!machine.of_main_process("environ").contains("postgres://"));
@@ -193,7 +193,7 @@ fn what_is_killed_comes_back_and_what_is_misconfigured_does_not() {
     });
     let before = machine.main_pid();
     machine.systemctl("kill --kill-who=main --signal=SIGKILL notes.service");
-    // The socket stayed: whoever connects meanwhile waits.
+    // The socket stays open: a client that connects meanwhile waits.
     write(port, "while it comes back");
     replaced(&machine, &before);
 
@@ -247,7 +247,7 @@ fn a_reload_goes_by_without_a_new_process() {
     assert_eq!(machine.property("ActiveState"), "active");
     assert_eq!(machine.main_pid(), before);
     assert_eq!(Wire::to(port).get("/notes").status, 200);
-    // What is wrong is told by `systemctl status`, and the process serves on.
+    // `systemctl status` shows the error, and the process keeps serving.
     machine.configure("LOG_LEVEL", "loud");
     machine.systemctl("reload notes.service");
     eventually("systemd knows", || {

@@ -1,7 +1,7 @@
 //! The image, built from the Dockerfile, and containers of it.
 //!
 //! Every line of the Dockerfile runs, on a Debian that has a `cargo` which puts the program of this
-//! workspace where a compiler would put it: no registry is reached.
+//! workspace in the place of the compiler's output: no registry is used.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -115,7 +115,7 @@ pub(crate) struct Container {
 }
 
 impl Container {
-    /// Runs the image as a platform would that trusts nobody: another user, no capability, no file that can
+    /// Runs the image as a strict platform would: another user, no capability, no file that can
     /// be written but in `/tmp`.
     pub(crate) fn run(name: &str, more: &[&str], verb: &str) -> Self {
         LazyLock::force(&BUILT);

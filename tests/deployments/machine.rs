@@ -21,8 +21,8 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// Boots with the units of the deploy folder, changed as asked, this program for the service and this
-    /// connection string as its credential. The network is this machine's.
+    /// Boots with the units of the deploy folder, changed as asked, this program for the service (an example's by its
+    /// name, any other by its path) and this connection string as its credential. The network is this machine's.
     pub(crate) fn boot(program_: &str, url: &str, change: impl Fn(&str, String) -> String) -> Self {
         let folder = TempDir::new().unwrap();
         let (units, etc) = (folder.path().join("units"), folder.path().join("etc"));
@@ -35,6 +35,7 @@ impl Machine {
         let secret = etc.join("database-url");
         fs::write(&secret, format!("{url}\n")).unwrap();
         fs::set_permissions(&secret, Permissions::from_mode(0o600)).unwrap();
+        let service = if program_.contains('/') { program_.into() } else { binary(program_) };
         let bind = |from: PathBuf, to: &str| format!("--bind-ro={}:{to}", from.display());
         let here = root().join("tests/deployments");
         let name = folder.path().file_name().unwrap().to_string_lossy().replace('.', "anyhost");
@@ -44,7 +45,7 @@ impl Machine {
             name,
             folder.path().join("cgroups").display().to_string(),
             bind(here.join("init-writable"), "/sbin/init-writable"),
-            bind(binary(program_), "/usr/local/bin/notes-vm"),
+            bind(service, "/usr/local/bin/notes-vm"),
             bind(units.join("notes.service"), "/etc/systemd/system/notes.service"),
             bind(units.join("notes.socket"), "/etc/systemd/system/notes.socket"),
             bind(etc, "/etc/notes"),

@@ -15,5 +15,6 @@ mod openapi;
 mod pod;
 mod procfile;
 mod proxies;
+mod readme;
 mod tool;
 mod units;

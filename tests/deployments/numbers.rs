@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::tool::{deploy, yaml};
 
-/// What a platform may need beyond the drain until the process is gone: a signal's way, an exit.
+/// The time beyond the drain until the process is gone: delivery of the signal, and exit.
 const SLACK: u64 = 1;
 
 #[test]

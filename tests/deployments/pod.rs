@@ -15,9 +15,9 @@ use crate::image::{IMAGE, containers};
 use crate::tool::{deploy, outcome, words, yaml};
 
 /// Removes the pod however the test ends.
-struct Played(String);
+struct PlayedPod(String);
 
-impl Drop for Played {
+impl Drop for PlayedPod {
     fn drop(&mut self) {
         let _ = outcome(containers().args(["kube", "down", &self.0]));
         let _ = outcome(containers().args(["secret", "rm", "notes-database"]));
@@ -28,7 +28,7 @@ impl Drop for Played {
 fn the_deployment_runs_and_ends_as_written() {
     let notebook = Notebook::new(30, 24);
     let (mut deployment, port) = (yaml(&deploy("kubernetes/deployment.yaml")).remove(0), port());
-    // What only this machine is different in: where the image is, the network, one pod, another port.
+    // The differences of this machine: the image's location, the network, one pod, another port.
     let pod = &mut deployment["spec"]["template"]["spec"];
     pod["hostNetwork"] = true.into();
     let container = &mut pod["containers"][0];
@@ -53,7 +53,7 @@ fn the_deployment_runs_and_ends_as_written() {
     let _ = outcome(containers().args(["secret", "rm", "notes-database"]));
     words(containers().args(["secret", "create", "notes-database"]).arg(&secret));
     words(containers().args(["kube", "play", "--network=host", &file]));
-    let played = Played(file.clone());
+    let played = PlayedPod(file.clone());
     let names = words(containers().args(["ps", "--all", "--format={{.Names}}"]));
     let name = names.lines().find(|name| name.starts_with("notes-pod") && name.ends_with("-notes"));
     let name = name.unwrap_or_else(|| panic!("{names}")).to_owned();

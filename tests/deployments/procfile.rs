@@ -47,7 +47,7 @@ fn web_gets_its_port_and_drains_and_release_migrates() {
         let address = ([127, 0, 0, 1], port).into();
         (Wire::try_to(address).ok()?.get("/readyz").status == 200).then_some(())
     });
-    // A request in flight while the whole dyno is told to stop.
+    // A request is in flight when the whole dyno gets SIGTERM.
     let mut upload = Wire::to(port);
     let note = r#"{"title":"in flight"}"#;
     let length = note.len();

@@ -37,7 +37,7 @@ pub(crate) fn program(path: &str) -> Command {
     Command::new(path)
 }
 
-/// What a program that succeeds writes, to both its outputs.
+/// Runs a program that must succeed, and returns both of its outputs.
 #[track_caller]
 pub(crate) fn words(command: &mut Command) -> String {
     let (succeeded, words) = outcome(command);
@@ -45,7 +45,7 @@ pub(crate) fn words(command: &mut Command) -> String {
     words
 }
 
-/// What a program that succeeds writes to its standard output.
+/// Runs a program that must succeed, and returns its standard output.
 #[track_caller]
 pub(crate) fn output(command: &mut Command) -> String {
     let output = command.stdin(Stdio::null()).output();

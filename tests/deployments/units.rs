@@ -9,7 +9,7 @@ use crate::tool::{deploy, outcome, program, words};
 /// The most that `systemd-analyze security` may say, of ten.
 const MOST_EXPOSED: f64 = 2.0;
 
-/// The units where they can be verified: with a program that is there.
+/// The units with an existing program, so that they can be verified.
 fn verified(change: impl Fn(String) -> String) -> String {
     let folder = TempDir::new().unwrap();
     for unit in ["notes.service", "notes.socket"] {

@@ -1,4 +1,4 @@
-//! What an event and its headers say about the request: the door, both kinds of maps, the tenant, the host.
+//! The facts about a request in an event and its headers: the door, both kinds of maps, the tenant, the host.
 
 use anyhost_tests::runtime_api::{Endpoint, Fault, RuntimeApi};
 use serde_json::{Value, json};

@@ -20,7 +20,7 @@ impl Function {
         Self::start(&binary("echo-lambda"), RuntimeApi::start(), settings)
     }
 
-    /// Starts notes on a database of this URL, whose schema it brings up to date first.
+    /// Migrates the database of this URL and starts notes on it.
     pub(crate) fn notes(url: &str) -> Self {
         let program = binary("notes-lambda");
         let settings = [("DATABASE_URL", url)];
@@ -34,7 +34,7 @@ impl Function {
         Self::start(&binary("notes-lambda"), RuntimeApi::start(), &[("DATABASE_URL", url)])
     }
 
-    /// Starts the App that fails as it is told.
+    /// Starts the App that fails on request.
     pub(crate) fn faulty(settings: &[(&str, &str)]) -> Self {
         Self::faulty_on(RuntimeApi::start(), settings)
     }

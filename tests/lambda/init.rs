@@ -77,7 +77,7 @@ fn outside_of_lambda_one_line_says_what_is_missing() {
 #[test]
 fn an_api_that_is_not_there_is_given_up_soon() {
     let folder = TempDir::new().expect("a folder for temporary files");
-    // A port that the kernel gives to nobody who asks for any: another test's API cannot be there.
+    // A port outside of the kernel's range for automatic ports, so that no other test's API uses it.
     let environment = [("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:1")];
     let process = Process::start(&binary("echo-lambda"), &[], folder.path(), &environment);
     assert_eq!(process.wait_for_exit(PATIENCE).code(), Some(69));

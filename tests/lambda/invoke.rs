@@ -1,8 +1,8 @@
-//! Invocations: answered in time, failed where they are no requests, and apart from each other.
+//! Invocations: they are answered in time, fail if they are not requests, and do not affect each other.
 
 use std::time::Duration;
 
-use anyhost_tests::runtime_api::{Answer, Endpoint, Frozen};
+use anyhost_tests::runtime_api::{Answer, Endpoint, Freeze};
 use anyhost_tests::wait::eventually;
 use serde_json::json;
 
@@ -102,7 +102,7 @@ async fn the_deadline_is_lambdas_own_less_a_margin() {
     let (_, left) = function.get("/remaining").await;
     let left: u64 = left.parse().expect("milliseconds");
     assert!((600_000..=899_500).contains(&left), "{left}");
-    // What cargo lambda watch sends is no deadline.
+    // The number that `cargo lambda watch` sends is not a deadline.
     function.api.set_timeout(None);
     assert_eq!(function.get("/remaining").await.1, "unknown");
 }
@@ -135,7 +135,7 @@ async fn work_after_the_response_ends_before_the_next_poll() {
     assert_eq!(function.api.requests(Endpoint::Next), 1);
     function.open_gate();
     function.api.polled().await;
-    let _frozen = Frozen::new(&function.process);
+    let _frozen = Freeze::new(&function.process);
     // It stands still: what is written now was written before the poll.
     function.process.wait_for_line(&["the work after the response is done"]);
 }
@@ -146,7 +146,7 @@ async fn a_frozen_process_answers_when_it_thaws() {
     assert_eq!(function.get("/").await, (200, "ok".into()));
     for _ in 0..3 {
         function.api.polled().await;
-        let frozen = Frozen::new(&function.process);
+        let frozen = Freeze::new(&function.process);
         let invocation = function.api.send(get("/"));
         drop(frozen);
         assert_eq!(content(&invocation.answer().await), (200, "ok".into()));

@@ -1,4 +1,4 @@
-//! Streaming: a prelude, eight NULs, the body as it is made, and trailers where it breaks off.
+//! Streaming: a prelude, eight NULs, the body as it is produced, and trailers if it breaks off.
 
 use std::time::Duration;
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhost_tests::process::{PATIENCE, Signal};
-use anyhost_tests::runtime_api::Frozen;
+use anyhost_tests::runtime_api::Freeze;
 use anyhost_tests::servers::{Postgres, Proxy};
 use anyhost_tests::wait::pause;
 
@@ -12,7 +12,7 @@ use crate::function::{Function, content, get};
 /// How long a freeze lasts.
 const FREEZE: Duration = Duration::from_secs(2);
 
-/// What happens to the connection of a frozen environment.
+/// The fate of a frozen environment's connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
     Untouched,
@@ -49,7 +49,7 @@ fn freeze(server: &Postgres, fate: Fate) -> Duration {
         for round in 0..10 {
             function.api.polled().await;
             let (spoken, opened) = (proxy.round_trips(), proxy.accepted());
-            let frozen = Frozen::new(&function.process);
+            let frozen = Freeze::new(&function.process);
             match fate {
                 Fate::Untouched => {}
                 Fate::Terminated => terminate(server, database),

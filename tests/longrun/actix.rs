@@ -89,7 +89,7 @@ fn nobody_listens(why: &str) -> bool {
     why.starts_with("connect: ") && why.contains("refused")
 }
 
-/// A number of the kernel's about the process, in KiB.
+/// A value of the process's `/proc` status, in KiB.
 fn memory(instance: &Instance, name: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", instance.process.id()));
     let status = status.expect("it runs");

@@ -1,10 +1,10 @@
-//! Who a process takes for its caller: nobody's word is believed unasked, a platform's router's is.
+//! The client's address: headers are trusted only from configured proxies and from a platform's router.
 
 use anyhost_tests::connection::Wire;
 use anyhost_tests::fleet::Instance;
-use anyhost_tests::wire::Seen;
+use anyhost_tests::wire::SeenRequest;
 
-/// What a client forges, and what the router then adds or overwrites.
+/// Headers that a client forges, with what the router adds or overwrites.
 const LINES: &str = "x-forwarded-for: 198.51.100.66, 203.0.113.7\r\nx-forwarded-proto: https\r\n\
     forwarded: for=198.51.100.66;proto=https;host=evil.example\r\nx-forwarded-host: evil.example\r\n\
     fly-client-ip: 203.0.113.8\r\nx-real-ip: 203.0.113.9\r\nx-request-id: of-the-router-1\r\n";
@@ -29,7 +29,7 @@ fn unasked_nobody_is_believed_and_on_a_platform_its_router_is() {
         // Again on one connection: lines that have come before are known.
         for _ in 0..3 {
             wire.write(format!("GET /x HTTP/1.1\r\nhost: a.example\r\n{LINES}\r\n"));
-            let seen = Seen::of(wire.answer().body.as_bytes());
+            let seen = SeenRequest::of(wire.answer().body.as_bytes());
             assert_eq!(seen.client_ip.as_deref(), Some(address), "{environment:?}");
             assert_eq!(seen.scheme, scheme, "{environment:?}");
             assert_eq!(seen.host.as_deref(), Some("a.example"), "{environment:?}");

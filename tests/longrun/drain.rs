@@ -158,7 +158,7 @@ fn clients_that_hold_idle_connections_do_not_hold_the_process() {
     assert_eq!(instance.exit_code(PATIENCE), 0);
 }
 
-/// A process that is told to stop before its start is done ends without having become ready.
+/// A process that gets SIGTERM during its start ends without having become ready.
 #[test]
 fn a_stop_during_the_start_is_heard() {
     // A database that accepts connections and says nothing.

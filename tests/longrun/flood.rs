@@ -14,14 +14,14 @@ use crate::operators::{ADMIN, admin_port, samples};
 /// begins with.
 const CLIENTS: usize = 600;
 
-struct Flooded {
+struct FloodResult {
     report: Report,
     shed: f64,
     /// The most requests that were seen in flight.
     busiest: f64,
 }
 
-fn flood(environment: &[(&str, &str)]) -> Flooded {
+fn flood(environment: &[(&str, &str)]) -> FloodResult {
     let instance = Instance::start("echo-paas", &[environment, &[ADMIN]].concat());
     let admin = admin_port(&instance);
     let clients = Clients {
@@ -40,18 +40,18 @@ fn flood(environment: &[(&str, &str)]) -> Flooded {
         let now = samples(&operator.get("/metrics"));
         busiest = busiest.max(now["http_server_active_requests"]);
     }
-    // Whoever asks while it is flooded is told that it lives.
+    // The liveness probe succeeds during the flood.
     assert_eq!(Wire::to(instance.port).get("/livez").status, 200);
     assert_eq!(Wire::to(instance.port).get("/readyz").status, 200);
     let report = load.finish();
     let shed = samples(&operator.get("/metrics"))["http_server_requests_shed_total"];
-    Flooded { report, shed, busiest }
+    FloodResult { report, shed, busiest }
 }
 
 #[test]
 fn a_limit_that_finds_itself_sheds_a_flood_and_without_one_everything_is_let_in() {
-    let Flooded { report, shed, busiest } = flood(&[("MAX_IN_FLIGHT", "auto")]);
-    // What was not answered was refused, and nothing else happened to it.
+    let FloodResult { report, shed, busiest } = flood(&[("MAX_IN_FLIGHT", "auto")]);
+    // Every request that was not answered was refused; none failed otherwise.
     let refused = report.failures.get("GET /r/slow: 503 Service Unavailable").copied();
     assert_eq!(refused, Some(report.failed()), "{report}");
     assert!(shed >= 1.0 && shed as u64 == report.failed(), "{shed} shed; {report}");

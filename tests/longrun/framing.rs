@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::http::StatusCode;
 use tokio::runtime::Runtime;
 
-/// What a recipient may do with a request (RFC 9112).
+/// The permitted reactions to a request (RFC 9112).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Rule {
     /// It is valid and must be answered, and what follows it too.

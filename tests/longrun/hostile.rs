@@ -1,4 +1,4 @@
-//! Clients that mean harm: slow ones, too many at once, and ones whose requests two servers read differently.
+//! Hostile clients: slow ones, too many at once, and ones whose requests two servers would read differently.
 //!
 //! Long because each kind of hostile client is a test here, most of them with a table of inputs.
 
@@ -209,7 +209,7 @@ fn what_two_servers_may_read_differently_is_400_and_the_end_of_the_connection() 
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// Whatever an App makes of a body that is malformed, cut off or does not come: the client is at fault, and the
+/// A body that is malformed, cut off or missing is the client's fault, whatever the App makes of it, and the
 /// operator's log has no line about it.
 #[test]
 fn a_wrong_body_is_the_clients_fault_and_no_line_of_the_log() {
@@ -277,7 +277,7 @@ fn a_body_that_trickles_is_408() {
     assert!(wire.is_closed());
 }
 
-/// A client of HTTP/2 that answers pings nobody sent decides nothing about the log.
+/// An HTTP/2 client that answers pings that were not sent cannot fill the log.
 #[test]
 fn unasked_answers_to_pings_are_no_lines_of_the_log() {
     let instance = Instance::start("echo-paas", &[("LOG_LEVEL", "info")]);
@@ -328,7 +328,7 @@ fn a_chunk_line_or_a_trailer_without_an_end_is_400_and_no_memory() {
     }
 }
 
-/// What the longest request that begins like this is answered, and that none of it is kept.
+/// Sends a request that never ends, and checks the status of its answer and that none of it is kept in memory.
 #[track_caller]
 fn endless(begun: &str, byte: u8, status: u16) {
     let instance = Instance::start("echo-paas", &[]);
@@ -340,7 +340,7 @@ fn endless(begun: &str, byte: u8, status: u16) {
         wire.offer(&piece);
     }
     let answer = wire.try_answer();
-    // Where the client still writes, the end of the connection may come before the answer is read.
+    // While the client still writes, the end of the connection may come before the answer is read.
     assert!(answer.as_ref().map_or(true, |answer| answer.status == status), "{answer:?}");
     let grown = memory(&instance).saturating_sub(before);
     assert!(grown < 4 * 1024, "16 MiB of {begun:?} grew the process by {grown} KiB");

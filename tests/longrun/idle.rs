@@ -1,4 +1,4 @@
-//! Who closes an idle connection first: the router, or a request is lost now and then.
+//! Idle connections: if the router does not close them first, a request is lost now and then.
 
 use std::time::Duration;
 

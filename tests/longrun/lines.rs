@@ -1,4 +1,4 @@
-//! What a process writes: one JSON object a line, whatever happens.
+//! The log: one JSON object for each line, in every situation.
 
 use std::net::TcpListener;
 

@@ -16,6 +16,7 @@ mod monitoring;
 mod one_program;
 mod operators;
 mod protocols;
+mod readme;
 mod rolling;
 mod routers;
 mod sockets;

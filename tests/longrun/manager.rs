@@ -1,6 +1,6 @@
 //! A service manager as systemd is one, played by the test: notifications, the watchdog, credentials, a reload.
 //!
-//! Long because everything that systemd is told and says is here, with the socket that it is told on.
+//! Long because all messages to and from systemd are tested here, with the socket that receives them.
 
 use std::fs;
 use std::net::TcpListener;
@@ -39,7 +39,7 @@ impl Ear {
         Self { socket, name: format!("@{name}"), _folder: folder }
     }
 
-    /// The lines of the next message, where one comes in this time.
+    /// The lines of the next message, if one comes within this time.
     fn within(&self, time: Duration) -> Option<Vec<String>> {
         self.socket.set_read_timeout(Some(time)).expect("a time");
         let mut buffer = [0; 4096];
@@ -287,7 +287,7 @@ fn a_reload_changes_the_level_and_the_password_of_new_connections() {
         (Wire::to(port).get("/notes").status == 200).then_some(())
     });
 
-    // What is wrong changes nothing and is said.
+    // An invalid setting changes nothing and is reported.
     credentials.write("LOG_LEVEL", "loud");
     let status = reload();
     assert!(status.contains("the reload failed: LOG_LEVEL"), "{status}");

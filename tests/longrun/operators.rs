@@ -1,4 +1,4 @@
-//! What operators see: numbers and details on a port of their own, probes where they want them, access lines.
+//! Interfaces for operators: metrics and details on a separate port, probes at configured paths, the access log.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! The protocols before HTTP/1.1, by programs that nobody here wrote: PROXY and HTTP/2 of haproxy, TLS of curl.
+//! Protocols around HTTP/1.1, spoken by third-party programs: PROXY and HTTP/2 by haproxy, TLS by curl.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -10,7 +10,7 @@ use anyhost_tests::fleet::{Instance, launch, port_of};
 use anyhost_tests::load::{Address, Clients, Load};
 use anyhost_tests::process::{PATIENCE, Process, Signal};
 use anyhost_tests::servers::{Haproxy, port};
-use anyhost_tests::wire::Seen;
+use anyhost_tests::wire::SeenRequest;
 use http::Request;
 use http_body_util::Full;
 use tempfile::TempDir;
@@ -30,7 +30,7 @@ fn the_client_is_the_one_that_haproxy_names_in_its_proxy_header() {
         haproxy.wait_until_it_knows(&[port]);
         let answer = from(CLIENT, haproxy.address());
         let (_, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{answer:?}"));
-        let client = Seen::of(body.as_bytes()).client_ip;
+        let client = SeenRequest::of(body.as_bytes()).client_ip;
         assert_eq!(client, Some(CLIENT.to_string()), "{words}");
     }
 }

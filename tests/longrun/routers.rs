@@ -1,4 +1,4 @@
-//! Routers that give up, and hosts that are routers themselves: who answers, and what the App sees.
+//! Routers with timeouts, and hosts that are routers themselves: which side answers, and what the App sees.
 
 use std::thread;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use anyhost_tests::fleet::{Instance, Notebook, launch, port_of};
 use anyhost_tests::process::{PATIENCE, Signal};
 use anyhost_tests::servers::{Haproxy, port};
 use anyhost_tests::wait::eventually;
-use anyhost_tests::wire::Seen;
+use anyhost_tests::wire::SeenRequest;
 
 /// How long the router waits for an answer.
 const ROUTER: Duration = Duration::from_secs(12);
@@ -65,7 +65,7 @@ fn azures_functions_host_finds_the_program_where_it_said() {
          X-Forwarded-For: 203.0.113.7:4711\r\nX-Forwarded-Proto: https\r\nX-ARR-LOG-ID: a\r\n\
          Content-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello",
     );
-    let seen = Seen::of(host.answer().body.as_bytes());
+    let seen = SeenRequest::of(host.answer().body.as_bytes());
     assert_eq!((seen.method.as_str(), seen.path.as_str()), ("POST", "/api/shelf/tall%20glass"));
     assert_eq!((seen.query.as_deref(), seen.body.as_slice()), (Some("size=s"), &b"hello"[..]));
     assert_eq!(seen.host.as_deref(), Some("shop.azurewebsites.net"));

@@ -35,7 +35,7 @@ fn sockets_that_are_handed_over_are_served_by_their_number() {
     );
     load.wait_for(10);
     assert_eq!(load.finish().failed(), 0);
-    // What nobody asked for is not listened on.
+    // The process listens on no other address.
     let lines = process.log().lines();
     assert_eq!(lines.iter().filter(|line| line.contains("listening on")).count(), 2, "{lines:?}");
 }
@@ -88,7 +88,7 @@ fn sockets_that_are_somebody_elses_or_none_are_not_taken() {
 /// Restarts under load.
 const RESTARTS: usize = 20;
 
-/// The manager holds the socket: whoever connects while no process is there waits for the next one.
+/// The manager holds the socket: a client that connects while no process runs waits for the next one.
 #[test]
 fn restarts_fail_no_connection_where_the_socket_is_handed_over() {
     let socket = TcpListener::bind("127.0.0.1:0").expect("a port");

@@ -53,7 +53,7 @@ fn a_wrong_setting_is_one_line_that_names_it_and_exit_78() {
         let lines = process.log().lines();
         let errors: Vec<_> = lines.iter().filter(|line| line.starts_with("error: ")).collect();
         assert_eq!(exit.code(), Some(78), "{variable}={value}: {lines:?}");
-        // Where TLS is wanted and nothing is there to show, the missing variable is what is wrong.
+        // If an address asks for TLS and no certificate is set, the error names the missing variable.
         let variable = if value.starts_with("tls:") { "TLS_CERTIFICATE" } else { variable };
         assert!(errors.len() == 1 && errors[0].contains(variable), "{variable}={value}: {lines:?}");
     }
@@ -98,11 +98,11 @@ fn it_lives_at_once_and_is_ready_when_its_database_answers() {
     let port = listening_port_of(&process);
     assert_eq!(Wire::to(port).get("/livez").status, 200);
     assert_eq!(Wire::to(port).get("/readyz").status, 503);
-    // A request that comes too early is told when to come again.
+    // A request that comes too early gets `Retry-After`.
     let answer = Wire::to(port).get("/notes");
     assert_eq!(answer.status, 503);
     assert!(answer.head.to_ascii_lowercase().contains("retry-after:"), "{}", answer.head);
-    // What it waits for is said before it gives up.
+    // The log says what it waits for before it gives up.
     process.wait_for_line(&["WARN", "connecting to the database fails, and is tried again"]);
 }
 

@@ -1,4 +1,4 @@
-//! Ends and stops that nobody announces: SIGKILL, SIGSTOP, a life as process 1.
+//! Sudden ends and stops: SIGKILL, SIGSTOP, and running as process 1.
 
 use std::fs;
 use std::path::Path;
@@ -99,7 +99,7 @@ fn as_process_1_it_hears_the_stop_signal() {
     }
 }
 
-/// Somebody who holds the lock that writes wait for.
+/// A session that holds the lock that writes wait for.
 struct Holder {
     runtime: Runtime,
     connection: PgConnection,

@@ -1,4 +1,4 @@
-//! WebSockets: by clients and routers that nobody here wrote, over HTTP/1.1 and HTTP/2, and to the end of a drain.
+//! WebSockets: by third-party clients and routers, over HTTP/1.1 and HTTP/2, and until the end of a drain.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! Behind SAM's API Gateway on AWS's emulator: REST APIs and HTTP APIs over plain HTTP.
 
 use anyhost_tests::servers::Postgres;
-use anyhost_tests::wire::{EchoAnswer as _, Seen, get, head, post, request};
+use anyhost_tests::wire::{EchoAnswer as _, SeenRequest, get, head, post, request};
 
 use crate::emulator::Emulator;
 use crate::gateway::{Api, Gateway};
@@ -81,7 +81,7 @@ fn echo(api: Api) {
 
     gateway.send(&get("/r/panic")).problem(500);
     gateway.send(&get("/r/big7mb")).problem(500);
-    let after: Seen = gateway.send(&get("/still")).seen();
+    let after: SeenRequest = gateway.send(&get("/still")).seen();
     assert_eq!(after.path, "/still");
 }
 

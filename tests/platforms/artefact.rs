@@ -1,4 +1,4 @@
-//! What is deployed: the zips of the READMEs' build command, unpacked as Lambda unpacks them.
+//! The deployed artefacts: the zips of the READMEs' build command, unpacked as Lambda unpacks them.
 
 use std::fs;
 use std::path::{Path, PathBuf};

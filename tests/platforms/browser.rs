@@ -93,7 +93,7 @@ impl Browser {
     }
 }
 
-/// A port whose connections go on to a Unix socket: a browser knows only ports.
+/// A port whose connections are forwarded to a Unix socket, because a browser connects only to ports.
 fn port_before(socket: PathBuf) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = listener.local_addr().expect("bound").port();

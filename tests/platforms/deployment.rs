@@ -1,4 +1,4 @@
-//! What is deployed: the zips and the template.
+//! The deployed artefacts: the zips and the template.
 
 use std::fs;
 use std::process::Command;
@@ -34,7 +34,7 @@ fn the_program_asks_for_no_newer_c_library_than_lambda_has() {
 #[test]
 fn the_template_has_nothing_that_cfn_lint_minds() {
     let mut lint = Command::new(part("venv/bin/cfn-lint"));
-    // Its informational rules among them.
+    // The linter's informational rules are included.
     lint.args(["--include-checks", "I", "--", "template.yaml"]);
     run(lint.current_dir(template()));
 }

@@ -38,7 +38,7 @@ impl Emulator {
     }
 
     /// The same as Lambda's managed instances run it: many invocations in one process. AWS's code takes that
-    /// from nowhere but `/var/task/bootstrap`, so it gets a `/var` that nobody else sees.
+    /// only from `/var/task/bootstrap`, so it gets a private `/var`.
     pub(crate) fn start_managed(program: &str, environment: &[(&str, &str)]) -> Self {
         let bootstrap = bootstrap(program);
         let start = |runtime: &[&str], folder: &Path| {
@@ -89,7 +89,7 @@ impl Emulator {
         &self.process
     }
 
-    /// The process id of the function, where it runs.
+    /// The process id of the function, if it runs.
     pub(crate) fn function(&self) -> Option<u32> {
         let own = self.process.id();
         let entries = fs::read_dir("/proc").unwrap().flatten();
@@ -106,7 +106,7 @@ impl Emulator {
     }
 }
 
-/// Waits until somebody listens at an address, or the process that should has ended.
+/// Waits until a process listens at an address, or the process that should listen has ended.
 #[track_caller]
 pub(crate) fn reachable(process: &Process, address: SocketAddr) {
     eventually("somebody listens", || {

@@ -181,7 +181,7 @@ fn a_running_invocation_is_answered_after_sigterm() {
     emulator.process().wait_for_line(&["exited: exit status 0"]);
 }
 
-/// The notes of a database of the shared server, locked against everybody else until this is dropped.
+/// The notes of a database of the shared server, locked against other sessions until this is dropped.
 struct Lock {
     database: String,
     // Before the runtime, whose end it needs not wait for.

@@ -1,6 +1,6 @@
 //! Events as AWS delivers them to a Function URL, and answers as Lambda takes them.
 
-use anyhost_tests::wire::{Response, Seen};
+use anyhost_tests::wire::{Response, SeenRequest};
 use serde_json::{Value, json};
 
 /// The event for a GET.
@@ -38,7 +38,7 @@ pub(crate) fn get(path: &str) -> Value {
     })
 }
 
-/// What a function answered, out of what the caller of Lambda's API got.
+/// The function's answer, taken from the response of Lambda's API.
 #[derive(Debug)]
 pub(crate) struct Answer(pub(crate) Value);
 
@@ -63,11 +63,11 @@ impl Answer {
         self.0["body"].as_str().unwrap_or_default()
     }
 
-    /// What the App saw, out of the echo's answer.
+    /// The request that the App saw, taken from the echo's answer.
     #[track_caller]
-    pub(crate) fn seen(&self) -> Seen {
+    pub(crate) fn seen(&self) -> SeenRequest {
         assert_eq!(self.status(), 200, "{}", self.0);
-        Seen::of(self.text().as_bytes())
+        SeenRequest::of(self.text().as_bytes())
     }
 
     /// The problem of an error's answer.

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhost_tests::process::Process;
 use anyhost_tests::runtime_api::{Answer, RuntimeApi};
-use anyhost_tests::wire::Seen;
+use anyhost_tests::wire::SeenRequest;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;
@@ -36,7 +36,7 @@ impl Echo {
         Self { api, process, runtime, _folder: folder }
     }
 
-    /// What is wrong with how an event was answered.
+    /// Returns an error if the answer to an event is wrong.
     fn check(&self, event: &Value, http: bool) -> Result<(), String> {
         let answer = self.runtime.block_on(self.api.invoke(event.to_string()));
         match (answer, http) {
@@ -70,7 +70,7 @@ fn carried(event: &Value, answer: &events::Answer) -> Result<(), String> {
     if answer.status() != 200 {
         return Err(answer.0.to_string());
     }
-    let seen = Seen::of(answer.text().as_bytes());
+    let seen = SeenRequest::of(answer.text().as_bytes());
     let methods =
         [&event["httpMethod"], &event["requestContext"]["http"]["method"], &event["method"]];
     let method = methods.into_iter().find_map(Value::as_str).unwrap_or_default();
@@ -97,7 +97,7 @@ fn carried(event: &Value, answer: &events::Answer) -> Result<(), String> {
     Ok(())
 }
 
-/// The headers of an event: the lists where there are some, else the map.
+/// The headers of an event: the lists if there are any, else the map.
 fn headers(event: &Value) -> Vec<(String, String)> {
     let lists = event["multiValueHeaders"].as_object().filter(|lists| !lists.is_empty());
     let Some(headers) = lists.or(event["headers"].as_object()) else { return Vec::new() };
@@ -111,7 +111,7 @@ fn headers(event: &Value) -> Vec<(String, String)> {
     values.filter_map(|(name, value)| Some((name, value.as_str()?.trim().to_owned()))).collect()
 }
 
-/// What `sam local generate-event` makes, which AWS keeps beside its documentation.
+/// The events of `sam local generate-event`, which AWS maintains with its documentation.
 #[test]
 fn events_that_sam_generates() {
     let sources: [(&[&str], bool); 8] = [

@@ -28,7 +28,7 @@ pub(crate) fn path() -> String {
     format!("{}:{}:/usr/bin:/bin", part("venv/bin").display(), toolchain.display())
 }
 
-/// What a part writes to standard output, once it has ended well.
+/// Runs a part that must succeed, and returns its standard output.
 #[track_caller]
 pub(crate) fn run(command: &mut Command) -> Vec<u8> {
     let output = command.stdin(Stdio::null()).output();

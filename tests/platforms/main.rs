@@ -1,4 +1,4 @@
-//! The released programs against parts that nobody here wrote: AWS's own emulator of the Runtime API, SAM's
+//! The released programs against third-party parts: AWS's own emulator of the Runtime API, SAM's
 //! API Gateway, `cargo lambda watch`, the linters of templates, and events that others have collected.
 //!
 //! `tests/platforms/install` brings the parts into `.platforms`; the programs are the zips that the build

@@ -1,4 +1,4 @@
-//! What `notes` must do wherever it runs.
+//! Checks that `notes` must pass on every host.
 
 use std::path::Path;
 

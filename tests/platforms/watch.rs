@@ -35,7 +35,7 @@ impl Watch {
             &[("PATH", &path), ("HOME", home)],
         );
         reachable(&watch, address);
-        // What it says a function must be given; the name stands for every path.
+        // The variables that it asks for; the function name `_` stands for every path.
         let api = format!("http://{address}/.rt");
         let mut all = vec![
             ("AWS_LAMBDA_RUNTIME_API", api.as_str()),

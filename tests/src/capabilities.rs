@@ -1,7 +1,7 @@
-//! What a door cannot carry: the kit's lists and what differs in ours, each entry with its reason, and how many skips
-//! they make.
+//! The capabilities that doors lack: the kit's lists and the additions of this crate, each with its reason, and the
+//! number of cases that they skip.
 //!
-//! Only what is outside our power stands here. What an adapter of ours does wrong is a failing case.
+//! Only limits of platforms are listed. A fault of an adapter is a failing case.
 
 pub use anyhost_test::Capability;
 use anyhost_test::{DoorKind, Lack};
@@ -9,7 +9,7 @@ use anyhost_test::{DoorKind, Lack};
 use crate::cases;
 use crate::doors::{Example, Kind};
 
-/// What a door cannot carry, and why.
+/// A capability that a door lacks, and the reason.
 #[must_use]
 pub const fn lacks(door: Kind) -> &'static [Lack] {
     use Capability::*;
@@ -41,24 +41,24 @@ pub const fn lacks(door: Kind) -> &'static [Lack] {
     }
 }
 
-/// The reason why a door cannot carry something, where it cannot.
+/// The reason why a door lacks a capability; `None` if it has it.
 #[must_use]
 pub fn lack(door: Kind, capability: Capability) -> Option<&'static str> {
     lacks(door).iter().find(|(lacked, _)| *lacked == capability).map(|(_, reason)| *reason)
 }
 
-/// Something that actix-web does to messages, whatever the door.
+/// A change that actix-web makes to messages on every door.
 #[derive(Clone, Copy, Debug)]
 pub struct Difference {
-    /// What it is.
+    /// The change.
     pub what: &'static str,
-    /// Why it is so.
+    /// The reason for it.
     pub reason: &'static str,
-    /// What the application therefore cannot carry.
+    /// The capability that the application therefore lacks.
     pub costs: Option<Capability>,
 }
 
-/// What actix-web itself changes of requests and responses.
+/// The changes that actix-web makes to requests and responses.
 pub const ACTIX: &[Difference] = &[
     Difference {
         what: "trailers, of requests and of responses, are not carried",
@@ -80,7 +80,7 @@ pub const ACTIX: &[Difference] = &[
 /// How many cases the actix-web echo skips for what actix-web changes, of those that some door carries.
 pub const ACTIX_SKIPS: usize = 3;
 
-/// What an App cannot carry whatever the door, because of the framework it is written in.
+/// The capabilities that an App lacks on every door, because of its framework.
 #[must_use]
 pub const fn differences(example: Example) -> &'static [Difference] {
     match example {
@@ -89,7 +89,7 @@ pub const fn differences(example: Example) -> &'static [Difference] {
     }
 }
 
-/// The reason why an App cannot carry something, where it cannot.
+/// The reason why an App lacks a capability; `None` if it has it.
 #[must_use]
 pub fn costs(example: Example, capability: Capability) -> Option<&'static str> {
     let cost = differences(example).iter().find(|difference| difference.costs == Some(capability));

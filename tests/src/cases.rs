@@ -19,20 +19,20 @@ mod query;
 
 use crate::capabilities::Capability;
 use crate::doors::{Door, Example};
-use crate::wire::{EchoAnswer as _, Request, Response, Seen};
+use crate::wire::{EchoAnswer as _, Request, Response, SeenRequest};
 
-/// A rule, and how to see whether it holds.
+/// A rule, with its test.
 #[derive(Clone, Copy, Debug)]
 pub struct Case {
-    /// What the rule is about.
+    /// The subject of the rule.
     pub group: &'static str,
     /// The rule, its words joined by underscores.
     pub name: &'static str,
-    /// The App it is about.
+    /// The App that the rule is tested with.
     pub example: Example,
-    /// What a door must be able to carry.
+    /// The capabilities that the test needs of a door.
     pub needs: &'static [Capability],
-    /// Panics where the rule does not hold.
+    /// The test, which panics if the rule does not hold.
     pub check: fn(&dyn Door),
 }
 
@@ -66,7 +66,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
 }
 
 /// Writes the list of a group: rules as functions of a door, each with what it needs. They are about the
-/// echo where no other example is named.
+/// echo unless they name another example.
 macro_rules! cases {
     ($group:literal; $($rest:tt)+) => {
         cases! { Echo $group; $($rest)+ }
@@ -92,9 +92,9 @@ fn ask(door: &dyn Door, request: &Request) -> Response {
     }
 }
 
-/// Sends a request and gives what the App saw of it.
+/// Sends a request and returns what the App received.
 #[track_caller]
-fn seen(door: &dyn Door, request: &Request) -> Seen {
+fn seen(door: &dyn Door, request: &Request) -> SeenRequest {
     ask(door, request).seen()
 }
 

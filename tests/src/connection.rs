@@ -1,4 +1,4 @@
-//! A connection that a test holds in its hands: it writes when it wants and reads what is there.
+//! A raw connection under the control of a test, which writes and reads bytes at any time.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -13,7 +13,7 @@ pub struct Wire {
     unread: Vec<u8>,
 }
 
-/// An answer with a body whose length was told.
+/// A response with a `Content-Length`.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// Its status.
@@ -40,10 +40,10 @@ impl Wire {
         Self::try_to(([127, 0, 0, 1], port).into()).expect("somebody listens")
     }
 
-    /// Connects where somebody may listen.
+    /// Connects to an address that may have no listener.
     ///
     /// # Errors
-    /// Where nobody does.
+    /// If nothing listens there.
     pub fn try_to(address: SocketAddr) -> std::io::Result<Self> {
         let socket = TcpStream::connect(address)?;
         socket.set_read_timeout(Some(PATIENCE))?;
@@ -57,26 +57,26 @@ impl Wire {
         self.socket.write_all(bytes.as_ref()).expect("the other side reads");
     }
 
-    /// Writes what may be refused before it is written.
+    /// Writes bytes; an error is ignored, because the server may refuse the request early.
     pub fn offer(&mut self, bytes: impl AsRef<[u8]>) {
         let _ = self.socket.write_all(bytes.as_ref());
     }
 
-    /// Sends no more, ever.
+    /// Closes the sending half.
     pub fn end(&mut self) {
         let _ = self.socket.shutdown(std::net::Shutdown::Write);
     }
 
-    /// Whether more comes, or the connection ends, within this time.
+    /// Returns whether bytes or the end of the connection arrive within this time.
     pub fn has_more_within(&mut self, time: Duration) -> bool {
         self.socket.set_read_timeout(Some(time)).expect("a timeout");
         let more = self.more();
         self.socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
-        // A socket that has nothing yet says so with this word.
+        // The error of a read timeout: no bytes have arrived yet.
         more.map_or_else(|error| !error.contains("temporarily unavailable"), |()| true)
     }
 
-    /// Asks and waits for the answer.
+    /// Sends a GET and waits for the response.
     #[track_caller]
     pub fn get(&mut self, target: &str) -> Answer {
         self.write(format!("GET {target} HTTP/1.1\r\nhost: test\r\n\r\n"));
@@ -102,7 +102,7 @@ impl Wire {
     /// Waits for an answer, or for the end.
     ///
     /// # Errors
-    /// Where the connection ends before the answer does.
+    /// If the connection ends before the answer does.
     pub fn try_answer(&mut self) -> Result<Answer, String> {
         let head = self.try_head()?;
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
@@ -119,7 +119,7 @@ impl Wire {
         Ok(Answer { status, head, body: String::from_utf8_lossy(&body).into_owned() })
     }
 
-    /// Reads until the bytes that have come hold these words; everything up to there.
+    /// Reads until the bytes contain this text, and returns everything up to it.
     #[track_caller]
     pub fn until(&mut self, words: &str) -> String {
         loop {
@@ -133,7 +133,7 @@ impl Wire {
         }
     }
 
-    /// Reads until these words or the end.
+    /// Reads until this text or the end of the connection.
     pub fn until_or_end(&mut self, words: &str) -> bool {
         loop {
             if String::from_utf8_lossy(&self.unread).contains(words) {
@@ -151,7 +151,7 @@ impl Wire {
         String::from_utf8_lossy(&self.unread).into_owned()
     }
 
-    /// Whether the other side closes, with nothing more to say.
+    /// Returns whether the server closes the connection without sending more.
     pub fn is_closed(&mut self) -> bool {
         if !self.unread.is_empty() {
             return false;

@@ -1,4 +1,4 @@
-//! The doors: every way a request comes in, each sending the client's bytes and giving back the client's.
+//! The doors: every way for a request to come in; each sends the client's bytes and returns the response's.
 
 mod http2;
 mod in_process;
@@ -22,7 +22,7 @@ use crate::process::binary;
 /// cost little.
 pub const MAX_BODY: usize = 256 * 1024;
 
-/// The doors there are.
+/// All doors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// A PaaS process over TCP.
@@ -31,7 +31,7 @@ pub enum Kind {
     VmTcp,
     /// A VM process over a Unix socket.
     VmUnix,
-    /// A VM process over TCP, its listener handed over by whoever started it.
+    /// A VM process over TCP, on a socket passed by its parent process.
     VmInherited,
     /// A VM process over TCP, its clients named by the PROXY protocol.
     VmProxy,
@@ -114,7 +114,7 @@ impl Kind {
 /// The Apps behind the doors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Example {
-    /// It answers what it saw, and every shape of response.
+    /// It returns the request as it saw it, and every shape of response.
     Echo,
     /// The same, as an actix-web application.
     EchoActix,
@@ -125,7 +125,7 @@ pub enum Example {
 impl Example {
     const ALL: [Self; 3] = [Self::Echo, Self::EchoActix, Self::Notes];
 
-    /// Itself, and the Apps for which the same rules hold.
+    /// This App, and its variants in other frameworks, for which the same rules hold.
     #[must_use]
     pub const fn variants(self) -> &'static [Self] {
         match self {
@@ -177,7 +177,7 @@ impl Entry {
         self.lacks
     }
 
-    /// Whether it leads to this App.
+    /// Whether this App is behind it.
     #[must_use]
     pub fn leads_to(&self, example: Example) -> bool {
         self.examples.contains(&example)

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::connection::Wire;
 
-/// No router has to learn of a stop, unless a test says so: `("LAME_DUCK", "")` is the platform's own time.
+/// No lame duck, because no router stands in front, unless a test overrides it: `("LAME_DUCK", "")` is the platform's time.
 const AT_ONCE: (&str, &str) = ("LAME_DUCK", "0");
 
 /// One process, and the port it serves.
@@ -64,13 +64,13 @@ impl Instance {
         });
     }
 
-    /// Where it is reached.
+    /// Its address.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         ([127, 0, 0, 1], self.port).into()
     }
 
-    /// Sends a signal of a stop and waits until the process says that it has heard it.
+    /// Sends a stop signal and waits until the process logs that it drains.
     #[track_caller]
     pub fn tell(&self, signal: Signal) {
         self.process.signal(signal);

@@ -54,7 +54,7 @@ pub struct Load {
     thread: JoinHandle<Report>,
 }
 
-/// What became of the requests of a load.
+/// The results of a load.
 #[derive(Debug, Default)]
 pub struct Report {
     /// Requests that were sent, or would have been had the connection not failed.
@@ -67,7 +67,7 @@ pub struct Report {
 }
 
 impl Load {
-    /// Sets the clients to work; each request is made from its number.
+    /// Starts the clients; each request is made from its number.
     #[must_use]
     pub fn start(
         clients: Clients,

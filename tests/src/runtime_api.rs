@@ -16,9 +16,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-pub use answer::{Answer, Failed, Response};
+pub use answer::{Answer, Failure, Response};
 pub use fault::{Endpoint, Fault};
-pub use frozen::Frozen;
+pub use frozen::Freeze;
 use state::State;
 
 use crate::process::PATIENCE;
@@ -55,13 +55,13 @@ impl RuntimeApi {
         self.address.to_string()
     }
 
-    /// What AWS puts into the environment of a function.
+    /// The environment that AWS gives a function.
     #[must_use]
     pub fn environment(&self, function: &str) -> Vec<(String, String)> {
         self.environment_at(function, self.address())
     }
 
-    /// The same with the API as a URL with a path, as `cargo lambda watch` gives it.
+    /// The same environment with the API as a URL with a path, as `cargo lambda watch` gives it.
     #[must_use]
     pub fn environment_with_path(&self, function: &str) -> Vec<(String, String)> {
         self.environment_at(function, format!("http://{}/.rt/{function}", self.address))
@@ -100,7 +100,7 @@ impl RuntimeApi {
     }
 
     /// Sets the time an invocation has, from when it is handed out. Defaults to 20 seconds; `None` sends
-    /// what `cargo lambda watch` sends, a number that is no point in time.
+    /// the number that `cargo lambda watch` sends, which is not a point in time.
     pub fn set_timeout(&self, timeout: Option<Duration>) {
         self.state.set_timeout(timeout);
     }
@@ -110,7 +110,7 @@ impl RuntimeApi {
         self.state.fault(endpoint, fault);
     }
 
-    /// How many requests an endpoint has had, failed ones among them.
+    /// The number of requests to an endpoint, including failed ones.
     #[must_use]
     pub fn requests(&self, endpoint: Endpoint) -> usize {
         self.state.requests(endpoint)
@@ -145,7 +145,7 @@ impl RuntimeApi {
     }
 
     /// What was posted to `/runtime/init/error`, waited for.
-    pub async fn init_error(&self) -> Failed {
+    pub async fn init_error(&self) -> Failure {
         self.wait(|| self.state.init_error().is_some(), "an init error").await;
         self.state.init_error().expect("just waited for")
     }
@@ -171,7 +171,7 @@ impl Drop for RuntimeApi {
     }
 }
 
-/// An event that was handed over and whose answer is not here yet.
+/// An event that was handed out and is not answered yet.
 #[derive(Debug)]
 pub struct Invocation {
     id: String,
@@ -195,7 +195,7 @@ impl Invocation {
         }
     }
 
-    /// The answer, where it comes within this time.
+    /// The answer, if it comes within this time.
     pub async fn answer_within(mut self, time: Duration) -> Option<Answer> {
         tokio::time::timeout(time, &mut self.answer).await.ok()?.ok()
     }

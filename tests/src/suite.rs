@@ -86,7 +86,7 @@ fn trial(
     })
 }
 
-/// The reason why a case does not go through a door, where it does not.
+/// The reason why a case skips a door; `None` if it does not.
 fn skipped(case: &Case, lacks: &[Lack]) -> Option<&'static str> {
     let lack = lacks.iter().find(|(capability, _)| case.needs.contains(capability));
     lack.map(|(_, reason)| *reason)
@@ -144,7 +144,7 @@ impl Results {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key, outcome);
     }
 
-    /// A table of the Apps, and one of their variants in actix-web with what that changes.
+    /// Writes the table of results of the Apps, and a second one of their actix-web variants.
     fn table(&self, doors: &[Entry]) -> String {
         let results = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut table = String::new();

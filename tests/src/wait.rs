@@ -1,4 +1,4 @@
-//! Waiting for what another process does, where it tells nobody when it is done.
+//! Polling for the effects of another process that sends no notification.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -27,7 +27,7 @@ pub fn within<T>(patience: Duration, what: &str, mut look: impl FnMut() -> Optio
     }
 }
 
-/// Lets time pass where it is the time itself that a test is about, such as a router that learns late.
+/// Sleeps in a test whose subject is the time itself, such as a router that notices a stop late.
 pub fn pause(time: Duration) {
     let until = Instant::now() + time;
     loop {

@@ -4,4 +4,4 @@ mod seen;
 
 pub use anyhost_test::events::pairs;
 pub use anyhost_test::{Ending, Request, Response, delete, get, head, patch, post, put, request};
-pub use seen::{EchoAnswer, Seen};
+pub use seen::{EchoAnswer, SeenRequest};

@@ -70,7 +70,7 @@ fn a_platforms_library_is_named_by_its_crates_alone() {
     none("a platform's library is named by its crates alone", crossed);
 }
 
-/// What an App compiles is chosen by its features: a part that it does not use is not compiled.
+/// The features choose which parts are compiled: a part that an App does not use is not compiled.
 #[test]
 fn an_app_compiles_no_part_that_it_does_not_use() {
     let database = ["sqlx", "sqlx-core", "deadpool", "secrecy", "url", "idna"];
@@ -142,7 +142,7 @@ impl Metadata {
     }
 }
 
-/// What `cargo metadata` says.
+/// The output of `cargo metadata`.
 pub(crate) fn metadata() -> Metadata {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["metadata", "--format-version=1", "--all-features", "--locked"]);

@@ -4,11 +4,11 @@ use std::fmt::Write;
 
 use crate::{File, files, none};
 
-/// What measures a time that has passed, inside an assertion.
+/// Calls inside an assertion that measure elapsed time.
 const MEASURED: [&str; 6] =
     [".elapsed()", ".duration_since(", "took", "taken", "slowest", "waited"];
 
-/// What compares.
+/// Comparison operators.
 const COMPARED: [&str; 4] = [" < ", " <= ", " > ", " >= "];
 
 /// Where a test says how long it waits for an end. That is the same everywhere: `PATIENCE`.

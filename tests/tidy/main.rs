@@ -1,4 +1,4 @@
-//! What the workspace promises about itself: each promise a test, each failure a list of places.
+//! Rules about the workspace itself: a test for each rule; a failure lists the places that break it.
 
 mod borders;
 mod durations;

@@ -23,6 +23,19 @@ fn the_readme_names_every_package() {
 }
 
 #[test]
+fn the_first_program_is_the_same_on_every_page() {
+    let program = |page: &str| {
+        let text = fs::read_to_string(root().join(page)).expect("the page exists");
+        let (_, rest) = text.split_once("```rust,no_run\n").expect("it has a program");
+        rest.split("```").next().map(str::to_owned)
+    };
+    let first = program("README.md");
+    for page in ["anyhost/README.md", "docs/src/first-service.md"] {
+        assert!(program(page) == first, "{page} has another program than README.md");
+    }
+}
+
+#[test]
 fn links_between_pages_lead_somewhere() {
     let mut dead = Vec::new();
     for page in files(".md") {

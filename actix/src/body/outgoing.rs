@@ -1,7 +1,7 @@
 //! The body of a response on its way to the host.
 //!
-//! actix-web's body stays on its thread: what is not there at once is sent over a channel with room for few
-//! chunks, and made only as fast as the client takes it.
+//! actix-web's body stays on its thread: what is not ready in the first poll is sent over a channel of few
+//! chunks, and is produced only as fast as the client reads it.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -19,10 +19,10 @@ use tokio::sync::mpsc;
 /// How many chunks may wait for the client.
 const ROOM: usize = 2;
 
-/// How many bytes of a body are read before its head is sent, if they are there without waiting.
+/// How many bytes of a body are read before its head is sent, if they are ready without waiting.
 const AT_ONCE: usize = 64 * 1024;
 
-/// A chunk; `None` at the end, so that a body that breaks off is told from one that is over.
+/// A chunk; `None` marks the end, which tells a complete body from one that breaks off.
 type Piece = Result<Option<Bytes>, BodyError>;
 
 /// The body for the host, and what is still to be sent of it. The body of an answer to HEAD is only measured.
@@ -36,11 +36,11 @@ pub(crate) async fn body_of(body: BoxBody, head: bool) -> (Body, Option<Rest>) {
         Ok(bytes) => return (Body::from(bytes), None),
         Err(body) => body,
     };
-    let mut received = Received { pieces: VecDeque::new(), rest: None, left: length };
+    let mut received = HostBody { pieces: VecDeque::new(), rest: None, left: length };
     if head {
         return (Body::new(received), None);
     }
-    // Middleware wraps bodies that are whole: they know their length, and give their bytes in one poll.
+    // A body in memory that middleware has wrapped still knows its length and gives its bytes in one poll.
     let mut read = 0;
     while read < AT_ONCE {
         match poll_fn(|cx| Poll::Ready(Pin::new(&mut body).poll_next(cx))).await {
@@ -89,7 +89,7 @@ impl Rest {
     /// Sends it to its end, or until its reader is gone.
     pub(crate) async fn send(self) {
         let Self { mut body, sender } = self;
-        // Room first: no chunk is made before there is room for it.
+        // Reserve first: no chunk is produced before the channel has room for it.
         while let Ok(room) = sender.reserve().await {
             let next = poll_fn(|cx| Pin::new(&mut body).poll_next(cx));
             let next = AssertUnwindSafe(next).catch_unwind();
@@ -114,15 +114,15 @@ impl Rest {
 }
 
 /// The host's end of a body.
-struct Received {
-    /// What was there before the head was sent.
+struct HostBody {
+    /// The bytes that were read before the head was sent.
     pieces: VecDeque<Piece>,
     rest: Option<mpsc::Receiver<Piece>>,
-    /// The bytes that are missing to the length that the application gave.
+    /// How many bytes are left of the length that the application announced.
     left: Option<u64>,
 }
 
-impl http_body::Body for Received {
+impl http_body::Body for HostBody {
     type Data = Bytes;
     type Error = BodyError;
 
@@ -132,7 +132,7 @@ impl http_body::Body for Received {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let piece = match (self.pieces.pop_front(), &mut self.rest) {
             (Some(piece), _) => piece,
-            // Without an end before it, the thread was lost.
+            // The channel closed without an end marker: the thread died.
             (None, Some(rest)) => ready!(rest.poll_recv(cx)).unwrap_or_else(|| Err(broken())),
             (None, None) => return Poll::Ready(None),
         };
@@ -140,7 +140,7 @@ impl http_body::Body for Received {
         Poll::Ready(match piece {
             Ok(Some(mut chunk)) => {
                 if let Some(left) = &mut self.left {
-                    // What is longer than the application said is cut, as on every door.
+                    // Bytes beyond the announced length are cut off, as on every door.
                     chunk.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
                     *left -= chunk.len() as u64;
                     if *left == 0 {

@@ -11,7 +11,7 @@ use futures_util::{StreamExt, stream};
 use http::Method;
 use http_body_util::BodyExt;
 
-use crate::{Running, application, eventually, get, in_time, post};
+use crate::{RunningApp, application, eventually, get, in_time, post};
 
 application!(Streams, {
     App::new()
@@ -66,7 +66,7 @@ impl Drop for Flag {
     }
 }
 
-/// One chunk, and then none for ever.
+/// Sends one chunk and then never ends.
 async fn held() -> HttpResponse {
     let flag = Flag;
     let first = stream::iter([Chunk::Ok(web::Bytes::from_static(b"first"))]);
@@ -93,7 +93,7 @@ async fn id() -> HttpResponse {
 
 #[tokio::test]
 async fn a_chunk_comes_back_before_the_next_is_sent() {
-    let streams = Running::<Streams>::start().await;
+    let streams = RunningApp::<Streams>::start().await;
     let (sender, receiver) = tokio::sync::mpsc::channel::<io::Result<web::Bytes>>(1);
     let chunks =
         stream::unfold(receiver, async |mut receiver| Some((receiver.recv().await?, receiver)));
@@ -112,14 +112,14 @@ async fn a_chunk_comes_back_before_the_next_is_sent() {
 
 #[tokio::test]
 async fn a_body_that_middleware_wraps_is_still_whole() {
-    let streams = Running::<Streams>::start().await;
+    let streams = RunningApp::<Streams>::start().await;
     let response = streams.get("/whole").await;
     assert_eq!(response.into_body().into_full().expect("whole"), "whole");
 }
 
 #[tokio::test]
 async fn a_stream_that_knows_its_length_says_it_to_get_and_to_head() {
-    let streams = Running::<Streams>::start().await;
+    let streams = RunningApp::<Streams>::start().await;
     let response = streams.get("/sized").await;
     assert_eq!(response.body().len(), Some(20));
     assert_eq!(response.into_body().bytes().await.expect("all of it"), "five!five!five!five!");
@@ -132,7 +132,7 @@ async fn a_stream_that_knows_its_length_says_it_to_get_and_to_head() {
 
 #[tokio::test]
 async fn a_stream_that_is_shorter_than_it_said_breaks_off() {
-    let streams = Running::<Streams>::start().await;
+    let streams = RunningApp::<Streams>::start().await;
     let response = streams.get("/short").await;
     assert_eq!(response.body().len(), Some(20));
     assert!(in_time(response.into_body().bytes()).await.is_err());
@@ -140,7 +140,7 @@ async fn a_stream_that_is_shorter_than_it_said_breaks_off() {
 
 #[tokio::test]
 async fn nothing_is_made_that_nobody_reads() {
-    let streams = Running::<Streams>::start().await;
+    let streams = RunningApp::<Streams>::start().await;
     let mut body = in_time(streams.get("/endless")).await.into_body();
     for read in 1..=100 {
         in_time(body.frame()).await.expect("endless").expect("no error");
@@ -152,7 +152,7 @@ async fn nothing_is_made_that_nobody_reads() {
 
 #[tokio::test]
 async fn a_body_whose_reader_is_gone_is_dropped() {
-    let streams = Running::<Streams>::start().await;
+    let streams = RunningApp::<Streams>::start().await;
     let mut body = in_time(streams.get("/held")).await.into_body();
     in_time(body.frame()).await.expect("a chunk").expect("no error");
     assert!(!DROPPED.load(Ordering::SeqCst));
@@ -162,7 +162,7 @@ async fn a_body_whose_reader_is_gone_is_dropped() {
 
 #[tokio::test]
 async fn a_body_that_fails_gives_what_came_before() {
-    let streams = Running::<Streams>::start().await;
+    let streams = RunningApp::<Streams>::start().await;
     let mut body = streams.get("/fails").await.into_body();
     let first = body.frame().await.expect("a chunk").expect("no error yet");
     assert_eq!(first.into_data().expect("data"), "part");
@@ -172,7 +172,7 @@ async fn a_body_that_fails_gives_what_came_before() {
 
 #[tokio::test]
 async fn a_body_works_for_its_request() {
-    let streams = Running::<Streams>::start().await;
+    let streams = RunningApp::<Streams>::start().await;
     let mut request = get("/id");
     request.extensions_mut().insert(Context::new("r7"));
     let body = streams.send(request).await.into_body();

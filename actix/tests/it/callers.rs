@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use actix_web::{App, HttpRequest, web};
 use anyhost_core::{Context, Request, Scheme};
 
-use crate::{Running, application, get, text, with};
+use crate::{RunningApp, application, get, text, with};
 
 application!(Who, App::new().default_service(web::to(who)));
 
@@ -34,7 +34,7 @@ const CLIENT: Option<IpAddr> = Some(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 9)));
 
 #[tokio::test]
 async fn the_host_says_who_calls() {
-    let who = Running::<Who>::start().await;
+    let who = RunningApp::<Who>::start().await;
     let named = |host| with(get("/"), "host", host);
     for (request, expected) in [
         (
@@ -60,7 +60,7 @@ async fn the_host_says_who_calls() {
 
 #[tokio::test]
 async fn a_forged_header_is_seen_and_not_believed() {
-    let who = Running::<Who>::start().await;
+    let who = RunningApp::<Who>::start().await;
     let mut request = with(get("/"), "host", "shop.example");
     for (name, value) in [
         ("forwarded", "for=198.51.100.66;proto=gopher;host=evil.example"),
@@ -77,7 +77,7 @@ async fn a_forged_header_is_seen_and_not_believed() {
 
 #[tokio::test]
 async fn a_host_name_cannot_smuggle_a_scheme() {
-    let who = Running::<Who>::start().await;
+    let who = RunningApp::<Who>::start().await;
     let odd = "shop.example;proto=gopher,for=1.2.3.4";
     let request = from(with(get("/"), "host", odd), CLIENT, Scheme::Https, odd);
     let expected = format!("https://{odd} 203.0.113.9 203.0.113.9 0");

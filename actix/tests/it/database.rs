@@ -7,7 +7,7 @@ use anyhost_core::db::Db;
 use anyhost_core::{Error, Host, async_trait};
 use sqlx::Sqlite;
 
-use crate::{Running, host, text};
+use crate::{RunningApp, host, text};
 
 struct Notes {
     db: web::Data<Db<Sqlite>>,
@@ -46,7 +46,7 @@ async fn sum(
 async fn a_handler_queries_and_a_closed_database_is_a_503() {
     let folder = tempfile::tempdir().expect("a folder");
     let url = format!("sqlite:{}?mode=rwc", folder.path().join("notes.db").display());
-    let notes = Running::<Notes>::on(host(2, &[("DATABASE_URL", &url)])).await;
+    let notes = RunningApp::<Notes>::on(host(2, &[("DATABASE_URL", &url)])).await;
     assert_eq!(text(notes.get("/2/3").await).await, "5");
 
     notes.0.1.databases().close(std::time::Duration::ZERO).await;

@@ -12,7 +12,7 @@ use anyhost_core::{Body, Error, Host, async_trait};
 use futures_util::{StreamExt, TryStreamExt};
 use http::Method;
 
-use crate::{Running, get, host, post, text, with};
+use crate::{RunningApp, get, host, post, text, with};
 
 struct Site {
     folder: String,
@@ -55,12 +55,12 @@ async fn upload(mut form: Multipart) -> Result<HttpResponse, actix_web::Error> {
     Ok(HttpResponse::Ok().body(said))
 }
 
-async fn site() -> (Running<Site>, tempfile::TempDir) {
+async fn site() -> (RunningApp<Site>, tempfile::TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("index.html"), "<p>index").expect("writable");
     std::fs::write(folder.path().join("big.bin"), vec![b'x'; 1 << 20]).expect("writable");
     let path = folder.path().display().to_string();
-    (Running::on(host(1, &[("FOLDER", &path)])).await, folder)
+    (RunningApp::on(host(1, &[("FOLDER", &path)])).await, folder)
 }
 
 #[tokio::test]

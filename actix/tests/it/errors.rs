@@ -1,4 +1,4 @@
-//! Errors and panics: as for every App, and the thread lives on.
+//! Errors and panics are answered as for every App, and the thread keeps serving.
 
 use actix_web::http::header::HeaderValue;
 use actix_web::middleware::DefaultHeaders;
@@ -8,7 +8,7 @@ use anyhost_core::{Body, BodyError, Context, Error};
 use futures_util::StreamExt;
 use http::StatusCode;
 
-use crate::{Running, application, get, post, text};
+use crate::{RunningApp, application, get, post, text};
 
 application!(Fails, {
     App::new()
@@ -75,7 +75,7 @@ async fn read(mut payload: web::Payload) -> Result<HttpResponse, Problem> {
 
 #[tokio::test]
 async fn a_problem_is_the_hosts_with_what_middleware_has_added() {
-    let fails = Running::<Fails>::start().await;
+    let fails = RunningApp::<Fails>::start().await;
     let response = fails.get("/problem").await;
     assert_eq!(response.status(), 409);
     assert_eq!(
@@ -93,7 +93,7 @@ async fn a_problem_is_the_hosts_with_what_middleware_has_added() {
 
 #[tokio::test]
 async fn the_cause_of_a_problem_is_not_sent() {
-    let fails = Running::<Fails>::start().await;
+    let fails = RunningApp::<Fails>::start().await;
     let response = fails.get("/cause").await;
     assert_eq!(response.status(), 500);
     assert!(!text(response).await.contains("hunter2"));
@@ -101,7 +101,7 @@ async fn the_cause_of_a_problem_is_not_sent() {
 
 #[tokio::test]
 async fn errors_of_actix_web_and_of_middleware_answer_as_they_say() {
-    let fails = Running::<Fails>::start().await;
+    let fails = RunningApp::<Fails>::start().await;
     let teapot = fails.get("/own").await;
     assert_eq!((teapot.status().as_u16(), text(teapot).await), (418, "short and stout".into()));
     let refused = fails.get("/refused").await;
@@ -110,7 +110,7 @@ async fn errors_of_actix_web_and_of_middleware_answer_as_they_say() {
 
 #[tokio::test]
 async fn a_panic_is_a_500_and_its_thread_lives() {
-    let fails = Running::<Fails>::start().await;
+    let fails = RunningApp::<Fails>::start().await;
     for target in ["/panic", "/odd-panic", "/panic"] {
         let response = fails.get(target).await;
         assert_eq!(response.status(), 500, "{target}");
@@ -121,7 +121,7 @@ async fn a_panic_is_a_500_and_its_thread_lives() {
 
 #[tokio::test]
 async fn a_body_that_panics_breaks_off_and_its_thread_lives() {
-    let fails = Running::<Fails>::start().await;
+    let fails = RunningApp::<Fails>::start().await;
     let response = fails.get("/body-panic").await;
     assert_eq!(response.status(), 200);
     assert!(response.into_body().bytes().await.is_err());
@@ -130,7 +130,7 @@ async fn a_body_that_panics_breaks_off_and_its_thread_lives() {
 
 #[tokio::test]
 async fn a_request_body_that_breaks_off_is_the_clients_fault() {
-    let fails = Running::<Fails>::start().await;
+    let fails = RunningApp::<Fails>::start().await;
     let chunks = [Ok("half"), Err(BodyError::broken("the client is gone"))];
     let broken = Body::stream(futures_util::stream::iter(chunks));
     assert_eq!(fails.send(post("/read", "text/plain", broken)).await.status(), 400);
@@ -139,7 +139,7 @@ async fn a_request_body_that_breaks_off_is_the_clients_fault() {
 
 #[tokio::test]
 async fn a_websocket_is_refused_and_a_status_that_is_not_final_is_a_500() {
-    let fails = Running::<Fails>::start().await;
+    let fails = RunningApp::<Fails>::start().await;
     let mut request = get("/websocket");
     request.extensions_mut().insert(Context::fresh().with_upgrades());
     assert_eq!(fails.send(request).await.status(), 501);

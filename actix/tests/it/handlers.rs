@@ -9,7 +9,7 @@ use actix_web::{App, HttpMessage, HttpRequest, HttpResponse, guard, web};
 use anyhost_core::Context;
 use serde::{Deserialize, Serialize};
 
-use crate::{Running, application, get, post, text, with};
+use crate::{RunningApp, application, get, post, text, with};
 
 #[derive(Deserialize, Serialize)]
 struct Order {
@@ -84,7 +84,7 @@ const BOOK: &str = r#"{"item":"book","count":2}"#;
 
 #[tokio::test]
 async fn extractors_scopes_and_guards_work() {
-    let shop = Running::<Shop>::start().await;
+    let shop = RunningApp::<Shop>::start().await;
     assert_eq!(text(shop.get("/orders/book/2").await).await, BOOK);
     assert_eq!(text(shop.get("/orders?item=book&count=2").await).await, BOOK);
     let form = post("/form", "application/x-www-form-urlencoded", "item=book&count=2");
@@ -100,7 +100,7 @@ async fn extractors_scopes_and_guards_work() {
 
 #[tokio::test]
 async fn middleware_stands_around_the_whole() {
-    let shop = Running::<Shop>::start().await;
+    let shop = RunningApp::<Shop>::start().await;
     assert_eq!(text(shop.get("/data/").await).await, "shared 7");
     for target in ["/data", "/nothing", "/conflict"] {
         assert_eq!(shop.get(target).await.headers()["x-everywhere"], "1", "{target}");
@@ -114,7 +114,7 @@ async fn middleware_stands_around_the_whole() {
 
 #[tokio::test]
 async fn a_handler_has_the_context_of_its_request() {
-    let shop = Running::<Shop>::start().await;
+    let shop = RunningApp::<Shop>::start().await;
     let mut request = get("/id");
     request.extensions_mut().insert(Context::new("request-7"));
     let response = shop.send(request).await;

@@ -4,7 +4,7 @@ use actix_web::{App, HttpResponse, web};
 use anyhost_core::Body;
 use serde::Deserialize;
 
-use crate::{Running, application, host, post, text};
+use crate::{RunningApp, application, host, post, text};
 
 #[derive(Deserialize)]
 struct Text {
@@ -57,7 +57,7 @@ fn chunks(bytes: &str) -> Body {
 
 #[tokio::test]
 async fn a_body_up_to_the_hosts_limit_is_read_by_every_extractor() {
-    let reads = Running::<Reads>::on(with_limit()).await;
+    let reads = RunningApp::<Reads>::on(with_limit()).await;
     let long = "x".repeat(LIMIT - 20);
     for (target, kind, body) in [
         ("/bytes", "text/plain", long.clone()),
@@ -75,8 +75,8 @@ async fn a_body_up_to_the_hosts_limit_is_read_by_every_extractor() {
 
 #[tokio::test]
 async fn a_body_over_the_hosts_limit_is_the_hosts_413() {
-    let reads = Running::<Reads>::on(with_limit()).await;
-    let sets = Running::<Sets>::on(with_limit()).await;
+    let reads = RunningApp::<Reads>::on(with_limit()).await;
+    let sets = RunningApp::<Sets>::on(with_limit()).await;
     let long = "x".repeat(LIMIT + 1);
     for target in ["/bytes", "/unread"] {
         let refused = reads.send(post(target, "text/plain", long.clone())).await;
@@ -94,7 +94,7 @@ async fn a_body_over_the_hosts_limit_is_the_hosts_413() {
 #[tokio::test]
 async fn a_limit_of_the_application_stays() {
     let (reads, sets) =
-        (Running::<Reads>::on(with_limit()).await, Running::<Sets>::on(with_limit()).await);
+        (RunningApp::<Reads>::on(with_limit()).await, RunningApp::<Sets>::on(with_limit()).await);
     let long = "x".repeat(2000);
     let json = format!(r#"{{"text":"{long}"}}"#);
     assert_eq!(sets.send(post("/json", JSON, json.clone())).await.status(), 413);

@@ -49,15 +49,15 @@ fn host(cpus: usize, settings: &[(&str, &str)]) -> Host {
 }
 
 /// An application that was started on a host; a clone is the same one.
-struct Running<A>(Arc<(Actix<A>, Host)>);
+struct RunningApp<A>(Arc<(Actix<A>, Host)>);
 
-impl<A> Clone for Running<A> {
+impl<A> Clone for RunningApp<A> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 }
 
-impl<A: Application> Running<A> {
+impl<A: Application> RunningApp<A> {
     async fn start() -> Self {
         Self::on(host(1, &[])).await
     }
@@ -112,17 +112,17 @@ async fn text(response: Response) -> String {
     String::from_utf8(bytes.to_vec()).expect("text")
 }
 
-/// Waits until something is so.
-async fn eventually(what: &str, is_so: impl Fn() -> bool) {
+/// Waits until a condition holds.
+async fn eventually(what: &str, holds: impl Fn() -> bool) {
     let until = tokio::time::Instant::now() + PATIENCE;
-    while !is_so() {
+    while !holds() {
         assert!(tokio::time::Instant::now() < until, "never: {what}");
         // Time passes: between two looks.
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
 
-/// Fails instead of waiting for ever.
+/// Fails the test if the future does not finish within the patience of these tests.
 async fn in_time<T>(work: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, work).await.expect("it takes no longer")
 }

@@ -1,4 +1,4 @@
-//! The threads: one may stand still, callers may leave, and at the end all are gone.
+//! The threads: a blocked one delays no request, callers may give up, and a stop ends all of them.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -11,9 +11,9 @@ use anyhost_actix::Actix;
 use anyhost_core::{App as _, Context, Host, Life, Paradigm};
 use futures_util::future::join_all;
 
-use crate::{Running, application, eventually, get, host, in_time, text};
+use crate::{RunningApp, application, eventually, get, host, in_time, text};
 
-/// A door that handlers stand before, each blocking its thread until it is let through.
+/// A gate that blocks each handler, and with it the handler's thread, until the test opens it.
 #[derive(Default)]
 struct Gate {
     state: Mutex<(usize, usize)>,
@@ -82,7 +82,7 @@ blocks!(Queued, QUEUED);
 
 #[tokio::test]
 async fn while_a_handler_blocks_its_thread_the_others_answer() {
-    let running = Running::<Two>::on(host(2, &[])).await;
+    let running = RunningApp::<Two>::on(host(2, &[])).await;
     let blocked = running.begin(get("/block"));
     eventually("a thread is blocked", || TWO.standing() == 1).await;
     for _ in 0..200 {
@@ -96,10 +96,10 @@ async fn while_a_handler_blocks_its_thread_the_others_answer() {
     assert_eq!(text(in_time(blocked).await.expect("no panic")).await, "passed");
 }
 
-/// The control: with one thread nobody is left to answer.
+/// The control: with a single thread, a blocked handler leaves no thread to answer.
 #[tokio::test]
 async fn while_a_handler_blocks_the_only_thread_nobody_answers() {
-    let running = Running::<One>::on(host(1, &[])).await;
+    let running = RunningApp::<One>::on(host(1, &[])).await;
     let blocked = running.begin(get("/block"));
     eventually("the thread is blocked", || ONE.standing() == 1).await;
     let waits = running.begin(get("/"));
@@ -111,7 +111,7 @@ async fn while_a_handler_blocks_the_only_thread_nobody_answers() {
 
 #[tokio::test]
 async fn requests_that_wait_are_taken_by_the_first_thread_that_is_free() {
-    let running = Running::<Queued>::on(host(3, &[])).await;
+    let running = RunningApp::<Queued>::on(host(3, &[])).await;
     let blocked: Vec<_> = (0..3).map(|_| running.begin(get("/block"))).collect();
     eventually("all threads are blocked", || QUEUED.standing() == 3).await;
     let waiting: Vec<_> = (0..20).map(|_| running.begin(get("/later"))).collect();
@@ -198,7 +198,7 @@ async fn afterwards(context: web::ReqData<Context>) -> HttpResponse {
 
 #[tokio::test]
 async fn a_handler_whose_caller_leaves_is_dropped() {
-    let running = Running::<Patient>::start().await;
+    let running = RunningApp::<Patient>::start().await;
     let caller = running.begin(get("/for-ever"));
     eventually("the handler waits", || WAITING.load(Ordering::SeqCst) == 1).await;
     assert_eq!(CANCELLED.load(Ordering::SeqCst), 0);
@@ -208,7 +208,7 @@ async fn a_handler_whose_caller_leaves_is_dropped() {
 
 #[tokio::test]
 async fn a_handler_and_what_its_body_begins_with_know_the_deadline() {
-    let running = Running::<Patient>::start().await;
+    let running = RunningApp::<Patient>::start().await;
     for target in ["/left", "/left-in-body"] {
         let mut request = get(target);
         let deadline = Instant::now() + Duration::from_secs(1000);
@@ -220,13 +220,13 @@ async fn a_handler_and_what_its_body_begins_with_know_the_deadline() {
 
 #[tokio::test]
 async fn local_tasks_and_blocking_calls_work() {
-    let running = Running::<Patient>::start().await;
+    let running = RunningApp::<Patient>::start().await;
     assert_eq!(text(running.get("/local").await).await, "42");
 }
 
 #[tokio::test]
 async fn work_after_the_response_is_finished_before_the_process_is_idle() {
-    let running = Running::<Patient>::start().await;
+    let running = RunningApp::<Patient>::start().await;
     let life = Life::default();
     let mut request = get("/afterwards");
     request.extensions_mut().insert(Context::fresh().with_life(life.clone()));
@@ -260,7 +260,7 @@ application!(
 
 #[tokio::test]
 async fn each_processor_has_a_thread_a_function_has_one_and_a_stop_ends_them() {
-    let running = Running::<Counts>::on(host(3, &[])).await;
+    let running = RunningApp::<Counts>::on(host(3, &[])).await;
     assert_eq!(BUILT.load(Ordering::SeqCst), 3);
     assert_eq!(running.get("/").await.status(), 200);
     running.stop().await;

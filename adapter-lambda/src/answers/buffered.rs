@@ -6,12 +6,12 @@ use http::response::Parts;
 use super::json::push_text;
 use super::{Shape, headers};
 
-/// An answer that its source would not take.
+/// The error for an answer that is larger than its source accepts.
 #[derive(Debug)]
 pub(crate) struct TooLarge {
     /// Its size, encoded, in bytes.
     pub(crate) size: usize,
-    /// What the source takes.
+    /// The largest size that the source accepts, in bytes.
     pub(crate) limit: usize,
 }
 
@@ -21,7 +21,7 @@ pub(crate) struct TooLarge {
 /// media types, and never transcoded.
 ///
 /// # Errors
-/// [`TooLarge`] if the source would turn it down.
+/// [`TooLarge`] if the source would refuse it.
 pub(crate) fn buffered(shape: &Shape, response: &Parts, body: &[u8]) -> Result<Vec<u8>, TooLarge> {
     let text = match response.headers.contains_key(CONTENT_ENCODING) {
         true => None,
@@ -29,7 +29,7 @@ pub(crate) fn buffered(shape: &Shape, response: &Parts, body: &[u8]) -> Result<V
     };
     let too_large = |size| TooLarge { size, limit: shape.limit };
     if body.len() > shape.limit {
-        // Escaping and base64 only make it larger: nothing needs to be encoded to know that.
+        // Escaping and base64 only enlarge the body, so it can be refused before it is encoded.
         return Err(too_large(text.map_or(body.len().div_ceil(3) * 4, str::len)));
     }
     let mut out =

@@ -1,4 +1,4 @@
-//! Headers as JSON: values are always texts, and what a client gets is what the App said.
+//! Headers as JSON: every value is a string, and the client gets the values that the App set.
 
 use std::borrow::Cow;
 use std::sync::Once;
@@ -33,7 +33,7 @@ pub(super) fn push(out: &mut Vec<u8>, headers: &HeaderMap, shape: &Shape) {
     }
     out.push(b'}');
     if shape.headers == Headers::Joined(Cookies::Own) {
-        // Also if there are none: `cargo lambda watch` takes no answer without the list.
+        // Written even if it is empty: `cargo lambda watch` refuses an answer without the list.
         out.extend_from_slice(b",\"cookies\":");
         push_values(out, headers, &SET_COOKIE);
     }
@@ -62,7 +62,7 @@ fn push_values(out: &mut Vec<u8>, headers: &HeaderMap, name: &HeaderName) {
     out.push(b']');
 }
 
-/// Adds each cookie under its own spelling of the name; HTTP does not mind the case.
+/// Adds each cookie under its own spelling of the name, since HTTP ignores case and JSON keys must differ.
 fn push_spellings(out: &mut Vec<u8>, headers: &HeaderMap, shape: &Shape) {
     let cookies = headers.get_all(SET_COOKIE);
     let count = cookies.iter().count();
@@ -81,11 +81,11 @@ fn push_spellings(out: &mut Vec<u8>, headers: &HeaderMap, shape: &Shape) {
     }
 }
 
-/// How many spellings nine letters have.
+/// The number of ways to spell nine letters in upper and lower case.
 const SPELLINGS: usize = 512;
 
-/// A spelling of `set-cookie` whose small letters are the bits of a number. The last one is all small, and
-/// their order is the same by number and by the alphabet, so that a reader that sorts changes nothing.
+/// Spells `set-cookie` with lower-case letters where a number has set bits. The last spelling is all lower case, and
+/// the numeric order equals the alphabetical one, so that a reader that sorts the keys keeps the order.
 fn spelling(number: usize) -> String {
     let mut letter = 9;
     let case = |c: char| {
@@ -98,13 +98,13 @@ fn spelling(number: usize) -> String {
     SET_COOKIE.as_str().chars().map(case).collect()
 }
 
-/// The value of a name that has but one.
+/// Returns the value of a name that has exactly one.
 fn one<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
     let mut values = headers.get_all(name).iter();
     values.next().filter(|_| values.next().is_none())
 }
 
-/// All values of a name in one text, as RFC 9110 §5.3 joins them.
+/// Joins all values of a name with commas (RFC 9110 §5.3).
 fn joined<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Cow<'h, str> {
     let mut values = headers.get_all(name).iter();
     let first = values.next().map(text).unwrap_or_default();
@@ -115,7 +115,7 @@ fn joined<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Cow<'h, str> {
     })
 }
 
-/// A value as a text: UTF-8 as what it says, other bytes as the Latin-1 that HTTP once said they are.
+/// Decodes a value: as UTF-8 if it is valid, else as Latin-1, which older versions of HTTP prescribed.
 fn text(value: &HeaderValue) -> Cow<'_, str> {
     match std::str::from_utf8(value.as_bytes()) {
         Ok(text) => Cow::Borrowed(text),

@@ -1,4 +1,4 @@
-//! The few pieces of JSON that an answer is made of, written straight into its bytes.
+//! Writes the parts of an answer's JSON directly into its buffer.
 
 /// Appends a JSON string, quoted and escaped.
 pub(super) fn push_text(out: &mut Vec<u8>, text: &str) {

@@ -1,33 +1,33 @@
-//! What a source wants its answers to look like.
+//! The form of an answer that each source expects.
 
-/// How one source wants to be answered.
+/// The form of an answer that one source expects.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Shape {
     /// The source's name, for log lines.
     pub(crate) name: &'static str,
-    /// Where the headers go.
+    /// The member that holds the headers.
     pub(crate) headers: Headers,
-    /// Whether `statusDescription` must be there.
+    /// Whether the answer must have `statusDescription`.
     pub(crate) describes_status: bool,
-    /// Whether it takes a streamed answer.
+    /// Whether the source accepts a streamed answer.
     pub(crate) streams: bool,
-    /// The largest answer it takes, encoded, in bytes.
+    /// The largest answer that the source accepts, encoded, in bytes.
     pub(crate) limit: usize,
 }
 
-/// Where the headers of an answer go.
+/// The member of an answer that holds its headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Headers {
-    /// `headers`: one string for each name, several values joined by commas. Cookies must not be joined and stand
-    /// elsewhere.
+    /// `headers`: one string for each name, several values joined by commas. Cookies must not be joined and have a member
+    /// of their own.
     Joined(Cookies),
     /// `headers`: a string for each name, or a list if it has several values.
     Mixed,
-    /// `multiValueHeaders`: a list a name.
+    /// `multiValueHeaders`: a list for each name.
     Lists,
 }
 
-/// Where cookies go that are not with the other headers.
+/// The member of an answer that holds its cookies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cookies {
     /// `cookies`, a list of its own.

@@ -1,4 +1,4 @@
-//! An answer piece by piece: a prelude in JSON, eight NULs, and the body as it comes.
+//! A streamed answer: a prelude in JSON, eight NULs, and the body in chunks.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -25,11 +25,11 @@ pub(crate) const ERROR_TYPE: HeaderName =
 pub(crate) const ERROR_BODY: HeaderName =
     HeaderName::from_static("lambda-runtime-function-error-body");
 
-/// A streamed answer, pulled by the connection to the Runtime API as fast as that takes it.
+/// A streamed answer, polled by the connection to the Runtime API as fast as the API reads.
 ///
-/// What goes wrong on the way, a panic and the end of the time among it, ends the body with error
+/// An error while it is sent (a panic, the deadline) ends the body with error
 /// trailers: the client sees that it is cut off. The App's own trailers cannot travel and are dropped.
-pub(crate) struct Streamed {
+pub(crate) struct StreamedAnswer {
     prelude: Option<Bytes>,
     separator: Option<Bytes>,
     body: Option<Body>,
@@ -37,7 +37,7 @@ pub(crate) struct Streamed {
     give_up: Option<Pin<Box<Sleep>>>,
 }
 
-impl Streamed {
+impl StreamedAnswer {
     pub(crate) fn new(
         response: &Parts,
         body: Body,
@@ -52,7 +52,7 @@ impl Streamed {
         prelude.push(b'}');
         Self {
             prelude: Some(prelude.into()),
-            // A piece of its own: `cargo lambda watch` takes the first piece for the prelude.
+            // In a chunk of its own: `cargo lambda watch` treats the whole first chunk as the prelude.
             separator: Some(Bytes::from_static(&[0; 8])),
             body: Some(body),
             request_id: request_id.to_owned(),
@@ -66,7 +66,7 @@ impl Streamed {
         let mut error = Vec::new();
         error.extend_from_slice(b"{\"errorType\":");
         push_text(&mut error, kind);
-        // The cause is for the log: what Lambda gets may be shown to a caller.
+        // The cause is only logged: Lambda may show this text to the client.
         error.extend_from_slice(b",\"errorMessage\":\"the response broke off\"}");
         let mut trailers = HeaderMap::with_capacity(2);
         trailers.insert(ERROR_TYPE, HeaderValue::from_static(kind));
@@ -76,7 +76,7 @@ impl Streamed {
     }
 }
 
-impl http_body::Body for Streamed {
+impl http_body::Body for StreamedAnswer {
     type Data = Bytes;
     type Error = std::convert::Infallible;
 

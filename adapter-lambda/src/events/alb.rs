@@ -7,11 +7,11 @@ use anyhost_core::Scheme;
 use bytes::Bytes;
 
 use super::json::{Event, Texts};
-use super::{Said, forwarded, headers, target};
+use super::{SourceRequest, forwarded, headers, target};
 use crate::answers::Shape;
 
-pub(super) fn read<'e>(event: &'e Event<'_>, raw: &Bytes) -> Said<'e> {
-    // The answer has the form of the map that is filled: an empty one beside it means nothing.
+pub(super) fn read<'e>(event: &'e Event<'_>, raw: &Bytes) -> SourceRequest<'e> {
+    // The answer has the form of the map that is not empty; the other map is ignored.
     let multi = match (&event.multi_value_headers.0, &event.headers.0) {
         (Some(many), Some(single)) => !many.is_empty() || single.is_empty(),
         (many, _) => many.is_some(),
@@ -24,7 +24,7 @@ pub(super) fn read<'e>(event: &'e Event<'_>, raw: &Bytes) -> Said<'e> {
     target::push_path(&mut said, path);
     target::push_pairs(&mut said, &target::query(event));
 
-    Said {
+    SourceRequest {
         shape: if multi { &Shape::ALB_MULTI } else { &Shape::ALB_SINGLE },
         method: event.method.as_str(),
         target: said,

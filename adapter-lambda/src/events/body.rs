@@ -9,16 +9,16 @@ use bytes::Bytes;
 
 use super::shared;
 
-/// Strict in content, so that nothing is decoded that was not encoded; padding may be missing.
+/// Strict about characters, so that plain text is not decoded by mistake; padding may be missing.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// The bytes of a body; none if there is no body.
+/// Returns the bytes of a body, empty if there is no body.
 ///
 /// # Errors
-/// If it should be base64 and is not.
+/// If the body is marked as base64 and is not.
 pub(super) fn read(
     body: Option<Cow<'_, str>>,
     is_base64: bool,
@@ -33,7 +33,7 @@ pub(super) fn read(
     }
     match base64_simd::STANDARD.decode_to_vec(body.as_bytes()) {
         Ok(decoded) => Ok(decoded.into()),
-        // In a form of its own, or no base64 at all.
+        // Another base64 alphabet, or not base64.
         Err(_) => {
             let text: Vec<u8> = body.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
             BASE64.decode(text).map(Bytes::from)

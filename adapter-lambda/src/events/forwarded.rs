@@ -1,4 +1,4 @@
-//! What a router in front of the function says about the client, in headers that the router sets itself.
+//! Reads what a router in front of the function states about the client, from headers that the router itself sets.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -6,7 +6,7 @@ use anyhost_core::Scheme;
 use http::HeaderMap;
 use http::uri::Authority;
 
-/// The scheme of `X-Forwarded-Proto`, which the gateway sets; its own if there is none.
+/// The scheme of `X-Forwarded-Proto`, which the gateway sets; the gateway's own scheme if the header is missing.
 pub(super) fn scheme(headers: &HeaderMap, own: Scheme) -> Scheme {
     let said = headers.get("x-forwarded-proto").and_then(|value| value.to_str().ok());
     match said.map(str::trim) {
@@ -16,7 +16,7 @@ pub(super) fn scheme(headers: &HeaderMap, own: Scheme) -> Scheme {
     }
 }
 
-/// The last name of `X-Forwarded-Host`: the one of the nearest proxy. `None` if it is no authority.
+/// The last name in `X-Forwarded-Host`, set by the nearest proxy. `None` if it is not an authority.
 pub(super) fn host(headers: &HeaderMap) -> Option<&str> {
     let last = headers.get_all("x-forwarded-host").iter().next_back()?.to_str().ok()?;
     let host = last.rsplit(',').next()?.trim();
@@ -24,8 +24,8 @@ pub(super) fn host(headers: &HeaderMap) -> Option<&str> {
     (!host.contains('@') && !authority.host().is_empty()).then_some(host)
 }
 
-/// The last address of `X-Forwarded-For`: the one that the router added. Those before it are the client's
-/// word.
+/// The last address in `X-Forwarded-For`, which the router added. The addresses before it may be forged by the
+/// client.
 pub(super) fn last_address(headers: &HeaderMap) -> Option<IpAddr> {
     let last = headers.get_all("x-forwarded-for").iter().next_back()?.to_str().ok()?;
     address(last.rsplit(',').next()?)

@@ -1,4 +1,4 @@
-//! The headers of an event, every one that HTTP can carry.
+//! The headers of an event, except those that HTTP cannot carry.
 
 use std::borrow::Cow;
 
@@ -14,8 +14,8 @@ pub(super) fn all<'e, 'a>(event: &'e Event<'a>) -> Cow<'e, Pairs<'a>> {
     event.multi_value_headers.with_missing(&event.headers, str::to_ascii_lowercase)
 }
 
-/// The headers of a map, in its order. Names that differ only by case are the same name twice. What is no
-/// header is left out, with a line in the log.
+/// The headers of a map, in its order. Names that differ only in case are one name. A pair that is not a valid
+/// header is left out and logged.
 pub(super) fn of(pairs: &Pairs<'_>, event: &Bytes) -> HeaderMap {
     let pairs = pairs.0.as_deref().unwrap_or_default();
     let mut headers = HeaderMap::with_capacity(pairs.len() + 1);
@@ -28,7 +28,7 @@ pub(super) fn of(pairs: &Pairs<'_>, event: &Bytes) -> HeaderMap {
         };
         match parsed {
             Some((name, value)) => {
-                // A map of headers is full at 24,576 names; an event is full long before.
+                // A `HeaderMap` takes 24,576 names; an event of the largest size has fewer.
                 if headers.try_append(name, value).is_err() {
                     tracing::warn!(
                         "the event has more headers than can be read; the rest is dropped"
@@ -44,7 +44,7 @@ pub(super) fn of(pairs: &Pairs<'_>, event: &Bytes) -> HeaderMap {
     headers
 }
 
-/// Takes the cookies that the source lists apart from the headers, if it does: the list has them all.
+/// Replaces the cookies by those that the source lists separately, if it does: that list is complete.
 pub(super) fn take_cookies(headers: &mut HeaderMap, listed: &Texts<'_>) {
     if listed.0.is_empty() {
         // sam local sends an empty header if there is no cookie.
@@ -61,7 +61,7 @@ pub(super) fn take_cookies(headers: &mut HeaderMap, listed: &Texts<'_>) {
     }
 }
 
-/// Makes `Content-Length` say how long the body is, if it is said or there is a body.
+/// Sets `Content-Length` to the length of the body, if the header is present or the body is not empty.
 pub(super) fn agree_on_length(headers: &mut HeaderMap, length: usize) {
     if length > 0 || headers.contains_key(CONTENT_LENGTH) {
         headers.insert(CONTENT_LENGTH, HeaderValue::from(length));

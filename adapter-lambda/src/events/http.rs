@@ -9,10 +9,10 @@ use anyhost_core::Scheme;
 use bytes::Bytes;
 
 use super::json::Event;
-use super::{Said, forwarded, headers, target};
+use super::{SourceRequest, forwarded, headers, target};
 use crate::answers::Shape;
 
-pub(super) fn read<'e>(event: &'e Event<'_>, raw: &Bytes) -> Said<'e> {
+pub(super) fn read<'e>(event: &'e Event<'_>, raw: &Bytes) -> SourceRequest<'e> {
     let context = &event.context;
     let mut headers = headers::of(&event.headers, raw);
     headers::take_cookies(&mut headers, &event.cookies);
@@ -34,7 +34,7 @@ pub(super) fn read<'e>(event: &'e Event<'_>, raw: &Bytes) -> Said<'e> {
     }
     target::push_query(&mut said, query);
 
-    Said {
+    SourceRequest {
         shape: if function_url { &Shape::FUNCTION_URL } else { &Shape::HTTP_2 },
         method: context.http.method.as_str(),
         target: said,

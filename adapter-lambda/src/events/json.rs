@@ -1,4 +1,4 @@
-//! One pass over an event's JSON into borrowed fields: only what is needed, and lenient about the rest.
+//! Parses an event's JSON in one pass into borrowed fields; unknown and odd fields are skipped.
 
 mod value;
 
@@ -10,16 +10,16 @@ use serde::de::{Deserialize, IgnoredAny, MapAccess, Visitor};
 pub(crate) use value::{Body, Flag, Pairs, Present, Scalar, Text, Texts};
 use value::{odd_list, odd_scalar, odd_text};
 
-/// The fields of an event that say something about an HTTP request, whatever its source.
+/// The fields of an event that describe an HTTP request, for every source.
 ///
-/// A field that is missing, null or of an odd type is empty here: a gateway adds and drops fields as it
-/// likes. Only a body that is no text is an error, because a request must not lose its body in silence.
+/// A field that is missing, null or of an unexpected type is empty: gateways add and drop fields. Only
+/// a body that is not a string is an error, because a request must not lose its body silently.
 #[derive(Debug, Default)]
 pub(crate) struct Event<'a> {
-    /// Whether the event is an object at all.
+    /// Whether the event is a JSON object.
     pub(crate) present: bool,
     pub(crate) version: Text<'a>,
-    /// `httpMethod`, or `method` if the source calls it that.
+    /// `httpMethod`, or `method` in the events of other sources.
     pub(crate) method: Text<'a>,
     pub(crate) path: Text<'a>,
     pub(crate) raw_path: Text<'a>,
@@ -31,7 +31,7 @@ pub(crate) struct Event<'a> {
     pub(crate) cookies: Texts<'a>,
     pub(crate) body: Body<'a>,
     pub(crate) is_base64: Flag,
-    /// Whether the event asks for an authorisation (`methodArn`, `routeArn`) and not for an answer.
+    /// Whether the event is for an authoriser (`methodArn`, `routeArn`), which does not answer the request.
     pub(crate) authorizer: Present,
     /// The resource of a REST API that the request was matched with.
     pub(crate) resource: Present,
@@ -88,7 +88,7 @@ impl<'a> Event<'a> {
     /// Reads an event.
     ///
     /// # Errors
-    /// What is no JSON, and where it stops being it.
+    /// The position at which the event is not valid JSON.
     pub(crate) fn read(json: &'a [u8]) -> Result<Self, serde_json::Error> {
         let mut reader = serde_json::Deserializer::from_slice(json);
         let event = Self::deserialize(&mut reader)?;
@@ -97,8 +97,8 @@ impl<'a> Event<'a> {
     }
 }
 
-/// Reads an object field by field: an unknown field is skipped, a repeated one counts last, and what is
-/// no object is an empty one.
+/// Reads an object field by field: an unknown field is skipped, the last of repeated fields wins, and a value that is
+/// not an object counts as an empty one.
 macro_rules! object {
     ($object:ident { $($key:literal $(| $alias:literal)? => $field:ident),* $(,)? }) => {
         impl<'de: 'a, 'a> Deserialize<'de> for $object<'a> {

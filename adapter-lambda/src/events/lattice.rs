@@ -8,10 +8,10 @@ use anyhost_core::Scheme;
 use bytes::Bytes;
 
 use super::json::{Event, Texts};
-use super::{Said, forwarded, headers, target};
+use super::{SourceRequest, forwarded, headers, target};
 use crate::answers::Shape;
 
-pub(super) fn read<'e>(event: &'e Event<'_>, raw: &Bytes) -> Said<'e> {
+pub(super) fn read<'e>(event: &'e Event<'_>, raw: &Bytes) -> SourceRequest<'e> {
     let mut headers = headers::of(&event.headers, raw);
     headers::take_cookies(&mut headers, &Texts::default());
 
@@ -29,7 +29,7 @@ pub(super) fn read<'e>(event: &'e Event<'_>, raw: &Bytes) -> Said<'e> {
         None => target::push_pairs(&mut said, &event.query),
     }
 
-    Said {
+    SourceRequest {
         shape: &Shape::LATTICE,
         method: event.method.as_str(),
         target: said,

@@ -8,10 +8,10 @@ use anyhost_core::Scheme;
 use bytes::Bytes;
 
 use super::json::{Event, Texts};
-use super::{Said, forwarded, headers, target};
+use super::{SourceRequest, forwarded, headers, target};
 use crate::answers::Shape;
 
-pub(super) fn read<'e>(event: &'e Event<'_>, raw: &Bytes) -> Said<'e> {
+pub(super) fn read<'e>(event: &'e Event<'_>, raw: &Bytes) -> SourceRequest<'e> {
     let context = &event.context;
     let mut headers = headers::of(&headers::all(event), raw);
     headers::take_cookies(&mut headers, &Texts::default());
@@ -20,7 +20,7 @@ pub(super) fn read<'e>(event: &'e Event<'_>, raw: &Bytes) -> Said<'e> {
     let http_api = event.version.as_str() == "1.0";
     let (mount, path) = match http_api && context.on_domain_of("execute-api") {
         true => target::split_stage(path, context.stage.as_str()).unwrap_or(("", path)),
-        // What stands before the path in the full path is where the gateway put the API.
+        // The prefix of the full path is the stage or base path under which the gateway serves the API.
         false => (context.path.as_str().strip_suffix(path).unwrap_or_default(), path),
     };
     let mut said = String::with_capacity(path.len() + 128);
@@ -30,7 +30,7 @@ pub(super) fn read<'e>(event: &'e Event<'_>, raw: &Bytes) -> Said<'e> {
     }
     target::push_decoded_pairs(&mut said, &target::query(event));
 
-    Said {
+    SourceRequest {
         shape: if http_api { &Shape::HTTP_1 } else { &Shape::REST },
         method: event.method.as_str(),
         target: said,

@@ -1,38 +1,38 @@
-//! The request target: a path and a query that are legal in a URI and say what the client said.
+//! The request target: a path and a query that are valid in a URI and equal to what the client sent.
 
 use std::borrow::Cow;
 
 use super::json::{Event, Pairs, Scalar};
 
-/// Bytes that stay as they are in a path that the source gives as the client sent it. Everything a URI of
-/// the `http` crate takes, except what would end the path.
+/// Bytes that are not encoded in a path that the source gives as the client sent it: all that a URI of
+/// the `http` crate accepts, except those that would end the path.
 const PATH: Set = Set::printable().without(b"\"<>`#?");
 
-/// Bytes that stay in a query that the source gives as the client sent it.
+/// Bytes that are not encoded in a query that the source gives as the client sent it.
 const QUERY: Set = Set::printable().without(b"\"<>#");
 
-/// Bytes that stay in a path that the source has decoded: `pchar` of RFC 3986 and the slash, no percent.
+/// Bytes that are not encoded in a path that the source has decoded: `pchar` of RFC 3986 and the slash, no percent.
 const DECODED_PATH: Set = Set::unreserved().with(b"!$&'()*+,;=:@/");
 
-/// Bytes that stay in a name or value of a query that the source has decoded.
+/// Bytes that are not encoded in a name or value of a query that the source has decoded.
 const DECODED_VALUE: Set = Set::unreserved();
 
-/// Adds a path that stands as the client sent it; only what no URI may hold is percent-encoded.
+/// Adds a path as the client sent it; only bytes that no URI may contain are percent-encoded.
 pub(super) fn push_path(target: &mut String, path: &str) {
     push_rooted(target, path, &PATH);
 }
 
-/// Adds a path that the source has decoded, encoded again.
+/// Percent-encodes and adds a path that the source has decoded.
 pub(super) fn push_decoded_path(target: &mut String, path: &str) {
     push_rooted(target, path, &DECODED_PATH);
 }
 
-/// The query of both maps of an event.
+/// The query of an event, from both of its maps.
 pub(super) fn query<'e, 'a>(event: &'e Event<'a>) -> Cow<'e, Pairs<'a>> {
     event.multi_value_query.with_missing(&event.query, str::to_owned)
 }
 
-/// Adds a query that stands as the client sent it.
+/// Adds a query as the client sent it.
 pub(super) fn push_query(target: &mut String, query: &str) {
     if !query.is_empty() {
         begin_query(target);
@@ -40,18 +40,18 @@ pub(super) fn push_query(target: &mut String, query: &str) {
     }
 }
 
-/// Adds a query of which the source made a map without decoding it.
+/// Adds a query that the source has split into a map and not decoded.
 pub(super) fn push_pairs(target: &mut String, pairs: &Pairs<'_>) {
     push_each(target, pairs, &QUERY.without(b"&"));
 }
 
-/// Adds a query of which the source made a map and decoded it.
+/// Adds a query that the source has split into a map and decoded.
 pub(super) fn push_decoded_pairs(target: &mut String, pairs: &Pairs<'_>) {
     push_each(target, pairs, &DECODED_VALUE);
 }
 
-/// Whether a map of a query holds what no client could have written undecoded: a space or another byte
-/// that no query may hold, a percent sign that begins no escape.
+/// Returns whether a map of a query must have been decoded: it has a space or another byte
+/// that no query may contain, or a percent sign that begins no escape.
 pub(super) fn must_be_decoded(pairs: &Pairs<'_>) -> bool {
     let texts = pairs.0.iter().flatten().flat_map(|(name, value)| match value {
         Scalar::Text(value) => [name.as_bytes(), value.as_bytes()],
@@ -71,7 +71,7 @@ pub(super) fn must_be_decoded(pairs: &Pairs<'_>) -> bool {
     })
 }
 
-/// The stage that stands before a path, and the path behind it: `/prod/notes` is `/prod` and `/notes`,
+/// Splits the stage off a path: `/prod/notes` is `/prod` and `/notes`,
 /// `/prod` alone is `/prod` and `/`, `/production` is no stage.
 pub(super) fn split_stage<'a>(path: &'a str, stage: &str) -> Option<(&'a str, &'a str)> {
     let rest = path.strip_prefix('/')?.strip_prefix(stage)?;
@@ -115,15 +115,15 @@ fn begin_query(target: &mut String) {
     target.push('?');
 }
 
-/// Adds a text with everything percent-encoded that is not to be kept.
+/// Adds a text; every byte that is not in `keep` is percent-encoded.
 fn push(target: &mut String, text: &str, keep: &Set) {
     let mut kept = 0;
     for (at, byte) in text.bytes().enumerate() {
         if keep.has(byte) {
             continue;
         }
-        // Only ASCII is ever kept: both ends of what stands before an encoded byte are borders of
-        // characters, and a slice that were none is dropped rather than a panic.
+        // Only ASCII is kept, so a slice between encoded bytes begins and ends at a border of
+        // characters; if it did not, it would be dropped instead of causing a panic.
         target.push_str(text.get(kept..at).unwrap_or_default());
         const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
         target.push('%');
@@ -139,7 +139,7 @@ fn push(target: &mut String, text: &str, keep: &Set) {
 struct Set(u128);
 
 impl Set {
-    /// Everything that prints, space not among it.
+    /// Every printable character except the space.
     const fn printable() -> Self {
         let mut set = Self(0);
         let mut byte = b'!';

@@ -11,12 +11,12 @@ pub(super) struct Signals {
     interrupted: bool,
 }
 
-/// What a signal asks for.
+/// The meaning of a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stop {
-    /// To finish what runs, and end.
+    /// Finish the running invocation, then end.
     Graceful,
-    /// To end without waiting: a second SIGINT. A further SIGTERM asks for nothing new.
+    /// End at once: a second SIGINT. A further SIGTERM changes nothing.
     Immediate,
 }
 

@@ -1,4 +1,4 @@
-//! An App that has been started, or is just being.
+//! An App that has started or is starting.
 
 use anyhost_core::adapter::{Exit, Factory, Failure, Handler, HostHandles as _, start};
 use anyhost_core::{Host, Phase};
@@ -7,12 +7,12 @@ use tokio::task::JoinHandle;
 
 /// An App and its start, which may outlast Lambda's init and end in the first invocation.
 #[derive(Debug)]
-pub(crate) struct Started<H> {
+pub(crate) struct AppStart<H> {
     task: Mutex<JoinHandle<Result<H, Failure>>>,
     outcome: OnceCell<Result<H, Failure>>,
 }
 
-impl<H: Handler> Started<H> {
+impl<H: Handler> AppStart<H> {
     /// Begins the start.
     pub(crate) fn begin(factory: Factory<H>, host: Host) -> Self {
         let task = tokio::spawn(async move {
@@ -28,7 +28,7 @@ impl<H: Handler> Started<H> {
     /// The App, once it has started.
     pub(crate) async fn app(&self) -> Result<&H, &Failure> {
         let outcome = self.outcome.get_or_init(async || {
-            // The handle stays in its place: a caller that waits here may give up, and another goes on waiting.
+            // Polled in place: a caller that is cancelled here leaves the handle for the next one.
             match (&mut *self.task.lock().await).await {
                 Ok(outcome) => outcome,
                 Err(error) => Err(Failure::new(Exit::Start, error)),
@@ -37,7 +37,7 @@ impl<H: Handler> Started<H> {
         outcome.await.as_ref()
     }
 
-    /// The App, where its start is over and went well.
+    /// The App, if its start has succeeded.
     pub(super) fn if_started(&self) -> Option<&H> {
         self.outcome.get()?.as_ref().ok()
     }

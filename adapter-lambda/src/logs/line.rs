@@ -31,7 +31,7 @@ where
     ) -> fmt::Result {
         let mut fields = Fields::default();
         event.record(&mut fields);
-        // A record of the crate `log` has its own target, and fields that say it again.
+        // A record of the crate `log` has its target in a field, and further fields that repeat it.
         let normalized = event.normalized_metadata();
         let metadata = normalized.as_ref().unwrap_or_else(|| event.metadata());
         let Fields { message, mut others } = fields;
@@ -39,7 +39,7 @@ where
             others.retain(|name, _| !name.starts_with("log."));
         }
         let current = Context::current();
-        // The id of an invocation has one name, whether the event or its span gives it.
+        // The invocation's id has the same name in the line, whether it comes from the event or from its span.
         let said = others.remove("request_id");
         let id = match (&current, said) {
             (_, Some(Value::String(id))) => Some(id),

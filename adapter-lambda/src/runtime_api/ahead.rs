@@ -1,4 +1,4 @@
-//! A connection that is begun before there is a runtime to wait for it.
+//! A connection that is begun before the tokio runtime exists.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 
 use super::Endpoint;
 
-/// A connection to the Runtime API on its way: the API takes it while this process prepares itself.
+/// A connection to the Runtime API in progress: the API accepts it while this process prepares itself.
 #[derive(Debug)]
 pub(crate) struct Ahead(Socket);
 

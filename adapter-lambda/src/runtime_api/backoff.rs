@@ -16,7 +16,7 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    /// Waits for the next try; false if there is none left.
+    /// Waits before the next try; returns false if no try is left.
     pub(crate) async fn wait(&mut self) -> bool {
         if self.tried == TRIES {
             return false;
@@ -26,12 +26,12 @@ impl Backoff {
         true
     }
 
-    /// Starts anew, after a success.
+    /// Resets the backoff after a success.
     pub(crate) fn reset(&mut self) {
         self.tried = 0;
     }
 
-    /// Whether anything was tried again.
+    /// Returns whether a request was tried more than once.
     pub(crate) fn tried(&self) -> bool {
         self.tried > 0
     }

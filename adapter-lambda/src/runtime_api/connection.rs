@@ -24,7 +24,7 @@ impl Connection {
         Self { endpoint, ahead: None, sender: None }
     }
 
-    /// The same, over one that was begun ahead.
+    /// A connection that was begun earlier.
     pub(super) fn with(self, ahead: Option<Ahead>) -> Self {
         Self { ahead, ..self }
     }

@@ -1,4 +1,4 @@
-//! Where the Runtime API is.
+//! The address of the Runtime API.
 
 use std::net::SocketAddr;
 
@@ -12,7 +12,7 @@ pub(crate) struct Endpoint {
     name: String,
     port: u16,
     host: HeaderValue,
-    /// What stands before every path, without a slash at its end.
+    /// The prefix of every path, without a slash at its end.
     base: String,
 }
 
@@ -30,7 +30,7 @@ impl Endpoint {
     /// A path of the API as the target of a request.
     pub(super) fn uri(&self, path: &str) -> Uri {
         let target = format!("{}{path}", self.base);
-        // An id from the network may hold anything; what is no path goes nowhere, and the API says so.
+        // An id from the network may contain any bytes; if it makes no valid path, the request goes to `/`, which the API refuses.
         let target = PathAndQuery::try_from(target);
         Uri::from(target.unwrap_or_else(|_| PathAndQuery::from_static("/")))
     }
@@ -42,7 +42,7 @@ impl Setting for Endpoint {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        // What AWS gives, without the way through a URL, which a cold process has yet to load.
+        // AWS's form is parsed without a URL parser, whose pages a cold process would have to load.
         if let Ok(address) = text.parse::<SocketAddr>()
             && address.port() != 0
         {

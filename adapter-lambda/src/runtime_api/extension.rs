@@ -32,8 +32,8 @@ impl Registration {
             let outcome = timeout(PATIENCE, Extension::register(&mut api.connection)).await;
             (api, outcome.unwrap_or(Err(Fault::NoReply(PATIENCE))))
         }));
-        // The turns of the runtime that it takes to connect to an address on this machine and to write. Where
-        // they are too few, it is written when this process waits for something else.
+        // Yield as often as the runtime needs to connect to an address on this machine and to write. If
+        // that is too few, the request is written when this process waits for something else.
         for _ in 0..3 {
             yield_now().await;
         }
@@ -41,8 +41,8 @@ impl Registration {
         Self(task)
     }
 
-    /// Waits for the reply and returns the connection, to poll on, and the extension. Without an extension the
-    /// process serves too, but gets no SIGTERM before it is killed.
+    /// Waits for the reply and returns the connection for polling, and the extension. Without an extension the
+    /// process serves as well, but gets no SIGTERM before it is killed.
     ///
     /// # Errors
     /// [`Failure`] if registering panicked.
@@ -74,7 +74,7 @@ impl Extension {
     async fn register(connection: &mut Connection) -> Result<Self, Fault> {
         let endpoint = connection.endpoint().clone();
         let uri = endpoint.uri("/2020-01-01/extension/register");
-        // Subscribed to nothing: a subscriber would be part of every invocation.
+        // Subscribed to no event: a subscriber would take part in every invocation.
         let body = Body::from(Bytes::from_static(b"{\"events\":[]}"));
         let mut register = request(&endpoint, Method::POST, uri, body);
         let headers = register.headers_mut();
@@ -92,11 +92,11 @@ impl Extension {
         Ok(Self { endpoint, identifier })
     }
 
-    /// Asks for the extension's next event, which never comes: Lambda's init is over when every extension has
-    /// asked, and the process.
+    /// Asks for the extension's next event, which never comes: Lambda ends the init when every extension
+    /// and the process have asked.
     pub(crate) async fn wait(self) {
         let Self { endpoint, identifier } = self;
-        // The poll that is begun at the same time goes first: it is what an init is waited for.
+        // Yield to the first poll, which is begun at the same time: it ends the init.
         yield_now().await;
         let uri = endpoint.uri("/2020-01-01/extension/event/next");
         let mut wait = request(&endpoint, Method::GET, uri, Body::empty());

@@ -1,4 +1,4 @@
-//! What can go wrong between this process and the Runtime API.
+//! Errors between this process and the Runtime API.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,15 +10,15 @@ use http::StatusCode;
 pub(crate) enum Fault {
     /// No connection.
     Connect(std::io::Error),
-    /// The connection broke, or what came was no HTTP.
+    /// The connection broke, or the reply was not HTTP.
     Http(hyper::Error),
-    /// A status that is none of the API's.
+    /// A status that the API does not define.
     Status(StatusCode),
-    /// An event without a header that is needed.
+    /// An event without a required header.
     Missing(&'static str),
     /// No reply within this time.
     NoReply(Duration),
-    /// There is no event just now.
+    /// No event is available at present.
     NoEvent,
 }
 

@@ -1,4 +1,4 @@
-//! One invocation as the Runtime API hands it out.
+//! One invocation, as the Runtime API delivers it.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -7,18 +7,18 @@ use http::{HeaderMap, HeaderValue};
 
 use super::{Fault, INVOCATION_ID};
 
-/// A deadline that is further away than a day, or gone by, is no point in time and is not believed: a
-/// function has 15 minutes at most, and `cargo lambda watch` sends 600000.
+/// A deadline in the past, or more than a day ahead, is ignored as invalid: a
+/// function may run for 15 minutes at most, and `cargo lambda watch` sends 600000.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// One invocation: an event and what Lambda says about it.
+/// One invocation: an event with its metadata.
 #[derive(Debug)]
 pub(crate) struct Invocation {
     /// The request id.
     pub(crate) id: String,
-    /// An id that goes back with the answer, so that a late one is not taken for another's.
+    /// An id that is sent back with the answer, so that Lambda can match a late answer.
     pub(super) invocation_id: Option<HeaderValue>,
-    /// When Lambda kills this process, if it says so.
+    /// The time at which Lambda kills this process, if it is given.
     pub(crate) deadline: Option<Instant>,
     /// X-Ray's trace header.
     pub(crate) trace: Option<String>,
@@ -53,7 +53,7 @@ impl Invocation {
     }
 }
 
-/// Whether an id can stand in the path of the answer.
+/// Returns whether an id can be part of the answer's path.
 fn is_id(text: &str) -> bool {
     !text.is_empty()
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))

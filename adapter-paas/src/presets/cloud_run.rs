@@ -6,8 +6,8 @@ use anyhost_server::LogFormat;
 
 use crate::preset::{Preset, has};
 
-/// SIGKILL follows SIGTERM after 10 seconds, which nothing can change. The front end writes the client to
-/// the right of `X-Forwarded-For`; behind a load balancer of Google's that is the balancer.
+/// SIGKILL follows SIGTERM after 10 seconds; no setting changes that. The front end appends the client to
+/// `X-Forwarded-For`; behind a load balancer of Google's, it appends the balancer.
 pub(super) const PRESET: Preset = Preset {
     name: "cloud_run",
     is: |settings| {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::preset::{Preset, has};
 
-/// `stopTimeout` is 30 seconds by default. The load balancer learns of the end at the same time as the
+/// `stopTimeout` is 30 seconds by default. The load balancer is told about the stop at the same time as the
 /// task, as on Kubernetes.
 pub(super) const PRESET: Preset = Preset {
     name: "ecs",

@@ -11,7 +11,7 @@ pub(super) const PRESET: Preset = Preset {
     name: "heroku",
     is: |settings| has(settings, "DYNO"),
     grace: Duration::from_secs(25),
-    // Its Postgres has a certificate of its own making, and a URL without `sslmode`.
+    // Heroku Postgres requires TLS with a self-signed certificate; its URL has no `sslmode`.
     database_tls: true,
     request_timeout: Some(Duration::from_secs(29)),
     instance: &["HEROKU_DYNO_ID", "DYNO"],

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::preset::{Preset, has};
 
-/// "A defined grace period" after SIGTERM, of unknown length: taken as that of Cloud Run. The queue proxy
-/// before the process takes care of late connections.
+/// The specification says "a defined grace period" and no length: Cloud Run's is assumed. The queue proxy
+/// in front of the process handles connections that arrive late.
 pub(super) const PRESET: Preset = Preset {
     name: "knative",
     is: |settings| has(settings, "K_SERVICE") && has(settings, "KUBERNETES_SERVICE_HOST"),

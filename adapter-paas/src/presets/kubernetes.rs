@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::preset::{Preset, has};
 
-/// `terminationGracePeriodSeconds` is 30 by default and not visible in the pod. The end of a pod is told
-/// to the pod and to the endpoints at the same time: new connections come for some seconds after SIGTERM.
+/// `terminationGracePeriodSeconds` is 30 by default and not visible in the pod. The pod and the endpoints are told about
+/// the stop at the same time, so new connections arrive for some seconds after SIGTERM.
 pub(super) const PRESET: Preset = Preset {
     name: "kubernetes",
     is: |settings| has(settings, "KUBERNETES_SERVICE_HOST"),

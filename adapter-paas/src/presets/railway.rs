@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::preset::{Preset, has};
 
-/// SIGKILL follows SIGTERM at once unless `RAILWAY_DEPLOYMENT_DRAINING_SECONDS` says otherwise; without it
-/// whatever is finished is a gain, so the usual time is taken. Headers:
+/// SIGKILL follows SIGTERM at once unless `RAILWAY_DEPLOYMENT_DRAINING_SECONDS` is set. Without it the
+/// default grace is used, to finish as many requests as possible. Headers:
 /// <https://docs.railway.com/reference/public-networking>.
 pub(super) const PRESET: Preset = Preset {
     name: "railway",

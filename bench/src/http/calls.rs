@@ -1,4 +1,4 @@
-//! The system calls of a server, counted by strace where it is installed and allowed.
+//! The system calls of a server, counted by strace if it is installed and permitted.
 
 use std::fs;
 use std::process::{Child, Command, Stdio};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 /// How long strace may take to attach to every thread of a server.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A count that is going on.
+/// A count in progress.
 #[derive(Debug)]
 pub(super) struct Counting {
     strace: Child,
@@ -16,8 +16,8 @@ pub(super) struct Counting {
 }
 
 impl Counting {
-    /// Begins to count the system calls of all threads of a process. `None` where that cannot be done
-    /// here: there is no strace, or nobody may trace.
+    /// Begins to count the system calls of all threads of a process. `None` if that cannot be done
+    /// here: strace is not installed, or tracing is not permitted.
     pub(super) fn begin(pid: u32) -> Option<Self> {
         let said = tempfile::NamedTempFile::new().ok()?;
         let mut strace = Command::new("strace");
@@ -35,10 +35,10 @@ impl Counting {
         Some(counting)
     }
 
-    /// How many there were.
+    /// Ends the count and returns the number of calls.
     pub(super) fn end(mut self) -> Option<u64> {
         let pid = rustix::process::Pid::from_child(&self.strace);
-        // It writes its table when it is interrupted.
+        // strace writes its table when it is interrupted.
         rustix::process::kill_process(pid, rustix::process::Signal::INT).ok()?;
         self.strace.wait().ok()?;
         total(&fs::read_to_string(self.said.path()).ok()?)
@@ -52,7 +52,7 @@ impl Drop for Counting {
     }
 }
 
-/// Whether somebody traces every thread of a process.
+/// Returns whether every thread of a process is being traced.
 fn traced(pid: u32) -> bool {
     let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return false };
     threads.flatten().all(|thread| {

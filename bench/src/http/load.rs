@@ -13,7 +13,7 @@ use tokio::runtime::LocalOptions;
 use crate::histogram::Histogram;
 use crate::results::Turn;
 
-/// What every client sends: these requests in turn, each client beginning at another.
+/// The requests that every client sends in turn; each client begins at another one.
 #[derive(Clone, Debug)]
 pub struct Request(Rc<[Box<[u8]>]>);
 
@@ -31,7 +31,7 @@ impl Request {
     /// query each time, cookies, and what the proxy says about the client.
     #[must_use]
     pub fn varied(method: &str, path: &str, kind: Option<&str>, body: &[u8]) -> Self {
-        // Large bodies would fill the memory, and drown what heads cost anyway.
+        // Large bodies would fill the memory, and their cost would hide that of the heads.
         let variants = if body.len() > 64 << 10 { 8 } else { VARIANTS };
         let all = (0..variants).map(|number| {
             let own = number.wrapping_mul(2_654_435_761) % 1_000_003;
@@ -76,7 +76,7 @@ impl Request {
 /// connections are open and have been answered once, `end` when the time is over.
 ///
 /// # Panics
-/// Where the server cannot be reached, or never answers with 200.
+/// If the server cannot be reached, or never answers with 200.
 pub fn drive<T>(
     address: SocketAddr,
     connections: usize,
@@ -122,7 +122,7 @@ struct Client {
     address: SocketAddr,
     stream: TcpStream,
     buffer: Vec<u8>,
-    /// Which request is the next.
+    /// The index of the next request.
     next: usize,
 }
 
@@ -144,14 +144,14 @@ impl Client {
                 Ok(()) => histogram.add(now - then),
                 Err(_) => {
                     failed += 1;
-                    // A server that is gone for good leaves nothing to measure.
+                    // Without the server nothing can be measured.
                     match Self::connect(self.address).await {
                         Ok(client) => self = client,
                         Err(_) => break,
                     }
                 }
             }
-            // At the end, not at the beginning: even on a machine that has no time, each asks once.
+            // Check at the end of the loop: even on an overloaded machine each client sends one request.
             if now >= until {
                 break;
             }
@@ -188,7 +188,7 @@ impl Client {
     }
 }
 
-/// The length of the head, once it is whole.
+/// The length of the head; `None` until it is complete.
 fn head(bytes: &[u8]) -> Option<usize> {
     bytes.windows(4).position(|four| four == b"\r\n\r\n").map(|at| at + 4)
 }

@@ -10,21 +10,21 @@ use crate::effort::Effort;
 use crate::histogram::Histogram;
 use crate::results::{Contest, Turn};
 
-/// Ours, which reads its environment; a peer is given the URL as its argument.
+/// Our function, which reads the URL from its environment; a peer gets it as its argument.
 const OURS: &str = "function-ours-db";
 
-/// Ours, and what guides show.
+/// The programs: our function, and the peer's as guides write it.
 const FUNCTIONS: [(&str, &str); 2] =
     [("anyhost-lambda", OURS), ("lambda_http + axum + sqlx::PgPool", "function-peer-db")];
 
-/// Longer than ours takes a connection for alive without asking.
+/// Longer than the interval within which our pool uses a connection without a ping.
 const FROZEN: Duration = Duration::from_millis(700);
 
-/// A first query from the start of the process, a query of a warm one, and a query after a thaw: with its
-/// connection as it was, and with its connection ended by the server meanwhile.
+/// Measures a first query from the start of the process, a query of a warm process, and a query after a thaw: with the
+/// connection intact, and with the connection closed by the server during the freeze.
 ///
 /// # Errors
-/// Where the database does not start.
+/// If the database does not start.
 pub fn contests(effort: Effort) -> Result<Vec<Contest>, String> {
     let database = Database::start()?;
     let url = database.url();
@@ -80,7 +80,7 @@ fn end_connections(database: &Database) {
     );
 }
 
-/// Does something at least once and until the time is over; only what it says it took is counted.
+/// Repeats a step at least once and until the time is over; counts only the durations that the step returns.
 fn several(time: Duration, mut work: impl FnMut() -> Duration) -> Turn {
     let begun = Instant::now();
     let mut histogram = Histogram::default();

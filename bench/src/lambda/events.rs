@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 /// The path that every event names.
 pub(super) const PATH: &str = "/notes/7";
 
-/// Who makes an event.
+/// The source of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     /// API Gateway's REST API.
@@ -20,7 +20,7 @@ pub enum Source {
     Alb,
 }
 
-/// An event with a body of so many bytes, in base64 where it has one.
+/// An event with a body of this many bytes, in base64 unless it is empty.
 #[derive(Clone, Copy, Debug)]
 pub struct Event {
     source: Source,

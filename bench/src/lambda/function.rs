@@ -22,7 +22,7 @@ impl Function {
         Self::start_with(program, &[], &[])
     }
 
-    /// The same with arguments, and with more in its environment.
+    /// Starts the function with arguments and further environment variables.
     pub(super) fn start_with(
         program: &str,
         arguments: &[&str],
@@ -48,18 +48,18 @@ impl Function {
         Self { child, api, started }
     }
 
-    /// How long it took until it asked for its first event.
+    /// The time from its start to its first poll.
     pub(super) fn first_poll(&mut self) -> Duration {
         self.api.polled().saturating_duration_since(self.started)
     }
 
-    /// How long it takes from its start to the answer to its first event.
+    /// The time from its start to the answer to its first event.
     pub(super) fn first_answer(&mut self, event: &str) -> Duration {
         let polled = self.first_poll();
         polled + self.api.invoke(event)
     }
 
-    /// Freezes it for a while, as Lambda does between invocations; then how long the next one takes.
+    /// Freezes it for this time, as Lambda does between invocations, and returns how long the next invocation takes.
     #[expect(clippy::disallowed_methods, reason = "a freeze is time that passes")]
     pub(super) fn thaw(
         &mut self,
@@ -79,7 +79,7 @@ impl Function {
         kill_process(Pid::from_child(&self.child), signal).expect("it is our child and lives");
     }
 
-    /// Gives it one event after the other.
+    /// Sends it one event after the other.
     pub(super) fn invoke(&mut self, event: &str, time: Duration) -> Turn {
         self.api.polled();
         let pid = self.child.id();

@@ -1,5 +1,5 @@
-//! The Runtime API, as little of it as a measurement needs: each connection answered by a thread that does
-//! nothing else.
+//! The part of the Runtime API that a measurement needs: one thread for each connection,
+//! with no other work.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -9,10 +9,10 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// What an answer that is one holds.
+/// The text by which a valid answer is recognised.
 const FINE: &[u8] = b"\"statusCode\":200";
 
-/// How long a function may take for anything.
+/// How long a function may take for any step.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A Runtime API for one function.
@@ -48,7 +48,7 @@ impl RuntimeApi {
         self.address.to_string()
     }
 
-    /// Waits until the function asks for an event; since when it does.
+    /// Waits until the function polls for an event, and returns when it began to.
     pub(super) fn polled(&mut self) -> Instant {
         if self.waiting.is_none() {
             self.waiting = self.polls.recv_timeout(PATIENCE).ok();
@@ -92,7 +92,7 @@ impl RuntimeApi {
 impl Drop for RuntimeApi {
     fn drop(&mut self) {
         self.over.store(true, Ordering::Release);
-        // What wakes a thread that waits for somebody to connect.
+        // Wakes the thread that is blocked in `accept`.
         let _ = TcpStream::connect(self.address);
     }
 }
@@ -102,7 +102,7 @@ fn greet(mut stream: TcpStream, polls: &Sender<(Instant, TcpStream)>) {
     let _ = stream.set_nodelay(true);
     while let Ok((head, _)) = request(&mut stream) {
         if head.contains("/invocation/next ") {
-            // Nobody waits for it where the measurement is over.
+            // Fails if the measurement is over.
             let _ = polls.send((Instant::now(), stream));
             return;
         }

@@ -1,11 +1,11 @@
-//! Where the time of a request goes: what the kernel counted of each server.
+//! The costs of a request: processor time, context switches, wake-ups and system calls of each server.
 
 use std::fmt::Write as _;
 
 use crate::process::Counters;
 use crate::results::{Contest, Entry, Results};
 
-/// Writes the table of what each server did for one request; nothing where nobody counted.
+/// Writes the table of the costs of one request for each server; nothing if they were not counted.
 pub(super) fn table(text: &mut String, results: &Results) {
     let http = || results.contests.iter().filter(|contest| contest.id.starts_with("http/"));
     if !http().any(|contest| contest.entries.iter().any(|entry| each(entry).is_some())) {

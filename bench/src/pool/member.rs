@@ -124,8 +124,8 @@ fn text(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
 
-/// sqlx's connections: for bb8, which tests one before use as sqlx's own pool does, both by their defaults; and
-/// for deadpool, which here tests none.
+/// A manager of sqlx's connections: for bb8, which by default pings a connection before use, as sqlx's own pool does; and
+/// for deadpool, which is configured here not to ping.
 #[derive(Clone, Debug)]
 pub(crate) struct Manager(PgConnectOptions);
 

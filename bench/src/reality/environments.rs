@@ -13,15 +13,15 @@ use tempfile::TempDir;
 
 use super::App;
 use super::process::NOTE;
-use super::traffic::{Measured, send};
+use super::traffic::{TrafficResult, send};
 use crate::database::Database;
 use crate::process::cpu;
 
 /// The environments of a function: as Lambda does, a request takes the one used last, and a new one is started
-/// where none is idle.
+/// if none is idle.
 #[derive(Clone)]
 pub(super) struct Environments {
-    /// Built by now, so that no start waits for a compiler.
+    /// The program, built in advance, so that no start waits for a compiler.
     program: PathBuf,
     url: String,
     event: Arc<str>,
@@ -64,12 +64,12 @@ impl Environments {
         Ok(App { service, database_share: 1.0 - processor_share, processor_share, starts })
     }
 
-    /// Sends a traffic.
+    /// Sends the requests of a traffic and measures the answers.
     pub(super) async fn measure(
         &self,
         traffic: &Traffic,
         database: &Database,
-    ) -> Result<Measured, String> {
+    ) -> Result<TrafficResult, String> {
         let measured = send(traffic, database, || {
             let all = self.clone();
             async move { all.serve().await }

@@ -1,4 +1,4 @@
-//! What the planner says of an App that was measured one request at a time.
+//! The planner's prediction for an App that was measured one request at a time.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -8,14 +8,14 @@ use anyhost_planner::simulation::{Configuration, Options, Setup, simulate};
 use anyhost_planner::traffic::Traffic;
 use anyhost_planner::workload::{Database, Distribution, Workload};
 
-use super::{App, Found};
+use super::{App, Figures};
 
-/// Simulations with seeds of their own, whose median is the prediction: one alone is but one of the days that
-/// may come.
+/// The number of simulations, each with its own seed, whose median is the prediction: a single one is only one sample
+/// of what may happen.
 const DAYS: u64 = 21;
 
 /// One process on this machine.
-pub(super) fn of_process(app: &App, traffic: &Traffic) -> Result<Found, String> {
+pub(super) fn of_process(app: &App, traffic: &Traffic) -> Result<Figures, String> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let host = format!(
         r#"[[host]]
@@ -44,8 +44,8 @@ utilisation = {{ value = 1, source = "the benchmark", dated = 2026-11-23 }}
     predict(&host, app, traffic)
 }
 
-/// Functions on this machine: a start takes what was measured, and nothing limits how many there are.
-pub(super) fn of_functions(app: &App, traffic: &Traffic) -> Result<Found, String> {
+/// Functions on this machine: a start takes the measured time, and the number of environments is unlimited.
+pub(super) fn of_functions(app: &App, traffic: &Traffic) -> Result<Figures, String> {
     let starts = Distribution::measured(app.starts.clone()).ok_or("no start was measured")?;
     let Distribution::Quantiles(points) = starts else { return Err("no quantiles".into()) };
     let mut quantiles = String::new();
@@ -91,7 +91,7 @@ fn parameters(all: &[(&str, f64)]) -> String {
     all.iter().map(line).collect()
 }
 
-fn predict(host: &str, app: &App, traffic: &Traffic) -> Result<Found, String> {
+fn predict(host: &str, app: &App, traffic: &Traffic) -> Result<Figures, String> {
     let catalog = Catalog::parse("the benchmark", host).map_err(|error| error.to_string())?;
     let host = catalog.host("here").ok_or("the host is in it")?;
     let App { service, database_share, processor_share, starts: _ } = app.clone();
@@ -115,7 +115,7 @@ fn predict(host: &str, app: &App, traffic: &Traffic) -> Result<Found, String> {
         p99.push(outcome.latency.p99);
         connections.push(outcome.peak_connections as f64);
     }
-    Ok(Found {
+    Ok(Figures {
         p50: Duration::from_secs_f64(median(p50)),
         p99: Duration::from_secs_f64(median(p99)),
         connections: median(connections),

@@ -1,4 +1,4 @@
-//! `notes-paas` as a process, and what it takes for a request when nothing else is to be done.
+//! `notes-paas` as a process, and its time for a request without other load.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use hyper_util::rt::TokioExecutor;
 use tempfile::TempDir;
 
 use super::App;
-use super::traffic::{Measured, send};
+use super::traffic::{TrafficResult, send};
 use crate::database::Database;
 use crate::process::cpu;
 
@@ -82,12 +82,12 @@ impl LongRunning {
         Ok(App { service, database_share, processor_share, starts: Vec::new() })
     }
 
-    /// Sends a traffic.
+    /// Sends the requests of a traffic and measures the answers.
     pub(super) async fn measure(
         &self,
         traffic: &Traffic,
         database: &Database,
-    ) -> Result<Measured, String> {
+    ) -> Result<TrafficResult, String> {
         Ok(send(traffic, database, || self.note()).await)
     }
 

@@ -1,4 +1,4 @@
-//! The traffics, and clients that send a request when it is due, whatever became of those before it.
+//! The traffics, and clients that send each request at its time, even if earlier ones are unanswered (open loop).
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -7,11 +7,11 @@ use anyhost_planner::traffic::{Arrivals, Traffic};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, sleep_until};
 
-use super::Found;
+use super::Figures;
 use crate::contest::say;
 use crate::database::Database;
 
-/// What the arrivals that are measured begin with; the predicted ones have a seed of their own.
+/// The seed of the measured arrivals; the predicted ones have other seeds.
 const SEED: u64 = 20_260_101;
 
 /// How often the connections of the server are counted.
@@ -30,26 +30,26 @@ pub(super) fn all(seconds: u64) -> Vec<Traffic> {
     ]
 }
 
-/// What became of a traffic.
+/// The outcome of a traffic.
 #[derive(Debug)]
-pub(super) struct Measured {
+pub(super) struct TrafficResult {
     latencies: Vec<Duration>,
     failed: u64,
     connections: usize,
 }
 
-impl Measured {
+impl TrafficResult {
     pub(super) fn failed(&self) -> u64 {
         self.failed
     }
 
-    pub(super) fn found(&self) -> Found {
+    pub(super) fn found(&self) -> Figures {
         let at = |share: f64| {
             let last = self.latencies.len().saturating_sub(1) as f64;
             // Between 0 and the last index.
             self.latencies.get((last * share).round() as usize).copied().unwrap_or_default()
         };
-        Found { p50: at(0.5), p99: at(0.99), connections: self.connections as f64 }
+        Figures { p50: at(0.5), p99: at(0.99), connections: self.connections as f64 }
     }
 }
 
@@ -58,7 +58,7 @@ pub(super) async fn send<F>(
     traffic: &Traffic,
     database: &Database,
     request: impl Fn() -> F,
-) -> Measured
+) -> TrafficResult
 where
     F: Future<Output = Result<(), String>> + Send + 'static,
 {
@@ -70,7 +70,7 @@ where
             let due = begun + Duration::from_secs_f64(arrival.seconds());
             sleep_until(due).await;
             let answer = request();
-            // From when it was due: a client that is late itself does not make the App look faster.
+            // Measured from the time it was due: a client that is late does not make the App look faster.
             answers.spawn(async move { answer.await.map(|()| due.elapsed()) });
         }
         answers.join_all().await
@@ -86,7 +86,7 @@ where
         answers = answers => answers,
         () = watch => Vec::new(),
     };
-    let mut measured = Measured { latencies: Vec::new(), failed: 0, connections: most.get() };
+    let mut measured = TrafficResult { latencies: Vec::new(), failed: 0, connections: most.get() };
     for answer in answers {
         match answer {
             Ok(latency) => measured.latencies.push(latency),

@@ -8,7 +8,7 @@ use tokio_postgres::{NoTls, Row};
 
 use super::{HELLO, ID, Message, Note, ONE, PAGE, TWENTY, announce};
 
-/// The pool; `None` where there is no database.
+/// The pool; `None` if there is no database.
 type Database = Data<Option<Pool>>;
 
 pub(super) fn serve(database: Option<&str>) -> Result<(), String> {

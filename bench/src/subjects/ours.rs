@@ -71,7 +71,7 @@ pub(super) fn serve_app<A: App>(database: Option<&str>) -> Result<(), String> {
         .map_err(|error| error.to_string())?;
     let bind = || {
         let listener = bind_tcp(([127, 0, 0, 1], 0).into())?;
-        // Whoever started this process and is gone needs no address.
+        // Fails if the process that started this one has ended.
         let _ = announce(&listener);
         Ok(vec![listener])
     };

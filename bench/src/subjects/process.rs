@@ -23,7 +23,7 @@ impl Subject {
     /// Starts one and waits until it listens and answers.
     ///
     /// # Errors
-    /// Where it does not start.
+    /// If it does not start.
     pub fn start(kind: Kind, database: Option<&str>) -> Result<Self, String> {
         let mut command = Command::new(machine::own_program()?);
         command.args(["serve", kind.word()]);
@@ -36,7 +36,7 @@ impl Subject {
         if let Some(stdout) = child.stdout.take() {
             let mut stdout = BufReader::new(stdout);
             stdout.read_line(&mut line).map_err(|error| error.to_string())?;
-            // What it says later is read to the end: a pipe without a reader would be an error to it.
+            // Keep reading its output: writing to a pipe without a reader would fail.
             thread::spawn(move || io::copy(&mut stdout, &mut io::sink()));
         }
         let Ok(address) = line.trim().parse() else {
@@ -44,7 +44,7 @@ impl Subject {
             let _ = child.wait();
             return Err(format!("{kind} did not say where it listens, but {line:?}"));
         };
-        // Dropped, and so ended, where it does not come up.
+        // Dropped, and so killed, if it does not start.
         let subject = Self { child, address };
         let begun = Instant::now();
         while !subject.answers() {
@@ -69,7 +69,7 @@ impl Subject {
         ask().unwrap_or(false)
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address

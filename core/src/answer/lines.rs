@@ -8,13 +8,13 @@ use http::StatusCode;
 use crate::Error;
 use crate::own_subscriber::to_stderr_unless;
 
-/// How long one line stands for all requests that are refused with the same words.
+/// How long one log line stands for all requests that are refused with the same text.
 const PERIOD: Duration = Duration::from_secs(1);
 
 /// The target of these log lines, by which subscribers filter them.
 const TARGET: &str = "anyhost_core::adapter::answer";
 
-/// How many different refusals are kept apart.
+/// The number of different texts that are counted separately.
 const KINDS: usize = 8;
 
 /// Logs why a request failed. Every one is to be found if the log's level is `debug`.
@@ -25,7 +25,7 @@ pub(super) fn log(id: &str, error: &Error) {
         StatusCode::NOT_IMPLEMENTED => None,
         // An outage or too much load fails all requests that come, for one reason.
         StatusCode::SERVICE_UNAVAILABLE => {
-            let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut said = RECENT.lock().unwrap_or_else(PoisonError::into_inner);
             said.again(error.to_string(), Instant::now())
         }
         status if status.is_server_error() => Some(0),
@@ -45,19 +45,19 @@ pub(super) fn log(id: &str, error: &Error) {
     }
 }
 
-static SAID: Mutex<Said> = Mutex::new(Said(Vec::new()));
+static RECENT: Mutex<RecentLines> = Mutex::new(RecentLines(Vec::new()));
 
-/// What was said a moment ago.
-struct Said(Vec<Line>);
+/// A text that was logged recently.
+struct RecentLines(Vec<Line>);
 
 struct Line {
     words: String,
     at: Instant,
-    /// How many were not logged since.
+    /// The number of refusals with this text that were not logged since.
     more: u64,
 }
 
-impl Said {
+impl RecentLines {
     /// How many with these words were not logged since the last that was, if this one is to be; `None`
     /// where that is too recent.
     fn again(&mut self, words: String, now: Instant) -> Option<u64> {
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn one_line_a_second_stands_for_all_with_the_same_words() {
-        let mut said = Said(Vec::new());
+        let mut said = RecentLines(Vec::new());
         let now = Instant::now();
         assert_eq!(said.again("away".into(), now), Some(0));
         for _ in 0..1000 {

@@ -1,9 +1,9 @@
-//! What became of a pool's connections when it was closed.
+//! The report of closing a pool.
 
 use std::fmt;
 use std::time::Duration;
 
-/// What became of a pool's connections when it was closed.
+/// The outcome of closing a pool, as numbers of connections.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CloseReport {
@@ -15,12 +15,12 @@ pub struct CloseReport {
     pub aborted: usize,
     /// The places in the code that hold these, and for how long.
     pub holders: Vec<(String, Duration)>,
-    /// How long it took.
+    /// How long closing took.
     pub took: Duration,
 }
 
 impl CloseReport {
-    /// Of a pool whose connections are not known one by one.
+    /// The report of a pool whose connections cannot be observed individually.
     pub(crate) fn of_adopted(pool: String, closed: bool, took: Duration) -> Self {
         let drained = Self { pool, aborted: usize::from(!closed), took, ..Self::default() };
         drained.log();

@@ -8,11 +8,11 @@ use super::{Stats, Times};
 pub struct Metric {
     /// Its name: `db.client.connection.count`.
     pub name: &'static str,
-    /// What it says, in a sentence without a full stop.
+    /// The help text: a sentence without a full stop.
     pub description: &'static str,
     /// Its unit, as OpenTelemetry writes it: `{connection}`, `s`.
     pub unit: &'static str,
-    /// What tells it from others of its name.
+    /// The labels that distinguish it from others of the same name.
     pub attributes: Vec<(&'static str, String)>,
     /// The number itself.
     pub reading: Reading,

@@ -52,11 +52,11 @@ pub struct Stats {
     pub refused: u64,
     /// Connections that were held for longer than `Plan::leak_threshold`, and named in the log.
     pub leaks: u64,
-    /// Round trips that asked a connection whether it is alive.
+    /// Pings: round trips that checked whether a connection is alive.
     pub pings: u64,
     /// How long successful attempts to connect took.
     pub create_time: Times,
-    /// How long callers waited until they had a connection; one that lies ready counts as no time at all.
+    /// How long callers waited for a connection; an idle connection counts as zero.
     pub wait_time: Times,
     /// How long connections were held.
     pub use_time: Times,
@@ -76,7 +76,7 @@ pub struct CloseCounts {
     pub changed: u64,
     /// It broke while it was used.
     pub lost: u64,
-    /// It did not answer when it was asked whether it is alive.
+    /// It did not answer a ping.
     pub silent: u64,
     /// A sibling showed that none of its age can be used: the server went away, or takes no more writes.
     pub outdated: u64,
@@ -120,7 +120,7 @@ pub struct Times {
 }
 
 impl Times {
-    /// How many there were.
+    /// The number of measured times.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.counts.iter().sum()
@@ -132,7 +132,7 @@ impl Times {
         self.sum
     }
 
-    /// How many took so long at most, for each of nine bounds from 1 ms to 10 s; [`count`](Self::count) is
+    /// The number of times up to each of nine bounds from 1 ms to 10 s (cumulative); [`count`](Self::count) is
     /// the tenth, which has no bound.
     pub fn cumulative(&self) -> impl Iterator<Item = (Duration, u64)> + '_ {
         let mut below = 0;

@@ -104,7 +104,7 @@ impl<'h, DB: Driver> DbBuilder<'h, DB> {
         let settings = self.settings()?;
         settings.url.expect_kind(DB::KIND)?;
         settings.url.log_ignored();
-        // What the settings alone forbid is refused before anything is opened.
+        // Refuse a plan that the settings alone rule out before anything is opened.
         let place = settings.url.place();
         let taken = host.databases().taken(&Server::of(&place, None));
         let provisional = plan(host, &settings, None, taken)?.with(&settings, None);
@@ -133,7 +133,7 @@ impl<'h, DB: Driver> DbBuilder<'h, DB> {
         // A serverless host that gives one process many requests at once does not freeze it between them.
         let may_freeze = host.paradigm() == Paradigm::Serverless && host.concurrency() == 1;
         let server = Server::of(&place, info.backend.map(|backend| backend.server));
-        // ForeignPlan and noted in one step: of two that are opened at once one sees the other.
+        // Planned and registered in one step, so that of two databases opened at the same time one sees the other.
         host.open_database(|others| {
             let taken = others.taken(&server);
             let plan =

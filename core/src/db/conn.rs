@@ -69,7 +69,7 @@ impl<DB: Driver> fmt::Debug for Conn<DB> {
     }
 }
 
-/// How long a transaction that begins now may last, on a host that may freeze this process in the middle of it:
+/// The longest duration of a transaction that begins now, on a host that may freeze this process during it:
 /// until the request's deadline.
 fn limit_of_transactions<DB: Driver>(pool: &DbPool<DB>) -> Option<Duration> {
     // RDS Proxy keeps a client that sets anything on one connection for good.

@@ -45,9 +45,9 @@ pub(super) trait Connect: Send + Sync + 'static {
     fn release(&self, connection: Self::Connection) -> Release<Self::Connection>;
 }
 
-/// What a pool needs to know of a connection that it keeps.
+/// The operations that a pool needs on its connections.
 pub(super) trait Connection: Send + 'static {
-    /// What can be seen of it while it is borrowed.
+    /// The view of a connection while it is borrowed.
     type Monitor: Clone + Send + Sync + 'static;
 
     fn monitor(&self) -> Self::Monitor;
@@ -83,7 +83,7 @@ pub(super) trait Failure: Clone + fmt::Display + Send + Sync + 'static {
     fn is_from_server(&self) -> bool;
 }
 
-/// What happened on a connection while it was lent.
+/// The state of a connection when it comes back.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Loan {
     /// The server has answered.
@@ -113,7 +113,7 @@ pub(super) struct NewConnection<T> {
     pub(super) took: Duration,
 }
 
-/// When the server stops counting a connection whose socket is closed.
+/// Tells when the server no longer counts a connection whose socket is closed.
 pub(super) enum Release<T> {
     /// It does not count it any more.
     Done,

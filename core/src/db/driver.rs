@@ -39,7 +39,7 @@ pub(crate) type Step<DB> = Either<<DB as Database>::QueryResult, <DB as Database
 
 pub(crate) type Options<DB> = <<DB as Database>::Connection as Connection>::Options;
 
-/// What shapes the connect options besides the URL.
+/// The inputs of the connect options besides the URL.
 #[cfg_attr(
     not(all(feature = "postgres", feature = "mysql", feature = "sqlite")),
     allow(dead_code, reason = "each driver reads a part of it")
@@ -56,7 +56,7 @@ pub struct Tuning<'a> {
     pub(crate) memory: Option<String>,
 }
 
-/// What an error means for the connection it came from.
+/// The effect of an error on the connection that it came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorEffect {
     /// The statement failed; the connection is as good as before.

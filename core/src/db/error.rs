@@ -1,4 +1,4 @@
-//! What can go wrong with connections, by what the caller can do about it.
+//! The errors of connections, distinguished by what the caller can do about them.
 //!
 //! Long because each variant has its text, its exit code and its response, which are read together.
 
@@ -51,7 +51,7 @@ pub enum Error {
     Unreachable {
         /// The server and the variable that names it: `db.internal:5432/app (DATABASE_URL)`.
         database: String,
-        /// What connecting said last.
+        /// The last error of connecting.
         cause: Arc<sqlx::Error>,
     },
 
@@ -89,14 +89,14 @@ pub enum Error {
 
     /// The connection broke while it was used. Whether the last statement took effect is unknown.
     Lost {
-        /// How it broke.
+        /// The error by which it broke.
         cause: Arc<sqlx::Error>,
     },
 
     /// The transaction was over before it was to be committed: nothing that was not committed before will be.
     /// Begin it again if the work can be repeated.
     RolledBack {
-        /// What ended it.
+        /// The error that ended it.
         reason: String,
     },
 
@@ -149,7 +149,7 @@ impl Error {
         }
     }
 
-    /// What an error of a running statement means for the caller.
+    /// Converts an error of a running statement into the caller's.
     pub(super) fn from_session<DB: Driver>(error: sqlx::Error) -> Self {
         let error = match Self::from_sqlx(error) {
             Ok(own) => return own,

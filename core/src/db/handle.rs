@@ -69,11 +69,11 @@ use crate::{ConfigError, Settings};
 /// `sqlite::memory:` and `mode=memory` have one connection and keep their data for as long as the [`Host`](crate::Host). A file with
 /// `mode=ro` or `immutable=1` is left in the mode that it has.
 ///
-/// How far TLS goes is said in the URL, as libpq and MySQL's clients have it: `sslmode` (`disable`, `allow`,
+/// The URL sets the TLS mode, with the parameters of libpq and of MySQL's clients: `sslmode` (`disable`, `allow`,
 /// `prefer`, `require`, `verify-ca`, `verify-full`) with `sslrootcert` (a file, or `system`), `sslcert` and
 /// `sslkey`; `ssl-mode` (`DISABLED`, `PREFERRED`, `REQUIRED`, `VERIFY_CA`, `VERIFY_IDENTITY`) with `ssl-ca`,
 /// `ssl-cert` and `ssl-key`. What is demanded is never done without. The driver trusts the authorities that
-/// everybody trusts beside the one a URL names, so choose `verify-full` or `VERIFY_IDENTITY` outside of a
+/// are publicly trusted beside the one a URL names, so choose `verify-full` or `VERIFY_IDENTITY` outside of a
 /// private network: they check the host's name too.
 ///
 /// A host may stand for several addresses. If the first one does not accept, the next is
@@ -83,7 +83,7 @@ pub struct Db<DB: Driver>(Arc<Inner<DB>>);
 
 struct Inner<DB: Driver> {
     pool: Arc<DbPool<DB>>,
-    /// What it is called in the program, if it is not the first one.
+    /// Its name in the program, if it is not the first one.
     name: Option<String>,
     server: Server,
     /// Where the databases of the host are noted, this one among them.
@@ -107,7 +107,7 @@ impl<DB: Driver> Db<DB> {
         Self(Arc::new(Inner { pool, name, server, noted }))
     }
 
-    /// Notes something that this database has given away, for the drain of its host.
+    /// Registers a lease of this database with the host, which drains it.
     pub(super) fn note(&self, given: Arc<dyn DynDatabase>) {
         if let Some(noted) = self.0.noted.upgrade() {
             noted.lock().unwrap_or_else(PoisonError::into_inner).push(given);

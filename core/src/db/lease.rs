@@ -80,7 +80,7 @@ impl<DB: Driver> Db<DB> {
 async fn refresh<DB: Driver>(connector: Connector<DB>, pool: sqlx::Pool<DB>) {
     while !pool.is_closed() {
         tokio::time::sleep(REFRESH).await;
-        // A source that fails is asked again; the pool says what the server makes of the old password.
+        // A source that fails is asked again later; if the old password is refused, the pool reports it.
         if let Ok(options) = connector.options_now().await {
             pool.set_connect_options(options);
         }

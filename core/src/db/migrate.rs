@@ -102,7 +102,7 @@ pub(super) async fn migrate<DB: Driver>(
     let opened = connector.retry(deadline).await.map_err(ConnectFailure::into_error)?;
     let mut connection = opened.connection.session.connection;
     let outcome = run::all::<DB>(&mut connection, migrator, timeout).await;
-    // Whatever happened: with the connection goes every lock it held.
+    // In every case: closing the connection releases its locks.
     let _ = connection.close().await;
     outcome?.log(&connector.site().to_string());
     Ok(())

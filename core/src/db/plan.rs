@@ -65,7 +65,7 @@ pub struct Plan {
     explanation: String,
 }
 
-/// How statements are prepared, which is what a pooler is most easily broken by.
+/// How statements are prepared, which must fit the pooler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Statements {
     /// Prepared once per connection and kept under a name.
@@ -187,13 +187,13 @@ impl Plan {
         self.connect_timeout
     }
 
-    /// How long a connection may take to prove that it is alive: 500 ms.
+    /// The timeout of a ping: 500 ms.
     #[must_use]
     pub fn ping_timeout(&self) -> Duration {
         self.ping_timeout
     }
 
-    /// How long a proof of life counts, in the same epoch: 500 ms, as in HikariCP's `aliveBypassWindow`.
+    /// How long a validated connection needs no ping, in the same epoch: 500 ms, as in HikariCP's `aliveBypassWindow`.
     #[must_use]
     pub fn validation_interval(&self) -> Duration {
         self.validation_interval

@@ -63,7 +63,7 @@ impl<DB: Driver> Session<DB> {
         Self { connection, state, effects, unnamed, pooled: None, lock: None }
     }
 
-    /// What tells whether a reply is pending.
+    /// Returns the flag that shows whether a reply is pending.
     pub(super) fn pending_reply(&self) -> PendingReply {
         self.state.pulse.clone()
     }
@@ -174,7 +174,7 @@ impl<'c, DB: Driver> Executor<'c> for &'c mut Session<DB> {
     }
 }
 
-/// What preparing a statement does: a pragma of SQLite may take effect then.
+/// The effect of preparing a statement: a pragma of SQLite may be executed by it.
 fn preparing<DB: Driver>(sql: &SqlStr) -> Effect {
     match DB::KIND {
         Kind::Sqlite => Effect { change: DB::effect(sql.as_str()).change, ..Effect::NONE },

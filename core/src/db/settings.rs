@@ -18,7 +18,7 @@ use url_parser::UrlSettings;
 
 use crate::{ConfigError, Setting, Settings};
 
-/// What stands between this process and the database server.
+/// The pooler between this process and the database server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Pooler {
     /// Nothing: the URL names the server itself.
@@ -90,6 +90,20 @@ impl Kind {
         }
     }
 
+    /// The feature that has its driver.
+    #[cfg(feature = "any")]
+    #[cfg_attr(
+        all(feature = "postgres", feature = "mysql", feature = "sqlite"),
+        allow(dead_code, reason = "every driver is there")
+    )]
+    pub(crate) fn feature(self) -> &'static str {
+        match self {
+            Self::Postgres => "postgres",
+            Self::MySql => "mysql",
+            Self::Sqlite => "sqlite",
+        }
+    }
+
     fn of(url: &Url) -> Option<Self> {
         match url.scheme() {
             "postgres" | "postgresql" => Some(Self::Postgres),
@@ -99,6 +113,9 @@ impl Kind {
         }
     }
 }
+
+/// The most connections of one process: no server takes more, and each is memory set aside.
+pub(crate) const MOST_CONNECTIONS: usize = 100_000;
 
 const DATABASE_URL: &str = "DATABASE_URL";
 const DIRECT_DATABASE_URL: &str = "DIRECT_DATABASE_URL";
@@ -144,7 +161,15 @@ impl DatabaseSettings {
         let in_memory = url.memory().is_some();
         let count =
             |name| settings.get::<NonZeroUsize>(name).map(|count| count.map(NonZeroUsize::get));
-        let pool_size = count("DATABASE_POOL_SIZE")?.or(connection_limit);
+        let own_size = count("DATABASE_POOL_SIZE")?;
+        let pool_size = own_size.or(connection_limit);
+        if let Some(size) = pool_size.filter(|size| *size > MOST_CONNECTIONS) {
+            let problem = format!("expected at most {MOST_CONNECTIONS} connections, found {size}");
+            return Err(match own_size {
+                Some(_) => ConfigError::new(settings.prefixed("DATABASE_POOL_SIZE"), problem),
+                None => url.wrong(format!("parameter connection_limit: {problem}")),
+            });
+        }
         Ok(Self {
             url,
             direct_url: DatabaseUrl::named(settings, DIRECT_DATABASE_URL)?,

@@ -1,4 +1,4 @@
-//! What each database of a process takes of which server.
+//! The connections that each database of a process may open on each server.
 
 use super::driver::ServerIdentity;
 use crate::databases::Databases;
@@ -10,7 +10,7 @@ pub(crate) struct Share {
     pub(crate) size: usize,
 }
 
-/// A database server: what the URL calls it, and who it says it is.
+/// A database server: its name in the URL, and the identity that it reports.
 #[derive(Clone, Debug)]
 pub(crate) struct Server {
     /// `host:port`.

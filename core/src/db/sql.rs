@@ -1,4 +1,4 @@
-//! What the text of statements does to its session, by the kind of database.
+//! The effects of statements on their session, derived from their text, by the kind of database.
 
 mod effect;
 mod forms;

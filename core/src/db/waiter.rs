@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 #[derive(Debug)]
 pub(super) struct Waiter<'c> {
     count: &'c AtomicUsize,
-    /// How many waited when it came, this one among them.
+    /// The number of waiters when it arrived, including this one.
     pub(super) number: usize,
 }
 

@@ -82,7 +82,7 @@ async fn look<DB: Driver>(pool: &Arc<DbPool<DB>>, waiting: &mut Vec<PendingState
         let asked: Vec<&mut PendingStatement> = of_server;
         overdue = others;
         let ids: Vec<i64> = asked.iter().map(|statement| statement.backend.number).collect();
-        // If the server cannot be asked nothing is known, and everything may be at work.
+        // If the server cannot be asked, every statement counts as running.
         let at_work = at_work(pool, server, &ids).await.unwrap_or(ids);
         for statement in asked {
             statement.patience = (statement.patience * 2).min(statement.patience + LONGEST_SILENCE);

@@ -1,14 +1,14 @@
-//! What an adapter, or a test, says of a host.
+//! The builder by which an adapter, or a test, describes a host.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use super::{Host, Known, MaxBody, Resources};
+use super::{Host, HostFacts, MaxBody, Resources};
 #[cfg(feature = "db")]
 use crate::db::Memory;
 use crate::{ConfigError, Epoch, Life, Paradigm, Settings};
 
-/// What is known of a host before it exists.
+/// The description of a host before it is built.
 #[derive(Debug)]
 #[must_use]
 pub struct HostBuilder {
@@ -84,7 +84,7 @@ impl HostBuilder {
             in_force,
         } = self;
         let max_body = MaxBody::of(&settings)?;
-        Ok(Host(Arc::new(Known {
+        Ok(Host(Arc::new(HostFacts {
             paradigm,
             platform,
             resources: resources.map_or_else(OnceLock::new, OnceLock::from),

@@ -1,4 +1,4 @@
-//! What an adapter does to its host, and an App does not.
+//! The methods of a host for its adapter, which an App does not call.
 
 use std::sync::PoisonError;
 

@@ -1,18 +1,18 @@
-//! The largest request body: the operator's word, then the App's, then the default.
+//! The largest request body: set by the operator, else by the App, else the default.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::http::DEFAULT_MAX_BODY;
 use crate::{ByteSize, ConfigError, Paradigm, Settings};
 
-/// What AWS Lambda delivers at most in one invocation, in bytes.
+/// The largest event of AWS Lambda, in bytes.
 const LAMBDA: usize = 6 << 20;
 
 /// The largest request body in bytes.
 #[derive(Debug)]
 pub(super) struct MaxBody {
     setting: Option<usize>,
-    /// What the App needs; 0 if it has said nothing.
+    /// The size that the App needs; 0 if it has not set one.
     needed: AtomicUsize,
 }
 

@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 pub struct Resources {
     /// Processors, as the CPU quota allows: 0.5 is half of one.
     pub cpus: f64,
-    /// Memory in bytes; `None` where nothing limits it.
+    /// Memory in bytes; `None` if nothing limits it.
     pub memory: Option<u64>,
 }
 
 impl Resources {
-    /// What the cgroup of this process allows, at most what the machine has.
+    /// The limits of this process's cgroup, or the machine's resources if these are smaller.
     #[must_use]
     pub fn detect() -> Self {
         let machine = std::thread::available_parallelism().map_or(1.0, |cpus| cpus.get() as f64);

@@ -1,4 +1,4 @@
-//! The one place where a request is made for an App, whatever door it came through.
+//! The assembly of an App's request, the same for every door.
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What a host knows about one request and the wire does not say.
+//! The host's facts about one request that are not part of the message.
 //!
 //! Long because every fact has a documented getter and setter here.
 
@@ -37,7 +37,7 @@ impl Scheme {
     }
 }
 
-/// What the host knows about one request; in the request's extensions, never in made-up headers.
+/// The host's facts about one request, in the request's extensions and never in invented headers.
 ///
 /// A clone shares its contents.
 ///
@@ -53,10 +53,10 @@ impl Scheme {
 /// # assert_eq!(who(&Request::new(Body::empty())), "called by nobody we know");
 /// ```
 #[derive(Clone, Debug)]
-pub struct Context(Arc<Known>);
+pub struct Context(Arc<RequestFacts>);
 
 #[derive(Clone, Debug, Default)]
-struct Known {
+struct RequestFacts {
     request_id: Id,
     deadline: Option<Instant>,
     client_ip: Option<IpAddr>,
@@ -71,7 +71,7 @@ struct Known {
     platform_trace: Option<String>,
     life: Option<Life>,
     upgrades: bool,
-    /// Where the App says its route, if the host asks for it. Clones share it.
+    /// The cell for the App's route, if the host wants to know it. Clones share it.
     route: Option<Arc<OnceLock<Box<str>>>>,
     fault: Fault,
 }
@@ -79,13 +79,16 @@ struct Known {
 impl Context {
     /// A context of which only the request id is known.
     pub fn new(request_id: impl Into<String>) -> Self {
-        Self(Arc::new(Known { request_id: Id::Given(request_id.into()), ..Known::default() }))
+        Self(Arc::new(RequestFacts {
+            request_id: Id::Given(request_id.into()),
+            ..RequestFacts::default()
+        }))
     }
 
     /// A context with a fresh request id: 128 random bits as 32 hexadecimal digits.
     #[must_use]
     pub fn fresh() -> Self {
-        Self(Arc::new(Known { request_id: Id::fresh(), ..Known::default() }))
+        Self(Arc::new(RequestFacts { request_id: Id::fresh(), ..RequestFacts::default() }))
     }
 
     /// A fresh request id, as [`fresh`](Self::fresh) has one.
@@ -383,12 +386,12 @@ impl Context {
         self
     }
 
-    /// What went wrong with the request body by the client's fault.
+    /// The client's fault in the request body, if there is one.
     pub(crate) fn fault(&self) -> &Fault {
         &self.0.fault
     }
 
-    fn known(&mut self) -> &mut Known {
+    fn known(&mut self) -> &mut RequestFacts {
         Arc::make_mut(&mut self.0)
     }
 }

@@ -1,4 +1,4 @@
-//! What the running code works for: one task-local that holds the request and its deadline.
+//! The current request: one task-local with its context and its deadline.
 
 use std::time::Instant;
 

@@ -1,10 +1,10 @@
-//! What a client did wrong with its request body, noted for the host whatever the App makes of the error.
+//! A client's fault in its request body, recorded for the host even if the App hides the error.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use crate::{BodyError, Error};
 
-/// What a client did wrong with its request body. The first fault stays.
+/// A client's fault in its request body. The first fault is kept.
 #[derive(Debug, Default)]
 pub(crate) struct Fault(AtomicU8);
 
@@ -31,12 +31,12 @@ impl Fault {
         let _ = self.0.compare_exchange(0, kind, Ordering::Relaxed, Ordering::Relaxed);
     }
 
-    /// Whether there was one.
+    /// Returns whether a fault was recorded.
     pub(crate) fn is_noted(&self) -> bool {
         self.0.load(Ordering::Relaxed) != 0
     }
 
-    /// Returns what the client is told; `max_body` is the limit in bytes.
+    /// Returns the error response for the client; `max_body` is the limit in bytes.
     pub(crate) fn to_error(&self, max_body: usize) -> Option<Error> {
         let error = match self.0.load(Ordering::Relaxed) {
             TOO_LARGE => BodyError::too_large(max_body),

@@ -14,7 +14,7 @@ pub(crate) async fn seen(
     body: web::Bytes,
 ) -> HttpResponse {
     let connection = request.connection_info();
-    HttpResponse::Ok().json(Seen {
+    HttpResponse::Ok().json(SeenRequest {
         method: request.method().as_str(),
         path: request.uri().path(),
         query: request.uri().query(),
@@ -30,7 +30,7 @@ pub(crate) async fn seen(
 
 /// The answer; its fields leave in this order.
 #[derive(Serialize)]
-struct Seen<'a> {
+struct SeenRequest<'a> {
     method: &'a str,
     /// As it was received, percent-encoded.
     path: &'a str,

@@ -12,7 +12,7 @@ pub(crate) async fn seen(request: Request) -> Result<Response, Error> {
     let (parts, body) = request.into_parts();
     let body = STANDARD.encode(body.bytes().await?);
     let context = parts.extensions.get::<Context>();
-    let seen = Seen {
+    let seen = SeenRequest {
         method: parts.method.as_str(),
         path: parts.uri.path(),
         query: parts.uri.query(),
@@ -31,7 +31,7 @@ pub(crate) async fn seen(request: Request) -> Result<Response, Error> {
 
 /// The answer; its fields leave in this order.
 #[derive(Serialize)]
-struct Seen<'a> {
+struct SeenRequest<'a> {
     method: &'a str,
     /// As it was received, percent-encoded.
     path: &'a str,

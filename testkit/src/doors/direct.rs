@@ -1,4 +1,4 @@
-//! The direct door: the App behind what all doors share and nothing else.
+//! The direct door: the App behind the code that all doors share, without a protocol.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;

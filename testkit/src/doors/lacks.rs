@@ -1,4 +1,4 @@
-//! What the doors of this process cannot carry: the one list, each entry with its reason.
+//! The list of capabilities that the doors of this process lack, each with its reason.
 
 use super::DoorKind;
 use crate::{Capability, Lack};

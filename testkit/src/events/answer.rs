@@ -1,6 +1,6 @@
-//! A function's answer as each front end reads it, and what the client gets of it.
+//! Converts a function's answer into the client's response, as each front end does.
 //!
-//! An error here is what the real front end answers 502 for, or silently drops.
+//! An error here stands for an answer that the real front end turns into 502, or drops silently.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -18,7 +18,7 @@ pub(super) fn rest(bytes: &[u8]) -> Result<Response, String> {
     )?;
     let many = answer.lists("multiValueHeaders")?;
     for (name, value) in answer.values("headers")? {
-        // What is in both maps is sent once.
+        // A header that is in both maps is sent once.
         let known = many.iter().any(|(n, v)| n.eq_ignore_ascii_case(&name) && *v == value);
         if !known {
             answer.header(&name, &value)?;

@@ -1,4 +1,4 @@
-//! What all of AWS's front ends do to a request before it is an event.
+//! The changes that all of AWS's front ends make to a request before it becomes an event.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -6,13 +6,13 @@ use percent_encoding::percent_decode_str;
 
 use crate::Request;
 
-/// The address of the client, from a block that is for documentation.
+/// The address of the client, from a block that is reserved for documentation.
 pub(super) const CLIENT: &str = "203.0.113.7";
 
 /// The id of the request in traces.
 const TRACE: &str = "Root=1-5bdb40ca-556d8b0c50dc66f0511bf520";
 
-/// The headers that a front end adds; `content-length` it computes if the client chunked.
+/// The headers that a front end adds; it computes `content-length` if the client sent chunks.
 pub(super) const ADDS: &[&str] = &[
     "x-forwarded-for",
     "x-forwarded-port",
@@ -21,8 +21,8 @@ pub(super) const ADDS: &[&str] = &[
     "content-length",
 ];
 
-/// Names and values of the headers that a front end passes on, the client's and its own. Which of those
-/// of the connection the real ones drop is documented nowhere: here none is.
+/// The headers that a front end passes on: the client's and its own. It is not documented which headers
+/// of the connection the real ones drop: here they drop none.
 pub(super) fn headers(request: &Request, host: &str, scheme: &str) -> Vec<(String, String)> {
     let mut headers = vec![("Host".to_owned(), host.to_owned())];
     let mut forwarded = String::new();
@@ -48,12 +48,12 @@ pub(super) fn headers(request: &Request, host: &str, scheme: &str) -> Vec<(Strin
     headers
 }
 
-/// The same with names in small letters, as the newer front ends send them.
+/// The same headers with names in lower case, as the newer front ends send them.
 pub(super) fn lowercased(headers: Vec<(String, String)>) -> Vec<(String, String)> {
     headers.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect()
 }
 
-/// A map from each name to its last value; names stand in the order in which they came first.
+/// A map from each name to its last value, in the order of first occurrence.
 pub(super) fn last(pairs: &[(String, String)]) -> Vec<(String, String)> {
     let lists = all(pairs).into_iter();
     lists.map(|(name, mut values)| (name, values.pop().unwrap_or_default())).collect()
@@ -94,7 +94,7 @@ pub(super) fn decoded_path(request: &Request) -> String {
     percent_decode_str(request.path()).decode_utf8_lossy().into_owned()
 }
 
-/// The body as text where its type is one of text and nothing encodes it, else as base64; with the flag
+/// The body as text if its media type is textual and it has no content encoding, else as base64; with the flag
 /// that tells them apart.
 pub(super) fn text_or_base64(request: &Request) -> (String, bool) {
     let kind = request.first("content-type").map(text).unwrap_or_default().to_ascii_lowercase();

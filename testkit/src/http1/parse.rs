@@ -1,4 +1,4 @@
-//! HTTP/1.1 responses out of bytes, as strictly as a client may read them (RFC 9112).
+//! Parses HTTP/1.1 responses, as strictly as a client may (RFC 9112).
 
 use super::Chunk;
 use crate::{Ending, Response};

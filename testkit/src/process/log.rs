@@ -7,16 +7,16 @@ use std::time::{Duration, Instant};
 
 /// The lines of a process, in the order in which they arrived. A clone is the same log.
 #[derive(Clone, Debug, Default)]
-pub struct Log(Arc<Shared>);
+pub struct Log(Arc<LogState>);
 
 #[derive(Debug, Default)]
-struct Shared {
-    written: Mutex<Written>,
+struct LogState {
+    written: Mutex<LogLines>,
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct Written {
+struct LogLines {
     lines: Vec<String>,
     open: usize,
 }
@@ -52,7 +52,7 @@ impl Log {
         self.written().lines.clone()
     }
 
-    /// Waits for the first line that is wanted, those already written among them; `None` where the
+    /// Waits for the first line that is wanted, those already written among them; `None` if the
     /// process has ended or the time is over without one.
     pub fn wait_for(&self, patience: Duration, wanted: impl Fn(&str) -> bool) -> Option<String> {
         let until = Instant::now() + patience;
@@ -77,7 +77,7 @@ impl Log {
         let _ = self.wait_for(patience, |_| false);
     }
 
-    fn written(&self) -> MutexGuard<'_, Written> {
+    fn written(&self) -> MutexGuard<'_, LogLines> {
         self.0.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! What throwaway servers need: a folder, ports, the right user, and an end that nothing prevents.
+//! Folders, ports, users and cleanup for throwaway servers.
 
 use std::fs::{self, Permissions};
 use std::io::ErrorKind;
@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 
 use crate::process::Process;
 
-/// The folder of this process of tests, and who clears it away.
+/// The folder of this test process, and the child process that removes it.
 static GROUND: LazyLock<Ground> = LazyLock::new(Ground::new);
 
 struct Ground {
@@ -38,7 +38,7 @@ impl Ground {
     fn new() -> Self {
         let folder = tempfile::Builder::new().prefix("anyhost-servers-").tempdir();
         let folder = folder.expect("a temporary folder can be made").keep();
-        // The servers run as users of their own, who must come through here.
+        // The servers run as other users, who must be able to traverse this folder.
         fs::set_permissions(&folder, Permissions::from_mode(0o755)).expect("the folder is ours");
         let mut watchman = Command::new("/bin/sh");
         watchman.args(["-c", WATCHMAN, "watchman"]).arg(&folder);
@@ -67,14 +67,14 @@ pub fn folder_with(name: &str, user: &User, data: &Path) -> PathBuf {
     folder
 }
 
-/// A port that nobody listens on, outside the range that outgoing connections take theirs from: it stays
+/// A port that is free, outside the range for outgoing connections: it stays
 /// free while its server is down.
 #[must_use]
 pub fn port() -> u16 {
     const FIRST: u16 = 20_000;
     const COUNT: u16 = 12_000;
     static NEXT: LazyLock<AtomicU16> = LazyLock::new(|| {
-        // Several processes of tests begin at different places.
+        // Test processes that run at the same time begin at different ports.
         let place = u32::from(FIRST) + std::process::id().wrapping_mul(37) % u32::from(COUNT);
         AtomicU16::new(u16::try_from(place).expect("below 32,000"))
     });
@@ -99,7 +99,7 @@ pub fn leave_pid(folder: &Path, process: &Process) {
 pub struct User(pub &'static str);
 
 impl User {
-    /// A program as this user. If the tests do not run as root they can only be themselves.
+    /// A command that runs as this user, or as the current user if the tests do not run as root.
     #[must_use]
     pub fn command(&self, program: &Path) -> Command {
         if !is_root() {
@@ -110,12 +110,12 @@ impl User {
         command
     }
 
-    /// The same as a watched process.
+    /// Starts a program as this user, as a watched process.
     pub fn start(&self, program: &Path, arguments: &[&str], folder: &Path) -> Process {
         self.start_in(Session::Ours, program, arguments, folder)
     }
 
-    /// The same in a session.
+    /// Starts a program as this user in a session, as a watched process.
     pub fn start_in(
         &self,
         session: Session,
@@ -138,7 +138,7 @@ impl User {
         Process::start(Path::new(all[0]), &all[1..], folder, &[])
     }
 
-    /// Makes a file or folder, without what is in it, this user's.
+    /// Makes this user the owner of a file, or of a folder without its contents.
     pub fn own(&self, path: &Path) {
         if is_root() {
             let (user, group) = self.ids();
@@ -146,7 +146,7 @@ impl User {
         }
     }
 
-    /// The option of a server that gives up its privileges by itself; one without effect if there are none.
+    /// The option that names this user to a server that drops root privileges itself; harmless if the tests are not root.
     #[must_use]
     pub fn argument(&self) -> String {
         if is_root() { format!("--user={}", self.0) } else { "--skip-symbolic-links".into() }
@@ -171,13 +171,13 @@ impl User {
 const SETPRIV: &str = "/usr/bin/setpriv";
 const SETSID: &str = "/usr/bin/setsid";
 
-/// Whose session a server belongs to. A kernel with autogroups, as most have it, gives each session the same share of
+/// The session that a server runs in. A kernel with autogroups, which is usual, gives each session the same share of
 /// the processors.
 #[derive(Clone, Copy, Debug)]
 pub enum Session {
     /// The session of the tests: the server ends with them on Ctrl-C.
     Ours,
-    /// One of its own, as a service has: what it is compared under does not take its time.
+    /// A session of its own, as a service has: the load generator does not take the server's share.
     Own,
 }
 
@@ -195,7 +195,7 @@ pub fn program(patterns: &[&str], package: &str) -> PathBuf {
     })
 }
 
-/// The same, if there is one.
+/// The newest of the programs that a pattern names, if there is one.
 pub(super) fn find_program(patterns: &[&str]) -> Option<PathBuf> {
     patterns.iter().find_map(|pattern| match pattern.split_once('*') {
         Some((before, after)) => {

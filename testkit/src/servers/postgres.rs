@@ -12,8 +12,8 @@ use crate::process::{PATIENCE, Process, Signal};
 const USER: User = User("postgres");
 const PACKAGE: &str = "postgresql";
 
-/// Everybody may come in, except one user who has to know a password, one who has to come through TLS, and one
-/// who has to show a certificate.
+/// Every user is let in without a password, except one that needs a password, one that needs TLS, and one
+/// that needs a client certificate.
 const ACCESS: &str = "\
 local all all trust
 host all locked 127.0.0.1/32 scram-sha-256
@@ -82,7 +82,7 @@ impl Postgres {
         ["initdb", "postgres", "psql"].into_iter().all(found)
     }
 
-    /// The server that tests share which need nothing special: 200 connections.
+    /// The server that tests without special settings share: 200 connections.
     #[must_use]
     pub fn shared() -> &'static Self {
         static SHARED: LazyLock<Postgres> =
@@ -135,7 +135,7 @@ impl Postgres {
         ground::run(psql.args(["-c", sql])).trim_end().to_owned()
     }
 
-    /// Ends every connection of clients; how many there were.
+    /// Ends every connection of clients and returns their number.
     pub fn terminate_all(&self) -> usize {
         let ended = self.sql(
             "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity \
@@ -162,7 +162,7 @@ impl Postgres {
         }
     }
 
-    /// Starts it again, if it was stopped or not.
+    /// Starts it again, whether it runs or not.
     #[track_caller]
     pub fn restart(&self) {
         self.stop();
@@ -197,7 +197,7 @@ impl Postgres {
 impl Drop for Postgres {
     fn drop(&mut self) {
         self.crash();
-        // What cannot be removed now goes with the ground.
+        // A folder that cannot be removed now is removed at the end of the process.
         let _ = fs::remove_dir_all(&self.folder);
     }
 }

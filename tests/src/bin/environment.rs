@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 
 const STATEMENT: &str = "SELECT pg_backend_pid()";
 
-enum Held {
+enum ConnectionKind {
     Ours(Host, Db<sqlx::Postgres>),
     Sqlx(PgPool),
     Bare(PgConnection),
@@ -36,9 +36,11 @@ async fn main() {
         "ours-long-running" => ours(Paradigm::LongRunning, url, &more).await,
         "sqlx" => {
             let options = PgPoolOptions::new().max_connections(1);
-            Held::Sqlx(options.acquire_timeout(Duration::from_secs(5)).connect(url).await.unwrap())
+            ConnectionKind::Sqlx(
+                options.acquire_timeout(Duration::from_secs(5)).connect(url).await.unwrap(),
+            )
         }
-        "bare" => Held::Bare(PgConnection::connect(url).await.unwrap()),
+        "bare" => ConnectionKind::Bare(PgConnection::connect(url).await.unwrap()),
         other => panic!("{other} is no way to hold a connection"),
     };
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
@@ -46,17 +48,19 @@ async fn main() {
     loop {
         let (mut caller, _) = listener.accept().await.unwrap();
         let served: Result<i32, sqlx::Error> = match &mut held {
-            Held::Ours(host, db) if host.settings().text("TRANSACTION").is_some() => {
+            ConnectionKind::Ours(host, db) if host.settings().text("TRANSACTION").is_some() => {
                 within(Instant::now() + Duration::from_secs(1), in_transaction(db)).await
             }
-            Held::Ours(host, db) => {
+            ConnectionKind::Ours(host, db) => {
                 host.epoch().advance();
                 let served = sqlx::query_scalar(STATEMENT).fetch_one(&*db).await;
                 host.databases().rest();
                 served
             }
-            Held::Sqlx(pool) => sqlx::query_scalar(STATEMENT).fetch_one(&*pool).await,
-            Held::Bare(connection) => sqlx::query_scalar(STATEMENT).fetch_one(connection).await,
+            ConnectionKind::Sqlx(pool) => sqlx::query_scalar(STATEMENT).fetch_one(&*pool).await,
+            ConnectionKind::Bare(connection) => {
+                sqlx::query_scalar(STATEMENT).fetch_one(connection).await
+            }
         };
         let answer = match served {
             Ok(backend) => format!("ok {backend}"),
@@ -74,10 +78,10 @@ async fn in_transaction(db: &Db<sqlx::Postgres>) -> Result<i32, sqlx::Error> {
     row
 }
 
-async fn ours(paradigm: Paradigm, url: &str, more: &[(&str, &str)]) -> Held {
+async fn ours(paradigm: Paradigm, url: &str, more: &[(&str, &str)]) -> ConnectionKind {
     let own = [("DATABASE_URL", url), ("DATABASE_POOL_SIZE", "1")];
     let settings = Settings::from_pairs(own.iter().chain(more).copied());
     let host = Host::builder(paradigm, "test").settings(settings).build().unwrap();
     let db = Db::open(&host).await.unwrap();
-    Held::Ours(host, db)
+    ConnectionKind::Ours(host, db)
 }

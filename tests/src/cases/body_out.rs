@@ -6,7 +6,7 @@ use crate::cases::{ask, cases, still_answers};
 use crate::doors::Door;
 use crate::wire::{Ending, get};
 
-/// The shape's type and bytes, and no header that a door made up.
+/// Checks the shape's media type and bytes, and that the door added no header.
 #[track_caller]
 fn leaves(door: &dyn Door, shape: &str, kind: Option<&str>, body: &[u8]) {
     let response = ask(door, &get(&format!("/r/{shape}"))).expect(200);

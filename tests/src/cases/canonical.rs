@@ -1,4 +1,4 @@
-//! The canonical request: everything that adapters are known to lose, at once.
+//! The canonical request: it combines everything that adapters are known to lose.
 
 use crate::cases::{cases, seen};
 use crate::wire::{Request, pairs, post};
@@ -35,7 +35,7 @@ fn the_canonical_query_means_the_same(door) [QueryRepeats] {
 fn the_canonical_query_means_the_same_but_for_lost_repeats(door) {
     let mut expected = pairs(QUERY);
     let mut pairs = seen(door, &canonical()).pairs();
-    // What is said here holds for a door that keeps one `size` as well as for one that keeps both.
+    // Holds for a door that keeps one `size` and for a door that keeps both.
     for list in [&mut expected, &mut pairs] {
         list.retain(|(name, value)| (name.as_str(), value.as_str()) != ("size", "s"));
     }

@@ -1,8 +1,8 @@
-//! The HTTP/1.1 connection itself: what is no request is refused, and requests never mix.
+//! The HTTP/1.1 connection itself: invalid requests are refused, and requests never mix.
 
 use crate::cases::{ask, cases, still_answers, tail};
 use crate::doors::Door;
-use crate::wire::{EchoAnswer as _, Request, Response, Seen, get};
+use crate::wire::{EchoAnswer as _, Request, Response, SeenRequest, get};
 
 #[track_caller]
 fn exchange(door: &dyn Door, bytes: &[u8]) -> Vec<Response> {
@@ -12,7 +12,7 @@ fn exchange(door: &dyn Door, bytes: &[u8]) -> Vec<Response> {
     }
 }
 
-/// One 400 and the end of the connection; nothing of it reaches the App.
+/// Expects one 400 and the end of the connection; nothing reaches the App.
 #[track_caller]
 fn refused(door: &dyn Door, bytes: &[u8]) {
     let responses = exchange(door, bytes);
@@ -22,7 +22,7 @@ fn refused(door: &dyn Door, bytes: &[u8]) {
 }
 
 #[track_caller]
-fn seen(responses: Vec<Response>) -> Vec<Seen> {
+fn seen(responses: Vec<Response>) -> Vec<SeenRequest> {
     responses.into_iter().map(Response::seen).collect()
 }
 
@@ -76,7 +76,7 @@ fn endless_trailers_are_400(door) [Wire] {
 }
 
 fn a_body_that_breaks_off_never_reaches_the_app_whole(door) [Wire] {
-    // The client goes away half-way: nobody is left to answer, and the next client is served.
+    // The client disconnects in the middle: the request is dropped, and the next client is served.
     let request = b"POST /cut HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 10\r\n\r\nhalf";
     let answer = door.exchange_cut(request).unwrap_or_default();
     assert!(answer.iter().all(|response| response.status >= 400), "{answer:?}");

@@ -1,7 +1,7 @@
-//! What the host tells the App beside the request.
+//! The `Context` that the host passes with a request.
 
 use crate::cases::{ask, cases, seen};
-use crate::wire::{Seen, get};
+use crate::wire::{SeenRequest, get};
 
 cases! { "context";
 
@@ -25,7 +25,7 @@ fn every_request_has_an_id_of_its_own(door) {
 
 fn a_response_names_its_request(door) {
     let response = ask(door, &get("/x"));
-    assert_eq!(response.all("x-request-id"), [Seen::of(&response.body).request_id]);
+    assert_eq!(response.all("x-request-id"), [SeenRequest::of(&response.body).request_id]);
 }
 
 fn a_problem_names_its_request_twice(door) {

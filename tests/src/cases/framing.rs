@@ -1,4 +1,4 @@
-//! Where requests of HTTP/1.1 begin and end: what two servers may read differently is refused (RFC 9112).
+//! The framing of HTTP/1.1 requests: a message that two servers may read differently is refused (RFC 9112).
 
 use crate::cases::{cases, still_answers, tail};
 use crate::doors::Door;
@@ -6,7 +6,7 @@ use crate::wire::EchoAnswer as _;
 
 const NEXT: &str = "GET /smuggled HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
 
-/// One 400 and the end of the connection, with whatever comes behind.
+/// Expects one 400 and the end of the connection; the bytes behind the request are not served.
 #[track_caller]
 fn refused(door: &dyn Door, head: &str, rest: &str) {
     let sent = format!("POST /f HTTP/1.1\r\nHost: h\r\n{head}\r\n{rest}{NEXT}");

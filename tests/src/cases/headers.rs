@@ -1,4 +1,4 @@
-//! Request headers: names, values, order, and nothing that was not sent.
+//! Request headers: names, values and order arrive as sent, and none is added.
 
 use crate::cases::{cases, seen};
 use crate::wire::{get, post};

@@ -16,7 +16,7 @@ fn read(response: &Response) -> Value {
     serde_json::from_slice(&response.body).expect("a note is JSON")
 }
 
-/// Creates a note and gives where it is, and what it is.
+/// Creates a note and returns its location and its content.
 #[track_caller]
 fn create(door: &dyn Door, note: &Value) -> (String, Value) {
     let response = ask(door, &with_json(post("/notes", note.to_string()))).expect(201);

@@ -1,4 +1,4 @@
-//! Paths: as the client wrote them, wherever AWS leaves a way to know.
+//! Paths arrive as the client wrote them, if the source's events allow that.
 
 use crate::cases::{cases, seen};
 use crate::doors::Door;

@@ -1,4 +1,4 @@
-//! Queries: the bytes where AWS gives them, the meaning always.
+//! Queries arrive with the client's bytes if the source's events have them, and always with the same meaning.
 
 use crate::cases::{cases, seen};
 use crate::doors::Door;

@@ -1,4 +1,4 @@
-//! The doors of HTTP/2, with and without TLS: the same process, asked by frames.
+//! The doors of HTTP/2, with and without TLS, of the same processes.
 
 use std::io;
 
@@ -12,11 +12,11 @@ use super::{Door, Example, Facts};
 use crate::process::PATIENCE;
 use crate::wire::{Request, Response};
 
-/// A long-running process that is spoken to in HTTP/2.
+/// A long-running process behind HTTP/2.
 pub(super) struct Http2(Tcp);
 
 impl Http2 {
-    /// Without TLS, which the client knows beforehand.
+    /// Without TLS, by prior knowledge.
     pub(super) fn plain(example: Example) -> Self {
         Self(Tcp::vm(example))
     }

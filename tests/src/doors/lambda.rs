@@ -42,7 +42,7 @@ impl Door for Lambda {
         let event = self.source.event(request);
         let mut process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
         if process.exit_within(Duration::ZERO).is_some() {
-            // As AWS does: a function that has ended is started anew for the next event.
+            // As on AWS, a function that has ended is started again for the next event.
             *process = start(&self.program, &self.api, &self.folder);
         }
         let answer = self.runtime.block_on(async {
@@ -74,7 +74,7 @@ fn start(program: &Path, api: &RuntimeApi, folder: &TempDir) -> Process {
     Process::start(program, &[], folder.path(), &environment)
 }
 
-/// Waits until a process has ended; it is looked at, because its exit is no event of this runtime.
+/// Waits until a process has ended, by polling, because this runtime gets no event for its exit.
 async fn ended(process: &Process) {
     while process.exit_within(Duration::ZERO).is_none() {
         tokio::time::sleep(Duration::from_millis(20)).await;

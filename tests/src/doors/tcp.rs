@@ -22,12 +22,12 @@ pub(super) struct Tcp {
     _folder: TempDir,
 }
 
-/// What stands on a connection before its first request.
+/// The preface of a connection, before its first request.
 pub(super) enum Before {
     Nothing,
     /// The PROXY protocol's header, which names another client.
     Proxy(Vec<u8>),
-    /// A handshake with whoever has this certificate.
+    /// A TLS handshake with the server that has this certificate.
     Tls(Certificate),
 }
 
@@ -57,7 +57,7 @@ impl Tcp {
         })
     }
 
-    /// A program of the VM adapter on a listener that it is handed, as systemd does it.
+    /// A program of the VM adapter on a passed socket, as under systemd.
     pub(super) fn vm_inherited(example: Example) -> Self {
         let folder = TempDir::new().expect("a folder for temporary files");
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -84,7 +84,7 @@ impl Tcp {
         Self::start(&example.program("vm"), folder, listen, &more, Before::Tls(certificate))
     }
 
-    /// A program of the VM adapter behind a proxy that says who its client is.
+    /// A program of the VM adapter behind a proxy that sends the PROXY protocol's header.
     pub(super) fn vm_proxy(example: Example) -> Self {
         let folder = TempDir::new().expect("a folder for temporary files");
         let more = [("PROXY_PROTOCOL", "on"), ("TRUSTED_PROXIES", "127.0.0.1")];
@@ -129,14 +129,14 @@ impl Tcp {
         tcp
     }
 
-    /// Where it listens, and with what certificate.
+    /// Its address, and its certificate.
     pub(super) fn place(&self) -> (SocketAddr, Option<&Certificate>) {
         let Address::Tcp(address) = self.address else { panic!("a TCP socket") };
         let Before::Tls(certificate) = &self.before else { return (address, None) };
         (address, Some(certificate))
     }
 
-    /// Asks for readiness until it is there. It is asked again only when the answer is in.
+    /// Polls the readiness probe until it succeeds; each probe waits for the previous answer.
     fn wait_until_ready(&self) {
         let until = Instant::now() + PATIENCE;
         loop {

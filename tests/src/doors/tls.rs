@@ -1,4 +1,4 @@
-//! TLS as a client speaks it, with a certificate that was made for this run.
+//! The client's side of TLS, with a certificate that is made for each run.
 
 use std::fs;
 use std::io;
@@ -21,7 +21,7 @@ use tokio_rustls::client::TlsStream;
 
 use crate::process::PATIENCE;
 
-/// A certificate for `shop.example`, which nobody else has.
+/// A new self-signed certificate for `shop.example`.
 #[derive(Debug)]
 pub struct Certificate(CertificateDer<'static>);
 
@@ -30,7 +30,7 @@ impl Certificate {
     /// put in the place of what was there, as a program that renews certificates does.
     ///
     /// # Panics
-    /// Where the folder takes no files.
+    /// If the folder is not writable.
     #[must_use]
     pub fn new(folder: &Path) -> Self {
         let made = generate_simple_self_signed(["shop.example".to_owned()]);
@@ -45,10 +45,10 @@ impl Certificate {
         Self(cert.der().clone())
     }
 
-    /// Connects to whoever has this certificate, and offers to speak this in TLS.
+    /// Connects to a server, accepts only this certificate, and offers this protocol by ALPN.
     ///
     /// # Errors
-    /// Where nobody is there, or somebody with another certificate.
+    /// If nothing listens there, or the server has another certificate.
     pub async fn connect(
         &self,
         address: SocketAddr,
@@ -78,7 +78,7 @@ impl Certificate {
     ) -> io::Result<Vec<Chunk>> {
         Builder::new_current_thread().enable_all().build()?.block_on(async {
             let (mut reader, mut writer) = split(self.connect(address, b"http/1.1").await?);
-            // Beside the reading: a server may answer, and close, before it has read everything.
+            // Written concurrently with reading: a server may answer, and close, before it has read everything.
             let write = async {
                 writer.write_all(bytes).await?;
                 writer.flush().await?;
@@ -92,7 +92,7 @@ impl Certificate {
                         Ok(0) => return Ok(chunks),
                         Ok(read) => chunks.push((Instant::now(), buffer[..read].to_vec())),
                         Err(error) if chunks.is_empty() => return Err(error),
-                        // What was read stands; whether it is whole, the parser says.
+                        // Keep what was read: the parser decides whether it is complete.
                         Err(_) => return Ok(chunks),
                     }
                 }

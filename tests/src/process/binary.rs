@@ -1,4 +1,4 @@
-//! Where the programs of the examples are: built by cargo, once for each process of tests.
+//! The programs of the examples, built by cargo once for each test process.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ static BUILT: LazyLock<Mutex<HashMap<String, Built>>> = LazyLock::new(Mutex::def
 /// builds it at the first call, so that no test ever runs what was built from other sources.
 ///
 /// # Panics
-/// Where it does not compile, with cargo's own words.
+/// If it does not compile, with cargo's own words.
 #[track_caller]
 #[must_use]
 pub fn binary(name: &str) -> PathBuf {
@@ -31,10 +31,15 @@ pub fn binary(name: &str) -> PathBuf {
 
 fn build(name: &str) -> Result<PathBuf, String> {
     let mut cargo = builder(env!("CARGO"));
-    cargo.args(["build", "--quiet", "--message-format=json-render-diagnostics"]);
     // All features of the workspace together: programs that are built one package at a time have other features each, and
     // everything below them is built again.
-    cargo.args(["--workspace", "--bin", name]);
+    cargo.args(["build", "--workspace", "--bin", name]);
+    executable(cargo, name)
+}
+
+/// Runs this `cargo build` in the profile of this test, and returns the path of the program with this name.
+pub(super) fn executable(mut cargo: Command, name: &str) -> Result<PathBuf, String> {
+    cargo.args(["--quiet", "--message-format=json-render-diagnostics"]);
     if !cfg!(debug_assertions) {
         cargo.arg("--release");
     }
@@ -51,8 +56,8 @@ fn build(name: &str) -> Result<PathBuf, String> {
     path.ok_or_else(|| format!("cargo named no program:\n{words}"))
 }
 
-/// A program that builds what is in the workspace, in its folder and without what cargo has told this
-/// package alone: build scripts that watch that would run again for every package that runs tests.
+/// A command that builds packages of the workspace, in its folder and without the variables that cargo has set for this
+/// package alone: build scripts that depend on these would run again for every test package.
 #[must_use]
 pub fn builder(program: &str) -> Command {
     let mut command = Command::new(program);

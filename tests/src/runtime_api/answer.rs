@@ -10,7 +10,7 @@ pub enum Answer {
     /// It posted to `/response`.
     Response(Response),
     /// It posted to `/error`.
-    Error(Failed),
+    Error(Failure),
 }
 
 impl Answer {
@@ -27,7 +27,7 @@ impl Answer {
     /// The failure.
     #[must_use]
     #[track_caller]
-    pub fn error(self) -> Failed {
+    pub fn error(self) -> Failure {
         match self {
             Self::Error(failed) => failed,
             Self::Response(response) => panic!("the invocation was answered: {response:?}"),
@@ -42,7 +42,7 @@ pub struct Response {
     pub headers: HeaderMap,
     /// The whole body.
     pub body: Bytes,
-    /// The trailers after the body, where there were any.
+    /// The trailers after the body, if there are any.
     pub trailers: Option<HeaderMap>,
 }
 
@@ -74,16 +74,16 @@ impl Response {
 
 /// What was posted to `/error` or to `/runtime/init/error`.
 #[derive(Clone, Debug)]
-pub struct Failed {
-    /// The type in the header, which is what AWS counts by.
+pub struct Failure {
+    /// The error type in the header, by which AWS counts errors.
     pub header_type: Option<String>,
-    /// The type in the body.
+    /// The error type in the body.
     pub error_type: String,
     /// The message in the body.
     pub message: String,
 }
 
-impl Failed {
+impl Failure {
     pub(super) fn read(headers: &HeaderMap, body: &[u8]) -> Self {
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
         let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();

@@ -7,10 +7,10 @@ use crate::process::{PATIENCE, Process, Signal};
 
 /// A frozen process; thawed when dropped.
 #[derive(Debug)]
-pub struct Frozen<'a>(&'a Process);
+pub struct Freeze<'a>(&'a Process);
 
-impl<'a> Frozen<'a> {
-    /// Freezes a process; it stands still when this returns.
+impl<'a> Freeze<'a> {
+    /// Freezes a process; returns when it is stopped.
     #[must_use = "the process is thawed when this is dropped"]
     pub fn new(process: &'a Process) -> Self {
         process.signal(Signal::STOP);
@@ -23,7 +23,7 @@ impl<'a> Frozen<'a> {
     }
 }
 
-impl Drop for Frozen<'_> {
+impl Drop for Freeze<'_> {
     fn drop(&mut self) {
         self.0.signal(Signal::CONT);
     }

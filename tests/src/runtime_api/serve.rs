@@ -14,10 +14,10 @@ use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 
-use super::state::{Accepted, State};
-use super::{Answer, Endpoint, Failed, Fault, Response};
+use super::state::{Acceptance, State};
+use super::{Answer, Endpoint, Failure, Fault, Response};
 
-/// The largest answer AWS takes: 6 MiB and 100 bytes.
+/// The largest answer that AWS accepts: 6 MiB and 100 bytes.
 const MAX_ANSWER: usize = 6 * 1024 * 1024 + 100;
 
 type Reply = http::Response<UnsyncBoxBody<Bytes, Broken>>;
@@ -60,7 +60,7 @@ pub(super) fn serve(
                         let state = Arc::clone(&state);
                         async move { reply(&state, request).await }
                     });
-                    // A client that goes away, and a fault, are no errors here.
+                    // A client that disconnects and a planned fault are not errors here.
                     let _ = hyper::server::conn::http1::Builder::new()
                         .timer(TokioTimer::new())
                         .serve_connection(TokioIo::new(connection), service)
@@ -77,7 +77,7 @@ pub(super) fn serve(
 
 async fn reply(state: &State, request: Request<Incoming>) -> Result<Reply, Broken> {
     let path = request.uri().path();
-    // Whatever stands before the version belongs to whoever put the API there.
+    // A prefix before the version is ignored: it belongs to the URL of the API.
     let runtime = path.split_once("/2018-06-01/runtime").map(|(_, rest)| rest);
     let extension = path.split_once("/2020-01-01/extension").map(|(_, rest)| rest);
     let invocation = runtime.and_then(|rest| rest.strip_prefix("/invocation/"));
@@ -110,12 +110,12 @@ async fn reply(state: &State, request: Request<Incoming>) -> Result<Reply, Broke
         Endpoint::Error => {
             let (parts, body) = request.into_parts();
             let body = body.collect().await.map_err(|_| Broken)?.to_bytes();
-            accept(state, &id, Answer::Error(Failed::read(&parts.headers, &body)))
+            accept(state, &id, Answer::Error(Failure::read(&parts.headers, &body)))
         }
         Endpoint::InitError => {
             let (parts, body) = request.into_parts();
             let body = body.collect().await.map_err(|_| Broken)?.to_bytes();
-            match state.fail_init(Failed::read(&parts.headers, &body)) {
+            match state.fail_init(Failure::read(&parts.headers, &body)) {
                 true => status(StatusCode::ACCEPTED),
                 false => status(StatusCode::FORBIDDEN),
             }
@@ -175,8 +175,8 @@ async fn next(state: &State, fault: Option<&Fault>) -> Reply {
 
 async fn respond(state: &State, id: &str, request: Request<Incoming>) -> Reply {
     if !state.is_running(id) {
-        // Not read: whoever is late shall not send megabytes for nothing.
-        return accept(state, id, Answer::Error(Failed::read(&HeaderMap::new(), b"")));
+        // Refused before the body is read: a late client need not send megabytes in vain.
+        return accept(state, id, Answer::Error(Failure::read(&HeaderMap::new(), b"")));
     }
     let (parts, mut incoming) = request.into_parts();
     let streaming = parts.headers.contains_key("lambda-runtime-function-response-mode");
@@ -200,9 +200,9 @@ async fn respond(state: &State, id: &str, request: Request<Incoming>) -> Reply {
 
 fn accept(state: &State, id: &str, answer: Answer) -> Reply {
     match state.answer(id, answer) {
-        Accepted::Yes => status(StatusCode::ACCEPTED),
-        Accepted::Twice => status(StatusCode::FORBIDDEN),
-        Accepted::Unknown => status(StatusCode::BAD_REQUEST),
+        Acceptance::Yes => status(StatusCode::ACCEPTED),
+        Acceptance::Twice => status(StatusCode::FORBIDDEN),
+        Acceptance::Unknown => status(StatusCode::BAD_REQUEST),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the Runtime API knows: events that wait, invocations that run, and what was asked of it.
+//! The state of the Runtime API: waiting events, running invocations, counts of requests.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,9 +7,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::{oneshot, watch};
 
-use super::{Answer, Endpoint, Failed, Fault};
+use super::{Answer, Endpoint, Failure, Fault};
 
-/// What the requests to the API and the test share.
+/// The state that requests to the API share with the test.
 #[derive(Debug)]
 pub(super) struct State {
     inner: Mutex<Inner>,
@@ -25,11 +25,11 @@ struct Inner {
     requests: HashMap<Endpoint, usize>,
     polling: usize,
     extensions: Vec<String>,
-    init_error: Option<Failed>,
+    init_error: Option<Failure>,
     timeout: Option<Duration>,
     invocations: u64,
     connections: usize,
-    /// What has arrived of the body that is being posted, or was last.
+    /// The bytes that have arrived of the current or last posted body.
     body: Vec<u8>,
 }
 
@@ -43,7 +43,7 @@ pub(super) struct Event {
 
 /// Whether an answer is accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Accepted {
+pub(super) enum Acceptance {
     Yes,
     /// It was answered before.
     Twice,
@@ -57,7 +57,7 @@ impl State {
         Self { inner: Mutex::new(inner), changed: watch::Sender::new(()) }
     }
 
-    /// Takes in a piece of a body that is being posted; the first begins a new one.
+    /// Adds a chunk of the body that is being posted; the first chunk begins a new body.
     pub(super) fn arrived(&self, data: &[u8], first: bool) {
         self.change(|inner| {
             if first {
@@ -82,7 +82,7 @@ impl State {
         (id, received)
     }
 
-    /// Waits for an event and counts who waits.
+    /// Waits for an event, and counts the waiting polls.
     pub(super) async fn next(&self) -> Event {
         let _polling = Polling::new(self);
         let mut changes = self.changed.subscribe();
@@ -95,21 +95,21 @@ impl State {
         }
     }
 
-    /// Notes that an event is on its way to the function.
+    /// Records that an event has been handed out.
     pub(super) fn run(&self, id: String, answer: oneshot::Sender<Answer>) {
         self.change(|inner| inner.running.insert(id, answer));
     }
 
-    pub(super) fn answer(&self, id: &str, answer: Answer) -> Accepted {
+    pub(super) fn answer(&self, id: &str, answer: Answer) -> Acceptance {
         self.change(|inner| match inner.running.remove(id) {
             Some(waiting) => {
                 inner.answered.insert(id.into(), ());
-                // The test may have lost interest.
+                // Fails if the test no longer waits.
                 let _ = waiting.send(answer);
-                Accepted::Yes
+                Acceptance::Yes
             }
-            None if inner.answered.contains_key(id) => Accepted::Twice,
-            None => Accepted::Unknown,
+            None if inner.answered.contains_key(id) => Acceptance::Twice,
+            None => Acceptance::Unknown,
         })
     }
 
@@ -117,7 +117,7 @@ impl State {
         self.lock().running.contains_key(id)
     }
 
-    /// Forgets an invocation that nobody waits for any more, if it was never handed out.
+    /// Removes an invocation whose test no longer waits, if it was not handed out.
     pub(super) fn forget(&self, id: &str) {
         self.change(|inner| inner.events.retain(|event| event.id != id));
     }
@@ -166,7 +166,7 @@ impl State {
     }
 
     /// Notes a failed init; an answer to a function that has polled already is `false`.
-    pub(super) fn fail_init(&self, failed: Failed) -> bool {
+    pub(super) fn fail_init(&self, failed: Failure) -> bool {
         self.change(|inner| {
             let first = !inner.requests.contains_key(&Endpoint::Next);
             inner.init_error.get_or_insert(failed);
@@ -174,7 +174,7 @@ impl State {
         })
     }
 
-    pub(super) fn init_error(&self) -> Option<Failed> {
+    pub(super) fn init_error(&self) -> Option<Failure> {
         self.lock().init_error.clone()
     }
 
@@ -186,7 +186,7 @@ impl State {
         self.lock().timeout = timeout;
     }
 
-    /// Waits until something is so.
+    /// Waits until a condition holds.
     pub(super) async fn until(&self, wanted: impl Fn() -> bool) {
         let mut changes = self.changed.subscribe();
         while !wanted() {

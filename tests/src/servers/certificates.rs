@@ -1,4 +1,4 @@
-//! Certificates of an authority of the test's own.
+//! Certificates of a throwaway authority.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -8,12 +8,12 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
 use super::ground::{self, User};
 
-/// An authority, and what it has certified: a server of the name `localhost`, and a client called `certified`.
+/// An authority with two certificates: of a server named `localhost` and of a client named `certified`.
 #[derive(Debug)]
 pub struct Certificates(PathBuf);
 
 impl Certificates {
-    /// Makes them, for a server that runs as `postgres` or `mysql`.
+    /// Makes the files, for a server that runs as `postgres` or `mysql`.
     #[must_use]
     pub fn make(user: &'static str) -> Self {
         let folder = ground::folder("certificates", &User(user));

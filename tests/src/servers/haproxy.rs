@@ -1,4 +1,4 @@
-//! HAProxy as a platform's router: it probes readiness, reuses connections, and tries nothing twice.
+//! HAProxy as a platform's router: it probes readiness, reuses connections, and retries nothing.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -14,8 +14,8 @@ use crate::wait::eventually;
 
 /// A router in front of processes on loopback ports.
 ///
-/// It learns of a process that is going away by two failed probes, 200 ms apart: late. A request that a
-/// process loses is lost, for nothing is sent again (`retries 0`), and connections to processes are
+/// It notices a stopping process late, by two failed probes 200 ms apart. A request that a
+/// process loses is lost, because nothing is retried (`retries 0`), and connections to processes are
 /// shared between clients from their first request on (`http-reuse always`).
 #[derive(Debug)]
 pub struct Haproxy {
@@ -25,22 +25,22 @@ pub struct Haproxy {
 }
 
 impl Haproxy {
-    /// Starts it before these ports, on which somebody may listen now, later or never.
+    /// Starts it in front of these ports, which need not have listeners yet.
     ///
     /// # Panics
-    /// Where `haproxy` is not installed, with the name of its package.
+    /// If `haproxy` is not installed, with the name of its package.
     #[must_use]
     pub fn start(backends: &[u16]) -> Self {
         Self::with(backends, "")
     }
 
-    /// The same, waiting for an answer no longer than this.
+    /// Starts it with this limit on the time for a response.
     #[must_use]
     pub fn patient(backends: &[u16], patience: Duration) -> Self {
         Self::begin(backends, "", patience)
     }
 
-    /// The same with more words for each backend, such as `send-proxy`.
+    /// Starts it with further options for each backend, such as `send-proxy`.
     #[must_use]
     pub fn with(backends: &[u16], words: &str) -> Self {
         Self::begin(backends, words, Duration::from_secs(60))
@@ -68,7 +68,7 @@ impl Haproxy {
         haproxy
     }
 
-    /// Where its clients connect.
+    /// The address for its clients.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         ([127, 0, 0, 1], self.port).into()

@@ -48,7 +48,7 @@ impl MariaDb {
         server
     }
 
-    /// The server that tests share which need nothing special.
+    /// The server that tests without special settings share.
     #[must_use]
     pub fn shared() -> &'static Self {
         static SHARED: LazyLock<MariaDb> = LazyLock::new(|| MariaDb::start(&[]));
@@ -84,12 +84,12 @@ impl MariaDb {
         if let Some(process) = process {
             process.signal(Signal::KILL);
             process.wait_for_exit(PATIENCE);
-            // What is left of it would be taken for a process that runs.
+            // The remaining file of its process id would look like a running server.
             let _ = fs::remove_file(self.folder.join("pid"));
         }
     }
 
-    /// Starts it again, where it was stopped or not.
+    /// Starts it again, whether it runs or not.
     #[track_caller]
     pub fn restart(&self) {
         self.crash();
@@ -122,7 +122,7 @@ impl MariaDb {
 impl Drop for MariaDb {
     fn drop(&mut self) {
         self.crash();
-        // What cannot be removed now goes with the ground.
+        // A folder that cannot be removed now is removed at the end of the process.
         let _ = fs::remove_dir_all(&self.folder);
     }
 }

@@ -1,4 +1,4 @@
-//! nginx as the proxy before an application: connections kept alive to it, and nothing tried twice.
+//! nginx as the proxy in front of an application: it keeps connections alive and retries nothing.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -10,7 +10,7 @@ use crate::wait::eventually;
 
 /// A proxy in front of processes on loopback ports, itself on a Unix socket.
 ///
-/// It learns which processes there are by a reload, as from an ingress controller or a deploy script.
+/// A reload tells it the current processes, as an ingress controller or a deploy script does.
 #[derive(Debug)]
 pub struct Nginx {
     folder: PathBuf,
@@ -19,16 +19,16 @@ pub struct Nginx {
 }
 
 impl Nginx {
-    /// Starts it before these ports.
+    /// Starts it in front of these ports.
     ///
     /// # Panics
-    /// Where `nginx` is not installed, with the name of its package.
+    /// If `nginx` is not installed, with the name of its package.
     #[must_use]
     pub fn start(backends: &[u16]) -> Self {
         Self::start_with(backends, "")
     }
 
-    /// Starts it with further words about the connections that it keeps.
+    /// Starts it with further options for the connections that it keeps alive.
     ///
     /// # Panics
     /// As [`start`](Self::start).
@@ -45,14 +45,14 @@ impl Nginx {
         Self { folder, process, words }
     }
 
-    /// Where its clients connect.
+    /// The socket for its clients.
     #[must_use]
     pub fn socket(&self) -> PathBuf {
         self.folder.join("front")
     }
 
     /// Makes it send requests to exactly these ports from now on. Requests that it has taken are finished
-    /// where they are.
+    /// by their old processes.
     #[track_caller]
     pub fn send_to(&self, backends: &[u16]) {
         let text = configuration(backends, self.words);

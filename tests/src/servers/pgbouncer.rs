@@ -25,7 +25,7 @@ impl PgBouncer {
         Self::begin(server, pool, "trust", "\"postgres\" \"\"\n")
     }
 
-    /// Starts one that asks for passwords in this way: `plain`, `md5` or `scram-sha-256`. The users are lines of its
+    /// Starts one with this kind of authentication: `plain`, `md5` or `scram-sha-256`. The users are lines of its
     /// own file: `"name" "password"`.
     #[must_use]
     pub fn start_with_logins(server: &Postgres, login: &str, users: &str) -> Self {
@@ -85,7 +85,7 @@ impl PgBouncer {
 impl Drop for PgBouncer {
     fn drop(&mut self) {
         self.process.signal(Signal::QUIT);
-        // What cannot be removed now goes with the ground.
+        // A folder that cannot be removed now is removed at the end of the process.
         let _ = fs::remove_dir_all(&self.folder);
     }
 }

@@ -32,11 +32,11 @@ pub enum Mode {
 #[derive(Debug)]
 pub struct Proxy {
     port: u16,
-    shared: Arc<Shared>,
+    shared: Arc<ProxyState>,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct ProxyState {
     control: watch::Sender<Control>,
     accepted: AtomicUsize,
     turns: AtomicU64,
@@ -59,7 +59,7 @@ impl Proxy {
         let port = ground::port();
         let listener = listen(port);
         let control = Control { mode: Mode::Pass, forgotten: 0, listening: true, over: false };
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(ProxyState {
             control: watch::Sender::new(control),
             accepted: AtomicUsize::new(0),
             turns: AtomicU64::new(0),
@@ -130,7 +130,7 @@ fn listen(port: u16) -> StdListener {
     listener
 }
 
-async fn serve(listener: StdListener, port: u16, to: u16, shared: Arc<Shared>) {
+async fn serve(listener: StdListener, port: u16, to: u16, shared: Arc<ProxyState>) {
     let mut control = shared.control.subscribe();
     let mut listener = Some(TcpListener::from_std(listener).expect("we are in a runtime"));
     loop {
@@ -160,7 +160,7 @@ async fn serve(listener: StdListener, port: u16, to: u16, shared: Arc<Shared>) {
     }
 }
 
-async fn relay(mut client: TcpStream, to: u16, number: usize, shared: Arc<Shared>) {
+async fn relay(mut client: TcpStream, to: u16, number: usize, shared: Arc<ProxyState>) {
     let mut control = shared.control.subscribe();
     let _ = client.set_nodelay(true);
     if matches!(control.borrow().mode, Mode::Reset | Mode::Refuse) {
@@ -185,13 +185,13 @@ async fn relay(mut client: TcpStream, to: u16, number: usize, shared: Arc<Shared
         }
     };
     match ended {
-        Ended::Closed => {}
-        Ended::Reset => {
+        PumpEnd::Closed => {}
+        PumpEnd::Reset => {
             reset(&client);
             reset(&server);
         }
         // Both are held open until the network is over.
-        Ended::Swallowed => over(&mut control).await,
+        PumpEnd::Swallowed => over(&mut control).await,
     }
 }
 
@@ -205,35 +205,35 @@ struct Pipe<'a> {
     own: usize,
 }
 
-enum Ended {
+enum PumpEnd {
     Closed,
     Reset,
     Swallowed,
 }
 
-async fn pump(mut pipe: Pipe<'_>, shared: &Shared, spoken: &AtomicUsize) -> Ended {
+async fn pump(mut pipe: Pipe<'_>, shared: &ProxyState, spoken: &AtomicUsize) -> PumpEnd {
     let mut control = shared.control.subscribe();
     let mut buffer = vec![0; 64 * 1024];
     loop {
         let now = *control.borrow_and_update();
         if matches!(now.mode, Mode::Reset | Mode::Refuse) {
-            return Ended::Reset;
+            return PumpEnd::Reset;
         }
         if now.mode == Mode::Blackhole || pipe.number < now.forgotten {
-            return Ended::Swallowed;
+            return PumpEnd::Swallowed;
         }
         let read = tokio::select! {
             biased;
             changed = control.changed() => match changed {
                 Ok(()) => continue,
-                Err(_) => return Ended::Closed,
+                Err(_) => return PumpEnd::Closed,
             },
             read = pipe.read.read(&mut buffer) => read,
         };
         let length = match read {
-            Ok(0) => return Ended::Closed,
+            Ok(0) => return PumpEnd::Closed,
             Ok(length) => length,
-            Err(_) => return Ended::Reset,
+            Err(_) => return PumpEnd::Reset,
         };
         if spoken.swap(pipe.own, Ordering::AcqRel) != pipe.own && pipe.own == CLIENT {
             shared.turns.fetch_add(1, Ordering::AcqRel);
@@ -242,7 +242,7 @@ async fn pump(mut pipe: Pipe<'_>, shared: &Shared, spoken: &AtomicUsize) -> Ende
             tokio::time::sleep(delay).await;
         }
         if pipe.write.write_all(&buffer[..length]).await.is_err() {
-            return Ended::Reset;
+            return PumpEnd::Reset;
         }
     }
 }

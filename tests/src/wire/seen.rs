@@ -9,20 +9,20 @@ use serde::{Deserialize, Deserializer};
 /// An answer of the echo.
 pub trait EchoAnswer {
     /// What the App saw of the request.
-    fn seen(self) -> Seen;
+    fn seen(self) -> SeenRequest;
 }
 
 impl EchoAnswer for Response {
     #[track_caller]
-    fn seen(self) -> Seen {
-        Seen::of(&self.expect(200).body)
+    fn seen(self) -> SeenRequest {
+        SeenRequest::of(&self.expect(200).body)
     }
 }
 
 /// What the App saw of a request, as the echo answers it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Seen {
+pub struct SeenRequest {
     /// The method.
     pub method: String,
     /// The raw path.
@@ -46,7 +46,7 @@ pub struct Seen {
     pub trace_parent: String,
 }
 
-impl Seen {
+impl SeenRequest {
     /// Out of the echo's JSON.
     #[track_caller]
     #[must_use]

@@ -1,4 +1,4 @@
-//! The values inside an event, each of which takes any JSON and keeps what it is meant for.
+//! The values inside an event: each type accepts any JSON, and keeps only the values of its own kind.
 //!
 //! Long because every kind of value has its visitor, and all visitors have one form.
 
@@ -9,27 +9,27 @@ use std::fmt;
 use serde::Deserializer;
 use serde::de::{Deserialize, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// A text, or nothing if there is something else.
+/// A string; `None` for any other JSON.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Text<'a>(pub(crate) Option<Cow<'a, str>>);
 
-/// A list of texts; what is no text is left out.
+/// A list of strings; other values are left out.
 #[derive(Debug, Default)]
 pub(crate) struct Texts<'a>(pub(crate) Vec<Cow<'a, str>>);
 
-/// A text or nothing; anything else is an error.
+/// A string or null; any other JSON is an error.
 #[derive(Debug, Default)]
 pub(crate) struct Body<'a>(pub(crate) Option<Cow<'a, str>>);
 
-/// True, or anything else.
+/// Whether the value is `true`; any other JSON is false.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Flag(pub(crate) bool);
 
-/// Whether a field is there and not null.
+/// Whether a field is present and not null.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Present(pub(crate) bool);
 
-/// A map of names to one or several values each, in document order; `None` if there is no map.
+/// A map of names to one or several values each, in document order; `None` for any other JSON.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pairs<'a>(pub(crate) Option<Vec<(Cow<'a, str>, Scalar<'a>)>>);
 
@@ -50,7 +50,7 @@ impl Text<'_> {
         self.0.as_deref().unwrap_or_default()
     }
 
-    /// The text if there is some.
+    /// The text, if it is present and not empty.
     pub(crate) fn filled(&self) -> Option<&str> {
         self.0.as_deref().filter(|text| !text.is_empty())
     }
@@ -102,7 +102,7 @@ impl<'a> Pairs<'a> {
     }
 }
 
-/// What a visitor makes of a number, a truth value or null that it did not ask for.
+/// How a visitor handles a number, a boolean or null that it does not expect.
 macro_rules! odd_scalar {
     ($value:expr) => {
         fn visit_unit<E: serde::de::Error>(self) -> Result<Self::Value, E> {
@@ -123,7 +123,7 @@ macro_rules! odd_scalar {
     };
 }
 
-/// What a visitor makes of a text that it did not ask for.
+/// How a visitor handles a string that it does not expect.
 macro_rules! odd_text {
     ($value:expr) => {
         fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<Self::Value, E> {
@@ -132,7 +132,7 @@ macro_rules! odd_text {
     };
 }
 
-/// What a visitor makes of a list that it did not ask for.
+/// How a visitor handles a list that it does not expect.
 macro_rules! odd_list {
     ($value:expr) => {
         fn visit_seq<A: serde::de::SeqAccess<'de>>(
@@ -145,7 +145,7 @@ macro_rules! odd_list {
     };
 }
 
-/// What a visitor makes of an object that it did not ask for.
+/// How a visitor handles an object that it does not expect.
 macro_rules! odd_map {
     ($value:expr) => {
         fn visit_map<A: serde::de::MapAccess<'de>>(
@@ -160,7 +160,7 @@ macro_rules! odd_map {
 
 pub(super) use {odd_list, odd_scalar, odd_text};
 
-/// How a visitor takes a text: borrowed if the JSON holds it unescaped.
+/// How a visitor reads a string: borrowed if the JSON has it without escapes.
 macro_rules! text {
     ($make:expr) => {
         fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
@@ -301,7 +301,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Pairs<'a> {
     }
 }
 
-/// What stands behind one name of a map.
+/// The value of one name of a map: one scalar or a list.
 enum Values<'a> {
     One(Scalar<'a>),
     Many(Vec<Scalar<'a>>),
@@ -332,7 +332,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Values<'a> {
                 Ok(Values::One(Scalar::Other(number.to_string())))
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-                // Most lists hold one value: it needs no list of its own.
+                // Most lists have one value, which is stored without allocating a list.
                 let Some(first) = list.next_element()? else { return Ok(Values::Many(Vec::new())) };
                 let Some(second) = list.next_element()? else { return Ok(Values::One(first)) };
                 let mut values = vec![first, second];

@@ -1,4 +1,4 @@
-//! Events that nobody thought of: none panics, and what is accepted is a request that HTTP can carry.
+//! Random events: none causes a panic, and every accepted event is a request that HTTP can carry.
 
 use anyhost_core::Context;
 use anyhost_core::adapter::is_hop_by_hop;
@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::super::{Trust, translate};
 
-/// The events that others are made from.
+/// The real events that are changed at random.
 const SEEDS: [&str; 10] = [
     fixture!("canonical-rest"),
     fixture!("canonical-http-1"),
@@ -24,7 +24,7 @@ const SEEDS: [&str; 10] = [
     fixture!("http-2-jwt"),
 ];
 
-/// Translates an event and checks what came of it; whether it was accepted.
+/// Translates an event, checks the result, and returns whether the event was accepted.
 fn check(event: &[u8]) -> bool {
     let event = Bytes::copy_from_slice(event);
     let translated = translate(&event, Context::new("id"), Trust { forwarded_host: true });
@@ -51,7 +51,7 @@ fn check(event: &[u8]) -> bool {
     true
 }
 
-/// Any JSON value, of the few levels that events have and of odd texts.
+/// A random JSON value, as deep as events are, with unusual strings.
 fn value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -70,7 +70,7 @@ fn value() -> impl Strategy<Value = Value> {
     })
 }
 
-/// The places in an event at which something may change.
+/// The places in an event that a test may change.
 fn places(value: &Value, path: &mut Vec<String>, all: &mut Vec<Vec<String>>) {
     let inner: Vec<(String, &Value)> = match value {
         Value::Object(map) => map.iter().map(|(name, value)| (name.clone(), value)).collect(),
@@ -133,7 +133,7 @@ proptest! {
         check(event.to_string().as_bytes());
     }
 
-    /// A text that goes into every place where a client has its say.
+    /// One string in every place that a client controls.
     #[test]
     fn an_event_with_hostile_texts(seed in 0..SEEDS.len(), name in ".{0,16}", text in ".{0,40}") {
         let mut event: Map<String, Value> =

@@ -1,14 +1,14 @@
-//! One request from every source: what differs is what AWS makes different.
+//! One request from every source: the results differ only where AWS makes them differ.
 
 use anyhost_core::Scheme;
 
-use super::Seen;
+use super::RequestSummary;
 use crate::answers::Shape;
 
-/// What is the same of the canonical request wherever it comes from.
+/// Checks the parts of the canonical request that are the same from every source.
 #[track_caller]
-fn check_canonical(event: &'static str, shape: &Shape, notes: &[&str]) -> Seen {
-    let seen = Seen::of(event);
+fn check_canonical(event: &'static str, shape: &Shape, notes: &[&str]) -> RequestSummary {
+    let seen = RequestSummary::of(event);
     assert_eq!(seen.shape, shape);
     assert_eq!(seen.method, "POST");
     assert!(seen.target.starts_with("/shelf/tall%20glass?"), "{}", seen.target);
@@ -24,7 +24,7 @@ fn check_canonical(event: &'static str, shape: &Shape, notes: &[&str]) -> Seen {
 const QUERY: &str =
     "size=s&size=m&back=https%3A%2F%2Fexample.com%2Fa%2Fb&sum=a+b&sign=a%2Bb&blank=";
 
-/// The same query from a source that decoded it.
+/// The same query from a source that has decoded it.
 const AGAIN: &str =
     "size=s&size=m&back=https%3A%2F%2Fexample.com%2Fa%2Fb&sum=a%20b&sign=a%2Bb&blank=";
 

@@ -139,7 +139,7 @@ mod tests {
         )
     }
 
-    /// What a driver does by name, and with an address.
+    /// Connecting by name, and to one address.
     async fn drive(port: u16, address: Option<IpAddr>) -> Result<Option<IpAddr>, Infallible> {
         let all = [(SWALLOWS, port).into(), (ANSWERS, port).into()];
         let connected = match address {
@@ -167,7 +167,7 @@ mod tests {
         assert_eq!(tried.load(Ordering::SeqCst), 2);
         assert_eq!(addresses.connect_among(resolve, port, connect).await, Ok(Some(ANSWERS)));
         assert_eq!(tried.load(Ordering::SeqCst), 3);
-        // The name stands for another server now: it is asked again each time.
+        // The name resolves to another server now: it is resolved again each time.
         let moved = || async { vec![SWALLOWS] };
         let by_name = addresses
             .connect_among(moved, port, |address| async move { Ok::<_, Infallible>(address) });

@@ -22,13 +22,13 @@ use crate::db::session::{LockWait, Session, WriteTurns};
 use crate::db::settings::{DatabaseUrl, Kind, Pooler};
 
 /// Opens the connections of one pool; a clone shares what it has learnt.
-pub(in crate::db) struct Connector<DB: Driver>(pub(super) Arc<Shared<DB>>);
+pub(in crate::db) struct Connector<DB: Driver>(pub(super) Arc<ConnectorState<DB>>);
 
-pub(super) struct Shared<DB: Driver> {
+pub(super) struct ConnectorState<DB: Driver> {
     options: Options<DB>,
     credentials: Credentials,
     site: Arc<Site>,
-    /// What is said of statements that a pooler does not bear.
+    /// The warnings about statements that do not work through a pooler.
     warnings: Option<Arc<PoolerWarnings>>,
     /// The turn to write, if the database takes one writer at a time.
     turns: Option<Arc<WriteTurns>>,
@@ -41,7 +41,7 @@ pub(super) struct Shared<DB: Driver> {
     schemas: Arc<AtomicU64>,
 }
 
-/// How connecting is bounded, and how statements run on what it gives.
+/// The timeouts of connecting, and how the connections run statements.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::db) struct Timeouts {
     /// Of one attempt.
@@ -67,7 +67,7 @@ impl<DB: Driver> Connector<DB> {
         timeouts: Timeouts,
     ) -> Self {
         let pooled = matches!(site.pooler, Pooler::PgBouncer | Pooler::PgBouncerPrepared);
-        Self(Arc::new(Shared {
+        Self(Arc::new(ConnectorState {
             options,
             credentials,
             site: Arc::new(site),
@@ -95,7 +95,7 @@ impl<DB: Driver> Connector<DB> {
 
     /// The connect options with the password of the moment.
     pub(in crate::db) async fn options_now(&self) -> Result<Options<DB>, Error> {
-        let Shared { credentials, options, .. } = &*self.0;
+        let ConnectorState { credentials, options, .. } = &*self.0;
         let password = credentials.password(None).await;
         let password =
             password.map_err(|error| ConnectFailure::of::<DB>(error, &self.0.site).into_error())?;
@@ -118,7 +118,7 @@ impl<DB: Driver> Connector<DB> {
         self.0.turns.as_ref()
     }
 
-    /// What the server said of its limits, once a connection has been opened.
+    /// The limits of the server, known once a connection has been opened.
     pub(in crate::db) fn limits(&self) -> Option<Limits> {
         self.0.limits.get().copied()
     }
@@ -159,7 +159,7 @@ impl<DB: Driver> Connector<DB> {
 
     /// Connects with the password of the moment; if that is refused and another is to be had, with that.
     async fn open(&self) -> Result<(DB::Connection, ServerInfo), sqlx::Error> {
-        let Shared { credentials, options, .. } = &*self.0;
+        let ConnectorState { credentials, options, .. } = &*self.0;
         let Some(password) = credentials.password(None).await? else {
             return self.open_with(options).await;
         };
@@ -218,7 +218,7 @@ impl<DB: Driver> Connect for Connector<DB> {
         &self,
         until: Option<Instant>,
     ) -> Result<NewConnection<Link<DB>>, ConnectFailure> {
-        let Shared { timeouts, took: last_took, .. } = &*self.0;
+        let ConnectorState { timeouts, took: last_took, .. } = &*self.0;
         let begun = Instant::now();
         let timeout = match until {
             Some(until) => until.saturating_duration_since(begun).min(timeouts.connect),

@@ -27,7 +27,7 @@ pub(super) fn of(
     }
 }
 
-/// What is wrong with TLS, if that is why connecting failed: a sentence without the variable's name.
+/// Describes the fault of TLS, if connecting failed by it: a sentence without the variable's name.
 fn tls(kind: Kind, error: &sqlx::Error) -> Option<String> {
     let (mode, weaker, by_authority, root) = match kind {
         Kind::Postgres => ("sslmode", "prefer", "verify-ca", "sslrootcert"),

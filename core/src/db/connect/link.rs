@@ -12,7 +12,7 @@ pub(in crate::db) struct Link<DB: Driver> {
     pub(in crate::db) server: ServerInfo,
 }
 
-/// What the watchdog sees of a connection that is borrowed: its id, and whether a reply is pending.
+/// The watchdog's view of a borrowed connection: its id, and whether a reply is pending.
 #[derive(Clone, Debug)]
 pub(in crate::db) struct Pending {
     pub(in crate::db) backend: Option<BackendId>,

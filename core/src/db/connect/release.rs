@@ -19,7 +19,7 @@ const ENDS_WITHIN: Duration = Duration::from_millis(25);
 /// The upper bound: a connect slower than this measured queueing, not the server.
 const ENDS_WITHIN_AT_MOST: Duration = Duration::from_millis(500);
 
-/// How many connections are opened at most to reach a certain one of the servers that a name stands for.
+/// The most connections that are opened to reach one particular server of those behind a name.
 const TRIES: usize = 4;
 
 impl<DB: Driver> Connector<DB> {

@@ -14,7 +14,7 @@ pub(in crate::db) struct Site {
     /// The variable that holds the URL.
     pub(super) variable: Cow<'static, str>,
     pub(super) pooler: Pooler,
-    /// What stands before the names of its settings: nothing for the first database.
+    /// The prefix of its settings' names: empty for the first database.
     pub(super) prefix: Arc<str>,
     /// Whether the URL sends settings to the server when connecting, which a pooler may refuse.
     pub(super) has_options: bool,

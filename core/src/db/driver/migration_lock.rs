@@ -3,7 +3,7 @@
 /// The session that has the lock.
 #[derive(Debug)]
 pub struct LockHolder {
-    /// Who it is, as an operator finds it on the server; empty if that may not be seen.
+    /// The session that holds the lock, as an operator finds it on the server; empty if this role may not see it.
     pub(crate) name: String,
     /// Whether the server runs a statement for it at this moment.
     pub(crate) works: bool,

@@ -1,4 +1,4 @@
-//! What differs between the kinds of database servers, and nothing else.
+//! The differences between the kinds of database servers.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::ConfigError;
 use crate::db::settings::{DatabaseUrl, Kind, Pooler};
 use crate::db::sql::Effect;
 
-/// What the connection strategy needs to know of a kind of database.
+/// The operations and constants of a kind of database that the connection strategy needs.
 pub trait DriverParts: Database<Connection: Migrate> + HasStatementCache {
     /// The kind of database.
     const KIND: Kind;
@@ -57,13 +57,13 @@ pub trait DriverParts: Database<Connection: Migrate> + HasStatementCache {
         None
     }
 
-    /// What a connection says of itself and its server right after it was opened.
+    /// Asks a new connection about itself and its server.
     fn server_info(
         connection: &mut Self::Connection,
         pooler: Pooler,
     ) -> impl Future<Output = Result<ServerInfo, sqlx::Error>> + Send;
 
-    /// What a text of one statement or several does to its session.
+    /// The effect of a text, of one or several statements, on its session.
     fn effect(text: &str) -> Effect;
 
     /// The same arguments, for a second run of a statement.
@@ -99,7 +99,7 @@ pub trait DriverParts: Database<Connection: Migrate> + HasStatementCache {
         std::future::ready(Ok(()))
     }
 
-    /// What an error of a running connection means for it and for its siblings.
+    /// The effect of an error on its connection and on the pool's other connections.
     fn error_effect(error: &sqlx::Error) -> ErrorEffect;
 
     /// Whether the server takes no writes on a connection.
@@ -109,11 +109,11 @@ pub trait DriverParts: Database<Connection: Migrate> + HasStatementCache {
         std::future::ready(Ok(false))
     }
 
-    /// What a failure to connect means.
+    /// Classifies a failure to connect.
     fn connect_error_kind(error: &sqlx::Error) -> ConnectErrorKind;
 
-    /// How long the server takes at most to notice that a connection was closed on which it is at work; zero
-    /// where there is no server.
+    /// The longest time that the server takes to notice that a connection was closed while a statement runs; zero
+    /// without a server.
     const NOTICES_CLOSE_WITHIN: Duration;
 
     /// The statement that ends what another connection is doing, by that connection's id.

@@ -1,11 +1,11 @@
-//! What a new connection knows of itself and its server.
+//! The facts that a new connection has about itself and its server.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-/// How many connections a server takes, and how many of them this account and this database may have.
+/// The number of connections that a server accepts, and the limits of this account and this database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// The most connections the server takes.
@@ -52,7 +52,7 @@ pub(crate) struct BackendId {
     pub(crate) number: i64,
 }
 
-/// What a new connection knows of itself and its server.
+/// The facts that a new connection has about itself and its server.
 #[derive(Clone, Debug, Default)]
 pub struct ServerInfo {
     pub(crate) limits: Option<Limits>,

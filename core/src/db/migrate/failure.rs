@@ -98,7 +98,7 @@ pub(super) async fn explained<DB: Driver>(
     told(migrator, error, more)
 }
 
-/// The invalid indexes that a migration would build and that nobody is building now.
+/// The invalid indexes that a migration would build and that no session is building now.
 async fn invalid_indexes<DB: Driver>(
     connection: &mut DB::Connection,
     migration: &Migration,

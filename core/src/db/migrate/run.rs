@@ -11,11 +11,11 @@ use crate::db::settings::Kind;
 
 use super::{failure, is_missing_table, lock};
 
-/// What a run has done.
+/// The result of a run.
 #[derive(Debug)]
 pub(super) struct Summary {
     applied: Vec<String>,
-    /// How many had been applied before.
+    /// The number of migrations that had been applied before.
     before: usize,
 }
 

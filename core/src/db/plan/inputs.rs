@@ -1,4 +1,4 @@
-//! What a plan is made from.
+//! The inputs of a plan.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use crate::db::Limits;
 use crate::db::settings::{DatabaseSettings, Kind, Pooler};
 use crate::{Host, Paradigm};
 
-/// What a plan is made from. Everything is given: the same inputs give the same plan anywhere.
+/// The inputs of a plan. The plan depends on nothing else: the same inputs give the same plan on every machine.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Inputs {
     /// How the host runs processes.
@@ -33,7 +33,7 @@ pub struct Inputs {
     pub taken: usize,
     /// The size that was asked for.
     pub pool_size: Option<usize>,
-    /// What stands between this process and the server.
+    /// The pooler between this process and the server.
     pub pooler: Pooler,
     /// How long a caller waits for a connection; `None`: the paradigm's default.
     pub acquire_timeout: Option<Duration>,

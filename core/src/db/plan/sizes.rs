@@ -3,12 +3,10 @@
 use super::Inputs;
 use crate::db::Error;
 use crate::db::settings::Kind;
+pub(super) use crate::db::settings::MOST_CONNECTIONS as MOST;
 
 /// Connections left for people and their tools when everything else is in use: a shell, a dump, a migration.
 pub(super) const ADMIN: usize = 3;
-
-/// The most connections that one process is planned: no server takes more, and each is memory set aside.
-pub(super) const MOST: usize = 100_000;
 
 pub(super) fn sqlite(inputs: &Inputs) -> (usize, String) {
     let size = inputs.pool_size.unwrap_or(inputs.cpus + 1);

@@ -49,7 +49,7 @@ impl<DB: Driver> Stream for Rows<'_, DB> {
             Some(Ok(step)) => {
                 self.ended = step.is_left();
                 self.state.answered = true;
-                // Who reads slowly waits for nothing in between.
+                // While the caller does not read, no reply is pending.
                 self.state.pulse.rests();
                 Some(Ok(step))
             }

@@ -49,9 +49,9 @@ pub(in crate::db) struct SessionState {
     pub(super) schema: u64,
     /// Tables were changed since the transaction began.
     altered: bool,
-    /// What stands before the names of the settings of its database.
+    /// The prefix of the names of its database's settings.
     pub(super) prefix: Arc<str>,
-    /// What is waited for.
+    /// The pending reply.
     pub(super) pulse: PendingReply,
 }
 
@@ -63,7 +63,7 @@ pub(super) enum Transaction {
     None,
     Open,
     /// Something happened that may have ended it: the server is asked before COMMIT, and before the next statement
-    /// where it would run without a transaction.
+    /// if that would run outside of a transaction.
     Doubtful,
     /// It is over, and why.
     Ended(String),

@@ -1,4 +1,4 @@
-//! A database URL: where it leads, and what its parameters say.
+//! A database URL with parsed parameters.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -83,7 +83,7 @@ impl DatabaseUrl {
         format!("{}{setting}", self.prefix())
     }
 
-    /// What stands before the names of its settings: nothing for the first database.
+    /// The prefix of its settings' names: empty for the first database.
     pub(crate) fn prefix(&self) -> &str {
         prefix(&self.variable)
     }

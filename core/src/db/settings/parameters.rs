@@ -3,7 +3,7 @@
 
 use super::Kind;
 
-/// What becomes of a parameter.
+/// How a parameter is handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Use {
     /// The driver takes it.
@@ -12,7 +12,7 @@ pub(super) enum Use {
     Ours,
     /// It changes nothing here; the log says so once, with this reason.
     Ignored(&'static str),
-    /// It asks for something that is not done; the text says what to write.
+    /// It is refused; the text says what to write instead.
     Refused(&'static str),
 }
 
@@ -160,7 +160,7 @@ const SQLITE: &[Row] = &[
     (&["_synchronous"], Ignored("it is NORMAL")),
 ];
 
-/// What becomes of a parameter of this name: `None` if it is not known.
+/// How a parameter of this name is handled; `None` if it is unknown.
 pub(super) fn of(kind: Kind, name: &str) -> Option<Use> {
     if kind == Kind::Postgres && name.starts_with("options[") {
         return Some(Driver);

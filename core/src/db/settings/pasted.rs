@@ -1,4 +1,4 @@
-//! What stands in a variable instead of a URL, as people paste it: named, with what to write.
+//! Texts that are often pasted instead of a URL: the error names the mistake and what to write instead.
 
 use url::{ParseError, Url};
 
@@ -37,7 +37,7 @@ fn not_one() -> String {
     format!("{EXPECTED}, found something else")
 }
 
-/// A URL with something around it.
+/// A URL with other text around it.
 fn wrapped(text: &str) -> Option<String> {
     const QUOTES: [char; 7] = ['"', '\'', '`', '“', '”', '‘', '’'];
     if text.starts_with("psql ") {
@@ -113,7 +113,7 @@ fn unparsable(text: &str) -> String {
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, tail) = rest.split_at(end);
     match authority.rsplit_once('@') {
-        // What ends the authority belongs to the password before the @.
+        // The character that ended the authority is part of the password before the @.
         None if tail.contains('@') => SPECIAL.into(),
         Some((_, hosts)) if hosts.contains(',') => several_hosts(),
         None if authority.contains(',') => several_hosts(),

@@ -1,4 +1,4 @@
-//! What settings and URLs say, and what is said of wrong ones.
+//! Parsing of settings and URLs, and the errors for wrong ones.
 
 use super::*;
 
@@ -53,6 +53,14 @@ fn a_wrong_setting_is_named_and_no_secret_is_printed() {
     refused(
         &[("DATABASE_URL", "postgres://h/d"), ("DATABASE_POOL_SIZE", "0")],
         "DATABASE_POOL_SIZE: expected a whole number of at least 1, found \"0\"",
+    );
+    refused(
+        &[("DATABASE_URL", "sqlite:notes.db"), ("DATABASE_POOL_SIZE", "5000000")],
+        "DATABASE_POOL_SIZE: expected at most 100000 connections, found 5000000",
+    );
+    refused(
+        &[("DATABASE_URL", "postgres://u:hunter2@h/d?connection_limit=5000000")],
+        "DATABASE_URL: parameter connection_limit: expected at most 100000 connections, found 5000000",
     );
     refused(
         &[("DATABASE_URL", "postgres://h/d"), ("DATABASE_POOLER", "pgbounce")],
@@ -308,7 +316,7 @@ fn what_is_not_done_is_refused_with_what_to_write() {
         let error = parse(&[("DATABASE_URL", url)]).expect_err(url).to_string();
         assert!(error.starts_with("DATABASE_URL: ") && error.contains(expected), "{url}: {error}");
     }
-    // What is like nothing is not compared with anything.
+    // A name that is similar to no parameter gets no suggestion.
     for (url, expected) in [
         (
             "postgres://u@h/d?foo=1",

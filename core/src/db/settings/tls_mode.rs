@@ -1,4 +1,4 @@
-//! How far TLS goes, from the parameters that tools and platforms write into database URLs for it.
+//! The TLS mode, from the parameters that tools and platforms write into database URLs.
 
 use std::path::Path;
 
@@ -51,7 +51,7 @@ impl TlsMode {
     /// `sslmode`, whatever its spelling.
     pub(super) fn set(&mut self, value: &str) -> Result<(), String> {
         let value = value.to_ascii_lowercase();
-        // Node's word for TLS without a look at the certificate.
+        // Node's name for TLS without verification of the certificate.
         if value == "no-verify" {
             self.demand();
             return Ok(());

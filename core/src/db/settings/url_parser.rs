@@ -12,7 +12,7 @@ use super::tls_mode::{FILES, TlsMode, truth, wrong_file};
 use super::{Kind, pasted};
 use crate::Setting;
 
-/// What other tools have people write into a URL about pools, with the meaning it has there.
+/// Parameters of other tools about their pools, with the meaning that they have there.
 #[derive(Clone, Default)]
 pub(super) struct UrlSettings {
     pub(super) connection_limit: Option<usize>,
@@ -24,7 +24,7 @@ pub(super) struct UrlSettings {
 /// The parameters that name certificate authorities.
 const ROOTS: [&str; 4] = ["sslrootcert", "ssl-root-cert", "ssl-ca", "sslca"];
 
-/// How alike two names have to be for one to be taken for a misspelling of the other.
+/// How similar two names must be for one to count as a misspelling of the other.
 const ALIKE: f64 = 0.87;
 
 /// The parameters of a URL while they are read.
@@ -32,7 +32,7 @@ pub(super) struct UrlParser {
     pub(super) kind: Kind,
     pub(super) settings: UrlSettings,
     pub(super) schema: Option<String>,
-    /// What goes to the driver.
+    /// The URL for the driver.
     kept: Vec<(String, String)>,
     pub(super) ignored: Vec<(String, &'static str)>,
     pub(super) tls: TlsMode,

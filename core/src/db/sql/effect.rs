@@ -1,9 +1,9 @@
-//! What statements do to their session for longer than they run.
+//! The effects of statements on their session that outlast them.
 
 use super::lexer::{Dialect, Lexer, Token};
 use super::tokens::{Keyword, Tokens};
 
-/// What a text of one statement or several does to its session; nothing by default.
+/// The effect of a text, of one or several statements, on its session; none by default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Effect {
     /// Whether a transaction is open afterwards, if the text begins or ends one.
@@ -104,7 +104,7 @@ impl Effect {
         Self { may_end: true, ..Self::changes(change) }
     }
 
-    /// Whether nothing has to be remembered of it.
+    /// Returns whether the statement has no effect on its session.
     pub(in crate::db) fn is_none(&self) -> bool {
         Self { rows: false, query: false, blank: false, ..*self } == Self::NONE
     }
@@ -130,7 +130,7 @@ impl Effect {
     }
 }
 
-/// What a text does, by what this says of each statement: its first word and what follows.
+/// The effect of a text, combined from the effect of each statement, which is derived from its first word and the rest.
 pub(super) fn effect(
     text: &str,
     dialect: Dialect,

@@ -70,7 +70,7 @@ pub(super) fn asks_read_only(tokens: &mut Tokens<'_, '_>) -> bool {
 pub(super) fn routine(tokens: &mut Tokens<'_, '_>) -> Effect {
     let mut depth = 0_usize;
     let mut before = Keyword::default();
-    // Where a statement may begin: IF and REPEAT are functions elsewhere.
+    // IF and REPEAT count only where a statement may begin: elsewhere they are functions.
     let mut begins = false;
     loop {
         for token in tokens.by_ref() {

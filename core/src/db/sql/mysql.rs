@@ -17,7 +17,7 @@ const CHANGING: &[&str] = &[
 /// The effect of a statement that commits before it does anything, and changes nothing in the session.
 const COMMITS: Effect = Effect { may_end: true, ..Effect::NONE };
 
-/// What a text does to its session.
+/// The effect of a text on its session.
 pub(in crate::db) fn of_mysql(text: &str) -> Effect {
     effect(text, Dialect::MySql, of_one)
 }
@@ -34,7 +34,7 @@ fn of_one(first: Keyword, tokens: &mut Tokens<'_, '_>) -> Effect {
         | b"REVOKE" | b"TRUNCATE" => Effect { may_end: true, ..scan(tokens, false) },
         b"CREATE" => create(tokens),
         b"DROP" => drop(tokens),
-        // What it reads may go into variables.
+        // It may read into session variables.
         b"LOAD" => scan(tokens, true),
         b"BEGIN" => match tokens.keyword().as_bytes() {
             // BEGIN NOT ATOMIC, a block of statements.

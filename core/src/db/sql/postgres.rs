@@ -27,7 +27,7 @@ const CHANGING: &[&str] = &[
     "set_user",
 ];
 
-/// What a text does to its session.
+/// The effect of a text on its session.
 pub(in crate::db) fn of_postgres(text: &str) -> Effect {
     effect(text, Dialect::Postgres, of_one)
 }
@@ -63,7 +63,7 @@ fn of_one(first: Keyword, tokens: &mut Tokens<'_, '_>) -> Effect {
     }
 }
 
-/// A statement that changes the session by what it calls or by where it puts its rows, if at all.
+/// The effect of a statement that can change the session only by a function that it calls or by its target (`INTO`).
 fn scan(first: Keyword, tokens: &mut Tokens<'_, '_>) -> Effect {
     let mut effect = Effect::NONE;
     let (mut updates, mut settings) = (first.as_bytes() == b"UPDATE", false);
@@ -147,7 +147,7 @@ fn changes(function: &str, tokens: &mut Tokens<'_, '_>) -> bool {
     !local
 }
 
-/// What follows `SET`: what it sets for the transaction ends with it.
+/// The effect of the words after `SET`: `LOCAL` ends with the transaction.
 fn set(tokens: &mut Tokens<'_, '_>) -> Effect {
     let Some(Token::Word(second)) = tokens.next() else { return Effect::changes(Change::Set) };
     let change = match Keyword::of(second).as_bytes() {
@@ -172,7 +172,7 @@ fn create(tokens: &mut Tokens<'_, '_>) -> Effect {
                 return Effect::changes(Change::Function);
             }
             if token == Token::Symbol(b'(') {
-                // What follows are names of others.
+                // The rest is the names of other objects.
                 words = 3;
             }
             word = "";

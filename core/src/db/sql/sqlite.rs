@@ -24,7 +24,7 @@ const LASTING: &[&str] = &[
     "wal_checkpoint",
 ];
 
-/// What a text does to its connection.
+/// The effect of a text on its connection.
 pub(in crate::db) fn of_sqlite(text: &str) -> Effect {
     effect(text, Dialect::Sqlite, of_one)
 }
@@ -74,7 +74,7 @@ fn explain(tokens: &mut Tokens<'_, '_>) -> Effect {
     if tokens.any(&["pragma"]) { pragma(tokens) } else { Effect::NONE }
 }
 
-/// A pragma that is asked, or one that changes more than this connection.
+/// The effect of a pragma: one that only reads, or that changes the file for all connections, has none.
 fn pragma(tokens: &mut Tokens<'_, '_>) -> Effect {
     let mut name = "";
     for token in tokens {

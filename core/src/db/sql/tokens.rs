@@ -21,7 +21,7 @@ impl<'l, 's> Tokens<'l, 's> {
         }
     }
 
-    /// What comes next, without going there.
+    /// The next token, which is not consumed.
     #[cfg(feature = "postgres")]
     pub(super) fn peek(&self) -> Option<Token<'s>> {
         if self.ended { None } else { self.lexer.clone().next() }.filter(|token| !ends(*token))

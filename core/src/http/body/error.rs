@@ -43,7 +43,7 @@ impl BodyError {
         Self(Why::TimedOut)
     }
 
-    /// Whatever produced the body failed.
+    /// The producer of the body failed.
     pub fn other(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         let cause = cause.into();
         match cause.downcast::<Self>() {
@@ -104,7 +104,7 @@ impl std::error::Error for BodyError {
     }
 }
 
-/// http_body_util lets nobody construct its error: it is taken from a body that fails with it.
+/// The error of http_body_util has no constructor, so it is taken from a body that fails with it.
 fn length_limit_error() -> LengthLimitError {
     let mut full =
         http_body_util::Limited::new(http_body_util::Full::new(Bytes::from_static(b"x")), 0);

@@ -4,7 +4,7 @@ use sqlx::{MySqlConnection, Row};
 
 use super::super::{LockHolder, number_of_sqlx};
 
-/// Who has this lock. A session that may not see the other's connection learns its number at least.
+/// Finds the holder of this lock. A session without the right to see the other one gets only its number.
 const HOLDER: &str = "SELECT CONCAT('connection ', l.id, COALESCE(CONCAT(' (', p.user, ') from ', p.host, \
          ', which has done the same for ', p.time, ' s'), '')), \
          CAST(COALESCE(p.command <> 'Sleep', FALSE) AS SIGNED) \
@@ -12,7 +12,7 @@ const HOLDER: &str = "SELECT CONCAT('connection ', l.id, COALESCE(CONCAT(' (', p
 
 /// Takes the lock of this crate and that of sqlx's own tools, both or none, or returns the holder of one of them.
 ///
-/// A session that waited for the second lock while it had the first would look idle to everybody who waits for the first.
+/// A session that waited for the second lock while holding the first would look idle to those that wait for the first.
 pub(super) async fn try_lock(
     connection: &mut MySqlConnection,
 ) -> Result<Option<LockHolder>, sqlx::Error> {
@@ -34,7 +34,7 @@ pub(super) async fn try_lock(
         let row = sqlx::query(HOLDER).bind(name).fetch_one(connection).await?;
         let holder: Option<String> = row.try_get(0)?;
         let works: i64 = row.try_get(1)?;
-        // If there is none it let go in between, and is asked again soon.
+        // No holder: it released the lock in between, and the lock is tried again soon.
         let works = works != 0 || holder.is_none();
         return Ok(Some(LockHolder { name: holder.unwrap_or_default(), works }));
     }

@@ -31,7 +31,7 @@ const FULL: [&str; 4] = [
     "too many connections",
 ];
 
-/// What a failure to connect means.
+/// Classifies a failure to connect.
 pub(super) fn of(error: &sqlx::Error) -> ConnectErrorKind {
     let sqlx::Error::Database(database) = error else { return ConnectErrorKind::Unreachable };
     let code = database.code();

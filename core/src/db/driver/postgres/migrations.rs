@@ -12,7 +12,7 @@ const LONGEST: u128 = i32::MAX as u128;
 /// The lock of this crate: "encyclop" in ASCII, which no other program has by accident.
 const OURS: i64 = 7_308_888_618_279_137_136;
 
-/// Who has this lock.
+/// Finds the holder of this lock.
 const HOLDER: &str = "SELECT format('process %s (%s) from %s%s', a.pid, a.application_name, \
          coalesce(host(a.client_addr), 'a local socket'), ', since ' || a.backend_start::timestamp(0)), \
          coalesce(a.state = 'active', false) \
@@ -32,7 +32,7 @@ pub(super) async fn before(
 
 /// Takes the lock of this crate and that of sqlx's own tools, both or none, or returns the holder of one of them.
 ///
-/// A session that waited for the second lock while it had the first would look idle to everybody who waits for the first.
+/// A session that waited for the second lock while holding the first would look idle to those that wait for the first.
 pub(super) async fn try_lock(
     connection: &mut PgConnection,
 ) -> Result<Option<LockHolder>, sqlx::Error> {
@@ -55,7 +55,7 @@ pub(super) async fn try_lock(
         let holder = sqlx::query(HOLDER).bind(number).fetch_optional(connection).await?;
         return Ok(Some(match holder {
             Some(row) => LockHolder { name: row.try_get(0)?, works: row.try_get(1)? },
-            // It let go in between, and is asked again soon.
+            // The holder released it in between, and the lock is tried again soon.
             None => LockHolder { name: String::new(), works: true },
         }));
     }

@@ -62,7 +62,7 @@ pub(super) fn of(url: &DatabaseUrl, tuning: &Tuning<'_>) -> Result<PgConnectOpti
 /// Refuses what the driver has taken from the environment and cannot be made to drop. Returns whether it has taken a
 /// file with certificate authorities, which an empty one can replace.
 fn refuse_environment(url: &DatabaseUrl) -> Result<bool, ConfigError> {
-    // What the URL would replace, the user among it, must not keep these options from being shown.
+    // Placeholders for the parts that the URL sets, so that these options can be printed as a URL.
     let taken = PgConnectOptions::new_without_pgpass().host("h").port(1).username("u").password("");
     let refused = |variable: &'static str, parameter: &str| {
         let problem = format!(

@@ -1,4 +1,4 @@
-//! What a new connection to PostgreSQL is asked of itself and its server.
+//! The queries that a new connection to PostgreSQL runs about itself and its server.
 
 use std::time::Duration;
 
@@ -13,9 +13,9 @@ use crate::db::settings::Pooler;
 /// How often the server checks that the client of a running statement is still connected, in milliseconds.
 pub(super) const LOOKS: u64 = 100;
 
-/// What is asked of every server from 14 on: what it takes, whether it takes writes, how long it keeps who does
-/// nothing, how much of it is taken and who we are; and, where its system knows how, that it looks every 100 ms
-/// whether a client whose statement runs is still there, so that what an abandoned request left behind ends.
+/// The query for servers from version 14 on: the limits on connections, whether it accepts writes, the idle timeout,
+/// the connections in use and our identity. It also sets, if the server's system supports it, a check every 100 ms
+/// whether the client of a running statement is still connected, which ends abandoned statements.
 ///
 /// One message and one round trip. `SHOW` looks nothing up in the catalogs, which a server's new process has yet to
 /// read: the same as one `SELECT` takes it three times as long. What may fail stands last.
