@@ -74,7 +74,7 @@ impl fmt::Display for Purpose {
             Self::Line(location) => fmt::Display::fmt(location, f),
             Self::Statement(sql) => {
                 // What stands in quotes may be a secret.
-                let sql = sql.as_str().split(['\'', '$']).next().unwrap_or_default();
+                let sql = sql.as_str().split(['\'', '"', '$']).next().unwrap_or_default();
                 let words = sql.split_whitespace().collect::<Vec<_>>().join(" ");
                 let shown: String = words.chars().take(SHOWN).collect();
                 let rest = if shown.len() < words.len() { " …" } else { "" };
@@ -143,5 +143,25 @@ mod tests {
         assert_eq!(secret, "statement \"ALTER ROLE app PASSWORD\"");
         assert!(!named("SELECT $$hunter2$$").contains("hunter2"));
         assert!(named(&"SELECT a, ".repeat(20)).ends_with(" …\""));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_statement_has_in_quotes_is_not_shown() {
+        for text in [
+            "ALTER ROLE a PASSWORD 'hunter2'",
+            "ALTER USER a IDENTIFIED BY \"hunter2\"",
+            "ALTER ROLE a PASSWORD $$hunter2$$",
+        ] {
+            let shown = Purpose::Statement(SqlStr::from_static(text)).to_string();
+            assert!(
+                shown.starts_with("statement \"ALTER ") && !shown.contains("hunter2"),
+                "{shown}"
+            );
+        }
     }
 }
