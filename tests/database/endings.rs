@@ -1,8 +1,11 @@
 //! A transaction that ends otherwise than by its own COMMIT: nothing answers Ok for what did not happen.
 
+use std::time::Duration;
+
 use anyhost_core::Paradigm;
 use anyhost_core::db::{Db, Error};
-use anyhost_tests::servers::{MariaDb, PgBouncer, Postgres};
+use anyhost_tests::servers::{MariaDb, Mode, PgBouncer, Postgres, Proxy};
+use futures_util::FutureExt;
 use sqlx::MySql;
 
 use crate::kit::{long_running, open};
@@ -162,4 +165,44 @@ async fn behind_a_pooler_a_transaction_in_plain_text_is_one() {
     // Several statements are for raw_sql.
     sqlx::query("DELETE FROM t; DELETE FROM t").execute(&mut *conn).await.unwrap_err();
     assert_eq!(rows!(db), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_savepoint_that_is_given_up_while_it_is_set_fails_its_transaction() {
+    let url = Postgres::shared().database();
+    let proxy = Proxy::start(Postgres::shared().port());
+    let db = long_running(&proxy.url(&url), 2).await;
+    sqlx::raw_sql("CREATE TABLE t (a int)").execute(&db).await.unwrap();
+    let slow = || proxy.set(Mode::Delay(Duration::from_millis(20)));
+    // sqlx rolls the whole transaction back, and what follows would take effect by itself.
+    for commits in [false, true] {
+        let mut tx = db.begin().await.unwrap();
+        run!(tx, "INSERT INTO t VALUES (1)").unwrap();
+        slow();
+        assert!(tx.savepoint().now_or_never().is_none());
+        proxy.set(Mode::Pass);
+        run!(tx, "INSERT INTO t VALUES (2)").unwrap_err();
+        if commits {
+            tx.commit().await.unwrap_err();
+        } else {
+            tx.rollback().await.unwrap();
+        }
+        assert_eq!(rows!(db), 0);
+    }
+    // The release of one around it would be COMMIT.
+    for releases in [false, true] {
+        let mut tx = db.begin().await.unwrap();
+        run!(tx, "INSERT INTO t VALUES (1)").unwrap();
+        let mut savepoint = tx.savepoint().await.unwrap();
+        slow();
+        assert!(savepoint.savepoint().now_or_never().is_none());
+        proxy.set(Mode::Pass);
+        if releases {
+            savepoint.release().await.unwrap_err();
+        } else {
+            savepoint.rollback().await.unwrap();
+        }
+        tx.commit().await.unwrap_err();
+        assert_eq!(rows!(db), 0);
+    }
 }

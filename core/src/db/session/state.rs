@@ -76,8 +76,9 @@ impl SessionState {
     }
 
     pub(super) fn is_clean(&self) -> bool {
-        let Self { busy, broken, outdated, raw, open, unclear, changed, .. } = self;
-        !(*busy || *broken || *outdated || *raw || *open || *unclear || changed.is_some())
+        let Self { busy, broken, outdated, raw, unclear, changed, .. } = self;
+        let is_free = !(*busy || *broken || *outdated || *raw || *unclear || changed.is_some());
+        is_free && !self.is_in_transaction()
     }
 
     /// Whether the server may still run a statement whose caller has given up.

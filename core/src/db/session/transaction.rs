@@ -74,8 +74,13 @@ impl<DB: Driver> Session<DB> {
     /// Sets a savepoint in the transaction that is open.
     pub(in crate::db) async fn savepoint(&mut self) -> Result<(), sqlx::Error> {
         self.settle().await?;
+        // If this is given up, the driver undoes more than a savepoint, and counts one too few.
+        let before = std::mem::take(&mut self.state.transaction);
+        self.fail_transaction("a savepoint was given up while it was being set");
         let sets = DB::TransactionManager::begin(&mut self.connection, None);
-        self.state.watch::<DB, _>(Effect::NONE, sets).await
+        let set = self.state.watch::<DB, _>(Effect::NONE, sets).await;
+        self.state.transaction = if set.is_ok() { before } else { Transaction::Doubtful };
+        set
     }
 
     /// Keeps what was done since the last savepoint.
