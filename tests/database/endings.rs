@@ -206,3 +206,32 @@ async fn a_savepoint_that_is_given_up_while_it_is_set_fails_its_transaction() {
         assert_eq!(rows!(db), 0);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_begin_or_an_end_that_was_given_up_nothing_is_sent() {
+    macro_rules! given_up {
+        ($db:expr) => {{
+            sqlx::raw_sql("CREATE TABLE t (a int)").execute(&$db).await.unwrap();
+            for text in ["BEGIN", "COMMIT", "ROLLBACK; BEGIN"] {
+                let mut conn = $db.conn().await.unwrap();
+                run!(conn, if text == "BEGIN" { "SELECT 1" } else { "BEGIN" }).unwrap();
+                assert!(sqlx::raw_sql(text).execute(&mut *conn).now_or_never().is_none());
+                // It would be lost with the connection, or take effect by itself.
+                run!(conn, "INSERT INTO t VALUES (1)").expect_err(text);
+            }
+            assert_eq!(rows!($db), 0);
+        }};
+    }
+    let url = Postgres::shared().database();
+    let proxy = Proxy::start(Postgres::shared().port());
+    proxy.set(Mode::Delay(Duration::from_millis(5)));
+    let db = long_running(&proxy.url(&url), 2).await;
+    given_up!(db);
+    let url = MariaDb::shared().database();
+    let proxy = Proxy::start(MariaDb::shared().port());
+    proxy.set(Mode::Delay(Duration::from_millis(5)));
+    let settings = [("DATABASE_POOL_SIZE", "2")];
+    let (_host, db) =
+        open::<MySql>(Paradigm::LongRunning, &proxy.url(&url), &settings).await.unwrap();
+    given_up!(db);
+}

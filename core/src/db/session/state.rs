@@ -19,6 +19,8 @@ pub(in crate::db) struct SessionState {
     pub(super) busy: bool,
     /// Some of its answer has been read.
     pub(super) answered: bool,
+    /// It begins or ends a transaction.
+    pub(super) bounds: bool,
     /// An error after which the connection cannot be used.
     pub(super) broken: bool,
     /// An error after which no connection of its generation can be used.
@@ -146,6 +148,7 @@ impl SessionState {
     pub(super) fn begins(&mut self, effect: Effect) {
         self.busy = true;
         self.answered = false;
+        self.bounds = false;
         self.stale = false;
         self.pulse.rests();
         if !effect.is_none() {
@@ -155,6 +158,7 @@ impl SessionState {
 
     #[cold]
     fn expect(&mut self, effect: Effect) {
+        self.bounds = effect.bounds_transaction();
         let none = !self.is_in_transaction();
         if effect.ends && !matches!(self.transaction, Transaction::None) {
             let reason = "a statement of its own ended it";
@@ -200,7 +204,7 @@ impl SessionState {
     pub(super) fn failed<DB: Driver>(&mut self, error: sqlx::Error, effect: Effect) -> sqlx::Error {
         self.pulse.rests();
         // Which of its statements a text got to is not said.
-        self.unclear |= effect.open.is_some() || effect.ends || effect.opens_if_none;
+        self.unclear |= effect.bounds_transaction();
         if let sqlx::Error::Database(_) = error {
             self.doubt::<DB>(&error);
         }

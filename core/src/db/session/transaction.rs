@@ -133,6 +133,11 @@ impl<DB: Driver> Session<DB> {
             self.state.broken = true;
             return Err(lost("a statement was given up before it had an answer"));
         }
+        if self.state.bounds {
+            // Its caller does not know whether what follows is in a transaction.
+            self.state.broken = true;
+            return Err(lost("a statement that begins or ends a transaction was given up"));
+        }
         let reads = self.connection.flush();
         let Err(error) = self.state.watch::<DB, _>(Effect::NONE, reads).await else {
             return Ok(());

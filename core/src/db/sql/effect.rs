@@ -104,6 +104,11 @@ impl Effect {
         Self { may_end: true, ..Self::changes(change) }
     }
 
+    /// Whether it begins or ends a transaction.
+    pub(in crate::db) fn bounds_transaction(&self) -> bool {
+        self.open.is_some() || self.ends || self.opens_if_none
+    }
+
     /// Whether nothing has to be remembered of it.
     pub(in crate::db) fn is_none(&self) -> bool {
         Self { rows: false, query: false, blank: false, ..*self } == Self::NONE
