@@ -142,26 +142,7 @@ mod tests {
         let secret = named("ALTER ROLE app PASSWORD 'hunter2'");
         assert_eq!(secret, "statement \"ALTER ROLE app PASSWORD\"");
         assert!(!named("SELECT $$hunter2$$").contains("hunter2"));
+        assert!(!named("SET PASSWORD = PASSWORD(\"hunter2\")").contains("hunter2"));
         assert!(named(&"SELECT a, ".repeat(20)).ends_with(" …\""));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_statement_has_in_quotes_is_not_shown() {
-        for text in [
-            "ALTER ROLE a PASSWORD 'hunter2'",
-            "ALTER USER a IDENTIFIED BY \"hunter2\"",
-            "ALTER ROLE a PASSWORD $$hunter2$$",
-        ] {
-            let shown = Purpose::Statement(SqlStr::from_static(text)).to_string();
-            assert!(
-                shown.starts_with("statement \"ALTER ") && !shown.contains("hunter2"),
-                "{shown}"
-            );
-        }
     }
 }
