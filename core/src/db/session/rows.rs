@@ -100,7 +100,7 @@ impl<DB: Driver> Session<DB> {
             warnings.warn_of(change, &self.state.prefix);
         }
         // A transaction around it would make nothing of BEGIN, and VACUUM fail. Without rows their format is no matter.
-        if self.unnamed && !effect.rows && statement.is_single() {
+        if self.unnamed && !effect.rows && !statement.is_several() {
             statement.simplify();
         }
         effect
