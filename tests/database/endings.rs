@@ -235,3 +235,46 @@ async fn after_a_begin_or_an_end_that_was_given_up_nothing_is_sent() {
         open::<MySql>(Paradigm::LongRunning, &proxy.url(&url), &settings).await.unwrap();
     given_up!(db);
 }
+
+/// The server goes on without the transaction; what follows would take effect by itself, and COMMIT of MySQL be Ok.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_in_plain_text_that_the_server_has_rolled_back_takes_no_more_statements() {
+    let db = mariadb().await;
+    let made = "CREATE TABLE t (a int PRIMARY KEY, b int); INSERT INTO t VALUES (1, 0), (2, 0)";
+    sqlx::raw_sql(made).execute(&db).await.unwrap();
+    let (mut one, mut other) = (db.conn().await.unwrap(), db.conn().await.unwrap());
+    run!(one, "BEGIN; INSERT INTO t VALUES (3, 0); UPDATE t SET b = 1 WHERE a = 1").unwrap();
+    run!(other, "BEGIN; INSERT INTO t VALUES (4, 0); UPDATE t SET b = 2 WHERE a = 2").unwrap();
+    let waits = tokio::spawn(async move {
+        let outcome = run!(one, "UPDATE t SET b = 1 WHERE a = 2").is_ok();
+        (one, outcome)
+    });
+    let second = run!(other, "UPDATE t SET b = 2 WHERE a = 1").is_ok();
+    let (one, first) = waits.await.unwrap();
+    assert_ne!(first, second, "one of them is given up");
+    let (mut won, mut given_up) = if first { (one, other) } else { (other, one) };
+    for text in ["INSERT INTO t VALUES (5, 0)", "COMMIT", "INSERT INTO t VALUES (6, 0)"] {
+        run!(given_up, text).expect_err(text);
+    }
+    run!(given_up, "ROLLBACK").unwrap();
+    run!(given_up, "BEGIN; INSERT INTO t VALUES (7, 0)").unwrap();
+    // An error that was dealt with.
+    run!(given_up, "SIGNAL SQLSTATE 'HY000'").unwrap_err();
+    run!(given_up, "COMMIT").unwrap();
+    run!(won, "COMMIT").unwrap();
+    drop((won, given_up));
+    assert_eq!(rows!(db), 4);
+    let (_folder, db) = crate::transactions::sqlite().await;
+    sqlx::raw_sql("CREATE TABLE t (a INTEGER PRIMARY KEY)").execute(&db).await.unwrap();
+    let mut conn = db.conn().await.unwrap();
+    run!(conn, "BEGIN; INSERT INTO t VALUES (1)").unwrap();
+    run!(conn, "INSERT OR ROLLBACK INTO t VALUES (1)").unwrap_err();
+    for text in ["INSERT INTO t VALUES (2)", "COMMIT", "INSERT INTO t VALUES (3)"] {
+        run!(conn, text).expect_err(text);
+    }
+    run!(conn, "BEGIN; INSERT INTO t VALUES (4)").unwrap();
+    run!(conn, "INSERT INTO t VALUES (4)").unwrap_err();
+    run!(conn, "COMMIT").unwrap();
+    drop(conn);
+    assert_eq!(rows!(db), 1);
+}

@@ -117,7 +117,7 @@ impl<DB: Driver> Session<DB> {
         self.settle().await?;
         let effect = statement.effect(&mut self.effects);
         if self.doubts(effect) {
-            self.prove_commit().await?;
+            self.prove_plain().await?;
         }
         let wraps = self.wraps(&statement);
         if wraps {
@@ -148,7 +148,7 @@ impl<DB: Driver> Session<DB> {
                     self.settle().await?;
                 }
                 if self.doubts(effect) {
-                    self.prove_commit().await?;
+                    self.prove_plain().await?;
                 }
                 let mut rows = self.rows(one, effect);
                 loop {

@@ -37,7 +37,7 @@ pub(in crate::db) struct SessionState {
     pub(in crate::db) proven: bool,
     /// A statement in plain text has opened a transaction.
     open: bool,
-    /// A statement has failed since then.
+    /// An error since then may have ended it.
     pub(super) failed: bool,
     /// A statement that began or ended a transaction has failed.
     unclear: bool,
@@ -237,8 +237,11 @@ impl SessionState {
 
     /// Notes what a statement's error means for the transaction around it.
     fn doubt<DB: Driver>(&mut self, error: &sqlx::Error) {
+        if !DB::may_end_transaction(error) {
+            return;
+        }
         self.failed |= self.open;
-        if matches!(self.transaction, Transaction::Open) && DB::may_end_transaction(error) {
+        if matches!(self.transaction, Transaction::Open) {
             self.transaction = Transaction::Doubtful;
         }
     }

@@ -169,15 +169,24 @@ impl<DB: Driver> Session<DB> {
         Err(rolled_back(reason))
     }
 
-    /// Whether a statement is a COMMIT in plain text of a transaction that may have failed: the server would answer Ok
-    /// and roll back.
+    /// Whether a statement must not be sent if the transaction around it, in plain text, has failed: COMMIT, to which
+    /// the server would answer Ok; if the server goes on without the transaction, any that neither begins nor rolls
+    /// back.
     pub(super) fn doubts(&self, effect: Effect) -> bool {
-        effect.commits && DB::REFUSES_AFTER_ERROR && self.state.may_have_failed()
+        if DB::REFUSES_AFTER_ERROR {
+            effect.commits && self.state.may_have_failed()
+        } else {
+            self.state.failed && (effect.commits || effect.open.is_none())
+        }
     }
 
-    /// Makes such a COMMIT an error.
-    pub(super) async fn prove_commit(&mut self) -> Result<(), sqlx::Error> {
-        if self.is_open().await? { Ok(()) } else { Err(rolled_back("none is open")) }
+    /// Makes such a statement an error.
+    pub(super) async fn prove_plain(&mut self) -> Result<(), sqlx::Error> {
+        if !self.is_open().await? {
+            return Err(rolled_back("the server has rolled it back after an error"));
+        }
+        self.state.failed = false;
+        Ok(())
     }
 
     async fn is_open(&mut self) -> Result<bool, sqlx::Error> {
