@@ -143,7 +143,7 @@ mod tests {
         let insert = ";INSERT INTO [a;b] VALUES ('it''s;') ;";
         assert_eq!(statements, ["BEGIN;", &trigger, insert, "COMMIT -- ;"]);
         assert!(of(&text).ends, "{text}");
-        assert!(!of(&statements[1]).ends, "its END is no end of a transaction");
+        assert!(!of(statements[1]).ends, "its END is no end of a transaction");
         assert!(statements_of_sqlite(" ; -- SELECT 1").is_empty());
     }
 
