@@ -263,3 +263,40 @@ async fn on_sqlite_a_transaction_inside_another_is_an_error_and_not_a_deadlock()
     outer.rollback().await.unwrap();
     assert_eq!(closing.await.unwrap().aborted, 0);
 }
+
+/// A file of statements is run as a whole; each of them may meet the lock.
+#[tokio::test(flavor = "multi_thread")]
+async fn on_sqlite_each_of_several_statements_waits_for_the_lock() {
+    let (folder, db) = crate::transactions::sqlite().await;
+    let url = format!("sqlite:{}", folder.path().join("test.db").display());
+    let (_host, other) = open::<sqlx::Sqlite>(Paradigm::LongRunning, &url, &[]).await.unwrap();
+    let made = "CREATE TABLE t (a INTEGER); \
+         CREATE TEMP TRIGGER g AFTER INSERT ON t BEGIN SELECT 1; SELECT 2; END; INSERT INTO t VALUES (0)";
+    sqlx::raw_sql(made).execute(&db).await.unwrap();
+    for text in [
+        "BEGIN; INSERT INTO t VALUES (1); COMMIT",
+        "SELECT 1; INSERT INTO t VALUES (2)",
+        "SELECT 1; INSERT INTO t VALUES ('a;b') RETURNING a",
+        "INSERT INTO t VALUES ('a;b') RETURNING a",
+    ] {
+        let holder = other.begin().await.unwrap();
+        let written = tokio::spawn({
+            let db = db.clone();
+            async move { sqlx::raw_sql(text).fetch_optional(&db).await.map(drop) }
+        });
+        let executed = tokio::spawn({
+            let db = db.clone();
+            async move { sqlx::raw_sql(text).execute(&db).await.map(drop) }
+        });
+        while db.state().in_use < 2 {
+            tokio::task::yield_now().await;
+        }
+        // Time passes: both have met the lock by then.
+        tokio::time::sleep(20 * MS).await;
+        holder.rollback().await.unwrap();
+        written.await.unwrap().expect(text);
+        executed.await.unwrap().expect(text);
+    }
+    let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM t").fetch_one(&db).await.unwrap();
+    assert_eq!(rows, 9);
+}

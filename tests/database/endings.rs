@@ -1,8 +1,11 @@
 //! A transaction that ends otherwise than by its own COMMIT: nothing answers Ok for what did not happen.
 
+use std::time::Duration;
+
 use anyhost_core::Paradigm;
 use anyhost_core::db::{Db, Error};
-use anyhost_tests::servers::{MariaDb, PgBouncer, Postgres};
+use anyhost_tests::servers::{MariaDb, Mode, PgBouncer, Postgres, Proxy};
+use futures_util::FutureExt;
 use sqlx::MySql;
 
 use crate::kit::{long_running, open};
@@ -162,4 +165,116 @@ async fn behind_a_pooler_a_transaction_in_plain_text_is_one() {
     // Several statements are for raw_sql.
     sqlx::query("DELETE FROM t; DELETE FROM t").execute(&mut *conn).await.unwrap_err();
     assert_eq!(rows!(db), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_savepoint_that_is_given_up_while_it_is_set_fails_its_transaction() {
+    let url = Postgres::shared().database();
+    let proxy = Proxy::start(Postgres::shared().port());
+    let db = long_running(&proxy.url(&url), 2).await;
+    sqlx::raw_sql("CREATE TABLE t (a int)").execute(&db).await.unwrap();
+    let slow = || proxy.set(Mode::Delay(Duration::from_millis(20)));
+    // sqlx rolls the whole transaction back, and what follows would take effect by itself.
+    for commits in [false, true] {
+        let mut tx = db.begin().await.unwrap();
+        run!(tx, "INSERT INTO t VALUES (1)").unwrap();
+        slow();
+        assert!(tx.savepoint().now_or_never().is_none());
+        proxy.set(Mode::Pass);
+        run!(tx, "INSERT INTO t VALUES (2)").unwrap_err();
+        if commits {
+            tx.commit().await.unwrap_err();
+        } else {
+            tx.rollback().await.unwrap();
+        }
+        assert_eq!(rows!(db), 0);
+    }
+    // The release of one around it would be COMMIT.
+    for releases in [false, true] {
+        let mut tx = db.begin().await.unwrap();
+        run!(tx, "INSERT INTO t VALUES (1)").unwrap();
+        let mut savepoint = tx.savepoint().await.unwrap();
+        slow();
+        assert!(savepoint.savepoint().now_or_never().is_none());
+        proxy.set(Mode::Pass);
+        if releases {
+            savepoint.release().await.unwrap_err();
+        } else {
+            savepoint.rollback().await.unwrap();
+        }
+        tx.commit().await.unwrap_err();
+        assert_eq!(rows!(db), 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_begin_or_an_end_that_was_given_up_nothing_is_sent() {
+    macro_rules! given_up {
+        ($db:expr) => {{
+            sqlx::raw_sql("CREATE TABLE t (a int)").execute(&$db).await.unwrap();
+            for text in ["BEGIN", "COMMIT", "ROLLBACK; BEGIN"] {
+                let mut conn = $db.conn().await.unwrap();
+                run!(conn, if text == "BEGIN" { "SELECT 1" } else { "BEGIN" }).unwrap();
+                assert!(sqlx::raw_sql(text).execute(&mut *conn).now_or_never().is_none());
+                // It would be lost with the connection, or take effect by itself.
+                run!(conn, "INSERT INTO t VALUES (1)").expect_err(text);
+            }
+            assert_eq!(rows!($db), 0);
+        }};
+    }
+    let url = Postgres::shared().database();
+    let proxy = Proxy::start(Postgres::shared().port());
+    proxy.set(Mode::Delay(Duration::from_millis(5)));
+    let db = long_running(&proxy.url(&url), 2).await;
+    given_up!(db);
+    let url = MariaDb::shared().database();
+    let proxy = Proxy::start(MariaDb::shared().port());
+    proxy.set(Mode::Delay(Duration::from_millis(5)));
+    let settings = [("DATABASE_POOL_SIZE", "2")];
+    let (_host, db) =
+        open::<MySql>(Paradigm::LongRunning, &proxy.url(&url), &settings).await.unwrap();
+    given_up!(db);
+}
+
+/// The server goes on without the transaction; what follows would take effect by itself, and COMMIT of MySQL be Ok.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_in_plain_text_that_the_server_has_rolled_back_takes_no_more_statements() {
+    let db = mariadb().await;
+    let made = "CREATE TABLE t (a int PRIMARY KEY, b int); INSERT INTO t VALUES (1, 0), (2, 0)";
+    sqlx::raw_sql(made).execute(&db).await.unwrap();
+    let (mut one, mut other) = (db.conn().await.unwrap(), db.conn().await.unwrap());
+    run!(one, "BEGIN; INSERT INTO t VALUES (3, 0); UPDATE t SET b = 1 WHERE a = 1").unwrap();
+    run!(other, "BEGIN; INSERT INTO t VALUES (4, 0); UPDATE t SET b = 2 WHERE a = 2").unwrap();
+    let waits = tokio::spawn(async move {
+        let outcome = run!(one, "UPDATE t SET b = 1 WHERE a = 2").is_ok();
+        (one, outcome)
+    });
+    let second = run!(other, "UPDATE t SET b = 2 WHERE a = 1").is_ok();
+    let (one, first) = waits.await.unwrap();
+    assert_ne!(first, second, "one of them is given up");
+    let (mut won, mut given_up) = if first { (one, other) } else { (other, one) };
+    for text in ["INSERT INTO t VALUES (5, 0)", "COMMIT", "INSERT INTO t VALUES (6, 0)"] {
+        run!(given_up, text).expect_err(text);
+    }
+    run!(given_up, "ROLLBACK").unwrap();
+    run!(given_up, "BEGIN; INSERT INTO t VALUES (7, 0)").unwrap();
+    // An error that was dealt with.
+    run!(given_up, "SIGNAL SQLSTATE 'HY000'").unwrap_err();
+    run!(given_up, "COMMIT").unwrap();
+    run!(won, "COMMIT").unwrap();
+    drop((won, given_up));
+    assert_eq!(rows!(db), 4);
+    let (_folder, db) = crate::transactions::sqlite().await;
+    sqlx::raw_sql("CREATE TABLE t (a INTEGER PRIMARY KEY)").execute(&db).await.unwrap();
+    let mut conn = db.conn().await.unwrap();
+    run!(conn, "BEGIN; INSERT INTO t VALUES (1)").unwrap();
+    run!(conn, "INSERT OR ROLLBACK INTO t VALUES (1)").unwrap_err();
+    for text in ["INSERT INTO t VALUES (2)", "COMMIT", "INSERT INTO t VALUES (3)"] {
+        run!(conn, text).expect_err(text);
+    }
+    run!(conn, "BEGIN; INSERT INTO t VALUES (4)").unwrap();
+    run!(conn, "INSERT INTO t VALUES (4)").unwrap_err();
+    run!(conn, "COMMIT").unwrap();
+    drop(conn);
+    assert_eq!(rows!(db), 1);
 }

@@ -17,6 +17,6 @@ pub(super) use known_effects::KnownEffects;
 #[cfg(feature = "mysql")]
 pub(super) use mysql::of_mysql;
 #[cfg(feature = "postgres")]
-pub(super) use postgres::of_postgres;
+pub(super) use postgres::{of_postgres, statements_of_postgres};
 #[cfg(feature = "sqlite")]
-pub(super) use sqlite::of_sqlite;
+pub(super) use sqlite::{of_sqlite, statements_of_sqlite};

@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use sqlx::error::DatabaseError;
 use sqlx::mysql::{MySqlArguments, MySqlConnectOptions, MySqlDatabaseError, MySqlSslMode};
-use sqlx::{Database, Executor, MySql, MySqlConnection, Row};
-use sqlx_core::transaction::TransactionManager;
+use sqlx::{Executor, MySql, MySqlConnection, Row};
 
 use super::sealed::DriverParts;
 use super::{
@@ -129,15 +128,11 @@ impl DriverParts for MySql {
         )
     }
 
-    /// The driver says so after a savepoint, which does nothing outside of a transaction.
+    /// A savepoint does nothing outside of a transaction, and cannot be released then.
     async fn is_in_transaction(connection: &mut MySqlConnection) -> Result<bool, sqlx::Error> {
-        type Transactions = <MySql as Database>::TransactionManager;
-        match Transactions::begin(connection, None).await {
-            Err(sqlx::Error::BeginFailed) => Ok(false),
-            outcome => {
-                outcome?;
-                Transactions::commit(connection).await.map(|()| true)
-            }
+        match connection.execute("SAVEPOINT anyhost; RELEASE SAVEPOINT anyhost").await {
+            Err(error) if number(&error) == Some(1305) => Ok(false),
+            outcome => outcome.map(|_| true),
         }
     }
 

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::ConfigError;
 use crate::db::settings::{DatabaseUrl, Kind, Pooler};
-use crate::db::sql::{Effect, of_postgres};
+use crate::db::sql::{Effect, of_postgres, statements_of_postgres};
 
 impl DriverParts for Postgres {
     const KIND: Kind = Kind::Postgres;
@@ -63,6 +63,10 @@ impl DriverParts for Postgres {
 
     fn effect(text: &str) -> Effect {
         of_postgres(text)
+    }
+
+    fn statements(text: &str) -> Vec<&str> {
+        statements_of_postgres(text)
     }
 
     fn copy(arguments: &PgArguments) -> Option<PgArguments> {

@@ -66,6 +66,11 @@ pub trait DriverParts: Database<Connection: Migrate> + HasStatementCache {
     /// The effect of a text, of one or several statements, on its session.
     fn effect(text: &str) -> Effect;
 
+    /// The statements of a text; on MySQL, where nothing depends on it, the text.
+    fn statements(text: &str) -> Vec<&str> {
+        vec![text]
+    }
+
     /// The same arguments, for a second run of a statement.
     fn copy(_arguments: &Self::Arguments) -> Option<Self::Arguments> {
         None

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::ConfigError;
 use crate::db::settings::{DatabaseUrl, Kind, Pooler};
-use crate::db::sql::{Effect, of_sqlite};
+use crate::db::sql::{Effect, of_sqlite, statements_of_sqlite};
 
 /// How long a lock is waited for while a connection is opened, by its thread.
 const OPENS_WITHIN: Duration = Duration::from_secs(1);
@@ -76,6 +76,10 @@ impl DriverParts for Sqlite {
 
     fn effect(text: &str) -> Effect {
         of_sqlite(text)
+    }
+
+    fn statements(text: &str) -> Vec<&str> {
+        statements_of_sqlite(text)
     }
 
     /// Inside a transaction another cannot begin.

@@ -74,7 +74,7 @@ impl fmt::Display for Purpose {
             Self::Line(location) => fmt::Display::fmt(location, f),
             Self::Statement(sql) => {
                 // What stands in quotes may be a secret.
-                let sql = sql.as_str().split(['\'', '$']).next().unwrap_or_default();
+                let sql = sql.as_str().split(['\'', '"', '$']).next().unwrap_or_default();
                 let words = sql.split_whitespace().collect::<Vec<_>>().join(" ");
                 let shown: String = words.chars().take(SHOWN).collect();
                 let rest = if shown.len() < words.len() { " …" } else { "" };
@@ -142,6 +142,7 @@ mod tests {
         let secret = named("ALTER ROLE app PASSWORD 'hunter2'");
         assert_eq!(secret, "statement \"ALTER ROLE app PASSWORD\"");
         assert!(!named("SELECT $$hunter2$$").contains("hunter2"));
+        assert!(!named("SET PASSWORD = PASSWORD(\"hunter2\")").contains("hunter2"));
         assert!(named(&"SELECT a, ".repeat(20)).ends_with(" …\""));
     }
 }

@@ -136,11 +136,18 @@ impl<DB: Driver> Session<DB> {
         mut statement: Statement<DB>,
         last: bool,
     ) -> Result<Option<DB::Row>, sqlx::Error> {
+        // Of several statements some may have taken effect before the lock was met: each waits by itself.
+        if statement.is_several() {
+            let mut rows = self.rows_patiently(lock, statement);
+            let mut first = None;
+            while let Some(step) = rows.try_next().await? {
+                first = first.or(step.right());
+            }
+            return Ok(first);
+        }
         let mut attempts = lock.begin(self.connection.is_in_transaction());
-        // Of several statements some may have taken effect before the lock was met.
-        let is_single = statement.is_single();
         loop {
-            let again = statement.duplicate().filter(|_| is_single);
+            let again = statement.duplicate();
             match (self.first_row_at_once(statement, last).await, again) {
                 (Err(error), Some(again)) if is_locked(&error) => {
                     attempts.next(error).await?;
@@ -159,21 +166,23 @@ impl<DB: Driver> Session<DB> {
     ) -> BoxStream<'_, Result<Step<DB>, sqlx::Error>> {
         Box::pin(async_stream::try_stream! {
             let mut attempts = lock.begin(self.connection.is_in_transaction());
-            let mut next = Some(statement);
-            while let Some(statement) = next.take() {
-                let again = statement.duplicate();
-                let mut rows = self.rows_at_once(statement);
-                match (rows.try_next().await, again) {
-                    (Err(error), Some(again)) if is_locked(&error) => {
-                        drop(rows);
-                        attempts.next(error).await?;
-                        next = Some(again);
-                    }
-                    (outcome, _) => {
-                        let mut step = outcome?;
-                        while let Some(one) = step {
-                            yield one;
-                            step = rows.try_next().await?;
+            for statement in statement.split() {
+                let mut next = Some(statement);
+                while let Some(statement) = next.take() {
+                    let again = statement.duplicate();
+                    let mut rows = self.rows_at_once(statement);
+                    match (rows.try_next().await, again) {
+                        (Err(error), Some(again)) if is_locked(&error) => {
+                            drop(rows);
+                            attempts.next(error).await?;
+                            next = Some(again);
+                        }
+                        (outcome, _) => {
+                            let mut step = outcome?;
+                            while let Some(one) = step {
+                                yield one;
+                                step = rows.try_next().await?;
+                            }
                         }
                     }
                 }

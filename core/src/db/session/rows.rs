@@ -100,7 +100,7 @@ impl<DB: Driver> Session<DB> {
             warnings.warn_of(change, &self.state.prefix);
         }
         // A transaction around it would make nothing of BEGIN, and VACUUM fail. Without rows their format is no matter.
-        if self.unnamed && !effect.rows && statement.is_single() {
+        if self.unnamed && !effect.rows && !statement.is_several() {
             statement.simplify();
         }
         effect
@@ -117,7 +117,7 @@ impl<DB: Driver> Session<DB> {
         self.settle().await?;
         let effect = statement.effect(&mut self.effects);
         if self.doubts(effect) {
-            self.prove_commit().await?;
+            self.prove_plain().await?;
         }
         let wraps = self.wraps(&statement);
         if wraps {
@@ -148,7 +148,7 @@ impl<DB: Driver> Session<DB> {
                     self.settle().await?;
                 }
                 if self.doubts(effect) {
-                    self.prove_commit().await?;
+                    self.prove_plain().await?;
                 }
                 let mut rows = self.rows(one, effect);
                 loop {

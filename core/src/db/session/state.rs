@@ -19,6 +19,8 @@ pub(in crate::db) struct SessionState {
     pub(super) busy: bool,
     /// Some of its answer has been read.
     pub(super) answered: bool,
+    /// It begins or ends a transaction.
+    pub(super) bounds: bool,
     /// An error after which the connection cannot be used.
     pub(super) broken: bool,
     /// An error after which no connection of its generation can be used.
@@ -35,7 +37,7 @@ pub(in crate::db) struct SessionState {
     pub(in crate::db) proven: bool,
     /// A statement in plain text has opened a transaction.
     open: bool,
-    /// A statement has failed since then.
+    /// An error since then may have ended it.
     pub(super) failed: bool,
     /// A statement that began or ended a transaction has failed.
     unclear: bool,
@@ -76,8 +78,9 @@ impl SessionState {
     }
 
     pub(super) fn is_clean(&self) -> bool {
-        let Self { busy, broken, outdated, raw, open, unclear, changed, .. } = self;
-        !(*busy || *broken || *outdated || *raw || *open || *unclear || changed.is_some())
+        let Self { busy, broken, outdated, raw, unclear, changed, .. } = self;
+        let is_free = !(*busy || *broken || *outdated || *raw || *unclear || changed.is_some());
+        is_free && !self.is_in_transaction()
     }
 
     /// Whether the server may still run a statement whose caller has given up.
@@ -145,6 +148,7 @@ impl SessionState {
     pub(super) fn begins(&mut self, effect: Effect) {
         self.busy = true;
         self.answered = false;
+        self.bounds = false;
         self.stale = false;
         self.pulse.rests();
         if !effect.is_none() {
@@ -154,6 +158,7 @@ impl SessionState {
 
     #[cold]
     fn expect(&mut self, effect: Effect) {
+        self.bounds = effect.bounds_transaction();
         let none = !self.is_in_transaction();
         if effect.ends && !matches!(self.transaction, Transaction::None) {
             let reason = "a statement of its own ended it";
@@ -199,7 +204,7 @@ impl SessionState {
     pub(super) fn failed<DB: Driver>(&mut self, error: sqlx::Error, effect: Effect) -> sqlx::Error {
         self.pulse.rests();
         // Which of its statements a text got to is not said.
-        self.unclear |= effect.open.is_some() || effect.ends || effect.opens_if_none;
+        self.unclear |= effect.bounds_transaction();
         if let sqlx::Error::Database(_) = error {
             self.doubt::<DB>(&error);
         }
@@ -232,8 +237,11 @@ impl SessionState {
 
     /// Notes what a statement's error means for the transaction around it.
     fn doubt<DB: Driver>(&mut self, error: &sqlx::Error) {
+        if !DB::may_end_transaction(error) {
+            return;
+        }
         self.failed |= self.open;
-        if matches!(self.transaction, Transaction::Open) && DB::may_end_transaction(error) {
+        if matches!(self.transaction, Transaction::Open) {
             self.transaction = Transaction::Doubtful;
         }
     }

@@ -2,6 +2,7 @@
 
 use sqlx::error::BoxDynError;
 use sqlx::{Arguments, Execute, SqlStr};
+use sqlx_core::sql_str::{AssertSqlSafe, SqlSafeStr};
 
 use crate::db::driver::Driver;
 use crate::db::sql::{Effect, KnownEffects};
@@ -65,9 +66,25 @@ impl<DB: Driver> Statement<DB> {
         Some(Self(Box::new(Parts { sql, arguments, prepared, persistent, keep: false })))
     }
 
-    /// Whether its text is one statement.
-    pub(in crate::db) fn is_single(&self) -> bool {
-        !self.0.sql.as_str().trim_end_matches([';', ' ', '\n', '\t', '\r']).contains(';')
+    /// Whether its text holds several statements.
+    pub(super) fn is_several(&self) -> bool {
+        let text = self.0.sql.as_str().trim_end_matches([';', ' ', '\n', '\t', '\r']);
+        // Most texts have no semicolon, and are not read for it.
+        text.contains(';') && DB::statements(text).len() > 1
+    }
+
+    /// Its statements, each by itself, if it is text alone.
+    pub(super) fn split(self) -> Vec<Self> {
+        if !(self.is_simple() && self.is_several()) {
+            return vec![self];
+        }
+        let alone = |text: &str| {
+            // A part of what the caller vouches for.
+            let sql = AssertSqlSafe(text.to_owned()).into_sql_str();
+            let arguments = Ok(None);
+            Self(Box::new(Parts { sql, arguments, prepared: None, persistent: false, keep: false }))
+        };
+        DB::statements(self.0.sql.as_str()).into_iter().map(alone).collect()
     }
 
     /// Returns what it will do to its session, which may have run it before.

@@ -74,8 +74,13 @@ impl<DB: Driver> Session<DB> {
     /// Sets a savepoint in the transaction that is open.
     pub(in crate::db) async fn savepoint(&mut self) -> Result<(), sqlx::Error> {
         self.settle().await?;
+        // If this is given up, the driver undoes more than a savepoint, and counts one too few.
+        let before = std::mem::take(&mut self.state.transaction);
+        self.fail_transaction("a savepoint was given up while it was being set");
         let sets = DB::TransactionManager::begin(&mut self.connection, None);
-        self.state.watch::<DB, _>(Effect::NONE, sets).await
+        let set = self.state.watch::<DB, _>(Effect::NONE, sets).await;
+        self.state.transaction = if set.is_ok() { before } else { Transaction::Doubtful };
+        set
     }
 
     /// Keeps what was done since the last savepoint.
@@ -128,6 +133,11 @@ impl<DB: Driver> Session<DB> {
             self.state.broken = true;
             return Err(lost("a statement was given up before it had an answer"));
         }
+        if self.state.bounds {
+            // Its caller does not know whether what follows is in a transaction.
+            self.state.broken = true;
+            return Err(lost("a statement that begins or ends a transaction was given up"));
+        }
         let reads = self.connection.flush();
         let Err(error) = self.state.watch::<DB, _>(Effect::NONE, reads).await else {
             return Ok(());
@@ -159,15 +169,24 @@ impl<DB: Driver> Session<DB> {
         Err(rolled_back(reason))
     }
 
-    /// Whether a statement is a COMMIT in plain text of a transaction that may have failed: the server would answer Ok
-    /// and roll back.
+    /// Whether a statement must not be sent if the transaction around it, in plain text, has failed: COMMIT, to which
+    /// the server would answer Ok; if the server goes on without the transaction, any that neither begins nor rolls
+    /// back.
     pub(super) fn doubts(&self, effect: Effect) -> bool {
-        effect.commits && DB::REFUSES_AFTER_ERROR && self.state.may_have_failed()
+        if DB::REFUSES_AFTER_ERROR {
+            effect.commits && self.state.may_have_failed()
+        } else {
+            self.state.failed && (effect.commits || effect.open.is_none())
+        }
     }
 
-    /// Makes such a COMMIT an error.
-    pub(super) async fn prove_commit(&mut self) -> Result<(), sqlx::Error> {
-        if self.is_open().await? { Ok(()) } else { Err(rolled_back("none is open")) }
+    /// Makes such a statement an error.
+    pub(super) async fn prove_plain(&mut self) -> Result<(), sqlx::Error> {
+        if !self.is_open().await? {
+            return Err(rolled_back("the server has rolled it back after an error"));
+        }
+        self.state.failed = false;
+        Ok(())
     }
 
     async fn is_open(&mut self) -> Result<bool, sqlx::Error> {

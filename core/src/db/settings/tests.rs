@@ -46,6 +46,11 @@ fn a_wrong_setting_is_named_and_no_secret_is_printed() {
         &[("DATABASE_URL", "postgres://u:hunter2@h/d?sslmode=verify-ca&sslrootcert=/dev/null")],
         "DATABASE_URL: parameter sslrootcert: \"/dev/null\" has no PEM block, which begins with \"-----BEGIN \"",
     );
+    // The key itself, without the frame of PEM.
+    refused(
+        &[("DATABASE_URL", "postgres://u:p@h/d?sslkey=MC4CAQhunter2%3D%3D")],
+        "DATABASE_URL: parameter sslkey: the file of this name cannot be read: No such file or directory (os error 2)",
+    );
     refused(
         &[("DATABASE_URL", "postgres://u:hunter2@h/d?sslmode=require&sslrootcert=system")],
         "DATABASE_URL: parameter sslrootcert: system goes with sslmode=verify-full alone",

@@ -18,16 +18,21 @@ pub(super) const FILES: [&str; 9] = [
 ];
 
 /// What is wrong with a file that a parameter names, if anything. The PEM text itself may be given in place of the
-/// file's name; it is a secret then and not quoted.
-pub(super) fn wrong_file(value: &str) -> Option<String> {
+/// file's name; it is a secret then and not quoted, and neither is what may be a key in another form.
+pub(super) fn wrong_file(name: &str, value: &str) -> Option<String> {
     const BEGIN: &str = "-----BEGIN ";
     if value.trim_start().starts_with(BEGIN) {
         return None;
     }
+    let shown = if name.contains("key") && !value.starts_with(['/', '.']) {
+        "the file of this name".to_owned()
+    } else {
+        format!("{value:?}")
+    };
     match std::fs::read_to_string(Path::new(value)) {
         Ok(text) if text.contains(BEGIN) => None,
-        Ok(_) => Some(format!("{value:?} has no PEM block, which begins with {BEGIN:?}")),
-        Err(error) => Some(format!("{value:?} cannot be read: {error}")),
+        Ok(_) => Some(format!("{shown} has no PEM block, which begins with {BEGIN:?}")),
+        Err(error) => Some(format!("{shown} cannot be read: {error}")),
     }
 }
 

@@ -115,7 +115,7 @@ impl UrlParser {
             return Ok(());
         }
         if FILES.contains(&name) {
-            if let Some(problem) = wrong_file(value) {
+            if let Some(problem) = wrong_file(name, value) {
                 return Err(problem);
             }
             self.tls.root |= ROOTS.contains(&name);

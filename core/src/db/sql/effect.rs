@@ -104,6 +104,11 @@ impl Effect {
         Self { may_end: true, ..Self::changes(change) }
     }
 
+    /// Returns whether it begins or ends a transaction.
+    pub(in crate::db) fn bounds_transaction(&self) -> bool {
+        self.open.is_some() || self.ends || self.opens_if_none
+    }
+
     /// Returns whether the statement has no effect on its session.
     pub(in crate::db) fn is_none(&self) -> bool {
         Self { rows: false, query: false, blank: false, ..*self } == Self::NONE
@@ -136,8 +141,34 @@ pub(super) fn effect(
     dialect: Dialect,
     of_one: impl Fn(Keyword, &mut Tokens<'_, '_>) -> Effect,
 ) -> Effect {
-    let mut lexer = Lexer::new(text, dialect);
     let mut effect = Effect { blank: true, ..Effect::NONE };
+    each(text, dialect, of_one, |one, _| {
+        effect = if effect.blank { one } else { effect.then(one) };
+    });
+    effect
+}
+
+/// The statements of a text.
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub(super) fn statements(
+    text: &str,
+    dialect: Dialect,
+    of_one: impl Fn(Keyword, &mut Tokens<'_, '_>) -> Effect,
+) -> Vec<&str> {
+    let mut all = Vec::new();
+    each(text, dialect, of_one, |_, statement| all.push(statement));
+    all
+}
+
+/// Shows each statement of a text, with what it does.
+fn each<'s>(
+    text: &'s str,
+    dialect: Dialect,
+    of_one: impl Fn(Keyword, &mut Tokens<'_, '_>) -> Effect,
+    mut show: impl FnMut(Effect, &'s str),
+) {
+    let mut lexer = Lexer::new(text, dialect);
+    let mut begin = 0;
     while let Some(token) = lexer.next() {
         let one = match token {
             // (SELECT 1) UNION (SELECT 2)
@@ -148,9 +179,12 @@ pub(super) fn effect(
                 for _ in tokens {}
                 one
             }
-            _ => Effect::unknown(Change::Other),
+            _ => {
+                for _ in Tokens::new(&mut lexer) {}
+                Effect::unknown(Change::Other)
+            }
         };
-        effect = if effect.blank { one } else { effect.then(one) };
+        show(one, &text[begin..lexer.at()]);
+        begin = lexer.at();
     }
-    effect
 }

@@ -68,6 +68,11 @@ impl<'s> Lexer<'s> {
         Self { text, at: 0, dialect }
     }
 
+    /// Where in the text the next token is looked for.
+    pub(super) fn at(&self) -> usize {
+        self.at
+    }
+
     fn byte(&self, at: usize) -> Option<u8> {
         self.text.as_bytes().get(at).copied()
     }

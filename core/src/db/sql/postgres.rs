@@ -1,6 +1,6 @@
 //! The statements of PostgreSQL that leave a session as it was; any other counts as one that changes it.
 
-use super::effect::{Change, Effect, effect};
+use super::effect::{Change, Effect, effect, statements};
 use super::forms::{asks_read_only, commit, rollback, routine};
 use super::lexer::{Dialect, Token};
 use super::tokens::{Keyword, Tokens, is_one_of};
@@ -30,6 +30,11 @@ const CHANGING: &[&str] = &[
 /// The effect of a text on its session.
 pub(in crate::db) fn of_postgres(text: &str) -> Effect {
     effect(text, Dialect::Postgres, of_one)
+}
+
+/// The statements of a text.
+pub(in crate::db) fn statements_of_postgres(text: &str) -> Vec<&str> {
+    statements(text, Dialect::Postgres, of_one)
 }
 
 fn of_one(first: Keyword, tokens: &mut Tokens<'_, '_>) -> Effect {

@@ -1,6 +1,6 @@
 //! The statements of SQLite that leave a connection as it was; any other counts as one that changes it.
 
-use super::effect::{Change, Effect, effect};
+use super::effect::{Change, Effect, effect, statements};
 use super::forms::{commit, rollback, routine};
 use super::lexer::{Dialect, Token};
 use super::tokens::{Keyword, Tokens, is_one_of};
@@ -27,6 +27,11 @@ const LASTING: &[&str] = &[
 /// The effect of a text on its connection.
 pub(in crate::db) fn of_sqlite(text: &str) -> Effect {
     effect(text, Dialect::Sqlite, of_one)
+}
+
+/// The statements of a text.
+pub(in crate::db) fn statements_of_sqlite(text: &str) -> Vec<&str> {
+    statements(text, Dialect::Sqlite, of_one)
 }
 
 fn of_one(first: Keyword, tokens: &mut Tokens<'_, '_>) -> Effect {
@@ -90,17 +95,18 @@ fn pragma(tokens: &mut Tokens<'_, '_>) -> Effect {
 
 fn create(tokens: &mut Tokens<'_, '_>) -> Effect {
     let (mut words, mut word) = (0, "");
+    let mut temporary = None;
     while let Some(token) = tokens.next() {
         match token {
             Token::Word(next) | Token::Quoted(next) => {
                 match Keyword::of(next).as_bytes() {
-                    b"TEMP" | b"TEMPORARY" if words == 0 => {
-                        return Effect::changes(Change::Temporary);
+                    b"TEMP" | b"TEMPORARY" if words == 0 => temporary = Some(Change::Temporary),
+                    b"TRIGGER" if words == 0 => {
+                        let effect = routine(tokens);
+                        return Effect { change: temporary.or(effect.change), ..effect };
                     }
-                    b"TRIGGER" if words == 0 => return routine(tokens),
-                    _ => {}
+                    _ => words += 1,
                 }
-                words += 1;
                 word = next;
             }
             Token::Symbol(b'.') if word.eq_ignore_ascii_case("temp") => {
@@ -112,7 +118,7 @@ fn create(tokens: &mut Tokens<'_, '_>) -> Effect {
             _ => word = "",
         }
     }
-    Effect::NONE
+    Effect { change: temporary, ..Effect::NONE }
 }
 
 #[cfg(test)]
@@ -123,6 +129,22 @@ mod tests {
 
     fn of(text: &str) -> Effect {
         Effect { query: false, commits: false, ..of_sqlite(text) }
+    }
+
+    #[test]
+    fn statements_are_told_apart() {
+        let trigger =
+            "CREATE TEMP TRIGGER a AFTER INSERT ON t BEGIN SELECT ';'; DELETE FROM u; END";
+        let text =
+            format!("BEGIN; -- ;\n{trigger};\n;INSERT INTO [a;b] VALUES ('it''s;') ; COMMIT -- ;");
+        let statements: Vec<&str> =
+            statements_of_sqlite(&text).iter().map(|text| text.trim()).collect();
+        let trigger = format!("-- ;\n{trigger};");
+        let insert = ";INSERT INTO [a;b] VALUES ('it''s;') ;";
+        assert_eq!(statements, ["BEGIN;", &trigger, insert, "COMMIT -- ;"]);
+        assert!(of(&text).ends, "{text}");
+        assert!(!of(statements[1]).ends, "its END is no end of a transaction");
+        assert!(statements_of_sqlite(" ; -- SELECT 1").is_empty());
     }
 
     #[test]
@@ -181,6 +203,7 @@ mod tests {
             ("ATTACH 'a' AS b", Change::Attach),
             ("DETACH b", Change::Attach),
             ("CREATE TEMP TABLE t (a int)", Change::Temporary),
+            ("CREATE TEMP TRIGGER a AFTER INSERT ON t BEGIN SELECT 1; END", Change::Temporary),
             ("CREATE TABLE temp.t (a int)", Change::Temporary),
             ("CREATE VIEW \"temp\".v AS SELECT 1", Change::Temporary),
             ("SELECT load_extension('a')", Change::Function),
