@@ -59,8 +59,6 @@ const MAX_SEND_BUFFER: usize = 128 * 1024;
 const PING_INTERVAL: Duration = Duration::from_secs(60);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
-type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
-
 /// Serves a connection until it is done, its time is over or the server ends it.
 ///
 /// hyper knows requests; this knows time. It keeps one timer per connection, which is set only when
@@ -71,40 +69,24 @@ pub(crate) async fn serve<A: Handler>(
     shared: Arc<Shared<A>>,
     connection: Arc<Connection>,
 ) {
-    let config = &shared.config;
-    let serving = async {
-        let transport = open(transport, config, tls, &connection).await?;
-        serve_http(transport, &shared, &connection).await
-    };
-    if let Some(Err(error)) = in_time(serving, &connection, config).await {
-        tracing::debug!("a connection ended: {error}");
-    }
-}
-
-/// Drives the work of a connection; `None` if its time is over first.
-async fn in_time(
-    serving: impl Future<Output = Outcome>,
-    connection: &Connection,
-    config: &Config,
-) -> Option<Outcome> {
-    let mut serving = pin!(serving);
+    let mut conversing = pin!(converse(transport, tls, &shared, &connection));
     let mut deadline = Deadline::default();
-    poll_fn(|cx| {
+    let outcome = poll_fn(|cx| {
         connection.task.register(cx.waker());
         loop {
             if connection.has_reached(Stage::Aborted) {
-                return Poll::Ready(None);
+                return Poll::Ready(Ok(()));
             }
-            if let Poll::Ready(outcome) = serving.as_mut().poll(cx) {
-                return Poll::Ready(Some(outcome));
+            if let Poll::Ready(outcome) = conversing.as_mut().poll(cx) {
+                return Poll::Ready(outcome);
             }
-            match connection.timeout(config) {
+            match connection.timeout(&shared.config) {
                 Timeout::Never => return Poll::Pending,
                 Timeout::CloseAt(end) => {
                     ready!(deadline.poll(end, cx));
                     // The holder of a connection that goes on with another protocol is a task of the App.
                     connection.advance(Stage::CutOff);
-                    return Poll::Ready(None);
+                    return Poll::Ready(Ok(()));
                 }
                 Timeout::GiveUpAt(end) => {
                     ready!(deadline.poll(end, cx));
@@ -113,8 +95,10 @@ async fn in_time(
                 }
             }
         }
-    })
-    .await
+    });
+    if let Err(error) = outcome.await {
+        tracing::debug!("a connection ended: {error}");
+    }
 }
 
 /// Reads what the proxy says if the PROXY protocol is on, then shakes hands if TLS is spoken.
@@ -161,11 +145,13 @@ async fn open(
 /// Once the connection is closing a client of HTTP/2 is told (GOAWAY), twice as RFC 9113 §6.8 says: what it had
 /// sent before it could know is answered, and what it sends afterwards it knows to be safe to send again.
 /// Floods of resets, of headers without an end, of empty frames and of settings are bounded by h2.
-async fn serve_http<A: Handler>(
+async fn converse<A: Handler>(
     transport: Transport,
+    tls: bool,
     shared: &Arc<Shared<A>>,
     connection: &Arc<Connection>,
-) -> Outcome {
+) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let transport = open(transport, &shared.config, tls, connection).await?;
     let mut builder = auto::Builder::new(Streams::new(shared.config.send_timeout));
     builder.http1().max_buf_size(MAX_HEAD);
     builder
