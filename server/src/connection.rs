@@ -19,13 +19,13 @@ use std::future::poll_fn;
 use std::io as std_io;
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Poll, ready};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use anyhost_core::Scheme;
 use anyhost_core::adapter::Handler;
+use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
 
 pub(crate) use deadline::Deadline;
 pub(crate) use state::{Connection, Stage};
@@ -152,10 +152,23 @@ async fn converse<A: Handler>(
     connection: &Arc<Connection>,
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
     let transport = open(transport, &shared.config, tls, connection).await?;
-    let mut builder = auto::Builder::new(Streams::new(shared.config.send_timeout));
-    builder.http1().max_buf_size(MAX_HEAD);
+    let mut io = Io::new(transport.stream, Arc::clone(connection));
+    let http2 = poll_fn(|cx| io.poll_is_http2(cx)).await?;
+    let (io, requests) = (TokioIo::new(io), requests(shared, connection));
+    if !http2 {
+        let serving = http1::Builder::new().max_buf_size(MAX_HEAD).serve_connection(io, requests);
+        serving.with_upgrades().await?;
+        if connection.is_upgraded() {
+            // Its holder is a task of the App. The connection stays open, and counted, as long as the socket is.
+            let gone = |_: &mut Context<'_>| {
+                if connection.is_socket_gone() { Poll::Ready(()) } else { Poll::Pending }
+            };
+            poll_fn(gone).await;
+        }
+        return Ok(());
+    }
+    let mut builder = http2::Builder::new(Streams::new(shared.config.send_timeout));
     builder
-        .http2()
         .timer(TokioTimer::new())
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(PING_TIMEOUT)
@@ -165,24 +178,16 @@ async fn converse<A: Handler>(
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buf_size(MAX_SEND_BUFFER)
         .enable_connect_protocol();
-    let io = TokioIo::new(Io::new(transport.stream, Arc::clone(connection)));
-    let mut serving =
-        pin!(builder.serve_connection_with_upgrades(io, requests(shared, connection)));
+    let mut serving = pin!(builder.serve_connection(io, requests));
     let mut told = false;
-    poll_fn(|cx| {
-        if !told && connection.is_closing_http2() {
+    let outcome = poll_fn(|cx| {
+        if !told && connection.has_reached(Stage::Closing) {
             told = true;
             serving.as_mut().graceful_shutdown();
         }
         serving.as_mut().poll(cx)
-    })
-    .await?;
-    if connection.is_upgraded() {
-        // Its holder is a task of the App. The connection stays open, and counted, as long as the socket is.
-        poll_fn(|_| if connection.is_socket_gone() { Poll::Ready(()) } else { Poll::Pending })
-            .await;
-    }
-    Ok(())
+    });
+    Ok(outcome.await?)
 }
 
 #[cfg(test)]

@@ -25,8 +25,6 @@ pub(super) struct Io {
     stream: Box<dyn Stream>,
     connection: Arc<Connection>,
     protocol: Protocol,
-    /// Nothing is known yet of what the client speaks: HTTP/2 may come.
-    first: bool,
     /// Bytes that were read and that hyper has not seen.
     buffer: BytesMut,
     /// The first bytes of the buffer, which hyper may see.
@@ -52,7 +50,6 @@ impl Io {
             stream,
             connection,
             protocol: Protocol::Http1(Message::default()),
-            first: true,
             buffer: BytesMut::new(),
             ready: 0,
             ended: false,

@@ -258,11 +258,6 @@ impl Connection {
         self.stage.load(Ordering::Relaxed) >= stage as u8
     }
 
-    /// Whether HTTP/2 is spoken and the client is to be told that the connection ends.
-    pub(super) fn is_closing_http2(&self) -> bool {
-        self.has_reached(Stage::Closing) && self.state().http2
-    }
-
     /// Whether the connection goes on with another protocol.
     pub(super) fn is_upgraded(&self) -> bool {
         self.upgraded.load(Ordering::Relaxed)

@@ -19,6 +19,27 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const AHEAD: usize = 16 * 1024;
 
 impl Io {
+    /// Whether the connection begins as one of HTTP/2.
+    pub(in crate::connection) fn poll_is_http2(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<bool>> {
+        // A client that stops within the preface is told so as one of HTTP/1.1.
+        while !self.buffer.starts_with(PREFACE) {
+            if !PREFACE.starts_with(&self.buffer) || self.ended || self.connection.timed_out() {
+                return Poll::Ready(Ok(false));
+            }
+            if !self.buffer.is_empty() {
+                self.connection.in_head();
+            }
+            ready!(self.poll_fill(cx))?;
+        }
+        self.connection.is_http2();
+        self.protocol = Protocol::Http2;
+        self.ready = self.buffer.len();
+        Poll::Ready(Ok(true))
+    }
+
     /// Gives hyper the bytes of the buffer that it may see.
     pub(super) fn give(&mut self, to: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let count = self.ready.min(to.remaining());
@@ -87,14 +108,7 @@ impl Io {
             let Protocol::Http1(message) = &mut self.protocol else { return Poll::Ready(Ok(())) };
             let bytes = if direct { &mut to.filled_mut()[before..] } else { &mut self.buffer[..] };
             let is_head = message.is_head();
-            let followed = if self.first && bytes.starts_with(PREFACE) {
-                let count = bytes.len();
-                self.connection.is_http2();
-                self.protocol = Protocol::Http2;
-                Ok(count)
-            } else if self.first && PREFACE.starts_with(bytes) {
-                Ok(0)
-            } else if is_head && bytes.starts_with(b"\r\n") {
+            let followed = if is_head && bytes.starts_with(b"\r\n") {
                 // RFC 9112 §2.2: empty lines before a request are ignored.
                 if !direct {
                     self.buffer.advance(2);
@@ -110,7 +124,6 @@ impl Io {
             };
             match followed {
                 Ok(count) => {
-                    self.first &= count == 0;
                     if direct {
                         self.buffer.extend_from_slice(&to.filled()[before + count..]);
                         to.set_filled(before + count);
