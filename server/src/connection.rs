@@ -59,11 +59,12 @@ const MAX_SEND_BUFFER: usize = 128 * 1024;
 const PING_INTERVAL: Duration = Duration::from_secs(60);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Serves a connection until it is done, its time is over or the server ends it.
+/// Serves a connection until it is done, its time is over or the server ends it; its place is kept until then.
 ///
 /// hyper knows requests; this knows time. It keeps one timer per connection, which is set only when
 /// something is waited for: a request that arrives whole and is answered at once costs none.
 pub(crate) async fn serve<A: Handler>(
+    _place: impl Send + 'static,
     transport: Transport,
     tls: bool,
     shared: Arc<Shared<A>>,
@@ -219,7 +220,8 @@ mod tests {
             let (mut client, server) = tokio::io::duplex(64 * 1024);
             let transport = Transport { stream: Box::new(server), peer: None };
             let connection = Arc::new(Connection::new(life.clone(), None));
-            let serving = tokio::spawn(serve(transport, false, Arc::clone(&shared), connection));
+            let serving =
+                tokio::spawn(serve((), transport, false, Arc::clone(&shared), connection));
             async move {
                 client.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await?;
                 // A request, whole.
