@@ -19,13 +19,13 @@ use std::future::poll_fn;
 use std::io as std_io;
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Poll, ready};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use anyhost_core::Scheme;
 use anyhost_core::adapter::Handler;
+use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
 
 pub(crate) use deadline::Deadline;
 pub(crate) use state::{Connection, Stage};
@@ -59,52 +59,35 @@ const MAX_SEND_BUFFER: usize = 128 * 1024;
 const PING_INTERVAL: Duration = Duration::from_secs(60);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
-type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
-
-/// Serves a connection until it is done, its time is over or the server ends it.
+/// Serves a connection until it is done, its time is over or the server ends it; its place is kept until then.
 ///
 /// hyper knows requests; this knows time. It keeps one timer per connection, which is set only when
 /// something is waited for: a request that arrives whole and is answered at once costs none.
 pub(crate) async fn serve<A: Handler>(
+    _place: impl Send + 'static,
     transport: Transport,
     tls: bool,
     shared: Arc<Shared<A>>,
     connection: Arc<Connection>,
 ) {
-    let config = &shared.config;
-    let serving = async {
-        let transport = open(transport, config, tls, &connection).await?;
-        serve_http(transport, &shared, &connection).await
-    };
-    if let Some(Err(error)) = in_time(serving, &connection, config).await {
-        tracing::debug!("a connection ended: {error}");
-    }
-}
-
-/// Drives the work of a connection; `None` if its time is over first.
-async fn in_time(
-    serving: impl Future<Output = Outcome>,
-    connection: &Connection,
-    config: &Config,
-) -> Option<Outcome> {
-    let mut serving = pin!(serving);
+    let mut conversing = pin!(converse(transport, tls, &shared, &connection));
     let mut deadline = Deadline::default();
-    poll_fn(|cx| {
+    let outcome = poll_fn(|cx| {
         connection.task.register(cx.waker());
         loop {
             if connection.has_reached(Stage::Aborted) {
-                return Poll::Ready(None);
+                return Poll::Ready(Ok(()));
             }
-            if let Poll::Ready(outcome) = serving.as_mut().poll(cx) {
-                return Poll::Ready(Some(outcome));
+            if let Poll::Ready(outcome) = conversing.as_mut().poll(cx) {
+                return Poll::Ready(outcome);
             }
-            match connection.timeout(config) {
+            match connection.timeout(&shared.config) {
                 Timeout::Never => return Poll::Pending,
                 Timeout::CloseAt(end) => {
                     ready!(deadline.poll(end, cx));
                     // The holder of a connection that goes on with another protocol is a task of the App.
                     connection.advance(Stage::CutOff);
-                    return Poll::Ready(None);
+                    return Poll::Ready(Ok(()));
                 }
                 Timeout::GiveUpAt(end) => {
                     ready!(deadline.poll(end, cx));
@@ -113,8 +96,10 @@ async fn in_time(
                 }
             }
         }
-    })
-    .await
+    });
+    if let Err(error) = outcome.await {
+        tracing::debug!("a connection ended: {error}");
+    }
 }
 
 /// Reads what the proxy says if the PROXY protocol is on, then shakes hands if TLS is spoken.
@@ -161,15 +146,30 @@ async fn open(
 /// Once the connection is closing a client of HTTP/2 is told (GOAWAY), twice as RFC 9113 §6.8 says: what it had
 /// sent before it could know is answered, and what it sends afterwards it knows to be safe to send again.
 /// Floods of resets, of headers without an end, of empty frames and of settings are bounded by h2.
-async fn serve_http<A: Handler>(
+async fn converse<A: Handler>(
     transport: Transport,
+    tls: bool,
     shared: &Arc<Shared<A>>,
     connection: &Arc<Connection>,
-) -> Outcome {
-    let mut builder = auto::Builder::new(Streams::new(shared.config.send_timeout));
-    builder.http1().max_buf_size(MAX_HEAD);
+) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let transport = open(transport, &shared.config, tls, connection).await?;
+    let mut io = Io::new(transport.stream, Arc::clone(connection));
+    let http2 = poll_fn(|cx| io.poll_is_http2(cx)).await?;
+    let (io, requests) = (TokioIo::new(io), requests(shared, connection));
+    if !http2 {
+        let serving = http1::Builder::new().max_buf_size(MAX_HEAD).serve_connection(io, requests);
+        serving.with_upgrades().await?;
+        if connection.is_upgraded() {
+            // Its holder is a task of the App. The connection stays open, and counted, as long as the socket is.
+            let gone = |_: &mut Context<'_>| {
+                if connection.is_socket_gone() { Poll::Ready(()) } else { Poll::Pending }
+            };
+            poll_fn(gone).await;
+        }
+        return Ok(());
+    }
+    let mut builder = http2::Builder::new(Streams::new(shared.config.send_timeout));
     builder
-        .http2()
         .timer(TokioTimer::new())
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(PING_TIMEOUT)
@@ -179,24 +179,16 @@ async fn serve_http<A: Handler>(
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buf_size(MAX_SEND_BUFFER)
         .enable_connect_protocol();
-    let io = TokioIo::new(Io::new(transport.stream, Arc::clone(connection)));
-    let mut serving =
-        pin!(builder.serve_connection_with_upgrades(io, requests(shared, connection)));
+    let mut serving = pin!(builder.serve_connection(io, requests));
     let mut told = false;
-    poll_fn(|cx| {
-        if !told && connection.is_closing_http2() {
+    let outcome = poll_fn(|cx| {
+        if !told && connection.has_reached(Stage::Closing) {
             told = true;
             serving.as_mut().graceful_shutdown();
         }
         serving.as_mut().poll(cx)
-    })
-    .await?;
-    if connection.is_upgraded() {
-        // Its holder is a task of the App. The connection stays open, and counted, as long as the socket is.
-        poll_fn(|_| if connection.is_socket_gone() { Poll::Ready(()) } else { Poll::Pending })
-            .await;
-    }
-    Ok(())
+    });
+    Ok(outcome.await?)
 }
 
 #[cfg(test)]
@@ -228,7 +220,8 @@ mod tests {
             let (mut client, server) = tokio::io::duplex(64 * 1024);
             let transport = Transport { stream: Box::new(server), peer: None };
             let connection = Arc::new(Connection::new(life.clone(), None));
-            let serving = tokio::spawn(serve(transport, false, Arc::clone(&shared), connection));
+            let serving =
+                tokio::spawn(serve((), transport, false, Arc::clone(&shared), connection));
             async move {
                 client.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await?;
                 // A request, whole.

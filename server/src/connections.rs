@@ -54,11 +54,7 @@ impl Connections {
         let life = shared.host.life().clone();
         let connection = Arc::new(Connection::new(life, self.counts.clone()));
         let place = Place::new(self, &connection);
-        let shared = Arc::clone(shared);
-        tokio::spawn(async move {
-            let _place = place;
-            serve(transport, tls, shared, connection).await;
-        });
+        tokio::spawn(serve(place, transport, tls, Arc::clone(shared), connection));
     }
 
     /// Returns how many connections are open.

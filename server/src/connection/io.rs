@@ -1,6 +1,6 @@
-//! The socket of a connection as hyper sees it: it tells the connection what passes, and shows hyper one request at a time.
-//!
-//! Long because reading and writing share the protocol and what was read ahead.
+//! The socket of a connection as hyper sees it: it tells the connection what passes.
+
+mod requests;
 
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
@@ -8,21 +8,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
-use bytes::{Buf, BytesMut};
+use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::MAX_HEAD;
-use super::message::{Message, names_whole_server};
+use super::message::Message;
 use super::refusal::refusal;
 use super::state::{Connection, Stage};
 use super::transport::Stream;
 use super::websocket::Outgoing;
-
-/// What a connection of HTTP/2 begins with.
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
-/// Bytes of coming requests that are kept while one is answered.
-const AHEAD: usize = 16 * 1024;
 
 /// Bytes that are read at once if they do not go to hyper directly, and the most that are copied to be sent at once.
 const PIECE: usize = 4096;
@@ -32,8 +25,6 @@ pub(super) struct Io {
     stream: Box<dyn Stream>,
     connection: Arc<Connection>,
     protocol: Protocol,
-    /// Nothing is known yet of what the client speaks: HTTP/2 may come.
-    first: bool,
     /// Bytes that were read and that hyper has not seen.
     buffer: BytesMut,
     /// The first bytes of the buffer, which hyper may see.
@@ -59,145 +50,11 @@ impl Io {
             stream,
             connection,
             protocol: Protocol::Http1(Message::default()),
-            first: true,
             buffer: BytesMut::new(),
             ready: 0,
             ended: false,
             blocked: false,
         }
-    }
-
-    /// Gives hyper the bytes of the buffer that it may see.
-    fn give(&mut self, to: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let count = self.ready.min(to.remaining());
-        to.put_slice(&self.buffer[..count]);
-        self.buffer.advance(count);
-        self.ready -= count;
-        Poll::Ready(Ok(()))
-    }
-
-    /// Makes hyper refuse what it is shown, once it has sent everything that comes before.
-    fn refuse(&mut self, status: &'static [u8], to: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        self.protocol = Protocol::Refused(status);
-        to.put_slice(&b"\0\r\n\r\n"[..to.remaining().min(5)]);
-        Poll::Ready(Ok(()))
-    }
-
-    /// Reads more into the buffer; returns false at the end of the input.
-    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
-        if !self.ended {
-            let mut space = [MaybeUninit::uninit(); PIECE];
-            let mut piece = ReadBuf::uninit(&mut space);
-            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut piece))?;
-            self.buffer.extend_from_slice(piece.filled());
-            self.note_end(piece.filled().is_empty());
-        }
-        Poll::Ready(Ok(!self.ended))
-    }
-
-    fn note_end(&mut self, ended: bool) {
-        if ended {
-            self.ended = true;
-            self.connection.half_closed();
-        }
-    }
-
-    /// Shows hyper the bytes of one request, and keeps what follows until it is answered.
-    fn read_http1(&mut self, cx: &mut Context<'_>, to: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        loop {
-            let Protocol::Http1(message) = &mut self.protocol else { return Poll::Ready(Ok(())) };
-            if message.is_complete() {
-                if self.connection.is_counted() {
-                    return self.read_ahead(cx);
-                }
-                *message = Message::default();
-            }
-            // Most requests come in one piece, which goes to hyper as it is.
-            let before = to.filled().len();
-            let direct = self.buffer.is_empty() && to.remaining() >= PIECE && !self.ended;
-            if direct {
-                ready!(Pin::new(&mut self.stream).poll_read(cx, to))?;
-                self.note_end(to.filled().len() == before);
-            } else if self.buffer.is_empty() {
-                ready!(self.poll_fill(cx))?;
-            }
-            if self.ended && self.buffer.is_empty() {
-                return Poll::Ready(Ok(()));
-            }
-            let Protocol::Http1(message) = &mut self.protocol else { return Poll::Ready(Ok(())) };
-            let bytes = if direct { &mut to.filled_mut()[before..] } else { &mut self.buffer[..] };
-            let is_head = message.is_head();
-            let followed = if self.first && bytes.starts_with(PREFACE) {
-                let count = bytes.len();
-                self.connection.is_http2();
-                self.protocol = Protocol::Http2;
-                Ok(count)
-            } else if self.first && PREFACE.starts_with(bytes) {
-                Ok(0)
-            } else if is_head && bytes.starts_with(b"\r\n") {
-                // RFC 9112 §2.2: empty lines before a request are ignored.
-                if !direct {
-                    self.buffer.advance(2);
-                    continue;
-                }
-                Ok(0)
-            } else {
-                let followed = message.follow(bytes);
-                if is_head && matches!(followed, Ok(1..)) {
-                    self.connection.set_whole_server(names_whole_server(bytes));
-                }
-                followed
-            };
-            match followed {
-                Ok(count) => {
-                    self.first &= count == 0;
-                    if direct {
-                        self.buffer.extend_from_slice(&to.filled()[before + count..]);
-                        to.set_filled(before + count);
-                    } else {
-                        self.ready = count;
-                    }
-                    if direct && count > 0 {
-                        return Poll::Ready(Ok(()));
-                    }
-                    if count > 0 {
-                        return self.give(to);
-                    }
-                }
-                Err(_) if is_head => {
-                    to.set_filled(before);
-                    return self.refuse(b"HTTP/1.1 400 Bad Request\r\n", to);
-                }
-                Err(why) => {
-                    to.set_filled(before);
-                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, why)));
-                }
-            }
-            if self.buffer.len() > MAX_HEAD {
-                return self.refuse(b"HTTP/1.1 431 Request Header Fields Too Large\r\n", to);
-            }
-            // The next pass drops empty lines; they are no head that has begun.
-            if !self.buffer.starts_with(b"\r\n") {
-                self.connection.in_head();
-                if !ready!(self.poll_fill(cx))? {
-                    return Poll::Ready(Ok(()));
-                }
-            }
-        }
-    }
-
-    /// Reads on while a request is answered, to learn whether the client is still there.
-    fn read_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while self.buffer.len() < AHEAD
-            && let Poll::Ready(more) = self.poll_fill(cx)?
-            && more
-        {}
-        if self.ended || !self.buffer.is_empty() {
-            // These bytes were read already, so the socket does not wake the task for them: the last flush of the
-            // response does.
-            self.connection.holds_back();
-        }
-        Poll::Pending
     }
 
     fn read_upgraded(

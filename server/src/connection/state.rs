@@ -1,8 +1,8 @@
 //! What is known about one connection, shared by its socket, its task and its requests.
-//!
-//! Long because the flags of one connection are read and set together.
 
+mod blocked;
 mod timeout;
+mod untaken;
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
@@ -11,14 +11,13 @@ use std::time::Instant;
 
 use anyhost_core::{InFlight, Life, Scheme};
 use futures_util::task::AtomicWaker;
-use tokio::sync::{Mutex as Turn, OwnedMutexGuard, watch};
 
 pub(super) use timeout::Timeout;
 
-use crate::metrics::Counts;
+use blocked::Blocked;
+use untaken::Untaken;
 
-/// Bytes of whole responses that a client of HTTP/2 may leave untaken before its next requests wait.
-const MAX_UNTAKEN: usize = 16 * 1024 * 1024;
+use crate::metrics::Counts;
 
 /// How far the end of the server has come, as a connection sees it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,10 +52,7 @@ pub(crate) struct Connection {
     whole_server: AtomicBool,
     /// The [`Stage`] as a number.
     stage: AtomicU8,
-    /// Bytes of whole responses of HTTP/2 that the client has not taken.
-    untaken: watch::Sender<usize>,
-    /// Held by the one request that is asked next once the client has taken enough.
-    turn: Arc<Turn<()>>,
+    pub(crate) untaken: Untaken,
     /// The task that drives the connection.
     pub(super) task: AtomicWaker,
     /// The tasks that read and write the socket after an upgrade.
@@ -71,8 +67,7 @@ struct State {
     seen: bool,
     guard: Option<InFlight>,
     idle_since: Instant,
-    /// A part of a head has come to an idle connection of HTTP/1.1.
-    in_head: bool,
+    /// When a part of a head came to an idle connection of HTTP/1.1.
     head_since: Option<Instant>,
     blocked: Option<Blocked>,
     /// The client has closed its sending side.
@@ -80,16 +75,6 @@ struct State {
     lingers_since: Option<Instant>,
     closing_since: Option<Instant>,
     socket_gone: bool,
-}
-
-/// A client that does not take what is sent.
-#[derive(Clone, Copy)]
-struct Blocked {
-    begun: Instant,
-    /// When it last took something.
-    since: Instant,
-    /// Bytes that it took since the beginning.
-    taken: u64,
 }
 
 impl Connection {
@@ -107,8 +92,7 @@ impl Connection {
             timed_out: AtomicBool::new(false),
             whole_server: AtomicBool::new(false),
             stage: AtomicU8::new(Stage::Serving as u8),
-            untaken: watch::Sender::new(0),
-            turn: Arc::default(),
+            untaken: Untaken::default(),
             task: AtomicWaker::new(),
             reader: AtomicWaker::new(),
             writer: AtomicWaker::new(),
@@ -117,7 +101,6 @@ impl Connection {
                 seen: false,
                 guard: None,
                 idle_since: now,
-                in_head: false,
                 head_since: None,
                 blocked: None,
                 half_closed_since: None,
@@ -168,7 +151,7 @@ impl Connection {
     /// Says that HTTP/2 is spoken: many requests at once, each with a time of its own.
     pub(super) fn is_http2(&self) {
         let mut state = self.state();
-        (state.http2, state.in_head) = (true, false);
+        (state.http2, state.head_since) = (true, None);
     }
 
     /// A request of HTTP/1.1 was read: the connection counts as work from here on.
@@ -178,7 +161,6 @@ impl Connection {
         let mut state = self.state();
         state.guard.get_or_insert_with(|| self.life.enter());
         state.seen = true;
-        state.in_head = false;
         state.head_since = None;
     }
 
@@ -186,29 +168,6 @@ impl Connection {
     pub(crate) fn begin_stream(&self) {
         self.active.fetch_add(1, Ordering::Relaxed);
         self.state().seen = true;
-    }
-
-    /// Waits until the client of HTTP/2 has taken enough of its earlier responses. Requests that had to wait are asked one
-    /// at a time: each holds the guard until its response is known.
-    pub(crate) async fn turn(&self) -> Option<OwnedMutexGuard<()>> {
-        let enough = |untaken: &usize| *untaken < MAX_UNTAKEN;
-        if enough(&self.untaken.borrow()) {
-            return None;
-        }
-        let turn = Arc::clone(&self.turn).lock_owned().await;
-        // The sender lives in `self`, so this cannot fail.
-        let _ = self.untaken.subscribe().wait_for(enough).await;
-        Some(turn)
-    }
-
-    /// A whole response of so many bytes waits for the client of HTTP/2.
-    pub(crate) fn add_untaken(&self, bytes: usize) {
-        self.untaken.send_modify(|untaken| *untaken += bytes);
-    }
-
-    /// The client has taken so many bytes of a whole response, or gets no more of it.
-    pub(crate) fn remove_untaken(&self, bytes: usize) {
-        self.untaken.send_modify(|untaken| *untaken -= bytes);
     }
 
     /// The last byte of a response was handed over, or its request was dropped.
@@ -250,26 +209,7 @@ impl Connection {
 
     /// A part of a head has come to an idle connection.
     pub(super) fn in_head(&self) {
-        self.state().in_head = true;
-    }
-
-    /// The client did not take what was written.
-    pub(super) fn blocked(&self) {
-        let now = Instant::now();
-        self.state().blocked.get_or_insert(Blocked { begun: now, since: now, taken: 0 });
-    }
-
-    /// The client took so many bytes, having been blocked before.
-    pub(super) fn took(&self, bytes: usize) {
-        if let Some(blocked) = &mut self.state().blocked {
-            blocked.since = Instant::now();
-            blocked.taken += bytes as u64;
-        }
-    }
-
-    /// The client has taken everything.
-    pub(super) fn caught_up(&self) {
-        self.state().blocked = None;
+        self.state().head_since.get_or_insert_with(Instant::now);
     }
 
     /// The client has closed its sending side.
@@ -316,11 +256,6 @@ impl Connection {
     /// Whether the end of the server has come so far.
     pub(super) fn has_reached(&self, stage: Stage) -> bool {
         self.stage.load(Ordering::Relaxed) >= stage as u8
-    }
-
-    /// Whether HTTP/2 is spoken and the client is to be told that the connection ends.
-    pub(super) fn is_closing_http2(&self) -> bool {
-        self.has_reached(Stage::Closing) && self.state().http2
     }
 
     /// Whether the connection goes on with another protocol.

@@ -74,14 +74,14 @@ impl Active {
 
     /// Waits until the client of HTTP/2 has taken enough of the responses before this one.
     pub(super) async fn wait_for_turn(&mut self) {
-        self.turn = self.connection.turn().await;
+        self.turn = self.connection.untaken.turn().await;
     }
 
     /// Its response is known, of which so many bytes wait for the client in memory.
     pub(super) fn has_untaken(&mut self, bytes: usize) {
         self.untaken = bytes;
         if bytes > 0 {
-            self.connection.add_untaken(bytes);
+            self.connection.untaken.add(bytes);
         }
         self.turn = None;
     }
@@ -89,7 +89,7 @@ impl Active {
     /// The client has taken the whole response: none of it is in memory any more.
     pub(super) fn is_taken(&mut self) {
         if self.untaken > 0 {
-            self.connection.remove_untaken(std::mem::take(&mut self.untaken));
+            self.connection.untaken.remove(std::mem::take(&mut self.untaken));
         }
     }
 

@@ -37,11 +37,9 @@ pub(in crate::connection) enum Timeout {
 impl Connection {
     /// Returns how long this connection waits now, after its task has done all it can.
     pub(in crate::connection) fn timeout(&self, config: &Config) -> Timeout {
-        let mut state = self.state();
+        let state = self.state();
         if let Some(blocked) = state.blocked {
-            let end = blocked.since + config.send_timeout;
-            let slow = config.min_body_rate.patience(blocked.taken);
-            return Timeout::CloseAt(slow.map_or(end, |slow| end.min(blocked.begun + slow)));
+            return Timeout::CloseAt(blocked.end(config));
         }
         if let Some(since) = state.lingers_since {
             return Timeout::CloseAt(since + LINGER);
@@ -65,8 +63,7 @@ impl Connection {
                 None => Timeout::Never,
             };
         }
-        if state.in_head {
-            let since = *state.head_since.get_or_insert_with(Instant::now);
+        if let Some(since) = state.head_since {
             let end = since + config.header_timeout;
             return if self.timed_out() { Timeout::CloseAt(end) } else { Timeout::GiveUpAt(end) };
         }
