@@ -8,8 +8,8 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 use super::{
-    Balancing, BillItem, BillLine, Fleet, Functions, Host, ItemPrice, Model, Per, Price, REGIONS,
-    Scaling, Size, Sourced, prices,
+    Balancing, BillItem, BillLine, Burst, Fleet, Functions, Host, ItemPrice, Model, Per, Price,
+    REGIONS, Scaling, Size, Sourced, prices,
 };
 
 const BUILT_IN: &str = include_str!("../../data/hosts.toml");
@@ -190,6 +190,7 @@ struct SizeEntry {
     cores: f64,
     memory_gb: f64,
     baseline_cores: Option<f64>,
+    burst_seconds: Option<f64>,
     price: Option<String>,
 }
 
@@ -216,12 +217,15 @@ impl Entry {
         };
         let mut sizes = Vec::new();
         for size in self.sizes.unwrap_or_default() {
-            let SizeEntry { name, cores, memory_gb, baseline_cores, price: own } = size;
+            let SizeEntry { name, cores, memory_gb, baseline_cores, burst_seconds, price: own } =
+                size;
             if !(cores > 0.0 && memory_gb > 0.0) {
                 return Err("a size has processors and memory above 0".into());
             }
             let price = own.and_then(|own| price(&own));
-            sizes.push(Size { name, cores, memory_gb, baseline_cores, price });
+            let burst =
+                baseline_cores.map(|cores| Burst { cores, seconds: burst_seconds.unwrap_or(0.0) });
+            sizes.push(Size { name, cores, memory_gb, burst, price });
         }
         let mut bill = Vec::new();
         for (what, ItemEntry { line, per, price: own, free }) in self.bill {
