@@ -47,6 +47,22 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError`] for an unknown region, unknown or missing fields, a price without a date, a number out of bounds.
     pub fn read(region: &str, own: Option<(&str, &str)>) -> Result<Self, CatalogError> {
+        let own = own.into_iter();
+        Self::of(region, std::iter::once(("hosts.toml", BUILT_IN)).chain(own))
+    }
+
+    /// The hosts of a text alone, with the prices that it brings and those of the default region.
+    ///
+    /// # Errors
+    /// As [`Catalog::read`].
+    pub fn parse(file: &str, text: &str) -> Result<Self, CatalogError> {
+        Self::of(REGIONS[0], [(file, text)])
+    }
+
+    fn of<'a>(
+        region: &str,
+        files: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, CatalogError> {
         let Some(lists) = prices::built_in(region) else {
             let reason = format!("no price list; there are {}", REGIONS.join(", "));
             return Err(CatalogError { file: format!("region {region}"), reason });
@@ -56,25 +72,10 @@ impl Catalog {
             let prices = prices::parse(list);
             reader.prices.extend(prices.map_err(|reason| fault("the price list", &reason))?);
         }
-        reader.add("hosts.toml", BUILT_IN)?;
-        if let Some((file, text)) = own {
+        for (file, text) in files {
             reader.add(file, text)?;
         }
         Ok(Self { hosts: reader.hosts, region: region.into() })
-    }
-
-    /// The hosts of a text alone, with the prices that it brings and those of the default region.
-    ///
-    /// # Errors
-    /// As [`Catalog::read`].
-    pub fn parse(file: &str, text: &str) -> Result<Self, CatalogError> {
-        let mut reader = Reader { region: REGIONS[0].into(), ..Reader::default() };
-        for list in prices::built_in(REGIONS[0]).into_iter().flatten() {
-            let prices = prices::parse(list);
-            reader.prices.extend(prices.map_err(|reason| fault("the price list", &reason))?);
-        }
-        reader.add(file, text)?;
-        Ok(Self { hosts: reader.hosts, region: REGIONS[0].into() })
     }
 
     /// The hosts, in the order of the file.
