@@ -93,7 +93,12 @@ impl Bill {
         let pooled = workload.database.is_some_and(|database| database.pooler == Pooler::RdsProxy);
         let mut lines = Vec::new();
         for item in &host.bill {
-            if !options.lines.contains(&item.line) || item.line == BillLine::Pooler && !pooled {
+            let needed = match item.line {
+                BillLine::Pooler => pooled,
+                BillLine::Database => workload.database.is_some(),
+                _ => true,
+            };
+            if !needed || !options.lines.contains(&item.line) {
                 continue;
             }
             let price = match &item.price {

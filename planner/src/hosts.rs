@@ -7,8 +7,8 @@ mod sourced;
 
 pub use catalog::{Catalog, CatalogError};
 pub use host::{
-    Balancing, BillItem, Fleet, FleetParameters, FunctionParameters, Functions, Host, ItemPrice,
-    Model, Scaling, Size,
+    Balancing, BillItem, Burst, Fleet, FleetParameters, FunctionParameters, Functions, Host,
+    ItemPrice, Model, Scaling, Size,
 };
 pub use prices::{BillLine, Per, Price, REGIONS};
 pub use sourced::{Date, Measured, Sourced};

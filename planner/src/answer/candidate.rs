@@ -188,7 +188,8 @@ pub(crate) fn settled(
 ) -> Result<(Found, Vec<Trial>), Infeasible> {
     let first = question.options.seed;
     let many = seeds(question);
-    let traffics = (first..first + many)
+    let traffics = (0..many)
+        .map(|index| first.wrapping_add(index))
         .map(|seed| (seed, question.demand.with_seed(seed)))
         .collect::<Vec<(u64, Traffic)>>();
     let mut trials = Vec::new();

@@ -77,6 +77,10 @@ impl DemandOptions {
                 if peak < mean {
                     return Err(Failure::usage("--peak must not be below --mean"));
                 }
+                if peak > 5000.0 * mean {
+                    let line = "--peak is more than 5000 times --mean: say when it comes with a pattern or a file";
+                    return Err(Failure::usage(line));
+                }
                 Some(Pattern::of_mean_and_peak(mean, peak))
             }
             (None, None) => None,

@@ -8,8 +8,8 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 use super::{
-    Balancing, BillItem, BillLine, Fleet, Functions, Host, ItemPrice, Model, Per, Price, REGIONS,
-    Scaling, Size, Sourced, prices,
+    Balancing, BillItem, BillLine, Burst, Fleet, Functions, Host, ItemPrice, Model, Per, Price,
+    REGIONS, Scaling, Size, Sourced, prices,
 };
 
 const BUILT_IN: &str = include_str!("../../data/hosts.toml");
@@ -47,6 +47,22 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError`] for an unknown region, unknown or missing fields, a price without a date, a number out of bounds.
     pub fn read(region: &str, own: Option<(&str, &str)>) -> Result<Self, CatalogError> {
+        let own = own.into_iter();
+        Self::of(region, std::iter::once(("hosts.toml", BUILT_IN)).chain(own))
+    }
+
+    /// The hosts of a text alone, with the prices that it brings and those of the default region.
+    ///
+    /// # Errors
+    /// As [`Catalog::read`].
+    pub fn parse(file: &str, text: &str) -> Result<Self, CatalogError> {
+        Self::of(REGIONS[0], [(file, text)])
+    }
+
+    fn of<'a>(
+        region: &str,
+        files: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, CatalogError> {
         let Some(lists) = prices::built_in(region) else {
             let reason = format!("no price list; there are {}", REGIONS.join(", "));
             return Err(CatalogError { file: format!("region {region}"), reason });
@@ -56,25 +72,10 @@ impl Catalog {
             let prices = prices::parse(list);
             reader.prices.extend(prices.map_err(|reason| fault("the price list", &reason))?);
         }
-        reader.add("hosts.toml", BUILT_IN)?;
-        if let Some((file, text)) = own {
+        for (file, text) in files {
             reader.add(file, text)?;
         }
         Ok(Self { hosts: reader.hosts, region: region.into() })
-    }
-
-    /// The hosts of a text alone, with the prices that it brings and those of the default region.
-    ///
-    /// # Errors
-    /// As [`Catalog::read`].
-    pub fn parse(file: &str, text: &str) -> Result<Self, CatalogError> {
-        let mut reader = Reader { region: REGIONS[0].into(), ..Reader::default() };
-        for list in prices::built_in(REGIONS[0]).into_iter().flatten() {
-            let prices = prices::parse(list);
-            reader.prices.extend(prices.map_err(|reason| fault("the price list", &reason))?);
-        }
-        reader.add(file, text)?;
-        Ok(Self { hosts: reader.hosts, region: REGIONS[0].into() })
     }
 
     /// The hosts, in the order of the file.
@@ -190,6 +191,7 @@ struct SizeEntry {
     cores: f64,
     memory_gb: f64,
     baseline_cores: Option<f64>,
+    burst_seconds: Option<f64>,
     price: Option<String>,
 }
 
@@ -216,12 +218,15 @@ impl Entry {
         };
         let mut sizes = Vec::new();
         for size in self.sizes.unwrap_or_default() {
-            let SizeEntry { name, cores, memory_gb, baseline_cores, price: own } = size;
+            let SizeEntry { name, cores, memory_gb, baseline_cores, burst_seconds, price: own } =
+                size;
             if !(cores > 0.0 && memory_gb > 0.0) {
                 return Err("a size has processors and memory above 0".into());
             }
             let price = own.and_then(|own| price(&own));
-            sizes.push(Size { name, cores, memory_gb, baseline_cores, price });
+            let burst =
+                baseline_cores.map(|cores| Burst { cores, seconds: burst_seconds.unwrap_or(0.0) });
+            sizes.push(Size { name, cores, memory_gb, burst, price });
         }
         let mut bill = Vec::new();
         for (what, ItemEntry { line, per, price: own, free }) in self.bill {

@@ -88,10 +88,19 @@ pub struct Size {
     pub cores: f64,
     /// Memory in GB.
     pub memory_gb: f64,
-    /// Processors that may be used all the time, where bursts beyond them use up credits.
-    pub baseline_cores: Option<f64>,
+    /// What may be used of the processors, where it is not all the time.
+    pub burst: Option<Burst>,
     /// Its price, where sizes have prices of their own.
     pub price: Option<Price>,
+}
+
+/// What an instance may use of its processors: a share all the time, and more as long as it has saved some.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Burst {
+    /// Processors that may be used all the time.
+    pub cores: f64,
+    /// The most that is saved of them, in seconds of one processor.
+    pub seconds: f64,
 }
 
 /// How requests are spread over instances.

@@ -99,8 +99,9 @@ fn notes(answer: &Answer) -> String {
         None => return String::new(),
     };
     let seeds = answer.best().and_then(|best| best.run.as_ref()).map_or(1, |run| run.ranges.seeds);
+    let seeds = if seeds > 1 { format!("; ranges are over {seeds} seeds") } else { String::new() };
     format!(
-        "{mode}; ranges are over {seeds} seeds. Goals: p99 {}, {} turned away, {} in use in the busiest minute. List prices \
+        "{mode}{seeds}. Goals: p99 {}, {} turned away, {} in use in the busiest minute. List prices \
          with dates and sources: --json, --html.",
         duration(answer.inputs.goals.p99),
         percent(answer.inputs.goals.refused),

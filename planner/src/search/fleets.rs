@@ -125,8 +125,8 @@ impl Bounds {
             places.map_or(0.0, |places| case.peak() * service / (places.value * size.cores));
         let load = cores.max(places);
         let mean = case.traffic.requests() as f64 / case.traffic.span();
-        let credits = size.baseline_cores.map_or(0.0, |baseline| {
-            mean * service * case.workload.processor_share / baseline / goals.utilisation
+        let credits = size.burst.map_or(0.0, |burst| {
+            mean * service * case.workload.processor_share / burst.cores / goals.utilisation
         });
         let spare = if most > 1 { goals.spare } else { 0 };
         let whole = |load: f64| load.ceil() as usize;

@@ -125,6 +125,8 @@ struct Tally {
     bytes: (f64, usize),
     seconds: BTreeMap<i64, u64>,
     without_time: usize,
+    /// Durations below 0, or that are no number.
+    senseless: usize,
 }
 
 impl Tally {
@@ -157,7 +159,9 @@ impl Tally {
         if status == Some(101) {
             self.upgrades += 1;
         } else {
-            self.times.extend(took.filter(|took| took.number.is_finite() && took.number >= 0.0));
+            let sound = |took: &Took| took.number.is_finite() && took.number >= 0.0;
+            self.senseless += usize::from(took.is_some_and(|took| !sound(&took)));
+            self.times.extend(took.filter(sound));
         }
         if let Some(bytes) = bytes.filter(|bytes| (0.0..=MOST_BYTES).contains(bytes)) {
             self.bytes = (self.bytes.0 + bytes, self.bytes.1 + 1);
@@ -176,6 +180,7 @@ impl Tally {
             (self.checks, "health checks left out"),
             (self.others, "lines of another kind skipped"),
             (self.upgrades, "WebSockets not counted as service time"),
+            (self.senseless, "durations below 0 left out"),
         ] {
             if many > 0 {
                 said.push_str(&format!(", {many} {what}"));

@@ -10,6 +10,9 @@ use crate::workload::seconds;
 
 const DAY: f64 = 86_400.0;
 
+/// The most days that are drawn by the second.
+const BY_SECOND: f64 = 31.0;
+
 /// A traffic by its shape and its parameters, written `shape:name=value,…`, such as `daily:mean=20,swing=0.8`.
 ///
 /// | shape | parameters and their defaults |
@@ -21,7 +24,8 @@ const DAY: f64 = 86_400.0;
 /// | `flash` | `mean=5` before, `peak=500`, `at=12h`, `rise=1m`, `fall=1h` until a half is left |
 /// | `growth` | `mean=1` at the start, `factor=10` at the end, with the daily `swing=0.5` |
 ///
-/// All take `days=7`. Counts are Poisson numbers of the rate, by minutes, or by seconds up to a day.
+/// All take `days=7`. Counts are Poisson numbers of the rate, by minutes, or by seconds up to a day and where a spike is
+/// shorter than two minutes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pattern {
     text: String,
@@ -92,7 +96,13 @@ impl FromStr for Pattern {
             }
         };
         given.finish().map_err(wrong)?;
-        Ok(Self { text: text.into(), shape, days })
+        let pattern = Self { text: text.into(), shape, days };
+        if pattern.is_short() && days > BY_SECOND {
+            let found =
+                "what is shorter than two minutes is drawn by the second, of 31 days at most";
+            return Err(wrong(format!("{found}; found days={days}")));
+        }
+        Ok(pattern)
     }
 }
 
@@ -116,10 +126,19 @@ impl Pattern {
         Self { text: format!("mean {mean}/s, peak {peak}/s"), shape, days: 7.0 }
     }
 
+    /// Whether a part of it is so short that intervals of a minute would miss it.
+    fn is_short(&self) -> bool {
+        match self.shape {
+            Shape::Spikes { length, .. } => length < 120.0,
+            Shape::Flash { rise, .. } => rise < 60.0,
+            Shape::Steady { .. } | Shape::Daily { .. } | Shape::Growth { .. } => false,
+        }
+    }
+
     /// The traffic of this pattern that belongs to a seed.
     #[must_use]
     pub fn traffic(&self, seed: u64) -> Traffic {
-        let step: f64 = if self.days > 1.0 { 60.0 } else { 1.0 };
+        let step: f64 = if self.days > 1.0 && !self.is_short() { 60.0 } else { 1.0 };
         let many = (self.days * DAY / step).round().max(1.0) as usize;
         let mut random = Random::new(seed ^ 0x7261_7465);
         let counts = (0..many)

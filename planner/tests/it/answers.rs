@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhost_planner::answer::{Answer, Question};
 use anyhost_planner::bill::BillOptions;
 use anyhost_planner::hosts::Catalog;
-use anyhost_planner::search::{Fault, Goals};
+use anyhost_planner::search::{Fault, Goals, Resource};
 use anyhost_planner::simulation::{Options, Progress};
 use anyhost_planner::traffic::{Demand, Pattern, Traffic};
 use anyhost_planner::workload::{Database, Workload};
@@ -238,4 +238,17 @@ fn a_host_whose_processes_are_taken_back_is_chosen_only_by_name() {
     // The negative control: who asks for it by name gets it.
     let named = Scenario { names: vec!["fargate".into(), "fargate-spot".into()], ..scenario };
     assert_eq!(named.of(pattern).host.as_deref(), Some("fargate-spot"));
+}
+
+#[test]
+fn a_peak_of_hours_needs_processors_and_not_only_their_mean() {
+    // 100 a second on average × 8.1 ms are 0.81 processors, 19 of Fly's sixteenths at 70 %. Around the peak it is 1.46 for
+    // hours, and a machine saves 500 s at most: more machines are needed.
+    let mut scenario = Scenario::new(&["fly"]);
+    scenario.workload.database = connections(500);
+    let answer = scenario.of("daily:mean=100,swing=0.8,days=1");
+    let run = answer.best().expect("one").run.as_ref().expect("it runs");
+    assert!(run.most_instances >= 23, "{}", run.most_instances);
+    let used = run.headroom.iter().find(|used| used.resource == Resource::Credits);
+    assert!(used.is_some_and(|used| used.utilisation <= 0.7));
 }

@@ -54,6 +54,8 @@ fn options_that_cannot_be_meant_are_refused() {
         refused(&["plan", pattern], 64, pattern);
     }
     refused(&["plan", "--mean", "1e9"], 64, "up to 1000000");
+    refused(&["plan", "--mean", "1", "--peak", "1e6"], 64, "more than 5000 times");
+    refused(&["plan", "spikes:length=10s,days=365"], 64, "31 days at most");
     refused(&["explain", "--cores", "nan"], 64, "--cores");
     refused(&["explain", "--pool-size", "18446744073709551615"], 64, "1000000");
 }
@@ -102,6 +104,22 @@ fn files_that_cannot_be_true_are_refused() {
         refused(&["plan", "--from", path.to_str().expect("a path of ours")], 65, words);
     }
     refused(&["plan", "--from", folder.path().to_str().expect("a path of ours")], 65, "directory");
+}
+
+#[test]
+fn the_largest_seed_and_a_peak_of_seconds_are_simulated() {
+    let json = |arguments: &[&str]| {
+        let output = anyhost(&[arguments, &["--host", "lambda", "--no-flips", "--json"]].concat());
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(matches!(output.status.code(), Some(0 | 2)), "{error}");
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).expect("it is JSON")
+    };
+    json(&["plan", "steady:days=0.01", "--seed", "18446744073709551615"]);
+    // Half of the mean comes in spikes: 6 h × 1 / 1000 / 2 = 10.8 s long, which intervals of a minute would hide.
+    let value = json(&["plan", "--mean", "1", "--peak", "1000"]);
+    let of = |name: &str| value["statistics"][name].as_f64().expect("a number");
+    assert!((of("mean") - 1.0).abs() < 0.05, "{}", of("mean"));
+    assert!((900.0..1200.0).contains(&of("peak")), "{}", of("peak"));
 }
 
 #[test]

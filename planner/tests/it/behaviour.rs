@@ -240,3 +240,16 @@ fn an_instance_is_added_for_a_minute_of_use_and_not_for_a_second() {
     assert!((0.9..1.6).contains(&outcome.mean_instances), "{}", outcome.mean_instances);
     assert_eq!(outcome.refused, 0);
 }
+
+#[test]
+fn a_request_that_has_its_place_waits_for_a_processor_as_long_as_it_may_take() {
+    // Cloud Run takes three at once on one instance, 12 s of computing each: the last is answered after 36 s. Its ten
+    // seconds of patience are for requests without a place.
+    let traffic = Traffic::new("three", Duration::from_secs(1), [vec![3], vec![0; 99]].concat());
+    let size = Size { cores: 1.0, memory_gb: 0.5, ..Size::default() };
+    let set = Configuration { size, least: 1, most: 1, pool_size: None, max_in_flight: None };
+    let workload = Workload { database: None, ..computing("12s", 0.5) };
+    let outcome = run_with(&host("cloud-run"), &workload, &traffic, set, &options());
+    assert_eq!((outcome.served, outcome.refused), (3, 0));
+    assert!((35.0..37.5).contains(&outcome.latency.max), "{}", outcome.latency.max);
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhost_planner::answer::Answer;
 use anyhost_planner::bill::{Bill, BillOptions};
 use anyhost_planner::hosts::{BillLine, Catalog, Size};
-use anyhost_planner::simulation::{Configuration, Options};
+use anyhost_planner::simulation::{Configuration, Options, Usage};
 use anyhost_planner::traffic::Traffic;
 use anyhost_planner::workload::{Database, Workload};
 
@@ -102,4 +102,17 @@ fn a_minimum_of_instances_on_cloud_run_is_paid_while_it_is_idle() {
         let more = month(1) - month(0);
         assert!((more / 9.86 - 1.0).abs() < 0.01, "{more}");
     }
+}
+
+#[test]
+fn an_app_without_a_database_pays_for_none() {
+    let usage = Usage { seconds: 730.0 * 3600.0, ..Usage::default() };
+    let mut options = BillOptions::default();
+    options.lines.insert(BillLine::Database);
+    let with = Workload::default();
+    let without = Workload { database: None, ..with.clone() };
+    let month = |workload: &Workload| {
+        Bill::new(&host("lambda"), &Size::default(), workload, &usage, &options).month
+    };
+    assert!((month(&with) - 23.36).abs() < 0.01 && month(&without) == 0.0);
 }

@@ -184,7 +184,10 @@ impl<'a> Run<'a> {
         let room = self.limit * many * held - elsewhere;
         // What would wait for longer than anybody does is turned away, and what the limit does not let in.
         let patience = self.model.parameters.patience_seconds.value.min(self.parts.limit);
-        let bound = (patience * can * held).min(room.max(0.0));
+        // Where the host counts places, those that have one wait for a processor beyond that.
+        let inside = if self.places.is_finite() { self.places * many } else { 0.0 };
+        let waiting = (patience * can + inside).min(self.parts.limit * can) * held;
+        let bound = waiting.min(room.max(0.0));
         let too_many = (self.pile - bound).max(0.0);
         self.pile -= too_many;
         let shortage = if self.ready < self.setup.configuration.most {
@@ -192,7 +195,7 @@ impl<'a> Run<'a> {
         } else {
             Cause::Instances
         };
-        let full = bound < patience * can * held;
+        let full = bound < waiting;
         let turned_away = (too_many.round() as u64).min(rest);
         self.recorder.refused(at, if full { Cause::InFlight } else { shortage }, turned_away);
         let acquire = self.setup.pool.as_ref().map_or(0.0, |pool| pool.acquire);

@@ -72,6 +72,9 @@ pub(super) struct Run<'a> {
     period: f64,
     pub(super) places: Option<usize>,
     pub(super) patience: f64,
+    /// How long a request waits for a processor once an instance has taken it. Where the host counts places, its patience is
+    /// for those without one.
+    pub(super) inside: f64,
     pub(super) deploys: Deploys,
     /// Requests that are somewhere.
     pub(super) present: usize,
@@ -116,6 +119,7 @@ impl<'a> Run<'a> {
             parameters.concurrency_per_core.as_ref().map(|c| (c.value * cores).max(1.0) as usize);
         let (least, most) = (setup.configuration.least, setup.configuration.most);
         let parts = setup.parts();
+        let patience = parameters.patience_seconds.value.min(parts.limit);
         let mut run = Self {
             setup,
             model,
@@ -136,7 +140,8 @@ impl<'a> Run<'a> {
             scaler: Scaler::new(&model.scaling, cores, places, least, most),
             period: Scaler::period(&model.scaling),
             places,
-            patience: parameters.patience_seconds.value.min(parts.limit),
+            patience,
+            inside: if places.is_some() { parts.limit } else { patience },
             deploys: Deploys::new(
                 setup.options.deploys_per_day,
                 parameters.deploy_seconds.value,

@@ -80,7 +80,7 @@ impl Run<'_> {
         let instance = &mut self.instances[index];
         instance.buckets.push(request.bucket);
         let mut late = Vec::new();
-        let next = instance.processors.leave(now, self.patience, |request| late.push(request));
+        let next = instance.processors.leave(now, self.inside, |request| late.push(request));
         if let Some((mut next, waited)) = next {
             next.waited += waited;
             self.process(now, index, next);
