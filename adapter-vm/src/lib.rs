@@ -49,6 +49,7 @@ fn outcome<H: Handler>(factory: Factory<H>) -> Result<Exit, Failure> {
         None if !inherited.is_empty() => Addresses::none(),
         asked => asked.unwrap_or_default(),
     };
+    addresses.check_tls(config.tls.is_some(), &inherited)?;
     let places = inherited.iter().map(ToString::to_string).chain(addresses.texts());
     let serving = format!("serving on {}", places.collect::<Vec<_>>().join(", "));
     let mut in_force = config.in_force();

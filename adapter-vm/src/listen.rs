@@ -4,8 +4,8 @@ use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
-use anyhost_core::Setting;
 use anyhost_core::adapter::{Exit, Failure};
+use anyhost_core::{ConfigError, Setting};
 use anyhost_server::{Listener, bind_tcp, bind_unix};
 
 /// The addresses to listen on, in the order they were written.
@@ -85,6 +85,30 @@ impl Addresses {
     /// Each address as text, as the setting has it.
     pub(crate) fn texts(&self) -> impl Iterator<Item = String> {
         self.0.iter().map(ToString::to_string)
+    }
+
+    /// Checks that there is a certificate if a listener needs one, and the other way round. The server checks it too when
+    /// it has bound its sockets; the verb `check` binds none.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the variable.
+    pub(crate) fn check_tls(
+        &self,
+        has_certificate: bool,
+        inherited: &[Listener],
+    ) -> Result<(), ConfigError> {
+        let own = self.0.iter().find(|address| matches!(address, Address::Tcp { tls: true, .. }));
+        let own = own.map(|address| address.to_string().replacen("tls://", "", 1) + " with TLS");
+        let inherited = inherited.iter().find(|listener| listener.speaks_tls());
+        let problem = match own.or_else(|| inherited.map(ToString::to_string)) {
+            Some(listener) if !cfg!(feature = "tls") => {
+                format!("{listener} needs it, and this program is built without the feature `tls`")
+            }
+            Some(listener) if !has_certificate => format!("is not set, and {listener} needs it"),
+            None if has_certificate => "is set, and no listener speaks TLS".to_owned(),
+            _ => return Ok(()),
+        };
+        Err(ConfigError::new("TLS_CERTIFICATE", problem))
     }
 
     /// Binds every address that none of the passed sockets has, and returns all sockets.

@@ -43,7 +43,7 @@ pub fn write(results: &Results, root: &Path) -> Result<(), String> {
     fill(&root.join("README.md"), "benchmarks", &headlines(results, &summary()))
 }
 
-/// The headlines that say most, for the README.
+/// The most important headlines, for the README.
 fn summary() -> Vec<Headline> {
     let said = [
         ("pool/16", "sqlx::Pool"),

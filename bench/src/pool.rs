@@ -53,7 +53,7 @@ impl Pools {
         Self::sized(url, None, effort)
     }
 
-    /// Opens them, each with so many connections.
+    /// Opens the pools, each with this many connections.
     ///
     /// # Errors
     /// As for [`open`](Self::open).
@@ -84,7 +84,7 @@ impl Pools {
         self.size
     }
 
-    /// A warm query by so many tasks, and by pgbench with as many connections.
+    /// Measures a warm query by this many tasks, and by pgbench with as many connections.
     #[must_use]
     pub fn queries(&self, tasks: usize, database: &Database, effort: Effort) -> Contest {
         let seen = || PoolReading { server_cpu: Some(database.cpu()), round_trips: None };
@@ -171,7 +171,7 @@ struct PoolReading {
     round_trips: Option<u64>,
 }
 
-/// What one pool does with so many tasks, for the curves.
+/// Measures one pool with this many tasks, for the curves.
 ///
 /// # Errors
 /// If the pool cannot be opened.

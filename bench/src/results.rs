@@ -93,7 +93,7 @@ pub struct Calls {
     pub each: f64,
 }
 
-/// Lines over a quantity.
+/// A diagram: one or more lines over a quantity.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Curve {
     /// Its name in the results, and of its plot.

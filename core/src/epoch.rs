@@ -30,7 +30,7 @@ impl Epoch {
         self.0.count.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Lets time pass as in a freeze: the clocks of everything that belongs to this host show so much more, without a
+    /// Lets time pass as in a freeze: the clocks of everything that belongs to this host advance by this much, without a
     /// wait. For tests that play a serverless host; an adapter does not need it, since real clocks go on.
     pub fn freeze(&self, time: Duration) {
         let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);

@@ -46,11 +46,11 @@ const HABITS: [(&str, &str); 4] =
 const SHORTEST: usize = 8;
 
 impl Settings {
-    /// Settings from an environment, as `std::env::vars_os` gives it. What is not UTF-8 is left out:
-    /// no setting of ours can be meant by it.
+    /// Settings from an environment, as `std::env::vars_os` gives it. Bytes of a value that are not UTF-8 become U+FFFD,
+    /// so that a wrong value is refused instead of being ignored. A variable whose name is not UTF-8 is left out.
     pub fn from_vars(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
         let text = |(name, value): (OsString, OsString)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
+            Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
         };
         Self::from_pairs(vars.into_iter().filter_map(text))
     }
@@ -481,6 +481,16 @@ mod tests {
     fn all_settings_that_have_a_value_can_be_listed() {
         let settings = Settings::from_pairs([("B", "2"), ("A", " 1 "), ("EMPTY", "")]);
         assert_eq!(settings.iter().collect::<Vec<_>>(), [("A", "1"), ("B", "2")]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_value_that_is_not_utf_8_is_refused_and_not_ignored() {
+        use std::os::unix::ffi::OsStringExt as _;
+
+        let settings = Settings::from_vars([("PORT".into(), OsString::from_vec(vec![b'8', 0xff]))]);
+        let error = settings.get::<u16>("PORT").expect_err("refused").to_string();
+        assert_eq!(error, "PORT: expected a whole number from 0 to 65535, found \"8\u{fffd}\"");
     }
 
     #[test]

@@ -66,7 +66,7 @@ impl Process {
         sockets: Vec<OwnedFd>,
     ) -> Self {
         let count = sockets.len();
-        // The shell's own descriptors become the numbers that the protocol wants, and its id the program's.
+        // The shell moves the sockets to the descriptors that the protocol requires, and `exec` keeps its process id.
         let moves = ["", "exec 3<&0 0</dev/null", "exec 3<&0 4<&1 0</dev/null 1>&2"][count];
         let script = format!("{moves}; LISTEN_PID=$$ LISTEN_FDS={count} exec \"$0\"");
         let mut command = Command::new("/bin/sh");

@@ -99,7 +99,7 @@ impl<H: Handler> Running<H> {
     }
 
     /// Freezes the process as a serverless host does between two requests: it waits until nothing runs, and then every
-    /// clock of the connection strategy shows so much more. Nothing sleeps.
+    /// clock of the connection strategy advances by this time. Nothing sleeps.
     ///
     /// The database knows nothing of it: what a server does in the meantime, such as ending connections, is the test's to do.
     ///

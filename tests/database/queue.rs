@@ -22,7 +22,7 @@ async fn a_returned_connection_serves_a_waiter_whose_own_is_still_being_made() {
     let db = long_running(&proxy.url(&url), 2).await;
     let mut first = db.conn().await.unwrap();
     let spoken = proxy.round_trips();
-    // The first words of a new connection pass when this test is over; what others say later passes at once.
+    // The handshake of a new connection is delayed beyond this test; bytes on open connections pass at once.
     proxy.set(Mode::Delay(10 * PATIENCE));
     let waiting = tokio::spawn({
         let db = db.clone();

@@ -56,7 +56,7 @@ fn is_refusal(error: &Error) -> bool {
     matches!(error, Refused { .. } | Unreachable { .. } | Deadline { .. } | Closed)
 }
 
-/// All of them at once, each with so much time; how they fared, and the most that the server saw.
+/// Runs all environments at once, each with this timeout; returns their results and the server's peak of connections.
 async fn storm(url: &str, patience: Duration) -> (usize, Vec<Error>, i64) {
     let admin = url.replace("//app@", "//postgres@");
     let over = Arc::new(AtomicBool::new(false));

@@ -57,14 +57,14 @@ impl Load {
         Self { over, served, refused, tasks }
     }
 
-    /// Waits until so many more have been served.
+    /// Waits until this many more have been served.
     async fn serves(&self, more: usize) {
         let before = self.served.load(Ordering::Relaxed);
         let served = || self.served.load(Ordering::Relaxed) - before;
         eventually("statements are served", async || served() >= more).await;
     }
 
-    /// Waits until so many more have been refused.
+    /// Waits until this many more have been refused.
     async fn refuses(&self, more: usize) {
         let before = self.refused.load(Ordering::Relaxed);
         let refused = || self.refused.load(Ordering::Relaxed) - before;

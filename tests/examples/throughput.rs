@@ -92,7 +92,7 @@ fn deadpool(url: &str, size: usize) -> deadpool_postgres::Pool {
     deadpool_postgres::Pool::builder(manager).max_size(size).build().unwrap()
 }
 
-/// Queries per second of so many tasks over one turn.
+/// Queries per second of this many tasks over one turn.
 async fn turn<P, F>(pool: &P, tasks: usize, query: fn(P, i64) -> F) -> f64
 where
     P: Clone + Send + Sync + 'static,

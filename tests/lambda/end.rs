@@ -50,7 +50,7 @@ async fn a_stop_that_hangs_is_given_up() {
 async fn only_a_second_interrupt_ends_a_request_that_hangs() {
     for others in [&[Signal::TERM][..], &[Signal::TERM, Signal::TERM]] {
         let function = Function::faulty(&[]);
-        // The request has all the time there is.
+        // The request has no deadline.
         function.api.set_timeout(None);
         let _invocation = function.api.send(get("/wait?3600000"));
         function.process.wait_for_line(&["waiting"]);

@@ -58,7 +58,7 @@ async fn the_tenant_is_known_to_the_app_and_named_in_the_log() {
     let line = function.process.wait_for_line(&["which tenant?"]);
     let line: Value = serde_json::from_str(&line).expect("every line is JSON");
     assert_eq!(line["tenantId"], "blue");
-    // Another environment, which serves no tenant.
+    // Another environment, without a tenant.
     let function = Function::faulty(&[("AWS_LAMBDA_LOG_FORMAT", "JSON")]);
     assert_eq!(function.get("/tenant").await, (200, "none".into()));
     assert!(!function.process.wait_for_line(&["which tenant?"]).contains("tenantId"));

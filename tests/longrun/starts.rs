@@ -47,15 +47,21 @@ fn a_wrong_setting_is_one_line_that_names_it_and_exit_78() {
         if variable != "PORT" {
             environment.push(("PORT", "0"));
         }
-        let (process, _folder) = launch(program, &[], &environment);
-        process.wait_for_line(&["error: "]);
-        let exit = process.wait_for_exit(PATIENCE);
-        let lines = process.log().lines();
-        let errors: Vec<_> = lines.iter().filter(|line| line.starts_with("error: ")).collect();
-        assert_eq!(exit.code(), Some(78), "{variable}={value}: {lines:?}");
         // If an address asks for TLS and no certificate is set, the error names the missing variable.
-        let variable = if value.starts_with("tls:") { "TLS_CERTIFICATE" } else { variable };
-        assert!(errors.len() == 1 && errors[0].contains(variable), "{variable}={value}: {lines:?}");
+        let named = if value.starts_with("tls:") { "TLS_CERTIFICATE" } else { variable };
+        // `check` refuses what `serve` refuses.
+        for verb in [&[] as &[&str], &["check"]] {
+            let (process, _folder) = launch(program, verb, &environment);
+            process.wait_for_line(&["error: "]);
+            let exit = process.wait_for_exit(PATIENCE);
+            let lines = process.log().lines();
+            let errors: Vec<_> = lines.iter().filter(|line| line.starts_with("error: ")).collect();
+            assert_eq!(exit.code(), Some(78), "{verb:?} {variable}={value}: {lines:?}");
+            assert!(
+                errors.len() == 1 && errors[0].contains(named),
+                "{verb:?} {variable}={value}: {lines:?}"
+            );
+        }
     }
 }
 

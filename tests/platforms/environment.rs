@@ -184,7 +184,7 @@ fn a_running_invocation_is_answered_after_sigterm() {
 /// The notes of a database of the shared server, locked against other sessions until this is dropped.
 struct Lock {
     database: String,
-    // Before the runtime, whose end it needs not wait for.
+    // Declared before the runtime, so that it is dropped first.
     _connection: PgConnection,
     _runtime: Runtime,
 }

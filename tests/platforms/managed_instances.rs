@@ -30,7 +30,7 @@ fn three_invocations_run_in_one_process_at_once() {
     assert_eq!(emulator.function(), function);
 }
 
-/// Sends so many requests at once; when the last answer was there.
+/// Sends this many requests at once, and returns when the last answer arrived.
 fn all_answer(emulator: &Emulator, requests: usize) -> Instant {
     let answers: Vec<_> = std::thread::scope(|scope| {
         let ask = || send(emulator.address(), &post(INVOCATIONS, get("/r/sse").to_string()));

@@ -122,7 +122,7 @@ pub fn listening_port_of(process: &Process) -> u16 {
     address.port()
 }
 
-/// A migrated database of notes, whose role may open only so many connections at once.
+/// A migrated database of notes, whose role may open only a limited number of connections at once.
 #[derive(Debug)]
 pub struct Notebook {
     /// The server it is on.

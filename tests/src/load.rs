@@ -109,7 +109,7 @@ impl Load {
         self.sent.load(Ordering::Relaxed)
     }
 
-    /// Waits until so many requests have been sent, since the beginning, for as long as there is progress.
+    /// Waits until this many requests have been sent, since the beginning, for as long as there is progress.
     #[track_caller]
     pub fn wait_for(&self, requests: u64) {
         let mut sent = self.requests();
@@ -134,7 +134,7 @@ impl Report {
         self.failures.values().sum()
     }
 
-    /// The time within which so many percent of the answers came.
+    /// The time within which this many percent of the answers came.
     #[must_use]
     pub fn percentile(&self, percent: usize) -> Duration {
         let last = self.latencies.len().saturating_sub(1);

@@ -133,7 +133,7 @@ impl RuntimeApi {
         self.wait(|| self.state.polling() > 0, "a poll for an event").await;
     }
 
-    /// Waits until so many invocations have been handed out and not answered.
+    /// Waits until this many invocations have been handed out and not answered.
     pub async fn running(&self, invocations: usize) {
         let wanted = || self.state.running() == invocations;
         self.wait(wanted, &format!("{invocations} running invocations")).await;

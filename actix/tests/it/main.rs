@@ -18,7 +18,7 @@ use anyhost_core::adapter::answer;
 use anyhost_core::{App, Body, Context, Host, Paradigm, Request, Resources, Response, Settings};
 use http::{HeaderName, HeaderValue, Method};
 
-/// How long a test waits for what must happen.
+/// How long a test waits for a condition before it fails.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Makes an application of an expression for its `actix_web::App`.
@@ -40,7 +40,7 @@ macro_rules! application {
 }
 use application;
 
-/// A host with so many processors.
+/// A host with this many processors.
 fn host(cpus: usize, settings: &[(&str, &str)]) -> Host {
     let resources = Resources { cpus: cpus as f64, memory: None };
     let settings = Settings::from_pairs(settings.iter().copied());

@@ -266,7 +266,7 @@ fn what_one_of_two_maps_holds_is_not_lost() {
             assert_eq!(seen.target, "/?q=1&r=2", "{source} {nothing}");
             assert_eq!(*seen.shape, shape, "{source} {nothing}");
         }
-        // One that is filled in part, in another order and spelling, with nothing behind a name.
+        // A map that is partly filled, in another order and spelling, with a name without a value.
         let seen = RequestSummary::of(event_with_maps(
             source,
             &json!({

@@ -72,7 +72,7 @@ impl Request {
     }
 }
 
-/// Sends requests on so many connections, each as soon as the last is answered. `begin` is called when all
+/// Sends requests on this many connections, each as soon as the last is answered. `begin` is called when all
 /// connections are open and have been answered once, `end` when the time is over.
 ///
 /// # Panics

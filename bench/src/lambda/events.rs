@@ -86,7 +86,7 @@ impl fmt::Display for Event {
     }
 }
 
-/// What a browser sends through a content delivery network.
+/// The headers of a browser behind a content delivery network.
 const HEADERS: [(&str, &str); 14] = [
     ("accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"),
     ("accept-encoding", "gzip, deflate, br, zstd"),

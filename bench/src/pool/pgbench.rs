@@ -1,4 +1,4 @@
-//! `pgbench -M prepared`: what the server itself can give to so many connections.
+//! `pgbench -M prepared`: the throughput that the server itself reaches with this many connections.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};

@@ -42,6 +42,8 @@ use crate::{ConfigError, Settings};
 /// # Ok(()) }
 /// ```
 ///
+/// A program that runs on several kinds of database can use [`kind`](super::kind), or `AnyDb` with the feature `any`.
+///
 /// Settings, from the environment by way of [`Host::settings`](crate::Host::settings):
 ///
 /// | variable | meaning | default |

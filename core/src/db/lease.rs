@@ -20,7 +20,7 @@ const REFRESH: Duration = Duration::from_secs(5);
 
 impl<DB: Driver> Db<DB> {
     /// Takes places out of this database's plan and gives them to an `sqlx::Pool`, for libraries that want one:
-    /// session stores, job queues, object mappers. It opens at most so many connections, none of them now.
+    /// session stores, job queues, object mappers. It opens at most this many connections, none of them now.
     ///
     /// A connection is pinged before it is lent unless it was used within the last 500 ms; passwords rotate as
     /// everywhere; it is closed when the process drains. What this pool has not is everything else that [`Db`]

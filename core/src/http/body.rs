@@ -60,12 +60,12 @@ struct BodyStream {
 #[derive(Clone, Copy)]
 enum Bound {
     None,
-    /// A request body: at most so many bytes, of which so many are left.
+    /// A request body: at most this many bytes, of which this many are left.
     Limit {
         limit: usize,
         left: usize,
     },
-    /// A response body: exactly so many bytes more, because its head announces them.
+    /// A response body: exactly this many bytes more, because its head announces them.
     Announced {
         left: u64,
     },

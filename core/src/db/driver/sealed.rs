@@ -162,7 +162,7 @@ pub trait DriverParts: Database<Connection: Migrate> + HasStatementCache {
     /// The statement that begins a transaction, if it is not the standard one.
     const BEGIN: Option<&'static str> = None;
 
-    /// The statement that begins a transaction which the server ends by itself once so much time has passed,
+    /// The statement that begins a transaction which the server ends by itself after this time,
     /// if it can: its client may have been frozen in the middle of it.
     fn begin_within(_left: Duration) -> Option<String> {
         None

@@ -94,7 +94,7 @@ pub(super) async fn all<DB: Driver>(
     Ok(summary)
 }
 
-/// Whether what was applied is what this program knows.
+/// Checks that the applied migrations are those of this program.
 fn verify(migrator: &Migrator, known: &[AppliedMigration]) -> Result<(), MigrateError> {
     for applied in known {
         let ours = migrator.iter().find(|migration| {

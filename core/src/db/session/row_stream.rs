@@ -57,7 +57,7 @@ impl<DB: Driver> Stream for Rows<'_, DB> {
                 let effect = self.effect;
                 Some(Err(self.state.failed::<DB>(error, effect)))
             }
-            // So it does when the driver's thread has died.
+            // The stream also ends like this when the driver's thread has died.
             None if DB::KIND == Kind::Sqlite && !(self.ended || self.effect.blank) => {
                 let effect = self.effect;
                 Some(Err(self.state.failed::<DB>(sqlx::Error::WorkerCrashed, effect)))

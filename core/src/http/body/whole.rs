@@ -11,7 +11,7 @@ pub(super) async fn gathered(mut stream: Body) -> Result<Bytes, BodyError> {
     let mut small = BytesMut::new();
     let mut length = 0;
     while let Some(frame) = stream.frame().await {
-        // Trailers are no bytes of the body.
+        // Trailers are not part of the body.
         let Ok(data) = frame?.into_data() else { continue };
         length += data.len();
         if data.len() < SMALL {
