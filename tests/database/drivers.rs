@@ -286,6 +286,7 @@ async fn on_sqlite_each_of_several_statements_waits_for_the_lock() {
         let executed =
             tokio::spawn(async move { sqlx::raw_sql(text).execute(&other).await.map(drop) });
         while db.state().in_use < 2 {
+            assert!(!(written.is_finished() || executed.is_finished()), "{text}: it did not wait");
             tokio::task::yield_now().await;
         }
         // Time passes: both have met the lock by then.
