@@ -280,15 +280,13 @@ async fn on_sqlite_each_of_several_statements_waits_for_the_lock() {
         "INSERT INTO t VALUES ('a;b') RETURNING a",
     ] {
         let holder = other.begin().await.unwrap();
-        let written = tokio::spawn({
-            let db = db.clone();
-            async move { sqlx::raw_sql(text).fetch_optional(&db).await.map(drop) }
-        });
-        let executed = tokio::spawn({
-            let db = db.clone();
-            async move { sqlx::raw_sql(text).execute(&db).await.map(drop) }
-        });
+        let (one, other) = (db.clone(), db.clone());
+        let written =
+            tokio::spawn(async move { sqlx::raw_sql(text).fetch_optional(&one).await.map(drop) });
+        let executed =
+            tokio::spawn(async move { sqlx::raw_sql(text).execute(&other).await.map(drop) });
         while db.state().in_use < 2 {
+            assert!(!(written.is_finished() || executed.is_finished()), "{text}: it did not wait");
             tokio::task::yield_now().await;
         }
         // Time passes: both have met the lock by then.

@@ -77,6 +77,7 @@ impl Change {
 }
 
 impl Effect {
+    #[cfg(any(feature = "postgres", feature = "sqlite"))]
     pub(super) const BEGINS: Self = Self { open: Some(true), ..Self::NONE };
     pub(super) const ENDS: Self = Self { open: Some(false), ends: true, ..Self::NONE };
     /// It ends one and begins the next.
