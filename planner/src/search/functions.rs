@@ -94,7 +94,11 @@ pub(super) fn again(
             continue;
         }
         let helps = matches!(fault, Some(Fault::Refused { .. } | Fault::Headroom { .. }));
-        if !helps || !fits || wider == set.most {
+        if helps && !fits {
+            // The database is what is short: says how many connections would do.
+            return search(case, host, functions, set.size);
+        }
+        if !helps || wider == set.most {
             let least_max_connections = connections(case, host, &trial);
             return Ok(Found { trial, fault, least_max_connections });
         }

@@ -120,6 +120,11 @@ fn the_largest_seed_and_a_peak_of_seconds_are_simulated() {
     let of = |name: &str| value["statistics"][name].as_f64().expect("a number");
     assert!((of("mean") - 1.0).abs() < 0.05, "{}", of("mean"));
     assert!((900.0..1200.0).contains(&of("peak")), "{}", of("peak"));
+    // None is warm when a spike begins: 1,000 a second × 0.215 s of start are 215 at once, and 94 fit, which no other seed
+    // may hide.
+    let fault = &value["candidates"][0]["fault"];
+    assert_eq!(fault["kind"], "connections", "{fault}");
+    assert!(fault["needed"].as_u64().is_some_and(|needed| (180..300).contains(&needed)), "{fault}");
 }
 
 #[test]
