@@ -118,14 +118,13 @@ fn a_socket_that_nobody_listens_on_is_replaced_and_nothing_else_is() {
 
     let file = folder.path("file");
     std::fs::write(&file, "precious").expect("writable");
-    for taken in [&left, &file] {
+    let no_socket = "a file is there that is no socket; remove it, or name another path";
+    for (taken, reason) in [(&left, "the address is already in use"), (&file, no_socket)] {
         let Output { status, stderr, .. } =
             command(&[("LISTEN", &listen(taken))]).output().expect("the example runs");
         assert_eq!(status.code(), Some(71));
         let printed = String::from_utf8(stderr).expect("a text");
-        let expected =
-            format!("error: cannot listen on {}: the address is already in use\n", listen(taken));
-        assert_eq!(printed, expected);
+        assert_eq!(printed, format!("error: cannot listen on {}: {reason}\n", listen(taken)));
     }
     assert_eq!(std::fs::read_to_string(&file).expect("still there"), "precious");
     assert_eq!(serving.stop().0, Some(0));

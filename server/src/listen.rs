@@ -168,7 +168,14 @@ fn unix(path: &Path) -> io::Result<Socket> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     let address = socket2::SockAddr::unix(path)?;
     match socket.bind(&address) {
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse && abandoned(path) => {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            if !std::fs::symlink_metadata(path)?.file_type().is_socket() {
+                let text = "a file is there that is no socket; remove it, or name another path";
+                return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
+            }
+            if !abandoned(path) {
+                return Err(error);
+            }
             std::fs::remove_file(path)?;
             socket.bind(&address)?;
         }
@@ -178,10 +185,9 @@ fn unix(path: &Path) -> io::Result<Socket> {
     Ok(socket)
 }
 
+/// Whether no process listens on a socket file.
 fn abandoned(path: &Path) -> bool {
-    std::fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket())
-        && UnixStream::connect(path)
-            .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+    UnixStream::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
 }
 
 /// The words of an operating system error without its number.
