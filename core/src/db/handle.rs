@@ -65,8 +65,8 @@ use crate::{ConfigError, Settings};
 ///
 /// A URL may have the parameters that platforms and other tools write into it: they are honoured, or change nothing and
 /// are named once in the log, or are refused with what to write instead. Nothing is taken from `PGHOST` and its siblings.
-/// Without `DATABASE_POOLER` a pooler is assumed if a host has the name of one at Neon, Vercel, Supabase or Amazon RDS, or with port 6432 at Azure or
-/// PlanetScale.
+/// Without `DATABASE_POOLER` a pooler is assumed if a host has the name of one at Neon, Vercel, Supabase or Amazon RDS, or
+/// with port 6432 at Azure or PlanetScale.
 ///
 /// `sqlite::memory:` and `mode=memory` have one connection and keep their data for as long as the [`Host`](crate::Host). A file with
 /// `mode=ro` or `immutable=1` is left in the mode that it has.
