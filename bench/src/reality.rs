@@ -151,7 +151,7 @@ impl std::fmt::Display for App {
     }
 }
 
-/// Compares the prediction for a traffic with its measurement.
+/// The figures of one traffic, predicted or measured.
 #[derive(Clone, Copy, Debug)]
 struct Figures {
     p50: Duration,

@@ -16,7 +16,7 @@ fn table(reality: &Reality) -> String {
     let figures = || runs.iter().flat_map(|run| &run.figures);
     let close = figures().filter(|figure| figure.close()).count();
     let mut text = format!(
-        "{close} of {} figures within {:.0} %. TrafficResult on {} × {} with a load of {:.1} before, in {:.0} minutes.\n\n\
+        "{close} of {} figures within {:.0} %. Measured on {} × {} with a load of {:.1} before, in {:.0} minutes.\n\n\
          | traffic | program | requests (without answer) | figure | predicted | measured | off by | |\n\
          |---|---|---|---|---|---|---|---|\n",
         figures().count(),
