@@ -33,7 +33,7 @@ impl From<Plan> for Pool {
     }
 }
 
-/// A deployment as core's plan asks for it.
+/// The facts about a deployment that core's plan needs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Deployment {
     /// How the host runs processes.

@@ -63,7 +63,7 @@ pub(crate) async fn drain<A: Handler>(
     let deadline = begun + grace.saturating_sub(reserve);
     let left = |until: Instant| until.saturating_duration_since(Instant::now());
     let life = shared.host.life();
-    // Before anybody knows: an App may end streams and WebSockets at once.
+    // Count before the drain is announced: the App may end streams and WebSockets at once.
     let in_flight = life.in_flight();
     shared.drain();
     shared.host.advance(Phase::Draining);

@@ -17,7 +17,7 @@ const FRESH: Duration = Duration::from_secs(1);
 /// How long the databases may take to answer a probe. Kubernetes gives a probe one second by default.
 const PATIENCE: Duration = Duration::from_millis(800);
 
-/// What a platform asks.
+/// A probe of a platform.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Probe {
     /// Whether the process is alive. It always answers yes: a dead process does not answer.

@@ -8,12 +8,12 @@ use anyhost_core::Setting;
 /// How many requests are answered at once; beyond it the client gets 503 at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MaxInFlight {
-    /// As many as come.
+    /// No limit.
     #[default]
     Any,
-    /// So many.
+    /// This number of requests.
     Fixed(usize),
-    /// As many as are answered without waiting for each other, as the time that answers take tells.
+    /// The number that the App answers without a queue, found from the durations of its answers.
     Auto,
 }
 
@@ -79,7 +79,7 @@ impl Limit {
 const WINDOW: Duration = Duration::from_millis(100);
 /// How often the requests in flight are looked at in that time.
 const LOOKS: u32 = 5;
-/// Answers that are enough for an opinion.
+/// The fewest answers in a window that may change the limit.
 const FEW: u64 = 10;
 /// The limit before anything is known.
 const FIRST: f64 = 64.0;
@@ -112,8 +112,8 @@ impl Default for Gradient {
 }
 
 impl Gradient {
-    /// The limit after a window in which answers took so many seconds in the mean, with so many requests in
-    /// flight at most.
+    /// Returns the limit after a window: `mean` is the mean duration of an answer in seconds, `busiest` the most requests
+    /// in flight.
     fn window(&mut self, mean: f64, busiest: usize) -> usize {
         let mean = mean.max(1e-6);
         self.windows = (self.windows + 1.0).min(USUAL);

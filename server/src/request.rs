@@ -197,7 +197,7 @@ fn app<'a, A>(shared: &'a Shared<A>, active: &Active) -> Result<&'a A, Error> {
     Ok(app)
 }
 
-/// The answer to a request that the App is not asked, under the id and the trace that it came with.
+/// Returns the refusal of a request before the App is called, with the request's own id and trace.
 fn turned_away(parts: &Parts, error: Error) -> Response {
     match context_of(parts) {
         Some(context) => refuse(&parts.method, context, error),

@@ -17,7 +17,7 @@ pub(crate) use tokio_rustls::TlsAcceptor;
 const CERTIFICATE: &str = "TLS_CERTIFICATE";
 const KEY: &str = "TLS_KEY";
 
-/// How often the files are looked at.
+/// The interval between checks of the two files for a change.
 const LOOK: Duration = Duration::from_secs(5);
 
 /// A certificate and its key, which can change while the server runs.

@@ -22,7 +22,7 @@ const USUAL: [&str; 3] = ["x-forwarded-for", "x-forwarded-proto", "x-request-id"
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trust {
     proxies: Proxies,
-    headers: Vec<Believed>,
+    headers: Vec<TrustedHeader>,
 }
 
 /// The proxies between the client and this process.
@@ -36,9 +36,9 @@ enum Proxies {
     Networks(Networks),
 }
 
-/// A header that is believed.
+/// A header of a proxy that the operator trusts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Believed {
+enum TrustedHeader {
     /// `X-Forwarded-For`, each proxy adding who it was asked by.
     For,
     /// `X-Forwarded-Proto`.
@@ -53,7 +53,7 @@ enum Believed {
     RequestId(HeaderName),
 }
 
-impl Believed {
+impl TrustedHeader {
     fn name(&self) -> &str {
         match self {
             Self::For => "x-forwarded-for",
@@ -95,11 +95,11 @@ impl Trust {
     /// only ever set, and shown as they were set.
     pub(crate) fn in_force(&self) -> Vec<(&'static str, String)> {
         let Proxies::Hops(hops) = &self.proxies else { return Vec::new() };
-        let headers: Vec<&str> = self.headers.iter().map(Believed::name).collect();
+        let headers: Vec<&str> = self.headers.iter().map(TrustedHeader::name).collect();
         vec![("TRUSTED_PROXIES", hops.to_string()), ("TRUSTED_HEADERS", headers.join(", "))]
     }
 
-    /// Whether it is known by their addresses whose word is believed.
+    /// Returns whether trusted proxies are told by their addresses.
     pub(crate) fn names_networks(&self) -> bool {
         matches!(self.proxies, Proxies::Networks(_))
     }
@@ -119,31 +119,31 @@ impl Trust {
         if !self.believes(peer) {
             return seen;
         }
-        let has = |header: &Believed| self.headers.contains(header);
-        let (depth, hop) = if has(&Believed::Forwarded) {
+        let has = |header: &TrustedHeader| self.headers.contains(header);
+        let (depth, hop) = if has(&TrustedHeader::Forwarded) {
             self.walk(peer, forwarded(headers))
-        } else if has(&Believed::For) {
+        } else if has(&TrustedHeader::For) {
             self.walk(peer, forwarded_for(headers))
         } else {
             (1, Hop::default())
         };
         let alone = self.headers.iter().find_map(|header| match header {
-            Believed::Address(name) => address(headers.get(name)?.to_str().ok()?.trim()),
+            TrustedHeader::Address(name) => address(headers.get(name)?.to_str().ok()?.trim()),
             _ => None,
         });
         seen.address = alone.or(hop.address).or(seen.address);
         // A proxy that overwrites leaves one value; of those that add theirs each has its own.
-        let said = |header: &Believed, name: &str| {
+        let said = |header: &TrustedHeader, name: &str| {
             let values = has(header).then(|| from_the_right(headers, name).take(depth).last());
             values.flatten()
         };
-        let scheme = said(&Believed::Proto, "x-forwarded-proto").or(hop.scheme.as_deref());
+        let scheme = said(&TrustedHeader::Proto, "x-forwarded-proto").or(hop.scheme.as_deref());
         match scheme {
             Some(scheme) if scheme.eq_ignore_ascii_case("https") => seen.scheme = Scheme::Https,
             Some(scheme) if scheme.eq_ignore_ascii_case("http") => seen.scheme = Scheme::Http,
             _ => {}
         }
-        let host = said(&Believed::Host, "x-forwarded-host").or(hop.host.as_deref());
+        let host = said(&TrustedHeader::Host, "x-forwarded-host").or(hop.host.as_deref());
         if let Some(host) = host.filter(|host| !host.is_empty() && is_host(host)) {
             seen.host = Some(host.into());
         }
@@ -160,7 +160,7 @@ impl Trust {
             return None;
         }
         self.headers.iter().find_map(|header| match header {
-            Believed::RequestId(name) => {
+            TrustedHeader::RequestId(name) => {
                 headers.get(name)?.to_str().ok().filter(|id| is_request_id(id))
             }
             _ => None,
@@ -208,7 +208,7 @@ impl Setting for Proxies {
     }
 }
 
-fn believed(text: &str) -> Result<Vec<Believed>, ConfigError> {
+fn believed(text: &str) -> Result<Vec<TrustedHeader>, ConfigError> {
     let wrong = |name: &str| {
         let known = "x-forwarded-for, x-forwarded-proto, x-forwarded-host, forwarded, or names that \
                      end in -ip or -request-id";
@@ -219,16 +219,16 @@ fn believed(text: &str) -> Result<Vec<Believed>, ConfigError> {
     let headers: Vec<_> = names
         .map(|name| {
             Ok(match name.as_str() {
-                "x-forwarded-for" => Believed::For,
-                "x-forwarded-proto" => Believed::Proto,
-                "x-forwarded-host" => Believed::Host,
-                "forwarded" => Believed::Forwarded,
+                "x-forwarded-for" => TrustedHeader::For,
+                "x-forwarded-proto" => TrustedHeader::Proto,
+                "x-forwarded-host" => TrustedHeader::Host,
+                "forwarded" => TrustedHeader::Forwarded,
                 _ => {
                     let header = HeaderName::try_from(&name).map_err(|_| wrong(&name))?;
                     if name.ends_with("-ip") {
-                        Believed::Address(header)
+                        TrustedHeader::Address(header)
                     } else if name.ends_with("-request-id") {
-                        Believed::RequestId(header)
+                        TrustedHeader::RequestId(header)
                     } else {
                         return Err(wrong(&name));
                     }
@@ -236,7 +236,7 @@ fn believed(text: &str) -> Result<Vec<Believed>, ConfigError> {
             })
         })
         .collect::<Result<_, _>>()?;
-    if headers.contains(&Believed::For) && headers.contains(&Believed::Forwarded) {
+    if headers.contains(&TrustedHeader::For) && headers.contains(&TrustedHeader::Forwarded) {
         let problem = "x-forwarded-for and forwarded are two words for one thing: name the one that \
                        the proxies set";
         return Err(ConfigError::new("TRUSTED_HEADERS", problem));

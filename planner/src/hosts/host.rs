@@ -137,10 +137,10 @@ pub enum Scaling {
         up_factor: Sourced,
         /// How many more instances one decision may make in any case.
         up_count: Sourced,
-        /// How long fewer must have been enough until some are removed.
+        /// The time for which fewer instances must be enough before some are removed.
         down_seconds: Sourced,
     },
-    /// By the requests that are there, from none on.
+    /// By the number of requests in progress, down to no instance.
     Requests {
         /// What it aims at, of the processors and of the concurrency.
         utilisation: Sourced,

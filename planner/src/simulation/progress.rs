@@ -14,7 +14,7 @@ impl Progress {
         Self(Some(bar))
     }
 
-    /// This share of the virtual time is done.
+    /// Shows that this share of the virtual time is done.
     pub(crate) fn at(&self, share: f64) {
         if let Some(bar) = &self.0 {
             bar.set_position((share * 1000.0) as u64);

@@ -45,7 +45,7 @@ pub(super) async fn with_timing(
             match tokio::time::timeout(config.body_timeout, read).await {
                 Ok(Ok(bytes)) => Ok(Body::from(bytes)),
                 Ok(Err(error)) => {
-                    unread.left = Left::Broken;
+                    unread.left = BodyRest::Broken;
                     Err(Error::from(BodyError::broken(error)))
                 }
                 Err(_) => {
@@ -88,8 +88,8 @@ async fn whole(incoming: &mut Incoming, length: usize) -> Result<Bytes, hyper::E
 /// A request body as the App reads it.
 struct RequestBody {
     incoming: Option<Incoming>,
-    /// Where the rest goes if the App leaves it.
-    left: Option<oneshot::Sender<Left>>,
+    /// Takes the unread rest of the body if the App drops it.
+    left: Option<oneshot::Sender<BodyRest>>,
     config: (Duration, MinBodyRate),
     waiting_since: Option<Instant>,
     /// How long the client has been waited for in all.
@@ -99,14 +99,14 @@ struct RequestBody {
 }
 
 impl RequestBody {
-    fn leave(&mut self, left: Left) {
+    fn leave(&mut self, left: BodyRest) {
         if let Some(sender) = self.left.take() {
             // Fails if the response has been sent already: the receiver is gone then.
             let _ = sender.send(left);
         }
     }
 
-    /// Whether the client has been waited for long enough.
+    /// Ready when the client has sent nothing for too long, or too little.
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let (timeout, rate) = self.config;
         let since = *self.waiting_since.get_or_insert_with(Instant::now);
@@ -140,7 +140,7 @@ impl http_body::Body for RequestBody {
             }
             Some(Err(error)) => {
                 this.incoming = None;
-                this.leave(Left::Broken);
+                this.leave(BodyRest::Broken);
                 Poll::Ready(Some(Err(BodyError::broken(error))))
             }
             None => {
@@ -165,14 +165,14 @@ impl http_body::Body for RequestBody {
 impl Drop for RequestBody {
     fn drop(&mut self) {
         if let Some(incoming) = self.incoming.take() {
-            self.leave(Left::Unread(incoming));
+            self.leave(BodyRest::Unread(incoming));
         }
     }
 }
 
 /// What there is of a request body behind what was read.
 #[derive(Default)]
-enum Left {
+enum BodyRest {
     #[default]
     Nothing,
     Unread(Incoming),
@@ -185,22 +185,22 @@ enum Left {
 /// The rest of a request body, if its reader leaves one.
 #[derive(Default)]
 pub(super) struct Unread {
-    left: Left,
+    left: BodyRest,
     /// The client waits to be told that its body is wanted, and it is not.
     expects: bool,
 }
 
 impl Unread {
-    fn lend(&mut self, headers: &HeaderMap) -> oneshot::Sender<Left> {
+    fn lend(&mut self, headers: &HeaderMap) -> oneshot::Sender<BodyRest> {
         let (sender, receiver) = oneshot::channel();
-        (self.left, self.expects) = (Left::Lent(receiver), headers.contains_key(EXPECT));
+        (self.left, self.expects) = (BodyRest::Lent(receiver), headers.contains_key(EXPECT));
         sender
     }
 
     /// Keeps a body that the App is not given.
     pub(super) fn keep(&mut self, headers: &HeaderMap, body: Incoming) {
         if !http_body::Body::is_end_stream(&body) {
-            (self.left, self.expects) = (Left::Unread(body), headers.contains_key(EXPECT));
+            (self.left, self.expects) = (BodyRest::Unread(body), headers.contains_key(EXPECT));
         }
     }
 
@@ -208,13 +208,13 @@ impl Unread {
     /// still reads is its own business.
     pub(super) async fn read_to_the_end(self) -> bool {
         let left = match self.left {
-            Left::Lent(mut receiver) => receiver.try_recv().unwrap_or(Left::Nothing),
+            BodyRest::Lent(mut receiver) => receiver.try_recv().unwrap_or(BodyRest::Nothing),
             left => left,
         };
         let mut incoming = match left {
-            Left::Nothing | Left::Lent(_) => return true,
-            Left::Unread(incoming) if !self.expects => incoming,
-            Left::Unread(_) | Left::Broken => return false,
+            BodyRest::Nothing | BodyRest::Lent(_) => return true,
+            BodyRest::Unread(incoming) if !self.expects => incoming,
+            BodyRest::Unread(_) | BodyRest::Broken => return false,
         };
         let (mut read, mut patience) = (0, 2);
         while read <= READ_AFTER && patience > 0 {
