@@ -2,21 +2,20 @@
 
 mod translate;
 
-use std::future::ready;
-
 use either::Either;
 use futures_core::future::BoxFuture;
 use futures_core::stream::BoxStream;
-use futures_util::{StreamExt, stream};
+use futures_util::StreamExt;
 use sqlx::any::{Any, AnyRow, AnyStatement, AnyTypeInfo};
 use sqlx::{Execute, Executor, SqlStr};
 use sqlx_core::describe::Describe;
 
 use super::driver::{Driver, Step};
+use super::session::Statement;
 use super::settings::{DatabaseSettings, Kind};
 use super::{Db, Error};
 use crate::Host;
-use translate::{AnyQuery, Translate};
+use translate::{Translate, translate};
 
 /// The database connections of one process, of the kind that `DATABASE_URL` names: one program for several kinds.
 ///
@@ -123,8 +122,7 @@ impl<'p> Executor<'p> for &'p AnyDb {
         'p: 'e,
         E: 'q + Execute<'q, Any>,
     {
-        let query = AnyQuery::of(query);
-        with_db!(self, db => fetch_many(db, query))
+        with_db!(self, db => fetch_many(db, translate(query)))
     }
 
     fn fetch_optional<'e, 'q: 'e, E>(
@@ -135,8 +133,7 @@ impl<'p> Executor<'p> for &'p AnyDb {
         'p: 'e,
         E: 'q + Execute<'q, Any>,
     {
-        let query = AnyQuery::of(query);
-        with_db!(self, db => Box::pin(fetch_optional(db, query)))
+        with_db!(self, db => Box::pin(fetch_optional(db, translate(query))))
     }
 
     fn prepare_with<'e>(
@@ -160,24 +157,21 @@ impl<'p> Executor<'p> for &'p AnyDb {
 
 fn fetch_many<DB: Translate>(
     db: &Db<DB>,
-    query: AnyQuery,
+    statement: Statement<DB>,
 ) -> BoxStream<'_, Result<Step<Any>, sqlx::Error>> {
-    match query.translate::<DB>() {
-        Ok(query) => Box::pin(db.fetch_many(query).map(|step| {
-            Ok(match step? {
-                Either::Left(result) => Either::Left(DB::result(&result)),
-                Either::Right(row) => Either::Right(DB::row(&row)?),
-            })
-        })),
-        Err(error) => Box::pin(stream::once(ready(Err(error)))),
-    }
+    Box::pin(db.fetch_many(statement).map(|step| {
+        Ok(match step? {
+            Either::Left(result) => Either::Left(DB::result(&result)),
+            Either::Right(row) => Either::Right(DB::row(&row)?),
+        })
+    }))
 }
 
 async fn fetch_optional<DB: Translate>(
     db: &Db<DB>,
-    query: AnyQuery,
+    statement: Statement<DB>,
 ) -> Result<Option<AnyRow>, sqlx::Error> {
-    let row = db.fetch_optional(query.translate::<DB>()?).await?;
+    let row = db.fetch_optional(statement).await?;
     row.as_ref().map(DB::row).transpose()
 }
 

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use sqlx::any::{Any, AnyArguments, AnyQueryResult, AnyRow, AnyStatement};
 use sqlx::error::BoxDynError;
-use sqlx::{Column, Execute, SqlStr, Statement};
+use sqlx::{Column, Execute};
 use sqlx_core::HashMap;
 use sqlx_core::ext::ustr::UStr;
 
 use crate::db::driver::Driver;
+use crate::db::session::Statement;
 
 /// A driver whose values sqlx's `Any` can carry.
 pub(super) trait Translate: Driver {
@@ -54,53 +55,15 @@ translate!(sqlx::MySql, "mysql", |result: &Self::QueryResult| {
     i64::try_from(result.last_insert_id()).ok()
 });
 
-fn column_names<S: Statement>(statement: &S) -> Arc<HashMap<UStr, usize>> {
+fn column_names<S: sqlx::Statement>(statement: &S) -> Arc<HashMap<UStr, usize>> {
     let columns = statement.columns().iter();
     Arc::new(columns.map(|column| (UStr::new(column.name()), column.ordinal())).collect())
 }
 
-/// A statement of `Any`, taken from what sqlx runs.
-pub(super) struct AnyQuery {
-    sql: SqlStr,
-    arguments: Result<Option<AnyArguments>, BoxDynError>,
-    persistent: bool,
-}
-
-impl AnyQuery {
-    pub(super) fn of<'q>(mut query: impl Execute<'q, Any>) -> Self {
-        // The text last: it takes the query with it.
-        let (arguments, persistent) = (query.take_arguments(), query.persistent());
-        Self { sql: query.sql(), arguments, persistent }
-    }
-
-    pub(super) fn translate<DB: Translate>(self) -> Result<Query<DB>, sqlx::Error> {
-        let arguments = self.arguments.map_err(sqlx::Error::Encode)?;
-        let arguments = arguments.map(DB::arguments).transpose().map_err(sqlx::Error::Encode)?;
-        Ok(Query { sql: self.sql, arguments, persistent: self.persistent })
-    }
-}
-
-/// A statement in the values of one driver.
-pub(super) struct Query<DB: Driver> {
-    sql: SqlStr,
-    arguments: Option<DB::Arguments>,
-    persistent: bool,
-}
-
-impl<DB: Driver> Execute<'_, DB> for Query<DB> {
-    fn sql(self) -> SqlStr {
-        self.sql
-    }
-
-    fn statement(&self) -> Option<&DB::Statement> {
-        None
-    }
-
-    fn take_arguments(&mut self) -> Result<Option<DB::Arguments>, BoxDynError> {
-        Ok(self.arguments.take())
-    }
-
-    fn persistent(&self) -> bool {
-        self.persistent
-    }
+/// Returns a statement of `Any` as one of a driver.
+pub(super) fn translate<'q, DB: Translate>(mut query: impl Execute<'q, Any>) -> Statement<DB> {
+    // The text last: it takes the query with it.
+    let (arguments, persistent) = (query.take_arguments(), query.persistent());
+    let arguments = arguments.and_then(|arguments| arguments.map(DB::arguments).transpose());
+    Statement::new(query.sql(), arguments, persistent)
 }

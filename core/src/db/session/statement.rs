@@ -29,6 +29,15 @@ impl<DB: Driver> Statement<DB> {
         Self(Box::new(Parts { sql: query.sql(), arguments, prepared, persistent, keep: false }))
     }
 
+    /// Returns a statement of this text that is not prepared yet; `persistent`: the driver remembers it.
+    pub(in crate::db) fn new(
+        sql: SqlStr,
+        arguments: Result<Option<DB::Arguments>, BoxDynError>,
+        persistent: bool,
+    ) -> Self {
+        Self(Box::new(Parts { sql, arguments, prepared: None, persistent, keep: false }))
+    }
+
     /// The same; unnamed, it leaves nothing prepared on the server.
     pub(super) fn unnamed(mut self, unnamed: bool) -> Self {
         self.0.persistent &= !unnamed;
@@ -40,7 +49,7 @@ impl<DB: Driver> Statement<DB> {
         matches!(self.0.arguments, Ok(None))
     }
 
-    /// Has it go out so, if it has no parameters.
+    /// Sends it by the simple protocol, if it has no parameters.
     pub(super) fn simplify(&mut self) {
         if let Ok(Some(arguments)) = &self.0.arguments
             && arguments.len() == 0
@@ -68,23 +77,30 @@ impl<DB: Driver> Statement<DB> {
 
     /// Whether its text holds several statements.
     pub(super) fn is_several(&self) -> bool {
-        let text = self.0.sql.as_str().trim_end_matches([';', ' ', '\n', '\t', '\r']);
-        // Most texts have no semicolon, and are not read for it.
-        text.contains(';') && DB::statements(text).len() > 1
+        self.texts().len() > 1
     }
 
-    /// Its statements, each by itself, if it is text alone.
+    /// Its statements, each by itself, if it has no parameters.
     pub(super) fn split(self) -> Vec<Self> {
-        if !(self.is_simple() && self.is_several()) {
+        let texts = self.texts();
+        if texts.len() < 2 || !self.is_simple() {
             return vec![self];
         }
-        let alone = |text: &str| {
-            // A part of what the caller vouches for.
-            let sql = AssertSqlSafe(text.to_owned()).into_sql_str();
-            let arguments = Ok(None);
-            Self(Box::new(Parts { sql, arguments, prepared: None, persistent: false, keep: false }))
-        };
-        DB::statements(self.0.sql.as_str()).into_iter().map(alone).collect()
+        // Each is a part of the text that the caller vouches for.
+        let alone =
+            |text: &str| Self::new(AssertSqlSafe(text.to_owned()).into_sql_str(), Ok(None), false);
+        texts.into_iter().map(alone).collect()
+    }
+
+    /// The texts of its statements.
+    fn texts(&self) -> Vec<&str> {
+        let text = self.0.sql.as_str();
+        // Most texts have no semicolon, and are not read for it.
+        if text.trim_end_matches([';', ' ', '\n', '\t', '\r']).contains(';') {
+            DB::statements(text)
+        } else {
+            vec![text]
+        }
     }
 
     /// Returns what it will do to its session, which may have run it before.
