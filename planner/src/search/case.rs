@@ -126,7 +126,7 @@ impl Case<'_> {
         let usage = Usage {
             seconds,
             requests,
-            // Provisioned environments that are never idle cost a sixth less.
+            // At most a fifth less: provisioned environments that are never idle cost a sixth less.
             function_seconds: requests * service * 0.8,
             instance_seconds: instances * seconds,
             active_seconds: processor_seconds / size.cores,

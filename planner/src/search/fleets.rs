@@ -151,7 +151,7 @@ impl Bounds {
             let most = guess.max(self.peak).max(self.floor + 1).min(self.most);
             (self.floor.max(self.least).min(most), most)
         };
-        let mut set = Configuration { size, least, most, pool_size: None, max_in_flight: None };
+        let mut set = Configuration::new(size, least, most);
         set.pool_size = wished_pool(case, host, &set);
         set
     }

@@ -16,13 +16,7 @@ pub(super) fn search(
 ) -> Result<Found, Infeasible> {
     let limit = functions.parameters.max_environments.value as usize;
     let limit = case.options.max_instances.unwrap_or(limit).clamp(1, limit);
-    let set = |most| Configuration {
-        size: size.clone(),
-        least: 0,
-        most,
-        pool_size: None,
-        max_in_flight: None,
-    };
+    let set = |most| Configuration::new(size.clone(), 0, most);
     let mut widest = case.run_with_room(host, &set(limit))?;
     if let Some(fault) = case.fault(host, &widest) {
         match provisioned(case, host, &widest, &fault)? {

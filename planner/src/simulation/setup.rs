@@ -70,6 +70,12 @@ pub struct Configuration {
 }
 
 impl Configuration {
+    /// From `least` to `most` instances of a size, with core's own formula for the pool and no limit on requests.
+    #[must_use]
+    pub fn new(size: Size, least: usize, most: usize) -> Self {
+        Self { size, least, most, pool_size: None, max_in_flight: None }
+    }
+
     /// A first guess: the smallest size with enough memory, as many instances as the scaler's target asks for.
     ///
     /// # Errors
@@ -102,7 +108,7 @@ impl Configuration {
                 }
             }
         };
-        let mut guess = Self { size, least, most, pool_size: None, max_in_flight: None };
+        let mut guess = Self::new(size, least, most);
         if let Some(database) = &workload.database {
             let fits = guess.deployment(host).most_instances(database).max(1);
             guess.most = guess.most.min(fits);

@@ -20,7 +20,7 @@ fn both(run: impl Fn(&Options)) {
 /// One process with a pool that is not what is short.
 fn one_process() -> Configuration {
     let size = Size { cores: 1.0, memory_gb: 0.5, ..Size::default() };
-    Configuration { size, least: 1, most: 1, pool_size: Some(40), max_in_flight: None }
+    Configuration { pool_size: Some(40), ..Configuration::new(size, 1, 1) }
 }
 
 fn on_one(workload: &Workload, traffic: &Traffic, options: &Options) -> Outcome {
@@ -86,13 +86,8 @@ fn a_slow_scaler_is_not_blamed_on_the_database() {
 fn ten_requests_a_second_for_each_environment_are_a_cause_of_their_own() {
     // 94 environments take 940 a second, though 1000/s × 10 ms keep only ten of them busy.
     let workload = waiting("10ms", 0.5);
-    let set = Configuration {
-        size: Size { cores: 0.3, memory_gb: 0.5, ..Size::default() },
-        least: 0,
-        most: 94,
-        pool_size: None,
-        max_in_flight: None,
-    };
+    let size = Size { cores: 0.3, memory_gb: 0.5, ..Size::default() };
+    let set = Configuration::new(size, 0, 94);
     both(|options| {
         let outcome = run_with(&host("lambda"), &workload, &steady(1000, 60), set.clone(), options);
         assert_eq!(outcome.main_cause(), Some(Cause::RequestRate), "{:?}", outcome.mode);
@@ -234,7 +229,7 @@ fn an_instance_is_added_for_a_minute_of_use_and_not_for_a_second() {
     let traffic = Traffic::new("long", Duration::from_secs(1), counts);
     let workload = Workload { processor_share: 0.01, ..waiting("400s", 0.5) };
     let size = Size { cores: 1.0, memory_gb: 0.5, ..Size::default() };
-    let set = Configuration { size, least: 0, most: 40, pool_size: None, max_in_flight: None };
+    let set = Configuration::new(size, 0, 40);
     let options = Options { exact_up_to: u64::MAX, ..options() };
     let outcome = run_with(&host("cloud-run"), &workload, &traffic, set, &options);
     assert!((0.9..1.6).contains(&outcome.mean_instances), "{}", outcome.mean_instances);
@@ -247,7 +242,7 @@ fn a_request_that_has_its_place_waits_for_a_processor_as_long_as_it_may_take() {
     // seconds of patience are for requests without a place.
     let traffic = Traffic::new("three", Duration::from_secs(1), [vec![3], vec![0; 99]].concat());
     let size = Size { cores: 1.0, memory_gb: 0.5, ..Size::default() };
-    let set = Configuration { size, least: 1, most: 1, pool_size: None, max_in_flight: None };
+    let set = Configuration::new(size, 1, 1);
     let workload = Workload { database: None, ..computing("12s", 0.5) };
     let outcome = run_with(&host("cloud-run"), &workload, &traffic, set, &options());
     assert_eq!((outcome.served, outcome.refused), (3, 0));

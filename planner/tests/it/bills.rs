@@ -93,7 +93,7 @@ fn a_minimum_of_instances_on_cloud_run_is_paid_while_it_is_idle() {
     for exact_up_to in [0, u64::MAX] {
         let month = |least: usize| {
             let size = Size { cores: 1.0, memory_gb: 0.5, ..Size::default() };
-            let set = Configuration { size, least, most: 2, pool_size: None, max_in_flight: None };
+            let set = Configuration::new(size, least, 2);
             let options = Options { exact_up_to, ..options() };
             let outcome = run_with(&cloud_run, &workload, &traffic, set.clone(), &options);
             Bill::new(&cloud_run, &set.size, &workload, &outcome.usage, &BillOptions::default())

@@ -95,8 +95,7 @@ fn two_simulations_of_one_process_agree_within_5_percent() {
             ..Workload::default()
         };
         let size = Size { cores: 1.0, memory_gb: 0.5, ..Size::default() };
-        let set =
-            Configuration { size, least: 1, most: 1, pool_size: Some(pool), max_in_flight: None };
+        let set = Configuration { pool_size: Some(pool), ..Configuration::new(size, 1, 1) };
         let options = Options { exact_up_to: u64::MAX, ..options() };
         let outcome = run_with(&host("heroku-basic"), &workload, &traffic, set, &options);
         for (what, share, found) in
@@ -214,8 +213,7 @@ fn two_simulations_of_a_quota_agree_within_5_percent() {
             ..Workload::default()
         };
         let size = Size { cores, memory_gb: 0.5, ..Size::default() };
-        let set =
-            Configuration { size, least: 1, most: 1, pool_size: Some(40), max_in_flight: None };
+        let set = Configuration { pool_size: Some(40), ..Configuration::new(size, 1, 1) };
         let outcome = run_with(&host("render"), &workload, &random(rate, 200_000), set, &exact());
         percentiles_agree(&format!("{cores} of a processor"), &outcome, latencies);
     }
@@ -252,8 +250,7 @@ fn two_simulations_of_a_pooler_and_of_the_servers_processors_agree_within_5_perc
         };
         let traffic = random(rate, 1_000_000);
         let size = Size { cores: 1.0, memory_gb: 0.5, ..Size::default() };
-        let set =
-            Configuration { size, least: 1, most: 1, pool_size: Some(60), max_in_flight: None };
+        let set = Configuration { pool_size: Some(60), ..Configuration::new(size, 1, 1) };
         let one = run_with(&host("heroku-basic"), &workload, &traffic, set, &exact());
         let what = format!("{rate}/s, {servers} servers");
         percentiles_agree(&format!("{what}, one process"), &one, latencies.clone());

@@ -15,8 +15,7 @@ use crate::{host, options, run_with, waiting};
 
 fn with(provisioned: usize, workload: &Workload, traffic: &Traffic, exact_up_to: u64) -> Outcome {
     let size = Size { cores: 0.3, memory_gb: 0.5, ..Size::default() };
-    let set =
-        Configuration { size, least: provisioned, most: 90, pool_size: None, max_in_flight: None };
+    let set = Configuration::new(size, provisioned, 90);
     let options = Options { exact_up_to, ..options() };
     run_with(&host("lambda"), workload, traffic, set, &options)
 }
@@ -69,13 +68,8 @@ fn what_finds_all_of_them_busy_is_answered_by_others() {
 
 #[test]
 fn a_new_version_has_its_provisioned_environments_from_its_start() {
-    let set = Configuration {
-        size: Size { cores: 0.3, memory_gb: 0.5, ..Size::default() },
-        least: 1,
-        most: 90,
-        pool_size: None,
-        max_in_flight: None,
-    };
+    let size = Size { cores: 0.3, memory_gb: 0.5, ..Size::default() };
+    let set = Configuration::new(size, 1, 90);
     let options = Options { deploys_per_day: 24.0, ..Options::default() };
     let workload = waiting("100ms", 0.5);
     let traffic = rare();
