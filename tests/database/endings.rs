@@ -8,21 +8,7 @@ use anyhost_tests::servers::{MariaDb, Mode, PgBouncer, Postgres, Proxy};
 use futures_util::FutureExt;
 use sqlx::MySql;
 
-use crate::kit::{long_running, open};
-
-/// Runs a text in a transaction or on a connection.
-macro_rules! run {
-    ($session:expr, $sql:expr) => {
-        sqlx::raw_sql($sql).execute(&mut *$session).await
-    };
-}
-
-/// How many rows `t` has for everybody.
-macro_rules! rows {
-    ($db:expr) => {
-        sqlx::query_scalar::<_, i64>("SELECT count(*) FROM t").fetch_one(&$db).await.unwrap()
-    };
-}
+use crate::kit::{long_running, open, rows, run};
 
 async fn mariadb() -> Db<MySql> {
     let settings = [("DATABASE_POOL_SIZE", "2")];

@@ -11,6 +11,22 @@ use anyhost_tests::servers::Postgres;
 use sqlx::{Connection, PgConnection};
 use tokio::task::JoinHandle;
 
+/// Runs a text in a transaction or on a connection.
+macro_rules! run {
+    ($session:expr, $sql:expr) => {
+        sqlx::raw_sql($sql).execute(&mut *$session).await
+    };
+}
+
+/// The number of committed rows in `t`.
+macro_rules! rows {
+    ($db:expr) => {
+        sqlx::query_scalar::<_, i64>("SELECT count(*) FROM t").fetch_one(&$db).await.unwrap()
+    };
+}
+
+pub(crate) use {rows, run};
+
 /// A host with these settings.
 pub(crate) fn host(paradigm: Paradigm, settings: &[(&str, &str)]) -> Host {
     let settings = Settings::from_pairs(settings.iter().copied());

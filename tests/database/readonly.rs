@@ -12,6 +12,20 @@ use crate::kit::{CLIENTS, backend, counted, direct, long_running, open};
 /// Longer than anything here takes.
 const HANGS: Duration = Duration::from_secs(20);
 
+/// Makes `t`, and a function that forbids writes in a transaction without showing it in the statement.
+const FORBIDS_WRITES: &str = "CREATE TABLE t (a int); \
+     CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS \
+       $$ BEGIN SET LOCAL transaction_read_only = on; END $$";
+
+/// Waits until the pool has asked the server on a connection beside its two, and that connection is closed.
+async fn asked_beside(proxy: &Proxy, accepted: usize, url: &str) {
+    let until = Instant::now() + HANGS;
+    while proxy.accepted() == accepted {
+        assert!(Instant::now() < until, "the server was not asked");
+    }
+    counted(&mut direct(url).await, CLIENTS, 2, HANGS).await;
+}
+
 async fn insert(db: &Db<sqlx::Postgres>) -> Result<(), sqlx::Error> {
     sqlx::query("INSERT INTO t VALUES (1)").execute(db).await.map(drop)
 }
@@ -63,10 +77,7 @@ async fn a_write_in_a_transaction_that_may_not_write_costs_nothing() {
     let url = Postgres::shared().database();
     let proxy = Proxy::start(Postgres::shared().port());
     let db = long_running(&proxy.url(&url), 2).await;
-    let made = "CREATE TABLE t (a int); \
-         CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS \
-           $$ BEGIN SET LOCAL transaction_read_only = on; END $$";
-    sqlx::raw_sql(made).execute(&db).await.unwrap();
+    sqlx::raw_sql(FORBIDS_WRITES).execute(&db).await.unwrap();
     let (one, other) = (db.conn().await.unwrap(), db.conn().await.unwrap());
     drop((one, other));
     let accepted = proxy.accepted();
@@ -88,12 +99,7 @@ async fn a_write_in_a_transaction_that_may_not_write_costs_nothing() {
     sqlx::query("SELECT f()").execute(&mut *tx).await.unwrap();
     sqlx::query("INSERT INTO t VALUES (1)").execute(&mut *tx).await.unwrap_err();
     tx.rollback().await.unwrap();
-    let until = Instant::now() + HANGS;
-    while proxy.accepted() == accepted {
-        assert!(Instant::now() < until, "nobody looked");
-    }
-    let mut own = direct(&url).await;
-    counted(&mut own, CLIENTS, 2, HANGS).await;
+    asked_beside(&proxy, accepted, &url).await;
     insert(&db).await.unwrap();
     assert_eq!(db.stats().closed.total(), 0);
 }
@@ -103,10 +109,7 @@ async fn a_write_that_is_refused_costs_a_busy_pool_nothing() {
     let url = Postgres::shared().database();
     let proxy = Proxy::start(Postgres::shared().port());
     let db = long_running(&proxy.url(&url), 2).await;
-    let made = "CREATE TABLE t (a int); \
-         CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS \
-           $$ BEGIN SET LOCAL transaction_read_only = on; END $$";
-    sqlx::raw_sql(made).execute(&db).await.unwrap();
+    sqlx::raw_sql(FORBIDS_WRITES).execute(&db).await.unwrap();
     let one = db.conn().await.unwrap();
     let mut tx = db.begin().await.unwrap();
     let accepted = proxy.accepted();
@@ -122,12 +125,7 @@ async fn a_write_that_is_refused_costs_a_busy_pool_nothing() {
     tx.rollback().await.unwrap();
     let other = waits.await.unwrap();
     // The server is asked while every connection is in use.
-    let until = Instant::now() + HANGS;
-    while proxy.accepted() == accepted {
-        assert!(Instant::now() < until, "nobody looked");
-    }
-    let mut own = direct(&url).await;
-    counted(&mut own, CLIENTS, 2, HANGS).await;
+    asked_beside(&proxy, accepted, &url).await;
     drop((one, other));
     for _ in 0..10 {
         let (mut one, mut other) = (db.conn().await.unwrap(), db.conn().await.unwrap());

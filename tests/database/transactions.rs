@@ -6,7 +6,7 @@ use anyhost_tests::servers::{MariaDb, Mode, Postgres, Proxy};
 use futures_util::TryStreamExt;
 use sqlx::{MySql, Sqlite};
 
-use crate::kit::{direct, long_running, open};
+use crate::kit::{direct, long_running, open, rows, run};
 
 const SIZE: &[(&str, &str)] = &[("DATABASE_POOL_SIZE", "3")];
 
@@ -20,20 +20,6 @@ pub(crate) async fn sqlite() -> (tempfile::TempDir, Db<Sqlite>) {
     let url = format!("sqlite:{}?mode=rwc", folder.path().join("test.db").display());
     let (_host, db) = open::<Sqlite>(Paradigm::LongRunning, &url, SIZE).await.unwrap();
     (folder, db)
-}
-
-/// Runs a text in a transaction.
-macro_rules! run {
-    ($tx:expr, $sql:expr) => {
-        sqlx::raw_sql($sql).execute(&mut *$tx).await
-    };
-}
-
-/// The number of committed rows in `t`.
-macro_rules! rows {
-    ($db:expr) => {
-        sqlx::query_scalar::<_, i64>("SELECT count(*) FROM t").fetch_one(&$db).await.unwrap()
-    };
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhost_tests::process::{PATIENCE, Process, Signal, binary};
+use anyhost_tests::process::{PATIENCE, Process, Signal, program_path};
 use anyhost_tests::wait::eventually;
 use tempfile::TempDir;
 
@@ -35,7 +35,6 @@ impl Machine {
         let secret = etc.join("database-url");
         fs::write(&secret, format!("{url}\n")).unwrap();
         fs::set_permissions(&secret, Permissions::from_mode(0o600)).unwrap();
-        let service = if program_.contains('/') { program_.into() } else { binary(program_) };
         let bind = |from: PathBuf, to: &str| format!("--bind-ro={}:{to}", from.display());
         let here = root().join("tests/deployments");
         let name = folder.path().file_name().unwrap().to_string_lossy().replace('.', "anyhost");
@@ -45,7 +44,7 @@ impl Machine {
             name,
             folder.path().join("cgroups").display().to_string(),
             bind(here.join("init-writable"), "/sbin/init-writable"),
-            bind(service, "/usr/local/bin/notes-vm"),
+            bind(program_path(program_), "/usr/local/bin/notes-vm"),
             bind(units.join("notes.service"), "/etc/systemd/system/notes.service"),
             bind(units.join("notes.socket"), "/etc/systemd/system/notes.socket"),
             bind(etc, "/etc/notes"),

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::process::{PATIENCE, Process, Signal, binary};
+use crate::process::{PATIENCE, Process, Signal, program_path};
 use crate::servers::Postgres;
 use crate::wait::eventually;
 use tempfile::TempDir;
@@ -96,8 +96,7 @@ pub fn launch(
     environment: &[(&str, &str)],
 ) -> (Process, TempDir) {
     let folder = TempDir::new().expect("a folder for temporary files");
-    let program = if program.contains('/') { program.into() } else { binary(program) };
-    (Process::start(&program, arguments, folder.path(), environment), folder)
+    (Process::start(&program_path(program), arguments, folder.path(), environment), folder)
 }
 
 /// The port that a process listens on, once it has said that it is ready.

@@ -4,5 +4,5 @@ mod binary;
 mod readme;
 
 pub use anyhost_test::process::{Log, PATIENCE, Process, Signal};
-pub use binary::{binary, builder};
+pub use binary::{binary, builder, program_path};
 pub use readme::readme_program;

@@ -29,6 +29,13 @@ pub fn binary(name: &str) -> PathBuf {
     }
 }
 
+/// The path of a program: an example's by its name, as [`binary`] builds it, any other by its path.
+#[track_caller]
+#[must_use]
+pub fn program_path(program: &str) -> PathBuf {
+    if program.contains('/') { program.into() } else { binary(program) }
+}
+
 fn build(name: &str) -> Result<PathBuf, String> {
     let mut cargo = builder(env!("CARGO"));
     // All features of the workspace together: programs that are built one package at a time have other features each, and
