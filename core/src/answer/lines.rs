@@ -47,7 +47,7 @@ pub(super) fn log(id: &str, error: &Error) {
 
 static RECENT: Mutex<RecentLines> = Mutex::new(RecentLines(Vec::new()));
 
-/// A text that was logged recently.
+/// The texts that were logged recently.
 struct RecentLines(Vec<Line>);
 
 struct Line {

@@ -96,7 +96,7 @@ pub enum Error {
     /// The transaction was over before it was to be committed: nothing that was not committed before will be.
     /// Begin it again if the work can be repeated.
     RolledBack {
-        /// The error that ended it.
+        /// How it ended.
         reason: String,
     },
 

@@ -44,8 +44,8 @@ impl<C: Connect> Pool<C> {
         }
     }
 
-    /// Whether the connections that there are can write, as far as the next one knows that is idle. If each stays in
-    /// use that is not known: the next write that is refused has them asked again.
+    /// Whether the pool's connections can write, as the next idle one says. If none becomes idle in time they count as able
+    /// to: the next refused write starts another look.
     async fn takes_writes(self: &Arc<Self>) -> bool {
         let waits = tokio::time::timeout(self.plan.acquire_timeout(), self.idle.get());
         let Ok(Ok(object)) = waits.await else { return true };

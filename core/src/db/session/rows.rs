@@ -59,7 +59,7 @@ impl<DB: Driver> Session<DB> {
         mut statement: Statement<DB>,
         last: bool,
     ) -> impl Future<Output = Result<Option<DB::Row>, sqlx::Error>> + Send {
-        let effect = self.expect(&mut statement);
+        let effect = self.effect_of(&mut statement);
         if self.wraps(&statement) || !self.state.is_settled() || self.doubts(effect) {
             let careful: BoxFuture<'_, _> = Box::pin(self.first_row_with_care(statement, last));
             return Either::Left(careful);
@@ -81,7 +81,7 @@ impl<DB: Driver> Session<DB> {
         &mut self,
         mut statement: Statement<DB>,
     ) -> BoxStream<'_, Result<Step<DB>, sqlx::Error>> {
-        let effect = self.expect(&mut statement);
+        let effect = self.effect_of(&mut statement);
         if self.wraps(&statement) {
             return wrapped(self, statement);
         }
@@ -93,13 +93,14 @@ impl<DB: Driver> Session<DB> {
         self.rows_with_care(statement, effect, again)
     }
 
-    /// Returns what a statement will do to its session; warns of one that a transaction pooler does not bear.
-    fn expect(&mut self, statement: &mut Statement<DB>) -> Effect {
+    /// Returns the effect of a statement on its session; warns of one that a transaction pooler does not bear.
+    fn effect_of(&mut self, statement: &mut Statement<DB>) -> Effect {
         let effect = statement.effect(&mut self.effects);
         if let (Some(warnings), Some(change)) = (&self.pooled, effect.change) {
             warnings.warn_of(change, &self.state.prefix);
         }
-        // A transaction around it would make nothing of BEGIN, and VACUUM fail. Without rows their format is no matter.
+        // By the simple protocol it needs no transaction around it, in which BEGIN does nothing and VACUUM fails. The format
+        // of rows, which differs there, does not matter without rows.
         if self.unnamed && !effect.rows && !statement.is_several() {
             statement.simplify();
         }
@@ -117,7 +118,7 @@ impl<DB: Driver> Session<DB> {
         self.settle().await?;
         let effect = statement.effect(&mut self.effects);
         if self.doubts(effect) {
-            self.prove_plain().await?;
+            self.prove_plain_transaction().await?;
         }
         let wraps = self.wraps(&statement);
         if wraps {
@@ -148,7 +149,7 @@ impl<DB: Driver> Session<DB> {
                     self.settle().await?;
                 }
                 if self.doubts(effect) {
-                    self.prove_plain().await?;
+                    self.prove_plain_transaction().await?;
                 }
                 let mut rows = self.rows(one, effect);
                 loop {

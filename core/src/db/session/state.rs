@@ -19,7 +19,7 @@ pub(in crate::db) struct SessionState {
     pub(super) busy: bool,
     /// Some of its answer has been read.
     pub(super) answered: bool,
-    /// It begins or ends a transaction.
+    /// The statement that was begun last begins or ends a transaction.
     pub(super) bounds: bool,
     /// An error after which the connection cannot be used.
     pub(super) broken: bool,

@@ -180,8 +180,8 @@ impl<DB: Driver> Session<DB> {
         }
     }
 
-    /// Makes such a statement an error.
-    pub(super) async fn prove_plain(&mut self) -> Result<(), sqlx::Error> {
+    /// Asks the server whether the transaction in plain text is still open; an error if it is not.
+    pub(super) async fn prove_plain_transaction(&mut self) -> Result<(), sqlx::Error> {
         if !self.is_open().await? {
             return Err(rolled_back("the server has rolled it back after an error"));
         }

@@ -14,8 +14,8 @@ const CHANGING: &[&str] = &[
     "version_tokens_lock_shared",
 ];
 
-/// The effect of a statement that commits before it does anything, and changes nothing in the session.
-const COMMITS: Effect = Effect { may_end: true, ..Effect::NONE };
+/// The effect of a statement with an implicit commit, if it changes nothing in the session.
+const IMPLICIT_COMMIT: Effect = Effect { may_end: true, ..Effect::NONE };
 
 /// The effect of a text on its session.
 pub(in crate::db) fn of_mysql(text: &str) -> Effect {
@@ -116,7 +116,7 @@ fn drop(tokens: &mut Tokens<'_, '_>) -> Effect {
     match tokens.keyword().as_bytes() {
         b"TEMPORARY" => Effect::NONE,
         b"DATABASE" | b"SCHEMA" => Effect::unknown(Change::Use),
-        _ => COMMITS,
+        _ => IMPLICIT_COMMIT,
     }
 }
 
@@ -138,7 +138,7 @@ fn create(tokens: &mut Tokens<'_, '_>) -> Effect {
             _ => {}
         }
     }
-    COMMITS
+    IMPLICIT_COMMIT
 }
 
 #[cfg(test)]
@@ -188,7 +188,7 @@ mod tests {
             "ANALYZE TABLE t",
             "INSERT INTO t VALUES (1); DROP VIEW v",
         ] {
-            assert_eq!(of(text), COMMITS, "{text}");
+            assert_eq!(of(text), IMPLICIT_COMMIT, "{text}");
         }
     }
 
