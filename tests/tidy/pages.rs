@@ -55,6 +55,24 @@ fn links_between_pages_lead_somewhere() {
 }
 
 #[test]
+fn every_file_and_folder_that_the_architecture_names_exists() {
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("there is such a page");
+    // Every second piece stands between backticks.
+    let named = text.split('`').skip(1).step_by(2);
+    let named = named.filter(|name| name.ends_with(".rs") || name.ends_with('/'));
+    let sources = files(".rs");
+    let missing = named.filter(|name| {
+        // A table names a file by the end of its path.
+        let inside = format!("/{name}");
+        !sources.iter().any(|file| match name.ends_with('/') {
+            true => file.path.contains(&inside),
+            false => file.path == *name || file.path.ends_with(&inside),
+        })
+    });
+    none("what ARCHITECTURE.md names exists", missing.map(str::to_owned).collect());
+}
+
+#[test]
 fn the_architecture_fits_in_150_lines() {
     let text = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("there is such a page");
     assert!(text.lines().count() <= 150, "{} lines", text.lines().count());
