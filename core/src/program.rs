@@ -112,7 +112,8 @@ pub async fn migrate<H: Handler>(factory: Factory<H>, host: &Host) -> Result<(),
     outcome
 }
 
-/// Runs the `check` verb: starts the App as `serve` would, stops it again, and says what was found.
+/// Runs the `check` verb: starts the App as `serve` would, stops it again, and says what was found. A file of SQLite that
+/// is not there yet is not created: the App starts with an empty database in memory.
 ///
 /// # Errors
 /// [`Failure`] where `serve` would not start, for the same reason.
@@ -122,6 +123,8 @@ pub async fn check<H: Handler>(factory: Factory<H>, host: &Host) -> Result<Strin
         // Writing to a string cannot fail.
         let _ = writeln!(report, "adapter:    {adapter}");
     }
+    #[cfg(feature = "db")]
+    host.memory().create_no_files();
     let handler = start(factory, host).await?;
     let resources = host.resources();
     let memory = match resources.memory {

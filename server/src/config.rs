@@ -120,6 +120,22 @@ impl Config {
 }
 
 impl Config {
+    /// Checks that the stop signal leaves time for the drain, after the time in which new connections are served.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for `LAME_DUCK`.
+    pub(crate) fn leaves_time_in(&self, grace: Duration) -> Result<(), ConfigError> {
+        let lame_duck = self.lame_duck;
+        if lame_duck.is_zero() || lame_duck < grace {
+            return Ok(());
+        }
+        let (lame_duck, grace) = (lame_duck.as_secs_f64(), grace.as_secs_f64());
+        let problem = format!(
+            "{lame_duck} s are all of the grace of {grace} s (SHUTDOWN_GRACE): no time is left for requests to end"
+        );
+        Err(ConfigError::new("LAME_DUCK", problem))
+    }
+
     /// What is in force for the settings of every long-running host, defaults among them.
     #[must_use]
     pub fn in_force(&self) -> Vec<(&'static str, String)> {
@@ -177,6 +193,16 @@ mod tests {
                 assert_eq!(error.variable(), name);
             }
         }
+    }
+
+    #[test]
+    fn new_connections_are_not_served_for_all_of_the_grace() {
+        let seconds = Duration::from_secs;
+        let config = |lame_duck| Config { lame_duck: seconds(lame_duck), ..Config::default() };
+        assert!(config(9).leaves_time_in(seconds(10)).is_ok());
+        assert!(config(0).leaves_time_in(seconds(0)).is_ok());
+        let error = config(10).leaves_time_in(seconds(10)).expect_err("no time is left");
+        assert_eq!(error.variable(), "LAME_DUCK");
     }
 
     #[test]

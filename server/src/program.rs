@@ -57,6 +57,7 @@ impl Program {
         beside: impl FnOnce(Running) -> Beside,
     ) -> Result<Exit, Failure> {
         let Self { host, mut config, logs } = self;
+        config.leaves_time_in(host.grace())?;
         let level = logs.begin();
         match verb {
             Verb::Serve => {

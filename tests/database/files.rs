@@ -1,13 +1,13 @@
-//! SQLite: how long a lock is waited for, what lives in memory, and files that cannot be written to or opened.
+//! SQLite: how long a lock is waited for, and what lives in memory.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhost_core::adapter::{Exit, Failure, within};
+use anyhost_core::Paradigm;
+use anyhost_core::adapter::within;
 use anyhost_core::db::{Db, Error};
-use anyhost_core::{Host, Paradigm};
 use anyhost_tests::process::PATIENCE;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Executor, Sqlite, SqliteConnection};
@@ -20,7 +20,7 @@ const MS: Duration = Duration::from_millis(1);
 /// A statement that runs for minutes.
 const LONG: &str = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000000000) SELECT count(*) FROM n";
 
-fn url(file: &Path) -> String {
+pub(crate) fn url(file: &Path) -> String {
     format!("sqlite:{}?mode=rwc", file.display())
 }
 
@@ -175,7 +175,7 @@ async fn a_place_is_free_when_its_thread_is_and_an_abandoned_statement_ends() {
     eventually("the control ends", async || opened(&file) == 0).await;
 }
 
-async fn stored(db: &Db<Sqlite>) -> i64 {
+pub(crate) async fn stored(db: &Db<Sqlite>) -> i64 {
     sqlx::query_scalar("SELECT count(*) FROM t").fetch_one(db).await.unwrap()
 }
 
@@ -226,75 +226,6 @@ async fn a_database_in_memory_lives_as_long_as_its_host() {
             assert_eq!(stored(&Db::open(&host).await.unwrap()).await, 2, "{url}");
             let error = Db::<Sqlite>::open(&another).await.unwrap().check_schema(&steps).await;
             assert!(matches!(error, Err(Error::Schema(_))), "{url}: {error:?}");
-        }
-    }
-}
-
-/// A file with one row, in this mode.
-async fn file_in(mode: &str, file: &Path) {
-    let options = SqliteConnectOptions::new().filename(file).create_if_missing(true);
-    let mut own = options.connect().await.unwrap();
-    let mode = format!("PRAGMA journal_mode = {mode}");
-    own.execute(sqlx::AssertSqlSafe(mode)).await.unwrap();
-    own.execute("CREATE TABLE t (a INTEGER); INSERT INTO t VALUES (1)").await.unwrap();
-    sqlx::Connection::close(own).await.unwrap();
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_is_only_read_is_opened_and_left_as_it_is() {
-    let folder = tempfile::tempdir().unwrap();
-    for (mode, parameters) in [
-        ("DELETE", "mode=ro"),
-        ("DELETE", "immutable=1"),
-        ("DELETE", "mode=ro&immutable=true"),
-        ("WAL", "mode=ro"),
-    ] {
-        let file = folder.path().join(format!("{mode}-{parameters}.db"));
-        file_in(mode, &file).await;
-        let before = std::fs::read(&file).unwrap();
-        // Spaces and signs of a path are written as in any URL.
-        let url = format!("sqlite:{}?{parameters}", file.display());
-        let (_host, db) = open::<Sqlite>(Paradigm::Serverless, &url, &[]).await.unwrap();
-        assert_eq!(stored(&db).await, 1, "{url}");
-        let mut tx = db.begin().await.unwrap();
-        let one: i64 =
-            sqlx::query_scalar("SELECT count(*) FROM t").fetch_one(&mut *tx).await.unwrap();
-        assert_eq!(one, 1);
-        tx.commit().await.unwrap();
-        let error = db.execute("INSERT INTO t VALUES (2)").await.unwrap_err();
-        assert!(error.to_string().contains("readonly database"), "{error}");
-        db.close(Duration::from_secs(5)).await;
-        assert!(std::fs::read(&file).unwrap() == before, "{url}: the file has changed");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_cannot_be_opened_is_named_with_its_variable_and_the_change_to_make() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = |name: &str| folder.path().join(name);
-    std::fs::write(path("garbage.db"), "this is not a database, and long enough to be read")
-        .unwrap();
-    std::fs::write(path("a-file"), "").unwrap();
-    for (name, parameters, expected) in [
-        ("none/app.db", "mode=rwc", "the folder"),
-        ("missing.db", "mode=rw", "add mode=rwc"),
-        ("missing.db", "mode=ro", "add mode=rwc"),
-        ("", "mode=rwc", "it is a folder"),
-        ("garbage.db", "mode=rw", "it is no SQLite database"),
-        ("a-file/app.db", "mode=rwc", "the folder"),
-    ] {
-        let url = format!("sqlite:{}?{parameters}", path(name).display());
-        for paradigm in [Paradigm::LongRunning, Paradigm::Serverless] {
-            let host: Host = host(paradigm, &[("DATABASE_URL", &url)]);
-            let opens = timeout(Duration::from_secs(20), Db::<Sqlite>::open(&host)).await;
-            let error = opens.expect("it is told at once").unwrap_err();
-            let text = error.to_string();
-            let names = format!("DATABASE_URL: {} cannot be opened: ", path(name).display());
-            assert!(text.starts_with(&names) && text.contains(expected), "{text}");
-            assert!(!text.contains("SQLSTATE") && text.contains("(SQLite error "), "{text}");
-            assert!(error.driver().unwrap().as_database_error().is_some(), "{text}");
-            let failure = Failure::of(Exit::Start, &error.into());
-            assert_eq!(failure.exit(), Exit::Config);
         }
     }
 }

@@ -23,6 +23,7 @@ mod kit;
 mod limits;
 mod logins;
 mod migrations;
+mod opened_files;
 mod orm;
 mod passwords;
 mod poolers;

@@ -3,7 +3,9 @@
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::fs::File;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use sqlx::ConnectOptions;
 use tokio::sync::Mutex;
@@ -17,14 +19,26 @@ use super::settings::DatabaseUrl;
 pub(crate) struct Memory {
     /// Tells the hosts of one process apart.
     host: u64,
+    /// Whether a database whose file is not there yet is one in memory, so that the verb `check` creates none.
+    creates_no_files: AtomicBool,
     /// A connection to each, which is used for nothing else.
     kept: Mutex<BTreeMap<String, Box<dyn Any + Send>>>,
 }
 
 impl Memory {
+    /// Opens databases whose files are not there yet in memory from now on.
+    pub(crate) fn create_no_files(&self) {
+        self.creates_no_files.store(true, Ordering::Relaxed);
+    }
+
     /// The name under which the connections of this host share the database of a URL, if it is one in memory.
     pub(super) fn name(&self, url: &DatabaseUrl) -> Option<String> {
-        url.memory().map(|name| format!("file:anyhost-{}-{name}", self.host))
+        let name = url.memory().or_else(|| {
+            let file = url.missing_file().filter(|_| self.creates_no_files.load(Ordering::Relaxed));
+            let file = file.filter(|file| could_be_created(file))?;
+            Some(file.to_string_lossy().replace(|sign: char| !sign.is_alphanumeric(), "-"))
+        })?;
+        Some(format!("file:anyhost-{}-{name}", self.host))
     }
 
     /// Keeps the database of this name until the host ends.
@@ -43,10 +57,21 @@ impl Memory {
     }
 }
 
+/// Whether a file could be created in its folder; where it could not, opening the real one says why.
+fn could_be_created(file: &Path) -> bool {
+    let beside = file.with_added_extension("check");
+    let created = File::create_new(&beside).is_ok();
+    created && std::fs::remove_file(beside).is_ok()
+}
+
 impl Default for Memory {
     fn default() -> Self {
         static HOSTS: AtomicU64 = AtomicU64::new(0);
-        Self { host: HOSTS.fetch_add(1, Ordering::Relaxed), kept: Mutex::default() }
+        Self {
+            host: HOSTS.fetch_add(1, Ordering::Relaxed),
+            creates_no_files: AtomicBool::default(),
+            kept: Mutex::default(),
+        }
     }
 }
 

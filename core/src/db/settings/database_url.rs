@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::path::PathBuf;
 
 use percent_encoding::percent_decode_str;
 use url::Url;
@@ -128,6 +129,13 @@ impl DatabaseUrl {
         let name = file(&self.url);
         let by_mode = self.given(&["mode"]).as_deref() == Some("memory");
         (by_mode || name.ends_with(":memory:")).then(|| name.replace([':', '/'], "-"))
+    }
+
+    /// The file that opening it would create.
+    pub(crate) fn missing_file(&self) -> Option<PathBuf> {
+        let creates = self.kind == Kind::Sqlite && self.given(&["mode"]).as_deref() == Some("rwc");
+        let file = PathBuf::from(file(&self.url));
+        (creates && !file.exists()).then_some(file)
     }
 
     /// The user in it.
