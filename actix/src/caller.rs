@@ -14,22 +14,19 @@ const BELIEVED: [HeaderName; 4] = [FORWARDED, X_FORWARDED_FOR, X_FORWARDED_HOST,
 /// Fills `ConnectionInfo` with the client's address, scheme and host as the host has determined them.
 ///
 /// actix-web derives `ConnectionInfo` from the headers at its first use, and caches it. So it is used
-/// here first, while the headers are those that the host has set.
+/// here first, while the headers are those that the host has set. The address is the peer's, which the host has set too.
 pub(crate) fn believe_the_host(request: &mut ServiceRequest) {
     let Some(context) = request.extensions().get::<Context>().cloned() else { return };
     if is_plain(request.head(), &context) {
         return;
     }
-    let mut stated = HeaderMap::with_capacity(3);
+    let mut stated = HeaderMap::with_capacity(2);
     let mut state = |name: HeaderName, value: &str| {
         if let Ok(value) = HeaderValue::from_str(value) {
             stated.insert(name, value);
         }
     };
     state(X_FORWARDED_PROTO, context.scheme().as_str());
-    if let Some(address) = context.client_ip() {
-        state(X_FORWARDED_FOR, &address.to_string());
-    }
     if let Some(host) = context.host() {
         state(HOST, host);
     }
