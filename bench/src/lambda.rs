@@ -68,9 +68,10 @@ fn again(time: Duration, mut work: impl FnMut()) -> Turn {
     }
 }
 
-/// The functions: ours, and the smallest one of each peer's guide.
-const FUNCTIONS: [(&str, &str); 3] = [
+/// The functions: ours, by its adapter alone and as a program for every host, and the smallest one of each peer's guide.
+const FUNCTIONS: [(&str, &str); 4] = [
     ("anyhost-lambda", "function-ours"),
+    ("anyhost, for every host", "function-every-host"),
     ("lambda_http", "function-peer"),
     ("poem-lambda", "function-poem"),
 ];
