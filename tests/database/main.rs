@@ -22,6 +22,7 @@ mod freeze;
 mod kit;
 mod limits;
 mod logins;
+mod migration_sessions;
 mod migrations;
 mod opened_files;
 mod orm;

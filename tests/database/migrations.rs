@@ -13,7 +13,7 @@ use sqlx::{Connection, Executor, MySqlConnection, PgConnection, SqlStr};
 use crate::kit::{Lines, direct, host};
 
 /// A migrator of these statements; those that begin with `--` run outside of a transaction.
-fn migrator(statements: &[&'static str]) -> Migrator {
+pub(crate) fn migrator(statements: &[&'static str]) -> Migrator {
     let migrations = statements.iter().zip(1..).map(|(statement, version)| {
         let sql = SqlStr::from_static(statement);
         let alone = statement.starts_with("--");

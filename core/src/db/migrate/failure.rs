@@ -10,6 +10,7 @@ use crate::db::Error;
 use crate::db::driver::Driver;
 use crate::db::error::DriverMessage;
 
+use super::is_missing_table;
 use super::run::name;
 
 /// The error for what the migrator says, with more to say after it.
@@ -83,6 +84,15 @@ pub(super) async fn explained<DB: Driver>(
     };
     let mut more = String::new();
     let version = migration.version;
+    if let MigrateError::ExecuteMigration(cause, _) = &error
+        && is_missing_table(cause)
+        && cause.to_string().contains(&*migrator.table_name)
+    {
+        more.push_str(
+            "; it changes search_path, as the first lines of a dump of pg_dump do, so that the table of migrations is not \
+             found: take that line out, or put RESET search_path at its end",
+        );
+    }
     // Writing to a string cannot fail.
     if let Ok(Some(unfinished)) = connection.dirty_version(&migrator.table_name).await
         && unfinished == version

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sqlx::Connection;
 use sqlx::migrate::{MigrateError, Migration, Migrator};
 use sqlx_core::migrate::{AppliedMigration, Migrate};
 
@@ -71,11 +72,18 @@ pub(super) async fn all<DB: Driver>(
     let mut summary = Summary { applied: Vec::new(), before: known.len() };
     let ours = |migration: &&Migration| !migration.migration_type.is_down_migration();
     for migration in migrator.iter().filter(ours) {
-        if DB::KIND == Kind::Sqlite {
-            // It has no lock: another process may have been quicker.
-            known = connection.list_applied_migrations(table).await.map_err(failed)?;
+        if is_applied(&known, migration) {
+            continue;
         }
-        if known.iter().any(|applied| applied.version == migration.version) {
+        // The migration before may have given up the locks and the prepared statements of this session (DISCARD ALL),
+        // and SQLite has no lock: another process may have been quicker.
+        if migrator.locking {
+            lock::take::<DB>(connection, patience).await?;
+        }
+        let forgotten = connection.clear_cached_statements().await;
+        forgotten.map_err(|error| failed(MigrateError::Execute(error)))?;
+        known = connection.list_applied_migrations(table).await.map_err(failed)?;
+        if is_applied(&known, migration) {
             continue;
         }
         failure::refuse_leftovers::<DB>(connection, migration).await?;
@@ -85,13 +93,17 @@ pub(super) async fn all<DB: Driver>(
         };
         if DB::KIND == Kind::Sqlite {
             let now = connection.list_applied_migrations(table).await.unwrap_or_default();
-            if now.iter().any(|applied| applied.version == migration.version) {
+            if is_applied(&now, migration) {
                 continue;
             }
         }
         return Err(failure::explained::<DB>(connection, migrator, migration, error).await);
     }
     Ok(summary)
+}
+
+fn is_applied(known: &[AppliedMigration], migration: &Migration) -> bool {
+    known.iter().any(|applied| applied.version == migration.version)
 }
 
 /// Checks that the applied migrations are those of this program.
