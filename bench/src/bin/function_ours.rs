@@ -1,22 +1,8 @@
 //! The smallest function on `anyhost-lambda`.
 
-use std::process::ExitCode;
+#[path = "hello/app.rs"]
+mod app;
 
-use anyhost_core::{App, Body, Error, Host, Request, Response, async_trait};
-
-struct Hello;
-
-#[async_trait]
-impl App for Hello {
-    async fn start(_: &Host) -> Result<Self, Error> {
-        Ok(Self)
-    }
-
-    async fn call(&self, _: Request) -> Result<Response, Error> {
-        Ok(Response::new(Body::from("Hello, World!")))
-    }
-}
-
-fn main() -> ExitCode {
-    anyhost_lambda::run::<Hello>()
+fn main() -> std::process::ExitCode {
+    anyhost_lambda::run::<app::Hello>()
 }
