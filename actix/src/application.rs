@@ -49,11 +49,13 @@ pub trait Application: Send + Sync + Sized + 'static {
     /// threads share belongs into `self`, for instance a `web::Data` that `start` has made.
     fn app(&self) -> BoxedApp;
 
-    /// Brings the database schema up to date; run by the `migrate` verb, never by a request.
+    /// Brings the database schema up to date; run by the `migrate` verb, never by a request. By default it does
+    /// nothing, and says so in the log.
     ///
     /// # Errors
     /// An error ends the process, as it does for [`App::migrate`](anyhost_core::App::migrate).
     async fn migrate(_host: &Host) -> Result<(), Error> {
+        tracing::info!("this App has no migrations: nothing was done");
         Ok(())
     }
 

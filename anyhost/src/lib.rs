@@ -13,9 +13,9 @@ pub use anyhost_core::adapter::{Factory, Verb};
 #[cfg(feature = "db")]
 pub use anyhost_core::db;
 pub use anyhost_core::{
-    App, AppService, Body, BodyError, ByteSize, ConfigError, Context, Error, Host, InFlight, Life,
-    Paradigm, Phase, Request, Resources, Response, Scheme, Setting, Settings, async_trait,
-    call_service,
+    App, AppService, Body, BodyError, ByteSize, ConfigError, Context, Error, Host, InFlight,
+    JobOutput, Life, Paradigm, Phase, Request, Resources, Response, Scheme, Setting, Settings,
+    async_trait, call_service,
 };
 
 #[cfg(feature = "axum")]

@@ -23,7 +23,7 @@ use crate::databases::DynDatabase;
 use crate::databases::{Databases, ForeignPool};
 #[cfg(feature = "db")]
 use crate::db::Memory;
-use crate::{Epoch, Life, Paradigm, Settings};
+use crate::{Epoch, JobOutput, Life, Paradigm, Settings};
 
 /// The host an App runs on: a container, a VM, a Lambda execution environment.
 ///
@@ -138,8 +138,8 @@ impl Host {
     }
 
     /// Runs a background job beside the requests, such as a cleaner or the reader of a queue: from the moment the
-    /// process is ready until it drains, when it is dropped at its next `await`. If it returns or panics before, the log
-    /// says so, and the process goes on.
+    /// process is ready until it drains, when it is dropped at its next `await`. If it returns, fails or panics before, the
+    /// log says so, and the process goes on. A job returns nothing, or a result.
     ///
     /// A serverless host does not run it, since it would be frozen in the middle, and says so in the log; the verb
     /// `check` does not either. What belongs to a request is for [`Context::wait_until`](crate::Context::wait_until).
@@ -159,7 +159,10 @@ impl Host {
     ///
     /// # Panics
     /// Outside of a tokio runtime; `start` is inside.
-    pub fn spawn(&self, name: impl Into<String>, job: impl Future<Output = ()> + Send + 'static) {
+    pub fn spawn<J>(&self, name: impl Into<String>, job: J)
+    where
+        J: Future<Output: JobOutput> + Send + 'static,
+    {
         crate::jobs::spawn(self, name.into(), job);
     }
 

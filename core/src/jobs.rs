@@ -1,13 +1,52 @@
 //! Background jobs: work of the process beside its requests.
 
+use std::fmt::Display;
 use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt;
 
 use crate::{Host, Paradigm, Phase};
 
+/// What a background job returns: nothing, or a result whose error is logged.
+pub trait JobOutput {
+    /// The error as text, if this is one.
+    fn into_error(self) -> Option<String>;
+}
+
+impl JobOutput for () {
+    fn into_error(self) -> Option<String> {
+        None
+    }
+}
+
+impl<T, E: Display> JobOutput for Result<T, E> {
+    fn into_error(self) -> Option<String> {
+        // With `#` an error of the crate anyhow has its causes in its text.
+        self.err().map(|error| format!("{error:#}"))
+    }
+}
+
+/// For a job that is a `loop`: it returns `!`, whose name stable Rust reserves for functions.
+impl JobOutput for <fn() -> ! as Returns>::Output {
+    fn into_error(self) -> Option<String> {
+        match self {}
+    }
+}
+
+#[doc(hidden)]
+pub trait Returns {
+    type Output;
+}
+
+impl<T> Returns for fn() -> T {
+    type Output = T;
+}
+
 /// Runs a job from the moment the process is ready until it drains.
-pub(crate) fn spawn(host: &Host, name: String, job: impl Future<Output = ()> + Send + 'static) {
+pub(crate) fn spawn<J>(host: &Host, name: String, job: J)
+where
+    J: Future<Output: JobOutput> + Send + 'static,
+{
     if host.paradigm() == Paradigm::Serverless {
         tracing::warn!(
             "the background job {name} is not run: this host freezes the process between requests"
@@ -25,10 +64,13 @@ pub(crate) fn spawn(host: &Host, name: String, job: impl Future<Output = ()> + S
                 tracing::info!("the background job {name} was ended by the drain");
                 return;
             }
-            outcome = AssertUnwindSafe(job).catch_unwind() => outcome,
+            outcome = AssertUnwindSafe(job).catch_unwind() => outcome.map(JobOutput::into_error),
         };
         match outcome {
-            Ok(()) => tracing::warn!("the background job {name} ended, and the process goes on"),
+            Ok(None) => tracing::warn!("the background job {name} ended, and the process goes on"),
+            Ok(Some(error)) => {
+                tracing::error!("the background job {name} failed; the process goes on: {error}");
+            }
             Err(_) => tracing::error!("the background job {name} panicked; the process goes on"),
         }
     });
@@ -73,6 +115,29 @@ mod tests {
         assert_eq!(Arc::strong_count(&held), 2);
         host.life().advance(Phase::Draining);
         assert!(released(&held).await, "the drain ends it");
+    }
+
+    #[tokio::test]
+    async fn a_job_may_return_a_result_or_never() {
+        let host = host(Paradigm::LongRunning);
+        let held = Arc::new(());
+        let (fails, loops) = (Arc::clone(&held), Arc::clone(&held));
+        host.spawn("worker", async move {
+            let _held = fails;
+            Err::<(), _>("the queue is away")
+        });
+        host.spawn("loop", async move {
+            let _held = loops;
+            loop {
+                tokio::task::yield_now().await;
+            }
+        });
+        host.life().advance(Phase::Ready);
+        host.life().advance(Phase::Draining);
+        assert!(released(&held).await);
+        let failed = Err::<(), _>("the queue is away").into_error();
+        assert_eq!(failed.as_deref(), Some("the queue is away"));
+        assert_eq!(Ok::<_, String>(3).into_error(), None);
     }
 
     #[tokio::test]

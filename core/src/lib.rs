@@ -39,6 +39,7 @@ pub use app::App;
 pub use error::Error;
 pub use host::{Host, Resources};
 pub use http::{Body, BodyError, Context, Request, Response, Scheme};
+pub use jobs::JobOutput;
 pub use life::{InFlight, Life, Phase};
 pub use paradigm::Paradigm;
 pub use service::{AppService, call_service};

@@ -123,14 +123,23 @@ async fn a_leased_pool_stays_inside_the_budget_whatever_is_done_with_both() {
     // A library that needs an `sqlx::Pool` gets one.
     let mut tx = leased.begin().await.unwrap();
     sqlx::query("SELECT 1").execute(&mut *tx).await.unwrap();
+    let stats = host.databases().stats();
+    let numbers = stats.iter().find(|stats| stats.pool.ends_with(" (leased)"));
+    let numbers = numbers.expect("a leased pool has numbers of its own");
+    assert_eq!((numbers.max, numbers.system), (2, "postgresql"), "{numbers:?}");
+    assert!(numbers.in_use >= 1 && numbers.open == numbers.in_use + numbers.idle, "{numbers:?}");
     tx.commit().await.unwrap();
     let refused = db.sqlx_pool(4).await.unwrap_err();
     assert!(matches!(refused, Error::Plan(_)));
     assert!(refused.to_string().contains("DATABASE_POOL_SIZE"), "{refused}");
     let plans = host.databases().plans();
     assert!(plans.iter().any(|plan| plan.contains("in a pool of sqlx's")), "{plans:?}");
-    host.databases().close(PATIENCE).await;
+    let open = leased.size() as usize;
+    let reports = host.databases().close(PATIENCE).await;
     assert!(leased.is_closed());
+    let report = reports.iter().find(|report| report.pool.ends_with(" (leased)")).unwrap();
+    assert_eq!((report.closed, report.aborted), (open, 0), "{report}");
+    assert_eq!(host.databases().stats().iter().map(|stats| stats.open).sum::<usize>(), 0);
     counted(&mut direct(&url).await, CLIENTS, 0, PATIENCE).await;
 }
 

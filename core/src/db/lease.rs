@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout};
 use super::connect::Connector;
 use super::driver::Driver;
 use super::{Db, Error};
-use crate::databases::{BoxError, CloseReport, DynDatabase};
+use crate::databases::{BoxError, CloseReport, DynDatabase, Stats};
 
 /// How often a leased pool gets the current password: a file is read, a provider is asked only if its last password
 /// is about to expire.
@@ -95,6 +95,16 @@ struct LeasedPool<DB: Driver> {
     lease: std::sync::Mutex<Option<OwnedSemaphorePermit>>,
 }
 
+impl<DB: Driver> LeasedPool<DB> {
+    fn open(&self) -> usize {
+        usize::try_from(self.pool.size()).unwrap_or(usize::MAX)
+    }
+
+    fn places(&self) -> usize {
+        usize::try_from(self.pool.options().get_max_connections()).unwrap_or(usize::MAX)
+    }
+}
+
 impl<DB: Driver> DynDatabase for LeasedPool<DB> {
     /// The database that leased it tells.
     fn ready(&self, _within: Duration) -> BoxFuture<'_, Result<(), BoxError>> {
@@ -104,14 +114,39 @@ impl<DB: Driver> DynDatabase for LeasedPool<DB> {
     fn close(&self, within: Duration) -> BoxFuture<'_, CloseReport> {
         Box::pin(async move {
             let begun = Instant::now();
-            let closed = timeout(within, self.pool.close()).await.is_ok();
+            let open = self.open();
+            let _ = timeout(within, self.pool.close()).await;
             drop(self.lease.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take());
-            CloseReport::of_adopted(self.name.clone(), closed, begun.elapsed())
+            let left = self.open();
+            let report = CloseReport {
+                pool: self.name.clone(),
+                closed: open.saturating_sub(left),
+                aborted: left,
+                took: begun.elapsed(),
+                ..CloseReport::default()
+            };
+            report.log();
+            report
+        })
+    }
+
+    fn stats(&self) -> Option<Stats> {
+        let open = self.open();
+        // sqlx counts the two one after the other.
+        let idle = self.pool.num_idle().min(open);
+        Some(Stats {
+            pool: self.name.clone(),
+            system: DB::SYSTEM,
+            open,
+            idle,
+            in_use: open - idle,
+            max: self.places(),
+            ..Stats::default()
         })
     }
 
     fn plan(&self) -> String {
-        let places = self.pool.options().get_max_connections();
+        let places = self.places();
         format!("{}: {places} of its connections, in a pool of sqlx's", self.name)
     }
 }
