@@ -15,7 +15,6 @@ mod target;
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use ::http::uri::PathAndQuery;
 use ::http::{HeaderMap, Method, StatusCode, Uri};
@@ -112,7 +111,7 @@ pub(crate) fn translate(
     };
     let context = context.with_mount(mount).with_event(event.clone());
     let forwarded = trust.forwarded_host.then(|| forwarded::host(&headers)).flatten();
-    let caller = Caller { address: client_ip, scheme, host: forwarded.map(Arc::from) };
+    let caller = Caller { address: client_ip, scheme, host: forwarded.map(Box::from) };
     let arrival = Arrival::new(context.clone(), caller).through_gateway(domain.unwrap_or_default());
     let target = PathAndQuery::from_maybe_shared(Bytes::from(target)).map_err(|error| {
         // The bytes are valid by now; only the length can still be refused.

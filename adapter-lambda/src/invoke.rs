@@ -123,7 +123,7 @@ impl Exchange {
         match request {
             Ok(mut request) => {
                 let span = traces.map(|traces| traces.begin(&mut request));
-                let response = answer(app, host.max_body(), request);
+                let response = answer(app, host.max_body(), &mut request);
                 let response = self.in_time(response).await.unwrap_or_else(|| self.too_late());
                 if let Some(span) = span {
                     span.answered(response.status(), self.context.route());

@@ -31,13 +31,17 @@ static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 ///
 /// The request's [`Context`] gives the id and the deadline; a request without one gets a fresh id. The
 /// response names it in `X-Request-Id`, unless the App has done so.
-pub async fn answer<H: Handler>(app: &H, max_body: usize, mut request: Request) -> Response {
+///
+/// The request is taken out of its place when the App is called: every future that it went into before would be a copy.
+pub async fn answer<H: Handler>(app: &H, max_body: usize, request: &mut Request) -> Response {
     let context = match request.extensions().get::<Context>() {
         Some(context) => context.clone(),
         None => Context::fresh(),
     };
     let method = request.method().clone();
-    let mut response = if announced(&request).is_some_and(|length| length > max_body as u64) {
+    let mut response = if announced(request).is_some_and(|length| length > max_body as u64) {
+        // Nobody reads it: its door learns that now, and not when the request is dropped.
+        drop(std::mem::take(request.body_mut()));
         let error = BodyError::too_large(max_body).to_response();
         context.within_call(|| failed(&context, &error))
     } else {
@@ -47,7 +51,7 @@ pub async fn answer<H: Handler>(app: &H, max_body: usize, mut request: Request) 
         // An App that panics half-way may leave its own state torn, as it would in a thread of its own;
         // nothing of ours is shared with it. The future is made inside of the block too: an App written
         // without the attribute may do work there.
-        let call = AssertUnwindSafe(async { app.handle(request).await });
+        let call = AssertUnwindSafe(async { app.handle(std::mem::take(request)).await });
         match (current.scope(call.catch_unwind()).await, context.fault().to_error(max_body)) {
             (_, Some(error)) => context.within_call(|| failed(&context, &error)),
             (Ok(Ok(response)), None) if response.extensions().get::<ResponseError>().is_none() => {
@@ -212,7 +216,7 @@ mod tests {
             }
         }
         let chunks = futures_util::stream::iter([Ok::<_, BodyError>("12345"), Ok("6789")]);
-        let response = answer(&Swallows, 8, post(Body::stream(chunks))).await;
+        let response = answer(&Swallows, 8, &mut post(Body::stream(chunks))).await;
         assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
         assert_eq!(response.headers()[CONTENT_TYPE], "application/problem+json");
     }
@@ -223,7 +227,7 @@ mod tests {
         let mut request =
             post(Body::stream(futures_util::stream::pending::<Result<Chunk, BodyError>>()));
         request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(9));
-        assert_eq!(answer(&app, 8, request).await.status(), StatusCode::PAYLOAD_TOO_LARGE);
+        assert_eq!(answer(&app, 8, &mut request).await.status(), StatusCode::PAYLOAD_TOO_LARGE);
     }
 
     type Chunk = &'static str;
@@ -233,7 +237,7 @@ mod tests {
         let app = Answers(|| Ok(Error::new(StatusCode::CONFLICT, "taken").into_response()));
         let mut request = post(Body::empty());
         request.extensions_mut().insert(Context::new("r-7"));
-        let response = answer(&app, 8, request).await;
+        let response = answer(&app, 8, &mut request).await;
         assert_eq!(response.status(), StatusCode::CONFLICT);
         let body = response.into_body().bytes().await.expect("buffered");
         let body: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
@@ -262,7 +266,7 @@ mod tests {
             (BodyError::other("a disk"), StatusCode::INTERNAL_SERVER_ERROR),
         ] {
             let chunks = futures_util::stream::iter([Ok("12345"), Err(error)]);
-            assert_eq!(answer(&Fails, 8, post(Body::stream(chunks))).await.status(), status);
+            assert_eq!(answer(&Fails, 8, &mut post(Body::stream(chunks))).await.status(), status);
         }
     }
 
@@ -281,7 +285,7 @@ mod tests {
             }),
             Answers(|| panic!("oh no")),
         ] {
-            let response = answer(&app, 8, post(Body::empty())).await;
+            let response = answer(&app, 8, &mut post(Body::empty())).await;
             assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
         }
     }

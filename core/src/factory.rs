@@ -178,7 +178,7 @@ mod tests {
             Ok(Router::new().route("/", get(async move || format!("{word} from {platform}"))))
         });
         let handler = start(factory, &host()).await.expect("starts");
-        let response = answer(&handler, 1024, http::Request::new(Body::empty())).await;
+        let response = answer(&handler, 1024, &mut http::Request::new(Body::empty())).await;
         let body = response.into_body().bytes().await.expect("buffered");
         assert_eq!(body, "hello from test");
     }
@@ -201,7 +201,7 @@ mod tests {
         let words = ["program", "--word", "x"].map(OsString::from);
         assert_eq!(factory.verb_of(words).expect("a verb"), crate::Verb::Serve);
         let app = start(factory, &host()).await.expect("starts");
-        let response = answer(&app, 1024, http::Request::new(Body::empty())).await;
+        let response = answer(&app, 1024, &mut http::Request::new(Body::empty())).await;
         let body = response.into_body().bytes().await.expect("buffered");
         assert_eq!(body, "from the command line");
     }

@@ -73,7 +73,7 @@ impl Life {
     /// Counts one piece of accepted work until the returned guard is dropped.
     #[must_use = "the work counts as finished when the guard is dropped"]
     pub fn enter(&self) -> InFlight {
-        self.0.in_flight.fetch_add(1, Ordering::SeqCst);
+        self.0.begin();
         InFlight(Arc::clone(&self.0))
     }
 
@@ -100,10 +100,62 @@ pub struct InFlight(Arc<State>);
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        let last = self.0.in_flight.fetch_sub(1, Ordering::SeqCst) == 1;
-        if last && self.0.awaited.load(Ordering::SeqCst) {
-            self.0.idle.send_replace(());
+        self.0.end();
+    }
+}
+
+impl State {
+    fn begin(&self) {
+        self.in_flight.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn end(&self) {
+        let last = self.in_flight.fetch_sub(1, Ordering::SeqCst) == 1;
+        if last && self.awaited.load(Ordering::SeqCst) {
+            self.idle.send_replace(());
         }
+    }
+}
+
+/// The work of something that has work again and again, such as a connection. While it has, it counts as one piece of
+/// accepted work; at the latest when it is dropped it has none.
+#[derive(Debug)]
+pub struct Activity {
+    life: Life,
+    busy: AtomicBool,
+}
+
+impl Activity {
+    /// Something without work.
+    #[must_use]
+    pub fn new(life: Life) -> Self {
+        Self { life, busy: AtomicBool::new(false) }
+    }
+
+    /// It has work from here on.
+    pub fn begin(&self) {
+        if !self.busy.swap(true, Ordering::Relaxed) {
+            self.life.0.begin();
+        }
+    }
+
+    /// Its work is done.
+    pub fn end(&self) {
+        if self.busy.swap(false, Ordering::Relaxed) {
+            self.life.0.end();
+        }
+    }
+
+    /// Whether it has work.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.busy.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Activity {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 

@@ -106,6 +106,8 @@ where
 
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
         let app = Arc::clone(&self.0);
-        Box::pin(async move { Ok(answer(&*app, DEFAULT_MAX_BODY, request.map(Body::new)).await) })
+        Box::pin(
+            async move { Ok(answer(&*app, DEFAULT_MAX_BODY, &mut request.map(Body::new)).await) },
+        )
     }
 }

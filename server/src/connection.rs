@@ -73,7 +73,7 @@ pub(crate) async fn serve<A: Handler>(
     let mut conversing = pin!(converse(transport, tls, &shared, &connection));
     let mut deadline = Deadline::default();
     let outcome = poll_fn(|cx| {
-        connection.task.register(cx.waker());
+        connection.task.get_or_init(|| cx.waker().clone());
         loop {
             if connection.has_reached(Stage::Aborted) {
                 return Poll::Ready(Ok(()));
@@ -155,8 +155,10 @@ async fn converse<A: Handler>(
     let transport = open(transport, &shared.config, tls, connection).await?;
     let mut io = Io::new(transport.stream, Arc::clone(connection));
     let http2 = poll_fn(|cx| io.poll_is_http2(cx)).await?;
-    let (io, requests) = (TokioIo::new(io), requests(shared, connection));
+    let io = TokioIo::new(io);
     if !http2 {
+        // By reference: requests of all threads would count in one place how often it is shared.
+        let requests = requests(&**shared, connection);
         let serving = http1::Builder::new().max_buf_size(MAX_HEAD).serve_connection(io, requests);
         serving.with_upgrades().await?;
         if connection.is_upgraded() {
@@ -179,6 +181,7 @@ async fn converse<A: Handler>(
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buf_size(MAX_SEND_BUFFER)
         .enable_connect_protocol();
+    let requests = requests(Arc::clone(shared), connection);
     let mut serving = pin!(builder.serve_connection(io, requests));
     let mut told = false;
     let outcome = poll_fn(|cx| {

@@ -154,51 +154,6 @@ impl Histogram {
     }
 }
 
-/// The counts at one moment.
-#[derive(Debug, Default)]
-pub(crate) struct Totals {
-    requests: ByMethodAndClass<u64>,
-    durations: Vec<RouteDurations>,
-    shed: u64,
-    connections: u64,
-}
-
-/// The durations of requests of one route, one method and one class of status.
-#[derive(Debug)]
-struct RouteDurations {
-    route: Box<str>,
-    method: &'static str,
-    class: &'static str,
-    counts: [u64; BOUNDS.len() + 1],
-    sum: Duration,
-}
-
-impl Totals {
-    pub(crate) fn of(counts: &Counts) -> Self {
-        let mut durations = Vec::new();
-        for (route, counts) in &*counts.routes.0.read().unwrap_or_else(PoisonError::into_inner) {
-            for (method, classes) in METHODS.iter().zip(&**counts) {
-                for (class, histogram) in CLASSES.iter().zip(classes) {
-                    let Some(histogram) = histogram.get() else { continue };
-                    durations.push(RouteDurations {
-                        route: route.clone(),
-                        method,
-                        class,
-                        counts: histogram.counts.each_ref().map(read),
-                        sum: Duration::from_nanos(read(&histogram.nanoseconds)),
-                    });
-                }
-            }
-        }
-        Self {
-            requests: counts.requests.each_ref().map(|classes| classes.each_ref().map(read)),
-            durations,
-            shed: read(&counts.shed),
-            connections: read(&counts.connections),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -215,20 +170,16 @@ mod tests {
             counts.answered(get, 404, None, Duration::from_secs(60));
             counts.shed();
         }
-        let totals = Totals::of(&counts);
-        assert_eq!(
-            (totals.requests[0][2], totals.requests[7][5], totals.requests[2][0]),
-            (2, 2, 2)
-        );
-        let durations = |route: &str| {
-            let found = totals.durations.iter().find(|durations| &*durations.route == route);
-            let found = found.unwrap_or_else(|| panic!("no route {route:?}"));
-            (found.method, found.class, found.counts[1], found.counts[BOUNDS.len()])
+        let requests = counts.requests.each_ref().map(|classes| classes.each_ref().map(read));
+        assert_eq!((requests[0][2], requests[7][5], requests[2][0]), (2, 2, 2));
+        let durations = |route: &str, class: usize| {
+            let counts = counts.routes.of(route);
+            counts[0][class].get().expect("it was counted").counts.each_ref().map(read)
         };
-        assert_eq!(durations("/notes/{id}"), ("GET", "2xx", 2, 0));
-        assert_eq!(durations(""), ("GET", "4xx", 0, 2));
+        assert_eq!(durations("/notes/{id}", 2)[1], 2);
+        assert_eq!(durations("", 4)[BOUNDS.len()], 2);
         assert_eq!(counts.total(), (4, Duration::from_millis(120_014)));
-        assert_eq!(totals.shed, 2);
+        assert_eq!(read(&counts.shed), 2);
     }
 
     #[test]
@@ -239,11 +190,10 @@ mod tests {
             counts.answered(CountedMethod::of("GET"), 200, Some(&route), Duration::ZERO);
         }
         counts.answered(CountedMethod::of("GET"), 404, None, Duration::ZERO);
-        let totals = Totals::of(&counts);
-        let routes = totals.durations.len();
+        let routes = counts.routes.0.read().expect("no panic").len();
         assert!(routes <= MAX_ROUTES + 2, "{routes} routes");
-        let other = totals.durations.iter().find(|durations| &*durations.route == OTHER_ROUTES);
-        assert_eq!(other.expect("the others").counts[0], 900);
+        let others = counts.routes.of(OTHER_ROUTES);
+        assert_eq!(others[0][2].get().map(|histogram| read(&histogram.counts[0])), Some(900));
         assert_eq!(counts.total().0, 1001);
     }
 }

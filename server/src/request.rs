@@ -3,16 +3,18 @@
 mod active;
 mod incoming;
 mod outgoing;
+mod record;
 
 use std::convert::Infallible;
+use std::ops::Deref;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhost_core::adapter::{Arrival, Caller, Handler, Refusal, answer, refuse};
-use anyhost_core::{Context, Error, Request, Response};
+use anyhost_core::{Body, Context, Error, Request, Response};
 use http::header::{CONNECTION, HeaderValue};
 use http::request::Parts;
-use http::{Method, StatusCode, Version};
+use http::{StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::ext::Protocol;
 use hyper::service::{Service, service_fn};
@@ -23,71 +25,99 @@ use crate::shared::Shared;
 use active::Active;
 use incoming::{Unread, with_timing};
 use outgoing::ResponseBody;
+use record::RequestRecord;
 
 /// What a client that came too early or with too many others is told to wait.
 const COME_BACK: Duration = Duration::from_secs(1);
 
 /// Returns what answers the requests of one connection.
-pub(crate) fn requests<A: Handler>(
-    shared: &Arc<Shared<A>>,
+pub(crate) fn requests<A: Handler, S: Deref<Target = Shared<A>> + Clone + Send>(
+    shared: S,
     connection: &Arc<Connection>,
 ) -> impl Service<
     http::Request<Incoming>,
     Response = http::Response<ResponseBody>,
     Error = Infallible,
-    Future: Send + 'static,
-> + 'static {
-    let (shared, connection) = (Arc::clone(shared), Arc::clone(connection));
-    service_fn(move |request: http::Request<Incoming>| {
-        let http2 = request.version() == Version::HTTP_2;
-        let active = Active::begin(&connection, http2, request.method());
-        let (parts, body) = request.into_parts();
-        serve(Arc::clone(&shared), parts, body, active)
+    Future: Send,
+> + use<A, S> {
+    let connection = Arc::clone(connection);
+    service_fn(move |request| {
+        let active = Active::begin(&connection, request.method());
+        serve(shared.clone(), request, active)
     })
 }
 
-/// Answers one request.
-async fn serve<A: Handler>(
-    shared: Arc<Shared<A>>,
-    mut parts: Parts,
-    body: Incoming,
+/// Answers one request. What is large stays where it is until the App gets it: every future that it went into would be a
+/// copy.
+fn serve<A: Handler, S: Deref<Target = Shared<A>> + Send>(
+    shared: S,
+    request: http::Request<Incoming>,
     mut active: Active,
-) -> Result<http::Response<ResponseBody>, Infallible> {
-    let http2 = parts.version == Version::HTTP_2;
-    let mut unread = Unread::default();
-    let mut last = shared.draining();
-    let mut upgrades = false;
-    let response = match admit(&shared, active.connection(), &mut parts) {
-        Err(refusal) => {
-            unread.keep(&parts.headers, body);
-            last |= !http2;
-            refusal.into_response()
-        }
-        Ok(may_upgrade) => match shared.config.probes.of(parts.uri.path()) {
-            Some(probe) => {
+) -> impl Future<Output = Result<http::Response<ResponseBody>, Infallible>> + Send {
+    let (mut parts, incoming) = request.into_parts();
+    let admitted = admit(&shared, active.connection(), &mut parts);
+    let mut request = Request::from_parts(parts, Body::empty());
+    async move {
+        let http2 = request.version() == Version::HTTP_2;
+        let mut unread = Unread::default();
+        let mut last = shared.draining();
+        let mut upgrades = false;
+        let response = 'answered: {
+            let may_upgrade = match admitted {
+                Ok(may_upgrade) => may_upgrade,
+                Err(refusal) => {
+                    unread.keep(request.headers(), incoming);
+                    last |= !http2;
+                    break 'answered refusal.into_response();
+                }
+            };
+            if let Some(probe) = shared.config.probes.of(request.uri().path()) {
                 active.is_probe();
-                unread.keep(&parts.headers, body);
-                probe.answer(&shared).await
+                unread.keep(request.headers(), incoming);
+                break 'answered Box::pin(probe.answer(&shared)).await;
             }
-            None => {
-                upgrades = may_upgrade;
-                ask(&shared, parts, body, &mut unread, &mut active).await
+            upgrades = may_upgrade;
+            if http2 {
+                active.wait_for_turn().await;
             }
-        },
-    };
-    let upgraded = upgrades
-        && match http2 {
-            true => response.status().is_success(),
-            false => response.status() == StatusCode::SWITCHING_PROTOCOLS,
+            let app = match app(&shared, &active) {
+                Ok(app) => app,
+                Err(error) => {
+                    unread.keep(request.headers(), incoming);
+                    break 'answered turned_away(&request, error);
+                }
+            };
+            let read = with_timing(&mut request, incoming, &shared.config, &mut unread);
+            if let Err(error) = read.await {
+                break 'answered turned_away(&request, error);
+            }
+            let record = RequestRecord::begin(&shared, &mut request, &mut active);
+            let max_body = shared.host.max_body();
+            let response = match shared.config.request_timeout {
+                None => answer(app, max_body, &mut request).await,
+                Some(timeout) => {
+                    let answer = answer(app, max_body, &mut request);
+                    let in_time = Box::pin(tokio::time::timeout(timeout, answer)).await;
+                    in_time.unwrap_or_else(|_| record.took_too_long())
+                }
+            };
+            record.answered(&response);
+            response
         };
-    if !http2 && !upgraded {
-        // Bytes behind a refused WebSocket handshake may be frames, and bytes behind an unread body may be its rest: they
-        // must not be parsed as a request.
-        last |= upgrades || !unread.read_to_the_end().await;
+        let upgraded = upgrades
+            && match http2 {
+                true => response.status().is_success(),
+                false => response.status() == StatusCode::SWITCHING_PROTOCOLS,
+            };
+        if !http2 && !upgraded {
+            // Bytes behind a refused WebSocket handshake may be frames, and bytes behind an unread body may be its rest:
+            // they must not be parsed as a request.
+            last |= upgrades || !unread.read_to_the_end().await;
+        }
+        // The drain may have begun meanwhile.
+        last |= shared.draining();
+        Ok(respond(response, active, http2, upgraded, last))
     }
-    // The drain may have begun meanwhile.
-    last |= shared.draining();
-    Ok(respond(response, active, http2, upgraded, last))
 }
 
 /// Makes a request one for the App; returns whether it may become a WebSocket.
@@ -99,11 +129,8 @@ fn admit<A>(
     let (peer, trust) = (connection.peer(), &shared.config.trust);
     let seen = Caller { address: peer, scheme: connection.scheme(), host: None };
     let caller = trust.read(seen, &parts.headers);
-    let context = match trust.request_id(peer, &parts.headers) {
-        Some(id) => Context::new(id),
-        None => Context::fresh(),
-    };
-    let context = context.with_life(connection.life().clone());
+    let id = trust.request_id(peer, &parts.headers);
+    let context = Context::in_life(Arc::clone(connection.life()), id);
     let mut arrival = Arrival::new(context, caller).with_upgrades();
     if parts.version == Version::HTTP_2 {
         if parts
@@ -117,71 +144,12 @@ fn admit<A>(
         arrival = arrival.for_whole_server(connection.whole_server());
     }
     arrival.admit(parts)?;
-    let upgrades = context_of(parts).is_some_and(Context::upgrades);
+    let upgrades = parts.extensions.get().is_some_and(Context::upgrades);
     if !upgrades {
         // An App that waited for it would wait for ever: no other protocol is taken up.
         parts.extensions.remove::<OnUpgrade>();
     }
     Ok(upgrades)
-}
-
-fn context_of(parts: &Parts) -> Option<&Context> {
-    parts.extensions.get()
-}
-
-/// Asks the App, if it can be asked now.
-async fn ask<A: Handler>(
-    shared: &Shared<A>,
-    mut parts: Parts,
-    body: Incoming,
-    unread: &mut Unread,
-    active: &mut Active,
-) -> Response {
-    if parts.version == Version::HTTP_2 {
-        active.wait_for_turn().await;
-    }
-    let app = match app(shared, active) {
-        Ok(app) => app,
-        Err(error) => {
-            unread.keep(&parts.headers, body);
-            return turned_away(&parts, error);
-        }
-    };
-    let routed = active.asks(&mut parts, shared.traces.is_some());
-    let body = match with_timing(&parts.headers, body, &shared.config, unread).await {
-        Ok(body) => body,
-        Err(error) => return turned_away(&parts, error),
-    };
-    let mut request = Request::from_parts(parts, body);
-    let span = shared.traces.as_ref().map(|traces| traces.begin(&mut request));
-    let timeout = shared.config.request_timeout;
-    if let Some(timeout) = timeout
-        && let Some(context) = request.extensions_mut().remove::<Context>()
-    {
-        // The deadline is known to whatever waits inside the App; the timer below is for what does not ask.
-        let deadline = Instant::now() + timeout;
-        request.extensions_mut().insert(context.with_deadline(deadline));
-    }
-    // Only a request that may be refused later, or logged, needs its name twice.
-    let access = shared.config.access_log;
-    let logged = access || tracing::enabled!(tracing::Level::DEBUG);
-    let named = (timeout.is_some() || logged).then(|| Named::of(&request));
-
-    let answer = answer(app, shared.host.max_body(), request);
-    let response = match timeout {
-        None => answer.await,
-        Some(timeout) => match Box::pin(tokio::time::timeout(timeout, answer)).await {
-            Ok(response) => response,
-            Err(_) => named.as_ref().map_or_else(Response::default, Named::took_too_long),
-        },
-    };
-    if let Some(span) = span {
-        span.answered(response.status(), routed.as_ref().and_then(Context::route));
-    }
-    if let Some(named) = named.filter(|_| logged) {
-        named.log(response.status(), access);
-    }
-    response
 }
 
 /// The App, if it can be asked now.
@@ -198,10 +166,10 @@ fn app<'a, A>(shared: &'a Shared<A>, active: &Active) -> Result<&'a A, Error> {
 }
 
 /// Returns the refusal of a request before the App is called, with the request's own id and trace.
-fn turned_away(parts: &Parts, error: Error) -> Response {
-    match context_of(parts) {
-        Some(context) => refuse(&parts.method, context, error),
-        None => refuse(&parts.method, &Context::fresh(), error),
+fn turned_away(request: &Request, error: Error) -> Response {
+    match Context::of(request) {
+        Some(context) => refuse(request.method(), context, error),
+        None => refuse(request.method(), &Context::fresh(), error),
     }
 }
 
@@ -230,42 +198,4 @@ fn respond(
         (_, false) => {}
     }
     http::Response::from_parts(parts, ResponseBody::new(body, active, http2))
-}
-
-/// A request by its name, for what is said about it after it was given away.
-struct Named {
-    method: Method,
-    path: String,
-    context: Context,
-    begun: Instant,
-}
-
-impl Named {
-    fn of(request: &Request) -> Self {
-        let context = Context::of(request).cloned();
-        Self {
-            method: request.method().clone(),
-            path: request.uri().path().to_owned(),
-            context: context.unwrap_or_else(Context::fresh),
-            begun: Instant::now(),
-        }
-    }
-
-    fn took_too_long(&self) -> Response {
-        let error = Error::new(StatusCode::GATEWAY_TIMEOUT, "the request took too long");
-        refuse(&self.method, &self.context, error)
-    }
-
-    fn log(&self, status: StatusCode, access: bool) {
-        let Self { method, path, context, begun } = self;
-        let (status, seconds) = (status.as_u16(), begun.elapsed().as_secs_f64());
-        let client = context.client_ip().map(tracing::field::display);
-        context.within_call(|| {
-            if access {
-                tracing::info!(target: "access", %method, path, status, seconds, client, "answered");
-            } else {
-                tracing::debug!(%method, path, status, seconds, client, "answered");
-            }
-        });
-    }
 }

@@ -4,70 +4,51 @@
 //! thread takes its place, although all others are idle: nothing is read any more. So a thread of ours wakes one of them.
 
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime, RuntimeMetrics};
 
 /// How often it is checked whether the sockets are waited for.
 const LOOK: Duration = Duration::from_millis(50);
-
-/// How the threads of a runtime wait for work.
-#[derive(Debug, Default)]
-struct Parking {
-    /// Threads that wait.
-    parked: AtomicUsize,
-    /// How often a thread has found work.
-    woken: AtomicU64,
-}
 
 /// A multi-threaded runtime with so many threads.
 ///
 /// # Errors
 /// If the operating system gives no thread or no descriptor.
 pub(crate) fn runtime(threads: usize) -> io::Result<Runtime> {
-    let (runtime, parking) = build(threads)?;
+    let runtime = build(threads)?;
     if threads > 1 {
         let handle = runtime.handle().clone();
-        let watch = move || watch(&parking, &handle, threads);
-        std::thread::Builder::new().name("anyhost-watch".into()).spawn(watch)?;
+        std::thread::Builder::new().name("anyhost-watch".into()).spawn(move || watch(&handle))?;
     }
     Ok(runtime)
 }
 
-fn build(threads: usize) -> io::Result<(Runtime, Arc<Parking>)> {
-    let parking = Arc::new(Parking::default());
-    let (park, unpark) = (Arc::clone(&parking), Arc::clone(&parking));
-    let runtime = Builder::new_multi_thread()
-        .worker_threads(threads)
-        .thread_name("anyhost")
-        .on_thread_park(move || {
-            park.parked.fetch_add(1, Ordering::Relaxed);
-        })
-        .on_thread_unpark(move || {
-            unpark.woken.fetch_add(1, Ordering::Relaxed);
-            unpark.parked.fetch_sub(1, Ordering::Relaxed);
-        })
-        .enable_all()
-        .build()?;
-    Ok((runtime, parking))
+fn build(threads: usize) -> io::Result<Runtime> {
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(threads).thread_name("anyhost").enable_all().build()
 }
 
 /// Wakes a thread whenever some wait, some do not, and none has found work for a while. It lives as long as the process.
-fn watch(parking: &Parking, handle: &Handle, threads: usize) {
+fn watch(handle: &Handle) {
+    let metrics = handle.metrics();
     let mut last = 0;
     loop {
         // Nothing unparks this thread: a thread that blocks announces nothing.
         std::thread::park_timeout(LOOK);
-        let woken = parking.woken.load(Ordering::Relaxed);
-        let parked = parking.parked.load(Ordering::Relaxed);
-        if woken == last && (1..threads).contains(&parked) {
+        let (waits, parked) = waiting(&metrics);
+        if waits == last && (1..metrics.num_workers()).contains(&parked) {
             // Whatever it finds, the thread waits for the sockets afterwards.
             handle.spawn(std::future::ready(()));
         }
-        last = woken;
+        last = waits;
     }
+}
+
+/// Returns how often threads have begun or ended to wait, and how many wait now.
+fn waiting(metrics: &RuntimeMetrics) -> (u64, usize) {
+    let counts = (0..metrics.num_workers()).map(|thread| metrics.worker_park_unpark_count(thread));
+    counts.fold((0, 0), |(all, parked), count| (all + count, parked + (count % 2) as usize))
 }
 
 #[cfg(test)]
@@ -80,9 +61,9 @@ mod tests {
 
     /// Blocks a thread of two, and asks whether the other waits for the sockets then.
     fn goes_on(watched: bool) -> bool {
-        let (runtime, parking) = build(2).expect("a runtime");
+        let runtime = build(2).expect("a runtime");
         let all_wait = || {
-            while parking.parked.load(Ordering::Relaxed) < 2 {
+            while waiting(&runtime.metrics()).1 < 2 {
                 std::thread::yield_now();
             }
         };
@@ -105,8 +86,8 @@ mod tests {
         told.recv().expect("it is woken");
         let _second = std::net::TcpStream::connect(goes_on).expect("it listens");
         if watched {
-            let (parking, handle) = (Arc::clone(&parking), runtime.handle().clone());
-            std::thread::spawn(move || watch(&parking, &handle, 2));
+            let handle = runtime.handle().clone();
+            std::thread::spawn(move || watch(&handle));
         }
         let patience = Duration::from_secs(if watched { 20 } else { 1 });
         let end = std::time::Instant::now() + patience;

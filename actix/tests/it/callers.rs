@@ -25,7 +25,8 @@ async fn who(request: HttpRequest) -> String {
 
 fn from(request: Request, address: Option<IpAddr>, scheme: Scheme, host: &str) -> Request {
     let mut request = request;
-    let context = Context::fresh().with_caller(address, scheme, Some(host.into()));
+    let context =
+        Context::fresh().with_client_ip(address).with_scheme(scheme).with_host(Some(host.into()));
     request.extensions_mut().insert(context);
     request
 }

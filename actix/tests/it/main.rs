@@ -67,9 +67,9 @@ impl<A: Application> RunningApp<A> {
         Self(Arc::new((app, host)))
     }
 
-    async fn send(&self, request: Request) -> Response {
+    async fn send(&self, mut request: Request) -> Response {
         let (app, host) = &*self.0;
-        answer(app, host.max_body(), request).await
+        answer(app, host.max_body(), &mut request).await
     }
 
     async fn get(&self, target: &str) -> Response {

@@ -1,21 +1,20 @@
 //! The assembly of an App's request, the same for every door.
 
-use std::net::IpAddr;
-use std::sync::Arc;
+mod request_headers;
 
-use http::header::{CONNECTION, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, UPGRADE};
+use std::net::IpAddr;
+
+use http::header::{CONNECTION, COOKIE, HOST, HeaderMap, HeaderValue, UPGRADE};
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery};
 use http::{Method, StatusCode, Uri, Version};
 
-use super::wire::{asks_for_websocket, is_hop_by_hop, is_host, is_trace_parent, strip_hop_by_hop};
+use super::wire::{asks_for_websocket, is_host, strip_hop_by_hop};
 use crate::{Context, Error, Response, Scheme, refuse};
+use request_headers::{RequestHeaders, SentHost};
 
 /// The most header lines of one request; beyond it 431.
 const MOST_HEADERS: usize = 100;
-
-/// The header of W3C Trace Context.
-static TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// The client as its connection shows it, or as a trusted proxy names it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,7 +24,7 @@ pub struct Caller {
     /// The scheme that the client used.
     pub scheme: Scheme,
     /// The host and port that the client asked a trusted proxy for, if they are not those of the request.
-    pub host: Option<Arc<str>>,
+    pub host: Option<Box<str>>,
 }
 
 /// A request as it comes through a door, before any App sees it. For adapters.
@@ -98,35 +97,28 @@ impl Arrival {
     /// # Errors
     /// [`Refusal`] if no App may see this request.
     pub fn admit(self, parts: &mut Parts) -> Result<(), Box<Refusal>> {
-        let Self { context, caller, upgrades, extended, whole_server, gateway } = self;
-        let mut context = trace(context, &parts.headers);
-        // Most requests have no header of their connection, which spares them every look for one.
-        let hops = parts.headers.keys().any(is_hop_by_hop);
-        let websocket = match hops && parts.headers.contains_key(UPGRADE) {
+        let Self { mut context, mut caller, upgrades, extended, whole_server, gateway } = self;
+        let headers = RequestHeaders::of(&parts.headers);
+        let websocket = match headers.hops && parts.headers.contains_key(UPGRADE) {
             true => asks_for_websocket(&parts.method, &parts.headers),
             false => extended,
         };
-        let checked = check_method(parts, websocket, extended, upgrades)
-            .and_then(|()| take_host(parts, gateway.is_some()))
+        let asked = check_method(parts, websocket, extended, upgrades)
+            .and_then(|()| take_host(parts, headers.host, gateway.is_some()))
             .and_then(|host| count(&parts.headers).map(|()| host));
-        let asked = checked.as_ref().ok().cloned().flatten();
-        let host = caller
-            .host
-            .or(asked)
-            .or_else(|| gateway.filter(|name| !name.is_empty()).map(Arc::from));
-        let address = caller.address.map(|address| address.to_canonical());
-        context = context.with_caller(address, caller.scheme, host);
-        if websocket && upgrades {
-            context = context.with_upgrades();
-        }
-        let made = checked.and_then(|_| {
+        let (host, checked) = asked.map_or_else(|error| (None, Err(error)), |host| (host, Ok(())));
+        let gateway = gateway.filter(|name| !name.is_empty());
+        caller.host = caller.host.or(host).or_else(|| gateway.map(Box::from));
+        caller.address = caller.address.map(|address| address.to_canonical());
+        context.arrived(caller, headers.trace_parent, websocket && upgrades);
+        let made = checked.and_then(|()| {
             parts.uri = target(std::mem::take(&mut parts.uri), &parts.method, whole_server)?;
-            join_cookies(&mut parts.headers)
+            if headers.cookies > 1 { join_cookies(&mut parts.headers) } else { Ok(()) }
         });
         if let Err(error) = made {
             return Err(Box::new(Refusal { method: parts.method.clone(), context, error }));
         }
-        if hops {
+        if headers.hops {
             strip_hop_by_hop(&mut parts.headers);
         }
         if websocket && !extended {
@@ -171,15 +163,6 @@ fn bad(why: &'static str) -> Error {
     Error::new(StatusCode::BAD_REQUEST, why)
 }
 
-/// Sets the trace that the client began; else that of the platform stays.
-fn trace(context: Context, headers: &HeaderMap) -> Context {
-    let sent = headers.get(&TRACE_PARENT).and_then(|value| value.to_str().ok());
-    match sent.filter(|value| is_trace_parent(value)) {
-        Some(parent) => context.with_trace_parent(Some(parent.to_owned())),
-        None => context,
-    }
-}
-
 fn count(headers: &HeaderMap) -> Result<(), Error> {
     if headers.len() <= MOST_HEADERS {
         return Ok(());
@@ -205,23 +188,22 @@ fn check_method(
 
 /// Checks the host, and puts that of the target into its header, where HTTP/2 and absolute targets have it
 /// (RFC 9112 §3.2.2, RFC 9113 §8.3.1).
-fn take_host(parts: &mut Parts, through_gateway: bool) -> Result<Option<Arc<str>>, Error> {
-    let mut named = parts.headers.get_all(HOST).iter();
-    let (first, second) = (named.next(), named.next());
-    if second.is_some() {
-        return Err(bad("there are two Host headers"));
-    }
-    let sent = match first.map(HeaderValue::to_str) {
-        None => None,
-        Some(Ok(host)) if is_host(host) => Some(host),
-        Some(_) => return Err(bad("the Host header is not a host")),
+fn take_host(
+    parts: &mut Parts,
+    sent: SentHost,
+    through_gateway: bool,
+) -> Result<Option<Box<str>>, Error> {
+    let sent = match sent {
+        SentHost::None => None,
+        SentHost::Valid(host) => Some(host),
+        SentHost::Wrong(why) => return Err(bad(why)),
     };
     let http2 = parts.version == Version::HTTP_2;
     let Some(authority) = parts.uri.authority() else {
         if sent.is_none() && !through_gateway && parts.version > Version::HTTP_10 {
             return Err(bad("there is no host"));
         }
-        return Ok(sent.filter(|host| !host.is_empty()).map(Arc::from));
+        return Ok(sent.filter(|host| !host.is_empty()));
     };
     if !is_host(authority.as_str()) {
         return Err(bad("the request target is not for this method"));
@@ -233,10 +215,11 @@ fn take_host(parts: &mut Parts, through_gateway: bool) -> Result<Option<Arc<str>
     if sent.is_none() && !http2 && parts.version > Version::HTTP_10 {
         return Err(bad("there is no host"));
     }
+    let sent = sent.as_deref();
     if http2 && sent.is_some_and(|sent| !same_host(sent, authority, parts.uri.scheme_str())) {
         return Err(bad("the Host header is not the authority that is asked"));
     }
-    let host: Arc<str> = Arc::from(authority.as_str());
+    let host: Box<str> = Box::from(authority.as_str());
     if sent != Some(&*host) && !(http2 && sent.is_some()) {
         let value = HeaderValue::from_str(&host).map_err(|_| bad("the host is not valid"))?;
         if sent.is_some() {
@@ -274,10 +257,6 @@ fn target(uri: Uri, method: &Method, whole_server: bool) -> Result<Uri, Error> {
 
 /// Joins the cookies in one header: HTTP/2 may have split them (RFC 9113 §8.2.3).
 fn join_cookies(headers: &mut HeaderMap) -> Result<(), Error> {
-    let mut crumbs = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes);
-    if crumbs.next().is_none() || crumbs.next().is_none() {
-        return Ok(());
-    }
     let crumbs: Vec<_> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
     let whole = HeaderValue::from_bytes(&crumbs.join(&b"; "[..]));
     headers.insert(COOKIE, whole.map_err(|_| bad("a cookie is not valid"))?);

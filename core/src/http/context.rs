@@ -9,10 +9,11 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use http::HeaderValue;
 
-use super::Current;
 use super::fault::Fault;
-use super::wire::is_trace_id;
+use super::wire::{is_trace_id, is_trace_parent};
+use super::{Caller, Current};
 use crate::{Life, Phase, Request};
 use id::Id;
 
@@ -61,15 +62,18 @@ struct RequestFacts {
     deadline: Option<Instant>,
     client_ip: Option<IpAddr>,
     scheme: Scheme,
-    host: Option<Arc<str>>,
+    host: Option<Box<str>>,
     mount: String,
     tenant_id: Option<String>,
     trace_parent: Option<String>,
+    /// The trace that the client says it began, as it stands in the head: few requests ask for it. One that is not valid is
+    /// none, and that of the platform counts.
+    sent_trace_parent: Option<HeaderValue>,
     /// The trace that begins here if the client sent none; made when it is first asked for.
     begun: OnceLock<String>,
     event: Option<Bytes>,
     platform_trace: Option<String>,
-    life: Option<Life>,
+    life: Option<Arc<Life>>,
     upgrades: bool,
     /// The cell for the App's route, if the host wants to know it. Clones share it.
     route: Option<Arc<OnceLock<Box<str>>>>,
@@ -89,6 +93,13 @@ impl Context {
     #[must_use]
     pub fn fresh() -> Self {
         Self(Arc::new(RequestFacts { request_id: Id::fresh(), ..RequestFacts::default() }))
+    }
+
+    /// A context of which the life of the process is known, with this request id or a fresh one.
+    #[must_use]
+    pub fn in_life(life: Arc<Life>, request_id: Option<&str>) -> Self {
+        let request_id = request_id.map_or_else(Id::fresh, |id| Id::Given(id.to_owned()));
+        Self(Arc::new(RequestFacts { request_id, life: Some(life), ..RequestFacts::default() }))
     }
 
     /// A fresh request id, as [`fresh`](Self::fresh) has one.
@@ -175,7 +186,7 @@ impl Context {
     /// it, else one that is begun here.
     #[must_use]
     pub fn trace_parent(&self) -> &str {
-        match &self.0.trace_parent {
+        match self.continued_trace() {
             Some(parent) => parent,
             None => self.0.begun.get_or_init(|| {
                 // An id of ours is random enough to be a trace's: then both have one name.
@@ -196,7 +207,7 @@ impl Context {
     /// The id of the trace that this request is a part of: 32 hexadecimal digits.
     #[must_use]
     pub fn trace_id(&self) -> &str {
-        if self.0.trace_parent.is_none() && is_trace_id(self.request_id().as_bytes()) {
+        if !self.continues_trace() && is_trace_id(self.request_id().as_bytes()) {
             return self.request_id();
         }
         // A trace parent was checked when it was set; an invalid one of a platform has no id.
@@ -206,7 +217,12 @@ impl Context {
     /// Whether the trace began before this request.
     #[must_use]
     pub fn continues_trace(&self) -> bool {
-        self.0.trace_parent.is_some()
+        self.continued_trace().is_some()
+    }
+
+    fn continued_trace(&self) -> Option<&str> {
+        let sent = self.0.sent_trace_parent.as_ref().and_then(|sent| sent.to_str().ok());
+        sent.filter(|sent| is_trace_parent(sent)).or(self.0.trace_parent.as_deref())
     }
 
     /// The trace in the words of the platform, such as X-Ray's header, if it has one of its own.
@@ -282,7 +298,7 @@ impl Context {
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn wait_until(&self, work: impl Future<Output = ()> + Send + 'static) {
-        let accepted = self.0.life.as_ref().map(Life::enter);
+        let accepted = self.0.life.as_ref().map(|life| life.enter());
         tokio::spawn(self.clone().within(async move {
             work.await;
             drop(accepted);
@@ -291,8 +307,8 @@ impl Context {
 
     /// Sets the life of the process, which work that outlasts the response becomes a part of.
     #[must_use]
-    pub fn with_life(mut self, life: Life) -> Self {
-        self.known().life = Some(life);
+    pub fn with_life(mut self, life: impl Into<Arc<Life>>) -> Self {
+        self.known().life = Some(life.into());
         self
     }
 
@@ -334,21 +350,20 @@ impl Context {
     /// Sets the host and port the client asked for.
     #[must_use]
     pub fn with_host(mut self, host: Option<String>) -> Self {
-        self.known().host = host.map(Arc::from);
+        self.known().host = host.map(Box::from);
         self
     }
 
-    /// Sets the client's address, the scheme it used and the host and port it asked for.
-    #[must_use]
-    pub fn with_caller(
-        mut self,
-        address: Option<IpAddr>,
-        scheme: Scheme,
-        host: Option<Arc<str>>,
-    ) -> Self {
+    /// Sets what an arrival finds out in its head; all at once, since each change looks whether a clone shares the facts.
+    pub(super) fn arrived(
+        &mut self,
+        Caller { address, scheme, host }: Caller,
+        sent_trace_parent: Option<HeaderValue>,
+        upgrades: bool,
+    ) {
         let known = self.known();
         (known.client_ip, known.scheme, known.host) = (address, scheme, host);
-        self
+        (known.upgrades, known.sent_trace_parent) = (upgrades, sent_trace_parent);
     }
 
     /// Sets the prefix before the path.
@@ -368,7 +383,8 @@ impl Context {
     /// Sets the trace parent that came with the request; it must be a valid one.
     #[must_use]
     pub fn with_trace_parent(mut self, trace_parent: Option<String>) -> Self {
-        self.known().trace_parent = trace_parent;
+        let known = self.known();
+        (known.trace_parent, known.sent_trace_parent) = (trace_parent, None);
         self
     }
 

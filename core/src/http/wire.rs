@@ -3,22 +3,40 @@
 use http::Method;
 use http::header::{CONNECTION, HeaderMap, HeaderName, UPGRADE};
 
+/// What a header of a request is to its door.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    Host,
+    Cookies,
+    TraceParent,
+    HopByHop,
+    Other,
+}
+
+/// Returns what a header is to its door.
+pub(super) fn role(name: &HeaderName) -> Role {
+    match name.as_str() {
+        "host" => Role::Host,
+        "cookie" => Role::Cookies,
+        "traceparent" => Role::TraceParent,
+        "connection"
+        | "keep-alive"
+        | "proxy-authenticate"
+        | "proxy-authorization"
+        | "proxy-connection"
+        | "te"
+        | "trailer"
+        | "transfer-encoding"
+        | "upgrade" => Role::HopByHop,
+        _ => Role::Other,
+    }
+}
+
 /// Whether a header belongs to one connection (RFC 9110 §7.6.1) and is neither shown to an App nor
 /// taken from it, so that every door carries the same message.
 #[must_use]
 pub fn is_hop_by_hop(name: &HeaderName) -> bool {
-    matches!(
-        name.as_str(),
-        "connection"
-            | "keep-alive"
-            | "proxy-authenticate"
-            | "proxy-authorization"
-            | "proxy-connection"
-            | "te"
-            | "trailer"
-            | "transfer-encoding"
-            | "upgrade"
-    )
+    role(name) == Role::HopByHop
 }
 
 /// Removes the headers that belong to one connection, those that `Connection` names among them.
@@ -85,19 +103,29 @@ fn is_zero(text: &[u8]) -> bool {
 /// Whether a text is `uri-host [ ":" port ]` of RFC 9110 §7.2, less the characters that no host has and attacks do.
 #[must_use]
 pub fn is_host(text: &str) -> bool {
-    let (name, port) = match text.rfind(':') {
-        Some(colon) if !text[colon..].contains(']') => (&text[..colon], &text[colon + 1..]),
-        _ => (text, ""),
+    let port = match text.strip_prefix('[') {
+        Some(literal) => match literal.split_once(']') {
+            Some((inside, port)) if !inside.is_empty() && inside.bytes().all(is_of_literal) => {
+                port.as_bytes()
+            }
+            _ => return false,
+        },
+        None => {
+            let end = text.bytes().position(|byte| !is_of_name(byte));
+            &text.as_bytes()[end.unwrap_or(text.len())..]
+        }
     };
-    let port_is_number = port.bytes().all(|byte| byte.is_ascii_digit());
-    let name_is_host = match name.strip_prefix('[') {
-        Some(literal) => literal.strip_suffix(']').is_some_and(|inside| {
-            !inside.is_empty()
-                && inside.bytes().all(|b| b.is_ascii_alphanumeric() || b":.-_~%".contains(&b))
-        }),
-        None => name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=".contains(&b)),
-    };
-    port_is_number && name_is_host
+    port.is_empty()
+        || port.strip_prefix(b":").is_some_and(|port| port.iter().all(u8::is_ascii_digit))
+}
+
+fn is_of_literal(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b":.-_~%".contains(&byte)
+}
+
+fn is_of_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'!' | b'$'..=b'+' | b';' | b'=')
 }
 
 #[cfg(test)]

@@ -1,30 +1,45 @@
 //! One timer for deadlines that mostly are gone before they come.
 
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-use tokio::time::Sleep;
+use tokio::task::unconstrained;
+use tokio::time::{Sleep, sleep_until};
 
 /// A timer that is set when a deadline is waited for first, and moved later only when it fires.
 #[derive(Debug, Default)]
-pub(crate) struct Deadline(Option<(Instant, Pin<Box<Sleep>>)>);
+pub(crate) struct Deadline(Option<Timer>);
+
+#[derive(Debug)]
+struct Timer {
+    set: Instant,
+    sleep: Pin<Box<Sleep>>,
+    /// The task that it wakes.
+    task: Option<Waker>,
+}
 
 impl Deadline {
     /// Ready when the deadline is over. Pending means that the task wakes at the deadline or before it.
     pub(crate) fn poll(&mut self, deadline: Instant, cx: &mut Context<'_>) -> Poll<()> {
-        let Some((set, sleep)) = &mut self.0 else {
-            let mut sleep = Box::pin(tokio::time::sleep_until(deadline.into()));
-            let outcome = sleep.as_mut().poll(cx);
-            self.0 = Some((deadline, sleep));
-            return outcome;
-        };
-        // The task may be another one than the last time: its waker is registered each time.
-        if *set <= deadline && sleep.as_mut().poll(cx).is_pending() {
-            return Poll::Pending;
+        let timer = self.0.get_or_insert_with(|| Timer {
+            set: deadline,
+            sleep: Box::pin(sleep_until(deadline.into())),
+            task: None,
+        });
+        loop {
+            let fired = timer.sleep.is_elapsed();
+            if timer.set > deadline || (fired && timer.set < deadline) {
+                timer.sleep.as_mut().reset(deadline.into());
+                (timer.set, timer.task) = (deadline, None);
+            } else if fired {
+                return Poll::Ready(());
+            } else if timer.task.as_ref().is_some_and(|task| task.will_wake(cx.waker())) {
+                return Poll::Pending;
+            }
+            // Unconstrained: else a task without budget would not be registered.
+            let _ = pin!(unconstrained(timer.sleep.as_mut())).poll(cx);
+            timer.task = Some(cx.waker().clone());
         }
-        sleep.as_mut().reset(deadline.into());
-        *set = deadline;
-        sleep.as_mut().poll(cx)
     }
 }

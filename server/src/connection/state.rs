@@ -1,19 +1,23 @@
 //! What is known about one connection, shared by its socket, its task and its requests.
 
+mod atomic_instant;
 mod blocked;
 mod timeout;
 mod untaken;
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
+use std::task::Waker;
 use std::time::Instant;
 
+use anyhost_core::adapter::Activity;
 use anyhost_core::{InFlight, Life, Scheme};
 use futures_util::task::AtomicWaker;
 
 pub(super) use timeout::Timeout;
 
+use atomic_instant::AtomicInstant;
 use blocked::Blocked;
 use untaken::Untaken;
 
@@ -32,88 +36,75 @@ pub(crate) enum Stage {
     Aborted,
 }
 
-/// One connection.
+/// One connection. Only its own task reads and writes most of it; no part is behind a lock, since every request changes it.
 pub(crate) struct Connection {
     /// The client's address and scheme, once they are known: a PROXY header may name them.
     client: OnceLock<(Option<IpAddr>, Scheme)>,
     /// Where its requests are counted, if anybody reads the counts.
     counts: Option<Arc<Counts>>,
-    life: Life,
+    /// The connection's own handle: one that all share would be in every processor's cache at once.
+    life: Arc<Life>,
     opened: Instant,
+    http2: AtomicBool,
+    /// A request was read.
+    seen: AtomicBool,
     /// Requests whose response is not yet handed over.
     active: AtomicU32,
-    /// The connection counts as work: a request was read, and its response is not yet sent.
-    counted: AtomicBool,
+    /// Whether a request was read whose response is not yet sent.
+    activity: Activity,
     /// The socket keeps bytes of the next request until the response is sent.
     holds_back: AtomicBool,
     upgraded: AtomicBool,
     timed_out: AtomicBool,
     /// The target of the last head was an absolute one without a path.
     whole_server: AtomicBool,
+    socket_gone: AtomicBool,
     /// The [`Stage`] as a number.
     stage: AtomicU8,
     pub(crate) untaken: Untaken,
-    /// The task that drives the connection.
-    pub(super) task: AtomicWaker,
+    idle_since: AtomicInstant,
+    /// When a part of a head came to an idle connection of HTTP/1.1.
+    head_since: AtomicInstant,
+    blocked: Blocked,
+    /// When the client closed its sending side.
+    half_closed_since: AtomicInstant,
+    lingers_since: AtomicInstant,
+    closing_since: AtomicInstant,
+    /// The task that drives the connection; one from the first to the last byte.
+    pub(super) task: OnceLock<Waker>,
     /// The tasks that read and write the socket after an upgrade.
     pub(super) reader: AtomicWaker,
     pub(super) writer: AtomicWaker,
-    state: Mutex<State>,
-}
-
-struct State {
-    http2: bool,
-    /// A request was read.
-    seen: bool,
-    guard: Option<InFlight>,
-    idle_since: Instant,
-    /// When a part of a head came to an idle connection of HTTP/1.1.
-    head_since: Option<Instant>,
-    blocked: Option<Blocked>,
-    /// The client has closed its sending side.
-    half_closed_since: Option<Instant>,
-    lingers_since: Option<Instant>,
-    closing_since: Option<Instant>,
-    socket_gone: bool,
 }
 
 impl Connection {
     pub(crate) fn new(life: Life, counts: Option<Arc<Counts>>) -> Self {
-        let now = Instant::now();
         Self {
             client: OnceLock::new(),
             counts,
-            life,
-            opened: now,
+            life: Arc::new(life.clone()),
+            opened: Instant::now(),
+            http2: AtomicBool::new(false),
+            seen: AtomicBool::new(false),
             active: AtomicU32::new(0),
-            counted: AtomicBool::new(false),
+            activity: Activity::new(life),
             holds_back: AtomicBool::new(false),
             upgraded: AtomicBool::new(false),
             timed_out: AtomicBool::new(false),
             whole_server: AtomicBool::new(false),
+            socket_gone: AtomicBool::new(false),
             stage: AtomicU8::new(Stage::Serving as u8),
             untaken: Untaken::default(),
-            task: AtomicWaker::new(),
+            idle_since: AtomicInstant::default(),
+            head_since: AtomicInstant::default(),
+            blocked: Blocked::default(),
+            half_closed_since: AtomicInstant::default(),
+            lingers_since: AtomicInstant::default(),
+            closing_since: AtomicInstant::default(),
+            task: OnceLock::new(),
             reader: AtomicWaker::new(),
             writer: AtomicWaker::new(),
-            state: Mutex::new(State {
-                http2: false,
-                seen: false,
-                guard: None,
-                idle_since: now,
-                head_since: None,
-                blocked: None,
-                half_closed_since: None,
-                lingers_since: None,
-                closing_since: None,
-                socket_gone: false,
-            }),
         }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing in here panics while the lock is held.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The client's address, as far as it is known.
@@ -139,7 +130,7 @@ impl Connection {
         self.counts.as_deref()
     }
 
-    pub(crate) fn life(&self) -> &Life {
+    pub(crate) fn life(&self) -> &Arc<Life> {
         &self.life
     }
 
@@ -150,34 +141,37 @@ impl Connection {
 
     /// Says that HTTP/2 is spoken: many requests at once, each with a time of its own.
     pub(super) fn is_http2(&self) {
-        let mut state = self.state();
-        (state.http2, state.head_since) = (true, None);
+        self.http2.store(true, Ordering::Relaxed);
+        self.head_since.clear();
     }
 
-    /// A request of HTTP/1.1 was read: the connection counts as work from here on.
-    pub(crate) fn begin(&self) {
-        self.active.fetch_add(1, Ordering::Relaxed);
-        self.counted.store(true, Ordering::Relaxed);
-        let mut state = self.state();
-        state.guard.get_or_insert_with(|| self.life.enter());
-        state.seen = true;
-        state.head_since = None;
-    }
-
-    /// A request of HTTP/2 was read, which counts itself as work.
-    pub(crate) fn begin_stream(&self) {
-        self.active.fetch_add(1, Ordering::Relaxed);
-        self.state().seen = true;
+    /// A request was read. One of HTTP/2 counts as work itself; of HTTP/1.1 its connection does from here on.
+    pub(crate) fn begin(&self) -> Option<InFlight> {
+        self.seen.store(true, Ordering::Relaxed);
+        if self.http2.load(Ordering::Relaxed) {
+            self.active.fetch_add(1, Ordering::Relaxed);
+            return Some(self.life.enter());
+        }
+        self.active.store(1, Ordering::Relaxed);
+        self.activity.begin();
+        self.head_since.clear();
+        None
     }
 
     /// The last byte of a response was handed over, or its request was dropped.
     pub(crate) fn end(&self) {
-        let mut state = self.state();
-        state.idle_since = Instant::now();
+        self.idle_since.set(self.opened);
         // After the time is set: a task that sees no request must see since when.
-        let last = self.active.fetch_sub(1, Ordering::Relaxed) == 1;
-        if last && state.http2 {
-            self.task.wake();
+        if !self.http2.load(Ordering::Relaxed) {
+            self.active.store(0, Ordering::Release);
+        } else if self.active.fetch_sub(1, Ordering::Release) == 1 {
+            self.wake();
+        }
+    }
+
+    fn wake(&self) {
+        if let Some(task) = self.task.get() {
+            task.wake_by_ref();
         }
     }
 
@@ -188,38 +182,38 @@ impl Connection {
 
     /// Whether a request is being answered.
     pub(super) fn is_busy(&self) -> bool {
-        self.active.load(Ordering::Relaxed) > 0
+        self.active.load(Ordering::Acquire) > 0
     }
 
     /// Whether a request was read whose response is not yet sent.
     pub(super) fn is_counted(&self) -> bool {
-        self.counted.load(Ordering::Relaxed)
+        self.activity.is_busy()
     }
 
     /// Everything written so far is in the kernel's hands.
     pub(super) fn flushed(&self) {
         if self.is_counted() && !self.is_busy() && !self.is_upgraded() {
-            self.counted.store(false, Ordering::Relaxed);
-            self.state().guard = None;
-            if self.holds_back.swap(false, Ordering::Relaxed) {
-                self.task.wake();
+            self.activity.end();
+            if self.holds_back.load(Ordering::Relaxed) {
+                self.holds_back.store(false, Ordering::Relaxed);
+                self.wake();
             }
         }
     }
 
     /// A part of a head has come to an idle connection.
     pub(super) fn in_head(&self) {
-        self.state().head_since.get_or_insert_with(Instant::now);
+        self.head_since.begin(self.opened);
     }
 
     /// The client has closed its sending side.
     pub(super) fn half_closed(&self) {
-        self.state().half_closed_since.get_or_insert_with(Instant::now);
+        self.half_closed_since.begin(self.opened);
     }
 
     /// The response is sent, and the client may not yet have noticed.
     pub(super) fn lingers(&self) {
-        self.state().lingers_since.get_or_insert_with(Instant::now);
+        self.lingers_since.begin(self.opened);
     }
 
     /// Whether a head did not come in time.
@@ -230,7 +224,7 @@ impl Connection {
     /// Ends a connection whose time is over with a message to the client: 408 if a head did not come in time, GOAWAY if a
     /// connection of HTTP/2 was idle.
     pub(super) fn give_up(&self) {
-        if self.state().http2 {
+        if self.http2.load(Ordering::Relaxed) {
             self.close();
         } else {
             self.timed_out.store(true, Ordering::Relaxed);
@@ -245,12 +239,12 @@ impl Connection {
     /// Says how far the end of the server has come.
     pub(crate) fn advance(&self, stage: Stage) {
         if stage >= Stage::Closing {
-            self.state().closing_since.get_or_insert_with(Instant::now);
+            self.closing_since.begin(self.opened);
         }
         self.stage.fetch_max(stage as u8, Ordering::Relaxed);
-        for waker in [&self.task, &self.reader, &self.writer] {
-            waker.wake();
-        }
+        self.wake();
+        self.reader.wake();
+        self.writer.wake();
     }
 
     /// Whether the end of the server has come so far.
@@ -270,16 +264,15 @@ impl Connection {
 
     /// The socket of the connection was dropped.
     pub(super) fn socket_is_gone(&self) {
-        let mut state = self.state();
-        state.socket_gone = true;
+        self.socket_gone.store(true, Ordering::Release);
         // Else the request that is being answered ends behind its socket.
         if self.is_upgraded() {
-            state.guard = None;
-            self.task.wake();
+            self.activity.end();
+            self.wake();
         }
     }
 
     pub(super) fn is_socket_gone(&self) -> bool {
-        self.state().socket_gone
+        self.socket_gone.load(Ordering::Acquire)
     }
 }

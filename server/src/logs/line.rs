@@ -88,7 +88,7 @@ impl Line {
     ) -> fmt::Result {
         let google = self.format == LogFormat::Google;
         let (time, level) = if google { ("time", "severity") } else { ("timestamp", "level") };
-        let severity = if google { severity(event.level) } else { event.level.as_str() };
+        let severity = if google { shown(event.level).0 } else { event.level.as_str() };
         write!(line, "{{\"{time}\":\"{}\",\"{level}\":\"{severity}\",\"message\":", now())?;
         json_text(line, &fields.message);
         line.push_str(",\"target\":");
@@ -132,11 +132,11 @@ impl Line {
         fields: &Fields,
         spans: &[(&str, String)],
     ) -> fmt::Result {
+        let (_, priority, colour) = shown(event.level);
         match (self.format, self.colours) {
             // The journal knows the time and takes the level from the prefix.
-            (LogFormat::Journald, _) => write!(line, "<{}>", priority(event.level))?,
+            (LogFormat::Journald, _) => write!(line, "<{priority}>")?,
             (_, true) => {
-                let colour = colour(event.level);
                 write!(line, "\x1b[2m{}\x1b[0m \x1b[{colour}m{:>5}\x1b[0m ", now(), event.level)?;
             }
             (_, false) => write!(line, "{} {:>5} ", now(), event.level)?,
@@ -166,32 +166,14 @@ fn now() -> String {
     now
 }
 
-/// The words of Cloud Logging, <https://cloud.google.com/logging/docs/reference/v2/rest/v2/LogEntry#LogSeverity>.
-fn severity(level: Level) -> &'static str {
+/// Returns a level as Cloud Logging has it, <https://cloud.google.com/logging/docs/reference/v2/rest/v2/LogEntry#LogSeverity>,
+/// as the number of syslog that sd-daemon(3) writes before a line, and as the colour of a terminal.
+fn shown(level: Level) -> (&'static str, u8, u8) {
     match level {
-        Level::ERROR => "ERROR",
-        Level::WARN => "WARNING",
-        Level::INFO => "INFO",
-        Level::DEBUG | Level::TRACE => "DEBUG",
-    }
-}
-
-/// The numbers of syslog, which sd-daemon(3) writes before a line.
-fn priority(level: Level) -> u8 {
-    match level {
-        Level::ERROR => 3,
-        Level::WARN => 4,
-        Level::INFO => 6,
-        Level::DEBUG | Level::TRACE => 7,
-    }
-}
-
-fn colour(level: Level) -> u8 {
-    match level {
-        Level::ERROR => 31,
-        Level::WARN => 33,
-        Level::INFO => 32,
-        Level::DEBUG => 34,
-        Level::TRACE => 35,
+        Level::ERROR => ("ERROR", 3, 31),
+        Level::WARN => ("WARNING", 4, 33),
+        Level::INFO => ("INFO", 6, 32),
+        Level::DEBUG => ("DEBUG", 7, 34),
+        Level::TRACE => ("DEBUG", 7, 35),
     }
 }

@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use anyhost_core::adapter::{Metric, Reading};
 
 use super::process::ProcessUsage;
-use super::{BOUNDS, CLASSES, Counts, METHODS, RouteDurations, Totals};
+use super::{BOUNDS, CLASSES, Counts, Histogram, METHODS, read};
 
 /// What a server says of itself besides its counts.
 pub(crate) struct Moment {
@@ -28,7 +29,7 @@ pub(crate) struct Moment {
 pub(crate) fn page(counts: &Counts, moment: &Moment, databases: &[Metric]) -> String {
     let mut page = Page(String::with_capacity(4096));
     // Writing to a string cannot fail.
-    let _ = page.server(&Totals::of(counts), moment);
+    let _ = page.server(counts, moment);
     let _ = page.process(&ProcessUsage::now());
     let _ = page.databases(databases);
     page.0
@@ -37,16 +38,16 @@ pub(crate) fn page(counts: &Counts, moment: &Moment, databases: &[Metric]) -> St
 struct Page(String);
 
 impl Page {
-    fn server(&mut self, totals: &Totals, moment: &Moment) -> fmt::Result {
+    fn server(&mut self, counts: &Counts, moment: &Moment) -> fmt::Result {
         self.head(
             "http_server_requests_total",
             "counter",
             "Requests that ended, by method and class of status; class none: the client went away first",
         )?;
-        for (method, classes) in METHODS.iter().zip(&totals.requests) {
-            for (class, count) in CLASSES.iter().zip(classes) {
+        for (method, classes) in METHODS.iter().zip(&counts.requests) {
+            for (class, count) in CLASSES.iter().zip(classes.each_ref().map(read)) {
                 // What never happened has no line: else there were dozens.
-                if *count > 0 {
+                if count > 0 {
                     writeln!(
                         self.0,
                         "http_server_requests_total{{http_request_method=\"{method}\",http_response_status_class=\"{class}\"}} {count}"
@@ -60,14 +61,20 @@ impl Page {
             "histogram",
             "Time from the head of a request to the head of its response",
         )?;
-        for durations in &totals.durations {
-            self.durations(name, durations)?;
+        for (route, counts) in &*counts.routes.0.read().unwrap_or_else(PoisonError::into_inner) {
+            for (method, classes) in METHODS.iter().zip(&**counts) {
+                for (class, histogram) in CLASSES.iter().zip(classes) {
+                    if let Some(histogram) = histogram.get() {
+                        self.durations(name, (route, method, class), histogram)?;
+                    }
+                }
+            }
         }
         self.one(
             "http_server_requests_shed_total",
             "counter",
             "Requests refused with 503 because too many were being answered (MAX_IN_FLIGHT)",
-            totals.shed,
+            read(&counts.shed),
         )?;
         self.one(
             "http_server_active_requests",
@@ -87,7 +94,7 @@ impl Page {
             "http_server_connections_opened_total",
             "counter",
             "Connections that clients opened",
-            totals.connections,
+            read(&counts.connections),
         )?;
         self.one(
             "http_server_open_connections",
@@ -108,23 +115,28 @@ impl Page {
         writeln!(self.0, "{name}{{{labels}}} 1")
     }
 
-    fn durations(&mut self, name: &str, durations: &RouteDurations) -> fmt::Result {
-        let RouteDurations { route, method, class, counts, sum } = durations;
+    fn durations(
+        &mut self,
+        name: &str,
+        (route, method, class): (&str, &str, &str),
+        histogram: &Histogram,
+    ) -> fmt::Result {
         let mut attributes = vec![
-            ("http.request.method", (*method).to_owned()),
-            ("http.response.status_class", (*class).to_owned()),
+            ("http.request.method", method.to_owned()),
+            ("http.response.status_class", class.to_owned()),
         ];
         // Without a route there is no label: to Prometheus that is the same as an empty one.
         if !route.is_empty() {
-            attributes.push(("http.route", route.to_string()));
+            attributes.push(("http.route", route.to_owned()));
         }
         let mut below = 0;
-        let cumulative = BOUNDS.iter().zip(counts).map(|(bound, count)| {
+        let counts = histogram.counts.each_ref().map(read).map(|count| {
             below += count;
-            (*bound, below)
+            below
         });
-        let cumulative: Vec<_> = cumulative.collect();
-        self.times(name, &labels(&attributes), &cumulative, counts.iter().sum(), *sum)
+        let cumulative: Vec<_> = BOUNDS.into_iter().zip(counts).collect();
+        let sum = Duration::from_nanos(read(&histogram.nanoseconds));
+        self.times(name, &labels(&attributes), &cumulative, below, sum)
     }
 
     fn process(&mut self, usage: &ProcessUsage) -> fmt::Result {

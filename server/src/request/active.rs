@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhost_core::{Context, InFlight};
-use http::request::Parts;
+use anyhost_core::{Context, InFlight, Request};
 use http::{Method, StatusCode};
 use tokio::sync::OwnedMutexGuard;
 
@@ -30,14 +29,8 @@ struct Counted {
 }
 
 impl Active {
-    pub(super) fn begin(connection: &Arc<Connection>, http2: bool, method: &Method) -> Self {
-        let guard = if http2 {
-            connection.begin_stream();
-            Some(connection.life().enter())
-        } else {
-            connection.begin();
-            None
-        };
+    pub(super) fn begin(connection: &Arc<Connection>, method: &Method) -> Self {
+        let guard = connection.begin();
         let counted = connection
             .counts()
             .map(|_| Counted { method: CountedMethod::of(method.as_str()), asked: None });
@@ -55,12 +48,12 @@ impl Active {
 
     /// Marks the moment at which the App is called. If requests are counted or traced, returns the context in which the
     /// App names its route.
-    pub(super) fn asks(&mut self, parts: &mut Parts, traced: bool) -> Option<Context> {
+    pub(super) fn asks(&mut self, request: &mut Request, traced: bool) -> Option<Context> {
         if self.counted.is_none() && !traced {
             return None;
         }
-        let context = parts.extensions.remove::<Context>()?.noting_route();
-        parts.extensions.insert(context.clone());
+        let context = request.extensions_mut().remove::<Context>()?.noting_route();
+        request.extensions_mut().insert(context.clone());
         if let Some(counted) = &mut self.counted {
             counted.asked = Some((Instant::now(), context.clone()));
         }

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use anyhost_core::{Body, BodyError, Error};
+use anyhost_core::{Body, BodyError, Error, Request};
 use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
 use http::header::{CONTENT_LENGTH, EXPECT};
@@ -24,46 +24,48 @@ const READ_AHEAD: u64 = 16 * 1024;
 /// How much of a body that the App left is read, so that the connection can go on.
 const READ_AFTER: usize = 64 * 1024;
 
-/// Returns the body that the App is given: whole if it is short, else a stream that ends a client which does not send.
+/// Gives a request its body: whole if it is short, else a stream that ends a client which does not send.
 ///
 /// # Errors
 /// What the client is told if its body does not come.
 pub(super) async fn with_timing(
-    headers: &HeaderMap,
+    request: &mut Request,
     mut incoming: Incoming,
     config: &Config,
     unread: &mut Unread,
-) -> Result<Body, Error> {
+) -> Result<(), Error> {
     if http_body::Body::is_end_stream(&incoming) {
-        return Ok(Body::empty());
+        return Ok(());
     }
-    let header = headers.get(CONTENT_LENGTH);
+    let header = request.headers().get(CONTENT_LENGTH);
     let announced: Option<u64> = header.and_then(|value| value.to_str().ok()?.parse().ok());
-    match announced {
+    *request.body_mut() = match announced {
         Some(length) if length <= READ_AHEAD => {
             let read = whole(&mut incoming, length as usize);
             match tokio::time::timeout(config.body_timeout, read).await {
-                Ok(Ok(bytes)) => Ok(Body::from(bytes)),
+                Ok(Ok(bytes)) => Body::from(bytes),
                 Ok(Err(error)) => {
                     unread.left = BodyRest::Broken;
-                    Err(Error::from(BodyError::broken(error)))
+                    return Err(Error::from(BodyError::broken(error)));
                 }
                 Err(_) => {
-                    unread.keep(headers, incoming);
-                    Err(Error::new(StatusCode::REQUEST_TIMEOUT, "the request body stopped coming"))
+                    unread.keep(request.headers(), incoming);
+                    let why = "the request body stopped coming";
+                    return Err(Error::new(StatusCode::REQUEST_TIMEOUT, why));
                 }
             }
         }
-        _ => Ok(Body::new(RequestBody {
+        _ => Body::new(RequestBody {
             incoming: Some(incoming),
-            left: Some(unread.lend(headers)),
+            left: Some(unread.lend(request.headers())),
             config: (config.body_timeout, config.min_body_rate),
             waiting_since: None,
             waited: Duration::ZERO,
             received: 0,
             deadline: Deadline::default(),
-        })),
-    }
+        }),
+    };
+    Ok(())
 }
 
 /// A short body in one piece; without a copy if it came in one.

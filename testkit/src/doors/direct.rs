@@ -21,10 +21,10 @@ pub(crate) struct Direct<H> {
 
 impl<H: Handler> Door for Direct<H> {
     fn send(&self, request: &Request) -> Result<Response, String> {
-        let request = self.translate(request)?;
+        let mut request = self.translate(request)?;
         self.runtime.block_on(async {
             let _running = self.host.life().enter();
-            let response = answer(&self.app, self.host.max_body(), request).await;
+            let response = answer(&self.app, self.host.max_body(), &mut request).await;
             Ok(read(response).await)
         })
     }

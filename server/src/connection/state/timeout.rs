@@ -1,8 +1,9 @@
 //! What a connection waits for, and for how long.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::Connection;
+use super::{AtomicInstant, Connection};
 use crate::Config;
 
 /// How long the answer to a client may take that has closed its sending side. Some close only that side
@@ -37,41 +38,43 @@ pub(in crate::connection) enum Timeout {
 impl Connection {
     /// Returns how long this connection waits now, after its task has done all it can.
     pub(in crate::connection) fn timeout(&self, config: &Config) -> Timeout {
-        let state = self.state();
-        if let Some(blocked) = state.blocked {
-            return Timeout::CloseAt(blocked.end(config));
+        let moment = |moment: &AtomicInstant| moment.get(self.opened);
+        if let Some(end) = self.blocked.end(self.opened, config) {
+            return Timeout::CloseAt(end);
         }
-        if let Some(since) = state.lingers_since {
+        if let Some(since) = moment(&self.lingers_since) {
             return Timeout::CloseAt(since + LINGER);
         }
         if self.is_upgraded() {
             return Timeout::Never;
         }
-        if state.http2 {
-            if self.is_busy() {
+        let (busy, seen) = (self.is_busy(), self.seen.load(Ordering::Relaxed));
+        let idle_since = moment(&self.idle_since).unwrap_or(self.opened);
+        if self.http2.load(Ordering::Relaxed) {
+            if busy {
                 return Timeout::Never;
             }
-            return match state.closing_since {
-                Some(since) => Timeout::CloseAt(since.max(state.idle_since) + GOODBYE),
-                None if !state.seen => Timeout::CloseAt(self.opened + config.header_timeout),
-                None => Timeout::GiveUpAt(state.idle_since + config.keep_alive),
+            return match moment(&self.closing_since) {
+                Some(since) => Timeout::CloseAt(since.max(idle_since) + GOODBYE),
+                None if !seen => Timeout::CloseAt(self.opened + config.header_timeout),
+                None => Timeout::GiveUpAt(idle_since + config.keep_alive),
             };
         }
-        if self.is_busy() {
-            return match state.half_closed_since {
+        if busy {
+            return match moment(&self.half_closed_since) {
                 Some(since) => Timeout::CloseAt(since + HALF_CLOSED),
                 None => Timeout::Never,
             };
         }
-        if let Some(since) = state.head_since {
+        if let Some(since) = moment(&self.head_since) {
             let end = since + config.header_timeout;
             return if self.timed_out() { Timeout::CloseAt(end) } else { Timeout::GiveUpAt(end) };
         }
-        Timeout::CloseAt(match state.closing_since {
-            Some(since) if !state.seen => since + FIRST_REQUEST,
-            Some(since) => since.max(state.idle_since) + LAST_LOOK,
-            None if !state.seen => self.opened + config.header_timeout,
-            None => state.idle_since + config.keep_alive,
+        Timeout::CloseAt(match moment(&self.closing_since) {
+            Some(since) if !seen => since + FIRST_REQUEST,
+            Some(since) => since.max(idle_since) + LAST_LOOK,
+            None if !seen => self.opened + config.header_timeout,
+            None => idle_since + config.keep_alive,
         })
     }
 }
