@@ -7,7 +7,9 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhost_core::adapter::{Exit, Factory, Failure, Handler, HostHandles as _, Traces};
+use anyhost_core::adapter::{
+    Exit, Factory, Failure, Handler, HostHandles as _, RequestCounts, Telemetry,
+};
 use anyhost_core::{Host, Phase};
 use lambda_http::lambda_runtime::Diagnostic;
 use tokio::task::JoinSet;
@@ -22,16 +24,40 @@ pub(crate) use started::AppStart;
 /// How long an event may take from Lambda's own process to this one.
 const ON_ITS_WAY: Duration = Duration::from_millis(20);
 
-/// How long sending the spans of an invocation without a deadline may take.
+/// How long sending the telemetry of an invocation without a deadline may take.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// How long the last telemetry may take: what is left of 300 ms behind the grace.
+const LAST_FLUSH_TIMEOUT: Duration = Duration::from_millis(50);
+
 /// Everything that can fail because of a wrong setting, prepared before anything is started.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Preparation {
     pub(crate) host: Host,
     pub(crate) configuration: Configuration,
-    /// The exporter of spans.
-    pub(crate) traces: Option<Traces>,
+    pub(crate) telemetry: Option<Telemetry>,
+    /// Where requests are counted, if metrics are sent.
+    pub(crate) counts: Option<Arc<RequestCounts>>,
+}
+
+impl Preparation {
+    /// Adds the telemetry that the settings ask for.
+    pub(crate) fn new(host: Host, configuration: Configuration) -> Result<Self, Failure> {
+        let telemetry = Telemetry::of(&host)?;
+        let counts =
+            telemetry.as_ref().filter(|telemetry| telemetry.has_metrics()).map(|telemetry| {
+                let counts = Arc::new(RequestCounts::default());
+                let (own, host) = (Arc::clone(&counts), host.clone());
+                telemetry.observe(move || {
+                    let mut metrics = own.metrics();
+                    metrics
+                        .extend(host.databases().stats().iter().flat_map(|stats| stats.metrics()));
+                    metrics
+                });
+                counts
+            });
+        Ok(Self { host, configuration, telemetry, counts })
+    }
 }
 
 /// Serves until Lambda sends SIGTERM or the Runtime API is gone. `prepare`, which runs while the extension registers,
@@ -48,7 +74,7 @@ pub(crate) async fn serve<H: Handler>(
     let mut signals = Signals::new()?;
     let begun = Instant::now();
     let mut registration = Registration::begin(RuntimeApi::new(endpoint.clone()).with(ahead)).await;
-    let Preparation { host, configuration, traces } = match prepare() {
+    let prepared = match prepare() {
         Ok(prepared) => prepared,
         Err(failure) => {
             let (mut api, _) = registration.end().await?;
@@ -56,6 +82,25 @@ pub(crate) async fn serve<H: Handler>(
             return Err(failure);
         }
     };
+    let telemetry = prepared.telemetry.clone();
+    let outcome = live(factory, endpoint, prepared, begun, registration, &mut signals).await;
+    if let Some(telemetry) = telemetry {
+        telemetry.observe_last();
+        telemetry.end(LAST_FLUSH_TIMEOUT);
+    }
+    outcome
+}
+
+/// Starts the App and answers invocations until the end.
+async fn live<H: Handler>(
+    factory: Factory<H>,
+    endpoint: Endpoint,
+    prepared: Preparation,
+    begun: Instant,
+    mut registration: Registration,
+    signals: &mut Signals,
+) -> Result<(), Failure> {
+    let Preparation { host, configuration, .. } = &prepared;
     let started = Arc::new(AppStart::begin(factory, host.clone()));
     let init = async {
         let start = async {
@@ -70,7 +115,7 @@ pub(crate) async fn serve<H: Handler>(
         outcome = init => outcome,
         _ = signals.next() => {
             host.advance(Phase::Draining);
-            return stop(&host, &started).await;
+            return stop(host, &started).await;
         }
     };
     let (mut first, extension) = registered?;
@@ -90,8 +135,7 @@ pub(crate) async fn serve<H: Handler>(
     let others = (1..configuration.concurrency).map(|_| RuntimeApi::new(endpoint.clone()));
     for api in std::iter::once(first).chain(others) {
         // Boxed: a spawned future is moved several times, each time into memory that causes page faults in a cold process.
-        let prepared = Preparation { host: host.clone(), configuration, traces: traces.clone() };
-        workers.spawn(Box::pin(work(prepared, Arc::clone(&started), api)));
+        workers.spawn(Box::pin(work(prepared.clone(), Arc::clone(&started), api)));
     }
     if let Some(extension) = extension {
         tokio::spawn(extension.wait());
@@ -123,7 +167,7 @@ pub(crate) async fn serve<H: Handler>(
             }
         }
     }
-    let stopped = stop(&host, &started).await;
+    let stopped = stop(host, &started).await;
     ended.and(stopped)
 }
 
@@ -164,8 +208,8 @@ async fn work<H: Handler>(
                 }
                 if alone {
                     finish(host, deadline).await;
-                    if let Some(traces) = &prepared.traces {
-                        flush(traces.clone(), deadline).await;
+                    if let Some(telemetry) = &prepared.telemetry {
+                        flush(telemetry.clone(), deadline).await;
                     }
                     host.databases().rest();
                 }
@@ -217,13 +261,13 @@ async fn finish(host: &Host, deadline: Option<std::time::Instant>) {
     }
 }
 
-/// Sends the spans of an invocation before the process may be frozen. The client has its response already; a collector
+/// Sends the telemetry of an invocation before the process may be frozen. The client has its response already; a collector
 /// that does not answer delays the next invocation until the deadline of this one at most.
-async fn flush(traces: Traces, deadline: Option<std::time::Instant>) {
-    let flushed = tokio::task::spawn_blocking(move || traces.flush());
+async fn flush(telemetry: Telemetry, deadline: Option<std::time::Instant>) {
+    let flushed = tokio::task::spawn_blocking(move || telemetry.flush());
     let end = deadline.map_or_else(|| Instant::now() + FLUSH_TIMEOUT, Instant::from_std);
     if timeout_at(end, flushed).await.is_err() {
-        tracing::warn!("the spans of this invocation were not sent before its deadline");
+        tracing::warn!("the telemetry of this invocation was not sent before its deadline");
     }
 }
 

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use anyhost_core::adapter::Verb;
-use anyhost_core::adapter::{Exit, Factory, Failure, Handler, Traces, check, migrate};
+use anyhost_core::adapter::{Exit, Factory, Failure, Handler, check, migrate};
 use anyhost_core::{Host, Paradigm, Settings};
 use tokio::runtime::{Builder, Runtime};
 
@@ -33,11 +33,11 @@ fn carry_out<H: Handler>(
     match verb {
         Verb::Serve => run_functions(factory, settings).map(|()| Exit::Done),
         Verb::Migrate => {
-            let Preparation { host, .. } = prepare(settings)?;
+            let (host, _) = prepare(settings)?;
             runtime(1)?.block_on(migrate(factory, &host)).map(|()| Exit::Done)
         }
         Verb::Check => {
-            let Preparation { host, .. } = prepare(settings)?;
+            let (host, _) = prepare(settings)?;
             let report = runtime(1)?.block_on(check(factory, &host))?;
             // Ignored: nobody reads the report if stdout is closed.
             let _ = std::io::stdout().write_all(report.as_bytes());
@@ -55,7 +55,11 @@ fn run_functions<H: Handler>(factory: Factory<H>, settings: Settings) -> Result<
     let runtime = runtime(concurrency)?;
     let outcome = runtime.block_on(async {
         // In a task of its own: a wake-up of the future inside `block_on` costs a write to an eventfd.
-        tokio::spawn(Box::pin(life::serve(factory, endpoint, ahead, move || prepare(settings))))
+        let prepare = move || {
+            let (host, configuration) = prepare(settings)?;
+            Preparation::new(host, configuration)
+        };
+        tokio::spawn(Box::pin(life::serve(factory, endpoint, ahead, prepare)))
             .await
             .unwrap_or_else(|panic| Err(Failure::new(Exit::Start, panic)))
     });
@@ -65,7 +69,7 @@ fn run_functions<H: Handler>(factory: Factory<H>, settings: Settings) -> Result<
 }
 
 /// Prepares everything that can fail because of a wrong setting, before anything is started.
-fn prepare(settings: Settings) -> Result<Preparation, Failure> {
+fn prepare(settings: Settings) -> Result<(Host, Configuration), Failure> {
     Logs::of(&settings)?.begin();
     let configuration = Configuration::of(&settings)?;
     let instance = settings.text("AWS_LAMBDA_LOG_STREAM_NAME").map(str::to_owned);
@@ -76,9 +80,7 @@ fn prepare(settings: Settings) -> Result<Preparation, Failure> {
     if let Some(instance) = instance {
         host = host.instance(instance);
     }
-    let host = host.build()?;
-    let traces = Traces::of(&host)?;
-    Ok(Preparation { host, configuration, traces })
+    Ok((host.build()?, configuration))
 }
 
 /// Uses one thread if one request runs at a time: more threads would only cost memory and start time.

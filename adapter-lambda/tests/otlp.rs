@@ -1,4 +1,4 @@
-//! Spans on Lambda reach the collector before the process polls for the next invocation, where it may be frozen.
+//! Telemetry on Lambda reaches the collector before the process polls for the next invocation, where it may be frozen.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -7,6 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
+
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use prost::Message;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -24,8 +28,11 @@ impl Drop for Function {
     }
 }
 
-/// A Runtime API with one invocation, and a collector, on one port; sends the path of each request to the test.
-fn serve() -> (String, Receiver<String>) {
+/// A request by its path and its body.
+type Sent = (String, Vec<u8>);
+
+/// A Runtime API with one invocation, and a collector, on one port; sends each request to the test.
+fn serve() -> (String, Receiver<Sent>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("bound").to_string();
     let (tell, told) = channel();
@@ -40,11 +47,11 @@ fn serve() -> (String, Receiver<String>) {
 }
 
 /// Answers the requests of one connection; one that must wait is never answered.
-fn answer(mut socket: TcpStream, tell: &Sender<String>, given: &AtomicBool) {
+fn answer(mut socket: TcpStream, tell: &Sender<Sent>, given: &AtomicBool) {
     let mut reader = BufReader::new(socket.try_clone().expect("a socket"));
-    while let Some(path) = request(&mut reader) {
+    while let Some((path, body)) = request(&mut reader) {
         // Fails if the test has ended.
-        let _ = tell.send(path.clone());
+        let _ = tell.send((path.clone(), body));
         let (headers, body) = match path.as_str() {
             path if path.ends_with("/extension/register") => {
                 ("lambda-extension-identifier: e-1\r\n", "{}")
@@ -67,8 +74,8 @@ fn answer(mut socket: TcpStream, tell: &Sender<String>, given: &AtomicBool) {
     }
 }
 
-/// Reads the next request with its body, and returns its path.
-fn request(reader: &mut impl BufRead) -> Option<String> {
+/// Reads the next request.
+fn request(reader: &mut impl BufRead) -> Option<Sent> {
     let mut first = String::new();
     if reader.read_line(&mut first).ok()? == 0 {
         return None;
@@ -86,33 +93,63 @@ fn request(reader: &mut impl BufRead) -> Option<String> {
         }
     }
     assert!(!chunked, "{first} has a length");
-    reader.read_exact(&mut vec![0; length]).ok()?;
-    first.split(' ').nth(1).map(str::to_owned)
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
+    Some((first.split(' ').nth(1)?.to_owned(), body))
 }
 
-#[test]
-fn spans_are_sent_before_the_next_invocation_is_asked_for() {
+/// Runs the example with these variables for one invocation, and returns what was sent until it polls again.
+fn invoke_once(more: &[(&str, &str)]) -> Vec<Sent> {
     let (address, requests) = serve();
     let own = std::env::current_exe().expect("a test has a file");
     let built = own.parent().and_then(|deps| deps.parent()).expect("target/<profile>/deps");
     let mut command = Command::new(built.join("examples/hello_lambda"));
-    command.env_clear().stdout(Stdio::null()).envs([
+    command.env_clear().stdout(Stdio::null()).envs(more.iter().copied()).envs([
         ("AWS_LAMBDA_RUNTIME_API", address.as_str()),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", &format!("http://{address}")),
-        // Longer than this test takes, so only the end of the invocation flushes the spans.
+        // Longer than this test takes, so only the end of the invocation flushes them.
         ("OTEL_BSP_SCHEDULE_DELAY", "600000"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "600000"),
     ]);
     let _function = Function(command.spawn().expect("cargo builds the example beside this test"));
 
     let mut polls = 0;
-    let mut seen = Vec::new();
+    let mut seen: Vec<Sent> = Vec::new();
     while polls < 2 {
-        let path = requests.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("only {seen:?}"));
-        polls += usize::from(path.ends_with("/invocation/next"));
-        seen.push(path);
+        let sent = requests.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("only {seen:?}"));
+        polls += usize::from(sent.0.ends_with("/invocation/next"));
+        seen.push(sent);
     }
-    let place = |end: &str| seen.iter().position(|path| path.ends_with(end));
-    let (response, spans) = (place("/r-1/response"), place("/v1/traces"));
-    assert!(response.is_some() && response < spans, "the response goes first: {seen:?}");
-    assert!(spans < Some(seen.len() - 1), "the spans go before the next poll: {seen:?}");
+    seen
+}
+
+fn place(seen: &[Sent], end: &str) -> Option<usize> {
+    seen.iter().position(|(path, _)| path.ends_with(end))
+}
+
+#[test]
+fn telemetry_is_sent_before_the_next_invocation_is_asked_for() {
+    let seen = invoke_once(&[]);
+    let response = place(&seen, "/r-1/response");
+    for signal in ["/v1/traces", "/v1/metrics"] {
+        let sent = place(&seen, signal);
+        assert!(response.is_some() && response < sent, "the response goes first: {seen:?}");
+        assert!(sent < Some(seen.len() - 1), "{signal} before the next poll: {seen:?}");
+    }
+
+    let metrics = &seen[place(&seen, "/v1/metrics").expect("metrics")].1;
+    let sent = ExportMetricsServiceRequest::decode(metrics.as_slice()).expect("OTLP");
+    let scopes = sent.resource_metrics.into_iter().flat_map(|resource| resource.scope_metrics);
+    let mut metrics = scopes.flat_map(|scope| scope.metrics);
+    let duration = metrics.find(|metric| metric.name == "http.server.request.duration");
+    let Some(Data::Histogram(duration)) = duration.and_then(|metric| metric.data) else {
+        panic!("a histogram")
+    };
+    assert_eq!(duration.data_points[0].count, 1, "the invocation that was answered");
+}
+
+#[test]
+fn metrics_that_nobody_wants_are_not_sent() {
+    let seen = invoke_once(&[("OTEL_METRICS_EXPORTER", "none")]);
+    assert!(place(&seen, "/v1/traces").is_some() && place(&seen, "/v1/metrics").is_none());
 }

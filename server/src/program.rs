@@ -5,14 +5,14 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use anyhost_core::Host;
-use anyhost_core::adapter::{Exit, Factory, Failure, Handler, Traces, Verb, to_stderr_unless};
+use anyhost_core::adapter::{Exit, Factory, Failure, Handler, Telemetry, Verb, to_stderr_unless};
 use tokio::runtime::Runtime;
 
 use crate::descriptors::room_for;
 use crate::runtime::runtime;
 use crate::{Config, Hangups, Listener, LogLevel, Logs, Server, stop_signal};
 
-/// How long the last spans may take to be sent.
+/// How long the last telemetry may take to be sent.
 const FLUSH_LEAST: Duration = Duration::from_millis(200);
 const FLUSH_MOST: Duration = Duration::from_secs(2);
 
@@ -62,14 +62,14 @@ impl Program {
             Verb::Serve => {
                 config.max_connections = room_for(config.max_connections);
                 let listeners = bind()?;
-                let traces = Traces::of(&host)?;
                 let grace = host.grace();
                 let workers = config.workers.unwrap_or_else(|| host.resources().whole_cpus());
                 let runtime = start(workers)?;
+                let telemetry = Telemetry::of(&host)?;
                 let outcome = runtime.block_on(async {
                     let stop = stop_signal()?;
                     let hangups = Hangups::catch()?;
-                    let server = Server::new(host.clone(), config).traces(traces.clone());
+                    let server = Server::new(host.clone(), config).telemetry(telemetry.clone());
                     let beside = beside(Running { hangups, level, host });
                     let beside = tokio::spawn(beside);
                     let server = listeners.into_iter().fold(server, Server::listen);
@@ -79,11 +79,11 @@ impl Program {
                 });
                 // What an App left running must not hold the process.
                 runtime.shutdown_background();
-                if let Some(traces) = traces {
+                if let Some(telemetry) = telemetry {
                     // What the drain has left of the grace, and a moment in any case: it is the last word.
                     let took = outcome.as_ref().map_or(Duration::ZERO, |drained| drained.took);
                     let left = grace.saturating_sub(took);
-                    traces.end(left.clamp(FLUSH_LEAST, FLUSH_MOST));
+                    telemetry.end(left.clamp(FLUSH_LEAST, FLUSH_MOST));
                 }
                 outcome.map(|drained| {
                     let heard = tracing::enabled!(tracing::Level::INFO);
