@@ -1,5 +1,6 @@
 //! The life of a Lambda environment: init, one invocation after the other, and the end.
 
+mod preparation;
 mod signals;
 mod started;
 
@@ -7,17 +8,15 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhost_core::adapter::{
-    Exit, Factory, Failure, Handler, HostHandles as _, RequestCounts, Telemetry,
-};
+use anyhost_core::adapter::{Exit, Factory, Failure, Handler, HostHandles as _, Telemetry};
 use anyhost_core::{Host, Phase};
 use lambda_http::lambda_runtime::Diagnostic;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::environment::Configuration;
 use crate::invoke::{self, Outcome};
 use crate::runtime_api::{Ahead, Backoff, Endpoint, Fault, Invocation, Registration, RuntimeApi};
+pub(crate) use preparation::Preparation;
 use signals::{Signals, Stop};
 pub(crate) use started::AppStart;
 
@@ -27,38 +26,8 @@ const ON_ITS_WAY: Duration = Duration::from_millis(20);
 /// How long sending the telemetry of an invocation without a deadline may take.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long the last telemetry may take: what is left of 300 ms behind the grace.
+/// How long the last telemetry may take if a stop took the whole grace: Lambda gives 300 ms.
 const LAST_FLUSH_TIMEOUT: Duration = Duration::from_millis(50);
-
-/// Everything that can fail because of a wrong setting, prepared before anything is started.
-#[derive(Clone, Debug)]
-pub(crate) struct Preparation {
-    pub(crate) host: Host,
-    pub(crate) configuration: Configuration,
-    pub(crate) telemetry: Option<Telemetry>,
-    /// Where requests are counted, if metrics are sent.
-    pub(crate) counts: Option<Arc<RequestCounts>>,
-}
-
-impl Preparation {
-    /// Adds the telemetry that the settings ask for.
-    pub(crate) fn new(host: Host, configuration: Configuration) -> Result<Self, Failure> {
-        let telemetry = Telemetry::of(&host)?;
-        let counts =
-            telemetry.as_ref().filter(|telemetry| telemetry.has_metrics()).map(|telemetry| {
-                let counts = Arc::new(RequestCounts::default());
-                let (own, host) = (Arc::clone(&counts), host.clone());
-                telemetry.observe(move || {
-                    let mut metrics = own.metrics();
-                    metrics
-                        .extend(host.databases().stats().iter().flat_map(|stats| stats.metrics()));
-                    metrics
-                });
-                counts
-            });
-        Ok(Self { host, configuration, telemetry, counts })
-    }
-}
 
 /// Serves until Lambda sends SIGTERM or the Runtime API is gone. `prepare`, which runs while the extension registers,
 /// does everything that can fail because of a wrong setting.
@@ -82,26 +51,35 @@ pub(crate) async fn serve<H: Handler>(
             return Err(failure);
         }
     };
-    let telemetry = prepared.telemetry.clone();
-    let outcome = live(factory, endpoint, prepared, begun, registration, &mut signals).await;
+    let Preparation { host, telemetry, .. } = prepared.clone();
+    let started = Arc::new(AppStart::begin(factory, host.clone()));
+    let lived =
+        live(endpoint, prepared, Arc::clone(&started), begun, registration, &mut signals).await;
+    let stopping = Instant::now();
+    let outcome = match lived {
+        Ok(ended) => ended.and(stop(&host, &started).await),
+        Err(failure) => Err(failure),
+    };
     if let Some(telemetry) = telemetry {
         telemetry.observe_last();
-        telemetry.end(LAST_FLUSH_TIMEOUT);
+        telemetry.end(host.grace().saturating_sub(stopping.elapsed()).max(LAST_FLUSH_TIMEOUT));
     }
     outcome
 }
 
-/// Starts the App and answers invocations until the end.
+/// Answers invocations, from the init to the moment at which the process is to stop, and returns why it is.
+///
+/// # Errors
+/// [`Failure`] if the init failed: then there is nothing to stop.
 async fn live<H: Handler>(
-    factory: Factory<H>,
     endpoint: Endpoint,
     prepared: Preparation,
+    started: Arc<AppStart<H>>,
     begun: Instant,
     mut registration: Registration,
     signals: &mut Signals,
-) -> Result<(), Failure> {
+) -> Result<Result<(), Failure>, Failure> {
     let Preparation { host, configuration, .. } = &prepared;
-    let started = Arc::new(AppStart::begin(factory, host.clone()));
     let init = async {
         let start = async {
             match configuration.init_budget {
@@ -115,7 +93,7 @@ async fn live<H: Handler>(
         outcome = init => outcome,
         _ = signals.next() => {
             host.advance(Phase::Draining);
-            return stop(host, &started).await;
+            return Ok(Ok(()));
         }
     };
     let (mut first, extension) = registered?;
@@ -167,8 +145,7 @@ async fn live<H: Handler>(
             }
         }
     }
-    let stopped = stop(host, &started).await;
-    ended.and(stopped)
+    Ok(ended)
 }
 
 /// A failure in the form in which it is reported to Lambda.
@@ -209,7 +186,7 @@ async fn work<H: Handler>(
                 if alone {
                     finish(host, deadline).await;
                     if let Some(telemetry) = &prepared.telemetry {
-                        flush(telemetry.clone(), deadline).await;
+                        flush(host, telemetry.clone(), deadline).await;
                     }
                     host.databases().rest();
                 }
@@ -263,8 +240,14 @@ async fn finish(host: &Host, deadline: Option<std::time::Instant>) {
 
 /// Sends the telemetry of an invocation before the process may be frozen. The client has its response already; a collector
 /// that does not answer delays the next invocation until the deadline of this one at most.
-async fn flush(telemetry: Telemetry, deadline: Option<std::time::Instant>) {
-    let flushed = tokio::task::spawn_blocking(move || telemetry.flush());
+async fn flush(host: &Host, telemetry: Telemetry, deadline: Option<std::time::Instant>) {
+    let flushed = async {
+        tokio::select! {
+            _ = tokio::task::spawn_blocking(move || telemetry.flush()) => {}
+            // The last flush has its own bound.
+            () = host.life().reached(Phase::Draining) => {}
+        }
+    };
     let end = deadline.map_or_else(|| Instant::now() + FLUSH_TIMEOUT, Instant::from_std);
     if timeout_at(end, flushed).await.is_err() {
         tracing::warn!("the telemetry of this invocation was not sent before its deadline");

@@ -2,13 +2,15 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use prost::Message;
 
@@ -17,8 +19,21 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// An event of an HTTP API, payload 2.0.
 const EVENT: &str = r#"{"version":"2.0","routeKey":"$default","rawPath":"/shelf","rawQueryString":"","headers":{"host":"shop.example"},"requestContext":{"http":{"method":"GET","path":"/shelf","protocol":"HTTP/1.1","sourceIp":"192.0.2.1"},"stage":"$default"},"isBase64Encoded":false}"#;
 
+/// Longer than a test takes.
+const NEVER: &str = "600000";
+
 /// Ends the program if the test fails.
 struct Function(Child);
+
+impl Function {
+    /// Stops it as Lambda does.
+    fn stop(&mut self) -> ExitStatus {
+        let id = self.0.id().to_string();
+        let killed = Command::new("kill").args(["-s", "TERM", &id]).status();
+        assert!(killed.expect("kill runs").success());
+        self.0.wait().expect("it ends")
+    }
+}
 
 impl Drop for Function {
     fn drop(&mut self) {
@@ -98,58 +113,111 @@ fn request(reader: &mut impl BufRead) -> Option<Sent> {
     Some((first.split(' ').nth(1)?.to_owned(), body))
 }
 
-/// Runs the example with these variables for one invocation, and returns what was sent until it polls again.
-fn invoke_once(more: &[(&str, &str)]) -> Vec<Sent> {
-    let (address, requests) = serve();
+/// Runs the example with these variables.
+fn start(address: &str, more: &[(&str, &str)]) -> Function {
     let own = std::env::current_exe().expect("a test has a file");
     let built = own.parent().and_then(|deps| deps.parent()).expect("target/<profile>/deps");
     let mut command = Command::new(built.join("examples/hello_lambda"));
-    command.env_clear().stdout(Stdio::null()).envs(more.iter().copied()).envs([
-        ("AWS_LAMBDA_RUNTIME_API", address.as_str()),
+    command.env_clear().stdout(Stdio::null()).envs([
+        ("AWS_LAMBDA_RUNTIME_API", address),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", &format!("http://{address}")),
         // Longer than this test takes, so only the end of the invocation flushes them.
-        ("OTEL_BSP_SCHEDULE_DELAY", "600000"),
-        ("OTEL_METRIC_EXPORT_INTERVAL", "600000"),
+        ("OTEL_BSP_SCHEDULE_DELAY", NEVER),
+        ("OTEL_BLRP_SCHEDULE_DELAY", NEVER),
+        ("OTEL_METRIC_EXPORT_INTERVAL", NEVER),
     ]);
-    let _function = Function(command.spawn().expect("cargo builds the example beside this test"));
+    command.envs(more.iter().copied());
+    Function(command.spawn().expect("cargo builds the example beside this test"))
+}
 
-    let mut polls = 0;
+/// What is sent until this many requests have a path that ends so.
+fn until(requests: &Receiver<Sent>, end: &str, mut times: usize) -> Vec<Sent> {
     let mut seen: Vec<Sent> = Vec::new();
-    while polls < 2 {
-        let sent = requests.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("only {seen:?}"));
-        polls += usize::from(sent.0.ends_with("/invocation/next"));
+    while times > 0 {
+        let sent = requests.recv_timeout(PATIENCE);
+        let sent = sent.unwrap_or_else(|_| panic!("only {:?}", paths(&seen)));
+        times -= usize::from(sent.0.ends_with(end));
         seen.push(sent);
     }
     seen
+}
+
+fn paths(seen: &[Sent]) -> Vec<&str> {
+    seen.iter().map(|(path, _)| path.as_str()).collect()
 }
 
 fn place(seen: &[Sent], end: &str) -> Option<usize> {
     seen.iter().position(|(path, _)| path.ends_with(end))
 }
 
+/// What a collector received at a path.
+fn export<T: Message + Default>(seen: &[Sent], path: &str) -> T {
+    let (_, body) = &seen[place(seen, path).expect("an export")];
+    T::decode(body.as_slice()).expect("OTLP")
+}
+
 #[test]
 fn telemetry_is_sent_before_the_next_invocation_is_asked_for() {
-    let seen = invoke_once(&[]);
+    let (address, requests) = serve();
+    let _function = start(&address, &[("OTEL_LOGS_EXPORTER", "otlp")]);
+    let seen = until(&requests, "/invocation/next", 2);
     let response = place(&seen, "/r-1/response");
-    for signal in ["/v1/traces", "/v1/metrics"] {
-        let sent = place(&seen, signal);
+    for signal in ["/v1/traces", "/v1/metrics", "/v1/logs"] {
+        let (sent, seen) = (place(&seen, signal), paths(&seen));
         assert!(response.is_some() && response < sent, "the response goes first: {seen:?}");
         assert!(sent < Some(seen.len() - 1), "{signal} before the next poll: {seen:?}");
     }
 
-    let metrics = &seen[place(&seen, "/v1/metrics").expect("metrics")].1;
-    let sent = ExportMetricsServiceRequest::decode(metrics.as_slice()).expect("OTLP");
-    let scopes = sent.resource_metrics.into_iter().flat_map(|resource| resource.scope_metrics);
+    let metrics: ExportMetricsServiceRequest = export(&seen, "/v1/metrics");
+    let scopes = metrics.resource_metrics.into_iter().flat_map(|resource| resource.scope_metrics);
     let mut metrics = scopes.flat_map(|scope| scope.metrics);
     let duration = metrics.find(|metric| metric.name == "http.server.request.duration");
     let Some(Data::Histogram(duration)) = duration.and_then(|metric| metric.data) else {
         panic!("a histogram")
     };
     assert_eq!(duration.data_points[0].count, 1, "the invocation that was answered");
+
+    let spans: ExportTraceServiceRequest = export(&seen, "/v1/traces");
+    let span = &spans.resource_spans[0].scope_spans[0].spans[0];
+    let logs: ExportLogsServiceRequest = export(&seen, "/v1/logs");
+    let scopes = logs.resource_logs.into_iter().flat_map(|resource| resource.scope_logs);
+    let records: Vec<_> = scopes.flat_map(|scope| scope.log_records).collect();
+    let own = records.iter().find(|record| record.span_id == span.span_id);
+    let own = own.unwrap_or_else(|| panic!("no line of the App in {records:?}"));
+    assert_eq!(own.trace_id, span.trace_id);
 }
 
 #[test]
-fn metrics_that_nobody_wants_are_not_sent() {
-    let seen = invoke_once(&[("OTEL_METRICS_EXPORTER", "none")]);
-    assert!(place(&seen, "/v1/traces").is_some() && place(&seen, "/v1/metrics").is_none());
+fn signals_that_nobody_wants_are_not_sent() {
+    let (address, requests) = serve();
+    let _function = start(&address, &[("OTEL_METRICS_EXPORTER", "none")]);
+    let seen = until(&requests, "/invocation/next", 2);
+    let is_sent = |path| place(&seen, path).is_some();
+    assert!(is_sent("/v1/traces") && !is_sent("/v1/metrics") && !is_sent("/v1/logs"));
+}
+
+#[test]
+fn the_last_telemetry_is_sent_at_the_end() {
+    let (address, requests) = serve();
+    let mut function = start(&address, &[]);
+    until(&requests, "/invocation/next", 2);
+    assert!(function.stop().success());
+    until(&requests, "/v1/metrics", 1);
+}
+
+#[test]
+fn a_collector_that_never_answers_does_not_hold_the_end() {
+    let (address, requests) = serve();
+    // Nobody accepts: the kernel takes the connections and what is sent.
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let endpoint = format!("http://{}", silent.local_addr().expect("bound"));
+    let more = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str()),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", NEVER),
+        ("OTEL_LOGS_EXPORTER", "otlp"),
+    ];
+    let mut function = start(&address, &more);
+    until(&requests, "/r-1/response", 1);
+    let _exports = [(); 3].map(|()| silent.accept().expect("an export"));
+    assert!(function.stop().success());
 }

@@ -1,5 +1,6 @@
-//! What a process tells OpenTelemetry collectors, by OTLP over HTTP: spans of requests and metrics.
+//! What a process tells OpenTelemetry collectors, by OTLP over HTTP: spans of requests, metrics and log records.
 
+mod logs;
 mod metrics;
 mod points;
 mod traces;
@@ -11,39 +12,46 @@ use std::time::{Duration, Instant};
 use opentelemetry::KeyValue;
 use opentelemetry_sdk::Resource;
 
+pub use logs::LogLayer;
 pub use traces::{RequestSpan, Traces};
 
 use crate::databases::Metric;
 use crate::{ConfigError, Failure, Host};
+use logs::Logs;
 use metrics::Metrics;
-use variables::{METRICS, TRACES};
+use variables::{LOGS, METRICS, TRACES};
 
 /// The exporters of a process; a clone uses the same ones.
 #[derive(Clone, Debug)]
 pub struct Telemetry {
     traces: Option<Traces>,
     metrics: Option<Metrics>,
+    logs: Option<Logs>,
 }
 
 impl Telemetry {
-    /// The exporters that the standard variables ask for: none if no endpoint is set, or if `OTEL_SDK_DISABLED` or
-    /// `OTEL_TRACES_EXPORTER=none` and its siblings say so. The SDK reads further variables itself.
+    /// The exporters that the standard variables ask for: spans and metrics if an endpoint is set, log records if
+    /// `OTEL_LOGS_EXPORTER` is `otlp`. The SDK reads further variables itself.
     ///
     /// # Errors
     /// [`Failure`] if they ask for what is not built in.
     pub fn of(host: &Host) -> Result<Option<Self>, Failure> {
         let settings = host.settings();
-        let (wants_traces, wants_metrics) = (TRACES.wanted(settings)?, METRICS.wanted(settings)?);
-        if !wants_traces && !wants_metrics {
+        let wanted = [&TRACES, &METRICS, &LOGS].map(|signal| signal.wanted(settings));
+        let [traces, metrics, logs] = wanted;
+        let (traces, metrics, logs) = (traces?, metrics?, logs?);
+        if !(traces || metrics || logs) {
             return Ok(None);
         }
         // It includes OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES already.
         let resource = Resource::builder()
             .with_attribute(KeyValue::new("service.instance.id", host.instance().to_owned()))
             .build();
-        let traces = wants_traces.then(|| Traces::to(resource.clone())).transpose()?;
-        let metrics = wants_metrics.then(|| Metrics::to(settings, resource)).transpose()?;
-        Ok(Some(Self { traces, metrics }))
+        Ok(Some(Self {
+            traces: traces.then(|| Traces::to(resource.clone())).transpose()?,
+            metrics: metrics.then(|| Metrics::to(settings, resource.clone())).transpose()?,
+            logs: logs.then(|| Logs::to(resource)).transpose()?,
+        }))
     }
 
     /// Checks the standard variables, for a program that only says whether it would start.
@@ -51,8 +59,9 @@ impl Telemetry {
     /// # Errors
     /// [`ConfigError`] names the variable that is wrong.
     pub(crate) fn check(host: &Host) -> Result<(), ConfigError> {
-        TRACES.wanted(host.settings())?;
-        METRICS.wanted(host.settings())?;
+        for signal in [&TRACES, &METRICS, &LOGS] {
+            signal.wanted(host.settings())?;
+        }
         metrics::interval(host.settings()).map(drop)
     }
 
@@ -63,6 +72,12 @@ impl Telemetry {
     #[must_use]
     pub fn traces(&self) -> Option<&Traces> {
         self.traces.as_ref()
+    }
+
+    /// Returns the layer that sends the events of a tracing subscriber, if log records are asked for.
+    #[must_use]
+    pub fn log_layer(&self) -> Option<LogLayer> {
+        self.logs.as_ref().map(Logs::layer)
     }
 
     /// Whether metrics are asked for.
@@ -95,15 +110,18 @@ impl Telemetry {
             if let Some(metrics) = &self.metrics {
                 scope.spawn(|| metrics.flush());
             }
+            if let Some(logs) = &self.logs {
+                scope.spawn(|| logs.flush());
+            }
         });
     }
 
     /// Sends what is left, for no longer than this. Exporters that are dropped without it block for seconds if their
     /// collector is away.
     pub fn end(self, within: Duration) {
-        let Self { traces, metrics } = self;
+        let Self { traces, metrics, logs } = self;
         let end = Instant::now() + within;
-        let (done, all) = sync_channel(2);
+        let (done, all) = sync_channel(3);
         let mut running = 0;
         let mut spawn = |work: Box<dyn FnOnce() + Send>| {
             let done = done.clone();
@@ -121,6 +139,9 @@ impl Telemetry {
         }
         if let Some(metrics) = metrics {
             spawn(Box::new(move || metrics.end()));
+        }
+        if let Some(logs) = logs {
+            spawn(Box::new(move || logs.end(within)));
         }
         for _ in 0..running {
             let left = end.saturating_duration_since(Instant::now());

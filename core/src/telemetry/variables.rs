@@ -7,18 +7,30 @@ pub(super) struct Signal {
     exporter: &'static str,
     endpoint: &'static str,
     protocol: &'static str,
+    /// Whether it is sent as soon as there is a collector; else its exporter must be asked for.
+    by_default: bool,
 }
 
 pub(super) const TRACES: Signal = Signal {
     exporter: "OTEL_TRACES_EXPORTER",
     endpoint: "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
     protocol: "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
+    by_default: true,
 };
 
 pub(super) const METRICS: Signal = Signal {
     exporter: "OTEL_METRICS_EXPORTER",
     endpoint: "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
     protocol: "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL",
+    by_default: true,
+};
+
+pub(super) const LOGS: Signal = Signal {
+    exporter: "OTEL_LOGS_EXPORTER",
+    endpoint: "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT",
+    protocol: "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL",
+    // Lines on stdout are collected nearly everywhere: each event would be there twice.
+    by_default: false,
 };
 
 impl Signal {
@@ -30,18 +42,23 @@ impl Signal {
         if settings.get::<bool>("OTEL_SDK_DISABLED")? == Some(true) {
             return Ok(false);
         }
-        match settings.text(self.exporter) {
-            None | Some("otlp") => {}
+        let asked = match settings.text(self.exporter) {
+            None => false,
+            Some("otlp") => true,
             Some("none") => return Ok(false),
             Some(other) => {
                 let problem = format!("expected otlp or none, found {other:?}");
                 return Err(ConfigError::new(self.exporter, problem));
             }
-        }
-        let Some((name, endpoint)) = first([self.endpoint, "OTEL_EXPORTER_OTLP_ENDPOINT"]) else {
-            return Ok(false);
         };
-        if !endpoint.starts_with("http://") {
+        let endpoint = first([self.endpoint, "OTEL_EXPORTER_OTLP_ENDPOINT"]);
+        // Without an endpoint the SDK takes the standard's, http://localhost:4318.
+        if !asked && (!self.by_default || endpoint.is_none()) {
+            return Ok(false);
+        }
+        if let Some((name, endpoint)) = endpoint
+            && !endpoint.starts_with("http://")
+        {
             let problem = "expected http://, the address of a collector beside this process";
             return Err(ConfigError::new(name, problem));
         }
@@ -72,27 +89,30 @@ mod tests {
 
     #[test]
     fn a_signal_is_sent_where_the_standard_variables_say_so() {
-        for signal in [TRACES, METRICS] {
+        for signal in [TRACES, METRICS, LOGS] {
+            let (default, asked) = (Ok(signal.by_default), (signal.exporter, "otlp"));
             assert_eq!(ask(&signal, &[]), Ok(false));
-            assert_eq!(ask(&signal, &[ENDPOINT]), Ok(true));
-            assert_eq!(ask(&signal, &[(signal.endpoint, "http://[::1]:4318/v1/x")]), Ok(true));
-            assert_eq!(ask(&signal, &[ENDPOINT, ("OTEL_SDK_DISABLED", "true")]), Ok(false));
+            assert_eq!(ask(&signal, &[ENDPOINT]), default);
+            assert_eq!(ask(&signal, &[(signal.endpoint, "http://[::1]:4318/v1/x")]), default);
             assert_eq!(ask(&signal, &[ENDPOINT, (signal.exporter, "none")]), Ok(false));
-            assert_eq!(ask(&signal, &[ENDPOINT, (signal.exporter, "otlp")]), Ok(true));
+            assert_eq!(ask(&signal, &[ENDPOINT, asked]), Ok(true));
+            assert_eq!(ask(&signal, &[asked]), Ok(true));
+            assert_eq!(ask(&signal, &[asked, ("OTEL_SDK_DISABLED", "true")]), Ok(false));
         }
         assert_eq!(ask(&METRICS, &[ENDPOINT, ("OTEL_TRACES_EXPORTER", "none")]), Ok(true));
     }
 
     #[test]
     fn what_is_not_built_in_is_an_error_that_names_the_variable() {
-        for signal in [TRACES, METRICS] {
+        for signal in [TRACES, METRICS, LOGS] {
             for wrong in [
                 (signal.endpoint, "https://far.example"),
                 (signal.protocol, "grpc"),
                 ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
                 (signal.exporter, "zipkin"),
             ] {
-                let error = ask(&signal, &[ENDPOINT, wrong]).expect_err("not built in");
+                let pairs = [ENDPOINT, (signal.exporter, "otlp"), wrong];
+                let error = ask(&signal, &pairs).expect_err("not built in");
                 assert_eq!(error.variable(), wrong.0);
             }
         }

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::sync::mpsc::{Receiver, channel};
 
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value};
@@ -70,6 +71,10 @@ impl Export {
 
     pub(crate) fn metrics(&self) -> Option<ExportMetricsServiceRequest> {
         self.of("/v1/metrics")
+    }
+
+    pub(crate) fn logs(&self) -> Option<ExportLogsServiceRequest> {
+        self.of("/v1/logs")
     }
 
     fn of<T: Message + Default>(&self, path: &str) -> Option<T> {

@@ -1,6 +1,7 @@
 //! What a collector receives of a process: a program with the feature, and a receiver of OTLP over HTTP.
 
 mod collector;
+mod logs;
 mod metrics;
 mod subject;
 mod traces;

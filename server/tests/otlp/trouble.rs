@@ -17,6 +17,7 @@ fn a_collector_that_is_away_holds_nobody() {
     let subject = Subject::start(&[
         ("OTEL_EXPORTER_OTLP_ENDPOINT", &gone()),
         ("OTEL_METRIC_EXPORT_INTERVAL", "50"),
+        ("OTEL_LOGS_EXPORTER", "otlp"),
     ]);
     assert!(subject.get("/shelf", "").starts_with("HTTP/1.1 200"));
     subject.stop();
@@ -32,10 +33,12 @@ fn a_collector_that_never_answers_holds_nobody() {
         ("OTEL_EXPORTER_OTLP_TIMEOUT", NEVER),
         ("OTEL_METRIC_EXPORT_INTERVAL", "50"),
         ("OTEL_BSP_SCHEDULE_DELAY", "50"),
+        ("OTEL_BLRP_SCHEDULE_DELAY", "50"),
+        ("OTEL_LOGS_EXPORTER", "otlp"),
     ]);
     assert!(subject.get("/shelf", "").starts_with("HTTP/1.1 200"));
-    // Spans and metrics are on their way when the process is told to stop.
-    let _exports = [(); 2].map(|()| silent.accept().expect("an export"));
+    // Spans, metrics and records are on their way when the process is told to stop.
+    let _exports = [(); 3].map(|()| silent.accept().expect("an export"));
     assert!(subject.get("/shelf", "").starts_with("HTTP/1.1 200"));
     subject.stop();
 }
@@ -56,6 +59,7 @@ fn the_headers_are_a_secret() {
     let subject = Subject::start(&[
         ("OTEL_EXPORTER_OTLP_ENDPOINT", &gone()),
         ("OTEL_METRIC_EXPORT_INTERVAL", "50"),
+        ("OTEL_LOGS_EXPORTER", "otlp"),
         ("LOG_LEVEL", "trace"),
         headers,
     ]);
@@ -72,6 +76,7 @@ fn a_wrong_variable_ends_the_start_in_one_line_that_names_it() {
         ("OTEL_METRICS_EXPORTER", "prometheus"),
         ("OTEL_METRIC_EXPORT_INTERVAL", "1m"),
         ("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "grpc"),
+        ("OTEL_LOGS_EXPORTER", "console"),
     ] {
         let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318");
         let ended = Subject::spawn(&[endpoint, (name, value)]).wait();
