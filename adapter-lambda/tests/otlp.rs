@@ -6,7 +6,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
@@ -18,6 +18,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An event of an HTTP API, payload 2.0.
 const EVENT: &str = r#"{"version":"2.0","routeKey":"$default","rawPath":"/shelf","rawQueryString":"","headers":{"host":"shop.example"},"requestContext":{"http":{"method":"GET","path":"/shelf","protocol":"HTTP/1.1","sourceIp":"192.0.2.1"},"stage":"$default"},"isBase64Encoded":false}"#;
+
+/// How long the function may take: the longest that Lambda knows.
+const LONGEST: Duration = Duration::from_secs(900);
 
 /// Longer than a test takes.
 const NEVER: &str = "600000";
@@ -69,17 +72,22 @@ fn answer(mut socket: TcpStream, tell: &Sender<Sent>, given: &AtomicBool) {
         let _ = tell.send((path.clone(), body));
         let (headers, body) = match path.as_str() {
             path if path.ends_with("/extension/register") => {
-                ("lambda-extension-identifier: e-1\r\n", "{}")
+                ("lambda-extension-identifier: e-1\r\n".to_owned(), "{}")
             }
-            path if path.ends_with("/invocation/next") && !given.swap(true, Ordering::SeqCst) => (
-                "lambda-runtime-aws-request-id: r-1\r\nlambda-runtime-deadline-ms: 4102444800000\r\n",
-                EVENT,
-            ),
+            path if path.ends_with("/invocation/next") && !given.swap(true, Ordering::SeqCst) => {
+                let deadline = SystemTime::now() + LONGEST;
+                let since_1970 = deadline.duration_since(UNIX_EPOCH).expect("after 1970");
+                let deadline = since_1970.as_millis();
+                let headers = format!(
+                    "lambda-runtime-aws-request-id: r-1\r\nlambda-runtime-deadline-ms: {deadline}\r\n"
+                );
+                (headers, EVENT)
+            }
             path if path.ends_with("/next") => {
                 std::thread::park();
                 return;
             }
-            _ => ("", ""),
+            _ => (String::new(), ""),
         };
         let length = body.len();
         let answer = format!("HTTP/1.1 200 OK\r\n{headers}content-length: {length}\r\n\r\n{body}");
