@@ -62,7 +62,7 @@ impl Telemetry {
         for signal in [&TRACES, &METRICS, &LOGS] {
             signal.wanted(host.settings())?;
         }
-        metrics::interval(host.settings()).map(drop)
+        metrics::check(host.settings())
     }
 
     /// Logs a warning if an endpoint is set, and nothing sends to it because of how the program is built.
@@ -149,6 +149,25 @@ impl Telemetry {
                 tracing::warn!("the last telemetry was not sent in {within:?}");
                 return;
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Paradigm, Settings};
+
+    #[test]
+    fn a_check_finds_what_a_start_would() {
+        let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318");
+        for wrong in ["OTEL_LOGS_EXPORTER", "OTEL_METRIC_EXPORT_INTERVAL"] {
+            let settings = Settings::from_pairs([endpoint, (wrong, "wrong")]);
+            let host = Host::builder(Paradigm::LongRunning, "test").settings(settings);
+            let host = host.build().expect("a host");
+            assert_eq!(Telemetry::check(&host).expect_err("wrong").variable(), wrong);
+            let failure = Telemetry::of(&host).map(drop).expect_err("wrong").to_string();
+            assert!(failure.contains(wrong), "{failure}");
         }
     }
 }

@@ -116,8 +116,8 @@ impl fmt::Debug for Source {
 
 /// Adds the metrics that are counted already to each export.
 ///
-/// The API has no instrument that is read and gives a histogram. Two messages of protobuf after each other are one with
-/// the elements of both, so they need not pass through the SDK.
+/// Instruments of the SDK would be a second set of counts: it has none that is read and gives a histogram. Two messages of
+/// protobuf after each other are one with the elements of both, so ours need not pass through the SDK.
 #[derive(Debug)]
 struct Client {
     client: reqwest::blocking::Client,
@@ -148,8 +148,14 @@ fn client(timeout: Duration) -> Result<reqwest::blocking::Client, Failure> {
         .map_err(|error| failed(&error))
 }
 
+/// Checks the variables of metrics alone.
+pub(super) fn check(settings: &Settings) -> Result<(), ConfigError> {
+    interval(settings)?;
+    timeout(settings).map(drop)
+}
+
 /// How often metrics are sent.
-pub(super) fn interval(settings: &Settings) -> Result<Duration, ConfigError> {
+fn interval(settings: &Settings) -> Result<Duration, ConfigError> {
     Ok(milliseconds(settings, "OTEL_METRIC_EXPORT_INTERVAL")?.unwrap_or(INTERVAL))
 }
 
