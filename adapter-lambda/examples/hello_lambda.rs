@@ -1,4 +1,4 @@
-//! The smallest function: says hello.
+//! The smallest function: says hello, and logs it.
 
 use anyhost_core::{App, Body, Error, Host, Request, Response, async_trait};
 
@@ -11,6 +11,7 @@ impl App for Hello {
     }
 
     async fn call(&self, _: Request) -> Result<Response, Error> {
+        tracing::info!("somebody says hello");
         Ok(Response::new(Body::from("hello")))
     }
 }

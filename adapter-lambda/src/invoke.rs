@@ -4,7 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Once;
 use std::time::Duration;
 
-use anyhost_core::adapter::{Failure, Handler, Traces, answer, refuse};
+use anyhost_core::adapter::{CountedMethod, Failure, Handler, Telemetry, Traces, answer, refuse};
 use anyhost_core::{Body, Context, Error, Host, Request, Response};
 use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
@@ -41,7 +41,7 @@ pub(crate) async fn invoke<H: Handler>(
         .with_tenant_id(invocation.tenant_id.clone())
         .with_trace_parent(invocation.trace_parent())
         .with_platform_trace(invocation.trace.clone());
-    if prepared.traces.is_some() {
+    if prepared.telemetry.is_some() {
         context = context.noting_route();
     }
     context.clone().within(handle(prepared, started, api, &invocation, context)).await
@@ -54,7 +54,7 @@ async fn handle<H: Handler>(
     invocation: &Invocation,
     mut context: Context,
 ) -> Outcome {
-    let Preparation { host, configuration, traces } = prepared;
+    let Preparation { host, configuration, telemetry, counts } = prepared;
     let give_up = invocation.deadline.map(give_up);
     if let Some(give_up) = give_up {
         context = context.with_deadline(give_up);
@@ -83,7 +83,17 @@ async fn handle<H: Handler>(
             return Outcome::Answered;
         }
     };
-    let response = exchange.respond(host, traces.as_ref(), app, request).await;
+    let (begun, asks) = (Instant::now(), request.is_ok());
+    let traces = telemetry.as_ref().and_then(Telemetry::traces);
+    let response = exchange.respond(host, traces, app, request).await;
+    if let Some(counts) = counts {
+        let method = CountedMethod::of(exchange.method.as_str());
+        let status = response.status().as_u16();
+        counts.ended(method, Some(status));
+        if asks {
+            counts.answered(method, status, exchange.context.route(), begun.elapsed());
+        }
+    }
     if configuration.mode == ResponseMode::Streaming && exchange.streams() {
         let (parts, body) = response.into_parts();
         let streamed = StreamedAnswer::new(&parts, body, &invocation.id, exchange.give_up);

@@ -1,5 +1,6 @@
 //! The life of a Lambda environment: init, one invocation after the other, and the end.
 
+mod preparation;
 mod signals;
 mod started;
 
@@ -7,32 +8,26 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhost_core::adapter::{Exit, Factory, Failure, Handler, HostHandles as _, Traces};
+use anyhost_core::adapter::{Exit, Factory, Failure, Handler, HostHandles as _, Telemetry};
 use anyhost_core::{Host, Phase};
 use lambda_http::lambda_runtime::Diagnostic;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::environment::Configuration;
 use crate::invoke::{self, Outcome};
 use crate::runtime_api::{Ahead, Backoff, Endpoint, Fault, Invocation, Registration, RuntimeApi};
+pub(crate) use preparation::Preparation;
 use signals::{Signals, Stop};
 pub(crate) use started::AppStart;
 
 /// How long an event may take from Lambda's own process to this one.
 const ON_ITS_WAY: Duration = Duration::from_millis(20);
 
-/// How long sending the spans of an invocation without a deadline may take.
+/// How long sending the telemetry of an invocation without a deadline may take.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Everything that can fail because of a wrong setting, prepared before anything is started.
-#[derive(Debug)]
-pub(crate) struct Preparation {
-    pub(crate) host: Host,
-    pub(crate) configuration: Configuration,
-    /// The exporter of spans.
-    pub(crate) traces: Option<Traces>,
-}
+/// How long the last telemetry may take if a stop took the whole grace: Lambda gives 300 ms.
+const LAST_FLUSH_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// Serves until Lambda sends SIGTERM or the Runtime API is gone. `prepare`, which runs while the extension registers,
 /// does everything that can fail because of a wrong setting.
@@ -48,7 +43,7 @@ pub(crate) async fn serve<H: Handler>(
     let mut signals = Signals::new()?;
     let begun = Instant::now();
     let mut registration = Registration::begin(RuntimeApi::new(endpoint.clone()).with(ahead)).await;
-    let Preparation { host, configuration, traces } = match prepare() {
+    let prepared = match prepare() {
         Ok(prepared) => prepared,
         Err(failure) => {
             let (mut api, _) = registration.end().await?;
@@ -56,7 +51,35 @@ pub(crate) async fn serve<H: Handler>(
             return Err(failure);
         }
     };
+    let Preparation { host, telemetry, .. } = prepared.clone();
     let started = Arc::new(AppStart::begin(factory, host.clone()));
+    let lived =
+        live(endpoint, prepared, Arc::clone(&started), begun, registration, &mut signals).await;
+    let stopping = Instant::now();
+    let outcome = match lived {
+        Ok(ended) => ended.and(stop(&host, &started).await),
+        Err(failure) => Err(failure),
+    };
+    if let Some(telemetry) = telemetry {
+        telemetry.observe_last();
+        telemetry.end(host.grace().saturating_sub(stopping.elapsed()).max(LAST_FLUSH_TIMEOUT));
+    }
+    outcome
+}
+
+/// Answers invocations, from the init to the moment at which the process is to stop, and returns why it is.
+///
+/// # Errors
+/// [`Failure`] if the init failed: then there is nothing to stop.
+async fn live<H: Handler>(
+    endpoint: Endpoint,
+    prepared: Preparation,
+    started: Arc<AppStart<H>>,
+    begun: Instant,
+    mut registration: Registration,
+    signals: &mut Signals,
+) -> Result<Result<(), Failure>, Failure> {
+    let Preparation { host, configuration, .. } = &prepared;
     let init = async {
         let start = async {
             match configuration.init_budget {
@@ -70,7 +93,7 @@ pub(crate) async fn serve<H: Handler>(
         outcome = init => outcome,
         _ = signals.next() => {
             host.advance(Phase::Draining);
-            return stop(&host, &started).await;
+            return Ok(Ok(()));
         }
     };
     let (mut first, extension) = registered?;
@@ -90,8 +113,7 @@ pub(crate) async fn serve<H: Handler>(
     let others = (1..configuration.concurrency).map(|_| RuntimeApi::new(endpoint.clone()));
     for api in std::iter::once(first).chain(others) {
         // Boxed: a spawned future is moved several times, each time into memory that causes page faults in a cold process.
-        let prepared = Preparation { host: host.clone(), configuration, traces: traces.clone() };
-        workers.spawn(Box::pin(work(prepared, Arc::clone(&started), api)));
+        workers.spawn(Box::pin(work(prepared.clone(), Arc::clone(&started), api)));
     }
     if let Some(extension) = extension {
         tokio::spawn(extension.wait());
@@ -123,8 +145,7 @@ pub(crate) async fn serve<H: Handler>(
             }
         }
     }
-    let stopped = stop(&host, &started).await;
-    ended.and(stopped)
+    Ok(ended)
 }
 
 /// A failure in the form in which it is reported to Lambda.
@@ -164,8 +185,8 @@ async fn work<H: Handler>(
                 }
                 if alone {
                     finish(host, deadline).await;
-                    if let Some(traces) = &prepared.traces {
-                        flush(traces.clone(), deadline).await;
+                    if let Some(telemetry) = &prepared.telemetry {
+                        flush(host, telemetry.clone(), deadline).await;
                     }
                     host.databases().rest();
                 }
@@ -217,13 +238,19 @@ async fn finish(host: &Host, deadline: Option<std::time::Instant>) {
     }
 }
 
-/// Sends the spans of an invocation before the process may be frozen. The client has its response already; a collector
+/// Sends the telemetry of an invocation before the process may be frozen. The client has its response already; a collector
 /// that does not answer delays the next invocation until the deadline of this one at most.
-async fn flush(traces: Traces, deadline: Option<std::time::Instant>) {
-    let flushed = tokio::task::spawn_blocking(move || traces.flush());
+async fn flush(host: &Host, telemetry: Telemetry, deadline: Option<std::time::Instant>) {
+    let flushed = async {
+        tokio::select! {
+            _ = tokio::task::spawn_blocking(move || telemetry.flush()) => {}
+            // The last flush has its own bound.
+            () = host.life().reached(Phase::Draining) => {}
+        }
+    };
     let end = deadline.map_or_else(|| Instant::now() + FLUSH_TIMEOUT, Instant::from_std);
     if timeout_at(end, flushed).await.is_err() {
-        tracing::warn!("the spans of this invocation were not sent before its deadline");
+        tracing::warn!("the telemetry of this invocation was not sent before its deadline");
     }
 }
 

@@ -6,7 +6,7 @@ mod value;
 use std::panic;
 use std::sync::LazyLock;
 
-use anyhost_core::adapter::keep_own_subscriber;
+use anyhost_core::adapter::{Telemetry, keep_own_subscriber};
 use anyhost_core::{ConfigError, Settings};
 use tracing::subscriber::set_global_default;
 use tracing_log::LogTracer;
@@ -67,18 +67,24 @@ impl Logs {
         Ok(Self { format, filter })
     }
 
-    /// Starts logging, including panics. A subscriber that is installed already stays.
-    pub(crate) fn begin(self) {
+    /// Starts logging, including panics, to the collector too if log records are asked for. A subscriber that is installed
+    /// already stays.
+    pub(crate) fn begin(self, telemetry: Option<&Telemetry>) {
+        #[cfg(feature = "opentelemetry")]
+        let records = telemetry.and_then(Telemetry::log_layer);
+        #[cfg(not(feature = "opentelemetry"))]
+        let records = telemetry.map(|_| tracing_subscriber::layer::Identity::new());
         let lines =
             fmt::layer().with_ansi(false).event_format(Line { json: self.format == Format::Json });
         let begun = match self.format {
-            Format::Text => {
-                set_global_default(tracing_subscriber::registry().with(self.filter).with(lines))
-            }
+            Format::Text => set_global_default(
+                tracing_subscriber::registry().with(self.filter).with(lines).with(records),
+            ),
             Format::Json => set_global_default(
                 tracing_subscriber::registry()
                     .with(self.filter)
-                    .with(lines.fmt_fields(fmt::format::JsonFields::new())),
+                    .with(lines.fmt_fields(fmt::format::JsonFields::new()))
+                    .with(records),
             ),
         };
         if begun.is_err() {

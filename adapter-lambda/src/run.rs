@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use anyhost_core::adapter::Verb;
-use anyhost_core::adapter::{Exit, Factory, Failure, Handler, Traces, check, migrate};
+use anyhost_core::adapter::{Exit, Factory, Failure, Handler, Telemetry, check, migrate};
 use anyhost_core::{Host, Paradigm, Settings};
 use tokio::runtime::{Builder, Runtime};
 
@@ -33,11 +33,11 @@ fn carry_out<H: Handler>(
     match verb {
         Verb::Serve => run_functions(factory, settings).map(|()| Exit::Done),
         Verb::Migrate => {
-            let Preparation { host, .. } = prepare(settings)?;
+            let Preparation { host, .. } = prepare(settings, verb)?;
             runtime(1)?.block_on(migrate(factory, &host)).map(|()| Exit::Done)
         }
         Verb::Check => {
-            let Preparation { host, .. } = prepare(settings)?;
+            let Preparation { host, .. } = prepare(settings, verb)?;
             let report = runtime(1)?.block_on(check(factory, &host))?;
             // Ignored: nobody reads the report if stdout is closed.
             let _ = std::io::stdout().write_all(report.as_bytes());
@@ -55,7 +55,8 @@ fn run_functions<H: Handler>(factory: Factory<H>, settings: Settings) -> Result<
     let runtime = runtime(concurrency)?;
     let outcome = runtime.block_on(async {
         // In a task of its own: a wake-up of the future inside `block_on` costs a write to an eventfd.
-        tokio::spawn(Box::pin(life::serve(factory, endpoint, ahead, move || prepare(settings))))
+        let prepare = move || prepare(settings, Verb::Serve);
+        tokio::spawn(Box::pin(life::serve(factory, endpoint, ahead, prepare)))
             .await
             .unwrap_or_else(|panic| Err(Failure::new(Exit::Start, panic)))
     });
@@ -64,9 +65,22 @@ fn run_functions<H: Handler>(factory: Factory<H>, settings: Settings) -> Result<
     outcome
 }
 
-/// Prepares everything that can fail because of a wrong setting, before anything is started.
-fn prepare(settings: Settings) -> Result<Preparation, Failure> {
-    Logs::of(&settings)?.begin();
+/// Prepares everything that can fail because of a wrong setting, before anything is started, and begins to log.
+fn prepare(settings: Settings, verb: Verb) -> Result<Preparation, Failure> {
+    let logs = Logs::of(&settings)?;
+    let prepared = prepare_host(settings).and_then(|(host, configuration)| {
+        let telemetry = match verb {
+            Verb::Serve => Telemetry::of(&host)?,
+            Verb::Migrate | Verb::Check => None,
+        };
+        Ok(Preparation::new(host, configuration, telemetry))
+    });
+    let telemetry = prepared.as_ref().ok().and_then(|prepared| prepared.telemetry.as_ref());
+    logs.begin(telemetry);
+    prepared
+}
+
+fn prepare_host(settings: Settings) -> Result<(Host, Configuration), Failure> {
     let configuration = Configuration::of(&settings)?;
     let instance = settings.text("AWS_LAMBDA_LOG_STREAM_NAME").map(str::to_owned);
     let mut host = Host::builder(Paradigm::Serverless, "lambda")
@@ -76,9 +90,7 @@ fn prepare(settings: Settings) -> Result<Preparation, Failure> {
     if let Some(instance) = instance {
         host = host.instance(instance);
     }
-    let host = host.build()?;
-    let traces = Traces::of(&host)?;
-    Ok(Preparation { host, configuration, traces })
+    Ok((host.build()?, configuration))
 }
 
 /// Uses one thread if one request runs at a time: more threads would only cost memory and start time.

@@ -17,4 +17,7 @@ pub use crate::http::{Arrival, Caller, Refusal, is_hop_by_hop, is_host};
 pub use crate::life::Activity;
 pub use crate::own_subscriber::{keep_own_subscriber, to_stderr_unless};
 pub use crate::program::{Verb, check, migrate, outside_of_runtimes, start};
-pub use crate::traces::{RequestSpan, Traces};
+pub use crate::request_counts::{CountedMethod, RequestCounts};
+#[cfg(feature = "opentelemetry")]
+pub use crate::telemetry::LogLayer;
+pub use crate::telemetry::{RequestSpan, Telemetry, Traces};

@@ -17,8 +17,6 @@ use crate::{ConfigError, Settings};
 pub(crate) use adopted::ForeignPool;
 pub use close_report::CloseReport;
 pub use metric::{Metric, Reading};
-#[cfg(feature = "db")]
-pub(crate) use stats::BOUNDS;
 pub use stats::{CloseCounts, Stats, Times};
 
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;

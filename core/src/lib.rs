@@ -27,13 +27,14 @@ mod life;
 mod own_subscriber;
 mod paradigm;
 mod program;
+mod request_counts;
 mod service;
 mod settings;
 #[cfg(feature = "opentelemetry")]
-mod traces;
+mod telemetry;
 #[cfg(not(feature = "opentelemetry"))]
-#[path = "traces/none.rs"]
-mod traces;
+#[path = "telemetry/none.rs"]
+mod telemetry;
 
 pub use app::App;
 pub use error::Error;

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use futures_util::FutureExt;
 
-use crate::{Error, Exit, Factory, Failure, Handler, Host, HostHandles as _, Paradigm};
+use crate::{Error, Exit, Factory, Failure, Handler, Host, HostHandles as _, Paradigm, Telemetry};
 
 /// The verb of a program: the first word of its command line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -95,6 +95,7 @@ fn help(program: &str) -> String {
 pub async fn start<H: Handler>(factory: Factory<H>, host: &Host) -> Result<H, Failure> {
     let outcome = guarded(Exit::Start, factory.start(host)).await;
     host.say_max_body();
+    Telemetry::warn_if_not_built(host);
     // All settings have been read by now; if the start failed, a misspelt one may be the reason.
     for misspelt in host.settings().misspelt() {
         tracing::warn!("{misspelt}");
@@ -123,6 +124,7 @@ pub async fn check<H: Handler>(factory: Factory<H>, host: &Host) -> Result<Strin
         // Writing to a string cannot fail.
         let _ = writeln!(report, "adapter:    {adapter}");
     }
+    Telemetry::check(host)?;
     #[cfg(feature = "db")]
     host.memory().create_no_files();
     let handler = start(factory, host).await?;

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use crate::accept::accept;
 use crate::connections::Connections;
 use crate::health::Probes;
-use crate::metrics::{Moment, note_start, page};
+use crate::metrics::{ProcessUsage, metrics, note_start, page};
 use crate::shared::Shared;
 use crate::{Config, Listener, bind_tcp, bind_unix};
 
@@ -116,14 +116,8 @@ impl<A: Handler> App for AdminApp<A> {
         let life = self.shared.host.life();
         match request.uri().path() {
             "/metrics" => {
-                let databases = self.shared.host.databases().stats();
-                let databases: Vec<_> =
-                    databases.iter().flat_map(|stats| stats.metrics()).collect();
-                let counts = self
-                    .connections
-                    .counts()
-                    .ok_or_else(|| Error::from_status(StatusCode::NOT_FOUND))?;
-                let page = page(counts, &self.moment(), &databases);
+                let metrics = metrics(&self.shared, &self.connections);
+                let page = page(&metrics, &ProcessUsage::now());
                 Ok(answer(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", page))
             }
             "/livez" => {
@@ -150,20 +144,8 @@ impl<A: Handler> App for AdminApp<A> {
 }
 
 impl<A: Handler> AdminApp<A> {
-    fn moment(&self) -> Moment {
-        let life = self.shared.host.life();
-        Moment {
-            in_flight: life.in_flight(),
-            limit: self.shared.limit.most(),
-            connections: self.connections.count(),
-            platform: self.shared.host.platform().to_owned(),
-            ready: life.phase() == Phase::Ready && self.shared.readiness.last(),
-        }
-    }
-
     fn details(&self, why: Option<String>) -> Value {
         let host = &self.shared.host;
-        let moment = self.moment();
         let databases: Vec<Value> = host
             .databases()
             .stats()
@@ -187,8 +169,8 @@ impl<A: Handler> AdminApp<A> {
             "phase": phase(host.life().phase()),
             "platform": host.platform(),
             "instance": host.instance(),
-            "in_flight": moment.in_flight,
-            "connections": moment.connections,
+            "in_flight": host.life().in_flight(),
+            "connections": self.connections.count(),
             "databases": databases,
         })
     }

@@ -9,7 +9,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::sync::LazyLock;
 
-use anyhost_core::adapter::keep_own_subscriber;
+use anyhost_core::adapter::{Telemetry, keep_own_subscriber};
 use anyhost_core::{ConfigError, Settings};
 use tracing::subscriber::set_global_default;
 use tracing_log::LogTracer;
@@ -92,19 +92,25 @@ impl Logs {
 
     /// Begins to log, at a level that can be changed, records of the crate `log` among it. A process that has a tracing
     /// subscriber already goes on with that; what it leaves out and must be read goes to stderr.
-    pub fn begin(self) -> LogLevel {
+    /// Events go to the collector too, if log records are asked for.
+    pub fn begin(self, telemetry: Option<&Telemetry>) -> LogLevel {
+        #[cfg(feature = "opentelemetry")]
+        let records = telemetry.and_then(Telemetry::log_layer);
+        #[cfg(not(feature = "opentelemetry"))]
+        let records = telemetry.map(|_| tracing_subscriber::layer::Identity::new());
         let colours = self.format == LogFormat::Text && io::stdout().is_terminal();
         let lines = Line { format: self.format, project: self.project, colours };
         let lines = fmt::layer().with_ansi(false).event_format(lines);
         let (filter, level) = reload::Layer::new(self.filter);
         let begun = match self.format {
-            LogFormat::Text | LogFormat::Journald => {
-                set_global_default(tracing_subscriber::registry().with(filter).with(lines))
-            }
+            LogFormat::Text | LogFormat::Journald => set_global_default(
+                tracing_subscriber::registry().with(filter).with(lines).with(records),
+            ),
             LogFormat::Json | LogFormat::Google => set_global_default(
                 tracing_subscriber::registry()
                     .with(filter)
-                    .with(lines.fmt_fields(fmt::format::JsonFields::new())),
+                    .with(lines.fmt_fields(fmt::format::JsonFields::new()))
+                    .with(records),
             ),
         };
         if begun.is_err() {

@@ -5,14 +5,15 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use anyhost_core::Host;
-use anyhost_core::adapter::{Exit, Factory, Failure, Handler, Traces, Verb, to_stderr_unless};
+use anyhost_core::adapter::{Exit, Factory, Failure, Handler, Telemetry, Verb, to_stderr_unless};
 use tokio::runtime::Runtime;
 
 use crate::descriptors::room_for;
+use crate::drain::Drained;
 use crate::runtime::runtime;
 use crate::{Config, Hangups, Listener, LogLevel, Logs, Server, stop_signal};
 
-/// How long the last spans may take to be sent.
+/// How long the last telemetry may take to be sent.
 const FLUSH_LEAST: Duration = Duration::from_millis(200);
 const FLUSH_MOST: Duration = Duration::from_secs(2);
 
@@ -56,35 +57,24 @@ impl Program {
         bind: impl FnOnce() -> Result<Vec<Listener>, Failure>,
         beside: impl FnOnce(Running) -> Beside,
     ) -> Result<Exit, Failure> {
-        let Self { host, mut config, logs } = self;
+        let Self { host, config, logs } = self;
         config.leaves_time_in(host.grace())?;
-        let level = logs.begin();
+        let telemetry = match verb {
+            Verb::Serve => Telemetry::of(&host)?,
+            Verb::Migrate | Verb::Check => None,
+        };
+        let level = logs.begin(telemetry.as_ref());
         match verb {
             Verb::Serve => {
-                config.max_connections = room_for(config.max_connections);
-                let listeners = bind()?;
-                let traces = Traces::of(&host)?;
                 let grace = host.grace();
-                let workers = config.workers.unwrap_or_else(|| host.resources().whole_cpus());
-                let runtime = start(workers)?;
-                let outcome = runtime.block_on(async {
-                    let stop = stop_signal()?;
-                    let hangups = Hangups::catch()?;
-                    let server = Server::new(host.clone(), config).traces(traces.clone());
-                    let beside = beside(Running { hangups, level, host });
-                    let beside = tokio::spawn(beside);
-                    let server = listeners.into_iter().fold(server, Server::listen);
-                    let outcome = server.serve(factory, stop).await;
-                    beside.abort();
-                    outcome
-                });
-                // What an App left running must not hold the process.
-                runtime.shutdown_background();
-                if let Some(traces) = traces {
+                let own = host.clone();
+                let beside = |hangups| beside(Running { hangups, level, host });
+                let outcome = serve(own, config, telemetry.clone(), factory, bind, beside);
+                if let Some(telemetry) = telemetry {
                     // What the drain has left of the grace, and a moment in any case: it is the last word.
                     let took = outcome.as_ref().map_or(Duration::ZERO, |drained| drained.took);
                     let left = grace.saturating_sub(took);
-                    traces.end(left.clamp(FLUSH_LEAST, FLUSH_MOST));
+                    telemetry.end(left.clamp(FLUSH_LEAST, FLUSH_MOST));
                 }
                 outcome.map(|drained| {
                     let heard = tracing::enabled!(tracing::Level::INFO);
@@ -103,6 +93,33 @@ impl Program {
             }
         }
     }
+}
+
+/// Serves until told to stop.
+fn serve<H: Handler>(
+    host: Host,
+    mut config: Config,
+    telemetry: Option<Telemetry>,
+    factory: Factory<H>,
+    bind: impl FnOnce() -> Result<Vec<Listener>, Failure>,
+    beside: impl FnOnce(Hangups) -> Beside,
+) -> Result<Drained, Failure> {
+    config.max_connections = room_for(config.max_connections);
+    let listeners = bind()?;
+    let workers = config.workers.unwrap_or_else(|| host.resources().whole_cpus());
+    let runtime = start(workers)?;
+    let outcome = runtime.block_on(async {
+        let stop = stop_signal()?;
+        let beside = tokio::spawn(beside(Hangups::catch()?));
+        let server = Server::new(host, config).telemetry(telemetry);
+        let server = listeners.into_iter().fold(server, Server::listen);
+        let outcome = server.serve(factory, stop).await;
+        beside.abort();
+        outcome
+    });
+    // What an App left running must not hold the process.
+    runtime.shutdown_background();
+    outcome
 }
 
 fn start(threads: usize) -> Result<Runtime, Failure> {

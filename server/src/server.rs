@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhost_core::adapter::{Exit, Factory, Failure, Handler, HostHandles as _, Traces};
+use anyhost_core::adapter::{Exit, Factory, Failure, Handler, HostHandles as _, Telemetry};
 use anyhost_core::{App, ConfigError, Host, Phase};
 use futures_util::future::join_all;
 use tokio::sync::watch;
@@ -13,7 +13,7 @@ use crate::admin::Admin;
 use crate::connection::Stage;
 use crate::connections::Connections;
 use crate::drain::{Drained, drain};
-use crate::metrics::Counts;
+use crate::metrics::{Counts, ProcessUsage, metrics};
 use crate::shared::Shared;
 use crate::{AdminAddress, Config, Listener, MaxInFlight};
 
@@ -51,13 +51,13 @@ pub struct Server {
     host: Host,
     config: Config,
     listeners: Vec<Listener>,
-    traces: Option<Traces>,
+    telemetry: Option<Telemetry>,
 }
 
 impl Server {
     /// A server on a host, which listens nowhere yet.
     pub fn new(host: Host, config: Config) -> Self {
-        Self { host, config, listeners: Vec::new(), traces: None }
+        Self { host, config, listeners: Vec::new(), telemetry: None }
     }
 
     /// Adds a bound socket.
@@ -66,8 +66,8 @@ impl Server {
         self
     }
 
-    pub(crate) fn traces(mut self, traces: Option<Traces>) -> Self {
-        self.traces = traces;
+    pub(crate) fn telemetry(mut self, telemetry: Option<Telemetry>) -> Self {
+        self.telemetry = telemetry;
         self
     }
 
@@ -92,7 +92,7 @@ impl Server {
         factory: Factory<H>,
         stop: impl Future<Output = ()>,
     ) -> Result<Drained, Failure> {
-        let Self { host, config, listeners, traces } = self;
+        let Self { host, config, listeners, telemetry } = self;
         check_tls(&config, &listeners)?;
         // What runs in it ends with this function.
         let mut beside = JoinSet::new();
@@ -100,8 +100,9 @@ impl Server {
             beside.spawn(tls.follow());
         }
         let admin = config.admin.as_ref().map(AdminAddress::bind).transpose()?;
-        let shared = Arc::new(Shared::<H>::new(host, config).with_traces(traces));
+        let shared = Arc::new(Shared::<H>::new(host, config).with_telemetry(telemetry));
         let connections = Connections::new(&shared);
+        observe(&shared, &connections);
         // Operators are answered to the end.
         let admin = admin.map(|listener| Admin::start(listener, &shared, &connections));
         let _admin = admin.transpose().map_err(|error| {
@@ -111,8 +112,8 @@ impl Server {
             let (shared, connections) = (Arc::clone(&shared), Arc::clone(&connections));
             beside.spawn(async move {
                 let observe = || {
-                    let (answers, time) =
-                        connections.counts().map(Counts::total).unwrap_or_default();
+                    let total = |counts: &Counts| counts.requests.total();
+                    let (answers, time) = connections.counts().map(total).unwrap_or_default();
                     (answers, time, shared.host.life().in_flight())
                 };
                 shared.limit.adapt(observe).await;
@@ -158,7 +159,27 @@ impl Server {
             // Told to stop before it had started: there is nothing to finish.
             None => {}
         }
-        Ok(drain(&shared, &connections, &closed, accepting).await)
+        let drained = drain(&shared, &connections, &closed, accepting).await;
+        if let Some(telemetry) = &shared.telemetry {
+            telemetry.observe_last();
+        }
+        Ok(drained)
+    }
+}
+
+/// Has the numbers of the server sent, if metrics are asked for. It keeps nothing of the server alive.
+fn observe<A: Handler>(shared: &Arc<Shared<A>>, connections: &Arc<Connections>) {
+    if let Some(telemetry) = &shared.telemetry {
+        let (shared, connections) = (Arc::downgrade(shared), Arc::downgrade(connections));
+        telemetry.observe(move || {
+            let (Some(shared), Some(connections)) = (shared.upgrade(), connections.upgrade())
+            else {
+                return Vec::new();
+            };
+            let mut metrics = metrics(&shared, &connections);
+            metrics.extend(ProcessUsage::now().metrics());
+            metrics
+        });
     }
 }
 

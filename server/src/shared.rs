@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhost_core::Host;
-use anyhost_core::adapter::Traces;
+use anyhost_core::adapter::{Telemetry, Traces};
 
 use crate::health::Readiness;
 use crate::limit::Limit;
@@ -17,6 +17,8 @@ pub(crate) struct Shared<A> {
     pub(crate) limit: Limit,
     /// Where spans of requests go.
     pub(crate) traces: Option<Traces>,
+    /// Where its numbers go.
+    pub(crate) telemetry: Option<Telemetry>,
     app: OnceLock<A>,
     draining: AtomicBool,
 }
@@ -27,6 +29,7 @@ impl<A> Shared<A> {
             host,
             limit: Limit::new(config.max_in_flight),
             traces: None,
+            telemetry: None,
             config,
             readiness: Readiness::default(),
             app: OnceLock::new(),
@@ -34,8 +37,9 @@ impl<A> Shared<A> {
         }
     }
 
-    pub(crate) fn with_traces(mut self, traces: Option<Traces>) -> Self {
-        self.traces = traces;
+    pub(crate) fn with_telemetry(mut self, telemetry: Option<Telemetry>) -> Self {
+        self.traces = telemetry.as_ref().and_then(Telemetry::traces).cloned();
+        self.telemetry = telemetry;
         self
     }
 
@@ -49,9 +53,11 @@ impl<A> Shared<A> {
         debug_assert!(first, "an App is started once per server");
     }
 
-    /// Whether counts of requests are read: by the metrics page or for `MAX_IN_FLIGHT=auto`.
+    /// Whether counts of requests are read: by the metrics page, by a collector or for `MAX_IN_FLIGHT=auto`.
     pub(crate) fn counts(&self) -> bool {
-        self.config.admin.is_some() || self.config.max_in_flight == MaxInFlight::Auto
+        self.config.admin.is_some()
+            || self.telemetry.as_ref().is_some_and(Telemetry::has_metrics)
+            || self.config.max_in_flight == MaxInFlight::Auto
     }
 
     /// Whether the host said stop. The same as the phase of [`anyhost_core::Life`], without its lock: it

@@ -1,8 +1,10 @@
-//! The numbers of a pool under the names that OpenTelemetry's conventions give them.
+//! The numbers of a process under the names that OpenTelemetry's conventions give them, first of all those of a pool.
+
+use std::time::Duration;
 
 use super::{Stats, Times};
 
-/// One number of a pool, under OpenTelemetry's name for it.
+/// One number of a process, under OpenTelemetry's name for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Metric {
@@ -25,8 +27,30 @@ pub enum Reading {
     Level(u64),
     /// It only grows.
     Count(u64),
+    /// A time that only grows, in seconds.
+    Seconds(Duration),
     /// Durations, in seconds.
     Times(Times),
+}
+
+impl Metric {
+    /// A number without labels.
+    #[must_use]
+    pub fn new(
+        name: &'static str,
+        unit: &'static str,
+        description: &'static str,
+        reading: Reading,
+    ) -> Self {
+        Self { name, description, unit, attributes: Vec::new(), reading }
+    }
+
+    /// Adds a label.
+    #[must_use]
+    pub fn with(mut self, label: &'static str, value: impl Into<String>) -> Self {
+        self.attributes.push((label, value.into()));
+        self
+    }
 }
 
 impl Stats {

@@ -2,20 +2,6 @@
 
 use std::time::Duration;
 
-/// The upper bounds of all but the last of the ranges that [`Times`] counts in: those that OpenTelemetry's
-/// conventions for databases advise.
-pub(crate) const BOUNDS: [Duration; 9] = [
-    Duration::from_millis(1),
-    Duration::from_millis(5),
-    Duration::from_millis(10),
-    Duration::from_millis(50),
-    Duration::from_millis(100),
-    Duration::from_millis(500),
-    Duration::from_secs(1),
-    Duration::from_secs(5),
-    Duration::from_secs(10),
-];
-
 /// The connections of one pool at one moment, and what has been counted since it was opened.
 ///
 /// [`metrics`](Self::metrics) gives the same under OpenTelemetry's names.
@@ -112,14 +98,31 @@ impl CloseCounts {
     }
 }
 
+/// The most bounds that [`Times`] can have.
+const MOST_BOUNDS: usize = 14;
+
 /// Durations, counted by how long they were.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Times {
-    pub(crate) counts: [u64; BOUNDS.len() + 1],
-    pub(crate) sum: Duration,
+    bounds: &'static [Duration],
+    counts: [u64; MOST_BOUNDS + 1],
+    sum: Duration,
 }
 
 impl Times {
+    /// The counts of the ranges that these bounds divide, at most 14 of them, the last range without a bound.
+    pub(crate) fn new<const N: usize>(
+        bounds: &'static [Duration],
+        ranges: [u64; N],
+        sum: Duration,
+    ) -> Self {
+        const { assert!(N <= MOST_BOUNDS + 1) };
+        debug_assert_eq!(bounds.len() + 1, N, "one range more than bounds");
+        let mut counts = [0; MOST_BOUNDS + 1];
+        counts[..N].copy_from_slice(&ranges);
+        Self { bounds, counts, sum }
+    }
+
     /// The number of measured times.
     #[must_use]
     pub fn count(&self) -> u64 {
@@ -132,13 +135,19 @@ impl Times {
         self.sum
     }
 
-    /// The number of times up to each of nine bounds from 1 ms to 10 s (cumulative); [`count`](Self::count) is
-    /// the tenth, which has no bound.
+    /// The number of times up to each bound (cumulative), for databases nine bounds from 1 ms to 10 s;
+    /// [`count`](Self::count) is the last, which has no bound.
     pub fn cumulative(&self) -> impl Iterator<Item = (Duration, u64)> + '_ {
         let mut below = 0;
-        BOUNDS.iter().zip(self.counts).map(move |(bound, count)| {
+        self.bounds.iter().zip(self.counts).map(move |(bound, count)| {
             below += count;
             (*bound, below)
         })
+    }
+
+    /// The bounds, and the number of times in each range between them; the last range has no bound.
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) fn ranges(&self) -> (&'static [Duration], &[u64]) {
+        (self.bounds, &self.counts[..=self.bounds.len()])
     }
 }

@@ -5,6 +5,7 @@ use std::fs;
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use anyhost_core::adapter::{Metric, Reading};
 use rustix::process::{Resource, getrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
@@ -34,6 +35,31 @@ impl ProcessUsage {
             max_descriptors: getrlimit(Resource::Nofile).current,
             start_seconds: START.get_or_init(since_1970).as_secs_f64(),
         }
+    }
+
+    /// The same under the names of OpenTelemetry's conventions.
+    pub(crate) fn metrics(&self) -> Vec<Metric> {
+        let numbers = [
+            ("process.memory.usage", "By", "Memory that is resident", self.resident_bytes),
+            (
+                "process.unix.file_descriptor.count",
+                "{file_descriptor}",
+                "Files and sockets that are open",
+                self.open_descriptors,
+            ),
+            (
+                "process.unix.file_descriptor.limit",
+                "{file_descriptor}",
+                "Most files and sockets that may be open",
+                self.max_descriptors,
+            ),
+        ];
+        let numbers = numbers.into_iter().filter_map(|(name, unit, description, number)| {
+            Some(Metric::new(name, unit, description, Reading::Level(number?)))
+        });
+        let cpu = Reading::Seconds(Duration::from_secs_f64(self.cpu_seconds));
+        let cpu = Metric::new("process.cpu.time", "s", "Processor time, user and system", cpu);
+        numbers.chain([cpu]).collect()
     }
 }
 

@@ -93,9 +93,9 @@ impl Active {
             return;
         };
         let status = status.map(|status| status.as_u16());
-        counts.ended(method, status);
+        counts.requests.ended(method, status);
         if let (Some((begun, context)), Some(status)) = (asked, status) {
-            counts.answered(method, status, context.route(), begun.elapsed());
+            counts.requests.answered(method, status, context.route(), begun.elapsed());
         }
     }
 }

@@ -3,8 +3,22 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use crate::databases::{BOUNDS, CloseCounts, Stats, Times};
+use crate::databases::{CloseCounts, Stats, Times};
 use crate::db::sql::Change;
+
+/// The upper bounds of all but the last of the ranges in which durations are counted: those that OpenTelemetry's
+/// conventions for databases advise.
+const BOUNDS: [Duration; 9] = [
+    Duration::from_millis(1),
+    Duration::from_millis(5),
+    Duration::from_millis(10),
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(5),
+    Duration::from_secs(10),
+];
 
 /// What has been counted since a pool was opened.
 #[derive(Debug, Default)]
@@ -126,10 +140,8 @@ impl Histogram {
     }
 
     fn read(&self) -> Times {
-        Times {
-            counts: self.counts.each_ref().map(|count| count.load(Relaxed)),
-            sum: Duration::from_nanos(self.nanos.load(Relaxed)),
-        }
+        let counts = self.counts.each_ref().map(|count| count.load(Relaxed));
+        Times::new(&BOUNDS, counts, Duration::from_nanos(self.nanos.load(Relaxed)))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Spans of requests for OpenTelemetry, sent by OTLP over HTTP.
+//! Spans of requests.
 
 use std::time::Duration;
 
@@ -13,7 +13,8 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider, Span as SdkSpan};
 
-use crate::{ConfigError, Context, Exit, Failure, Host, Request, Settings};
+use super::variables::TRACES;
+use crate::{Context, Failure, Request};
 
 /// The exporter of spans; a clone uses the same exporter.
 #[derive(Clone, Debug)]
@@ -23,28 +24,15 @@ pub struct Traces {
 }
 
 impl Traces {
-    /// The traces that the standard variables ask for: none if no endpoint is set, or if
-    /// `OTEL_SDK_DISABLED` or `OTEL_TRACES_EXPORTER=none` says so. The SDK reads the others itself.
-    ///
-    /// # Errors
-    /// [`Failure`] if they ask for what is not built in.
-    pub fn of(host: &Host) -> Result<Option<Self>, Failure> {
-        if !wanted(host.settings())? {
-            return Ok(None);
-        }
-        let failed =
-            |error| Failure::new(Exit::Config, format!("OTEL_EXPORTER_OTLP_ENDPOINT: {error}"));
-        let exporter = SpanExporter::builder().with_http().build().map_err(failed)?;
-        // It includes OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES already.
-        let resource = Resource::builder()
-            .with_attribute(KeyValue::new("service.instance.id", host.instance().to_owned()))
-            .build();
+    /// Spans of what the resource describes, to the collector that the standard variables name.
+    pub(super) fn to(resource: Resource) -> Result<Self, Failure> {
+        let exporter = SpanExporter::builder().with_http().build();
         let provider = SdkTracerProvider::builder()
-            .with_batch_exporter(exporter)
+            .with_batch_exporter(exporter.map_err(|error| TRACES.failed(error))?)
             .with_resource(resource)
             .build();
         let tracer = provider.tracer("anyhost");
-        Ok(Some(Self { provider, tracer }))
+        Ok(Self { provider, tracer })
     }
 
     /// Begins the span of a request, which goes on with the trace that came with it. What the request asks
@@ -71,14 +59,14 @@ impl Traces {
     }
 
     /// Sends what has ended so far. It blocks the thread until the collector has taken it.
-    pub fn flush(&self) {
+    pub(super) fn flush(&self) {
         if let Err(error) = self.provider.force_flush() {
             tracing::warn!("spans were not sent: {error}");
         }
     }
 
     /// Sends what is left, for no longer than this.
-    pub fn end(self, within: Duration) {
+    pub(super) fn end(self, within: Duration) {
         if let Err(error) = self.provider.shutdown_with_timeout(within) {
             tracing::warn!("the last spans were not sent: {error}");
         }
@@ -102,37 +90,6 @@ impl RequestSpan {
             self.0.set_status(Status::error(""));
         }
         self.0.end();
-    }
-}
-
-/// Whether the settings ask for traces.
-fn wanted(settings: &Settings) -> Result<bool, ConfigError> {
-    let first = |names: [&'static str; 2]| {
-        names.into_iter().find_map(|name| Some((name, settings.text(name)?)))
-    };
-    if settings.get::<bool>("OTEL_SDK_DISABLED")? == Some(true) {
-        return Ok(false);
-    }
-    match settings.text("OTEL_TRACES_EXPORTER") {
-        None | Some("otlp") => {}
-        Some("none") => return Ok(false),
-        Some(other) => {
-            let problem = format!("expected otlp or none, found {other:?}");
-            return Err(ConfigError::new("OTEL_TRACES_EXPORTER", problem));
-        }
-    }
-    let endpoint = first(["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"]);
-    let Some((name, endpoint)) = endpoint else { return Ok(false) };
-    if !endpoint.starts_with("http://") {
-        let problem = "expected http://, the address of a collector beside this process";
-        return Err(ConfigError::new(name, problem));
-    }
-    match first(["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"]) {
-        None | Some((_, "http/protobuf")) => Ok(true),
-        Some((name, other)) => {
-            let problem = format!("expected http/protobuf, found {other:?}");
-            Err(ConfigError::new(name, problem))
-        }
     }
 }
 
@@ -167,28 +124,5 @@ impl Extractor for Headers<'_> {
 
     fn keys(&self) -> Vec<&str> {
         self.0.keys().map(http::HeaderName::as_str).collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn traces_are_sent_where_the_standard_variables_say_so() {
-        let ask = |pairs: &[(&str, &str)]| wanted(&Settings::from_pairs(pairs.iter().copied()));
-        let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318");
-        assert_eq!(ask(&[]), Ok(false));
-        assert_eq!(ask(&[endpoint]), Ok(true));
-        assert_eq!(ask(&[endpoint, ("OTEL_SDK_DISABLED", "true")]), Ok(false));
-        assert_eq!(ask(&[endpoint, ("OTEL_TRACES_EXPORTER", "none")]), Ok(false));
-        for wrong in [
-            ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "https://far.example"),
-            ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
-            ("OTEL_TRACES_EXPORTER", "zipkin"),
-        ] {
-            let error = ask(&[endpoint, wrong]).expect_err("not built in");
-            assert_eq!(error.variable(), wrong.0);
-        }
     }
 }
