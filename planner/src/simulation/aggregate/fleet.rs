@@ -9,10 +9,11 @@ use crate::Random;
 use crate::hosts::{Balancing, Fleet, Scaling};
 use crate::simulation::deploys::Deploys;
 use crate::simulation::nodes::Starts;
+use crate::simulation::parts::Parts;
 use crate::simulation::quota::WaitTable;
 use crate::simulation::recorder::Recorder;
 use crate::simulation::scaler::{Scaler, Seen};
-use crate::simulation::setup::{Parts, Setup};
+use crate::simulation::setup::Setup;
 use crate::simulation::{Cause, Nanos};
 use crate::theory::{Waiting, billed_share, most_busy};
 
@@ -211,7 +212,7 @@ impl<'a> Run<'a> {
         self.recorder.cold(at, ((rate * outage).round() as u64).min(served));
         let queue = self.server.wait(rate);
         // What a quota adds to the time of a request that has its processor for itself.
-        let throttled = self.parts.processor * (1.0 / self.parts.share - 1.0);
+        let throttled = 1.0 / self.parts.share - 1.0;
         for weight in samples(served) {
             let before = if self.random.uniform() < held { fluid } else { 0.0 };
             let interrupted = if self.random.uniform() * length < outage {
@@ -242,9 +243,9 @@ impl<'a> Run<'a> {
             }
             let wait = piled_up + interrupted + borrowed;
             let service = self.setup.workload.service.sample(&mut self.random);
-            let latency = wait + service * self.parts.at_full_speed();
+            let latency = wait + service;
             if latency > self.parts.limit {
-                let own = service * (self.parts.at_full_speed() + throttled);
+                let own = service + self.parts.spent(service).processor * throttled;
                 self.recorder.refused(at, self.parts.late_cause(own, shortage), weight);
             } else {
                 self.recorder.served(at, latency, wait, weight);
@@ -254,7 +255,7 @@ impl<'a> Run<'a> {
             self.tables[index].as_ref().map_or(0.0, |table| table.mean(load))
         });
         let wait = fluid * held + throttled + waits.pool.overall() + queue.mean;
-        let in_flight = rate.min(can) * (wait + service * self.parts.at_full_speed());
+        let in_flight = rate.min(can) * (wait + service);
         self.recorder.usage.processor_seconds += served as f64 * demand;
         self.account(stretch, many, in_flight);
         (rate.min(can) * demand, in_flight)
@@ -302,7 +303,7 @@ impl<'a> Run<'a> {
         let parts = &self.parts;
         let demand = (parts.processor * parts.service).max(1e-9);
         let by_processors = many * parts.servers as f64 * parts.share / demand;
-        by_processors.min(many * self.places / (parts.service * parts.at_full_speed()))
+        by_processors.min(many * self.places / parts.service)
     }
 
     /// The first requests after a time without any instance: gives how many wait for one.
@@ -324,9 +325,9 @@ impl<'a> Run<'a> {
         for weight in samples(cold) {
             let waited = if weight == cold { wait } else { wait * self.random.uniform() };
             let service = self.setup.workload.service.sample(&mut self.random);
-            let latency = waited + service * self.parts.at_full_speed();
+            let latency = waited + service;
             if latency > self.parts.limit {
-                let own = service * self.parts.at_full_speed();
+                let own = service;
                 let cause = self.parts.late_cause(own, Cause::Scaler);
                 self.recorder.refused(stretch.at, cause, weight);
             } else {
@@ -339,14 +340,13 @@ impl<'a> Run<'a> {
     /// The waits for a processor and for a connection, and how many a second get none in time.
     fn waits(&mut self, rate: f64, many: f64) -> Waits {
         let each = rate / many;
-        let variability = self.setup.workload.service.variability();
         let arrivals = match self.model.balancing {
             Balancing::Random => 1.0,
             // Every so-many-th arrival of a Poisson stream.
             Balancing::RoundRobin => 1.0 / many,
         };
         let settled = self.setup.traffic.interval().as_secs_f64();
-        let station = |servers: usize, service: f64| {
+        let station = |servers: usize, service: f64, variability: f64| {
             if service <= 0.0 {
                 return Waiting { chance: 0.0, mean: 0.0 };
             }
@@ -360,14 +360,15 @@ impl<'a> Run<'a> {
             Waiting { mean: found.mean.min(grown), ..found }
         };
         let parts = self.parts;
-        let processors = station(parts.servers, parts.processor * parts.service);
+        let (computing, rest) = parts.variability;
+        let processors = station(parts.servers, parts.processor * parts.service, computing);
         let query = parts.database * parts.service;
         let none = Waiting { chance: 0.0, mean: 0.0 };
         let (mut pool, mut pool_can, mut pool_cause) = (none, f64::INFINITY, Cause::Pool);
         if let Some(plan) = &self.setup.pool
             && query > 0.0
         {
-            pool = station(plan.size, query);
+            pool = station(plan.size, query, rest);
             pool.mean = pool.mean.min(plan.acquire);
             pool_can = plan.size as f64 / query * many;
             let server = self.server.capacity();
@@ -384,7 +385,7 @@ impl<'a> Run<'a> {
             let index = (stages.max(1).ilog2() as usize).min(3);
             let service = &self.setup.workload.service;
             self.tables[index]
-                .get_or_insert_with(|| WaitTable::new(quota, service, parts.processor, 1 << index));
+                .get_or_insert_with(|| WaitTable::new(quota, &parts, service, 1 << index));
             let demand = parts.processor * parts.service;
             (index, each * demand / (parts.servers as f64 * parts.share))
         });

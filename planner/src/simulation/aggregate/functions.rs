@@ -7,6 +7,7 @@ use super::stretches::{Stretch, samples, stretches};
 use crate::Random;
 use crate::hosts::FunctionParameters;
 use crate::simulation::deploys::Deploys;
+use crate::simulation::parts::Spent;
 use crate::simulation::quota::{fresh, mean_of_fresh};
 use crate::simulation::recorder::Recorder;
 use crate::simulation::setup::Setup;
@@ -19,7 +20,7 @@ pub(crate) fn functions(setup: &Setup<'_>, parameters: &FunctionParameters) -> R
     let span = setup.traffic.span();
     let parts = setup.parts();
     let service = &setup.workload.service;
-    let computing = mean_of_fresh(parts.quota, service, parts.processor);
+    let computing = mean_of_fresh(&parts, service);
     let rest = parts.database + parts.elsewhere;
     let whole = computing + parts.service * rest;
     let server = Server::new(setup);
@@ -71,9 +72,8 @@ pub(crate) fn functions(setup: &Setup<'_>, parameters: &FunctionParameters) -> R
         {
             let service = service.sample(&mut random);
             let queued = queue.sample(&mut random);
-            let run = fresh(parts.quota, service * parts.processor, &mut random)
-                + service * rest
-                + queued;
+            let Spent { processor, database, elsewhere } = parts.spent(service);
+            let run = fresh(parts.quota, processor, &mut random) + database + elsewhere + queued;
             let wait = if cold { cold_start.sample(&mut random) + start } else { 0.0 };
             let killed = run > parameters.run_limit_seconds.value;
             billed += run.min(parameters.run_limit_seconds.value) * many as f64;
