@@ -1,13 +1,13 @@
 //! Stretches of time instead of requests: counts and waits by queueing theory, latencies by samples.
 //!
 //! Approximate are: waits of services that are not exponential (Allen and Cunneen's factor), the first seconds after
-//! a change of load (each stretch is taken as settled, bounded by how far a queue can have grown; requests that last far
-//! longer than a stretch are counted too often in a burst), and the spread over instances (each gets the same share).
-//! Instances, starts, costs and connections follow the same rules as in the exact mode, and a test holds the two modes
+//! a change of load (each stretch is taken as settled, bounded by how far a queue can have grown), and the spread
+//! over instances (each gets the same share). Instances, starts, costs and connections follow the same rules as in the exact mode, and a test holds the two modes
 //! together.
 
 mod fleet;
 mod functions;
+mod present;
 mod server;
 mod stretches;
 

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 
+use super::present::Present;
 use super::server::Server;
 use super::stretches::{Stretch, samples, stretches};
 use crate::Random;
@@ -95,6 +96,9 @@ struct Run<'a> {
     limit: f64,
     /// The pooler's server connections and the server's processors.
     server: Server,
+    /// Requests inside, and those of them with a connection.
+    present: Present,
+    asking: Present,
     /// Waits at a thread with a quota, by how evenly requests are dealt to instances; made when first needed.
     tables: [Option<WaitTable>; 4],
     /// Requests that have piled up before the processors.
@@ -145,6 +149,8 @@ impl<'a> Run<'a> {
             places: places.map_or(f64::INFINITY, |many| many as f64),
             limit: setup.configuration.max_in_flight.map_or(f64::INFINITY, |most| most as f64),
             server: Server::new(setup),
+            present: Present::new(setup.workload.service.variability()),
+            asking: Present::new(setup.parts().variability.1),
             tables: [const { None }; 4],
             pile: 0.0,
             holders: 1.0,
@@ -171,7 +177,7 @@ impl<'a> Run<'a> {
         let many = self.ready.max(1) as f64;
         let service = self.parts.service;
         let demand = self.parts.processor * service;
-        let can = self.capacity();
+        let can = self.capacity(length);
         // What has piled up stays with those it has piled up before: instances that come later take no part of it.
         if self.pile == 0.0 || rate > can * SETTLED {
             self.holders = many;
@@ -255,7 +261,7 @@ impl<'a> Run<'a> {
             self.tables[index].as_ref().map_or(0.0, |table| table.mean(load))
         });
         let wait = fluid * held + throttled + waits.pool.overall() + queue.mean;
-        let in_flight = rate.min(can) * (wait + service);
+        let in_flight = self.present.pass(rate.min(can), wait + service, length);
         self.recorder.usage.processor_seconds += served as f64 * demand;
         self.account(stretch, many, in_flight);
         (rate.min(can) * demand, in_flight)
@@ -297,13 +303,21 @@ impl<'a> Run<'a> {
         (pile - self.pool_pile, (before + self.pool_pile) / 2.0 / can)
     }
 
-    /// The most requests per second of all instances.
-    fn capacity(&self) -> f64 {
+    /// The most requests per second of all instances in a stretch of this length.
+    fn capacity(&self, length: f64) -> f64 {
         let many = self.ready.max(1) as f64;
         let parts = &self.parts;
         let demand = (parts.processor * parts.service).max(1e-9);
         let by_processors = many * parts.servers as f64 * parts.share / demand;
-        by_processors.min(many * self.places / parts.service)
+        if self.places.is_infinite() {
+            return by_processors;
+        }
+        // Places that are free fill up at once; those that are taken are free after a request's time. In a stretch that is much
+        // longer than a request that is Little's law.
+        let left = (-length / parts.service.max(1e-9)).exp();
+        let free = many * self.places - self.present.now() * left;
+        let filling = free / (parts.service * (1.0 - left)).max(1e-9);
+        by_processors.min(filling.max(many * self.places / parts.service))
     }
 
     /// The first requests after a time without any instance: gives how many wait for one.
@@ -400,7 +414,12 @@ impl<'a> Run<'a> {
         self.recorder.usage.node_seconds += self.starts.nodes() as f64 * length;
         self.recorder.instances(at, (all * factor).ceil() as u64);
         let step = self.model.parameters.active_step_seconds.as_ref().map_or(0.0, |s| s.value);
-        let active = billed_share(rate / many, in_flight / rate.max(1e-12), step);
+        let active = if rate > 0.0 {
+            billed_share(rate / many, in_flight / rate, step)
+        } else {
+            // What has come before is Poisson.
+            1.0 - (-in_flight / many).exp()
+        };
         if self.ready > 0 || stretch.requests > 0 {
             self.recorder.usage.active_seconds += active * many * length;
         }
@@ -411,6 +430,9 @@ impl<'a> Run<'a> {
             self.turned = at;
         }
         let query = self.parts.database * self.parts.service;
+        // No more have a connection than had one before and have come since.
+        let there = ((self.asking.now() + stretch.requests as f64) / many).ceil() as u64;
+        self.asking.pass(rate, query, length);
         let mut open = 0;
         for used in &mut self.used {
             if turn {
@@ -418,7 +440,10 @@ impl<'a> Run<'a> {
             }
             let now = match stretch.requests {
                 0 => 0,
-                _ => most_busy(rate / many, query, length, self.random.uniform()).min(size),
+                _ => {
+                    let most = most_busy(rate / many, query, length, self.random.uniform());
+                    most.min(there).min(size)
+                }
             };
             used[0] = used[0].max(now);
             open += used[0].max(used[1]).max(warm);
