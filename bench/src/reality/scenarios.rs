@@ -43,7 +43,7 @@ pub(super) fn run(runtime: &Runtime, seconds: u64) -> Result<(Vec<Run>, Option<S
     }
     if without_shares.is_none() {
         let note = bench.long_note()?;
-        for (cores, used) in [(0.5, 0.6), (0.25, 0.5)] {
+        for (cores, used) in [(0.4, 0.6), (0.25, 0.5)] {
             runs.push(bench.process_in_share(&note, cores, used)?);
         }
         for cores in [0.25, 0.6] {

@@ -23,9 +23,9 @@ pub(super) fn steady(rate: u64, seconds: u64) -> Traffic {
     traffic(&format!("{rate} a second"), seconds, |_| rate)
 }
 
-/// Twice in 60 seconds, 5 seconds long.
+/// Two seconds of ten that are twice what five connections carry, for so many of all requests that the median waits too.
 pub(super) fn bursts(seconds: u64) -> Traffic {
-    traffic("20 a second, bursts of 140", seconds, |second| if second % 30 < 5 { 140 } else { 20 })
+    traffic("10 a second, bursts of 200", seconds, |second| if second % 10 < 2 { 200 } else { 10 })
 }
 
 fn traffic(name: &str, seconds: u64, rate: impl Fn(u64) -> u64) -> Traffic {
