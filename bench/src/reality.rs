@@ -4,53 +4,49 @@ mod environments;
 mod page;
 mod prediction;
 mod process;
+mod scenarios;
+mod share;
 mod traffic;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhost_planner::traffic::Traffic;
 use anyhost_planner::workload::Distribution;
 use serde::Serialize;
 
-use crate::contest::say;
-use crate::database::Database;
 use crate::machine::{self, Machine};
-use environments::Environments;
-use process::LongRunning;
-use traffic::TrafficResult;
 
 /// How far a prediction may lie from what is measured.
 pub const CLOSE: f64 = 0.25;
 
-/// Every note takes the database 20 ms and an exponential 25 more: a table with a trigger that sleeps. Sleeping,
-/// it leaves the processors to the App, so that two of them carry the clients, the App and the database.
-const SLOW: &str = "\
-CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
-    PERFORM pg_sleep(0.020 - 0.025 * ln(1 - random())); RETURN NEW; \
-END $$; \
-CREATE TRIGGER slow BEFORE INSERT ON notes FOR EACH ROW EXECUTE FUNCTION slow()";
+/// How far a predicted share may lie from the measured one in any case: a hundredth. A quarter of almost nothing is
+/// less than chance makes.
+pub const CLOSE_SHARE: f64 = 0.01;
 
-/// What was predicted and what came, for all traffics and both paradigms.
+/// What was predicted and what came, for all traffics and configurations.
 #[derive(Debug, Serialize)]
 pub struct Reality {
     /// The machine.
     pub machine: Machine,
-    /// One entry a traffic and paradigm.
+    /// One entry a traffic and configuration.
     pub runs: Vec<Run>,
+    /// Why nothing was run with a share of a processor: no cgroup with a quota can be made.
+    pub without_shares: Option<String>,
 }
 
-/// The measurement of one traffic on one paradigm.
+/// The measurement of one traffic on one configuration.
 #[derive(Clone, Debug, Serialize)]
 pub struct Run {
     /// The traffic.
     pub traffic: String,
     /// Its requests.
     pub requests: u64,
-    /// The requests that the App did not answer.
+    /// The requests that were neither answered nor refused.
     pub failed: u64,
     /// `notes-paas` or `notes-lambda`.
     pub program: &'static str,
+    /// What is set, in words or as lines; empty for a whole machine and core's own formulas.
+    pub set: String,
     /// The figures that are compared.
     pub figures: Vec<Figure>,
 }
@@ -61,28 +57,69 @@ pub struct Figure {
     /// The name of the figure.
     pub what: &'static str,
     /// Its unit.
-    pub unit: &'static str,
+    pub unit: Unit,
     /// The planner's prediction.
     pub predicted: f64,
     /// The measured value.
     pub measured: f64,
 }
 
+/// The unit of a figure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unit {
+    /// Milliseconds.
+    Milliseconds,
+    /// A number of things.
+    Count,
+    /// A share of all requests, from 0 to 1.
+    Share,
+}
+
+impl Unit {
+    /// A value in words.
+    #[must_use]
+    pub fn show(self, value: f64) -> String {
+        match self {
+            Self::Milliseconds => format!("{value:.1} ms"),
+            Self::Count => format!("{value:.0}"),
+            Self::Share => format!("{:.1} %", value * 1e2),
+        }
+    }
+}
+
 impl Figure {
-    /// The prediction as a share of the measurement, less one: +0.1 is a tenth too much.
+    /// The prediction as a share of the measurement, less one: +0.1 is a tenth too much. Of two zeros it is 0.
     #[must_use]
     pub fn off(&self) -> f64 {
-        if self.measured == 0.0 { 0.0 } else { self.predicted / self.measured - 1.0 }
+        if self.predicted == self.measured { 0.0 } else { self.predicted / self.measured - 1.0 }
+    }
+
+    /// How far the prediction is off, in words: relative, or for a share in percentage points.
+    #[must_use]
+    pub fn off_in_words(&self) -> String {
+        match self.unit {
+            Unit::Share => format!("{:+.1} points", (self.predicted - self.measured) * 1e2),
+            Unit::Milliseconds | Unit::Count => format!("{:+.0} %", self.off() * 1e2),
+        }
     }
 
     /// Whether the prediction is close enough.
     #[must_use]
     pub fn close(&self) -> bool {
-        self.off().abs() <= CLOSE
+        let near = self.unit == Unit::Share
+            && (self.predicted - self.measured).abs() <= CLOSE_SHARE + f64::EPSILON;
+        near || self.off().abs() <= CLOSE
+    }
+
+    fn sentence(&self) -> String {
+        let Self { what, unit, predicted, measured } = *self;
+        let (predicted, measured) = (unit.show(predicted), unit.show(measured));
+        format!("{what}: predicted {predicted}, measured {measured} ({})", self.off_in_words())
     }
 }
 
-/// Measures every traffic for this many seconds on both paradigms, and predicts the same figures.
+/// Measures every traffic for this many seconds, and predicts the same figures.
 ///
 /// # Errors
 /// If something that is needed does not start.
@@ -91,30 +128,10 @@ pub fn run(seconds: u64) -> Result<Reality, String> {
     let runtime = runtime.map_err(|error| error.to_string())?;
     let begun = Instant::now();
     let mut machine = Machine::here();
-    let mut runs = Vec::new();
-    // Calibration must not see the requests that are to be predicted.
-    let samples = if seconds < 10 { 5 } else { 300 };
-    for traffic in traffic::all(seconds) {
-        let database = slow_notes()?;
-        let process = LongRunning::start(&database)?;
-        let app = runtime.block_on(process.calibrate(samples))?;
-        say(&format!("notes-paas, {}: {app}", traffic.name()));
-        let measured = runtime.block_on(process.measure(&traffic, &database))?;
-        let predicted = prediction::of_process(&app, &traffic)?;
-        runs.push(compare("notes-paas", &traffic, measured, predicted));
-        drop(process);
-
-        let database = slow_notes()?;
-        let environments = Environments::new(&database);
-        let app = runtime.block_on(environments.calibrate(samples))?;
-        say(&format!("notes-lambda, {}: {app}", traffic.name()));
-        let measured = runtime.block_on(environments.measure(&traffic, &database))?;
-        let predicted = prediction::of_functions(&app, &traffic)?;
-        runs.push(compare("notes-lambda", &traffic, measured, predicted));
-    }
+    let (runs, without_shares) = scenarios::run(&runtime, seconds)?;
     machine.load_after = machine::load();
     machine.seconds = begun.elapsed().as_secs_f64();
-    Ok(Reality { machine, runs })
+    Ok(Reality { machine, runs, without_shares })
 }
 
 /// Writes the page, below the root of the workspace.
@@ -157,64 +174,51 @@ struct Figures {
     p50: Duration,
     p99: Duration,
     connections: f64,
+    refused: f64,
 }
 
-fn slow_notes() -> Result<Database, String> {
-    // A background worker of the server would be counted as a connection.
-    let database = Database::bare(&["max_connections=100", "autovacuum_naptime=1d"])?;
-    process::migrate(&database)?;
-    database.server().sql(SLOW);
-    Ok(database)
-}
-
-fn compare(
-    program: &'static str,
-    traffic: &Traffic,
-    measured: TrafficResult,
-    predicted: Figures,
-) -> Run {
-    let found = measured.found();
-    let milliseconds = |what, predicted: Duration, measured: Duration| Figure {
-        what,
-        unit: "ms",
-        predicted: predicted.as_secs_f64() * 1e3,
-        measured: measured.as_secs_f64() * 1e3,
-    };
-    let figures = vec![
-        milliseconds("p50", predicted.p50, found.p50),
-        milliseconds("p99", predicted.p99, found.p99),
-        Figure {
-            what: "connections at once, at most",
-            unit: "",
-            predicted: predicted.connections,
-            measured: found.connections,
-        },
-    ];
-    let run = Run {
-        traffic: traffic.name().to_owned(),
-        requests: traffic.requests(),
-        failed: measured.failed(),
-        program,
-        figures,
-    };
-    for figure in &run.figures {
-        let Figure { what, unit, predicted, measured } = figure;
-        let off = figure.off() * 1e2;
-        say(&format!(
-            "  {what}: predicted {predicted:.1} {unit}, measured {measured:.1} ({off:+.0} %)"
-        ));
+impl Figures {
+    fn beside(self, measured: Self) -> Vec<Figure> {
+        let figure = |what, unit, of: &dyn Fn(&Self) -> f64| Figure {
+            what,
+            unit,
+            predicted: of(&self),
+            measured: of(&measured),
+        };
+        vec![
+            figure("p50", Unit::Milliseconds, &|found| found.p50.as_secs_f64() * 1e3),
+            figure("p99", Unit::Milliseconds, &|found| found.p99.as_secs_f64() * 1e3),
+            figure("connections at once, at most", Unit::Count, &|found| found.connections),
+            figure("refused", Unit::Share, &|found| found.refused),
+        ]
     }
-    run
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn figure(unit: Unit, predicted: f64, measured: f64) -> Figure {
+        Figure { what: "a figure", unit, predicted, measured }
+    }
+
     #[test]
     fn a_quarter_is_close() {
-        let figure = |predicted| Figure { what: "p50", unit: "ms", predicted, measured: 100.0 };
-        assert!(figure(75.0).close() && figure(125.0).close());
-        assert!(!figure(74.0).close() && !figure(126.0).close());
+        let close = |predicted| figure(Unit::Milliseconds, predicted, 100.0).close();
+        assert!(close(75.0) && close(125.0));
+        assert!(!close(74.0) && !close(126.0));
+    }
+
+    #[test]
+    fn a_share_is_close_within_a_quarter_or_a_hundredth_of_all_requests() {
+        let close = |predicted, measured| figure(Unit::Share, predicted, measured).close();
+        assert!(close(0.24, 0.2) && close(0.16, 0.2) && !close(0.26, 0.2));
+        assert!(close(0.01, 0.0) && close(0.0, 0.01) && !close(0.011, 0.0));
+        assert_eq!(figure(Unit::Share, 0.0, 0.0).off_in_words(), "+0.0 points");
+    }
+
+    #[test]
+    fn something_that_was_not_predicted_is_not_close() {
+        assert!(!figure(Unit::Count, 1.0, 0.0).close() && !figure(Unit::Count, 0.0, 1.0).close());
     }
 }

@@ -6,6 +6,7 @@ mod deploys;
 mod exact;
 mod nodes;
 mod outcome;
+mod parts;
 mod progress;
 mod quota;
 mod recorder;

@@ -3,6 +3,7 @@
 mod distribution;
 
 use anyhost_core::db::{Kind, Pooler};
+use serde::Serialize;
 
 pub(crate) use distribution::seconds;
 pub use distribution::{Distribution, DistributionError};
@@ -20,6 +21,8 @@ pub struct Workload {
     /// The share of that time in which the request keeps a processor busy. What is left of both shares is waiting
     /// for others, which costs neither.
     pub processor_share: f64,
+    /// How the processor time of a request follows its service time.
+    pub processor_time: ProcessorTime,
     /// Memory that the App needs, in GB.
     pub memory_gb: f64,
     /// How long `App::start` takes, on top of what a host needs for a program that does nothing; in seconds.
@@ -28,6 +31,17 @@ pub struct Workload {
     pub patience: Option<f64>,
     /// The database behind it; `None`: the App has none.
     pub database: Option<Database>,
+}
+
+/// How the processor time of a request follows its service time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProcessorTime {
+    /// The same share of every request's time: a long request computes for longer.
+    #[default]
+    Proportional,
+    /// The same time for every request, that share of the mean: a long request waits for longer.
+    Constant,
 }
 
 /// The database server and what it takes.
@@ -91,6 +105,7 @@ impl Default for Workload {
                 .expect("the 99th percentile is above the median"),
             database_share: 0.6,
             processor_share: 0.4,
+            processor_time: ProcessorTime::default(),
             memory_gb: 0.5,
             start: 0.05,
             patience: None,

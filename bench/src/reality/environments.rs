@@ -12,8 +12,9 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::App;
-use super::process::NOTE;
-use super::traffic::{TrafficResult, send};
+use super::prediction::ENVIRONMENT_PERIOD;
+use super::share::ProcessorShare;
+use super::traffic::{TrafficResult, Unanswered, send};
 use crate::database::Database;
 use crate::process::cpu;
 
@@ -25,22 +26,32 @@ pub(super) struct Environments {
     program: PathBuf,
     url: String,
     event: Arc<str>,
+    /// The processors of each; `None`: all.
+    cores: Option<f64>,
     idle: Arc<Mutex<Vec<Environment>>>,
 }
 
 struct Environment {
     process: Process,
+    /// Removed after the process has ended.
+    share: Option<ProcessorShare>,
     api: RuntimeApi,
     _folder: TempDir,
 }
 
 impl Environments {
-    pub(super) fn new(database: &Database) -> Self {
-        let program = binary("notes-lambda");
-        Self { program, url: database.url(), event: event().into(), idle: Arc::default() }
+    pub(super) fn new(database: &Database, note: &str, cores: Option<f64>) -> Self {
+        Self {
+            program: binary("notes-lambda"),
+            url: database.url(),
+            event: event(note).into(),
+            cores,
+            idle: Arc::default(),
+        }
     }
 
-    /// Measures starts, and invocations of one environment one after the other.
+    /// Measures starts with the share that an environment has, and invocations of one environment one after the other
+    /// with all processors: what a share does to them is what the planner has to account for.
     pub(super) async fn calibrate(&self, samples: usize) -> Result<App, String> {
         let mut starts = Vec::new();
         for _ in 0..samples / 10 + 1 {
@@ -50,6 +61,7 @@ impl Environments {
             starts.push(begun.elapsed().as_secs_f64());
         }
         let environment = self.start()?;
+        environment.share.as_ref().map_or(Ok(()), ProcessorShare::lift)?;
         self.invoke(&environment).await?;
         let before = cpu(environment.process.id()).unwrap_or_default();
         let mut times = Vec::with_capacity(samples);
@@ -65,21 +77,17 @@ impl Environments {
     }
 
     /// Sends the requests of a traffic and measures the answers.
-    pub(super) async fn measure(
-        &self,
-        traffic: &Traffic,
-        database: &Database,
-    ) -> Result<TrafficResult, String> {
+    pub(super) async fn measure(&self, traffic: &Traffic, database: &Database) -> TrafficResult {
         let measured = send(traffic, database, || {
             let all = self.clone();
             async move { all.serve().await }
         })
         .await;
         self.lock().clear();
-        Ok(measured)
+        measured
     }
 
-    async fn serve(&self) -> Result<(), String> {
+    async fn serve(&self) -> Result<(), Unanswered> {
         let idle = self.lock().pop();
         let environment = match idle {
             Some(environment) => environment,
@@ -105,8 +113,13 @@ impl Environments {
         environment.push(("DATABASE_URL".into(), self.url.clone()));
         let all: Vec<_> =
             environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let process = Process::start(&self.program, &[], folder.path(), &all);
-        Ok(Environment { process, api, _folder: folder })
+        let share = self.cores.map(|cores| ProcessorShare::new(cores, ENVIRONMENT_PERIOD));
+        let share = share.transpose()?;
+        let process = match &share {
+            None => Process::start(&self.program, &[], folder.path(), &all),
+            Some(share) => share.start(&self.program, folder.path(), &all),
+        };
+        Ok(Environment { process, share, api, _folder: folder })
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Environment>> {
@@ -115,7 +128,7 @@ impl Environments {
 }
 
 /// A note through a Function URL.
-fn event() -> String {
+fn event(note: &str) -> String {
     json!({
         "version": "2.0",
         "routeKey": "$default",
@@ -139,7 +152,7 @@ fn event() -> String {
             "time": "01/Jan/2026:10:00:00 +0000",
             "timeEpoch": 1_767_261_600_000_u64,
         },
-        "body": NOTE,
+        "body": note,
         "isBase64Encoded": false,
     })
     .to_string()

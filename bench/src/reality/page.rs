@@ -12,12 +12,12 @@ pub(super) fn write(reality: &Reality, root: &Path) -> Result<(), String> {
 }
 
 fn table(reality: &Reality) -> String {
-    let Reality { machine, runs } = reality;
+    let Reality { machine, runs, without_shares } = reality;
     let figures = || runs.iter().flat_map(|run| &run.figures);
     let close = figures().filter(|figure| figure.close()).count();
     let mut text = format!(
         "{close} of {} figures within {:.0} %. Measured on {} × {} with a load of {:.1} before, in {:.0} minutes.\n\n\
-         | traffic | program | requests (without answer) | figure | predicted | measured | off by | |\n\
+         | traffic | program | requests (failed) | figure | predicted | measured | off by | |\n\
          |---|---|---|---|---|---|---|---|\n",
         figures().count(),
         CLOSE * 1e2,
@@ -26,17 +26,23 @@ fn table(reality: &Reality) -> String {
         machine.load_before,
         (machine.seconds / 60.0).ceil(),
     );
-    for Run { traffic, requests, failed, program, figures } in runs {
+    for Run { traffic, requests, failed, program, set, figures } in runs {
+        let program =
+            if set.is_empty() { program.to_string() } else { format!("{program}: {set}") };
         for figure in figures {
             let Figure { what, unit, predicted, measured } = figure;
+            let (predicted, measured) = (unit.show(*predicted), unit.show(*measured));
+            let off = figure.off_in_words();
             let word = if figure.close() { "close" } else { "**missed**" };
             // Writing to a string does not fail.
             let _ = writeln!(
                 text,
-                "| {traffic} | {program} | {requests} ({failed}) | {what} | {predicted:.1} {unit} | {measured:.1} {unit} | {:+.0} % | {word} |",
-                figure.off() * 1e2,
+                "| {traffic} | {program} | {requests} ({failed}) | {what} | {predicted} | {measured} | {off} | {word} |",
             );
         }
+    }
+    if let Some(why) = without_shares {
+        let _ = writeln!(text, "\nNothing was run with a share of a processor: {why}.");
     }
     text
 }

@@ -3,10 +3,12 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use anyhost_planner::hosts::Catalog;
+use anyhost_planner::bill::BillOptions;
+use anyhost_planner::hosts::{Catalog, Host};
+use anyhost_planner::search::{Case, Goals, search, settings};
 use anyhost_planner::simulation::{Configuration, Options, Setup, simulate};
 use anyhost_planner::traffic::Traffic;
-use anyhost_planner::workload::{Database, Distribution, Workload};
+use anyhost_planner::workload::{Database, Distribution, ProcessorTime, Workload};
 
 use super::{App, Figures};
 
@@ -14,16 +16,34 @@ use super::{App, Figures};
 /// of what may happen.
 const DAYS: u64 = 21;
 
-/// One process on this machine.
-pub(super) fn of_process(app: &App, traffic: &Traffic) -> Result<Figures, String> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let host = format!(
-        r#"[[host]]
+/// The quota's period of a process: Linux' own.
+pub(super) const PROCESS_PERIOD: Duration = Duration::from_millis(100);
+
+/// The quota's period of an environment: the one that `data/hosts.toml` has for Lambda.
+pub(super) const ENVIRONMENT_PERIOD: Duration = Duration::from_millis(20);
+
+/// What the planner is told: this machine as a host, and the App as it was measured.
+pub(super) struct Plan {
+    host: Host,
+    workload: Workload,
+}
+
+/// A configuration that the search recommends, and its lines that are an App's environment.
+pub(super) struct Recommended {
+    pub(super) configuration: Configuration,
+    pub(super) lines: Vec<(String, String)>,
+}
+
+impl Plan {
+    /// One process with so many processors.
+    pub(super) fn of_process(app: &App, cores: f64) -> Result<Self, String> {
+        let host = format!(
+            r#"[[host]]
 name = "here"
 title = "one process on this machine"
 short = "here"
 kind = "fleet"
-sizes = [{{ cores = {cores}, memory_gb = 4 }}]
+sizes = [{{ cores = {cores:?}, memory_gb = 4 }}]
 balancing = "random"
 [host.parameters]
 {}
@@ -31,30 +51,32 @@ balancing = "random"
 kind = "fixed"
 utilisation = {{ value = 1, source = "the benchmark", dated = 2026-11-23 }}
 "#,
-        parameters(&[
-            ("min_instances", 1.0),
-            ("max_instances", 1.0),
-            ("start_seconds", 1.0),
-            ("overlap", 1.0),
-            ("deploy_seconds", 0.0),
-            ("patience_seconds", 60.0),
-            ("request_limit_seconds", 60.0),
-        ])
-    );
-    predict(&host, app, traffic)
-}
-
-/// Functions on this machine: a start takes the measured time, and the number of environments is unlimited.
-pub(super) fn of_functions(app: &App, traffic: &Traffic) -> Result<Figures, String> {
-    let starts = Distribution::measured(app.starts.clone()).ok_or("no start was measured")?;
-    let Distribution::Quantiles(points) = starts else { return Err("no quantiles".into()) };
-    let mut quantiles = String::new();
-    for (share, seconds) in points {
-        // Writing to a string does not fail.
-        let _ = write!(quantiles, "[{share}, {}], ", seconds * 1e3);
+            parameters(&[
+                ("min_instances", 1.0),
+                ("max_instances", 1.0),
+                ("start_seconds", 1.0),
+                ("overlap", 1.0),
+                ("deploy_seconds", 0.0),
+                ("patience_seconds", 60.0),
+                ("request_limit_seconds", 60.0),
+                ("quota_period_seconds", PROCESS_PERIOD.as_secs_f64()),
+            ])
+        );
+        Self::new(&host, app)
     }
-    let host = format!(
-        r#"[[host]]
+
+    /// Functions with so many processors each: a start takes the measured time, and the number of environments is
+    /// unlimited.
+    pub(super) fn of_functions(app: &App, cores: f64) -> Result<Self, String> {
+        let starts = Distribution::measured(app.starts.clone()).ok_or("no start was measured")?;
+        let Distribution::Quantiles(points) = starts else { return Err("no quantiles".into()) };
+        let mut quantiles = String::new();
+        for (share, seconds) in points {
+            // Writing to a string does not fail.
+            let _ = write!(quantiles, "[{share}, {}], ", seconds * 1e3);
+        }
+        let host = format!(
+            r#"[[host]]
 name = "here"
 title = "functions on this machine"
 short = "here"
@@ -64,22 +86,100 @@ kind = "functions"
 cold_start_ms = {{ quantiles = [{quantiles}], source = "the benchmark", dated = 2026-11-23 }}
 init_ms = {{ quantiles = [{quantiles}], source = "the benchmark", dated = 2026-11-23 }}
 "#,
-        parameters(&[
-            ("max_environments", 97.0),
-            ("burst_environments", 1000.0),
-            ("burst_seconds", 10.0),
-            ("requests_per_environment_second", 1000.0),
-            ("keep_warm_seconds", 360.0),
-            ("gb_per_core", 1.0),
-            ("min_memory_gb", 0.125),
-            ("max_memory_gb", 10.0),
-            ("billing_step_ms", 1.0),
-            ("init_billed", 1.0),
-            ("request_limit_seconds", 60.0),
-            ("run_limit_seconds", 60.0),
-        ])
-    );
-    predict(&host, app, traffic)
+            parameters(&[
+                ("max_environments", 97.0),
+                ("burst_environments", 1000.0),
+                ("burst_seconds", 10.0),
+                ("requests_per_environment_second", 1000.0),
+                ("keep_warm_seconds", 360.0),
+                // The App needs one gigabyte, and gets the least that it needs.
+                ("gb_per_core", 1.0 / cores),
+                ("min_memory_gb", 0.125),
+                ("max_memory_gb", 10.0),
+                ("billing_step_ms", 1.0),
+                ("init_billed", 1.0),
+                ("request_limit_seconds", 60.0),
+                ("run_limit_seconds", 60.0),
+                ("quota_period_seconds", ENVIRONMENT_PERIOD.as_secs_f64()),
+            ])
+        );
+        Self::new(&host, app)
+    }
+
+    fn new(host: &str, app: &App) -> Result<Self, String> {
+        let catalog = Catalog::parse("the benchmark", host).map_err(|error| error.to_string())?;
+        let host = catalog.host("here").ok_or("the host is in it")?.clone();
+        let App { service, database_share, processor_share, starts: _ } = app.clone();
+        let workload = Workload {
+            service,
+            database_share,
+            processor_share,
+            // Notes of one length take the App the same time; what varies is the trigger's sleep.
+            processor_time: ProcessorTime::Constant,
+            memory_gb: 1.0,
+            start: 0.0,
+            patience: None,
+            database: Some(Database::default()),
+        };
+        Ok(Self { host, workload })
+    }
+
+    /// What the search recommends for a traffic.
+    pub(super) fn recommend(&self, traffic: &Traffic) -> Result<Recommended, String> {
+        let Self { host, workload } = self;
+        let case = Case {
+            workload,
+            traffic,
+            goals: Goals::for_service(workload.service.p99()),
+            bill: &BillOptions::default(),
+            options: options(1),
+            coarse: false,
+        };
+        let found = search(&case, host, f64::INFINITY).map_err(|error| error.to_string())?;
+        if let Some(fault) = &found.fault {
+            return Err(format!("{} misses the goals: {fault:?}", traffic.name()));
+        }
+        // The platform's own lines are words; the App's environment is `NAME=value`.
+        let lines = settings(host, workload, &found.trial);
+        let lines = lines.iter().filter_map(|line| line.split_once('='));
+        let lines = lines.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        Ok(Recommended { configuration: found.trial.configuration, lines })
+    }
+
+    /// The figures with a configuration, or with core's own formulas.
+    pub(super) fn predict(
+        &self,
+        traffic: &Traffic,
+        configuration: Option<&Configuration>,
+    ) -> Result<Figures, String> {
+        let Self { host, workload } = self;
+        let configuration = match configuration {
+            Some(configuration) => configuration.clone(),
+            None => Configuration::guess(host, workload, traffic, None)
+                .map_err(|error| error.to_string())?,
+        };
+        let (mut p50, mut p99) = (Vec::new(), Vec::new());
+        let (mut connections, mut refused) = (Vec::new(), Vec::new());
+        for seed in 1..=DAYS {
+            let options = options(seed);
+            let setup = Setup::new(host, workload, traffic, configuration.clone(), &options);
+            let outcome = simulate(&setup.map_err(|error| error.to_string())?);
+            p50.push(outcome.latency.p50);
+            p99.push(outcome.latency.p99);
+            connections.push(outcome.peak_connections as f64);
+            refused.push(outcome.refused_share());
+        }
+        Ok(Figures {
+            p50: Duration::from_secs_f64(median(p50)),
+            p99: Duration::from_secs_f64(median(p99)),
+            connections: median(connections),
+            refused: median(refused),
+        })
+    }
+}
+
+fn options(seed: u64) -> Options {
+    Options { seed, deploys_per_day: 0.0, ..Options::default() }
 }
 
 fn parameters(all: &[(&str, f64)]) -> String {
@@ -89,37 +189,6 @@ fn parameters(all: &[(&str, f64)]) -> String {
         )
     };
     all.iter().map(line).collect()
-}
-
-fn predict(host: &str, app: &App, traffic: &Traffic) -> Result<Figures, String> {
-    let catalog = Catalog::parse("the benchmark", host).map_err(|error| error.to_string())?;
-    let host = catalog.host("here").ok_or("the host is in it")?;
-    let App { service, database_share, processor_share, starts: _ } = app.clone();
-    let workload = Workload {
-        service,
-        database_share,
-        processor_share,
-        memory_gb: 1.0,
-        start: 0.0,
-        patience: None,
-        database: Some(Database::default()),
-    };
-    let guess = Configuration::guess(host, &workload, traffic, None);
-    let guess = guess.map_err(|error| error.to_string())?;
-    let (mut p50, mut p99, mut connections) = (Vec::new(), Vec::new(), Vec::new());
-    for seed in 1..=DAYS {
-        let options = Options { seed, deploys_per_day: 0.0, ..Options::default() };
-        let setup = Setup::new(host, &workload, traffic, guess.clone(), &options);
-        let outcome = simulate(&setup.map_err(|error| error.to_string())?);
-        p50.push(outcome.latency.p50);
-        p99.push(outcome.latency.p99);
-        connections.push(outcome.peak_connections as f64);
-    }
-    Ok(Figures {
-        p50: Duration::from_secs_f64(median(p50)),
-        p99: Duration::from_secs_f64(median(p99)),
-        connections: median(connections),
-    })
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

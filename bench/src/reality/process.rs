@@ -7,7 +7,7 @@ use anyhost_planner::traffic::Traffic;
 use anyhost_planner::workload::Distribution;
 use anyhost_tests::process::{PATIENCE, Process, binary};
 use bytes::Bytes;
-use http::Request;
+use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -15,17 +15,18 @@ use hyper_util::rt::TokioExecutor;
 use tempfile::TempDir;
 
 use super::App;
-use super::traffic::{TrafficResult, send};
+use super::share::ProcessorShare;
+use super::traffic::{TrafficResult, Unanswered, send};
 use crate::database::Database;
 use crate::process::cpu;
-
-/// A note.
-pub(super) const NOTE: &str = r#"{"title":"a note","body":"of a few words"}"#;
 
 /// `notes-paas` on a database; killed when dropped.
 pub(super) struct LongRunning {
     process: Process,
+    /// Removed after the process has ended.
+    share: Option<ProcessorShare>,
     address: String,
+    note: Bytes,
     client: Client<HttpConnector, Full<Bytes>>,
     _folder: TempDir,
 }
@@ -41,29 +42,49 @@ pub(super) fn migrate(database: &Database) -> Result<(), String> {
 }
 
 impl LongRunning {
-    pub(super) fn start(database: &Database) -> Result<Self, String> {
+    /// Starts it with these lines besides, in a share of the processors or with all of them.
+    pub(super) fn start(
+        database: &Database,
+        note: Bytes,
+        share: Option<ProcessorShare>,
+        lines: &[(String, String)],
+    ) -> Result<Self, String> {
         let folder = TempDir::new().map_err(|error| error.to_string())?;
         let url = database.url();
-        let environment = [("DATABASE_URL", url.as_str()), ("PORT", "0"), ("LOG_FORMAT", "text")];
-        let process = Process::start(&binary("notes-paas"), &[], folder.path(), &environment);
+        let mut environment =
+            vec![("DATABASE_URL", url.as_str()), ("PORT", "0"), ("LOG_FORMAT", "text")];
+        environment.extend(lines.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        let program = binary("notes-paas");
+        let process = match &share {
+            None => Process::start(&program, &[], folder.path(), &environment),
+            Some(share) => share.start(&program, folder.path(), &environment),
+        };
         let line = process.wait_for_line(&["listening on"]);
         process.wait_for_line(&["ready"]);
         let port = line.rsplit(':').next().unwrap_or_default().trim();
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         let client = Client::builder(TokioExecutor::new()).build(connector);
-        Ok(Self { process, address: format!("127.0.0.1:{port}"), client, _folder: folder })
+        let address = format!("127.0.0.1:{port}");
+        Ok(Self { process, share, address, note, client, _folder: folder })
     }
 
-    /// Measures requests one after the other.
+    /// Measures requests one after the other, with all processors: a share is what the planner has to account for.
     pub(super) async fn calibrate(&self, samples: usize) -> Result<App, String> {
+        self.share.as_ref().map_or(Ok(()), ProcessorShare::lift)?;
+        let app = self.calibrate_whole(samples).await.map_err(|error| error.to_string())?;
+        self.share.as_ref().map_or(Ok(()), ProcessorShare::apply)?;
+        Ok(app)
+    }
+
+    async fn calibrate_whole(&self, samples: usize) -> Result<App, Unanswered> {
         for _ in 0..samples / 10 + 1 {
             self.note().await?;
         }
         let mut without = Duration::ZERO;
         for _ in 0..samples {
             let begun = Instant::now();
-            ask(&self.client, self.request("GET", "/livez", "")).await?;
+            ask(&self.client, self.request("GET", "/livez", Bytes::new())).await?;
             without += begun.elapsed();
         }
         let before = cpu(self.process.id()).unwrap_or_default();
@@ -75,7 +96,8 @@ impl LongRunning {
         }
         let processor = cpu(self.process.id()).unwrap_or_default() - before;
         let whole: f64 = times.iter().sum();
-        let service = Distribution::measured(times).ok_or("nothing was measured")?;
+        let service =
+            Distribution::measured(times).ok_or_else(|| "nothing was measured".to_owned())?;
         let processor_share = (processor / whole).clamp(0.0, 1.0);
         let without = without.as_secs_f64() / whole;
         let database_share = (1.0 - without.max(processor_share)).max(0.0);
@@ -83,33 +105,34 @@ impl LongRunning {
     }
 
     /// Sends the requests of a traffic and measures the answers.
-    pub(super) async fn measure(
-        &self,
-        traffic: &Traffic,
-        database: &Database,
-    ) -> Result<TrafficResult, String> {
-        Ok(send(traffic, database, || self.note()).await)
+    pub(super) async fn measure(&self, traffic: &Traffic, database: &Database) -> TrafficResult {
+        send(traffic, database, || self.note()).await
     }
 
-    fn note(&self) -> impl Future<Output = Result<(), String>> + Send + use<> {
-        let (client, request) = (self.client.clone(), self.request("POST", "/notes", NOTE));
+    fn note(&self) -> impl Future<Output = Result<(), Unanswered>> + Send + use<> {
+        let request = self.request("POST", "/notes", self.note.clone());
+        let client = self.client.clone();
         async move { ask(&client, request).await }
     }
 
-    fn request(&self, method: &str, path: &str, body: &'static str) -> Request<Full<Bytes>> {
+    fn request(&self, method: &str, path: &str, body: Bytes) -> Request<Full<Bytes>> {
         let uri = format!("http://{}{path}", self.address);
         let request = Request::builder().method(method).uri(uri);
         let request = request.header("content-type", "application/json");
-        request.body(Full::new(Bytes::from_static(body.as_bytes()))).expect("it is well formed")
+        request.body(Full::new(body)).expect("it is well formed")
     }
 }
 
 async fn ask(
     client: &Client<HttpConnector, Full<Bytes>>,
     request: Request<Full<Bytes>>,
-) -> Result<(), String> {
+) -> Result<(), Unanswered> {
     let answer = client.request(request).await.map_err(|error| error.to_string())?;
     let status = answer.status();
     answer.into_body().collect().await.map_err(|error| error.to_string())?;
-    if status.is_success() { Ok(()) } else { Err(status.to_string()) }
+    match status {
+        StatusCode::SERVICE_UNAVAILABLE => Err(Unanswered::Refused),
+        status if status.is_success() => Ok(()),
+        status => Err(Unanswered::Failed(status.to_string())),
+    }
 }

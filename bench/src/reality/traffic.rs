@@ -1,6 +1,7 @@
 //! The traffics, and clients that send each request at its time, even if earlier ones are unanswered (open loop).
 
 use std::cell::Cell;
+use std::fmt;
 use std::time::Duration;
 
 use anyhost_planner::traffic::{Arrivals, Traffic};
@@ -17,23 +18,49 @@ const SEED: u64 = 20_260_101;
 /// How often the connections of the server are counted.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// Steady below and near what five connections carry, and bursts beyond it.
-pub(super) fn all(seconds: u64) -> Vec<Traffic> {
-    let traffic = |name: &str, rate: &dyn Fn(u64) -> u64| {
-        Traffic::new(name, Duration::from_secs(1), (0..seconds).map(rate).collect())
-    };
-    vec![
-        traffic("55 a second", &|_| 55),
-        traffic("85 a second", &|_| 85),
-        // Twice in 60 seconds, 5 seconds long.
-        traffic("20 a second, bursts of 150", &|second| if second % 30 < 5 { 150 } else { 20 }),
-    ]
+/// So many requests in each second.
+pub(super) fn steady(rate: u64, seconds: u64) -> Traffic {
+    traffic(&format!("{rate} a second"), seconds, |_| rate)
+}
+
+/// Two seconds of ten that are twice what five connections carry, for so many of all requests that the median waits too.
+pub(super) fn bursts(seconds: u64) -> Traffic {
+    traffic("10 a second, bursts of 200", seconds, |second| if second % 10 < 2 { 200 } else { 10 })
+}
+
+fn traffic(name: &str, seconds: u64, rate: impl Fn(u64) -> u64) -> Traffic {
+    Traffic::new(name, Duration::from_secs(1), (0..seconds).map(rate).collect())
+}
+
+/// Why a request has no answer of the App.
+#[derive(Debug)]
+pub(super) enum Unanswered {
+    /// The server refused it: 503.
+    Refused,
+    /// Anything else.
+    Failed(String),
+}
+
+impl From<String> for Unanswered {
+    fn from(why: String) -> Self {
+        Self::Failed(why)
+    }
+}
+
+impl fmt::Display for Unanswered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused => f.write_str("503"),
+            Self::Failed(why) => f.write_str(why),
+        }
+    }
 }
 
 /// The outcome of a traffic.
 #[derive(Debug)]
 pub(super) struct TrafficResult {
     latencies: Vec<Duration>,
+    refused: u64,
     failed: u64,
     connections: usize,
 }
@@ -49,7 +76,13 @@ impl TrafficResult {
             // Between 0 and the last index.
             self.latencies.get((last * share).round() as usize).copied().unwrap_or_default()
         };
-        Figures { p50: at(0.5), p99: at(0.99), connections: self.connections as f64 }
+        let all = self.latencies.len() as u64 + self.refused + self.failed;
+        Figures {
+            p50: at(0.5),
+            p99: at(0.99),
+            connections: self.connections as f64,
+            refused: self.refused as f64 / all.max(1) as f64,
+        }
     }
 }
 
@@ -60,7 +93,7 @@ pub(super) async fn send<F>(
     request: impl Fn() -> F,
 ) -> TrafficResult
 where
-    F: Future<Output = Result<(), String>> + Send + 'static,
+    F: Future<Output = Result<(), Unanswered>> + Send + 'static,
 {
     let most = Cell::new(0);
     let answers = async {
@@ -86,11 +119,13 @@ where
         answers = answers => answers,
         () = watch => Vec::new(),
     };
-    let mut measured = TrafficResult { latencies: Vec::new(), failed: 0, connections: most.get() };
+    let mut measured =
+        TrafficResult { latencies: Vec::new(), refused: 0, failed: 0, connections: most.get() };
     for answer in answers {
         match answer {
             Ok(latency) => measured.latencies.push(latency),
-            Err(why) => {
+            Err(Unanswered::Refused) => measured.refused += 1,
+            Err(Unanswered::Failed(why)) => {
                 if measured.failed == 0 {
                     say(&format!("  a request failed: {why}"));
                 }

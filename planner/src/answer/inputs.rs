@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::Question;
 use crate::hosts::BillLine;
 use crate::search::Goals;
+use crate::workload::ProcessorTime;
 
 /// All that an answer depends on besides the traffic.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -23,6 +24,8 @@ pub struct Inputs {
     pub database_share: f64,
     /// The share of it on a processor.
     pub processor_share: f64,
+    /// How the time on a processor follows the service time.
+    pub processor_time: ProcessorTime,
     /// Memory of the App, in GB.
     pub memory_gb: f64,
     /// How long `App::start` takes, in seconds.
@@ -88,6 +91,7 @@ impl Inputs {
             },
             database_share: workload.database_share,
             processor_share: workload.processor_share,
+            processor_time: workload.processor_time,
             memory_gb: workload.memory_gb,
             start: workload.start,
             patience: workload.patience,

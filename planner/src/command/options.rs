@@ -15,7 +15,7 @@ use crate::hosts::{BillLine, Catalog, REGIONS};
 use crate::search::Goals;
 use crate::simulation::Options;
 use crate::traffic::Gaps;
-use crate::workload::{self, Database, Distribution, Workload};
+use crate::workload::{self, Database, Distribution, ProcessorTime, Workload};
 
 /// What an App is like.
 #[derive(Debug, Args)]
@@ -31,6 +31,9 @@ pub(crate) struct App {
     /// The share of it that keeps a processor busy [default: what the database share leaves]
     #[arg(long, value_name = "SHARE", value_parser = share)]
     cpu_share: Option<f64>,
+    /// The processor time of a request, if it is the same for all; a share is taken of each one's own time
+    #[arg(long, value_name = "TIME", value_parser = time, conflicts_with = "cpu_share")]
+    cpu_time: Option<f64>,
     /// Memory it needs, in MB
     #[arg(long, value_name = "MB", default_value_t = 512.0, value_parser = positive)]
     memory: f64,
@@ -101,9 +104,18 @@ impl App {
         let service = self.service.clone().or(measured).unwrap_or(default.service);
         let share = if database.is_some() { default.database_share } else { 0.0 };
         let database_share = self.db_share.unwrap_or(share);
-        let processor_share = self.cpu_share.unwrap_or(1.0 - database_share);
+        let (processor_share, processor_time) = match self.cpu_time {
+            Some(time) => (time / service.mean(), ProcessorTime::Constant),
+            None => {
+                let share = self.cpu_share.unwrap_or(1.0 - database_share);
+                (share, ProcessorTime::Proportional)
+            }
+        };
         if processor_share + database_share > 1.0 + 1e-9 {
-            return Err(Failure::usage("--db-share and --cpu-share are more than 1 together"));
+            return Err(Failure::usage(match self.cpu_time {
+                Some(_) => "--cpu-time is more than --db-share leaves of the mean service time",
+                None => "--db-share and --cpu-share are more than 1 together",
+            }));
         }
         if database.is_none() && database_share > 0.0 {
             return Err(Failure::usage("--db-share is 0 with --no-database"));
@@ -112,6 +124,7 @@ impl App {
             service,
             database_share,
             processor_share,
+            processor_time,
             memory_gb: self.memory / 1024.0,
             start: self.start,
             patience: self.patience,

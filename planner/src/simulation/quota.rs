@@ -1,6 +1,7 @@
 //! A share of a processor as Linux enforces it: full speed until the quota of the period is used up, then nothing until
 //! the next period (CFS bandwidth control).
 
+use super::parts::Parts;
 use crate::Random;
 use crate::workload::Distribution;
 
@@ -63,16 +64,18 @@ impl Bucket {
     }
 }
 
-/// The mean of `parts(service)` over requests that begin at a random moment of a fresh period.
-pub(crate) fn mean_of_fresh(quota: Option<Quota>, service: &Distribution, processor: f64) -> f64 {
-    if quota.is_none() {
-        return service.mean() * processor;
+/// The mean seconds that requests of this service time compute for, if they begin at a random moment of a fresh period.
+pub(crate) fn mean_of_fresh(parts: &Parts, service: &Distribution) -> f64 {
+    if parts.quota.is_none() {
+        return service.mean() * parts.processor;
     }
     let mut random = Random::new(0x7175_6f74);
     let many = 4000;
-    let sum: f64 =
-        (0..many).map(|_| fresh(quota, service.sample(&mut random) * processor, &mut random)).sum();
-    sum / f64::from(many)
+    let mut one = || {
+        let demand = parts.spent(service.sample(&mut random)).processor;
+        fresh(parts.quota, demand, &mut random)
+    };
+    (0..many).map(|_| one()).sum::<f64>() / f64::from(many)
 }
 
 /// Seconds for `demand` seconds of processor that begin at a random moment of a fresh period.
@@ -90,8 +93,8 @@ pub(crate) struct WaitTable {
 
 impl WaitTable {
     /// Arrivals are the sum of `stages` exponential times: 1 for random ones, more if a balancer deals in turn.
-    pub(crate) fn new(quota: Quota, service: &Distribution, processor: f64, stages: usize) -> Self {
-        let demand = (service.mean() * processor).max(1e-9);
+    pub(crate) fn new(quota: Quota, parts: &Parts, service: &Distribution, stages: usize) -> Self {
+        let demand = (service.mean() * parts.processor).max(1e-9);
         let rows = LOADS.map(|load| {
             let apart = demand / (quota.share() * load);
             let mut random = Random::new(0x7761_6974);
@@ -101,7 +104,7 @@ impl WaitTable {
                 let passed: f64 = (0..stages).map(|_| random.exponential()).sum();
                 now += passed * apart / stages as f64;
                 let begin = now.max(free);
-                let demand = service.sample(&mut random) * processor;
+                let demand = parts.spent(service.sample(&mut random)).processor;
                 free = begin + bucket.run(Some(quota), begin, demand);
                 waits.push((free - now - demand).max(0.0));
             }

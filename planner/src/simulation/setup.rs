@@ -7,7 +7,6 @@ use anyhost_core::Paradigm;
 use anyhost_core::db::Pooler;
 
 use super::Progress;
-use super::quota::Quota;
 use crate::connections::{Deployment, Pool};
 use crate::hosts::{Fleet, Functions, Host, Model, Scaling, Size};
 use crate::traffic::Traffic;
@@ -244,75 +243,5 @@ impl<'a> Setup<'a> {
             }
         };
         Ok(Self { host, workload, traffic, configuration, pool, first, options })
-    }
-
-    /// The means of the parts of a request on this size, in seconds.
-    pub(crate) fn parts(&self) -> Parts {
-        let Workload { service, database_share, processor_share, .. } = self.workload;
-        let cores = self.configuration.size.cores;
-        let (servers, period, limit) = match &self.host.model {
-            // One request at a time computes on one thread.
-            Model::Functions(Functions { parameters }) => {
-                (1, &parameters.quota_period_seconds, parameters.request_limit_seconds.value)
-            }
-            Model::Fleet(Fleet { parameters, .. }) => (
-                cores.ceil().max(1.0) as usize,
-                &parameters.quota_period_seconds,
-                parameters.request_limit_seconds.value,
-            ),
-        };
-        let share = (cores / servers as f64).min(1.0);
-        let period = period.as_ref().map_or(0.1, |period| period.value);
-        let patience = self.workload.patience.unwrap_or(f64::INFINITY);
-        Parts {
-            servers,
-            share,
-            quota: Quota::new(share, period),
-            processor: *processor_share,
-            database: *database_share,
-            elsewhere: (1.0 - processor_share - database_share).max(0.0),
-            service: service.mean(),
-            limit: limit.min(patience),
-            client_first: patience < limit,
-        }
-    }
-}
-
-/// How a request's service time is spent, as factors of it, and how long a request may take.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Parts {
-    /// Requests that one instance can compute at once.
-    pub(crate) servers: usize,
-    /// The share of a processor that each of them has.
-    pub(crate) share: f64,
-    /// Its quota, if that share is less than a whole one.
-    pub(crate) quota: Option<Quota>,
-    /// On a processor at full speed.
-    pub(crate) processor: f64,
-    /// With a connection.
-    pub(crate) database: f64,
-    /// Waiting for others.
-    pub(crate) elsewhere: f64,
-    /// The mean service time, in seconds.
-    pub(crate) service: f64,
-    /// The longest that a request may take, in seconds.
-    pub(crate) limit: f64,
-    /// Whether the client gives up before the host does.
-    pub(crate) client_first: bool,
-}
-
-impl Parts {
-    /// The whole of a request without any queue or throttling, as a factor of its service time.
-    pub(crate) fn at_full_speed(self) -> f64 {
-        self.processor + self.database + self.elsewhere
-    }
-
-    /// Why a request took too long: its own time, in seconds without any queue, or what it waited for.
-    pub(crate) fn late_cause(self, own: f64, waited_for: super::Cause) -> super::Cause {
-        match (self.client_first, own > self.limit) {
-            (true, _) => super::Cause::Client,
-            (false, true) => super::Cause::TimeLimit,
-            (false, false) => waited_for,
-        }
     }
 }

@@ -9,7 +9,7 @@ use anyhost_core::db::Pooler;
 use anyhost_planner::hosts::Size;
 use anyhost_planner::simulation::{Configuration, Options, Outcome};
 use anyhost_planner::traffic::Traffic;
-use anyhost_planner::workload::{Database, Workload};
+use anyhost_planner::workload::{Database, ProcessorTime, Workload};
 
 use crate::{connections, host, options, run, run_with, waiting};
 
@@ -184,13 +184,23 @@ fn two_simulations_of_idle_environments_agree_within_5_percent() {
 #[test]
 fn two_simulations_of_a_quota_agree_within_5_percent() {
     let (mean, share, period) = (0.02, 0.4, 0.1);
-    for (cores, load) in [(0.25, 0.4), (0.5, 0.6), (0.75, 0.7)] {
+    for (cores, load, time) in [
+        (0.25, 0.4, ProcessorTime::Proportional),
+        (0.5, 0.6, ProcessorTime::Proportional),
+        (0.75, 0.7, ProcessorTime::Proportional),
+        (0.25, 0.5, ProcessorTime::Constant),
+        (0.5, 0.7, ProcessorTime::Constant),
+    ] {
         let rate = load * cores / (mean * share);
         let (mut free, mut index, mut left) = (0.0_f64, 0_u64, cores * period);
         let mut latencies = Vec::new();
         for (came, takes) in poisson(rate, mean, 200_000) {
             let mut now = came.max(free);
-            let mut work = takes * share;
+            let computes = match time {
+                ProcessorTime::Proportional => takes * share,
+                ProcessorTime::Constant => takes.min(mean * share),
+            };
+            let mut work = computes;
             while work > 1e-12 {
                 let current = (now / period + 1e-9) as u64;
                 if current > index {
@@ -204,18 +214,19 @@ fn two_simulations_of_a_quota_agree_within_5_percent() {
                 }
             }
             free = now;
-            latencies.push(now + takes * (1.0 - share) - came);
+            latencies.push(now + takes - computes - came);
         }
         let workload = Workload {
             service: "exp:20ms".parse().expect("a duration"),
             database_share: 0.0,
             processor_share: share,
+            processor_time: time,
             ..Workload::default()
         };
         let size = Size { cores, memory_gb: 0.5, ..Size::default() };
         let set = Configuration { pool_size: Some(40), ..Configuration::new(size, 1, 1) };
         let outcome = run_with(&host("render"), &workload, &random(rate, 200_000), set, &exact());
-        percentiles_agree(&format!("{cores} of a processor"), &outcome, latencies);
+        percentiles_agree(&format!("{cores} of a processor, {time:?}"), &outcome, latencies);
     }
 }
 

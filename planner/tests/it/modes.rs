@@ -1,12 +1,14 @@
 //! The aggregate mode against the exact one.
 
+use std::time::Duration;
+
 use anyhost_core::Paradigm;
 use anyhost_planner::hosts::Catalog;
 use anyhost_planner::simulation::{Mode, Options};
-use anyhost_planner::traffic::Pattern;
+use anyhost_planner::traffic::{Pattern, Traffic};
 use anyhost_planner::workload::Workload;
 
-use crate::{month, run};
+use crate::{month, run, waiting};
 
 #[test]
 fn both_modes_find_the_same() {
@@ -66,6 +68,31 @@ fn both_modes_find_the_same() {
             peaks("peak connections", exact.peak_connections, aggregate.peak_connections, 0.4);
             near("cold starts", exact.cold_starts as f64, aggregate.cold_starts as f64, 0.3, 20.0);
             near("refused", exact.refused as f64, aggregate.refused as f64, 0.3, 20.0);
+        }
+    }
+}
+
+/// Bursts of requests that last twelve times as long as an interval. 1,000 come within 10 s, each for 120 s: never more than
+/// 1,000 are inside, where Little's law with the rate of those 10 s says 12,000.
+#[test]
+fn both_modes_count_the_requests_that_outlast_their_interval() {
+    let catalog = Catalog::built_in();
+    let counts = (0..360).map(|interval| if interval % 60 == 30 { 1000 } else { 0 }).collect();
+    let traffic = Traffic::new("bursts", Duration::from_secs(10), counts);
+    for service in ["120s", "exp:120s"] {
+        let workload = Workload { database: None, ..waiting(service, 0.5) };
+        for name in ["cloud-run", "lambda"] {
+            let host = catalog.host(name).expect("a host");
+            let [exact, aggregate] = [u64::MAX, 0].map(|exact_up_to| {
+                let options = Options { exact_up_to, deploys_per_day: 0.0, ..Options::default() };
+                run(host, &workload, &traffic, &options)
+            });
+            let near = |what: &str, exact: f64, aggregate: f64| {
+                println!("{service} on {name}: {what} {aggregate} in aggregate, {exact} exactly");
+                assert!((aggregate / exact - 1.0).abs() <= 0.1);
+            };
+            near("peak", exact.peak_instances as f64, aggregate.peak_instances as f64);
+            near("mean", exact.mean_instances, aggregate.mean_instances);
         }
     }
 }

@@ -3,16 +3,18 @@
 
 use std::collections::VecDeque;
 
+use super::present::Present;
 use super::server::Server;
 use super::stretches::{Stretch, samples, stretches};
 use crate::Random;
 use crate::hosts::{Balancing, Fleet, Scaling};
 use crate::simulation::deploys::Deploys;
 use crate::simulation::nodes::Starts;
+use crate::simulation::parts::Parts;
 use crate::simulation::quota::WaitTable;
 use crate::simulation::recorder::Recorder;
 use crate::simulation::scaler::{Scaler, Seen};
-use crate::simulation::setup::{Parts, Setup};
+use crate::simulation::setup::Setup;
 use crate::simulation::{Cause, Nanos};
 use crate::theory::{Waiting, billed_share, most_busy};
 
@@ -94,6 +96,9 @@ struct Run<'a> {
     limit: f64,
     /// The pooler's server connections and the server's processors.
     server: Server,
+    /// Requests inside, and those of them with a connection.
+    present: Present,
+    asking: Present,
     /// Waits at a thread with a quota, by how evenly requests are dealt to instances; made when first needed.
     tables: [Option<WaitTable>; 4],
     /// Requests that have piled up before the processors.
@@ -144,6 +149,8 @@ impl<'a> Run<'a> {
             places: places.map_or(f64::INFINITY, |many| many as f64),
             limit: setup.configuration.max_in_flight.map_or(f64::INFINITY, |most| most as f64),
             server: Server::new(setup),
+            present: Present::new(setup.workload.service.variability()),
+            asking: Present::new(setup.parts().variability.1),
             tables: [const { None }; 4],
             pile: 0.0,
             holders: 1.0,
@@ -170,7 +177,7 @@ impl<'a> Run<'a> {
         let many = self.ready.max(1) as f64;
         let service = self.parts.service;
         let demand = self.parts.processor * service;
-        let can = self.capacity();
+        let can = self.capacity(length);
         // What has piled up stays with those it has piled up before: instances that come later take no part of it.
         if self.pile == 0.0 || rate > can * SETTLED {
             self.holders = many;
@@ -211,7 +218,7 @@ impl<'a> Run<'a> {
         self.recorder.cold(at, ((rate * outage).round() as u64).min(served));
         let queue = self.server.wait(rate);
         // What a quota adds to the time of a request that has its processor for itself.
-        let throttled = self.parts.processor * (1.0 / self.parts.share - 1.0);
+        let throttled = 1.0 / self.parts.share - 1.0;
         for weight in samples(served) {
             let before = if self.random.uniform() < held { fluid } else { 0.0 };
             let interrupted = if self.random.uniform() * length < outage {
@@ -242,9 +249,9 @@ impl<'a> Run<'a> {
             }
             let wait = piled_up + interrupted + borrowed;
             let service = self.setup.workload.service.sample(&mut self.random);
-            let latency = wait + service * self.parts.at_full_speed();
+            let latency = wait + service;
             if latency > self.parts.limit {
-                let own = service * (self.parts.at_full_speed() + throttled);
+                let own = service + self.parts.spent(service).processor * throttled;
                 self.recorder.refused(at, self.parts.late_cause(own, shortage), weight);
             } else {
                 self.recorder.served(at, latency, wait, weight);
@@ -254,7 +261,7 @@ impl<'a> Run<'a> {
             self.tables[index].as_ref().map_or(0.0, |table| table.mean(load))
         });
         let wait = fluid * held + throttled + waits.pool.overall() + queue.mean;
-        let in_flight = rate.min(can) * (wait + service * self.parts.at_full_speed());
+        let in_flight = self.present.pass(rate.min(can), wait + service, length);
         self.recorder.usage.processor_seconds += served as f64 * demand;
         self.account(stretch, many, in_flight);
         (rate.min(can) * demand, in_flight)
@@ -296,13 +303,21 @@ impl<'a> Run<'a> {
         (pile - self.pool_pile, (before + self.pool_pile) / 2.0 / can)
     }
 
-    /// The most requests per second of all instances.
-    fn capacity(&self) -> f64 {
+    /// The most requests per second of all instances in a stretch of this length.
+    fn capacity(&self, length: f64) -> f64 {
         let many = self.ready.max(1) as f64;
         let parts = &self.parts;
         let demand = (parts.processor * parts.service).max(1e-9);
         let by_processors = many * parts.servers as f64 * parts.share / demand;
-        by_processors.min(many * self.places / (parts.service * parts.at_full_speed()))
+        if self.places.is_infinite() {
+            return by_processors;
+        }
+        // Places that are free fill up at once; those that are taken are free after a request's time. In a stretch that is much
+        // longer than a request that is Little's law.
+        let left = (-length / parts.service.max(1e-9)).exp();
+        let free = many * self.places - self.present.now() * left;
+        let filling = free / (parts.service * (1.0 - left)).max(1e-9);
+        by_processors.min(filling.max(many * self.places / parts.service))
     }
 
     /// The first requests after a time without any instance: gives how many wait for one.
@@ -324,9 +339,9 @@ impl<'a> Run<'a> {
         for weight in samples(cold) {
             let waited = if weight == cold { wait } else { wait * self.random.uniform() };
             let service = self.setup.workload.service.sample(&mut self.random);
-            let latency = waited + service * self.parts.at_full_speed();
+            let latency = waited + service;
             if latency > self.parts.limit {
-                let own = service * self.parts.at_full_speed();
+                let own = service;
                 let cause = self.parts.late_cause(own, Cause::Scaler);
                 self.recorder.refused(stretch.at, cause, weight);
             } else {
@@ -339,14 +354,13 @@ impl<'a> Run<'a> {
     /// The waits for a processor and for a connection, and how many a second get none in time.
     fn waits(&mut self, rate: f64, many: f64) -> Waits {
         let each = rate / many;
-        let variability = self.setup.workload.service.variability();
         let arrivals = match self.model.balancing {
             Balancing::Random => 1.0,
             // Every so-many-th arrival of a Poisson stream.
             Balancing::RoundRobin => 1.0 / many,
         };
         let settled = self.setup.traffic.interval().as_secs_f64();
-        let station = |servers: usize, service: f64| {
+        let station = |servers: usize, service: f64, variability: f64| {
             if service <= 0.0 {
                 return Waiting { chance: 0.0, mean: 0.0 };
             }
@@ -360,14 +374,15 @@ impl<'a> Run<'a> {
             Waiting { mean: found.mean.min(grown), ..found }
         };
         let parts = self.parts;
-        let processors = station(parts.servers, parts.processor * parts.service);
+        let (computing, rest) = parts.variability;
+        let processors = station(parts.servers, parts.processor * parts.service, computing);
         let query = parts.database * parts.service;
         let none = Waiting { chance: 0.0, mean: 0.0 };
         let (mut pool, mut pool_can, mut pool_cause) = (none, f64::INFINITY, Cause::Pool);
         if let Some(plan) = &self.setup.pool
             && query > 0.0
         {
-            pool = station(plan.size, query);
+            pool = station(plan.size, query, rest);
             pool.mean = pool.mean.min(plan.acquire);
             pool_can = plan.size as f64 / query * many;
             let server = self.server.capacity();
@@ -384,7 +399,7 @@ impl<'a> Run<'a> {
             let index = (stages.max(1).ilog2() as usize).min(3);
             let service = &self.setup.workload.service;
             self.tables[index]
-                .get_or_insert_with(|| WaitTable::new(quota, service, parts.processor, 1 << index));
+                .get_or_insert_with(|| WaitTable::new(quota, &parts, service, 1 << index));
             let demand = parts.processor * parts.service;
             (index, each * demand / (parts.servers as f64 * parts.share))
         });
@@ -399,7 +414,12 @@ impl<'a> Run<'a> {
         self.recorder.usage.node_seconds += self.starts.nodes() as f64 * length;
         self.recorder.instances(at, (all * factor).ceil() as u64);
         let step = self.model.parameters.active_step_seconds.as_ref().map_or(0.0, |s| s.value);
-        let active = billed_share(rate / many, in_flight / rate.max(1e-12), step);
+        let active = if rate > 0.0 {
+            billed_share(rate / many, in_flight / rate, step)
+        } else {
+            // What has come before is Poisson.
+            1.0 - (-in_flight / many).exp()
+        };
         if self.ready > 0 || stretch.requests > 0 {
             self.recorder.usage.active_seconds += active * many * length;
         }
@@ -410,6 +430,9 @@ impl<'a> Run<'a> {
             self.turned = at;
         }
         let query = self.parts.database * self.parts.service;
+        // No more have a connection than had one before and have come since.
+        let there = ((self.asking.now() + stretch.requests as f64) / many).ceil() as u64;
+        self.asking.pass(rate, query, length);
         let mut open = 0;
         for used in &mut self.used {
             if turn {
@@ -417,7 +440,10 @@ impl<'a> Run<'a> {
             }
             let now = match stretch.requests {
                 0 => 0,
-                _ => most_busy(rate / many, query, length, self.random.uniform()).min(size),
+                _ => {
+                    let most = most_busy(rate / many, query, length, self.random.uniform());
+                    most.min(there).min(size)
+                }
             };
             used[0] = used[0].max(now);
             open += used[0].max(used[1]).max(warm);

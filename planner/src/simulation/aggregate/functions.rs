@@ -2,11 +2,13 @@
 
 use std::collections::VecDeque;
 
+use super::present::Present;
 use super::server::Server;
 use super::stretches::{Stretch, samples, stretches};
 use crate::Random;
 use crate::hosts::FunctionParameters;
 use crate::simulation::deploys::Deploys;
+use crate::simulation::parts::Spent;
 use crate::simulation::quota::{fresh, mean_of_fresh};
 use crate::simulation::recorder::Recorder;
 use crate::simulation::setup::Setup;
@@ -19,7 +21,7 @@ pub(crate) fn functions(setup: &Setup<'_>, parameters: &FunctionParameters) -> R
     let span = setup.traffic.span();
     let parts = setup.parts();
     let service = &setup.workload.service;
-    let computing = mean_of_fresh(parts.quota, service, parts.processor);
+    let computing = mean_of_fresh(&parts, service);
     let rest = parts.database + parts.elsewhere;
     let whole = computing + parts.service * rest;
     let server = Server::new(setup);
@@ -38,7 +40,7 @@ pub(crate) fn functions(setup: &Setup<'_>, parameters: &FunctionParameters) -> R
         most,
         rate: parameters.requests_per_environment_second.value * most as f64,
         burst: parameters.burst_environments.value / parameters.burst_seconds.value,
-        before: 0.0,
+        present: Present::new(service.variability()),
     };
     let mut kept = Kept::new(parameters.keep_warm_seconds.value);
     let mut deployed = 0;
@@ -71,9 +73,8 @@ pub(crate) fn functions(setup: &Setup<'_>, parameters: &FunctionParameters) -> R
         {
             let service = service.sample(&mut random);
             let queued = queue.sample(&mut random);
-            let run = fresh(parts.quota, service * parts.processor, &mut random)
-                + service * rest
-                + queued;
+            let Spent { processor, database, elsewhere } = parts.spent(service);
+            let run = fresh(parts.quota, processor, &mut random) + database + elsewhere + queued;
             let wait = if cold { cold_start.sample(&mut random) + start } else { 0.0 };
             let killed = run > parameters.run_limit_seconds.value;
             billed += run.min(parameters.run_limit_seconds.value) * many as f64;
@@ -120,8 +121,8 @@ struct Limits {
     most: usize,
     rate: f64,
     burst: f64,
-    /// Requests per second of the stretch before.
-    before: f64,
+    /// Requests in environments.
+    present: Present,
 }
 
 /// What a stretch asks for.
@@ -133,24 +134,32 @@ struct Demand {
 
 impl Limits {
     fn demand(&mut self, stretch: Stretch, live: u64, uniform: f64) -> Demand {
-        let demand = self.demanded(stretch, live, uniform);
-        self.before = stretch.rate;
-        demand
+        let before = self.present.now();
+        let load = self.present.pass(stretch.rate, self.whole, stretch.length);
+        // What is turned away is not inside.
+        self.present.limit(self.most as f64);
+        self.demanded(stretch, live, uniform, (before, load))
     }
 
-    fn demanded(&self, stretch: Stretch, live: u64, uniform: f64) -> Demand {
+    /// So many requests were inside at the beginning, and are on average.
+    fn demanded(
+        &self,
+        stretch: Stretch,
+        live: u64,
+        uniform: f64,
+        (before, load): (f64, f64),
+    ) -> Demand {
         let Stretch { length, requests, rate, .. } = stretch;
         if requests == 0 {
-            return Demand { busy: 0, refused: 0, cause: Cause::Environments };
+            let busy = (before.round() as u64).min(self.most as u64);
+            return Demand { busy, refused: 0, cause: Cause::Environments };
         }
-        let load = rate * self.whole;
         // Requests beyond what lives need a start each, and hold their environment for so much longer.
         // By Erlang's formula: some find all busy long before the mean load is as large as what lives.
         let surplus = rate * erlang_b(live as usize, load) * self.cold;
         let mut busy = most_busy(rate, self.whole, length, uniform).max(1) + surplus as u64;
         // No more than come, and than are left from before.
-        let left = (self.before * self.whole).ceil() as u64;
-        busy = busy.min(requests + left);
+        busy = busy.min(requests + before.ceil() as u64);
         let most = self.most as u64;
         let mut refused = (1.0 - self.rate / rate).max(0.0);
         let mut cause = Cause::RequestRate;

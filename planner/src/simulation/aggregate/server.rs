@@ -36,7 +36,7 @@ impl Server {
         let share = database.map_or(0.0, |database| database.cpu_share);
         let stations = connections.map(|many| (many, query)).into_iter();
         let stations = stations.chain(processors.map(|many| (many, query * share))).collect();
-        Self { stations, variability: setup.workload.service.variability() }
+        Self { stations, variability: parts.variability.1 }
     }
 
     /// The most queries a second.

@@ -10,9 +10,10 @@ use crate::Random;
 use crate::hosts::Fleet;
 use crate::simulation::deploys::Deploys;
 use crate::simulation::nodes::Starts;
+use crate::simulation::parts::Parts;
 use crate::simulation::recorder::Recorder;
 use crate::simulation::scaler::{Scaler, Seen};
-use crate::simulation::setup::{Parts, Setup};
+use crate::simulation::setup::Setup;
 use crate::simulation::{Cause, Nanos};
 use crate::traffic::Arrivals;
 

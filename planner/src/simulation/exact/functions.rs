@@ -8,9 +8,10 @@ use super::instance::Request;
 use crate::Random;
 use crate::hosts::FunctionParameters;
 use crate::simulation::deploys::Deploys;
+use crate::simulation::parts::{Parts, Spent};
 use crate::simulation::quota::Bucket;
 use crate::simulation::recorder::Recorder;
-use crate::simulation::setup::{Parts, Setup};
+use crate::simulation::setup::Setup;
 use crate::simulation::{Cause, Nanos};
 use crate::traffic::Arrivals;
 use crate::workload::Distribution;
@@ -145,7 +146,7 @@ impl<'a> Run<'a> {
         };
         self.busy += 1;
         self.tell(now);
-        let processor = service * self.parts.processor;
+        let Spent { processor, database, elsewhere } = self.parts.spent(service);
         let begin = now.after(start);
         let taken = bucket.run(self.parts.quota, begin.seconds(), processor);
         self.recorder.usage.processor_seconds += processor;
@@ -154,8 +155,8 @@ impl<'a> Run<'a> {
             waited: start,
             start,
             processor,
-            database: service * self.parts.database,
-            elsewhere: service * self.parts.elsewhere,
+            database,
+            elsewhere,
             bucket,
             provisioned,
         };

@@ -4,19 +4,21 @@ use super::database::{Query, Step};
 use super::fleet::{Event, Run};
 use super::instance::Request;
 use crate::hosts::Balancing;
+use crate::simulation::parts::Spent;
 use crate::simulation::quota::Bucket;
 use crate::simulation::{Cause, Nanos};
 
 impl Run<'_> {
     pub(super) fn arrive(&mut self, now: Nanos) {
         let service = self.setup.workload.service.sample(&mut self.random);
+        let Spent { processor, database, elsewhere } = self.parts.spent(service);
         let request = Request {
             came: now,
             waited: 0.0,
             start: 0.0,
-            processor: service * self.parts.processor,
-            database: service * self.parts.database,
-            elsewhere: service * self.parts.elsewhere,
+            processor,
+            database,
+            elsewhere,
             bucket: Bucket::default(),
             provisioned: false,
         };
