@@ -73,7 +73,7 @@ pub(crate) async fn serve<A: Handler>(
     let mut conversing = pin!(converse(transport, tls, &shared, &connection));
     let mut deadline = Deadline::default();
     let outcome = poll_fn(|cx| {
-        connection.task.get_or_init(|| cx.waker().clone());
+        connection.task.register(cx.waker());
         loop {
             if connection.has_reached(Stage::Aborted) {
                 return Poll::Ready(Ok(()));
@@ -157,7 +157,7 @@ async fn converse<A: Handler>(
     let http2 = poll_fn(|cx| io.poll_is_http2(cx)).await?;
     let io = TokioIo::new(io);
     if !http2 {
-        // By reference: requests of all threads would count in one place how often it is shared.
+        // By reference: a clone of the `Arc` for each request would have all threads write one counter.
         let requests = requests(&**shared, connection);
         let serving = http1::Builder::new().max_buf_size(MAX_HEAD).serve_connection(io, requests);
         serving.with_upgrades().await?;

@@ -7,8 +7,7 @@ mod untaken;
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
-use std::sync::{Arc, OnceLock};
-use std::task::Waker;
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
 use anyhost_core::adapter::Activity;
@@ -36,13 +35,13 @@ pub(crate) enum Stage {
     Aborted,
 }
 
-/// One connection. Only its own task reads and writes most of it; no part is behind a lock, since every request changes it.
+/// One connection. What every request changes is not behind a lock.
 pub(crate) struct Connection {
     /// The client's address and scheme, once they are known: a PROXY header may name them.
     client: OnceLock<(Option<IpAddr>, Scheme)>,
     /// Where its requests are counted, if anybody reads the counts.
     counts: Option<Arc<Counts>>,
-    /// The connection's own handle: one that all share would be in every processor's cache at once.
+    /// In an `Arc` of this connection alone: requests of other threads do not write its counter.
     life: Arc<Life>,
     opened: Instant,
     http2: AtomicBool,
@@ -65,13 +64,14 @@ pub(crate) struct Connection {
     idle_since: AtomicInstant,
     /// When a part of a head came to an idle connection of HTTP/1.1.
     head_since: AtomicInstant,
-    blocked: Blocked,
+    /// The socket's task writes its parts together after an upgrade, while the connection's own reads them.
+    blocked: Mutex<Option<Blocked>>,
     /// When the client closed its sending side.
     half_closed_since: AtomicInstant,
     lingers_since: AtomicInstant,
     closing_since: AtomicInstant,
-    /// The task that drives the connection; one from the first to the last byte.
-    pub(super) task: OnceLock<Waker>,
+    /// The task that drives the connection.
+    pub(super) task: AtomicWaker,
     /// The tasks that read and write the socket after an upgrade.
     pub(super) reader: AtomicWaker,
     pub(super) writer: AtomicWaker,
@@ -97,11 +97,11 @@ impl Connection {
             untaken: Untaken::default(),
             idle_since: AtomicInstant::default(),
             head_since: AtomicInstant::default(),
-            blocked: Blocked::default(),
+            blocked: Mutex::default(),
             half_closed_since: AtomicInstant::default(),
             lingers_since: AtomicInstant::default(),
             closing_since: AtomicInstant::default(),
-            task: OnceLock::new(),
+            task: AtomicWaker::new(),
             reader: AtomicWaker::new(),
             writer: AtomicWaker::new(),
         }
@@ -165,13 +165,7 @@ impl Connection {
         if !self.http2.load(Ordering::Relaxed) {
             self.active.store(0, Ordering::Release);
         } else if self.active.fetch_sub(1, Ordering::Release) == 1 {
-            self.wake();
-        }
-    }
-
-    fn wake(&self) {
-        if let Some(task) = self.task.get() {
-            task.wake_by_ref();
+            self.task.wake();
         }
     }
 
@@ -196,7 +190,7 @@ impl Connection {
             self.activity.end();
             if self.holds_back.load(Ordering::Relaxed) {
                 self.holds_back.store(false, Ordering::Relaxed);
-                self.wake();
+                self.task.wake();
             }
         }
     }
@@ -242,9 +236,9 @@ impl Connection {
             self.closing_since.begin(self.opened);
         }
         self.stage.fetch_max(stage as u8, Ordering::Relaxed);
-        self.wake();
-        self.reader.wake();
-        self.writer.wake();
+        for waker in [&self.task, &self.reader, &self.writer] {
+            waker.wake();
+        }
     }
 
     /// Whether the end of the server has come so far.
@@ -268,7 +262,7 @@ impl Connection {
         // Else the request that is being answered ends behind its socket.
         if self.is_upgraded() {
             self.activity.end();
-            self.wake();
+            self.task.wake();
         }
     }
 

@@ -39,8 +39,8 @@ impl Connection {
     /// Returns how long this connection waits now, after its task has done all it can.
     pub(in crate::connection) fn timeout(&self, config: &Config) -> Timeout {
         let moment = |moment: &AtomicInstant| moment.get(self.opened);
-        if let Some(end) = self.blocked.end(self.opened, config) {
-            return Timeout::CloseAt(end);
+        if let Some(blocked) = *self.lock_blocked() {
+            return Timeout::CloseAt(blocked.end(config));
         }
         if let Some(since) = moment(&self.lingers_since) {
             return Timeout::CloseAt(since + LINGER);
