@@ -12,12 +12,13 @@ use std::time::Duration;
 use futures_core::future::BoxFuture;
 use futures_util::future::join_all;
 
+pub use crate::histogram::Times;
 use crate::{ConfigError, Settings};
 
 pub(crate) use adopted::ForeignPool;
 pub use close_report::CloseReport;
 pub use metric::{Metric, Reading};
-pub use stats::{CloseCounts, Stats, Times};
+pub use stats::{CloseCounts, Stats};
 
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -118,6 +119,12 @@ impl Databases {
             all.push(stats);
         }
         all
+    }
+
+    /// The numbers of all databases under the names of OpenTelemetry's conventions.
+    #[must_use]
+    pub fn metrics(&self) -> Vec<Metric> {
+        self.stats().iter().flat_map(|stats| stats.metrics()).collect()
     }
 
     #[cfg(feature = "db")]

@@ -20,6 +20,7 @@ mod error;
 mod exit;
 mod factory;
 mod handler;
+mod histogram;
 mod host;
 mod http;
 mod jobs;

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
-use crate::databases::{Metric, Reading, Times};
+use crate::databases::{Metric, Reading};
+use crate::histogram::Histogram;
 
 /// The upper bounds of the ranges in which the durations of requests are counted: those that OpenTelemetry's
 /// conventions for HTTP servers advise.
@@ -90,7 +91,7 @@ impl RequestCounts {
         let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         let counts = self.routes.of(route.unwrap_or_default());
         let cell = &counts[usize::from(method.0)][class_of(Some(status))];
-        cell.get_or_init(Box::default).add(time, nanoseconds);
+        cell.get_or_init(|| Box::new(Histogram::new(&BOUNDS))).add(time);
         add(&self.answered, 1);
         add(&self.nanoseconds, nanoseconds);
     }
@@ -165,26 +166,6 @@ impl Routes {
         let is_known = route.is_empty() || routes.contains_key(route);
         let name = if is_known || routes.len() < MAX_ROUTES { route } else { OTHER_ROUTES };
         Arc::clone(routes.entry(name.into()).or_default())
-    }
-}
-
-/// Durations, counted by how long they were.
-#[derive(Debug, Default)]
-struct Histogram {
-    counts: [AtomicU64; BOUNDS.len() + 1],
-    nanoseconds: AtomicU64,
-}
-
-impl Histogram {
-    fn add(&self, time: Duration, nanoseconds: u64) {
-        let range = BOUNDS.iter().position(|bound| time <= *bound).unwrap_or(BOUNDS.len());
-        add(&self.counts[range], 1);
-        add(&self.nanoseconds, nanoseconds);
-    }
-
-    fn times(&self) -> Times {
-        let counts = self.counts.each_ref().map(read);
-        Times::new(&BOUNDS, counts, Duration::from_nanos(read(&self.nanoseconds)))
     }
 }
 

@@ -92,6 +92,6 @@ pub(crate) fn metrics<A>(shared: &Shared<A>, connections: &Connections) -> Vec<M
             Reading::Count(counts.connections.load(Ordering::Relaxed)),
         ));
     }
-    metrics.extend(host.databases().stats().iter().flat_map(|stats| stats.metrics()));
+    metrics.extend(host.databases().metrics());
     metrics
 }

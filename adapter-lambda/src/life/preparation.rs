@@ -24,18 +24,17 @@ impl Preparation {
         configuration: Configuration,
         telemetry: Option<Telemetry>,
     ) -> Self {
-        let counts =
-            telemetry.as_ref().filter(|telemetry| telemetry.has_metrics()).map(|telemetry| {
-                let counts = Arc::new(RequestCounts::default());
-                let (own, host) = (Arc::clone(&counts), host.clone());
-                telemetry.observe(move || {
-                    let mut metrics = own.metrics();
-                    metrics
-                        .extend(host.databases().stats().iter().flat_map(|stats| stats.metrics()));
-                    metrics
-                });
-                counts
+        let observing = telemetry.as_ref().filter(|telemetry| telemetry.has_metrics());
+        let counts = observing.map(|telemetry| {
+            let counts = Arc::new(RequestCounts::default());
+            let (own, host) = (Arc::clone(&counts), host.clone());
+            telemetry.observe(move || {
+                let mut metrics = own.metrics();
+                metrics.extend(host.databases().metrics());
+                metrics
             });
+            counts
+        });
         Self { host, configuration, telemetry, counts }
     }
 }

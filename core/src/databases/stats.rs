@@ -1,6 +1,6 @@
 //! The connections of a pool in numbers: those of this moment, and what became of the earlier ones.
 
-use std::time::Duration;
+use crate::histogram::Times;
 
 /// The connections of one pool at one moment, and what has been counted since it was opened.
 ///
@@ -95,59 +95,5 @@ impl CloseCounts {
             ("crowded", crowded),
             ("drained", drained),
         ]
-    }
-}
-
-/// The most bounds that [`Times`] can have.
-const MOST_BOUNDS: usize = 14;
-
-/// Durations, counted by how long they were.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Times {
-    bounds: &'static [Duration],
-    counts: [u64; MOST_BOUNDS + 1],
-    sum: Duration,
-}
-
-impl Times {
-    /// The counts of the ranges that these bounds divide, at most 14 of them, the last range without a bound.
-    pub(crate) fn new<const N: usize>(
-        bounds: &'static [Duration],
-        ranges: [u64; N],
-        sum: Duration,
-    ) -> Self {
-        const { assert!(N <= MOST_BOUNDS + 1) };
-        debug_assert_eq!(bounds.len() + 1, N, "one range more than bounds");
-        let mut counts = [0; MOST_BOUNDS + 1];
-        counts[..N].copy_from_slice(&ranges);
-        Self { bounds, counts, sum }
-    }
-
-    /// The number of measured times.
-    #[must_use]
-    pub fn count(&self) -> u64 {
-        self.counts.iter().sum()
-    }
-
-    /// All of them together.
-    #[must_use]
-    pub fn sum(&self) -> Duration {
-        self.sum
-    }
-
-    /// The number of times up to each bound (cumulative), for databases nine bounds from 1 ms to 10 s;
-    /// [`count`](Self::count) is the last, which has no bound.
-    pub fn cumulative(&self) -> impl Iterator<Item = (Duration, u64)> + '_ {
-        let mut below = 0;
-        self.bounds.iter().zip(self.counts).map(move |(bound, count)| {
-            below += count;
-            (*bound, below)
-        })
-    }
-
-    /// The bounds, and the number of times in each range between them; the last range has no bound.
-    #[cfg(feature = "opentelemetry")]
-    pub(crate) fn ranges(&self) -> (&'static [Duration], &[u64]) {
-        (self.bounds, &self.counts[..=self.bounds.len()])
     }
 }

@@ -28,7 +28,7 @@ impl Logs {
     pub(super) fn to(resource: Resource) -> Result<Self, Failure> {
         let exporter = LogExporter::builder().with_http().build();
         let exporter = exporter.map_err(|error| LOGS.failed(error))?;
-        let processor = OfRequests(BatchLogProcessor::builder(exporter).build());
+        let processor = RequestLogProcessor(BatchLogProcessor::builder(exporter).build());
         let provider = SdkLoggerProvider::builder().with_log_processor(processor);
         Ok(Self(provider.with_resource(resource).build()))
     }
@@ -55,12 +55,12 @@ impl Logs {
 /// Gives records the trace and the name of their request, and leaves out those of the exporters themselves: each export
 /// would cause the next.
 #[derive(Debug)]
-struct OfRequests(BatchLogProcessor);
+struct RequestLogProcessor(BatchLogProcessor);
 
 /// What the target of a record of the crate `log` is in: its own says `log`.
 const TARGET: &str = "log.target";
 
-impl LogProcessor for OfRequests {
+impl LogProcessor for RequestLogProcessor {
     fn emit(&self, record: &mut SdkLogRecord, scope: &InstrumentationScope) {
         if record.target().is_some_and(|target| target == "log") {
             let key = Key::from_static_str(TARGET);

@@ -3,8 +3,9 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use crate::databases::{CloseCounts, Stats, Times};
+use crate::databases::{CloseCounts, Stats};
 use crate::db::sql::Change;
+use crate::histogram::Histogram;
 
 /// The upper bounds of all but the last of the ranges in which durations are counted: those that OpenTelemetry's
 /// conventions for databases advise.
@@ -21,7 +22,7 @@ const BOUNDS: [Duration; 9] = [
 ];
 
 /// What has been counted since a pool was opened.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(in crate::db::pool) struct Counts {
     created: AtomicU64,
     closed: [AtomicU64; 9],
@@ -33,6 +34,23 @@ pub(in crate::db::pool) struct Counts {
     create_time: Histogram,
     wait_time: Histogram,
     use_time: Histogram,
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self {
+            created: AtomicU64::default(),
+            closed: Default::default(),
+            changes: Default::default(),
+            timeouts: AtomicU64::default(),
+            refused: AtomicU64::default(),
+            leaks: AtomicU64::default(),
+            pings: AtomicU64::default(),
+            create_time: Histogram::new(&BOUNDS),
+            wait_time: Histogram::new(&BOUNDS),
+            use_time: Histogram::new(&BOUNDS),
+        }
+    }
 }
 
 /// Why a connection was closed; see [`CloseCounts`].
@@ -81,7 +99,7 @@ impl Counts {
 
     /// A caller got a connection that lay ready.
     pub(in crate::db::pool) fn lay_ready(&self) {
-        self.wait_time.counts[0].fetch_add(1, Relaxed);
+        self.wait_time.add_none();
     }
 
     pub(in crate::db::pool) fn waited(&self, long: Duration) {
@@ -117,31 +135,11 @@ impl Counts {
             refused: self.refused.load(Relaxed),
             leaks: self.leaks.load(Relaxed),
             pings: self.pings.load(Relaxed),
-            create_time: self.create_time.read(),
-            wait_time: self.wait_time.read(),
-            use_time: self.use_time.read(),
+            create_time: self.create_time.times(),
+            wait_time: self.wait_time.times(),
+            use_time: self.use_time.times(),
             ..now
         }
-    }
-}
-
-#[derive(Debug, Default)]
-struct Histogram {
-    counts: [AtomicU64; BOUNDS.len() + 1],
-    nanos: AtomicU64,
-}
-
-impl Histogram {
-    fn add(&self, duration: Duration) {
-        let range = BOUNDS.iter().take_while(|bound| duration > **bound).count();
-        self.counts[range].fetch_add(1, Relaxed);
-        // 584 years in all before it wraps.
-        self.nanos.fetch_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX), Relaxed);
-    }
-
-    fn read(&self) -> Times {
-        let counts = self.counts.each_ref().map(|count| count.load(Relaxed));
-        Times::new(&BOUNDS, counts, Duration::from_nanos(self.nanos.load(Relaxed)))
     }
 }
 
@@ -151,11 +149,11 @@ mod tests {
 
     #[test]
     fn durations_are_counted_up_to_and_with_their_bound() {
-        let clocked = Histogram::default();
+        let clocked = Histogram::new(&BOUNDS);
         for millis in [0, 1, 2, 1000, 1001, 60_000] {
             clocked.add(Duration::from_millis(millis));
         }
-        let times = clocked.read();
+        let times = clocked.times();
         let counts: Vec<u64> = times.cumulative().map(|(_, count)| count).collect();
         assert_eq!(counts, [2, 3, 3, 3, 3, 3, 4, 5, 5]);
         assert_eq!(times.count(), 6);
