@@ -2,7 +2,7 @@
 
 use anyhost_core::Paradigm;
 use anyhost_core::db::Db;
-use anyhost_tests::servers::Postgres;
+use anyhost_tests::servers::{MariaDb, Postgres};
 use futures_util::future::join_all;
 
 use crate::kit::host;
@@ -48,4 +48,14 @@ async fn a_search_path_that_hides_the_table_of_migrations_is_named_with_the_way_
     )
     .await
     .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_mariadb_another_database_is_not_taken_for_a_search_path() {
+    let (url, other) = (MariaDb::shared().database(), MariaDb::shared().database());
+    let host = host(Paradigm::LongRunning, &[("DATABASE_URL", &url)]);
+    let (_, other) = other.rsplit_once('/').unwrap();
+    let steps = migrator(&[format!("USE {other}").leak()]);
+    let text = Db::<sqlx::MySql>::migrate(&host, &steps).await.unwrap_err().to_string();
+    assert!(text.contains("_sqlx_migrations") && !text.contains("search_path"), "{text}");
 }

@@ -9,6 +9,7 @@ use sqlx_core::migrate::Migrate;
 use crate::db::Error;
 use crate::db::driver::Driver;
 use crate::db::error::DriverMessage;
+use crate::db::settings::Kind;
 
 use super::is_missing_table;
 use super::run::name;
@@ -84,7 +85,8 @@ pub(super) async fn explained<DB: Driver>(
     };
     let mut more = String::new();
     let version = migration.version;
-    if let MigrateError::ExecuteMigration(cause, _) = &error
+    if DB::KIND == Kind::Postgres
+        && let MigrateError::ExecuteMigration(cause, _) = &error
         && is_missing_table(cause)
         && cause.to_string().contains(&*migrator.table_name)
     {
