@@ -32,7 +32,8 @@ static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The request's [`Context`] gives the id and the deadline; a request without one gets a fresh id. The
 /// response names it in `X-Request-Id`, unless the App has done so.
 ///
-/// The request is taken out of its place when the App is called: every future that it went into before would be a copy.
+/// The request is taken out of the reference when the App is called: passed by value, it would be copied into each future
+/// on its way.
 pub async fn answer<H: Handler>(app: &H, max_body: usize, request: &mut Request) -> Response {
     let context = match request.extensions().get::<Context>() {
         Some(context) => context.clone(),

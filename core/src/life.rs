@@ -117,8 +117,8 @@ impl State {
     }
 }
 
-/// The work of something that has work again and again, such as a connection. While it has, it counts as one piece of
-/// accepted work; at the latest when it is dropped it has none.
+/// Work that begins and ends many times, such as that of a connection. While it goes on it counts as one piece of accepted
+/// work. A drop ends it.
 #[derive(Debug)]
 pub struct Activity {
     life: Life,
@@ -126,27 +126,27 @@ pub struct Activity {
 }
 
 impl Activity {
-    /// Something without work.
+    /// Work that has not begun.
     #[must_use]
     pub fn new(life: Life) -> Self {
         Self { life, busy: AtomicBool::new(false) }
     }
 
-    /// It has work from here on.
+    /// Begins the work, if it is not going on.
     pub fn begin(&self) {
         if !self.busy.swap(true, Ordering::Relaxed) {
             self.life.0.begin();
         }
     }
 
-    /// Its work is done.
+    /// Ends the work, if it is going on.
     pub fn end(&self) {
         if self.busy.swap(false, Ordering::Relaxed) {
             self.life.0.end();
         }
     }
 
-    /// Whether it has work.
+    /// Whether the work is going on.
     #[must_use]
     pub fn is_busy(&self) -> bool {
         self.busy.load(Ordering::Relaxed)

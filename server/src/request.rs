@@ -47,8 +47,8 @@ pub(crate) fn requests<A: Handler, S: Deref<Target = Shared<A>> + Clone + Send>(
     })
 }
 
-/// Answers one request. What is large stays where it is until the App gets it: every future that it went into would be a
-/// copy.
+/// Answers one request. It stays in one place until the App gets it: passed by value, it would be copied into each future on
+/// its way.
 fn serve<A: Handler, S: Deref<Target = Shared<A>> + Send>(
     shared: S,
     request: http::Request<Incoming>,

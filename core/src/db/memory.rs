@@ -26,7 +26,7 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    /// Opens databases whose files are not there yet in memory from now on.
+    /// From now on a database whose file does not exist yet is opened in memory.
     pub(crate) fn create_no_files(&self) {
         self.creates_no_files.store(true, Ordering::Relaxed);
     }

@@ -354,7 +354,7 @@ impl Context {
         self
     }
 
-    /// Sets what an arrival finds out in its head; all at once, since each change looks whether a clone shares the facts.
+    /// Sets what the head of the request says, in one step: each change checks whether a clone shares the facts.
     pub(super) fn arrived(
         &mut self,
         Caller { address, scheme, host }: Caller,

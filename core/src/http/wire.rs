@@ -3,7 +3,7 @@
 use http::Method;
 use http::header::{CONNECTION, HeaderMap, HeaderName, UPGRADE};
 
-/// What a header of a request is to its door.
+/// The role of a request header for the door.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
     Host,
@@ -13,7 +13,7 @@ pub(super) enum Role {
     Other,
 }
 
-/// Returns what a header is to its door.
+/// Returns the role of a request header for the door.
 pub(super) fn role(name: &HeaderName) -> Role {
     match name.as_str() {
         "host" => Role::Host,

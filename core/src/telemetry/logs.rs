@@ -57,7 +57,7 @@ impl Logs {
 #[derive(Debug)]
 struct RequestLogProcessor(BatchLogProcessor);
 
-/// What the target of a record of the crate `log` is in: its own says `log`.
+/// The attribute that has the target of a record of the crate `log`, whose own target is `log`.
 const TARGET: &str = "log.target";
 
 impl LogProcessor for RequestLogProcessor {

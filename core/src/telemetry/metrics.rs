@@ -116,8 +116,8 @@ impl fmt::Debug for Source {
 
 /// Adds the metrics that are counted already to each export.
 ///
-/// Instruments of the SDK would be a second set of counts: it has none that is read and gives a histogram. Two messages of
-/// protobuf after each other are one with the elements of both, so ours need not pass through the SDK.
+/// Instruments of the SDK would count everything a second time: it has no observable histogram. Two protobuf messages in a
+/// row are decoded as one with the elements of both, so that our message is appended to that of the SDK.
 #[derive(Debug)]
 struct Client {
     client: reqwest::blocking::Client,

@@ -1,13 +1,13 @@
-//! What the headers of a request say to its door.
+//! The headers of a request that its door acts on.
 
 use http::header::{HeaderMap, HeaderValue};
 
 use crate::http::wire::{Role, is_host, role};
 
-/// What one look at the headers of a request shows its door.
+/// The headers of a request that its door acts on, found in one pass.
 #[derive(Default)]
 pub(super) struct RequestHeaders {
-    /// There are headers of the connection.
+    /// Whether there are hop-by-hop headers.
     pub(super) hops: bool,
     pub(super) cookies: usize,
     /// The trace that the client says it began.
@@ -15,7 +15,7 @@ pub(super) struct RequestHeaders {
     pub(super) host: SentHost,
 }
 
-/// What is said by the `Host` header.
+/// The `Host` header of a request.
 #[derive(Default)]
 pub(super) enum SentHost {
     #[default]
