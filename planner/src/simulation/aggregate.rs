@@ -2,12 +2,12 @@
 //!
 //! Approximate are: waits of services that are not exponential (Allen and Cunneen's factor), the first seconds after
 //! a change of load (each stretch is taken as settled, bounded by how far a queue can have grown), and the spread
-//! over instances (each gets the same share). Instances, starts, costs and connections follow the same rules as in the exact mode, and a test holds the two modes
-//! together.
+//! over instances (each gets the same share). Instances, starts, costs and connections follow the same rules as in
+//! the exact mode, and a test holds the two modes together.
 
 mod fleet;
 mod functions;
-mod present;
+mod occupancy;
 mod server;
 mod stretches;
 

@@ -34,7 +34,7 @@ pub(crate) struct Parts {
 
 /// The time of one request without any queue or throttling, in seconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Spent {
+pub(crate) struct RequestTimes {
     /// On a processor at full speed.
     pub(crate) processor: f64,
     /// With a connection.
@@ -44,18 +44,18 @@ pub(crate) struct Spent {
 }
 
 impl Parts {
-    /// What a request with this service time spends it on.
-    pub(crate) fn spent(&self, service: f64) -> Spent {
+    /// Returns the parts of a request's service time.
+    pub(crate) fn times_of(&self, service: f64) -> RequestTimes {
         let Self { processor, database, elsewhere, .. } = *self;
         if !self.constant {
             let [processor, database, elsewhere] =
                 [processor, database, elsewhere].map(|share| share * service);
-            return Spent { processor, database, elsewhere };
+            return RequestTimes { processor, database, elsewhere };
         }
         let computing = (processor * self.service).min(service);
         let rest = service - computing;
         let with_connection = if database > 0.0 { database / (database + elsewhere) } else { 0.0 };
-        Spent {
+        RequestTimes {
             processor: computing,
             database: rest * with_connection,
             elsewhere: rest * (1.0 - with_connection),
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_long_request_computes_for_longer_or_waits_for_longer() {
-        let near = |found: Spent, wanted: [f64; 3]| {
+        let near = |found: RequestTimes, wanted: [f64; 3]| {
             let found = [found.processor, found.database, found.elsewhere];
             let close =
                 found.iter().zip(wanted).all(|(found, wanted)| (found - wanted).abs() < 1e-12);
@@ -144,12 +144,12 @@ mod tests {
         };
         // The mean is the same: 10 ms, 20 ms, 10 ms of 40.
         for constant in [false, true] {
-            near(parts(constant).spent(0.04), [0.01, 0.02, 0.01]);
+            near(parts(constant).times_of(0.04), [0.01, 0.02, 0.01]);
         }
         // Of 100 ms a quarter, a half and a quarter; or 10 ms, and of the other 90 two thirds and one.
-        near(parts(false).spent(0.1), [0.025, 0.05, 0.025]);
-        near(parts(true).spent(0.1), [0.01, 0.06, 0.03]);
+        near(parts(false).times_of(0.1), [0.025, 0.05, 0.025]);
+        near(parts(true).times_of(0.1), [0.01, 0.06, 0.03]);
         // No request computes for longer than it takes.
-        near(parts(true).spent(0.004), [0.004, 0.0, 0.0]);
+        near(parts(true).times_of(0.004), [0.004, 0.0, 0.0]);
     }
 }

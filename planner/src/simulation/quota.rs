@@ -72,7 +72,7 @@ pub(crate) fn mean_of_fresh(parts: &Parts, service: &Distribution) -> f64 {
     let mut random = Random::new(0x7175_6f74);
     let many = 4000;
     let mut one = || {
-        let demand = parts.spent(service.sample(&mut random)).processor;
+        let demand = parts.times_of(service.sample(&mut random)).processor;
         fresh(parts.quota, demand, &mut random)
     };
     (0..many).map(|_| one()).sum::<f64>() / f64::from(many)
@@ -104,7 +104,7 @@ impl WaitTable {
                 let passed: f64 = (0..stages).map(|_| random.exponential()).sum();
                 now += passed * apart / stages as f64;
                 let begin = now.max(free);
-                let demand = parts.spent(service.sample(&mut random)).processor;
+                let demand = parts.times_of(service.sample(&mut random)).processor;
                 free = begin + bucket.run(Some(quota), begin, demand);
                 waits.push((free - now - demand).max(0.0));
             }

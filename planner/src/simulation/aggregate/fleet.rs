@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use super::present::Present;
+use super::occupancy::Occupancy;
 use super::server::Server;
 use super::stretches::{Stretch, samples, stretches};
 use crate::Random;
@@ -96,9 +96,9 @@ struct Run<'a> {
     limit: f64,
     /// The pooler's server connections and the server's processors.
     server: Server,
-    /// Requests inside, and those of them with a connection.
-    present: Present,
-    asking: Present,
+    /// Requests in the system, and those of them with a connection.
+    present: Occupancy,
+    asking: Occupancy,
     /// Waits at a thread with a quota, by how evenly requests are dealt to instances; made when first needed.
     tables: [Option<WaitTable>; 4],
     /// Requests that have piled up before the processors.
@@ -149,8 +149,8 @@ impl<'a> Run<'a> {
             places: places.map_or(f64::INFINITY, |many| many as f64),
             limit: setup.configuration.max_in_flight.map_or(f64::INFINITY, |most| most as f64),
             server: Server::new(setup),
-            present: Present::new(setup.workload.service.variability()),
-            asking: Present::new(setup.parts().variability.1),
+            present: Occupancy::new(setup.workload.service.variability()),
+            asking: Occupancy::new(setup.parts().variability.1),
             tables: [const { None }; 4],
             pile: 0.0,
             holders: 1.0,
@@ -251,7 +251,7 @@ impl<'a> Run<'a> {
             let service = self.setup.workload.service.sample(&mut self.random);
             let latency = wait + service;
             if latency > self.parts.limit {
-                let own = service + self.parts.spent(service).processor * throttled;
+                let own = service + self.parts.times_of(service).processor * throttled;
                 self.recorder.refused(at, self.parts.late_cause(own, shortage), weight);
             } else {
                 self.recorder.served(at, latency, wait, weight);

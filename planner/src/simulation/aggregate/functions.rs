@@ -2,13 +2,13 @@
 
 use std::collections::VecDeque;
 
-use super::present::Present;
+use super::occupancy::Occupancy;
 use super::server::Server;
 use super::stretches::{Stretch, samples, stretches};
 use crate::Random;
 use crate::hosts::FunctionParameters;
 use crate::simulation::deploys::Deploys;
-use crate::simulation::parts::Spent;
+use crate::simulation::parts::RequestTimes;
 use crate::simulation::quota::{fresh, mean_of_fresh};
 use crate::simulation::recorder::Recorder;
 use crate::simulation::setup::Setup;
@@ -40,7 +40,7 @@ pub(crate) fn functions(setup: &Setup<'_>, parameters: &FunctionParameters) -> R
         most,
         rate: parameters.requests_per_environment_second.value * most as f64,
         burst: parameters.burst_environments.value / parameters.burst_seconds.value,
-        present: Present::new(service.variability()),
+        present: Occupancy::new(service.variability()),
     };
     let mut kept = Kept::new(parameters.keep_warm_seconds.value);
     let mut deployed = 0;
@@ -73,7 +73,7 @@ pub(crate) fn functions(setup: &Setup<'_>, parameters: &FunctionParameters) -> R
         {
             let service = service.sample(&mut random);
             let queued = queue.sample(&mut random);
-            let Spent { processor, database, elsewhere } = parts.spent(service);
+            let RequestTimes { processor, database, elsewhere } = parts.times_of(service);
             let run = fresh(parts.quota, processor, &mut random) + database + elsewhere + queued;
             let wait = if cold { cold_start.sample(&mut random) + start } else { 0.0 };
             let killed = run > parameters.run_limit_seconds.value;
@@ -122,7 +122,7 @@ struct Limits {
     rate: f64,
     burst: f64,
     /// Requests in environments.
-    present: Present,
+    present: Occupancy,
 }
 
 /// What a stretch asks for.
@@ -136,12 +136,12 @@ impl Limits {
     fn demand(&mut self, stretch: Stretch, live: u64, uniform: f64) -> Demand {
         let before = self.present.now();
         let load = self.present.pass(stretch.rate, self.whole, stretch.length);
-        // What is turned away is not inside.
+        // A refused request does not stay.
         self.present.limit(self.most as f64);
         self.demanded(stretch, live, uniform, (before, load))
     }
 
-    /// So many requests were inside at the beginning, and are on average.
+    /// The last argument is the number of requests at the beginning, and on average.
     fn demanded(
         &self,
         stretch: Stretch,

@@ -8,7 +8,7 @@ use super::instance::Request;
 use crate::Random;
 use crate::hosts::FunctionParameters;
 use crate::simulation::deploys::Deploys;
-use crate::simulation::parts::{Parts, Spent};
+use crate::simulation::parts::{Parts, RequestTimes};
 use crate::simulation::quota::Bucket;
 use crate::simulation::recorder::Recorder;
 use crate::simulation::setup::Setup;
@@ -146,7 +146,7 @@ impl<'a> Run<'a> {
         };
         self.busy += 1;
         self.tell(now);
-        let Spent { processor, database, elsewhere } = self.parts.spent(service);
+        let RequestTimes { processor, database, elsewhere } = self.parts.times_of(service);
         let begin = now.after(start);
         let taken = bucket.run(self.parts.quota, begin.seconds(), processor);
         self.recorder.usage.processor_seconds += processor;

@@ -4,14 +4,14 @@ use super::database::{Query, Step};
 use super::fleet::{Event, Run};
 use super::instance::Request;
 use crate::hosts::Balancing;
-use crate::simulation::parts::Spent;
+use crate::simulation::parts::RequestTimes;
 use crate::simulation::quota::Bucket;
 use crate::simulation::{Cause, Nanos};
 
 impl Run<'_> {
     pub(super) fn arrive(&mut self, now: Nanos) {
         let service = self.setup.workload.service.sample(&mut self.random);
-        let Spent { processor, database, elsewhere } = self.parts.spent(service);
+        let RequestTimes { processor, database, elsewhere } = self.parts.times_of(service);
         let request = Request {
             came: now,
             waited: 0.0,
