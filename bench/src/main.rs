@@ -45,9 +45,12 @@ enum Verb {
     },
     /// Hold the planner's predictions against notes under real traffic and write the page about it
     Reality {
-        /// How long each traffic lasts
+        /// How long each traffic lasts at least
         #[arg(long, default_value_t = 60)]
         seconds: u64,
+        /// Only these: process, functions, shares or recommended; writes no page
+        #[arg(long)]
+        only: Option<String>,
         /// Print what was found as JSON and write no page
         #[arg(long)]
         json: bool,
@@ -111,11 +114,11 @@ fn outcome(verb: Verb) -> Result<bool, String> {
             page::write(&measured, Path::new("."))?;
             Ok(true)
         }
-        Verb::Reality { seconds, json } => {
-            let found = reality::run(seconds)?;
+        Verb::Reality { seconds, only, json } => {
+            let found = reality::run(seconds, only.as_deref())?;
             if json {
                 print(&serde_json::to_string(&found).map_err(|error| error.to_string())?);
-            } else {
+            } else if only.is_none() {
                 reality::write(&found, Path::new("."))?;
             }
             Ok(true)

@@ -58,8 +58,10 @@ pub struct Figure {
     pub what: &'static str,
     /// Its unit.
     pub unit: Unit,
-    /// The planner's prediction.
+    /// The planner's prediction: the median of its simulations.
     pub predicted: f64,
+    /// Four of five of its simulations are between these: so much chance is in one measurement of this length.
+    pub range: (f64, f64),
     /// The measured value.
     pub measured: f64,
 }
@@ -113,22 +115,25 @@ impl Figure {
     }
 
     fn sentence(&self) -> String {
-        let Self { what, unit, predicted, measured } = *self;
-        let (predicted, measured) = (unit.show(predicted), unit.show(measured));
-        format!("{what}: predicted {predicted}, measured {measured} ({})", self.off_in_words())
+        let Self { what, unit, predicted, range: (low, high), measured } = *self;
+        let [predicted, low, high, measured] =
+            [predicted, low, high, measured].map(|of| unit.show(of));
+        let off = self.off_in_words();
+        format!("{what}: predicted {predicted} ({low} to {high}), measured {measured} ({off})")
     }
 }
 
-/// Measures every traffic for this many seconds, and predicts the same figures.
+/// Measures every traffic for at least this many seconds, and predicts the same figures; only what has a text in its name, if
+/// one is given.
 ///
 /// # Errors
 /// If something that is needed does not start.
-pub fn run(seconds: u64) -> Result<Reality, String> {
+pub fn run(seconds: u64, only: Option<&str>) -> Result<Reality, String> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
     let begun = Instant::now();
     let mut machine = Machine::here();
-    let (runs, without_shares) = scenarios::run(&runtime, seconds)?;
+    let (runs, without_shares) = scenarios::run(&runtime, seconds, only)?;
     machine.load_after = machine::load();
     machine.seconds = begun.elapsed().as_secs_f64();
     Ok(Reality { machine, runs, without_shares })
@@ -151,13 +156,15 @@ struct App {
     database_share: f64,
     /// The share of that time on a processor.
     processor_share: f64,
+    /// The share of that before the query.
+    processor_before: f64,
     /// How long an environment takes from its start to its first poll; empty for a process.
     starts: Vec<f64>,
 }
 
 impl std::fmt::Display for App {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { service, database_share, processor_share, starts } = self;
+        let Self { service, database_share, processor_share, processor_before: _, starts } = self;
         write!(f, "{:.1} ms on average, ", service.mean() * 1e3)?;
         write!(f, "{:.0} % with a connection, ", database_share * 1e2)?;
         write!(f, "{:.1} % on a processor", processor_share * 1e2)?;
@@ -177,13 +184,33 @@ struct Figures {
     refused: f64,
 }
 
-impl Figures {
-    fn beside(self, measured: Self) -> Vec<Figure> {
-        let figure = |what, unit, of: &dyn Fn(&Self) -> f64| Figure {
-            what,
-            unit,
-            predicted: of(&self),
-            measured: of(&measured),
+/// The figures of several simulations, each as it would be measured.
+#[derive(Clone, Debug)]
+struct Prediction(Vec<Figures>);
+
+impl Prediction {
+    /// The median of a figure, and between which values four of five simulations are.
+    fn of(&self, figure: &dyn Fn(&Figures) -> f64) -> (f64, (f64, f64)) {
+        let mut values = self.0.iter().map(figure).collect::<Vec<_>>();
+        values.sort_by(f64::total_cmp);
+        let last = values.len().saturating_sub(1);
+        let at = |tenths: usize| values.get(last * tenths / 10).copied().unwrap_or_default();
+        (at(5), (at(1), at(9)))
+    }
+
+    /// Whether one measurement of this length is good enough: four of five simulations are within half of what is close.
+    fn settled(&self) -> bool {
+        let near = |figure: &dyn Fn(&Figures) -> f64| {
+            let (median, (low, high)) = self.of(figure);
+            high - median <= median * CLOSE / 2.0 && median - low <= median * CLOSE / 2.0
+        };
+        near(&|found| found.p50.as_secs_f64()) && near(&|found| found.p99.as_secs_f64())
+    }
+
+    fn beside(&self, measured: Figures) -> Vec<Figure> {
+        let figure = |what, unit, of: &dyn Fn(&Figures) -> f64| {
+            let (predicted, range) = self.of(of);
+            Figure { what, unit, predicted, range, measured: of(&measured) }
         };
         vec![
             figure("p50", Unit::Milliseconds, &|found| found.p50.as_secs_f64() * 1e3),
@@ -199,7 +226,26 @@ mod tests {
     use super::*;
 
     fn figure(unit: Unit, predicted: f64, measured: f64) -> Figure {
-        Figure { what: "a figure", unit, predicted, measured }
+        Figure { what: "a figure", unit, predicted, range: (predicted, predicted), measured }
+    }
+
+    #[test]
+    fn a_measurement_is_long_enough_if_chance_is_within_an_eighth() {
+        let found = |millis: u64| Figures {
+            p50: Duration::from_millis(millis),
+            p99: Duration::from_millis(200),
+            connections: 1.0,
+            refused: 0.0,
+        };
+        // The median is 100, the second lowest and highest of eleven bound four of five.
+        let of = |low, high| {
+            let middle = [100; 7];
+            let all = [1, low].into_iter().chain(middle).chain([high, 900]);
+            Prediction(all.map(found).collect())
+        };
+        assert!(of(88, 112).settled());
+        assert!(!of(87, 112).settled() && !of(88, 113).settled());
+        assert_eq!(of(88, 112).of(&|found| found.p50.as_secs_f64()), (0.1, (0.088, 0.112)));
     }
 
     #[test]

@@ -3,8 +3,10 @@
 mod aggregate;
 mod cause;
 mod deploys;
+mod events;
 mod exact;
 mod nodes;
+mod occupancy;
 mod outcome;
 mod parts;
 mod progress;
@@ -12,6 +14,7 @@ mod quota;
 mod recorder;
 mod scaler;
 mod setup;
+mod station;
 mod time;
 
 pub use cause::{Cause, Refusals};

@@ -21,6 +21,9 @@ pub struct Workload {
     /// The share of that time in which the request keeps a processor busy. What is left of both shares is waiting
     /// for others, which costs neither.
     pub processor_share: f64,
+    /// The share of its processor time before its query. The rest it computes when the query is answered: it waits for a
+    /// processor once more, and holds its connection meanwhile.
+    pub processor_before: f64,
     /// How the processor time of a request follows its service time.
     pub processor_time: ProcessorTime,
     /// Memory that the App needs, in GB.
@@ -105,6 +108,7 @@ impl Default for Workload {
                 .expect("the 99th percentile is above the median"),
             database_share: 0.6,
             processor_share: 0.4,
+            processor_before: 0.5,
             processor_time: ProcessorTime::default(),
             memory_gb: 0.5,
             start: 0.05,

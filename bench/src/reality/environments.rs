@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use anyhost_planner::traffic::Traffic;
-use anyhost_planner::workload::Distribution;
+use anyhost_planner::workload::{Distribution, Workload};
 use anyhost_tests::process::{Process, binary};
 use anyhost_tests::runtime_api::RuntimeApi;
 use serde_json::json;
@@ -50,16 +50,9 @@ impl Environments {
         }
     }
 
-    /// Measures starts with the share that an environment has, and invocations of one environment one after the other
-    /// with all processors: what a share does to them is what the planner has to account for.
+    /// Measures invocations of one environment one after the other, with all processors: what a share does to them is what
+    /// the planner has to account for.
     pub(super) async fn calibrate(&self, samples: usize) -> Result<App, String> {
-        let mut starts = Vec::new();
-        for _ in 0..samples / 10 + 1 {
-            let begun = Instant::now();
-            let environment = self.start()?;
-            environment.api.polled().await;
-            starts.push(begun.elapsed().as_secs_f64());
-        }
         let environment = self.start()?;
         environment.share.as_ref().map_or(Ok(()), ProcessorShare::lift)?;
         self.invoke(&environment).await?;
@@ -73,7 +66,25 @@ impl Environments {
         let processor = cpu(environment.process.id()).unwrap_or_default() - before;
         let processor_share = (processor / times.iter().sum::<f64>()).clamp(0.0, 1.0);
         let service = Distribution::measured(times).ok_or("nothing was measured")?;
-        Ok(App { service, database_share: 1.0 - processor_share, processor_share, starts })
+        Ok(App {
+            service,
+            database_share: 1.0 - processor_share,
+            processor_share,
+            processor_before: Workload::default().processor_before,
+            starts: Vec::new(),
+        })
+    }
+
+    /// Measures how long this many environments take to start, with the share that each of them has.
+    pub(super) async fn starts(&self, samples: usize) -> Result<Vec<f64>, String> {
+        let mut starts = Vec::new();
+        for _ in 0..samples {
+            let begun = Instant::now();
+            let environment = self.start()?;
+            environment.api.polled().await;
+            starts.push(begun.elapsed().as_secs_f64());
+        }
+        Ok(starts)
     }
 
     /// Sends the requests of a traffic and measures the answers.

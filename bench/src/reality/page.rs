@@ -30,14 +30,15 @@ fn table(reality: &Reality) -> String {
         let program =
             if set.is_empty() { program.to_string() } else { format!("{program}: {set}") };
         for figure in figures {
-            let Figure { what, unit, predicted, measured } = figure;
-            let (predicted, measured) = (unit.show(*predicted), unit.show(*measured));
+            let Figure { what, unit, predicted, range: (low, high), measured } = figure;
+            let [predicted, low, high, measured] =
+                [predicted, low, high, measured].map(|of| unit.show(*of));
             let off = figure.off_in_words();
             let word = if figure.close() { "close" } else { "**missed**" };
             // Writing to a string does not fail.
             let _ = writeln!(
                 text,
-                "| {traffic} | {program} | {requests} ({failed}) | {what} | {predicted} | {measured} | {off} | {word} |",
+                "| {traffic} | {program} | {requests} ({failed}) | {what} | {predicted} ({low} to {high}) | {measured} | {off} | {word} |",
             );
         }
     }

@@ -10,10 +10,9 @@ use anyhost_planner::simulation::{Configuration, Options, Setup, simulate};
 use anyhost_planner::traffic::Traffic;
 use anyhost_planner::workload::{Database, Distribution, ProcessorTime, Workload};
 
-use super::{App, Figures};
+use super::{App, Figures, Prediction};
 
-/// The number of simulations, each with its own seed, whose median is the prediction: a single one is only one sample
-/// of what may happen.
+/// The number of simulations, each with its own seed: their median is the prediction, and their range is what may happen.
 const DAYS: u64 = 21;
 
 /// The quota's period of a process: Linux' own.
@@ -109,11 +108,13 @@ init_ms = {{ quantiles = [{quantiles}], source = "the benchmark", dated = 2026-1
     fn new(host: &str, app: &App) -> Result<Self, String> {
         let catalog = Catalog::parse("the benchmark", host).map_err(|error| error.to_string())?;
         let host = catalog.host("here").ok_or("the host is in it")?.clone();
-        let App { service, database_share, processor_share, starts: _ } = app.clone();
+        let App { service, database_share, processor_share, processor_before, starts: _ } =
+            app.clone();
         let workload = Workload {
             service,
             database_share,
             processor_share,
+            processor_before,
             // Notes of one length take the App the same time; what varies is the trigger's sleep.
             processor_time: ProcessorTime::Constant,
             memory_gb: 1.0,
@@ -151,30 +152,25 @@ init_ms = {{ quantiles = [{quantiles}], source = "the benchmark", dated = 2026-1
         &self,
         traffic: &Traffic,
         configuration: Option<&Configuration>,
-    ) -> Result<Figures, String> {
+    ) -> Result<Prediction, String> {
         let Self { host, workload } = self;
         let configuration = match configuration {
             Some(configuration) => configuration.clone(),
             None => Configuration::guess(host, workload, traffic, None)
                 .map_err(|error| error.to_string())?,
         };
-        let (mut p50, mut p99) = (Vec::new(), Vec::new());
-        let (mut connections, mut refused) = (Vec::new(), Vec::new());
-        for seed in 1..=DAYS {
+        let day = |seed| {
             let options = options(seed);
             let setup = Setup::new(host, workload, traffic, configuration.clone(), &options);
             let outcome = simulate(&setup.map_err(|error| error.to_string())?);
-            p50.push(outcome.latency.p50);
-            p99.push(outcome.latency.p99);
-            connections.push(outcome.peak_connections as f64);
-            refused.push(outcome.refused_share());
-        }
-        Ok(Figures {
-            p50: Duration::from_secs_f64(median(p50)),
-            p99: Duration::from_secs_f64(median(p99)),
-            connections: median(connections),
-            refused: median(refused),
-        })
+            Ok(Figures {
+                p50: Duration::from_secs_f64(outcome.latency.p50),
+                p99: Duration::from_secs_f64(outcome.latency.p99),
+                connections: outcome.peak_connections as f64,
+                refused: outcome.refused_share(),
+            })
+        };
+        (1..=DAYS).map(day).collect::<Result<_, String>>().map(Prediction)
     }
 }
 
@@ -189,9 +185,4 @@ fn parameters(all: &[(&str, f64)]) -> String {
         )
     };
     all.iter().map(line).collect()
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhost_planner::traffic::Traffic;
-use anyhost_planner::workload::Distribution;
+use anyhost_planner::workload::{Distribution, Workload};
 use anyhost_tests::process::{PATIENCE, Process, binary};
 use bytes::Bytes;
 use http::{Request, StatusCode};
@@ -101,7 +101,8 @@ impl LongRunning {
         let processor_share = (processor / whole).clamp(0.0, 1.0);
         let without = without.as_secs_f64() / whole;
         let database_share = (1.0 - without.max(processor_share)).max(0.0);
-        Ok(App { service, database_share, processor_share, starts: Vec::new() })
+        let processor_before = Workload::default().processor_before;
+        Ok(App { service, database_share, processor_share, processor_before, starts: Vec::new() })
     }
 
     /// Sends the requests of a traffic and measures the answers.

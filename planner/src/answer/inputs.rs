@@ -24,6 +24,8 @@ pub struct Inputs {
     pub database_share: f64,
     /// The share of it on a processor.
     pub processor_share: f64,
+    /// The share of that before the query.
+    pub processor_before: f64,
     /// How the time on a processor follows the service time.
     pub processor_time: ProcessorTime,
     /// Memory of the App, in GB.
@@ -91,6 +93,7 @@ impl Inputs {
             },
             database_share: workload.database_share,
             processor_share: workload.processor_share,
+            processor_before: workload.processor_before,
             processor_time: workload.processor_time,
             memory_gb: workload.memory_gb,
             start: workload.start,

@@ -34,6 +34,9 @@ pub(crate) struct App {
     /// The processor time of a request, if it is the same for all; a share is taken of each one's own time
     #[arg(long, value_name = "TIME", value_parser = time, conflicts_with = "cpu_share")]
     cpu_time: Option<f64>,
+    /// The share of its processor time before its query; the rest it computes when the query is answered [default: 0.5]
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    cpu_before: Option<f64>,
     /// Memory it needs, in MB
     #[arg(long, value_name = "MB", default_value_t = 512.0, value_parser = positive)]
     memory: f64,
@@ -124,6 +127,7 @@ impl App {
             service,
             database_share,
             processor_share,
+            processor_before: self.cpu_before.unwrap_or(default.processor_before),
             processor_time,
             memory_gb: self.memory / 1024.0,
             start: self.start,

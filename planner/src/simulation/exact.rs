@@ -1,7 +1,6 @@
 //! Every request is an event.
 
 mod database;
-mod events;
 mod fleet;
 mod functions;
 mod instance;

@@ -17,6 +17,8 @@ pub(crate) struct Parts {
     pub(crate) quota: Option<Quota>,
     /// On a processor at full speed.
     pub(crate) processor: f64,
+    /// The share of that before the query; all of it without a query.
+    pub(crate) before: f64,
     /// With a connection.
     pub(crate) database: f64,
     /// Waiting for others.
@@ -35,8 +37,9 @@ pub(crate) struct Parts {
 /// The time of one request without any queue or throttling, in seconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct RequestTimes {
-    /// On a processor at full speed.
-    pub(crate) processor: f64,
+    /// On a processor at full speed, before the query and after it.
+    pub(crate) before: f64,
+    pub(crate) after: f64,
     /// With a connection.
     pub(crate) database: f64,
     /// Waiting for others.
@@ -47,19 +50,27 @@ impl Parts {
     /// Returns the parts of a request's service time.
     pub(crate) fn times_of(&self, service: f64) -> RequestTimes {
         let Self { processor, database, elsewhere, .. } = *self;
-        if !self.constant {
-            let [processor, database, elsewhere] =
-                [processor, database, elsewhere].map(|share| share * service);
-            return RequestTimes { processor, database, elsewhere };
-        }
-        let computing = (processor * self.service).min(service);
-        let rest = service - computing;
-        let with_connection = if database > 0.0 { database / (database + elsewhere) } else { 0.0 };
-        RequestTimes {
-            processor: computing,
-            database: rest * with_connection,
-            elsewhere: rest * (1.0 - with_connection),
-        }
+        let (computing, database, elsewhere) = if self.constant {
+            let computing = (processor * self.service).min(service);
+            let rest = service - computing;
+            let queried = if database > 0.0 { database / (database + elsewhere) } else { 0.0 };
+            (computing, rest * queried, rest * (1.0 - queried))
+        } else {
+            (processor * service, database * service, elsewhere * service)
+        };
+        // A request without a query does not come back from one.
+        let before = if database > 0.0 { computing * self.before } else { computing };
+        RequestTimes { before, after: computing - before, database, elsewhere }
+    }
+
+    /// The most requests a second for which one instance has processors.
+    pub(crate) fn can(&self) -> f64 {
+        self.servers as f64 * self.share / (self.processor * self.service).max(1e-9)
+    }
+
+    /// The most requests a second for which it has processors up to their query, if none is answered.
+    pub(crate) fn can_begin(&self) -> f64 {
+        self.can() / self.before.max(1e-3)
     }
 
     /// Why a request took too long: its own time, in seconds without any queue, or what it waited for.
@@ -72,10 +83,19 @@ impl Parts {
     }
 }
 
+impl RequestTimes {
+    /// On a processor at full speed.
+    pub(crate) fn processor(self) -> f64 {
+        self.before + self.after
+    }
+}
+
 impl Setup<'_> {
     /// The means of the parts of a request on this size, in seconds.
     pub(crate) fn parts(&self) -> Parts {
         let Workload { service, database_share, processor_share, .. } = self.workload;
+        // Without a database all that is not computing is waiting for others.
+        let queries = self.pool.is_some() && *database_share > 0.0;
         let constant = self.workload.processor_time == ProcessorTime::Constant;
         let variability = service.variability();
         let cores = self.configuration.size.cores;
@@ -98,8 +118,13 @@ impl Setup<'_> {
             share,
             quota: Quota::new(share, period),
             processor: *processor_share,
-            database: *database_share,
-            elsewhere: (1.0 - processor_share - database_share).max(0.0),
+            before: if queries { self.workload.processor_before } else { 1.0 },
+            database: if queries { *database_share } else { 0.0 },
+            elsewhere: if queries {
+                (1.0 - processor_share - database_share).max(0.0)
+            } else {
+                1.0 - processor_share
+            },
             service: service.mean(),
             // What varies is the rest alone, by as much in seconds as the whole.
             variability: if constant {
@@ -124,6 +149,7 @@ mod tests {
             share: 1.0,
             quota: None,
             processor: 0.25,
+            before: 0.8,
             database: 0.5,
             elsewhere: 0.25,
             service: 0.04,
@@ -136,20 +162,20 @@ mod tests {
 
     #[test]
     fn a_long_request_computes_for_longer_or_waits_for_longer() {
-        let near = |found: RequestTimes, wanted: [f64; 3]| {
-            let found = [found.processor, found.database, found.elsewhere];
+        let near = |found: RequestTimes, wanted: [f64; 4]| {
+            let found = [found.before, found.after, found.database, found.elsewhere];
             let close =
                 found.iter().zip(wanted).all(|(found, wanted)| (found - wanted).abs() < 1e-12);
             assert!(close, "{found:?} instead of {wanted:?}");
         };
         // The mean is the same: 10 ms, 20 ms, 10 ms of 40.
         for constant in [false, true] {
-            near(parts(constant).times_of(0.04), [0.01, 0.02, 0.01]);
+            near(parts(constant).times_of(0.04), [0.008, 0.002, 0.02, 0.01]);
         }
         // Of 100 ms a quarter, a half and a quarter; or 10 ms, and of the other 90 two thirds and one.
-        near(parts(false).times_of(0.1), [0.025, 0.05, 0.025]);
-        near(parts(true).times_of(0.1), [0.01, 0.06, 0.03]);
+        near(parts(false).times_of(0.1), [0.02, 0.005, 0.05, 0.025]);
+        near(parts(true).times_of(0.1), [0.008, 0.002, 0.06, 0.03]);
         // No request computes for longer than it takes.
-        near(parts(true).times_of(0.004), [0.004, 0.0, 0.0]);
+        near(parts(true).times_of(0.004), [0.004, 0.0, 0.0, 0.0]);
     }
 }

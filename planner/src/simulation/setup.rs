@@ -7,6 +7,7 @@ use anyhost_core::Paradigm;
 use anyhost_core::db::Pooler;
 
 use super::Progress;
+use super::occupancy::Occupancy;
 use crate::connections::{Deployment, Pool};
 use crate::hosts::{Fleet, Functions, Host, Model, Scaling, Size};
 use crate::traffic::Traffic;
@@ -95,7 +96,8 @@ impl Configuration {
                 let most = fleet.parameters.max_instances.value as usize;
                 let most = max_instances.unwrap_or(most).clamp(1, most);
                 let least = (fleet.parameters.min_instances.value as usize).min(most);
-                let peak = needed(fleet, &size, workload, traffic.peak()).clamp(least.max(1), most);
+                let present = most_present(workload, traffic);
+                let peak = instances(fleet, &size, workload, present).clamp(least.max(1), most);
                 match fleet.scaling {
                     Scaling::Fixed { .. } => (peak, peak),
                     // Room for half as much again, and for one to be replaced.
@@ -183,12 +185,37 @@ pub fn sizes(host: &Host, workload: &Workload) -> Result<Vec<Size>, Infeasible> 
 
 /// Instances that a rate asks for at the scaler's target, by processors and by places; not bounded.
 pub(crate) fn needed(fleet: &Fleet, size: &Size, workload: &Workload, rate: f64) -> usize {
+    instances(fleet, size, workload, rate * workload.service.mean())
+}
+
+/// Instances that so many requests at once ask for.
+fn instances(fleet: &Fleet, size: &Size, workload: &Workload, busy: f64) -> usize {
     let target = fleet.scaling.utilisation();
-    let busy = rate * workload.service.mean();
     let by_use = busy * workload.processor_share / (size.cores * target);
     let places = fleet.parameters.concurrency_per_core.as_ref();
     let places = places.map_or(0.0, |per_core| busy / (per_core.value * size.cores * target));
     by_use.max(places).ceil() as usize
+}
+
+/// The mean number of requests in the system in each of these intervals.
+fn present<'a>(
+    workload: &Workload,
+    traffic: &Traffic,
+    counts: impl Iterator<Item = &'a u64> + 'a,
+) -> impl Iterator<Item = f64> + 'a {
+    let (service, interval) = (workload.service.mean(), traffic.interval().as_secs_f64());
+    let mut occupancy = Occupancy::new(workload.service.variability());
+    counts.map(move |count| occupancy.pass(*count as f64 / interval, service, interval))
+}
+
+/// The most of them in any interval.
+fn most_present(workload: &Workload, traffic: &Traffic) -> f64 {
+    // Where requests are far shorter than an interval, Little's law holds in each.
+    let (service, interval) = (workload.service.mean(), traffic.interval().as_secs_f64());
+    if service * 100.0 < interval {
+        return traffic.peak() * service;
+    }
+    present(workload, traffic, traffic.counts().iter()).fold(0.0, f64::max)
 }
 
 /// A configuration of a host under a traffic.
@@ -237,11 +264,43 @@ impl<'a> Setup<'a> {
         let first = match &host.model {
             Model::Functions(_) => 0,
             Model::Fleet(fleet) => {
-                let begin = traffic.counts().first().copied().unwrap_or(0) as f64;
-                let rate = begin / traffic.interval().as_secs_f64();
-                needed(fleet, &configuration.size, workload, rate).clamp(least, most)
+                let begin = traffic.counts().iter().take(1);
+                let present = present(workload, traffic, begin).fold(0.0, f64::max);
+                instances(fleet, &configuration.size, workload, present).clamp(least, most)
             }
         };
         Ok(Self { host, workload, traffic, configuration, pool, first, options })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::hosts::Catalog;
+
+    /// 1,000 requests within 10 s, each for 120 s: of those 10 s 500 are there on average, and later never more than 1,000.
+    /// Little's law with the rate of 100 a second says 12,000, which are 250 instances of 80 places at 60 % of them.
+    #[test]
+    fn requests_that_outlast_an_interval_are_counted_once() {
+        let catalog = Catalog::built_in();
+        let host = catalog.host("cloud-run").expect("a known host");
+        let workload = Workload {
+            service: "120s".parse().expect("a duration"),
+            database_share: 0.0,
+            processor_share: 0.0,
+            database: None,
+            ..Workload::default()
+        };
+        let traffic = Traffic::new("burst", Duration::from_secs(10), vec![1000, 0, 0, 0, 0, 0]);
+        let guess = Configuration::guess(host, &workload, &traffic, None).expect("it has a size");
+        let Model::Fleet(fleet) = &host.model else { panic!("Cloud Run is a fleet") };
+        let each = |places: f64| (places / (80.0 * fleet.scaling.utilisation())).ceil() as usize;
+        let peak = each(1000.0);
+        assert_eq!(guess.most, peak + peak.div_ceil(2));
+        let options = Options::default();
+        let setup = Setup::new(host, &workload, &traffic, guess, &options).expect("it starts");
+        assert!((each(480.0)..=each(500.0)).contains(&setup.first), "{}", setup.first);
     }
 }

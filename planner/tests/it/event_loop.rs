@@ -1,8 +1,8 @@
-//! A second simulation by another method, against the first: no event queue, but the recursion of each station's servers,
-//! with random numbers of its own.
+//! A second simulation by another method, against the first: the recursion of a station's servers, or for a process a plain
+//! event loop, with random numbers of its own.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 use std::time::Duration;
 
 use anyhost_core::db::Pooler;
@@ -55,41 +55,114 @@ fn poisson(rate: f64, mean: f64, requests: usize) -> Vec<(f64, f64)> {
     (0..requests).map(|_| request()).collect()
 }
 
-/// Latencies of one process under random arrivals: computing on `cores`, then the database through a pool.
-fn process(rate: f64, mean: f64, shares: (f64, f64), cores: usize, pool: usize) -> (Vec<f64>, f64) {
-    let requests = poisson(rate, mean, 200_000);
-    let computing = requests.iter().map(|(came, time)| (*came, time * shares.0));
-    let computed = station(cores, f64::INFINITY, &computing.collect::<Vec<_>>());
-    let mut queries = computed.into_iter().flatten().zip(&requests).collect::<Vec<_>>();
-    queries.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let asked = queries.iter().map(|(at, (_, time))| (*at, time * shares.1)).collect::<Vec<_>>();
-    let answered = station(pool, 2.0, &asked);
-    let rest = 1.0 - shares.0 - shares.1;
-    let latencies = queries.iter().zip(&answered);
-    let latencies =
-        latencies.filter_map(|((_, (came, time)), end)| Some((*end)? + time * rest - came));
-    let mut latencies = latencies.collect::<Vec<_>>();
-    let refused = 1.0 - latencies.len() as f64 / requests.len() as f64;
-    latencies.sort_by(f64::total_cmp);
-    (latencies, refused)
+/// A process under random arrivals: a request computes, has a connection for its query and until a processor takes the
+/// answer, and computes again.
+struct Process {
+    cores: usize,
+    /// The share of its one processor and its period in seconds.
+    quota: Option<(f64, f64)>,
+    pool: usize,
+}
+
+/// Seconds of computing before and after a query, and of that query.
+type Times = (f64, f64, f64);
+
+impl Process {
+    /// The latencies in order, and the share of requests that got no connection within two seconds.
+    fn latencies(&self, requests: &[(f64, Times)]) -> (Vec<f64>, f64) {
+        let nanos = |seconds: f64| (seconds * 1e9) as u64;
+        // The step that begins: 0 and 2 ask for a processor, 1 and 3 leave it.
+        let came = requests.iter().enumerate();
+        let mut events =
+            came.map(|(id, (came, _))| Reverse((nanos(*came), id, 0))).collect::<BinaryHeap<_>>();
+        let (mut cores, mut pool) = (self.cores, self.pool);
+        let (mut ready, mut asking) = (VecDeque::new(), VecDeque::new());
+        let (mut latencies, mut refused, mut spent) = (Vec::new(), 0, (0, 0.0));
+        while let Some(Reverse((at, id, step))) = events.pop() {
+            let now = at as f64 / 1e9;
+            match step {
+                0 | 2 => ready.push_back((id, step + 1)),
+                1 if requests[id].1.2 > 0.0 => {
+                    cores += 1;
+                    asking.push_back((id, now));
+                }
+                _ => {
+                    cores += 1;
+                    latencies.push(now - requests[id].0);
+                }
+            }
+            while cores > 0
+                && let Some((id, next)) = ready.pop_front()
+            {
+                cores -= 1;
+                let (before, after, _) = requests[id].1;
+                pool += usize::from(next == 3);
+                let work = if next == 3 { after } else { before };
+                let takes = self.compute(now, work, &mut spent);
+                events.push(Reverse((at + nanos(takes), id, next)));
+            }
+            while pool > 0
+                && let Some((id, since)) = asking.pop_front()
+            {
+                if now - since > 2.0 {
+                    refused += 1;
+                    continue;
+                }
+                pool -= 1;
+                events.push(Reverse((at + nanos(requests[id].1.2), id, 2)));
+            }
+        }
+        latencies.sort_by(f64::total_cmp);
+        (latencies, f64::from(refused) / requests.len() as f64)
+    }
+
+    /// How long work takes from a moment on; `spent` is a period and what was used of it.
+    fn compute(&self, begin: f64, mut work: f64, spent: &mut (u64, f64)) -> f64 {
+        let Some((share, period)) = self.quota else { return work };
+        let mut now = begin;
+        loop {
+            let current = (now / period + 1e-9) as u64;
+            if current > spent.0 {
+                *spent = (current, 0.0);
+            }
+            let end = (current + 1) as f64 * period;
+            let done = work.min(share * period - spent.1).min(end - now).max(0.0);
+            (work, spent.1, now) = (work - done, spent.1 + done, now + done);
+            if work <= 1e-12 {
+                return now - begin;
+            }
+            now = end;
+        }
+    }
 }
 
 #[test]
 fn two_simulations_of_one_process_agree_within_5_percent() {
-    for (rate, mean, shares, pool) in [
-        (55.0, 0.024, (0.4, 0.6), 3),
-        (40.0, 0.020, (0.4, 0.6), 2),
-        (5.0, 1.0, (0.02, 0.9), 8),
+    for (rate, mean, shares, before, pool) in [
+        (55.0, 0.024, (0.4, 0.6), 0.5, 3),
+        (40.0, 0.020, (0.4, 0.6), 0.5, 2),
+        // With its connection a request waits for a processor as long again as its query takes.
+        (75.0, 0.020, (0.5, 0.5), 0.2, 6),
+        (70.0, 0.020, (0.5, 0.5), 1.0, 3),
+        (5.0, 1.0, (0.02, 0.98), 0.5, 8),
         // Too many: the pool turns some away after two seconds.
-        (5.0, 1.0, (0.02, 0.9), 3),
+        (5.0, 1.0, (0.02, 0.98), 0.5, 3),
     ] {
-        let (latencies, refused) = process(rate, mean, shares, 1, pool);
+        let times = |takes: f64| {
+            let computes = takes * shares.0;
+            (computes * before, computes * (1.0 - before), takes * shares.1)
+        };
+        let requests = poisson(rate, mean, 200_000).into_iter();
+        let requests = requests.map(|(came, takes)| (came, times(takes))).collect::<Vec<_>>();
+        let process = Process { cores: 1, quota: None, pool };
+        let (latencies, refused) = process.latencies(&requests);
         let requests = 200_000_u64;
         let seconds = (requests as f64 / rate).round() as u64;
         let traffic = Traffic::new("poisson", Duration::from_secs(seconds), vec![requests]);
         let workload = Workload {
             service: format!("exp:{}ms", mean * 1e3).parse().expect("a duration"),
             processor_share: shares.0,
+            processor_before: before,
             database_share: shares.1,
             database: connections(100),
             ..Workload::default()
@@ -183,49 +256,42 @@ fn two_simulations_of_idle_environments_agree_within_5_percent() {
 
 #[test]
 fn two_simulations_of_a_quota_agree_within_5_percent() {
+    use ProcessorTime::{Constant, Proportional};
     let (mean, share, period) = (0.02, 0.4, 0.1);
-    for (cores, load, time) in [
-        (0.25, 0.4, ProcessorTime::Proportional),
-        (0.5, 0.6, ProcessorTime::Proportional),
-        (0.75, 0.7, ProcessorTime::Proportional),
-        (0.25, 0.5, ProcessorTime::Constant),
-        (0.5, 0.7, ProcessorTime::Constant),
+    // The share of a processor, how much of it is used, the time, the share of it before the query, and the connections.
+    for (cores, load, time, before, pool) in [
+        (0.25, 0.4, Proportional, 0.5, 20),
+        (0.5, 0.6, Proportional, 0.5, 20),
+        (0.75, 0.7, Proportional, 0.8, 20),
+        (0.25, 0.5, Constant, 0.5, 20),
+        (0.5, 0.7, Constant, 1.0, 20),
+        // Connections that would be 30 % in use without the wait for a processor.
+        (0.5, 0.6, Constant, 0.9, 2),
     ] {
         let rate = load * cores / (mean * share);
-        let (mut free, mut index, mut left) = (0.0_f64, 0_u64, cores * period);
-        let mut latencies = Vec::new();
-        for (came, takes) in poisson(rate, mean, 200_000) {
-            let mut now = came.max(free);
+        let times = |takes: f64| {
             let computes = match time {
-                ProcessorTime::Proportional => takes * share,
-                ProcessorTime::Constant => takes.min(mean * share),
+                Proportional => takes * share,
+                Constant => takes.min(mean * share),
             };
-            let mut work = computes;
-            while work > 1e-12 {
-                let current = (now / period + 1e-9) as u64;
-                if current > index {
-                    (index, left) = (current, cores * period);
-                }
-                let end = (index + 1) as f64 * period;
-                let done = work.min(left).min(end - now);
-                (work, left, now) = (work - done, left - done, now + done);
-                if work > 1e-12 {
-                    now = end;
-                }
-            }
-            free = now;
-            latencies.push(now + takes - computes - came);
-        }
+            (computes * before, computes * (1.0 - before), takes - computes)
+        };
+        let requests = poisson(rate, mean, 200_000).into_iter();
+        let requests = requests.map(|(came, takes)| (came, times(takes))).collect::<Vec<_>>();
+        let process = Process { cores: 1, quota: Some((cores, period)), pool };
+        let (latencies, _) = process.latencies(&requests);
         let workload = Workload {
             service: "exp:20ms".parse().expect("a duration"),
-            database_share: 0.0,
+            database_share: 1.0 - share,
             processor_share: share,
+            processor_before: before,
             processor_time: time,
             ..Workload::default()
         };
         let size = Size { cores, memory_gb: 0.5, ..Size::default() };
-        let set = Configuration { pool_size: Some(40), ..Configuration::new(size, 1, 1) };
-        let outcome = run_with(&host("render"), &workload, &random(rate, 200_000), set, &exact());
+        let set = Configuration { pool_size: Some(pool), ..Configuration::new(size, 1, 1) };
+        let traffic = random(rate, 200_000);
+        let outcome = run_with(&host("render"), &workload, &traffic, set, &exact());
         percentiles_agree(&format!("{cores} of a processor, {time:?}"), &outcome, latencies);
     }
 }

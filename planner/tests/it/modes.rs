@@ -67,7 +67,17 @@ fn both_modes_find_the_same() {
             }
             peaks("peak connections", exact.peak_connections, aggregate.peak_connections, 0.4);
             near("cold starts", exact.cold_starts as f64, aggregate.cold_starts as f64, 0.3, 20.0);
-            near("refused", exact.refused as f64, aggregate.refused as f64, 0.3, 20.0);
+            // Near what an instance carries chance decides on a few: on Kubernetes 45 to 610 of 302,000, by the seed.
+            let few = 1..exact.requests / 100;
+            let seeds = if few.contains(&exact.refused) { 1..=5 } else { 1..=1 };
+            let refused = |exact_up_to| {
+                let refused = |seed| {
+                    let options = Options { seed, exact_up_to, ..Options::default() };
+                    run(host, &workload, &traffic, &options).refused as f64
+                };
+                seeds.clone().map(refused).sum::<f64>() / seeds.clone().count() as f64
+            };
+            near("refused", refused(u64::MAX), refused(0), 0.3, 20.0);
         }
     }
 }

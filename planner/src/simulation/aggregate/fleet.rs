@@ -3,20 +3,21 @@
 
 use std::collections::VecDeque;
 
-use super::occupancy::Occupancy;
 use super::server::Server;
+use super::settled::SettledRate;
 use super::stretches::{Stretch, samples, stretches};
+use super::waits::{Latency, Process, WaitTable, Waits};
 use crate::Random;
 use crate::hosts::{Balancing, Fleet, Scaling};
 use crate::simulation::deploys::Deploys;
 use crate::simulation::nodes::Starts;
+use crate::simulation::occupancy::Occupancy;
 use crate::simulation::parts::Parts;
-use crate::simulation::quota::WaitTable;
 use crate::simulation::recorder::Recorder;
 use crate::simulation::scaler::{Scaler, Seen};
 use crate::simulation::setup::Setup;
 use crate::simulation::{Cause, Nanos};
-use crate::theory::{Waiting, billed_share, most_busy};
+use crate::theory::{billed_share, most_busy};
 
 /// The share of its capacity up to which a station counts as settled; beyond it, what comes piles up.
 const SETTLED: f64 = 0.995;
@@ -99,8 +100,10 @@ struct Run<'a> {
     /// Requests in the system, and those of them with a connection.
     present: Occupancy,
     asking: Occupancy,
-    /// Waits at a thread with a quota, by how evenly requests are dealt to instances; made when first needed.
-    tables: [Option<WaitTable>; 4],
+    /// Waits in one process, by how evenly requests are dealt to instances.
+    tables: [WaitTable; 4],
+    /// Requests a second of one process, as its queues know them.
+    settled: SettledRate,
     /// Requests that have piled up before the processors.
     pile: f64,
     /// Instances before which it has.
@@ -112,19 +115,8 @@ struct Run<'a> {
     deployed: u64,
     /// When a deploy has stopped the process, and when it is back.
     down: (Nanos, Nanos),
-    /// Requests that have piled up before the connections.
-    pool_pile: f64,
-}
-
-/// The waits of a stretch.
-struct Waits {
-    processors: Waiting,
-    /// If a quota throttles: the table and the load in it, instead of `processors`.
-    throttled: Option<(usize, f64)>,
-    pool: Waiting,
-    /// The most requests a second that get a connection, and what bounds them.
-    pool_can: f64,
-    pool_cause: Cause,
+    /// Requests that have piled up before the server.
+    server_pile: f64,
 }
 
 impl<'a> Run<'a> {
@@ -151,7 +143,8 @@ impl<'a> Run<'a> {
             server: Server::new(setup),
             present: Occupancy::new(setup.workload.service.variability()),
             asking: Occupancy::new(setup.parts().variability.1),
-            tables: [const { None }; 4],
+            tables: Default::default(),
+            settled: SettledRate::default(),
             pile: 0.0,
             holders: 1.0,
             used: [[0, 0]; FOLLOWED],
@@ -163,7 +156,7 @@ impl<'a> Run<'a> {
             ),
             deployed: 0,
             down: (Nanos(0), Nanos(0)),
-            pool_pile: 0.0,
+            server_pile: 0.0,
         }
     }
 
@@ -185,7 +178,7 @@ impl<'a> Run<'a> {
         let held = self.holders.min(many) / many;
         let piled = self.pile;
         self.pile = (self.pile + (rate - can * SETTLED) * held * length).max(0.0);
-        let waits = self.waits(rate.min(can), many);
+        let server_can = self.server.capacity();
         // Requests that are neither computing nor waiting for it.
         let elsewhere = rate.min(can) * service * (1.0 - self.parts.processor);
         let room = self.limit * many * held - elsewhere;
@@ -207,10 +200,10 @@ impl<'a> Run<'a> {
         self.recorder.refused(at, if full { Cause::InFlight } else { shortage }, turned_away);
         let acquire = self.setup.pool.as_ref().map_or(0.0, |pool| pool.acquire);
         let (late, borrowing) =
-            self.pile_up_before_pool(rate.min(can), waits.pool_can, acquire, length, many);
+            self.pile_up_before_server(rate.min(can), server_can, acquire, length, many);
         let late = (late.round() as u64).min(rest - turned_away);
-        let full = self.limit * many < acquire * waits.pool_can;
-        self.recorder.refused(at, if full { Cause::InFlight } else { waits.pool_cause }, late);
+        let full = self.limit * many < acquire * server_can;
+        self.recorder.refused(at, if full { Cause::InFlight } else { Cause::Server }, late);
         let served = rest - turned_away - late;
         let fluid = (piled + self.pile) / 2.0 / (can * held);
         let (longest, outage) = self.outage(stretch);
@@ -219,6 +212,17 @@ impl<'a> Run<'a> {
         let queue = self.server.wait(rate);
         // What a quota adds to the time of a request that has its processor for itself.
         let throttled = 1.0 / self.parts.share - 1.0;
+        let parts = self.parts;
+        let stages = self.stages();
+        let process = Process {
+            parts: &parts,
+            service: &self.setup.workload.service,
+            pool: self.setup.pool.as_ref().map(|pool| (pool.size, pool.acquire)),
+            stages: 1 << stages,
+        };
+        let mut table = std::mem::take(&mut self.tables[stages]);
+        let each = self.settled.pass(rate.min(can) / many, length, process.can());
+        let waits = table.at(&process, each);
         for weight in samples(served) {
             let before = if self.random.uniform() < held { fluid } else { 0.0 };
             let interrupted = if self.random.uniform() * length < outage {
@@ -226,45 +230,51 @@ impl<'a> Run<'a> {
             } else {
                 0.0
             };
-            let queued = match waits.throttled {
-                None => draw(waits.processors, &mut self.random),
-                Some((index, load)) => self.tables[index]
-                    .as_ref()
-                    .map_or(0.0, |table| table.sample(load, &mut self.random)),
-            };
+            if self.random.uniform() < waits.refused() {
+                self.recorder.refused(at, Cause::Pool, weight);
+                continue;
+            }
+            let Latency { whole, waited: queued } = waits.sample(&mut self.random);
             let borrowed = if borrowing > 0.0 {
-                borrowing.min(acquire)
+                (borrowing.min(acquire) - queued).max(0.0)
             } else {
-                draw(waits.pool, &mut self.random).min(acquire) + queue.sample(&mut self.random)
+                queue.sample(&mut self.random)
             };
             // Who waits for so long has found so many before it. What has piled up is bounded already.
             let most = (self.limit - 1.0).max(0.0);
             let piled_up = (before + queued).min(most * many / can);
             let ahead = if before > 0.0 { 0.0 } else { queued * can }
-                + if borrowing > 0.0 || borrowed == 0.0 { 0.0 } else { borrowed * waits.pool_can }
+                + if borrowing > 0.0 || borrowed == 0.0 { 0.0 } else { borrowed * server_can }
                 + if interrupted > 0.0 { (down - interrupted) * rate } else { 0.0 };
             if ahead > most * many {
                 self.recorder.refused(at, Cause::InFlight, weight);
                 continue;
             }
             let wait = piled_up + interrupted + borrowed;
-            let service = self.setup.workload.service.sample(&mut self.random);
+            let service = whole - queued;
             let latency = wait + service;
             if latency > self.parts.limit {
-                let own = service + self.parts.times_of(service).processor * throttled;
+                let own = service + self.parts.times_of(service).processor() * throttled;
                 self.recorder.refused(at, self.parts.late_cause(own, shortage), weight);
             } else {
                 self.recorder.served(at, latency, wait, weight);
             }
         }
-        let throttled = waits.throttled.map_or(waits.processors.overall(), |(index, load)| {
-            self.tables[index].as_ref().map_or(0.0, |table| table.mean(load))
-        });
-        let wait = fluid * held + throttled + waits.pool.overall() + queue.mean;
+        let wait = fluid * held + waits.mean() + queue.mean;
         let in_flight = self.present.pass(rate.min(can), wait + service, length);
         self.recorder.usage.processor_seconds += served as f64 * demand;
-        self.account(stretch, many, in_flight);
-        (rate.min(can) * demand, in_flight)
+        self.account(stretch, many, in_flight, &waits);
+        self.tables[stages] = table;
+        let busy = rate.min(can).min(many * self.parts.can()) * demand;
+        (busy, in_flight)
+    }
+
+    /// How evenly requests are dealt to instances, as a table: in turn to 1, 2 or 3, 4 to 7, 8 or more of them.
+    fn stages(&self) -> usize {
+        match self.model.balancing {
+            Balancing::Random => 0,
+            Balancing::RoundRobin => (self.ready.max(1).ilog2() as usize).min(3),
+        }
     }
 
     /// The part of this stretch in which a deploy has stopped the old process and the new one is not ready: how long the
@@ -284,9 +294,9 @@ impl<'a> Run<'a> {
         (back.since(begin), back.min(end).since(begin))
     }
 
-    /// Requests that come faster than connections are given back pile up for as long as they wait for one; the rest gets
+    /// Requests that come faster than the server answers pile up for as long as they wait for a connection; the rest gets
     /// none. Gives how many that are, and the wait of the others in seconds.
-    fn pile_up_before_pool(
+    fn pile_up_before_server(
         &mut self,
         rate: f64,
         can: f64,
@@ -297,18 +307,18 @@ impl<'a> Run<'a> {
         if !can.is_finite() {
             return (0.0, 0.0);
         }
-        let before = self.pool_pile;
+        let before = self.server_pile;
         let pile = (before + (rate - can) * length).max(0.0);
-        self.pool_pile = pile.min(acquire * can).min(self.limit * many);
-        (pile - self.pool_pile, (before + self.pool_pile) / 2.0 / can)
+        self.server_pile = pile.min(acquire * can).min(self.limit * many);
+        (pile - self.server_pile, (before + self.server_pile) / 2.0 / can)
     }
 
     /// The most requests per second of all instances in a stretch of this length.
     fn capacity(&self, length: f64) -> f64 {
         let many = self.ready.max(1) as f64;
         let parts = &self.parts;
-        let demand = (parts.processor * parts.service).max(1e-9);
-        let by_processors = many * parts.servers as f64 * parts.share / demand;
+        // Those that get no connection have computed up to there, and give up.
+        let by_processors = many * parts.can_begin();
         if self.places.is_infinite() {
             return by_processors;
         }
@@ -351,62 +361,7 @@ impl<'a> Run<'a> {
         cold
     }
 
-    /// The waits for a processor and for a connection, and how many a second get none in time.
-    fn waits(&mut self, rate: f64, many: f64) -> Waits {
-        let each = rate / many;
-        let arrivals = match self.model.balancing {
-            Balancing::Random => 1.0,
-            // Every so-many-th arrival of a Poisson stream.
-            Balancing::RoundRobin => 1.0 / many,
-        };
-        let settled = self.setup.traffic.interval().as_secs_f64();
-        let station = |servers: usize, service: f64, variability: f64| {
-            if service <= 0.0 {
-                return Waiting { chance: 0.0, mean: 0.0 };
-            }
-            let each = each.min(SETTLED * servers as f64 / service);
-            let found = Waiting::at(servers, each, service, arrivals, variability);
-            // A queue that begins empty grows by a random walk, so far at most.
-            let grown = (2.0 * each * (arrivals + variability) * settled / std::f64::consts::PI)
-                .sqrt()
-                * service
-                / servers as f64;
-            Waiting { mean: found.mean.min(grown), ..found }
-        };
-        let parts = self.parts;
-        let (computing, rest) = parts.variability;
-        let processors = station(parts.servers, parts.processor * parts.service, computing);
-        let query = parts.database * parts.service;
-        let none = Waiting { chance: 0.0, mean: 0.0 };
-        let (mut pool, mut pool_can, mut pool_cause) = (none, f64::INFINITY, Cause::Pool);
-        if let Some(plan) = &self.setup.pool
-            && query > 0.0
-        {
-            pool = station(plan.size, query, rest);
-            pool.mean = pool.mean.min(plan.acquire);
-            pool_can = plan.size as f64 / query * many;
-            let server = self.server.capacity();
-            if server < pool_can {
-                (pool_can, pool_cause) = (server, Cause::Server);
-            }
-        }
-        let throttled = parts.quota.map(|quota| {
-            // Dealt in turn to 1, 2 or 3, 4 to 7, 8 or more instances.
-            let stages = match self.model.balancing {
-                Balancing::Random => 1,
-                Balancing::RoundRobin => many as usize,
-            };
-            let index = (stages.max(1).ilog2() as usize).min(3);
-            let service = &self.setup.workload.service;
-            self.tables[index]
-                .get_or_insert_with(|| WaitTable::new(quota, &parts, service, 1 << index));
-            let demand = parts.processor * parts.service;
-            (index, each * demand / (parts.servers as f64 * parts.share))
-        });
-        Waits { processors, throttled, pool, pool_can, pool_cause }
-    }
-
-    fn account(&mut self, stretch: Stretch, many: f64, in_flight: f64) {
+    fn account(&mut self, stretch: Stretch, many: f64, in_flight: f64, waits: &Waits<'_>) {
         let Stretch { at, length, rate, .. } = stretch;
         let factor = self.deploys.factor(at);
         let all = (self.ready + self.starting.len()) as f64;
@@ -429,10 +384,9 @@ impl<'a> Run<'a> {
         if turn {
             self.turned = at;
         }
-        let query = self.parts.database * self.parts.service;
         // No more have a connection than had one before and have come since.
         let there = ((self.asking.now() + stretch.requests as f64) / many).ceil() as u64;
-        self.asking.pass(rate, query, length);
+        self.asking.pass(rate, waits.held(), length);
         let mut open = 0;
         for used in &mut self.used {
             if turn {
@@ -441,7 +395,10 @@ impl<'a> Run<'a> {
             let now = match stretch.requests {
                 0 => 0,
                 _ => {
-                    let most = most_busy(rate / many, query, length, self.random.uniform());
+                    let uniform = self.random.uniform();
+                    let most = most_busy(rate / many, waits.held(), length, uniform);
+                    // Those that wait for a processor with their connection come in crowds.
+                    let most = most.max(waits.peak(stretch.requests as f64 / many, uniform));
                     most.min(there).min(size)
                 }
             };
@@ -465,8 +422,4 @@ impl<'a> Run<'a> {
         }
         self.starts.shrink(now, all(self));
     }
-}
-
-fn draw(waiting: Waiting, random: &mut Random) -> f64 {
-    if random.uniform() < waiting.chance { waiting.mean * random.exponential() } else { 0.0 }
 }

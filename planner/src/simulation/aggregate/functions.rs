@@ -2,13 +2,12 @@
 
 use std::collections::VecDeque;
 
-use super::occupancy::Occupancy;
 use super::server::Server;
 use super::stretches::{Stretch, samples, stretches};
 use crate::Random;
 use crate::hosts::FunctionParameters;
 use crate::simulation::deploys::Deploys;
-use crate::simulation::parts::RequestTimes;
+use crate::simulation::occupancy::Occupancy;
 use crate::simulation::quota::{fresh, mean_of_fresh};
 use crate::simulation::recorder::Recorder;
 use crate::simulation::setup::Setup;
@@ -73,8 +72,9 @@ pub(crate) fn functions(setup: &Setup<'_>, parameters: &FunctionParameters) -> R
         {
             let service = service.sample(&mut random);
             let queued = queue.sample(&mut random);
-            let RequestTimes { processor, database, elsewhere } = parts.times_of(service);
-            let run = fresh(parts.quota, processor, &mut random) + database + elsewhere + queued;
+            let times = parts.times_of(service);
+            let computing = fresh(parts.quota, times, &mut random);
+            let run = computing + times.database + times.elsewhere + queued;
             let wait = if cold { cold_start.sample(&mut random) + start } else { 0.0 };
             let killed = run > parameters.run_limit_seconds.value;
             billed += run.min(parameters.run_limit_seconds.value) * many as f64;

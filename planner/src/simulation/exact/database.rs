@@ -1,7 +1,8 @@
 //! What all processes share: the pooler's server connections and the database server's processors.
 
-use super::instance::{Request, Station};
+use super::instance::Request;
 use crate::simulation::Nanos;
+use crate::simulation::station::Station;
 use crate::workload::Database;
 
 /// How long a query waits for a server connection: PgBouncer's default `query_wait_timeout`, RDS Proxy's default borrow
@@ -62,7 +63,7 @@ impl Server {
 
     fn compute(&mut self, now: Nanos, query: Query) {
         match &mut self.processors {
-            None => self.steps.push((now.after(query.request.database), Step::Done(query))),
+            None => self.steps.push((now.after(query.request.times.database), Step::Done(query))),
             Some(processors) => {
                 if let Some(query) = processors.enter(now, query) {
                     self.computing(now, query);
@@ -72,12 +73,12 @@ impl Server {
     }
 
     fn computing(&mut self, now: Nanos, query: Query) {
-        let at = now.after(query.request.database * self.cpu_share);
+        let at = now.after(query.request.times.database * self.cpu_share);
         self.steps.push((at, Step::Computed(query)));
     }
 
     pub(crate) fn computed(&mut self, now: Nanos, query: Query) {
-        let rest = query.request.database * (1.0 - self.cpu_share);
+        let rest = query.request.times.database * (1.0 - self.cpu_share);
         self.steps.push((now.after(rest), Step::Done(query)));
         let Some(processors) = &mut self.processors else { return };
         if let Some((mut next, waited)) = processors.leave(now, f64::INFINITY, |_| ()) {

@@ -4,11 +4,11 @@
 use std::collections::VecDeque;
 
 use super::database::{Server, Step};
-use super::events::Events;
 use super::instance::{Instance, Request};
 use crate::Random;
 use crate::hosts::Fleet;
 use crate::simulation::deploys::Deploys;
+use crate::simulation::events::Events;
 use crate::simulation::nodes::Starts;
 use crate::simulation::parts::Parts;
 use crate::simulation::recorder::Recorder;

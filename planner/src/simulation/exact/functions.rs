@@ -3,12 +3,12 @@
 use std::collections::VecDeque;
 
 use super::database::{Query, Server, Step};
-use super::events::Events;
 use super::instance::Request;
 use crate::Random;
 use crate::hosts::FunctionParameters;
 use crate::simulation::deploys::Deploys;
-use crate::simulation::parts::{Parts, RequestTimes};
+use crate::simulation::events::Events;
+use crate::simulation::parts::Parts;
 use crate::simulation::quota::Bucket;
 use crate::simulation::recorder::Recorder;
 use crate::simulation::setup::Setup;
@@ -146,24 +146,19 @@ impl<'a> Run<'a> {
         };
         self.busy += 1;
         self.tell(now);
-        let RequestTimes { processor, database, elsewhere } = self.parts.times_of(service);
+        let times = self.parts.times_of(service);
         let begin = now.after(start);
-        let taken = bucket.run(self.parts.quota, begin.seconds(), processor);
-        self.recorder.usage.processor_seconds += processor;
-        let request = Request {
-            came: now,
-            waited: start,
-            start,
-            processor,
-            database,
-            elsewhere,
-            bucket,
-            provisioned,
-        };
+        let taken = bucket.run(self.parts.quota, begin.seconds(), times.before);
+        self.recorder.usage.processor_seconds += times.processor();
+        let mut request =
+            Request { came: now, waited: start, start, times, queried: false, bucket, provisioned };
         let computed = begin.after(taken);
         if self.server.unlimited() || self.setup.pool.is_none() {
             let limit = self.parameters.run_limit_seconds.value;
-            let run = taken + request.database + request.elsewhere;
+            let answered = taken + times.database;
+            let taken =
+                request.bucket.run(self.parts.quota, begin.after(answered).seconds(), times.after);
+            let run = answered + taken + times.elsewhere;
             // The platform ends it there.
             let killed = (run > limit).then_some(Cause::TimeLimit);
             self.events.add(begin.after(run.min(limit)), Event::Finish(request, killed));
@@ -187,9 +182,12 @@ impl<'a> Run<'a> {
         match event {
             Event::Query(query) => self.server.begin(now, query),
             Event::Server(Step::Computed(query)) => self.server.computed(now, query),
-            Event::Server(Step::Done(Query { request, .. })) => {
+            Event::Server(Step::Done(Query { mut request, .. })) => {
                 self.server.done(now);
-                self.events.add(now.after(request.elsewhere), Event::Finish(request, None));
+                let after = request.times.after;
+                let taken = request.bucket.run(self.parts.quota, now.seconds(), after);
+                let rest = taken + request.times.elsewhere;
+                self.events.add(now.after(rest), Event::Finish(request, None));
             }
             Event::Server(Step::GaveUp(Query { request, .. })) => {
                 self.finish(now, &request, Some(Cause::Server));

@@ -1,9 +1,9 @@
 //! One process that answers many requests at once: processors, a pool of connections, a queue before each.
 
-use std::collections::VecDeque;
-
 use crate::simulation::Nanos;
+use crate::simulation::parts::RequestTimes;
 use crate::simulation::quota::Bucket;
+use crate::simulation::station::Station;
 
 /// A request on its way.
 #[derive(Clone, Copy, Debug)]
@@ -13,11 +13,9 @@ pub(crate) struct Request {
     pub(crate) waited: f64,
     /// What it waited for its environment to start, in seconds.
     pub(crate) start: f64,
-    /// Seconds of processor at full speed.
-    pub(crate) processor: f64,
-    /// Seconds with a connection.
-    pub(crate) database: f64,
-    pub(crate) elsewhere: f64,
+    pub(crate) times: RequestTimes,
+    /// Whether its query is answered.
+    pub(crate) queried: bool,
     /// The quota of the thread it computes on.
     pub(crate) bucket: Bucket,
     /// Whether a provisioned environment answers it.
@@ -27,52 +25,8 @@ pub(crate) struct Request {
 impl Request {
     /// The seconds that it takes without any queue, with this share of a processor.
     pub(crate) fn own_time(&self, share: f64) -> f64 {
-        self.start + self.processor / share + self.database + self.elsewhere
-    }
-}
-
-/// Something that so many can use at once, with a queue before it.
-#[derive(Debug)]
-pub(crate) struct Station<T> {
-    servers: usize,
-    pub(crate) busy: usize,
-    queue: VecDeque<(Nanos, T)>,
-}
-
-impl<T> Station<T> {
-    pub(crate) fn new(servers: usize) -> Self {
-        Self { servers, busy: 0, queue: VecDeque::new() }
-    }
-
-    /// Takes a place and gives the customer back, or keeps it waiting.
-    pub(crate) fn enter(&mut self, now: Nanos, customer: T) -> Option<T> {
-        if self.busy < self.servers {
-            self.busy += 1;
-            return Some(customer);
-        }
-        self.queue.push_back((now, customer));
-        None
-    }
-
-    /// Gives a place back. Returns the next in the queue, which takes the place, and what it waited in seconds. Those
-    /// that waited longer than `patience` give up instead.
-    pub(crate) fn leave(
-        &mut self,
-        now: Nanos,
-        patience: f64,
-        mut gave_up: impl FnMut(T),
-    ) -> Option<(T, f64)> {
-        self.busy -= 1;
-        while let Some((since, customer)) = self.queue.pop_front() {
-            let waited = now.since(since);
-            if waited > patience {
-                gave_up(customer);
-                continue;
-            }
-            self.busy += 1;
-            return Some((customer, waited));
-        }
-        None
+        let RequestTimes { database, elsewhere, .. } = self.times;
+        self.start + self.times.processor() / share + database + elsewhere
     }
 }
 

@@ -4,21 +4,18 @@ use super::database::{Query, Step};
 use super::fleet::{Event, Run};
 use super::instance::Request;
 use crate::hosts::Balancing;
-use crate::simulation::parts::RequestTimes;
 use crate::simulation::quota::Bucket;
 use crate::simulation::{Cause, Nanos};
 
 impl Run<'_> {
     pub(super) fn arrive(&mut self, now: Nanos) {
         let service = self.setup.workload.service.sample(&mut self.random);
-        let RequestTimes { processor, database, elsewhere } = self.parts.times_of(service);
         let request = Request {
             came: now,
             waited: 0.0,
             start: 0.0,
-            processor,
-            database,
-            elsewhere,
+            times: self.parts.times_of(service),
+            queried: false,
             bucket: Bucket::default(),
             provisioned: false,
         };
@@ -70,11 +67,18 @@ impl Run<'_> {
     }
 
     fn process(&mut self, now: Nanos, index: usize, mut request: Request) {
-        self.used += request.processor;
-        self.recorder.usage.processor_seconds += request.processor;
+        let demand = if request.queried {
+            // It takes the answer, and the connection is free.
+            self.release(now, index);
+            request.times.after
+        } else {
+            request.times.before
+        };
+        self.used += demand;
+        self.recorder.usage.processor_seconds += demand;
         request.bucket = self.instances[index].buckets.pop().unwrap_or_default();
-        let taken = request.bucket.run(self.parts.quota, now.seconds(), request.processor);
-        request.waited += taken - request.processor;
+        let taken = request.bucket.run(self.parts.quota, now.seconds(), demand);
+        request.waited += taken - demand;
         self.events.add(now.after(taken), Event::Processed(index, request));
     }
 
@@ -88,9 +92,14 @@ impl Run<'_> {
             self.process(now, index, next);
         }
         let cause = self.shortage();
-        late.into_iter().for_each(|request| self.leave(now, index, &request, Some(cause)));
-        if request.database == 0.0 || self.setup.pool.is_none() {
-            let rest = request.database + request.elsewhere;
+        for request in late {
+            if request.queried {
+                self.release(now, index);
+            }
+            self.leave(now, index, &request, Some(cause));
+        }
+        if request.queried || request.times.database == 0.0 {
+            let rest = request.times.elsewhere;
             self.events.add(now.after(rest), Event::Answered(index, request));
         } else if let Some(request) = self.instances[index].pool.enter(now, request) {
             self.query(now, index, request);
@@ -119,10 +128,12 @@ impl Run<'_> {
     pub(super) fn server_step(&mut self, now: Nanos, step: Step) {
         match step {
             Step::Computed(query) => self.server.computed(now, query),
-            Step::Done(Query { instance, request }) => {
+            Step::Done(Query { instance, mut request }) => {
                 self.server.done(now);
-                self.release(now, instance);
-                self.events.add(now.after(request.elsewhere), Event::Answered(instance, request));
+                request.queried = true;
+                if let Some(request) = self.instances[instance].processors.enter(now, request) {
+                    self.process(now, instance, request);
+                }
             }
             Step::GaveUp(Query { instance, request }) => {
                 self.release(now, instance);

@@ -3,7 +3,7 @@
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
-use crate::simulation::Nanos;
+use super::Nanos;
 
 /// Events in the order of time; those of the same moment in the order in which they were added.
 #[derive(Debug)]
