@@ -6,6 +6,7 @@
 
 mod fleet;
 mod functions;
+mod process;
 mod server;
 mod settled;
 mod stretches;

@@ -7,7 +7,7 @@ use crate::hosts::{Fleet, Functions, Model};
 use crate::workload::{ProcessorTime, Workload};
 
 /// How the mean service time is spent, as shares of it, and how long a request may take.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Parts {
     /// Requests that one instance can compute at once.
     pub(crate) servers: usize,
@@ -27,7 +27,8 @@ pub(crate) struct Parts {
     pub(crate) service: f64,
     /// The squared coefficients of variation of the time on a processor, and of the rest.
     pub(crate) variability: (f64, f64),
-    constant: bool,
+    /// Whether it is the same for all requests.
+    pub(crate) constant: bool,
     /// The longest that a request may take, in seconds.
     pub(crate) limit: f64,
     /// Whether the client gives up before the host does.

@@ -301,6 +301,7 @@ mod tests {
         assert_eq!(guess.most, peak + peak.div_ceil(2));
         let options = Options::default();
         let setup = Setup::new(host, &workload, &traffic, guess, &options).expect("it starts");
-        assert!((each(480.0)..=each(500.0)).contains(&setup.first), "{}", setup.first);
+        // All stages of the occupancy are passed within one interval, which counts up to a third more.
+        assert!((each(500.0)..=each(660.0)).contains(&setup.first), "{}", setup.first);
     }
 }

@@ -1,5 +1,6 @@
 //! A second simulation by another method, against the first: the recursion of a station's servers, or for a process a plain
 //! event loop, with random numbers of its own.
+//! Long because one loop and one recursion stand beside all the scenarios that they check.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};

@@ -3,10 +3,11 @@
 
 use std::collections::VecDeque;
 
+use super::process::{Latency, Process};
 use super::server::Server;
 use super::settled::SettledRate;
 use super::stretches::{Stretch, samples, stretches};
-use super::waits::{Latency, Process, WaitTable, Waits};
+use super::waits::{WaitTable, Waits};
 use crate::Random;
 use crate::hosts::{Balancing, Fleet, Scaling};
 use crate::simulation::deploys::Deploys;
