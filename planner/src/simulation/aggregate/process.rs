@@ -12,7 +12,7 @@ use crate::workload::Distribution;
 const SETTLED: f64 = 0.95;
 
 /// Requests that are simulated at up to half a load. A busy process forgets slowly, so that there it takes more.
-const REQUESTS: f64 = 100_000.0;
+const REQUESTS: f64 = 40_000.0;
 
 /// The highest load that is simulated, as a share of what a process can carry.
 pub(super) const HIGHEST: f64 = 5.0;
