@@ -107,7 +107,7 @@ impl<DB: Driver> Statement<DB> {
     pub(super) fn effect(&self, known: &mut KnownEffects) -> Effect {
         let text = self.0.sql.as_str();
         // A text without arguments has its values in it: it seldom comes again, and may hold a secret.
-        if self.is_simple() { DB::effect(text) } else { known.of(text, DB::effect) }
+        if self.is_simple() { known.read(text, DB::effect) } else { known.of(text, DB::effect) }
     }
 
     /// Whether the driver or the server may have remembered it from before: only then can its first run be refused as
