@@ -4,8 +4,7 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -31,7 +30,11 @@ impl Ear {
     }
 
     /// With a name that is no file, as containers have it.
+    #[cfg(target_os = "linux")]
     fn abstract_one() -> Self {
+        use std::os::linux::net::SocketAddrExt as _;
+        use std::os::unix::net::SocketAddr;
+
         let folder = TempDir::new().expect("a folder");
         let name = folder.path().display().to_string();
         let address = SocketAddr::from_abstract_name(&name).expect("a short name");
@@ -70,7 +73,12 @@ fn value<'m>(message: &'m [String], name: &str) -> &'m str {
 
 #[test]
 fn it_is_told_readiness_once_and_only_after_connections_are_taken() {
-    for ear in [Ear::new(), Ear::abstract_one()] {
+    let ears = [
+        Ear::new(),
+        #[cfg(target_os = "linux")]
+        Ear::abstract_one(),
+    ];
+    for ear in ears {
         let environment = [("LISTEN", "127.0.0.1:0"), ("NOTIFY_SOCKET", ear.name.as_str())];
         let (process, _folder) = launch("echo-vm", &[], &environment);
         let first = ear.within(PATIENCE).expect("a message");
