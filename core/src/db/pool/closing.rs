@@ -20,8 +20,10 @@ impl<C: Connect> Pool<C> {
         let begun = Instant::now();
         let open = self.open();
         self.closed.store(true, Ordering::SeqCst);
+        // What comes back from here on is not kept.
+        self.queue.close();
         let mut goodbyes = Vec::new();
-        while let Ok(entry) = self.idle.try_remove() {
+        while let Some(entry) = self.queue.pop() {
             self.counts.closed(Reason::Drained);
             goodbyes.push(async move {
                 let Entry { connection, permit, .. } = *entry;
@@ -29,8 +31,6 @@ impl<C: Connect> Pool<C> {
                 drop(permit);
             });
         }
-        // From here on deadpool drops what is put into it.
-        self.idle.close();
         let everything = async {
             join_all(goodbyes).await;
             let size = u32::try_from(self.size()).unwrap_or(u32::MAX);
