@@ -73,7 +73,7 @@ fn a_platforms_library_is_named_by_its_crates_alone() {
 /// The features choose which parts are compiled: a part that an App does not use is not compiled.
 #[test]
 fn an_app_compiles_no_part_that_it_does_not_use() {
-    let database = ["sqlx", "sqlx-core", "secrecy", "url", "idna"];
+    let database = ["sqlx", "sqlx-core", "deadpool", "secrecy", "url", "idna"];
     let tls = ["rustls", "ring", "tokio-rustls"];
     let everywhere = ["regex-automata", "time", "clap", "thiserror", "ppp", "opentelemetry"];
     let mut found = Vec::new();
@@ -81,8 +81,8 @@ fn an_app_compiles_no_part_that_it_does_not_use() {
         ("anyhost", &["paas", "vm"][..], [&database[..], &tls, &everywhere].concat()),
         ("anyhost", &["paas"], ["lambda_http", "sd-notify"].to_vec()),
         // lambda_http brings `url`.
-        ("hello", &[], [&database[..3], &tls, &everywhere].concat()),
-        ("anyhost-lambda", &[], [&database[..3], &tls, &everywhere, &["h2"]].concat()),
+        ("hello", &[], [&database[..4], &tls, &everywhere].concat()),
+        ("anyhost-lambda", &[], [&database[..4], &tls, &everywhere, &["h2"]].concat()),
         // SQLite is a file: no TLS for a database.
         ("anyhost", &["paas", "sqlite"], tls.to_vec()),
     ] {

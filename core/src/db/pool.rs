@@ -1,8 +1,8 @@
 //! The connections of one process: which caller gets which, and when one is opened or closed.
 //!
-//! Two parts make it. [`queue`] keeps the idle connections and the callers that wait, first come, first served; a
-//! semaphore is the budget, and every open connection owns one of its permits until the server has closed it.
-//! [`opening`] decides when a connection is opened for the callers that wait.
+//! Two parts make it. [`queue`] keeps the connections, in deadpool's unmanaged pool, and the callers that wait, first
+//! come, first served; a semaphore is the budget, and every open connection owns one of its permits until the server has
+//! closed it. [`opening`] decides when a connection is opened for the callers that wait.
 
 mod acquire;
 mod clock;
@@ -82,7 +82,7 @@ impl<C: Connect> Pool<C> {
     ) -> Arc<Self> {
         let size = plan.size();
         Arc::new(Self {
-            queue: WaitQueue::default(),
+            queue: WaitQueue::new(size),
             budget: Arc::new(Semaphore::new(size)),
             size: AtomicUsize::new(size),
             plan,
@@ -174,7 +174,10 @@ impl<C: Connect> Pool<C> {
             pinging: false,
             permit,
         });
-        self.hand_over(entry, now);
+        // It holds one of as many permits as there are places.
+        if let Some(entry) = self.queue.add(entry) {
+            self.hand_over(entry, now);
+        }
     }
 
     /// Declares every connection of a generation unfit: idle ones are closed when they are met, those in use when

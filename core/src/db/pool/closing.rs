@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use deadpool::unmanaged::Object;
 use futures_util::future::join_all;
 use tokio::time::Instant;
 
@@ -26,7 +27,7 @@ impl<C: Connect> Pool<C> {
         while let Some(entry) = self.queue.pop() {
             self.counts.closed(Reason::Drained);
             goodbyes.push(async move {
-                let Entry { connection, permit, .. } = *entry;
+                let Entry { connection, permit, .. } = *Object::take(entry);
                 connection.goodbye().await;
                 drop(permit);
             });

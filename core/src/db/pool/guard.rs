@@ -3,6 +3,7 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
+use deadpool::unmanaged::Object;
 use tokio::time::Instant;
 
 use super::Pool;
@@ -49,7 +50,7 @@ impl<C: Connect> PooledConnection<C> {
     /// Closes the connection. `lost`: the server is not there to notice.
     pub(super) fn discard(self, reason: Reason, lost: bool) {
         let pool = Arc::clone(&self.pool);
-        pool.discard(*self.into_entry(), reason, lost);
+        pool.discard(*Object::take(self.into_entry()), reason, lost);
     }
 }
 

@@ -1,10 +1,13 @@
 //! The idle connections and the callers that wait for one: first come, first served.
+//!
+//! deadpool keeps the connections; to a caller that waits one is handed over, without a rest in the pool.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
+use deadpool::unmanaged::{self, Object};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -14,15 +17,17 @@ use super::entry::Entry;
 use super::{Pool, PooledConnection};
 use crate::db::connect::Connect;
 
-/// A connection as the pool keeps and moves it.
-pub(super) type Pooled<C> = Box<Entry<<C as Connect>::Connection>>;
+type BoxedEntry<C> = Box<Entry<<C as Connect>::Connection>>;
+
+/// A connection as deadpool lends it: dropped, it is idle.
+pub(super) type Pooled<C> = Object<BoxedEntry<C>>;
 
 /// Idle connections and waiting callers, under one lock: there are never both.
 pub(super) struct WaitQueue<C: Connect>(Mutex<Inner<C>>);
 
 struct Inner<C: Connect> {
-    /// The last to come back is the first to be lent: the others may become old enough to be closed.
-    idle: Vec<Pooled<C>>,
+    /// The connections. The last to come back is the first to be lent: the others may become old enough to be closed.
+    connections: unmanaged::Pool<BoxedEntry<C>>,
     /// In the order in which they came, which is that of their numbers.
     callers: VecDeque<Waiter<C>>,
     /// The number of the next caller.
@@ -67,20 +72,18 @@ pub(super) struct Wait<'p, C: Connect> {
     ended: bool,
 }
 
-impl<C: Connect> Default for WaitQueue<C> {
-    fn default() -> Self {
-        let (idle, callers) = (Vec::new(), VecDeque::new());
-        Self(Mutex::new(Inner { idle, callers, next: 0, alarm: None, closed: false }))
-    }
-}
-
 impl<C: Connect> WaitQueue<C> {
+    pub(super) fn new(size: usize) -> Self {
+        let (connections, callers) = (unmanaged::Pool::new(size), VecDeque::new());
+        Self(Mutex::new(Inner { connections, callers, next: 0, alarm: None, closed: false }))
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner<C>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn idle(&self) -> usize {
-        self.lock().idle.len()
+        self.lock().connections.status().available
     }
 
     pub(super) fn waiting(&self) -> usize {
@@ -89,7 +92,14 @@ impl<C: Connect> WaitQueue<C> {
 
     /// Takes the connection that came back last.
     pub(super) fn pop(&self) -> Option<Pooled<C>> {
-        self.lock().idle.pop()
+        self.lock().connections.try_get().ok()
+    }
+
+    /// Adds a connection, which is lent; `None`: there are as many as there may be.
+    pub(super) fn add(&self, entry: BoxedEntry<C>) -> Option<Pooled<C>> {
+        let inner = self.lock();
+        inner.connections.try_add(entry).ok()?;
+        inner.connections.try_get().ok()
     }
 
     /// Refuses what comes from here on, and every caller that waits.
@@ -140,9 +150,9 @@ impl<C: Connect> Pool<C> {
             let Some(caller) = inner.callers.pop_front() else {
                 if inner.closed {
                     drop(inner);
-                    return self.discard(*entry, Reason::Drained, false);
+                    return self.discard(*Object::take(entry), Reason::Drained, false);
                 }
-                return inner.idle.push(entry);
+                return drop(entry);
             };
             drop(inner);
             // Its caller may have given up a moment ago.
@@ -156,7 +166,7 @@ impl<C: Connect> Pool<C> {
     /// Takes an idle connection, or a place behind the callers that wait, `most` of them.
     pub(super) fn join(self: &Arc<Self>, until: Instant, most: usize) -> Joined<'_, C> {
         let mut inner = self.queue.lock();
-        if let Some(entry) = inner.idle.pop() {
+        if let Ok(entry) = inner.connections.try_get() {
             return Joined::Idle(PooledConnection::new(entry, self));
         }
         if inner.callers.len() >= most {

@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use deadpool::unmanaged::Object;
+
 use super::Pool;
 use super::clock::FreezeAwareInstant;
 use super::counts::Reason;
@@ -58,7 +60,7 @@ impl<C: Connect> Pool<C> {
             Some(Taint::Changed(_)) => Reason::Changed,
             Some(Taint::Dirty) | None => Reason::Dirty,
         };
-        self.discard(*entry, reason, lost);
+        self.discard(*Object::take(entry), reason, lost);
     }
 
     /// Closes a connection, and opens another if callers wait. `lost`: the server does not count the connection any
