@@ -87,11 +87,11 @@ impl<C: Connect> Pool<C> {
                     Ok((guard, now)) => (guard, Some(now).filter(|now| now.is_of(&self.epoch))),
                     Err(WaitError::Closed) => return Err(AcquireError::Closed),
                     Err(WaitError::Connect(failure)) => return Err(AcquireError::Connect(failure)),
-                    Err(WaitError::TimedOut) => {
+                    Err(WaitError::TimedOut { waiting }) => {
                         self.counts.timed_out();
                         return Err(match self.outage() {
                             Some(outage) => AcquireError::Connect(outage.failure.clone()),
-                            None => time.is_up(self.state()),
+                            None => time.is_up(PoolState { waiting, ..self.state() }),
                         });
                     }
                 },
@@ -120,8 +120,9 @@ impl<C: Connect> Pool<C> {
             let mut opening = Box::pin(self.open_inline(until));
             tokio::select! {
                 biased;
-                handover = &mut wait => return handover,
+                // First: if both fail at the caller's deadline, this one says why.
                 opened = &mut opening => opened?,
+                handover = &mut wait => return handover,
             }
         } else {
             self.open_for_waiting();
@@ -174,7 +175,7 @@ impl<C: Connect> Pool<C> {
             return Fitness::Expired(reason);
         }
         let recent = now.same_epoch(&entry.last_validated)
-            && now.since(&entry.last_validated) <= self.plan.validation_interval()
+            && now.is_within(self.plan.validation_interval(), &entry.last_validated)
             && entry.incidents == self.incidents();
         if recent { Fitness::Validated } else { Fitness::NeedsValidation }
     }
@@ -189,7 +190,7 @@ impl<C: Connect> Pool<C> {
         if entry.generation != self.generation() {
             return Some(Reason::Outdated);
         }
-        (now.since(&entry.opened) > entry.lifetime).then_some(Reason::Lifetime)
+        (!now.is_within(entry.lifetime, &entry.opened)).then_some(Reason::Lifetime)
     }
 
     async fn validate(

@@ -42,6 +42,13 @@ impl FreezeAwareInstant {
         monotonic.max(wall)
     }
 
+    /// Whether at most this time has passed since an earlier point on either clock.
+    pub(crate) fn is_within(&self, time: Duration, earlier: &Self) -> bool {
+        let wall = self.wall.saturating_sub(earlier.wall);
+        let end = earlier.monotonic.checked_add(time);
+        end.is_none_or(|end| self.monotonic <= end) && u128::from(wall) <= time.as_nanos()
+    }
+
     /// Whether the process cannot have been frozen since.
     pub(crate) fn is_of(&self, epoch: &Epoch) -> bool {
         self.epoch == epoch.current()
@@ -80,8 +87,13 @@ mod tests {
     fn the_larger_gap_counts() {
         let then = FreezeAwareInstant::now(&Epoch::default());
         let wall_ahead = FreezeAwareInstant { wall: then.wall + NANOSECONDS, ..then };
-        assert_eq!(wall_ahead.since(&then), HOUR);
         let monotonic_ahead = FreezeAwareInstant { monotonic: then.monotonic + HOUR, ..then };
+        assert_eq!(wall_ahead.since(&then), HOUR);
+        let shorter = HOUR - Duration::from_nanos(1);
+        for ahead in [wall_ahead, monotonic_ahead] {
+            assert!(ahead.is_within(HOUR, &then) && !ahead.is_within(shorter, &then), "{ahead:?}");
+        }
+        assert!(wall_ahead.is_within(Duration::MAX, &then));
         assert_eq!(monotonic_ahead.since(&then), HOUR);
     }
 

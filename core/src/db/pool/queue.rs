@@ -50,7 +50,10 @@ pub(super) type Handover<C> =
 /// Why a wait has ended without a connection.
 pub(super) enum WaitError<F> {
     Closed,
-    TimedOut,
+    TimedOut {
+        /// The callers that waited then, this one among them.
+        waiting: usize,
+    },
     /// Connecting has failed for good.
     Connect(F),
 }
@@ -129,14 +132,15 @@ impl<C: Connect> WaitQueue<C> {
         }
         let now = Instant::now();
         let callers = std::mem::take(&mut inner.callers);
-        let (expired, waiting): (VecDeque<_>, VecDeque<_>) =
+        let waiting = callers.len();
+        let (expired, others): (VecDeque<_>, VecDeque<_>) =
             callers.into_iter().partition(|caller| caller.until <= now);
-        let next = waiting.iter().map(|caller| caller.until).min();
-        inner.callers = waiting;
+        let next = others.iter().map(|caller| caller.until).min();
+        inner.callers = others;
         inner.alarm = next;
         drop(inner);
         for caller in expired {
-            let _ = caller.sender.send(Err(WaitError::TimedOut));
+            let _ = caller.sender.send(Err(WaitError::TimedOut { waiting }));
         }
         next
     }

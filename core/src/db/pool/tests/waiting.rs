@@ -124,6 +124,56 @@ async fn a_wait_ends_with_the_plan_or_with_the_callers_deadline_and_says_which()
 }
 
 #[tokio::test(start_paused = true)]
+async fn each_wait_ends_at_its_own_time_whatever_the_order_of_the_deadlines() {
+    let server = Server::default();
+    let pool = pool(&server, 1);
+    let held = acquire(&pool).await.expect("the server is up");
+    let begun = Instant::now();
+    let callers = [900, 300, 5000, 300, 100, 1700].map(|millis| {
+        let pool = Arc::clone(&pool);
+        async move {
+            let until = (begun + millis * MS).into_std();
+            let outcome = crate::within(until, acquire(&pool)).await.map(drop);
+            (millis, outcome.is_err(), begun.elapsed())
+        }
+    });
+    let by_plan = pool.plan().acquire_timeout();
+    for (millis, failed, took) in futures_util::future::join_all(callers).await {
+        assert!(failed);
+        assert_eq!(took, by_plan.min(millis * MS));
+    }
+    assert_eq!(pool.state().waiting, 0);
+    drop(held);
+    // What ends the waits begins anew after a time without any.
+    let _held = acquire(&pool).await.expect("it is idle");
+    let begun = Instant::now();
+    assert!(acquire(&pool).await.is_err());
+    assert_eq!(begun.elapsed(), by_plan);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_was_handed_over_before_a_freeze_is_pinged_after_it() {
+    let server = Server::default();
+    let (pool, epoch) = freezing(&server, 1);
+    for (frozen, pings) in [(false, 0), (true, 1)] {
+        let mut held = acquire(&pool).await.expect("the server is up");
+        let waiting = tokio::spawn({
+            let pool = Arc::clone(&pool);
+            async move { acquire(&pool).await.map(drop) }
+        });
+        settle_a_little().await;
+        held.work();
+        drop(held);
+        if frozen {
+            epoch.advance();
+        }
+        assert!(waiting.await.expect("no panic").is_ok());
+        assert_eq!(server.pings(), pings);
+    }
+    assert_whole(&pool, &server);
+}
+
+#[tokio::test(start_paused = true)]
 async fn more_callers_than_could_be_served_are_refused_at_once() {
     let server = Server::default();
     let pool = pool(&server, 1);
