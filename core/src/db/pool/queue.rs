@@ -205,6 +205,14 @@ impl<C: Connect> Future for Wait<'_, C> {
     }
 }
 
+#[cfg(test)]
+impl<C: Connect> Wait<'_, C> {
+    /// Gives the place up as another thread does for whose caller a connection has been taken a moment before.
+    pub(super) fn give_up_late(mut self) {
+        self.ended = true;
+    }
+}
+
 impl<C: Connect> Drop for Wait<'_, C> {
     fn drop(&mut self) {
         if self.ended {
