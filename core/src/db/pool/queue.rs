@@ -171,10 +171,10 @@ impl<C: Connect> Pool<C> {
         inner.next += 1;
         if !inner.closed {
             inner.callers.push_back(Waiter { number, until, sender });
-        }
-        if inner.alarm.is_none_or(|alarm| until < alarm) {
-            inner.alarm = Some(until);
-            self.end_waits(until);
+            if inner.alarm.is_none_or(|alarm| until < alarm) {
+                inner.alarm = Some(until);
+                self.end_waits(until);
+            }
         }
         Joined::Waits(Wait { queue: &self.queue, number, receiver, ended: false })
     }
