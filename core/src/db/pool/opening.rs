@@ -112,9 +112,9 @@ impl<C: Connect> Pool<C> {
         }
         let since = growth.outage.as_ref().map_or_else(Instant::now, |outage| outage.since);
         let is_final = failure.is_final();
-        growth.outage = Some(Arc::new(Outage { failure, since }));
         // If the open connections serve the callers, a further one that the server refuses is not needed.
-        let needed = self.queue.waiting() > 0 || !self.serves(&growth);
+        let needed = self.queue.waiting() > 0 || !self.is_open_but_refused(&failure);
+        growth.outage = Some(Arc::new(Outage { failure, since }));
         let again = growth.connecting == 1 && needed && !self.is_closed();
         if !again {
             growth.connecting -= 1;
@@ -128,9 +128,8 @@ impl<C: Connect> Pool<C> {
     }
 
     /// Whether the server is there, as its refusal shows, and connections are open.
-    fn serves(&self, growth: &Growth<C::Failure>) -> bool {
-        let refused = |outage: &Arc<Outage<C::Failure>>| outage.failure.is_from_server();
-        growth.outage.as_ref().is_some_and(refused) && !self.monitors().is_empty()
+    pub(super) fn is_open_but_refused(&self, failure: &C::Failure) -> bool {
+        failure.is_from_server() && !self.monitors().is_empty()
     }
 
     /// The failure that no success has ended.

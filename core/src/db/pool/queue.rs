@@ -181,10 +181,10 @@ impl<C: Connect> Pool<C> {
         inner.next += 1;
         if !inner.closed {
             inner.callers.push_back(Waiter { number, until, sender });
-        }
-        if inner.alarm.is_none_or(|alarm| until < alarm) {
-            inner.alarm = Some(until);
-            self.end_waits(until);
+            if inner.alarm.is_none_or(|alarm| until < alarm) {
+                inner.alarm = Some(until);
+                self.end_waits(until);
+            }
         }
         Joined::Waits(Wait { queue: &self.queue, number, receiver, ended: false })
     }
@@ -212,6 +212,14 @@ impl<C: Connect> Future for Wait<'_, C> {
         let handover = std::task::ready!(Pin::new(&mut self.receiver).poll(cx));
         self.ended = true;
         Poll::Ready(handover.unwrap_or(Err(WaitError::Closed)))
+    }
+}
+
+#[cfg(test)]
+impl<C: Connect> Wait<'_, C> {
+    /// Gives the place up as another thread does for whose caller a connection has been taken a moment before.
+    pub(super) fn give_up_late(mut self) {
+        self.ended = true;
     }
 }
 

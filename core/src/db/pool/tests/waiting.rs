@@ -1,5 +1,6 @@
 //! Callers that wait: in order, whatever others do, and with nothing lost when they give up.
 
+use super::super::queue::Joined;
 use super::*;
 
 #[tokio::test(start_paused = true)]
@@ -97,8 +98,11 @@ async fn callers_that_give_up_take_no_turn_with_them() {
         let pool = Arc::clone(&pool);
         async move { acquire(&pool).await.map(drop) }
     });
+    tokio::task::yield_now().await;
+    assert_eq!(pool.state().waiting, 51);
     // At the same time as the last of them give up.
     tokio::time::sleep(101 * MS).await;
+    assert!(pool.state().waiting <= 34, "{}", pool.state());
     drop(held);
     assert!(last.await.expect("no panic").is_ok());
     for quitter in quitters {
@@ -215,4 +219,25 @@ async fn a_connection_whose_ping_was_cancelled_is_closed() {
     assert_eq!(pool.stats("test").closed.dirty, 1);
     settle().await;
     assert_whole(&pool, &server);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_for_a_caller_that_gives_up_at_that_moment_goes_to_the_next() {
+    let server = Server::default();
+    let pool = pool(&server, 1);
+    for waits_on in [false, true] {
+        let held = acquire(&pool).await.expect("the server is up");
+        let until = Instant::now() + 500 * MS;
+        let Joined::Waits(wait) = pool.join(until, 1) else { panic!("one is held") };
+        let next = tokio::spawn({
+            let pool = Arc::clone(&pool);
+            async move { if waits_on { acquire(&pool).await.map(drop) } else { Ok(()) } }
+        });
+        settle_a_little().await;
+        wait.give_up_late();
+        drop(held);
+        assert!(next.await.expect("no panic").is_ok());
+        assert_whole(&pool, &server);
+    }
+    assert_eq!(pool.stats("test").created, 1);
 }
