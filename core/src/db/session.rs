@@ -126,7 +126,10 @@ impl<'c, DB: Driver> Executor<'c> for &'c mut Session<DB> {
         'c: 'e,
         E: 'q + Execute<'q, DB>,
     {
-        let statement = Statement::of(query).unnamed(self.unnamed);
+        let mut statement = Statement::of(query);
+        if self.unnamed {
+            statement.unname();
+        }
         match self.lock.clone() {
             Some(lock) => self.rows_patiently(lock, statement),
             None => self.rows_at_once(statement),
@@ -141,7 +144,8 @@ impl<'c, DB: Driver> Executor<'c> for &'c mut Session<DB> {
         'c: 'e,
         E: 'q + Execute<'q, DB>,
     {
-        Box::pin(self.optional(Statement::of(query)))
+        let mut statement = Statement::of(query);
+        Box::pin(async move { self.first_row(&mut statement, false).await })
     }
 
     fn prepare_with<'e>(
