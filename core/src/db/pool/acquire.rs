@@ -44,7 +44,7 @@ enum Fitness {
 }
 
 impl<C: Connect> Pool<C> {
-    /// Borrows a connection that is alive.
+    /// Borrows a connection that is alive: an idle one, or whichever is first of one that comes back and a new one.
     pub(in crate::db) async fn acquire(
         self: &Arc<Self>,
         purpose: Purpose,
@@ -52,39 +52,25 @@ impl<C: Connect> Pool<C> {
         if self.is_closed() {
             return Err(AcquireError::Closed);
         }
-        while let Some(guard) = self.try_idle() {
-            if let Some((guard, now)) = self.usable(guard, None).await {
-                self.counts.lay_ready();
-                return Ok(guard.lend(purpose, now));
-            }
-        }
-        let begun = Instant::now();
-        let (guard, now) = self.wait(begun).await?;
-        self.counts.waited(now.saturating_duration_since(begun));
-        Ok(guard.lend(purpose, now))
-    }
-
-    /// Waits in line for a connection that comes back or a new one, whichever is first, and returns it with the time
-    /// at which it was found to be usable.
-    ///
-    /// On a host that may freeze this process the caller opens one in its own time meanwhile: when it has its answer,
-    /// nothing is left under way that a freeze could tear.
-    async fn wait(
-        self: &Arc<Self>,
-        begun: Instant,
-    ) -> Result<(PooledConnection<C>, Instant), AcquireError<C::Failure>> {
+        let arrived = FreezeAwareInstant::now(&self.epoch);
+        let begun = arrived.instant();
         let time = CallerTime::from(begun, self.plan.acquire_timeout());
-        if time.until <= begun {
-            self.counts.timed_out();
-            return Err(AcquireError::Deadline(self.state()));
-        }
+        let most = self.plan.size().saturating_mul(QUEUE_PER_CONNECTION);
+        let (mut now, mut waited) = (Some(arrived), false);
         loop {
-            let most = self.plan.size().saturating_mul(QUEUE_PER_CONNECTION);
-            let (guard, now) = match self.join(time.until, most) {
-                Joined::Idle(guard) => (guard, None),
+            let guard = match self.join(time.until, most) {
+                Joined::Idle(guard) => guard,
+                Joined::Waits(_) if time.until <= begun => {
+                    self.counts.timed_out();
+                    return Err(AcquireError::Deadline(self.state()));
+                }
                 Joined::Waits(wait) => match self.served(wait, time.until).await {
-                    // The time at which it came back will do, unless there was a freeze since.
-                    Ok((guard, now)) => (guard, Some(now).filter(|now| now.is_of(&self.epoch))),
+                    Ok((guard, came_back)) => {
+                        // That time will do, unless there was a freeze since.
+                        now = Some(came_back).filter(|time| time.is_of(&self.epoch));
+                        waited = true;
+                        guard
+                    }
                     Err(WaitError::Closed) => return Err(AcquireError::Closed),
                     Err(WaitError::Connect(failure)) => return Err(AcquireError::Connect(failure)),
                     Err(WaitError::TimedOut { waiting }) => {
@@ -100,14 +86,23 @@ impl<C: Connect> Pool<C> {
                     return Err(AcquireError::QueueFull(self.state()));
                 }
             };
-            let now = now.unwrap_or_else(|| FreezeAwareInstant::now(&self.epoch));
-            if let Some(usable) = self.usable_at(now, guard, Some(time.until)).await {
-                return Ok(usable);
+            let now = now.take().unwrap_or_else(|| FreezeAwareInstant::now(&self.epoch));
+            let until = waited.then_some(time.until);
+            if let Some((guard, now)) = self.usable_at(now, guard, until).await {
+                if waited {
+                    self.counts.waited(now.saturating_duration_since(begun));
+                } else {
+                    self.counts.lay_ready();
+                }
+                return Ok(guard.lend(purpose, now));
             }
         }
     }
 
     /// Waits for a connection in the queue, while one is opened.
+    ///
+    /// On a host that may freeze this process the caller opens one in its own time: when it has its answer, nothing is
+    /// left under way that a freeze could tear.
     async fn served(self: &Arc<Self>, mut wait: Wait<'_, C>, until: Instant) -> Handover<C> {
         // Looked at from inside the queue, where a failure from here on is told.
         if self.growth().outage.is_some()

@@ -41,6 +41,7 @@ async fn a_returned_connection_serves_a_caller_whose_own_is_still_being_made() {
     let begun = Instant::now();
     acquire(&pool).await.expect("it came back");
     assert_eq!(begun.elapsed(), 20 * MS);
+    assert_eq!(pool.stats("test").wait_time.sum(), 20 * MS);
 }
 
 #[tokio::test(start_paused = true)]
