@@ -5,9 +5,6 @@ mod io;
 mod message;
 #[cfg(feature = "proxy-protocol")]
 mod proxied;
-#[cfg(not(feature = "proxy-protocol"))]
-#[path = "connection/proxied/none.rs"]
-mod proxied;
 mod refusal;
 mod state;
 mod streams;
@@ -36,7 +33,6 @@ use crate::request::requests;
 use crate::shared::Shared;
 use crate::{Config, Tls};
 use io::Io;
-use proxied::ProxyHeader;
 use state::Timeout;
 use streams::Streams;
 
@@ -107,34 +103,18 @@ pub(crate) async fn serve<A: Handler>(
 /// # Errors
 /// If the client is gone, or does not speak what it should.
 async fn open(
-    mut transport: Transport,
+    transport: Transport,
     config: &Config,
     tls: bool,
     connection: &Connection,
 ) -> std_io::Result<Transport> {
-    let (mut address, mut scheme) =
-        (transport.peer, if tls { Scheme::Https } else { Scheme::Http });
-    if config.proxy_protocol {
-        let header = match config.trust.believes(address) {
-            true => proxied::read(&mut transport.stream).await,
-            false => {
-                Err(std_io::Error::new(std_io::ErrorKind::PermissionDenied, "it is not trusted"))
-            }
-        };
-        match header {
-            Ok(ProxyHeader::Own) => {}
-            Ok(ProxyHeader::Client(client, spoken)) => {
-                address = client.map(|address| address.to_canonical());
-                scheme = spoken.unwrap_or(scheme);
-            }
-            Err(error) => {
-                let peer = address.map_or_else(|| "unix".to_owned(), |peer| peer.to_string());
-                tracing::warn!("a connection of {peer} without a PROXY header is closed: {error}");
-                return Err(error);
-            }
-        }
-    }
-    connection.comes_from(address, scheme);
+    let client = (transport.peer, if tls { Scheme::Https } else { Scheme::Http });
+    #[cfg(feature = "proxy-protocol")]
+    let (transport, client) = match config.proxy_protocol {
+        true => proxied::client(transport, client, &config.trust).await?,
+        false => (transport, client),
+    };
+    connection.comes_from(client);
     match config.tls.as_ref().filter(|_| tls).map(Tls::acceptor) {
         Some(acceptor) => transport.tls(&acceptor).await,
         None => Ok(transport),

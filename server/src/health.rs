@@ -128,29 +128,23 @@ impl Probe {
     /// Plain text, no redirect, any method, any `Host`: probes come without a scheme, with an address
     /// for a name, and follow nothing.
     pub(crate) async fn answer<A>(self, shared: &Shared<A>) -> Response {
-        let unavailable = StatusCode::SERVICE_UNAVAILABLE;
-        match self {
-            Self::Live => plain(StatusCode::OK, "ok\n"),
-            Self::Started if shared.app().is_none() => plain(unavailable, "starting\n"),
-            Self::Started => plain(StatusCode::OK, "started\n"),
-            Self::Ready => match shared.host.life().phase() {
-                Phase::Starting => plain(unavailable, "starting\n"),
-                Phase::Ready if shared.readiness.check(&shared.host).await.is_none() => {
-                    plain(StatusCode::OK, "ready\n")
-                }
-                Phase::Ready => plain(unavailable, "a database does not answer\n"),
-                Phase::Draining | Phase::Stopped => plain(unavailable, "draining\n"),
-            },
-        }
+        let (yes, no) = match self {
+            Self::Live => ("ok", None),
+            Self::Started => ("started", shared.app().is_none().then_some("starting")),
+            Self::Ready => ("ready", shared.readiness.unready(&shared.host).await.map(|no| no.0)),
+        };
+        uncached(no.is_none(), "text/plain; charset=utf-8", format!("{}\n", no.unwrap_or(yes)))
     }
 }
 
-fn plain(status: StatusCode, text: &'static str) -> Response {
+/// Returns an answer that holds for this moment: 200 if all is well, else 503.
+pub(crate) fn uncached(well: bool, kind: &'static str, text: String) -> Response {
     let mut response = Response::new(Body::from(text));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if !well {
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    }
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 
@@ -180,12 +174,12 @@ impl Readiness {
         why
     }
 
-    /// Why requests shall not be sent here, or nothing.
-    pub(crate) async fn unready(&self, host: &Host) -> Option<String> {
+    /// Why requests shall not be sent here, or nothing: in a word for everybody, and in detail for operators.
+    pub(crate) async fn unready(&self, host: &Host) -> Option<(&'static str, String)> {
         match host.life().phase() {
-            Phase::Starting => Some("the App is starting".into()),
-            Phase::Ready => self.check(host).await,
-            Phase::Draining | Phase::Stopped => Some("the host said stop".into()),
+            Phase::Starting => Some(("starting", "the App is starting".into())),
+            Phase::Ready => self.check(host).await.map(|why| ("a database does not answer", why)),
+            Phase::Draining | Phase::Stopped => Some(("draining", "the host said stop".into())),
         }
     }
 

@@ -10,7 +10,7 @@ use anyhost_core::adapter::{HostHandles as _, Metric, Reading, RequestCounts};
 
 pub(crate) use anyhost_core::adapter::CountedMethod;
 pub(crate) use page::page;
-pub(crate) use process::{ProcessUsage, note_start};
+pub(crate) use process::{Names, process_metrics};
 
 use crate::connections::Connections;
 use crate::shared::Shared;

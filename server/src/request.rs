@@ -3,7 +3,6 @@
 mod active;
 mod incoming;
 mod outgoing;
-mod record;
 
 use std::convert::Infallible;
 use std::ops::Deref;
@@ -23,9 +22,8 @@ use hyper::upgrade::OnUpgrade;
 use crate::connection::{Connection, keep_with_upgrade};
 use crate::shared::Shared;
 use active::Active;
-use incoming::{Unread, with_timing};
+use incoming::Unread;
 use outgoing::ResponseBody;
-use record::RequestRecord;
 
 /// What a client that came too early or with too many others is told to wait.
 const COME_BACK: Duration = Duration::from_secs(1);
@@ -59,21 +57,19 @@ fn serve<A: Handler, S: Deref<Target = Shared<A>> + Send>(
     let mut request = Request::from_parts(parts, Body::empty());
     async move {
         let http2 = request.version() == Version::HTTP_2;
-        let mut unread = Unread::default();
+        let mut unread = Unread::new(request.headers(), incoming);
         let mut last = shared.draining();
         let mut upgrades = false;
         let response = 'answered: {
             let may_upgrade = match admitted {
                 Ok(may_upgrade) => may_upgrade,
                 Err(refusal) => {
-                    unread.keep(request.headers(), incoming);
                     last |= !http2;
                     break 'answered refusal.into_response();
                 }
             };
             if let Some(probe) = shared.config.probes.of(request.uri().path()) {
                 active.is_probe();
-                unread.keep(request.headers(), incoming);
                 break 'answered Box::pin(probe.answer(&shared)).await;
             }
             upgrades = may_upgrade;
@@ -82,27 +78,20 @@ fn serve<A: Handler, S: Deref<Target = Shared<A>> + Send>(
             }
             let app = match app(&shared, &active) {
                 Ok(app) => app,
-                Err(error) => {
-                    unread.keep(request.headers(), incoming);
-                    break 'answered turned_away(&request, error);
-                }
+                Err(error) => break 'answered turned_away(&request, error),
             };
-            let read = with_timing(&mut request, incoming, &shared.config, &mut unread);
-            if let Err(error) = read.await {
+            if let Err(error) = unread.lend(&mut request, &shared.config).await {
                 break 'answered turned_away(&request, error);
             }
-            let record = RequestRecord::begin(&shared, &mut request, &mut active);
-            let max_body = shared.host.max_body();
-            let response = match shared.config.request_timeout {
-                None => answer(app, max_body, &mut request).await,
+            active.asks(&shared, &mut request);
+            let answer = answer(app, shared.host.max_body(), &mut request);
+            match shared.config.request_timeout {
+                None => answer.await,
                 Some(timeout) => {
-                    let answer = answer(app, max_body, &mut request);
                     let in_time = Box::pin(tokio::time::timeout(timeout, answer)).await;
-                    in_time.unwrap_or_else(|_| record.took_too_long())
+                    in_time.unwrap_or_else(|_| active.took_too_long())
                 }
-            };
-            record.answered(&response);
-            response
+            }
         };
         let upgraded = upgrades
             && match http2 {

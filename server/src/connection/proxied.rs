@@ -7,6 +7,10 @@ use anyhost_core::Scheme;
 use ppp::{v1, v2};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
+use super::Transport;
+use super::state::Client;
+use crate::Trust;
+
 /// The longest header of version 1, its line end with it.
 const MAX_TEXT: usize = 107;
 
@@ -16,18 +20,45 @@ const MAX_BINARY: usize = 4096;
 
 /// What a header says.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum ProxyHeader {
+enum ProxyHeader {
     /// The proxy itself asks, such as for a health check, or does not know for whom.
     Own,
     /// This client asks, by TLS or not as far as the proxy says; none has an address by TCP.
     Client(Option<IpAddr>, Option<Scheme>),
 }
 
+/// Reads the header of a connection, and returns its client. Without one of a trusted proxy the connection is closed.
+///
+/// # Errors
+/// If there is no header, a wrong one, or one of somebody who is not trusted.
+pub(super) async fn client(
+    mut transport: Transport,
+    (peer, scheme): Client,
+    trust: &Trust,
+) -> io::Result<(Transport, Client)> {
+    let header = match trust.believes(peer) {
+        true => read(&mut transport.stream).await,
+        false => Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is not trusted")),
+    };
+    match header {
+        Ok(ProxyHeader::Own) => Ok((transport, (peer, scheme))),
+        Ok(ProxyHeader::Client(client, spoken)) => {
+            let client = client.map(|address| address.to_canonical());
+            Ok((transport, (client, spoken.unwrap_or(scheme))))
+        }
+        Err(error) => {
+            let peer = peer.map_or_else(|| "unix".to_owned(), |peer| peer.to_string());
+            tracing::warn!("a connection of {peer} without a PROXY header is closed: {error}");
+            Err(error)
+        }
+    }
+}
+
 /// Reads the header, and no byte of what follows it.
 ///
 /// # Errors
 /// If there is none, or a wrong one.
-pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<ProxyHeader> {
+async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<ProxyHeader> {
     let wrong = |why: &str| io::Error::new(io::ErrorKind::InvalidData, why);
     let mut bytes = Vec::with_capacity(MAX_TEXT);
     loop {
