@@ -8,13 +8,16 @@ use serde::ser::SerializeMap as _;
 use serde_json::{Map, Value};
 use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_log::NormalizeEvent as _;
-use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::format::{JsonFields, Writer};
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
 
 use super::LogFormat;
 use super::fields::{Fields, Shown};
+
+/// The name of a span and its fields.
+type Span = (&'static str, Map<String, Value>);
 
 /// How a line is written.
 pub(super) struct Line {
@@ -24,29 +27,23 @@ pub(super) struct Line {
     pub(super) colours: bool,
 }
 
-impl<S, N> FormatEvent<S, N> for Line
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
-{
+impl<S: Subscriber + for<'a> LookupSpan<'a>> FormatEvent<S, JsonFields> for Line {
     fn format_event(
         &self,
-        ctx: &FmtContext<'_, S, N>,
+        ctx: &FmtContext<'_, S, JsonFields>,
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
         let mut fields = Fields::default();
         event.record(&mut fields);
         let scope = ctx.event_scope();
-        let spans: Vec<(&str, String)> = scope
-            .into_iter()
-            .flat_map(|scope| scope.from_root())
-            .map(|span| {
-                let extensions = span.extensions();
-                let fields = extensions.get::<FormattedFields<N>>();
-                (span.name(), fields.map(|fields| fields.fields.clone()).unwrap_or_default())
-            })
-            .collect();
+        let spans = scope.into_iter().flat_map(|scope| scope.from_root()).map(|span| {
+            let extensions = span.extensions();
+            let fields = extensions.get::<FormattedFields<JsonFields>>();
+            let fields = fields.and_then(|fields| serde_json::from_str(fields).ok());
+            (span.name(), fields.unwrap_or_default())
+        });
+        let spans: Vec<Span> = spans.collect();
         let context = Context::current();
         // A record of the crate `log` has its own target.
         let normalized = event.normalized_metadata();
@@ -69,7 +66,7 @@ impl Line {
         metadata: &Metadata<'_>,
         context: Option<&Context>,
         fields: &Fields,
-        spans: &[(&str, String)],
+        spans: &[Span],
     ) -> serde_json::Result<String> {
         let mut line = Vec::with_capacity(256);
         let mut serializer = serde_json::Serializer::new(&mut line);
@@ -95,13 +92,12 @@ impl Line {
             map.serialize_entry(name, value)?;
         }
         if !spans.is_empty() {
-            // The fields of a span are an object already.
-            let object = |(name, fields): &(&str, String)| {
-                let mut span: Map<String, Value> = serde_json::from_str(fields).unwrap_or_default();
-                span.insert("name".to_owned(), (*name).into());
-                span
+            let named = |(name, fields): &Span| {
+                let mut fields = fields.clone();
+                fields.insert("name".to_owned(), (*name).into());
+                fields
             };
-            map.serialize_entry("spans", &spans.iter().map(object).collect::<Vec<_>>())?;
+            map.serialize_entry("spans", &spans.iter().map(named).collect::<Vec<_>>())?;
         }
         map.end()?;
         // JSON is UTF-8.
@@ -113,7 +109,7 @@ impl Line {
         metadata: &Metadata<'_>,
         context: Option<&Context>,
         fields: &Fields,
-        spans: &[(&str, String)],
+        spans: &[Span],
     ) -> Result<String, fmt::Error> {
         let mut line = String::with_capacity(256);
         let level = *metadata.level();
@@ -128,15 +124,10 @@ impl Line {
         }
         write!(line, "{}: ", metadata.target())?;
         for (name, fields) in spans {
-            write!(line, "{name}{{{}}}: ", Shown(fields))?;
+            write!(line, "{name}{{{}}}: ", text_of(fields).trim_start())?;
         }
-        write!(line, "{}", Shown(&fields.message))?;
-        for (name, value) in &fields.others {
-            match value {
-                Value::String(text) => write!(line, " {name}={}", Shown(text))?,
-                other => write!(line, " {name}={other}")?,
-            }
-        }
+        let others = text_of(fields.others.iter().map(|(name, value)| (name, value)));
+        write!(line, "{}{others}", Shown(&fields.message))?;
         if let Some(id) = fields.request_id(context) {
             write!(line, " request_id={}", Shown(id))?;
         }
@@ -146,6 +137,19 @@ impl Line {
         }
         Ok(line)
     }
+}
+
+/// Fields as text, each behind a space.
+fn text_of<'f>(fields: impl IntoIterator<Item = (&'f String, &'f Value)>) -> String {
+    let mut all = String::new();
+    for (name, value) in fields {
+        // Writing to a string cannot fail.
+        let _ = match value {
+            Value::String(text) => write!(all, " {name}={}", Shown(text)),
+            other => write!(all, " {name}={other}"),
+        };
+    }
+    all
 }
 
 /// The time in RFC 3339, in microseconds of UTC.
