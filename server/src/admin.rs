@@ -75,7 +75,7 @@ impl Admin {
             .map_err(std::io::Error::other)?;
         host.advance(Phase::Ready);
         let config = Config { max_connections: 256, probes: Probes::none(), ..Config::default() };
-        let own = Arc::new(Shared::new(host, config));
+        let own = Arc::new(Shared::new(host, config, None));
         let (shared, connections) = (Arc::clone(shared), Arc::clone(connections));
         own.started(AdminApp { shared, connections, begun: SystemTime::now() });
         let (stop, stopped) = watch::channel(false);

@@ -7,6 +7,7 @@ mod outgoing;
 use std::convert::Infallible;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhost_core::adapter::{Arrival, Caller, Handler, Refusal, answer, refuse};
@@ -19,7 +20,7 @@ use hyper::ext::Protocol;
 use hyper::service::{Service, service_fn};
 use hyper::upgrade::OnUpgrade;
 
-use crate::connection::{Connection, keep_with_upgrade};
+use crate::connection::{Connection, Stage, keep_with_upgrade};
 use crate::shared::Shared;
 use active::Active;
 use incoming::Unread;
@@ -115,18 +116,15 @@ fn admit<A>(
     connection: &Connection,
     parts: &mut Parts,
 ) -> Result<bool, Box<Refusal>> {
-    let (peer, trust) = (connection.peer(), &shared.config.trust);
-    let seen = Caller { address: peer, scheme: connection.scheme(), host: None };
+    let ((peer, scheme), trust) = (connection.client(), &shared.config.trust);
+    let seen = Caller { address: peer, scheme, host: None };
     let caller = trust.read(seen, &parts.headers);
     let id = trust.request_id(peer, &parts.headers);
     let context = Context::in_life(Arc::clone(connection.life()), id);
     let mut arrival = Arrival::new(context, caller).with_upgrades();
     if parts.version == Version::HTTP_2 {
-        if parts
-            .extensions
-            .get::<Protocol>()
-            .is_some_and(|protocol| protocol.as_str() == "websocket")
-        {
+        let protocol = parts.extensions.get::<Protocol>();
+        if protocol.is_some_and(|protocol| protocol.as_str() == "websocket") {
             arrival = arrival.with_extended_connect();
         }
     } else {
@@ -147,7 +145,7 @@ fn app<'a, A>(shared: &'a Shared<A>, active: &Active) -> Result<&'a A, Error> {
     let app = shared.app().ok_or_else(|| unavailable("the service is starting"))?;
     if shared.limit.exceeded(|| shared.host.life().in_flight()) {
         if let Some(counts) = active.connection().counts() {
-            counts.shed();
+            counts.shed.fetch_add(1, Ordering::Relaxed);
         }
         return Err(unavailable("too many requests at once"));
     }
@@ -156,10 +154,8 @@ fn app<'a, A>(shared: &'a Shared<A>, active: &Active) -> Result<&'a A, Error> {
 
 /// Returns the refusal of a request before the App is called, with the request's own id and trace.
 fn turned_away(request: &Request, error: Error) -> Response {
-    match Context::of(request) {
-        Some(context) => refuse(request.method(), context, error),
-        None => refuse(request.method(), &Context::fresh(), error),
-    }
+    let context = Context::of(request).cloned().unwrap_or_else(Context::fresh);
+    refuse(request.method(), &context, error)
 }
 
 /// The response as hyper sends it; `last` says that the connection ends with it.
@@ -180,7 +176,7 @@ fn respond(
             return http::Response::from_parts(parts, ResponseBody::empty());
         }
         (false, true) => active.connection().upgrade(),
-        (true, false) if last => active.connection().close(),
+        (true, false) if last => active.connection().advance(Stage::Closing),
         (false, false) if last => {
             parts.headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }

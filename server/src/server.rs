@@ -100,7 +100,7 @@ impl Server {
             beside.spawn(tls.follow());
         }
         let admin = config.admin.as_ref().map(AdminAddress::bind).transpose()?;
-        let shared = Arc::new(Shared::<H>::new(host, config).with_telemetry(telemetry));
+        let shared = Arc::new(Shared::<H>::new(host, config, telemetry));
         let connections = Connections::new(&shared);
         observe(&shared, &connections);
         // Operators are answered to the end.

@@ -10,7 +10,7 @@ use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-pub(crate) use tokio_rustls::TlsAcceptor;
+use tokio_rustls::TlsAcceptor;
 
 const CERTIFICATE: &str = "TLS_CERTIFICATE";
 const KEY: &str = "TLS_KEY";

@@ -12,6 +12,7 @@ use anyhost_core::adapter::Activity;
 use anyhost_core::{InFlight, Life, Scheme};
 use futures_util::task::AtomicWaker;
 
+use timeout::Blocked;
 pub(super) use timeout::Timeout;
 
 use untaken::Untaken;
@@ -32,7 +33,7 @@ pub(crate) enum Stage {
 }
 
 /// The address and the scheme of a client; none has an address on a Unix socket.
-pub(super) type Client = (Option<IpAddr>, Scheme);
+pub(crate) type Client = (Option<IpAddr>, Scheme);
 
 /// One connection.
 pub(crate) struct Connection {
@@ -82,16 +83,6 @@ struct Progress {
     closing_since: Option<Instant>,
 }
 
-/// A client that does not take what is sent.
-#[derive(Clone, Copy, Debug)]
-struct Blocked {
-    begun: Instant,
-    /// When it last took something.
-    since: Instant,
-    /// Bytes that it took since the beginning.
-    taken: u64,
-}
-
 impl Connection {
     pub(crate) fn new(life: Life, counts: Option<Arc<Counts>>) -> Self {
         Self {
@@ -128,14 +119,9 @@ impl Connection {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The client's address, as far as it is known.
-    pub(crate) fn peer(&self) -> Option<IpAddr> {
-        self.client.get().and_then(|(address, _)| *address)
-    }
-
-    /// The scheme that the client used.
-    pub(crate) fn scheme(&self) -> Scheme {
-        self.client.get().map_or(Scheme::default(), |(_, scheme)| *scheme)
+    /// The client, as far as it is known.
+    pub(crate) fn client(&self) -> Client {
+        self.client.get().copied().unwrap_or_default()
     }
 
     pub(super) fn set_whole_server(&self, whole_server: bool) {
@@ -216,26 +202,6 @@ impl Connection {
         }
     }
 
-    /// The client did not take what was written.
-    pub(super) fn blocked(&self) {
-        let now = Instant::now();
-        let blocked = Blocked { begun: now, since: now, taken: 0 };
-        self.progress().blocked.get_or_insert(blocked);
-    }
-
-    /// The client took so many bytes, having been blocked before.
-    pub(super) fn took(&self, bytes: usize) {
-        if let Some(blocked) = &mut self.progress().blocked {
-            blocked.since = Instant::now();
-            blocked.taken += bytes as u64;
-        }
-    }
-
-    /// The client has taken everything.
-    pub(super) fn caught_up(&self) {
-        self.progress().blocked = None;
-    }
-
     /// A part of a head has come to an idle connection.
     pub(super) fn in_head(&self) {
         self.progress().head_since.get_or_insert_with(Instant::now);
@@ -260,15 +226,10 @@ impl Connection {
     /// connection of HTTP/2 was idle.
     pub(super) fn give_up(&self) {
         if self.http2.load(Ordering::Relaxed) {
-            self.close();
+            self.advance(Stage::Closing);
         } else {
             self.timed_out.store(true, Ordering::Relaxed);
         }
-    }
-
-    /// Closes the connection as soon as nothing is lost by it.
-    pub(crate) fn close(&self) {
-        self.advance(Stage::Closing);
     }
 
     /// Says how far the end of the server has come.

@@ -62,7 +62,7 @@ impl Active {
     /// Marks the moment before the App is asked: the request gets its deadline, and its span begins.
     pub(super) fn asks<A>(&mut self, shared: &Shared<A>, request: &mut Request) {
         let (timeout, access) = (shared.config.request_timeout, shared.config.access_log);
-        let routed = self.counted.is_some() || shared.traces.is_some();
+        let routed = self.counted.is_some() || shared.traces().is_some();
         let logged = access || tracing::enabled!(tracing::Level::DEBUG);
         if !(routed || logged || timeout.is_some()) {
             return;
@@ -77,7 +77,7 @@ impl Active {
             context = deadline.into_iter().fold(context, Context::with_deadline);
             request.extensions_mut().insert(context);
         }
-        let span = shared.traces.as_ref().map(|traces| traces.begin(request));
+        let span = shared.traces().map(|traces| traces.begin(request));
         self.record = Some(Box::new(Record {
             method: request.method().clone(),
             path: logged.then(|| request.uri().path().to_owned()),

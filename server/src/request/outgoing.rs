@@ -111,12 +111,12 @@ impl http_body::Body for ResponseBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if !self.http2 {
-            return self.poll_piece(cx);
+        let http2 = self.http2;
+        if http2 {
+            set_offered(None);
         }
-        set_offered(None);
         let piece = ready!(self.poll_piece(cx));
-        if matches!(piece, Some(Ok(_))) {
+        if http2 && matches!(piece, Some(Ok(_))) {
             set_offered(Some(Instant::now()));
         }
         Poll::Ready(piece)

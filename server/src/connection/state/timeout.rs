@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::{Blocked, Connection, Progress};
+use super::{Connection, Progress};
 use crate::Config;
 
 /// How long the answer to a client may take that has closed its sending side. Some close only that side
@@ -35,7 +35,37 @@ pub(in crate::connection) enum Timeout {
     GiveUpAt(Instant),
 }
 
+/// A client that does not take what is sent.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Blocked {
+    begun: Instant,
+    /// When it last took something.
+    since: Instant,
+    /// Bytes that it took since the beginning.
+    taken: u64,
+}
+
 impl Connection {
+    /// The client did not take what was written.
+    pub(in crate::connection) fn blocked(&self) {
+        let now = Instant::now();
+        let blocked = Blocked { begun: now, since: now, taken: 0 };
+        self.progress().blocked.get_or_insert(blocked);
+    }
+
+    /// The client took so many bytes, having been blocked before.
+    pub(in crate::connection) fn took(&self, bytes: usize) {
+        if let Some(blocked) = &mut self.progress().blocked {
+            blocked.since = Instant::now();
+            blocked.taken += bytes as u64;
+        }
+    }
+
+    /// The client has taken everything.
+    pub(in crate::connection) fn caught_up(&self) {
+        self.progress().blocked = None;
+    }
+
     /// Returns how long this connection waits now, after its task has done all it can.
     pub(in crate::connection) fn timeout(&self, config: &Config) -> Timeout {
         let progress = self.progress();
