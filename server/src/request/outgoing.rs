@@ -29,7 +29,7 @@ pub(crate) struct ResponseBody {
 enum Kind {
     Whole(Bytes),
     Stream(Body),
-    Failed(BodyError, Pin<Box<Sleep>>),
+    Failed(Option<BodyError>, Pin<Box<Sleep>>),
 }
 
 impl ResponseBody {
@@ -75,17 +75,15 @@ impl ResponseBody {
                         Some(Err(error)) => {
                             say(body, &error);
                             let last_words = Box::pin(tokio::time::sleep(LAST_WORDS));
-                            self.kind = Kind::Failed(error, last_words);
+                            self.kind = Kind::Failed(Some(error), last_words);
                         }
                         other => return Poll::Ready(other),
                     }
                 }
-                Kind::Failed(_, last_words) => {
+                Kind::Failed(error, last_words) => {
                     // What came before goes out first; then the connection or the stream breaks off.
                     ready!(last_words.as_mut().poll(cx));
-                    let kind = std::mem::replace(&mut self.kind, Kind::Whole(Bytes::new()));
-                    let Kind::Failed(error, _) = kind else { return Poll::Ready(None) };
-                    return Poll::Ready(Some(Err(error)));
+                    return Poll::Ready(error.take().map(Err));
                 }
             }
         }
