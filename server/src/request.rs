@@ -75,7 +75,7 @@ fn serve<A: Handler, S: Deref<Target = Shared<A>> + Send>(
             }
             upgrades = may_upgrade;
             if http2 {
-                active.wait_for_turn().await;
+                active.connection().untaken.turn().await;
             }
             let app = match app(&shared, &active) {
                 Ok(app) => app,

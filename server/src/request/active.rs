@@ -6,7 +6,6 @@ use std::time::Instant;
 use anyhost_core::adapter::{RequestSpan, refuse};
 use anyhost_core::{Context, Error, InFlight, Request, Response};
 use http::{Method, StatusCode};
-use tokio::sync::OwnedMutexGuard;
 
 use crate::connection::Connection;
 use crate::metrics::CountedMethod;
@@ -23,7 +22,6 @@ pub(super) struct Active {
     record: Option<Box<Record>>,
     /// Bytes of its whole response that the client of HTTP/2 has not taken.
     untaken: usize,
-    turn: Option<OwnedMutexGuard<()>>,
 }
 
 /// A request that the App was asked.
@@ -46,7 +44,6 @@ impl Active {
             counted: connection.counts().map(|_| CountedMethod::of(method.as_str())),
             record: None,
             untaken: 0,
-            turn: None,
         }
     }
 
@@ -103,18 +100,12 @@ impl Active {
         }
     }
 
-    /// Waits until the client of HTTP/2 has taken enough of the responses before this one.
-    pub(super) async fn wait_for_turn(&mut self) {
-        self.turn = self.connection.untaken.turn().await;
-    }
-
     /// Its response is known, of which so many bytes wait for the client in memory.
     pub(super) fn has_untaken(&mut self, bytes: usize) {
         self.untaken = bytes;
         if bytes > 0 {
             self.connection.untaken.add(bytes);
         }
-        self.turn = None;
     }
 
     /// The client has taken the whole response: none of it is in memory any more.

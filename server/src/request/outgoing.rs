@@ -70,8 +70,6 @@ impl ResponseBody {
                 }
                 Kind::Stream(body) => {
                     match ready!(http_body::Body::poll_frame(Pin::new(&mut *body), cx)) {
-                        // An empty chunk says nothing.
-                        Some(Ok(frame)) if frame.data_ref().is_some_and(Bytes::is_empty) => {}
                         Some(Err(error)) => {
                             say(body, &error);
                             let last_words = Box::pin(tokio::time::sleep(LAST_WORDS));
