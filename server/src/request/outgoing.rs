@@ -17,7 +17,7 @@ use crate::connection::set_offered;
 const PIECE: usize = 64 * 1024;
 
 /// How long what came before a failure has for its way to the client.
-const LAST_WORDS: Duration = Duration::from_millis(5);
+const LAST_WORDS: Duration = Duration::from_millis(50);
 
 /// A response body as hyper takes it. The request is being answered as long as this lives.
 pub(crate) struct ResponseBody {
