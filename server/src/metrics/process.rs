@@ -1,77 +1,57 @@
-//! What a process uses of its machine, under the names that Prometheus' own client libraries give it,
-//! <https://prometheus.io/docs/instrumenting/writing_clientlibs/#process-metrics>.
+//! What a process uses of its machine.
 
 use std::fs;
-use std::sync::OnceLock;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhost_core::adapter::{Metric, Reading};
 use rustix::process::{Resource, getrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
-/// What this process uses at one moment; `None` is what the operating system does not tell.
-#[derive(Debug)]
-pub(crate) struct ProcessUsage {
-    /// Processor time in seconds, user and system together.
-    pub(super) cpu_seconds: f64,
-    /// Memory that is resident, in bytes.
-    pub(super) resident_bytes: Option<u64>,
-    /// Files and sockets that are open.
-    pub(super) open_descriptors: Option<u64>,
-    /// The most there may be.
-    pub(super) max_descriptors: Option<u64>,
-    /// When the process started its server, in seconds since 1970.
-    pub(super) start_seconds: f64,
+/// The names of these numbers.
+#[derive(Clone, Copy)]
+pub(crate) enum Names {
+    /// As Prometheus' own client libraries have them,
+    /// <https://prometheus.io/docs/instrumenting/writing_clientlibs/#process-metrics>.
+    Prometheus,
+    /// As OpenTelemetry's conventions have them.
+    OpenTelemetry,
 }
 
-impl ProcessUsage {
-    pub(crate) fn now() -> Self {
-        let cpu = clock_gettime(ClockId::ProcessCPUTime);
-        Self {
-            cpu_seconds: cpu.tv_sec as f64 + cpu.tv_nsec as f64 / 1e9,
-            resident_bytes: resident_bytes(),
+/// Returns what this process uses now, as far as the operating system tells.
+pub(crate) fn process_metrics(names: Names) -> Vec<Metric> {
+    let cpu = clock_gettime(ClockId::ProcessCPUTime);
+    let cpu = Duration::new(cpu.tv_sec.unsigned_abs(), cpu.tv_nsec as u32);
+    let numbers = [
+        (
+            ["process.cpu", "process.cpu.time"],
+            "s",
+            "Processor time of this process, user and system",
+            Some(Reading::Seconds(cpu)),
+        ),
+        (
+            ["process.resident_memory_bytes", "process.memory.usage"],
+            "By",
+            "Memory of this process that is resident",
+            resident_bytes().map(Reading::Level),
+        ),
+        (
+            ["process.open_fds", "process.unix.file_descriptor.count"],
+            "{file_descriptor}",
+            "Files and sockets that are open",
             // The folder itself is open while it is read.
-            open_descriptors: fs::read_dir("/dev/fd").ok().map(|all| all.count() as u64 - 1),
-            max_descriptors: getrlimit(Resource::Nofile).current,
-            start_seconds: START.get_or_init(since_1970).as_secs_f64(),
-        }
-    }
-
-    /// The same under the names of OpenTelemetry's conventions.
-    pub(crate) fn metrics(&self) -> Vec<Metric> {
-        let numbers = [
-            ("process.memory.usage", "By", "Memory that is resident", self.resident_bytes),
-            (
-                "process.unix.file_descriptor.count",
-                "{file_descriptor}",
-                "Files and sockets that are open",
-                self.open_descriptors,
-            ),
-            (
-                "process.unix.file_descriptor.limit",
-                "{file_descriptor}",
-                "Most files and sockets that may be open",
-                self.max_descriptors,
-            ),
-        ];
-        let numbers = numbers.into_iter().filter_map(|(name, unit, description, number)| {
-            Some(Metric::new(name, unit, description, Reading::Level(number?)))
-        });
-        let cpu = Reading::Seconds(Duration::from_secs_f64(self.cpu_seconds));
-        let cpu = Metric::new("process.cpu.time", "s", "Processor time, user and system", cpu);
-        numbers.chain([cpu]).collect()
-    }
-}
-
-static START: OnceLock<Duration> = OnceLock::new();
-
-/// Notes that the process starts now; only the first call counts.
-pub(crate) fn note_start() {
-    START.get_or_init(since_1970);
-}
-
-fn since_1970() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+            fs::read_dir("/dev/fd").ok().map(|all| Reading::Level(all.count() as u64 - 1)),
+        ),
+        (
+            ["process.max_fds", "process.unix.file_descriptor.limit"],
+            "{file_descriptor}",
+            "Most files and sockets that may be open",
+            getrlimit(Resource::Nofile).current.map(Reading::Level),
+        ),
+    ];
+    let numbers = numbers.into_iter().filter_map(|(name, unit, description, reading)| {
+        Some(Metric::new(name[names as usize], unit, description, reading?))
+    });
+    numbers.collect()
 }
 
 /// The line `VmRSS:     5124 kB` of proc(5); other systems have no such file.
@@ -80,20 +60,4 @@ fn resident_bytes() -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kilobytes * 1024)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn this_process_uses_something() {
-        let usage = ProcessUsage::now();
-        assert!(usage.cpu_seconds > 0.0 && usage.start_seconds > 1e9, "{usage:?}");
-        let open = usage.open_descriptors.expect("there is such a folder");
-        assert!(open > 0 && open <= usage.max_descriptors.unwrap_or(u64::MAX), "{usage:?}");
-        if cfg!(target_os = "linux") {
-            assert!(usage.resident_bytes > Some(100_000), "{usage:?}");
-        }
-    }
 }
