@@ -178,8 +178,11 @@ fn telemetry_is_sent_before_the_next_invocation_is_asked_for() {
 
     let metrics: ExportMetricsServiceRequest = export(&seen, "/v1/metrics");
     let scopes = metrics.resource_metrics.into_iter().flat_map(|resource| resource.scope_metrics);
-    let mut metrics = scopes.flat_map(|scope| scope.metrics);
-    let duration = metrics.find(|metric| metric.name == "http.server.request.duration");
+    let metrics: Vec<_> = scopes.flat_map(|scope| scope.metrics).collect();
+    for name in ["process.cpu.time", "process.memory.usage"] {
+        assert!(metrics.iter().any(|metric| metric.name == name), "{name} in {metrics:?}");
+    }
+    let duration = metrics.into_iter().find(|metric| metric.name == "http.server.request.duration");
     let Some(Data::Histogram(duration)) = duration.and_then(|metric| metric.data) else {
         panic!("a histogram")
     };

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhost_core::adapter::{Failure, Handler, HostHandles as _};
+use anyhost_core::adapter::{Failure, Handler, HostHandles as _, ProcessUsage};
 use anyhost_core::{
     App, Body, Error, Host, Paradigm, Phase, Request, Response, Setting, async_trait,
 };
@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use crate::accept::accept;
 use crate::connections::Connections;
 use crate::health::Probes;
-use crate::metrics::{ProcessUsage, metrics, note_start, page};
+use crate::metrics::{metrics, page};
 use crate::shared::Shared;
 use crate::{Config, Listener, bind_tcp, bind_unix};
 
@@ -72,7 +72,7 @@ impl Admin {
         shared: &Arc<Shared<A>>,
         connections: &Arc<Connections>,
     ) -> std::io::Result<Self> {
-        note_start();
+        ProcessUsage::note_start();
         let host = Host::builder(Paradigm::LongRunning, shared.host.platform())
             .build()
             .map_err(std::io::Error::other)?;

@@ -4,9 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 
-use anyhost_core::adapter::{Metric, Reading, Times};
-
-use super::process::ProcessUsage;
+use anyhost_core::adapter::{Metric, ProcessUsage, Reading, Times};
 
 /// The page of `/metrics`.
 pub(crate) fn page(metrics: &[Metric], usage: &ProcessUsage) -> String {

@@ -1,31 +1,34 @@
-//! What a process uses of its machine, under the names that Prometheus' own client libraries give it,
-//! <https://prometheus.io/docs/instrumenting/writing_clientlibs/#process-metrics>.
+//! What a process uses of its machine: the numbers that Prometheus' client libraries and OpenTelemetry's conventions name,
+//! <https://prometheus.io/docs/instrumenting/writing_clientlibs/#process-metrics>,
+//! <https://opentelemetry.io/docs/specs/semconv/system/process-metrics/>.
 
 use std::fs;
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhost_core::adapter::{Metric, Reading};
 use rustix::process::{Resource, getrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
 /// What this process uses at one moment; `None` is what the operating system does not tell.
-#[derive(Debug)]
-pub(crate) struct ProcessUsage {
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ProcessUsage {
     /// Processor time in seconds, user and system together.
-    pub(super) cpu_seconds: f64,
+    pub cpu_seconds: f64,
     /// Memory that is resident, in bytes.
-    pub(super) resident_bytes: Option<u64>,
+    pub resident_bytes: Option<u64>,
     /// Files and sockets that are open.
-    pub(super) open_descriptors: Option<u64>,
+    pub open_descriptors: Option<u64>,
     /// The most there may be.
-    pub(super) max_descriptors: Option<u64>,
-    /// When the process started its server, in seconds since 1970.
-    pub(super) start_seconds: f64,
+    pub max_descriptors: Option<u64>,
+    /// When the process started, by its first call of [`note_start`](Self::note_start), in seconds since 1970.
+    pub start_seconds: f64,
 }
 
 impl ProcessUsage {
-    pub(crate) fn now() -> Self {
+    /// What it uses now.
+    #[must_use]
+    pub fn now() -> Self {
         let cpu = clock_gettime(ClockId::ProcessCPUTime);
         Self {
             cpu_seconds: cpu.tv_sec as f64 + cpu.tv_nsec as f64 / 1e9,
@@ -37,8 +40,16 @@ impl ProcessUsage {
         }
     }
 
+    /// Notes that the process starts now; only the first call counts.
+    pub fn note_start() {
+        START.get_or_init(since_1970);
+    }
+
     /// The same under the names of OpenTelemetry's conventions.
-    pub(crate) fn metrics(&self) -> Vec<Metric> {
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) fn metrics(&self) -> Vec<crate::databases::Metric> {
+        use crate::databases::{Metric, Reading};
+
         let numbers = [
             ("process.memory.usage", "By", "Memory that is resident", self.resident_bytes),
             (
@@ -64,11 +75,6 @@ impl ProcessUsage {
 }
 
 static START: OnceLock<Duration> = OnceLock::new();
-
-/// Notes that the process starts now; only the first call counts.
-pub(crate) fn note_start() {
-    START.get_or_init(since_1970);
-}
 
 fn since_1970() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
