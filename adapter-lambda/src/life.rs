@@ -224,7 +224,7 @@ async fn finish(host: &Host, deadline: Option<std::time::Instant>) {
     let finished = async {
         tokio::select! {
             () = host.life().idle() => {}
-            // The rest is waited for when the process ends.
+            // The drain waits for what is left.
             () = host.life().reached(Phase::Draining) => {}
         }
     };

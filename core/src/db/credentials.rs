@@ -124,7 +124,7 @@ impl Credentials {
         self.password_at(SystemTime::now, refused).await
     }
 
-    /// The same by this clock, which is read when the lock is held: waiting for it may have taken long.
+    /// Does the same by another clock. It is read after the lock is taken, because waiting for the lock may take long.
     async fn password_at(
         &self,
         now: impl Fn() -> SystemTime + Send,

@@ -62,7 +62,7 @@ pub(super) struct Pool<C: Connect> {
     epoch: Epoch,
     connector: C,
     name: String,
-    /// Whether this process may be frozen between two requests: then nothing may be under way by itself.
+    /// Whether this process may be frozen between two requests: then no work may run in the background.
     may_freeze: bool,
     /// Callers that wait.
     waiting: AtomicUsize,

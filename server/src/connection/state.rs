@@ -64,7 +64,7 @@ pub(crate) struct Connection {
     idle_since: AtomicInstant,
     /// When a part of a head came to an idle connection of HTTP/1.1.
     head_since: AtomicInstant,
-    /// The socket's task writes its parts together after an upgrade, while the connection's own reads them.
+    /// Locked, because after an upgrade the task of the socket writes it while the task of the connection reads it.
     blocked: Mutex<Option<Blocked>>,
     /// When the client closed its sending side.
     half_closed_since: AtomicInstant,

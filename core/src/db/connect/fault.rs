@@ -9,7 +9,7 @@ use crate::db::settings::{Kind, Pooler};
 
 use super::site::Site;
 
-/// The setting to change, if one is why connecting failed.
+/// Returns the setting to change, if a setting is the reason that connecting failed.
 pub(super) fn of(
     kind: Kind,
     error_kind: ConnectErrorKind,
