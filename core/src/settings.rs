@@ -39,8 +39,14 @@ pub struct Settings {
 }
 
 /// Variables that people set out of habit, with the setting of the same meaning here.
-const HABITS: [(&str, &str); 4] =
-    [("PORT", "LISTEN"), ("BIND", "LISTEN"), ("ADDRESS", "LISTEN"), ("LISTEN", "HOST")];
+const HABITS: [(&str, &str); 6] = [
+    ("PORT", "LISTEN"),
+    ("BIND", "LISTEN"),
+    ("ADDRESS", "LISTEN"),
+    ("LISTEN", "HOST"),
+    ("DATABASE_PASSWORD", "DATABASE_PASSWORD_FILE"),
+    ("DATABASE_URL_FILE", "DATABASE_PASSWORD_FILE"),
+];
 
 /// The shortest name of a setting that another is taken for: `HOST` is no `PORT`.
 const SHORTEST: usize = 8;
@@ -544,6 +550,9 @@ mod tests {
         let settings = Settings::from_pairs([("LISTEN", "127.0.0.1")]);
         let _ = settings.text("HOST");
         assert_eq!(settings.misspelt()[0].meant, "HOST");
+        let settings = Settings::from_pairs([("DATABASE_PASSWORD", "x")]);
+        let _ = settings.text("DATABASE_PASSWORD_FILE");
+        assert_eq!(settings.misspelt()[0].meant, "DATABASE_PASSWORD_FILE");
         // If the setting itself is set, or the habit is the setting, there is nothing to say.
         let settings = Settings::from_pairs([("BIND", "x"), ("LISTEN", "x"), ("PORT", "80")]);
         for name in ["PORT", "LISTEN"] {

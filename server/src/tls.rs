@@ -31,7 +31,7 @@ struct Inner {
     files: Files,
     current: Arc<Current>,
     /// When the files that were looked at last had been written.
-    written: Mutex<Written>,
+    written: Mutex<ModificationTimes>,
     server: Arc<ServerConfig>,
 }
 
@@ -41,7 +41,7 @@ struct Files {
     key: PathBuf,
 }
 
-type Written = [Option<SystemTime>; 2];
+type ModificationTimes = [Option<SystemTime>; 2];
 
 impl Tls {
     /// What `TLS_CERTIFICATE` and `TLS_KEY` name; `None` where neither is set.
@@ -138,7 +138,7 @@ impl fmt::Debug for Tls {
 
 impl Files {
     /// When each was written last; links are followed, so that one put in another's place shows.
-    fn written(&self) -> Written {
+    fn written(&self) -> ModificationTimes {
         [&self.certificate, &self.key].map(|file| std::fs::metadata(file).ok()?.modified().ok())
     }
 

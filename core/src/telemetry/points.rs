@@ -14,7 +14,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
 };
 use opentelemetry_sdk::Resource;
 
-use super::temporality::{Counted, Period};
+use super::temporality::{Period, PeriodCount};
 use crate::databases::{Metric, Reading};
 
 /// The metrics of what the resource describes, read at this moment and counted in this period.
@@ -51,7 +51,7 @@ pub(super) fn request(
 }
 
 /// Adds a metric to the data of its family.
-fn add(data: &mut Option<Data>, metric: &Metric, counted: Counted, now: u64) {
+fn add(data: &mut Option<Data>, metric: &Metric, counted: PeriodCount, now: u64) {
     let since = nanoseconds(counted.since);
     let aggregation_temporality = if counted.is_delta {
         AggregationTemporality::Delta.into()

@@ -56,7 +56,7 @@ pub(super) struct Period {
 
 /// A number with the time since which it counts.
 #[derive(Debug)]
-pub(super) struct Counted {
+pub(super) struct PeriodCount {
     pub(super) reading: Reading,
     pub(super) since: SystemTime,
     pub(super) is_delta: bool,
@@ -69,10 +69,10 @@ impl Period {
     }
 
     /// The number of a metric in this period.
-    pub(super) fn count(&self, metric: &Metric) -> Counted {
+    pub(super) fn count(&self, metric: &Metric) -> PeriodCount {
         let is_delta = self.temporality.is_delta(metric.reading);
         let Some((since, last)) = self.last.as_ref().filter(|_| is_delta) else {
-            return Counted { reading: metric.reading, since: self.since, is_delta };
+            return PeriodCount { reading: metric.reading, since: self.since, is_delta };
         };
         let same =
             |last: &&Metric| last.name == metric.name && last.attributes == metric.attributes;
@@ -80,7 +80,7 @@ impl Period {
             Some(last) => metric.reading.minus(last.reading),
             None => metric.reading,
         };
-        Counted { reading, since: *since, is_delta }
+        PeriodCount { reading, since: *since, is_delta }
     }
 
     /// Begins the next period: the collector has taken these metrics. One that it did not take stays part of this
