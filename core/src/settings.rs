@@ -39,14 +39,8 @@ pub struct Settings {
 }
 
 /// Variables that people set out of habit, with the setting of the same meaning here.
-const HABITS: [(&str, &str); 6] = [
-    ("PORT", "LISTEN"),
-    ("BIND", "LISTEN"),
-    ("ADDRESS", "LISTEN"),
-    ("LISTEN", "HOST"),
-    ("DATABASE_PASSWORD", "DATABASE_PASSWORD_FILE"),
-    ("DATABASE_URL_FILE", "DATABASE_PASSWORD_FILE"),
-];
+const HABITS: [(&str, &str); 4] =
+    [("PORT", "LISTEN"), ("BIND", "LISTEN"), ("ADDRESS", "LISTEN"), ("LISTEN", "HOST")];
 
 /// The shortest name of a setting that another is taken for: `HOST` is no `PORT`.
 const SHORTEST: usize = 8;
@@ -170,6 +164,11 @@ impl Settings {
             });
             if let Some((_, meant)) = habit {
                 return Some(Misspelt { found: found.clone(), meant: (*meant).to_owned() });
+            }
+            // A value where a file is asked for: `DATABASE_PASSWORD` instead of `DATABASE_PASSWORD_FILE`.
+            let file = missing.iter().find(|meant| meant.strip_suffix("_FILE") == Some(found));
+            if let Some(meant) = file {
+                return Some(Misspelt { found: found.clone(), meant: (*meant).clone() });
             }
             let nearest = missing.iter().map(|meant| (distance(found, meant), *meant)).min()?;
             let (distance, meant) = nearest;
