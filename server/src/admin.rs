@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhost_core::adapter::{Failure, Handler, HostHandles as _, Metric, Reading};
+use anyhost_core::adapter::{Failure, Handler, HostHandles as _, Metric, ProcessMetrics, Reading};
 use anyhost_core::{App, Error, Host, Paradigm, Phase, Request, Response, Setting, async_trait};
 use http::header::{ALLOW, HeaderValue};
 use http::{Method, StatusCode};
@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use crate::accept::accept;
 use crate::connections::Connections;
 use crate::health::{Probes, uncached};
-use crate::metrics::{Names, metrics, page, process_metrics};
+use crate::metrics::{metrics, page};
 use crate::shared::Shared;
 use crate::{Config, Listener, bind_tcp, bind_unix};
 
@@ -113,7 +113,7 @@ impl<A: Handler> App for AdminApp<A> {
         match request.uri().path() {
             "/metrics" => {
                 let mut metrics = metrics(&self.shared, &self.connections);
-                metrics.extend(process_metrics(Names::Prometheus));
+                metrics.extend(ProcessMetrics::Prometheus.read());
                 let begun = self.begun.duration_since(UNIX_EPOCH).unwrap_or_default();
                 metrics.push(Metric::new(
                     "process.start_time_seconds",

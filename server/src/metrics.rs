@@ -1,7 +1,6 @@
 //! The numbers of a server: its counts, and what holds at one moment.
 
 mod page;
-mod process;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -10,7 +9,6 @@ use anyhost_core::adapter::{HostHandles as _, Metric, Reading, RequestCounts};
 
 pub(crate) use anyhost_core::adapter::CountedMethod;
 pub(crate) use page::page;
-pub(crate) use process::{Names, process_metrics};
 
 use crate::connections::Connections;
 use crate::shared::Shared;

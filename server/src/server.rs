@@ -13,7 +13,7 @@ use crate::admin::Admin;
 use crate::connection::Stage;
 use crate::connections::Connections;
 use crate::drain::{Drained, drain};
-use crate::metrics::{Counts, Names, metrics, process_metrics};
+use crate::metrics::{Counts, metrics};
 use crate::shared::Shared;
 use crate::{AdminAddress, Config, Listener, MaxInFlight};
 
@@ -176,9 +176,7 @@ fn observe<A: Handler>(shared: &Arc<Shared<A>>, connections: &Arc<Connections>) 
             else {
                 return Vec::new();
             };
-            let mut metrics = metrics(&shared, &connections);
-            metrics.extend(process_metrics(Names::OpenTelemetry));
-            metrics
+            metrics(&shared, &connections)
         });
     }
 }

@@ -55,7 +55,7 @@ pub(super) struct Pool<C: Connect> {
     epoch: Epoch,
     connector: C,
     name: String,
-    /// Whether this process may be frozen between two requests: then nothing may be under way by itself.
+    /// Whether this process may be frozen between two requests: then no work may run in the background.
     may_freeze: bool,
     growth: Mutex<Growth<C::Failure>>,
     /// Connections of an older generation are not used again.

@@ -101,7 +101,7 @@ impl Setup<'_> {
             database: *database_share,
             elsewhere: (1.0 - processor_share - database_share).max(0.0),
             service: service.mean(),
-            // What varies is the rest alone, by as much in seconds as the whole.
+            // With a constant processor time only the rest varies: its variance in seconds is that of the whole.
             variability: if constant {
                 (0.0, variability / (1.0 - processor_share).max(1e-6).powi(2))
             } else {

@@ -32,7 +32,7 @@ impl<F> Default for Growth<F> {
 impl<C: Connect> Pool<C> {
     /// Opens as many connections as are waited for, as far as the budget goes; one at a time during an outage.
     ///
-    /// Called after every change of what this depends on: of two changes at once the later call sees both.
+    /// Called after every change of what this depends on: of two concurrent changes the later call sees both.
     pub(super) fn open_for_waiting(self: &Arc<Self>) {
         // Of two threads that have changed the queue and the budget, one sees the other's change (no lost wakeup).
         atomic::fence(Ordering::SeqCst);

@@ -108,7 +108,7 @@ impl<DB: Driver> Statement<DB> {
         }
     }
 
-    /// Returns what it will do to its session, which may have run it before.
+    /// Returns the effect of the statement on its session, and remembers it for the next run of the same text.
     pub(super) fn effect(&self, known: &mut KnownEffects) -> Effect {
         let text = self.sql.as_str();
         // A text without arguments has its values in it: it seldom comes again, and may hold a secret.

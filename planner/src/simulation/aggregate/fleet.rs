@@ -49,7 +49,7 @@ pub(crate) fn fleet(setup: &Setup<'_>, model: &Fleet) -> Recorder {
     run.recorder
 }
 
-/// What was seen since the last decision, averaged over its time.
+/// Averages over the time since the last scaling decision.
 #[derive(Debug, Default)]
 struct Mean {
     busy_cores: f64,
@@ -391,7 +391,7 @@ impl<'a> Run<'a> {
             }
         }
         let throttled = parts.quota.map(|quota| {
-            // Dealt in turn to 1, 2 or 3, 4 to 7, 8 or more instances.
+            // One table each for requests dealt in turn to 1, 2 to 3, 4 to 7, and 8 or more instances.
             let stages = match self.model.balancing {
                 Balancing::Random => 1,
                 Balancing::RoundRobin => many as usize,
