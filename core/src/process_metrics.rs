@@ -5,9 +5,10 @@
 use std::fs;
 use std::time::Duration;
 
-use crate::databases::{Metric, Reading};
 use rustix::process::{Resource, getrlimit};
 use rustix::time::{ClockId, clock_gettime};
+
+use crate::databases::{Metric, Reading};
 
 /// The metrics of a process, under the names of who reads them.
 #[derive(Clone, Copy, Debug)]
