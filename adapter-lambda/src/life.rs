@@ -224,7 +224,7 @@ async fn finish(host: &Host, deadline: Option<std::time::Instant>) {
     let finished = async {
         tokio::select! {
             () = host.life().idle() => {}
-            // The rest is waited for when the process ends.
+            // The drain waits for what is left.
             () = host.life().reached(Phase::Draining) => {}
         }
     };
@@ -284,10 +284,10 @@ mod tests {
     use super::*;
 
     /// An App whose `stop` never returns.
-    struct Hangs;
+    struct HangingApp;
 
     #[async_trait]
-    impl App for Hangs {
+    impl App for HangingApp {
         async fn start(_host: &Host) -> Result<Self, Error> {
             Ok(Self)
         }
@@ -305,7 +305,7 @@ mod tests {
     async fn a_stop_that_hangs_leaves_the_databases_half_of_the_grace() {
         let grace = Duration::from_millis(250);
         let host = Host::builder(Paradigm::Serverless, "test").grace(grace).build().expect("valid");
-        let started = AppStart::<Hangs>::begin(Factory::app(), host.clone());
+        let started = AppStart::<HangingApp>::begin(Factory::app(), host.clone());
         started.app().await.expect("it starts");
         let begun = Instant::now();
         stop(&host, &started).await.expect("it stops");

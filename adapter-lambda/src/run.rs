@@ -82,6 +82,10 @@ fn prepare(settings: Settings, verb: Verb) -> Result<Preparation, Failure> {
 
 fn prepare_host(settings: Settings) -> Result<(Host, Configuration), Failure> {
     let configuration = Configuration::of(&settings)?;
+    // Outside of Lambda, where `check` and `migrate` run too, it may be missing.
+    if settings.text("AWS_LAMBDA_RUNTIME_API").is_some() {
+        Configuration::endpoint(&settings)?;
+    }
     let instance = settings.text("AWS_LAMBDA_LOG_STREAM_NAME").map(str::to_owned);
     let mut host = Host::builder(Paradigm::Serverless, "lambda")
         .concurrency(configuration.concurrency)

@@ -47,10 +47,10 @@ impl Drop for Function {
 }
 
 /// A request by its path and its body.
-type Sent = (String, Vec<u8>);
+type PostedRequest = (String, Vec<u8>);
 
 /// A Runtime API with one invocation, and a collector, on one port; sends each request to the test.
-fn serve() -> (String, Receiver<Sent>) {
+fn serve() -> (String, Receiver<PostedRequest>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("bound").to_string();
     let (tell, told) = channel();
@@ -65,7 +65,7 @@ fn serve() -> (String, Receiver<Sent>) {
 }
 
 /// Answers the requests of one connection; one that must wait is never answered.
-fn answer(mut socket: TcpStream, tell: &Sender<Sent>, given: &AtomicBool) {
+fn answer(mut socket: TcpStream, tell: &Sender<PostedRequest>, given: &AtomicBool) {
     let mut reader = BufReader::new(socket.try_clone().expect("a socket"));
     while let Some((path, body)) = request(&mut reader) {
         // Fails if the test has ended.
@@ -98,7 +98,7 @@ fn answer(mut socket: TcpStream, tell: &Sender<Sent>, given: &AtomicBool) {
 }
 
 /// Reads the next request.
-fn request(reader: &mut impl BufRead) -> Option<Sent> {
+fn request(reader: &mut impl BufRead) -> Option<PostedRequest> {
     let mut first = String::new();
     if reader.read_line(&mut first).ok()? == 0 {
         return None;
@@ -139,8 +139,8 @@ fn start(address: &str, more: &[(&str, &str)]) -> Function {
 }
 
 /// What is sent until this many requests have a path that ends so.
-fn until(requests: &Receiver<Sent>, end: &str, mut times: usize) -> Vec<Sent> {
-    let mut seen: Vec<Sent> = Vec::new();
+fn until(requests: &Receiver<PostedRequest>, end: &str, mut times: usize) -> Vec<PostedRequest> {
+    let mut seen: Vec<PostedRequest> = Vec::new();
     while times > 0 {
         let sent = requests.recv_timeout(PATIENCE);
         let sent = sent.unwrap_or_else(|_| panic!("only {:?}", paths(&seen)));
@@ -150,16 +150,16 @@ fn until(requests: &Receiver<Sent>, end: &str, mut times: usize) -> Vec<Sent> {
     seen
 }
 
-fn paths(seen: &[Sent]) -> Vec<&str> {
+fn paths(seen: &[PostedRequest]) -> Vec<&str> {
     seen.iter().map(|(path, _)| path.as_str()).collect()
 }
 
-fn place(seen: &[Sent], end: &str) -> Option<usize> {
+fn place(seen: &[PostedRequest], end: &str) -> Option<usize> {
     seen.iter().position(|(path, _)| path.ends_with(end))
 }
 
 /// What a collector received at a path.
-fn export<T: Message + Default>(seen: &[Sent], path: &str) -> T {
+fn export<T: Message + Default>(seen: &[PostedRequest], path: &str) -> T {
     let (_, body) = &seen[place(seen, path).expect("an export")];
     T::decode(body.as_slice()).expect("OTLP")
 }
@@ -178,8 +178,11 @@ fn telemetry_is_sent_before_the_next_invocation_is_asked_for() {
 
     let metrics: ExportMetricsServiceRequest = export(&seen, "/v1/metrics");
     let scopes = metrics.resource_metrics.into_iter().flat_map(|resource| resource.scope_metrics);
-    let mut metrics = scopes.flat_map(|scope| scope.metrics);
-    let duration = metrics.find(|metric| metric.name == "http.server.request.duration");
+    let metrics: Vec<_> = scopes.flat_map(|scope| scope.metrics).collect();
+    for name in ["process.cpu.time", "process.memory.usage"] {
+        assert!(metrics.iter().any(|metric| metric.name == name), "{name} in {metrics:?}");
+    }
+    let duration = metrics.into_iter().find(|metric| metric.name == "http.server.request.duration");
     let Some(Data::Histogram(duration)) = duration.and_then(|metric| metric.data) else {
         panic!("a histogram")
     };

@@ -2,8 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use anyhost_core::Settings;
 use anyhost_core::adapter::Failure;
+use anyhost_core::{ConfigError, Settings};
 use anyhost_server::{Listener, bind_everywhere, bind_tcp};
 
 /// Where to listen.
@@ -18,15 +18,22 @@ pub(crate) enum Address {
 }
 
 impl Address {
-    pub(crate) fn of(settings: &Settings) -> Self {
-        match settings.text("HOST") {
-            None => Self::Everywhere,
-            Some("localhost") => Self::One(Ipv4Addr::LOCALHOST.into()),
-            Some(text) => {
-                let literal = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
-                let address = literal.unwrap_or(text).parse();
-                address.map_or_else(|_| Self::Name(text.to_owned()), Self::One)
+    /// # Errors
+    /// [`ConfigError`] if the value can be no name of a machine either.
+    pub(crate) fn of(settings: &Settings) -> Result<Self, ConfigError> {
+        let Some(text) = settings.text("HOST") else { return Ok(Self::Everywhere) };
+        if text == "localhost" {
+            return Ok(Self::One(Ipv4Addr::LOCALHOST.into()));
+        }
+        let literal = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
+        match literal.unwrap_or(text).parse() {
+            Ok(address) => Ok(Self::One(address)),
+            Err(_) if text.contains([':', '/', ' ']) => {
+                let problem =
+                    format!("expected an IP address or localhost, without a port, found {text:?}");
+                Err(ConfigError::new("HOST", problem))
             }
+            Err(_) => Ok(Self::Name(text.to_owned())),
         }
     }
 
@@ -54,11 +61,14 @@ mod tests {
     #[test]
     fn a_host_is_an_address_and_the_name_of_a_machine_is_none() {
         let of = |text: &str| Address::of(&Settings::from_pairs([("HOST", text)]));
-        assert_eq!(of(""), Address::Everywhere);
-        assert_eq!(of("localhost"), Address::One(Ipv4Addr::LOCALHOST.into()));
-        assert_eq!(of("127.0.0.1"), Address::One(Ipv4Addr::LOCALHOST.into()));
+        assert_eq!(of(""), Ok(Address::Everywhere));
+        assert_eq!(of("localhost"), Ok(Address::One(Ipv4Addr::LOCALHOST.into())));
+        assert_eq!(of("127.0.0.1"), Ok(Address::One(Ipv4Addr::LOCALHOST.into())));
         assert_eq!(of("[::1]"), of("::1"));
-        assert_eq!(of("laptop"), Address::Name("laptop".into()));
+        assert_eq!(of("laptop"), Ok(Address::Name("laptop".into())));
+        for wrong in ["127.0.0.1:80", "[::1]:80", "http://127.0.0.1", "my host"] {
+            assert_eq!(of(wrong).expect_err("no name of a machine").variable(), "HOST");
+        }
     }
 
     #[test]

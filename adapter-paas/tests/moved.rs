@@ -40,7 +40,7 @@ fn logging(words: &[&str], pairs: &[(&str, &str)]) -> (Child, SocketAddr) {
     (child, address.expect("it says where it listens"))
 }
 
-/// A program that says nothing, on a port that was free.
+/// Starts a program that prints nothing, on a free port, and waits until it is ready.
 fn silent(words: &[&str]) -> (Child, SocketAddr) {
     let until = Instant::now() + PATIENCE;
     loop {

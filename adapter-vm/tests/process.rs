@@ -37,7 +37,7 @@ impl Serving {
         let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
         let mut serving = Self { child, lines, addresses: Vec::new() };
         loop {
-            let line = serving.lines.next().expect("it becomes ready").expect("readable");
+            let line = serving.line();
             if let Some((_, rest)) = line.split_once("listening on ") {
                 serving.addresses.push(rest.split('"').next().expect("an address").to_owned());
             }
@@ -45,6 +45,10 @@ impl Serving {
                 return serving;
             }
         }
+    }
+
+    fn line(&mut self) -> String {
+        self.lines.next().expect("it runs").expect("readable")
     }
 
     fn tcp(&self) -> SocketAddr {
@@ -186,4 +190,15 @@ fn what_stands_in_the_way_is_one_line_and_an_exit_code() {
         assert_eq!(status.code(), Some(code), "{printed}");
         assert!(printed.starts_with(&expected) && printed.lines().count() == 1, "{printed}");
     }
+}
+
+#[test]
+fn a_manager_that_is_not_there_is_told_of_once_and_the_program_serves() {
+    let path = "/no/such/folder/notify";
+    let mut serving = Serving::with(&[("LISTEN", "127.0.0.1:0"), ("NOTIFY_SOCKET", path)]);
+    assert!(get(TcpStream::connect(serving.tcp()).expect("it listens")).ends_with("hello"));
+    while !serving.line().contains("NOTIFY_SOCKET: systemd is not told") {}
+    let (code, printed) = serving.stop();
+    assert_eq!(code, Some(0));
+    assert!(!printed.iter().any(|line| line.contains("NOTIFY_SOCKET")), "{printed:?}");
 }

@@ -32,7 +32,7 @@ pub fn cpu_of_children(pid: u32) -> f64 {
     let mut ended = ended_children(pid);
     loop {
         let living: f64 = children(pid).into_iter().filter_map(cpu).sum();
-        // One that ended meanwhile would be counted twice, or not at all.
+        // A child that ended between the two readings would be counted twice, or not at all.
         let now = ended_children(pid);
         if now == ended {
             return living + now;

@@ -194,7 +194,7 @@ fn restart(runtime: &Runtime, effort: Effort) -> Result<Vec<Curve>, String> {
             .map(|_| {
                 let (member, seen) = (member.clone(), Arc::clone(&seen));
                 runtime.spawn(async move {
-                    // A client in a hundred milliseconds asks twenty times, not as often as it can.
+                    // A client sends twenty queries in a hundred milliseconds, not as many as it can.
                     let mut ticks = tokio::time::interval(Duration::from_millis(5));
                     while begun.elapsed() < total {
                         ticks.tick().await;

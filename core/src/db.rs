@@ -24,7 +24,6 @@ mod settings;
 mod shares;
 mod sql;
 mod tx;
-mod waiter;
 mod watchdog;
 
 #[cfg(all(feature = "any", any(feature = "postgres", feature = "mysql", feature = "sqlite")))]

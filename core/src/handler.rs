@@ -55,8 +55,8 @@ where
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    async fn handle(&self, request: Request) -> Result<Response, Error> {
-        call_service(&self.0, request).await
+    fn handle(&self, request: Request) -> impl Future<Output = Result<Response, Error>> + Send {
+        call_service(&self.0, request)
     }
 
     async fn stop(&self) {}

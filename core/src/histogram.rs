@@ -81,4 +81,16 @@ impl Times {
     pub(crate) fn ranges(&self) -> (&'static [Duration], &[u64]) {
         (self.bounds, &self.counts[..=self.bounds.len()])
     }
+
+    /// The times that were added after an earlier state of the same histogram. One that has fewer was begun anew.
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) fn minus(mut self, earlier: &Self) -> Self {
+        let whole = self;
+        for (count, then) in self.counts.iter_mut().zip(earlier.counts) {
+            let Some(more) = count.checked_sub(then) else { return whole };
+            *count = more;
+        }
+        let Some(sum) = self.sum.checked_sub(earlier.sum) else { return whole };
+        Self { sum, ..self }
+    }
 }

@@ -27,6 +27,7 @@ mod jobs;
 mod life;
 mod own_subscriber;
 mod paradigm;
+mod process_metrics;
 mod program;
 mod request_counts;
 mod service;

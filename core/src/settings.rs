@@ -165,6 +165,11 @@ impl Settings {
             if let Some((_, meant)) = habit {
                 return Some(Misspelt { found: found.clone(), meant: (*meant).to_owned() });
             }
+            // A value where a file is asked for: `DATABASE_PASSWORD` instead of `DATABASE_PASSWORD_FILE`.
+            let file = missing.iter().find(|meant| meant.strip_suffix("_FILE") == Some(found));
+            if let Some(meant) = file {
+                return Some(Misspelt { found: found.clone(), meant: (*meant).clone() });
+            }
             let nearest = missing.iter().map(|meant| (distance(found, meant), *meant)).min()?;
             let (distance, meant) = nearest;
             (distance <= 2).then(|| Misspelt { found: found.clone(), meant: meant.clone() })
@@ -544,6 +549,9 @@ mod tests {
         let settings = Settings::from_pairs([("LISTEN", "127.0.0.1")]);
         let _ = settings.text("HOST");
         assert_eq!(settings.misspelt()[0].meant, "HOST");
+        let settings = Settings::from_pairs([("DATABASE_PASSWORD", "x")]);
+        let _ = settings.text("DATABASE_PASSWORD_FILE");
+        assert_eq!(settings.misspelt()[0].meant, "DATABASE_PASSWORD_FILE");
         // If the setting itself is set, or the habit is the setting, there is nothing to say.
         let settings = Settings::from_pairs([("BIND", "x"), ("LISTEN", "x"), ("PORT", "80")]);
         for name in ["PORT", "LISTEN"] {

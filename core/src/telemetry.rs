@@ -3,6 +3,7 @@
 mod logs;
 mod metrics;
 mod points;
+mod temporality;
 mod traces;
 mod variables;
 
@@ -161,7 +162,11 @@ mod tests {
     #[test]
     fn a_check_finds_what_a_start_would() {
         let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318");
-        for wrong in ["OTEL_LOGS_EXPORTER", "OTEL_METRIC_EXPORT_INTERVAL"] {
+        for wrong in [
+            "OTEL_LOGS_EXPORTER",
+            "OTEL_METRIC_EXPORT_INTERVAL",
+            "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
+        ] {
             let settings = Settings::from_pairs([endpoint, (wrong, "wrong")]);
             let host = Host::builder(Paradigm::LongRunning, "test").settings(settings);
             let host = host.build().expect("a host");

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhost_core::adapter::{Exit, Failure, conclude};
+use anyhost_core::db::Db;
 use anyhost_core::{
     App, Body, BodyError, Context, Error, Host, Paradigm, Request, Response, Settings, async_trait,
 };
@@ -18,6 +19,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use http::header::{CONTENT_LENGTH, HeaderValue, SET_COOKIE};
 use http::{StatusCode, Version};
+use sqlx::Sqlite;
 
 /// The paths of requests whose future was dropped before it had an answer.
 pub(crate) static CANCELLED: Mutex<Vec<String>> = Mutex::new(Vec::new());
@@ -28,9 +30,9 @@ pub(crate) static STOPPED: AtomicUsize = AtomicUsize::new(0);
 /// How often work that outlasts its response has ended.
 pub(crate) static OUTLASTED: AtomicUsize = AtomicUsize::new(0);
 
-/// The App; its first path segment says what it does.
+/// The App, with a database if `DATABASE_URL` is set; its first path segment says what it does.
 #[derive(Debug)]
-pub(crate) struct Subject;
+pub(crate) struct Subject(Option<Db<Sqlite>>);
 
 struct Unanswered(String);
 
@@ -51,7 +53,11 @@ impl App for Subject {
         if let Some(why) = host.settings().text("START_FAILS") {
             return Err(Error::internal(why.to_owned()));
         }
-        Ok(Self)
+        let db = match host.settings().text("DATABASE_URL") {
+            Some(_) => Some(Db::open(host).await?),
+            None => None,
+        };
+        Ok(Self(db))
     }
 
     async fn call(&self, request: Request) -> Result<Response, Error> {
@@ -117,6 +123,12 @@ impl App for Subject {
                     (sent < 5).then_some((Ok::<_, BodyError>("."), sent + 1))
                 });
                 Ok(Response::new(Body::stream(dots)))
+            }
+            // Asks the database.
+            "query" => {
+                let db = self.0.as_ref().ok_or_else(|| Error::internal("no DATABASE_URL"))?;
+                let answer: String = sqlx::query_scalar("SELECT 'an answer'").fetch_one(db).await?;
+                Ok(Response::new(Body::from(answer)))
             }
             "panic" => panic!("on purpose"),
             "status" => {

@@ -3,13 +3,11 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhost_core::adapter::{Failure, Handler, HostHandles as _};
-use anyhost_core::{
-    App, Body, Error, Host, Paradigm, Phase, Request, Response, Setting, async_trait,
-};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use anyhost_core::adapter::{Failure, Handler, HostHandles as _, Metric, ProcessMetrics, Reading};
+use anyhost_core::{App, Error, Host, Paradigm, Phase, Request, Response, Setting, async_trait};
+use http::header::{ALLOW, HeaderValue};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::runtime::Builder;
@@ -17,8 +15,8 @@ use tokio::sync::watch;
 
 use crate::accept::accept;
 use crate::connections::Connections;
-use crate::health::Probes;
-use crate::metrics::{ProcessUsage, metrics, note_start, page};
+use crate::health::{Probes, uncached};
+use crate::metrics::{metrics, page};
 use crate::shared::Shared;
 use crate::{Config, Listener, bind_tcp, bind_unix};
 
@@ -72,15 +70,14 @@ impl Admin {
         shared: &Arc<Shared<A>>,
         connections: &Arc<Connections>,
     ) -> std::io::Result<Self> {
-        note_start();
         let host = Host::builder(Paradigm::LongRunning, shared.host.platform())
             .build()
             .map_err(std::io::Error::other)?;
         host.advance(Phase::Ready);
         let config = Config { max_connections: 256, probes: Probes::none(), ..Config::default() };
-        let own = Arc::new(Shared::new(host, config));
+        let own = Arc::new(Shared::new(host, config, None));
         let (shared, connections) = (Arc::clone(shared), Arc::clone(connections));
-        own.started(AdminApp { shared, connections, begun: Instant::now() });
+        own.started(AdminApp { shared, connections, begun: SystemTime::now() });
         let (stop, stopped) = watch::channel(false);
         tracing::info!("operators are answered on {listener}");
         let runtime = Builder::new_current_thread().enable_all().build()?;
@@ -98,7 +95,7 @@ impl Admin {
 struct AdminApp<A> {
     shared: Arc<Shared<A>>,
     connections: Arc<Connections>,
-    begun: Instant,
+    begun: SystemTime,
 }
 
 #[async_trait]
@@ -111,29 +108,32 @@ impl<A: Handler> App for AdminApp<A> {
     async fn call(&self, request: Request) -> Result<Response, Error> {
         if ![Method::GET, Method::HEAD].contains(request.method()) {
             return Err(Error::new(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD")
-                .with_header(http::header::ALLOW, HeaderValue::from_static("GET, HEAD")));
+                .with_header(ALLOW, HeaderValue::from_static("GET, HEAD")));
         }
-        let life = self.shared.host.life();
         match request.uri().path() {
             "/metrics" => {
-                let metrics = metrics(&self.shared, &self.connections);
-                let page = page(&metrics, &ProcessUsage::now());
-                Ok(answer(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", page))
+                let mut metrics = metrics(&self.shared, &self.connections);
+                metrics.extend(ProcessMetrics::Prometheus.read());
+                let begun = self.begun.duration_since(UNIX_EPOCH).unwrap_or_default();
+                metrics.push(Metric::new(
+                    "process.start_time_seconds",
+                    "s",
+                    "When this process started, in seconds since 1970",
+                    Reading::Level(begun.as_secs()),
+                ));
+                Ok(uncached(true, "text/plain; version=0.0.4; charset=utf-8", page(&metrics)))
             }
             "/livez" => {
-                let seconds = self.begun.elapsed().as_secs();
-                Ok(told(StatusCode::OK, &json!({"status": "ok", "seconds": seconds})))
+                let seconds = self.begun.elapsed().unwrap_or_default().as_secs();
+                Ok(told(true, &json!({"status": "ok", "seconds": seconds})))
             }
             "/startupz" => {
-                let started = life.phase() != Phase::Starting;
-                let status = if started { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-                Ok(told(status, &json!({"status": phase(life.phase())})))
+                let phase = self.shared.host.life().phase();
+                Ok(told(phase != Phase::Starting, &json!({"status": name(phase)})))
             }
             "/readyz" => {
                 let why = self.shared.readiness.unready(&self.shared.host).await;
-                let status =
-                    if why.is_none() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-                Ok(told(status, &self.details(why)))
+                Ok(told(why.is_none(), &self.details(why.map(|(_, why)| why))))
             }
             _ => Err(Error::new(
                 StatusCode::NOT_FOUND,
@@ -166,7 +166,7 @@ impl<A: Handler> AdminApp<A> {
         json!({
             "status": if why.is_none() { "ready" } else { "unavailable" },
             "reason": why,
-            "phase": phase(host.life().phase()),
+            "phase": name(host.life().phase()),
             "platform": host.platform(),
             "instance": host.instance(),
             "in_flight": host.life().in_flight(),
@@ -176,7 +176,7 @@ impl<A: Handler> AdminApp<A> {
     }
 }
 
-fn phase(phase: Phase) -> &'static str {
+fn name(phase: Phase) -> &'static str {
     match phase {
         Phase::Starting => "starting",
         Phase::Ready => "ready",
@@ -185,14 +185,6 @@ fn phase(phase: Phase) -> &'static str {
     }
 }
 
-fn told(status: StatusCode, value: &Value) -> Response {
-    answer(status, "application/json", format!("{value}\n"))
-}
-
-fn answer(status: StatusCode, kind: &'static str, text: String) -> Response {
-    let mut response = Response::new(Body::from(text));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+fn told(well: bool, value: &Value) -> Response {
+    uncached(well, "application/json", format!("{value}\n"))
 }

@@ -171,12 +171,17 @@ fn at_least_one(
     name: &'static str,
     most: usize,
 ) -> Result<Option<usize>, ConfigError> {
-    match settings.get::<usize>(name)? {
-        Some(0) => Err(ConfigError::new(name, "must be at least 1")),
-        Some(number) if number > most => {
-            Err(ConfigError::new(name, format!("must be at most {most}")))
+    let Some(text) = settings.text(name) else { return Ok(None) };
+    match text.parse() {
+        Ok(number) if (1..=most).contains(&number) => Ok(Some(number)),
+        _ if most == usize::MAX => {
+            let problem = format!("expected a whole number of at least 1, found {text:?}");
+            Err(ConfigError::new(name, problem))
         }
-        other => Ok(other),
+        _ => {
+            let problem = format!("expected a whole number from 1 to {most}, found {text:?}");
+            Err(ConfigError::new(name, problem))
+        }
     }
 }
 
@@ -192,6 +197,19 @@ mod tests {
                 let error = Config::default().with(&settings).expect_err("a wrong value");
                 assert_eq!(error.variable(), name);
             }
+        }
+    }
+
+    #[test]
+    fn an_error_of_a_number_says_which_numbers_there_are() {
+        for (name, value, expected) in [
+            ("WORKERS", "four", "expected a whole number from 1 to 512, found \"four\""),
+            ("WORKERS", "513", "expected a whole number from 1 to 512, found \"513\""),
+            ("MAX_CONNECTIONS", "0", "expected a whole number of at least 1, found \"0\""),
+        ] {
+            let settings = Settings::from_pairs([(name, value)]);
+            let error = Config::default().with(&settings).expect_err("a wrong value");
+            assert_eq!(error.to_string(), format!("{name}: {expected}"));
         }
     }
 

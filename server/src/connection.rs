@@ -5,9 +5,6 @@ mod io;
 mod message;
 #[cfg(feature = "proxy-protocol")]
 mod proxied;
-#[cfg(not(feature = "proxy-protocol"))]
-#[path = "connection/proxied/none.rs"]
-mod proxied;
 mod refusal;
 mod state;
 mod streams;
@@ -16,7 +13,6 @@ mod websocket;
 
 use std::error::Error;
 use std::future::poll_fn;
-use std::io as std_io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -34,9 +30,7 @@ pub(crate) use transport::Transport;
 
 use crate::request::requests;
 use crate::shared::Shared;
-use crate::{Config, Tls};
 use io::Io;
-use proxied::ProxyHeader;
 use state::Timeout;
 use streams::Streams;
 
@@ -102,46 +96,8 @@ pub(crate) async fn serve<A: Handler>(
     }
 }
 
-/// Reads what the proxy says if the PROXY protocol is on, then shakes hands if TLS is spoken.
-///
-/// # Errors
-/// If the client is gone, or does not speak what it should.
-async fn open(
-    mut transport: Transport,
-    config: &Config,
-    tls: bool,
-    connection: &Connection,
-) -> std_io::Result<Transport> {
-    let (mut address, mut scheme) =
-        (transport.peer, if tls { Scheme::Https } else { Scheme::Http });
-    if config.proxy_protocol {
-        let header = match config.trust.believes(address) {
-            true => proxied::read(&mut transport.stream).await,
-            false => {
-                Err(std_io::Error::new(std_io::ErrorKind::PermissionDenied, "it is not trusted"))
-            }
-        };
-        match header {
-            Ok(ProxyHeader::Own) => {}
-            Ok(ProxyHeader::Client(client, spoken)) => {
-                address = client.map(|address| address.to_canonical());
-                scheme = spoken.unwrap_or(scheme);
-            }
-            Err(error) => {
-                let peer = address.map_or_else(|| "unix".to_owned(), |peer| peer.to_string());
-                tracing::warn!("a connection of {peer} without a PROXY header is closed: {error}");
-                return Err(error);
-            }
-        }
-    }
-    connection.comes_from(address, scheme);
-    match config.tls.as_ref().filter(|_| tls).map(Tls::acceptor) {
-        Some(acceptor) => transport.tls(&acceptor).await,
-        None => Ok(transport),
-    }
-}
-
-/// Serves HTTP/1.1, or HTTP/2 if the first bytes are its preface, which ALPN inside TLS makes a client send.
+/// Reads what the proxy says if the PROXY protocol is on, and shakes hands if TLS is spoken. Then serves HTTP/1.1, or
+/// HTTP/2 if the first bytes are its preface, which ALPN inside TLS makes a client send.
 ///
 /// Once the connection is closing a client of HTTP/2 is told (GOAWAY), twice as RFC 9113 §6.8 says: what it had
 /// sent before it could know is answered, and what it sends afterwards it knows to be safe to send again.
@@ -152,7 +108,18 @@ async fn converse<A: Handler>(
     shared: &Arc<Shared<A>>,
     connection: &Arc<Connection>,
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
-    let transport = open(transport, &shared.config, tls, connection).await?;
+    let client = (transport.peer, if tls { Scheme::Https } else { Scheme::Http });
+    #[cfg(feature = "proxy-protocol")]
+    let (transport, client) = match shared.config.proxy_protocol {
+        true => proxied::client(transport, client, &shared.config.trust).await?,
+        false => (transport, client),
+    };
+    connection.comes_from(client);
+    #[cfg(feature = "tls")]
+    let transport = match shared.config.tls.as_ref().filter(|_| tls) {
+        Some(certificate) => transport.tls(certificate.acceptor()).await?,
+        None => transport,
+    };
     let mut io = Io::new(transport.stream, Arc::clone(connection));
     let http2 = poll_fn(|cx| io.poll_is_http2(cx)).await?;
     let io = TokioIo::new(io);
@@ -218,7 +185,7 @@ mod tests {
     async fn a_later_head_that_does_not_come_to_its_end_ends_its_connection() {
         let host = Host::builder(Paradigm::LongRunning, "test").build().expect("a host");
         let life = host.life().clone();
-        let shared = Arc::new(Shared::<Starts>::new(host, Config::default()));
+        let shared = Arc::new(Shared::<Starts>::new(host, Default::default(), None));
         let begin = |bytes: &'static [u8]| {
             let (mut client, server) = tokio::io::duplex(64 * 1024);
             let transport = Transport { stream: Box::new(server), peer: None };
@@ -235,7 +202,7 @@ mod tests {
                 let patience = PING_INTERVAL + PING_TIMEOUT + Duration::from_secs(1);
                 let ended = tokio::time::timeout(patience, all).await.is_ok();
                 serving.abort();
-                std_io::Result::Ok((ended, answers.len()))
+                std::io::Result::Ok((ended, answers.len()))
             }
         };
         // Cut inside of its frame, and without the flag END_HEADERS.

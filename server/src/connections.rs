@@ -1,7 +1,8 @@
 //! The connections of one server: how many there are, and how they end together.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use anyhost_core::adapter::Handler;
 use tokio::sync::watch;
@@ -12,33 +13,25 @@ use crate::shared::Shared;
 
 /// The connections of one server.
 pub(crate) struct Connections {
-    /// How many are open.
-    open: watch::Sender<usize>,
+    entries: watch::Sender<Entries>,
     most: usize,
     counts: Option<Arc<Counts>>,
-    entries: Mutex<Entries>,
 }
 
 #[derive(Default)]
 struct Entries {
     stage: Stage,
-    /// By their addresses in memory.
+    /// The open ones by their addresses in memory.
     open: HashMap<usize, Arc<Connection>>,
 }
 
 impl Connections {
     pub(crate) fn new<A>(shared: &Shared<A>) -> Arc<Self> {
         Arc::new(Self {
-            open: watch::Sender::new(0),
+            entries: watch::Sender::default(),
             most: shared.config.max_connections,
             counts: shared.counts().then(Arc::default),
-            entries: Mutex::default(),
         })
-    }
-
-    fn entries(&self) -> MutexGuard<'_, Entries> {
-        // Nothing in here panics while the lock is held.
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Serves a connection in a task of its own.
@@ -49,7 +42,7 @@ impl Connections {
         tls: bool,
     ) {
         if let Some(counts) = &self.counts {
-            counts.connected();
+            counts.connections.fetch_add(1, Ordering::Relaxed);
         }
         let life = shared.host.life().clone();
         let connection = Arc::new(Connection::new(life, self.counts.clone()));
@@ -59,7 +52,7 @@ impl Connections {
 
     /// Returns how many connections are open.
     pub(crate) fn count(&self) -> usize {
-        *self.open.borrow()
+        self.entries.borrow().open.len()
     }
 
     /// Returns where its requests are counted, if anybody reads the counts.
@@ -69,20 +62,25 @@ impl Connections {
 
     /// Waits until one more connection may be accepted.
     pub(crate) async fn room(&self) {
-        // The sender lives in `self`, so this cannot fail.
-        let _ = self.open.subscribe().wait_for(|open| *open < self.most).await;
+        self.until(|open| open < self.most).await;
     }
 
     /// Waits until no connection is open.
     pub(crate) async fn empty(&self) {
-        let _ = self.open.subscribe().wait_for(|open| *open == 0).await;
+        self.until(|open| open == 0).await;
+    }
+
+    async fn until(&self, fits: impl Fn(usize) -> bool) {
+        // The sender lives in `self`, so this cannot fail.
+        let _ = self.entries.subscribe().wait_for(|entries| fits(entries.open.len())).await;
     }
 
     /// Says to every connection, also to those that come, how far the end of the server has come.
     pub(crate) fn advance(&self, stage: Stage) {
-        let mut entries = self.entries();
-        entries.stage = stage;
-        entries.open.values().for_each(|connection| connection.advance(stage));
+        self.entries.send_modify(|entries| {
+            entries.stage = stage;
+            entries.open.values().for_each(|connection| connection.advance(stage));
+        });
     }
 }
 
@@ -95,17 +93,18 @@ struct Place {
 impl Place {
     fn new(connections: &Arc<Connections>, connection: &Arc<Connection>) -> Self {
         let key = Arc::as_ptr(connection).addr();
-        let mut entries = connections.entries();
-        connection.advance(entries.stage);
-        entries.open.insert(key, Arc::clone(connection));
-        connections.open.send_modify(|open| *open += 1);
+        connections.entries.send_modify(|entries| {
+            connection.advance(entries.stage);
+            entries.open.insert(key, Arc::clone(connection));
+        });
         Self { connections: Arc::clone(connections), key }
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.connections.entries().open.remove(&self.key);
-        self.connections.open.send_modify(|open| *open -= 1);
+        self.connections.entries.send_modify(|entries| {
+            entries.open.remove(&self.key);
+        });
     }
 }

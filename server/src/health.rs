@@ -28,24 +28,23 @@ pub(crate) enum Probe {
     Started,
 }
 
+/// The variables of the paths, in the order of [`Probe`].
+const VARIABLES: [&str; 3] = ["LIVEZ_PATH", "READYZ_PATH", "STARTUPZ_PATH"];
+
 /// The paths that platforms ask. Requests for them never reach the App.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Probes {
-    live: String,
-    ready: String,
-    started: String,
-}
+pub struct Probes([String; 3]);
 
 impl Default for Probes {
     fn default() -> Self {
-        Self { live: "/livez".into(), ready: "/readyz".into(), started: "/startupz".into() }
+        Self(["/livez", "/readyz", "/startupz"].map(String::from))
     }
 }
 
 impl Probes {
     /// No paths: all requests are the App's.
     pub(crate) fn none() -> Self {
-        Self { live: String::new(), ready: String::new(), started: String::new() }
+        Self(Default::default())
     }
 
     /// The paths with what `LIVEZ_PATH`, `READYZ_PATH` and `STARTUPZ_PATH` say put over them. `off` leaves a
@@ -53,56 +52,42 @@ impl Probes {
     ///
     /// # Errors
     /// [`ConfigError`] names the variable that is wrong.
-    pub fn with(self, settings: &Settings) -> Result<Self, ConfigError> {
-        let path = |name, own| Ok(settings.get::<ProbePath>(name)?.map_or(own, |path| path.0));
-        let probes = Self {
-            live: path("LIVEZ_PATH", self.live)?,
-            ready: path("READYZ_PATH", self.ready)?,
-            started: path("STARTUPZ_PATH", self.started)?,
-        };
-        // The second of two probes with one path would never be asked.
-        let Self { live, ready, started } = &probes;
-        for (name, path, others) in
-            [("READYZ_PATH", ready, &[live][..]), ("STARTUPZ_PATH", started, &[live, ready])]
-        {
-            if !path.is_empty() && others.contains(&path) {
-                return Err(ConfigError::new(name, format!("{path} is the path of another probe")));
+    pub fn with(mut self, settings: &Settings) -> Result<Self, ConfigError> {
+        for (name, path) in VARIABLES.into_iter().zip(&mut self.0) {
+            if let Some(ProbePath(set)) = settings.get(name)? {
+                *path = set;
             }
         }
-        Ok(probes)
+        for (at, path) in self.0.iter().enumerate() {
+            // The second of two probes with one path would never be asked.
+            if !path.is_empty() && self.0[..at].contains(path) {
+                let problem = format!("{path} is the path of another probe");
+                return Err(ConfigError::new(VARIABLES[at], problem));
+            }
+        }
+        Ok(self)
     }
 
     /// The path of each probe under its variable's name.
-    pub(crate) fn in_force(&self) -> [(&'static str, String); 3] {
-        let path = |path: &str| if path.is_empty() { "off".to_owned() } else { path.to_owned() };
-        let Self { live, ready, started } = self;
-        [("LIVEZ_PATH", path(live)), ("READYZ_PATH", path(ready)), ("STARTUPZ_PATH", path(started))]
+    pub(crate) fn in_force(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let path = |path: &String| if path.is_empty() { "off".to_owned() } else { path.clone() };
+        VARIABLES.into_iter().zip(self.0.iter().map(path))
     }
 
     /// Which paths the App is never asked for, and how to get them back, in a sentence.
     pub(crate) fn kept(&self) -> Option<String> {
-        let Self { live, ready, started } = self;
-        let all = [("LIVEZ_PATH", live), ("READYZ_PATH", ready), ("STARTUPZ_PATH", started)];
-        let kept: Vec<_> = all.into_iter().filter(|(_, path)| !path.is_empty()).collect();
-        let paths: Vec<&str> = kept.iter().map(|(_, path)| path.as_str()).collect();
-        let names: Vec<&str> = kept.iter().map(|(name, _)| *name).collect();
-        let (paths, names) = (paths.join(", "), names.join(", "));
-        (!kept.is_empty()).then(|| {
-            format!("the server handles {paths}; set {names} to off to leave them to the App")
+        let all = self.0.iter().map(String::as_str).zip(VARIABLES);
+        let (paths, names): (Vec<_>, Vec<_>) = all.filter(|(path, _)| !path.is_empty()).unzip();
+        let (all, variables) = (paths.join(", "), names.join(", "));
+        (!paths.is_empty()).then(|| {
+            format!("the server handles {all}; set {variables} to off to leave them to the App")
         })
     }
 
     /// The probe that a path is, or none.
     pub(crate) fn of(&self, path: &str) -> Option<Probe> {
-        if path == self.live {
-            Some(Probe::Live)
-        } else if path == self.ready {
-            Some(Probe::Ready)
-        } else if path == self.started {
-            Some(Probe::Started)
-        } else {
-            None
-        }
+        let at = self.0.iter().position(|own| path == own)?;
+        Some([Probe::Live, Probe::Ready, Probe::Started][at])
     }
 }
 
@@ -128,29 +113,23 @@ impl Probe {
     /// Plain text, no redirect, any method, any `Host`: probes come without a scheme, with an address
     /// for a name, and follow nothing.
     pub(crate) async fn answer<A>(self, shared: &Shared<A>) -> Response {
-        let unavailable = StatusCode::SERVICE_UNAVAILABLE;
-        match self {
-            Self::Live => plain(StatusCode::OK, "ok\n"),
-            Self::Started if shared.app().is_none() => plain(unavailable, "starting\n"),
-            Self::Started => plain(StatusCode::OK, "started\n"),
-            Self::Ready => match shared.host.life().phase() {
-                Phase::Starting => plain(unavailable, "starting\n"),
-                Phase::Ready if shared.readiness.check(&shared.host).await.is_none() => {
-                    plain(StatusCode::OK, "ready\n")
-                }
-                Phase::Ready => plain(unavailable, "a database does not answer\n"),
-                Phase::Draining | Phase::Stopped => plain(unavailable, "draining\n"),
-            },
-        }
+        let (yes, no) = match self {
+            Self::Live => ("ok", None),
+            Self::Started => ("started", shared.app().is_none().then_some("starting")),
+            Self::Ready => ("ready", shared.readiness.unready(&shared.host).await.map(|no| no.0)),
+        };
+        uncached(no.is_none(), "text/plain; charset=utf-8", format!("{}\n", no.unwrap_or(yes)))
     }
 }
 
-fn plain(status: StatusCode, text: &'static str) -> Response {
+/// Returns an answer that holds for this moment: 200 if all is well, else 503.
+pub(crate) fn uncached(well: bool, kind: &'static str, text: String) -> Response {
     let mut response = Response::new(Body::from(text));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if !well {
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    }
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 
@@ -180,12 +159,12 @@ impl Readiness {
         why
     }
 
-    /// Why requests shall not be sent here, or nothing.
-    pub(crate) async fn unready(&self, host: &Host) -> Option<String> {
+    /// Why requests shall not be sent here, or nothing: in a word for everybody, and in detail for operators.
+    pub(crate) async fn unready(&self, host: &Host) -> Option<(&'static str, String)> {
         match host.life().phase() {
-            Phase::Starting => Some("the App is starting".into()),
-            Phase::Ready => self.check(host).await,
-            Phase::Draining | Phase::Stopped => Some("the host said stop".into()),
+            Phase::Starting => Some(("starting", "the App is starting".into())),
+            Phase::Ready => self.check(host).await.map(|why| ("a database does not answer", why)),
+            Phase::Draining | Phase::Stopped => Some(("draining", "the host said stop".into())),
         }
     }
 

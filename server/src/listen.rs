@@ -101,9 +101,7 @@ impl fmt::Display for Listener {
 /// # Errors
 /// [`Exit::Bind`] names the address and the reason.
 pub fn bind_tcp(address: SocketAddr) -> Result<Listener, Failure> {
-    tcp(address).map(Listener::new).map_err(|error| {
-        Failure::new(Exit::Bind, format!("cannot listen on {address}: {}", reason(&error)))
-    })
+    tcp(address).map(Listener::new).map_err(|error| failure(address, &error))
 }
 
 /// Binds a port on every address of this machine, IPv6 and IPv4.
@@ -111,31 +109,27 @@ pub fn bind_tcp(address: SocketAddr) -> Result<Listener, Failure> {
 /// # Errors
 /// [`Exit::Bind`] names the address and the reason.
 pub fn bind_everywhere(port: u16) -> Result<Vec<Listener>, Failure> {
-    let (six, four) = (Ipv6Addr::UNSPECIFIED, Ipv4Addr::UNSPECIFIED);
-    match tcp((six, port).into()) {
-        Ok(socket) => Ok(vec![Listener::new(socket)]),
-        // A machine without IPv6 has no such socket or no such address.
+    let six = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
+    let listener = match tcp(six) {
+        Ok(socket) => Listener::new(socket),
         Err(error)
-            if !matches!(
-                error.kind(),
-                io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied
-            ) =>
+            if [io::ErrorKind::AddrInUse, io::ErrorKind::PermissionDenied]
+                .contains(&error.kind()) =>
         {
-            Ok(vec![bind_tcp((four, port).into())?])
+            return Err(failure(six, &error));
         }
-        Err(_) => Ok(vec![bind_tcp((six, port).into())?]),
-    }
+        // A machine without IPv6 has no such socket or no such address.
+        Err(_) => bind_tcp((Ipv4Addr::UNSPECIFIED, port).into())?,
+    };
+    Ok(vec![listener])
 }
 
-#[cfg(target_os = "linux")]
+/// Whether it listens; elsewhere than on Linux the first `accept` finds out.
 fn is_listening(socket: &Socket) -> io::Result<bool> {
-    socket.is_listener()
-}
-
-/// Elsewhere the first `accept` finds out.
-#[cfg(not(target_os = "linux"))]
-fn is_listening(_socket: &Socket) -> io::Result<bool> {
-    Ok(true)
+    #[cfg(target_os = "linux")]
+    return socket.is_listener();
+    #[cfg(not(target_os = "linux"))]
+    return socket.local_addr().map(|_| true);
 }
 
 fn tcp(address: SocketAddr) -> io::Result<Socket> {
@@ -156,12 +150,8 @@ fn tcp(address: SocketAddr) -> io::Result<Socket> {
 /// # Errors
 /// [`Exit::Bind`] names the path and the reason.
 pub fn bind_unix(path: &Path) -> Result<Listener, Failure> {
-    unix(path).map(Listener::new).map_err(|error| {
-        Failure::new(
-            Exit::Bind,
-            format!("cannot listen on unix:{}: {}", path.display(), reason(&error)),
-        )
-    })
+    let named = |error| failure(format_args!("unix:{}", path.display()), &error);
+    unix(path).map(Listener::new).map_err(named)
 }
 
 fn unix(path: &Path) -> io::Result<Socket> {
@@ -190,12 +180,13 @@ fn abandoned(path: &Path) -> bool {
     UnixStream::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
 }
 
-/// The words of an operating system error without its number.
-fn reason(error: &io::Error) -> String {
-    match error.kind() {
+/// What is said where nothing can be bound: the words of the operating system without their number.
+fn failure(address: impl fmt::Display, error: &io::Error) -> Failure {
+    let reason = match error.kind() {
         io::ErrorKind::AddrInUse => "the address is already in use".into(),
         io::ErrorKind::AddrNotAvailable => "this machine does not have the address".into(),
         io::ErrorKind::PermissionDenied => "permission denied".into(),
         _ => error.to_string(),
-    }
+    };
+    Failure::new(Exit::Bind, format!("cannot listen on {address}: {reason}"))
 }

@@ -14,6 +14,7 @@ use anyhost_core::{ConfigError, Settings};
 use tracing::subscriber::set_global_default;
 use tracing_log::LogTracer;
 use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::format::JsonFields;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Registry, fmt, reload};
 
@@ -100,20 +101,10 @@ impl Logs {
         let records = telemetry.map(|_| tracing_subscriber::layer::Identity::new());
         let colours = self.format == LogFormat::Text && io::stdout().is_terminal();
         let lines = Line { format: self.format, project: self.project, colours };
-        let lines = fmt::layer().with_ansi(false).event_format(lines);
+        let lines = fmt::layer().with_ansi(false).fmt_fields(JsonFields::new()).event_format(lines);
         let (filter, level) = reload::Layer::new(self.filter);
-        let begun = match self.format {
-            LogFormat::Text | LogFormat::Journald => set_global_default(
-                tracing_subscriber::registry().with(filter).with(lines).with(records),
-            ),
-            LogFormat::Json | LogFormat::Google => set_global_default(
-                tracing_subscriber::registry()
-                    .with(filter)
-                    .with(lines.fmt_fields(fmt::format::JsonFields::new()))
-                    .with(records),
-            ),
-        };
-        if begun.is_err() {
+        let subscriber = tracing_subscriber::registry().with(filter).with(lines).with(records);
+        if set_global_default(subscriber).is_err() {
             keep_own_subscriber();
             return LogLevel(level);
         }

@@ -1,7 +1,6 @@
 //! The numbers of a server: its counts, and what holds at one moment.
 
 mod page;
-mod process;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -10,7 +9,6 @@ use anyhost_core::adapter::{HostHandles as _, Metric, Reading, RequestCounts};
 
 pub(crate) use anyhost_core::adapter::CountedMethod;
 pub(crate) use page::page;
-pub(crate) use process::{ProcessUsage, note_start};
 
 use crate::connections::Connections;
 use crate::shared::Shared;
@@ -19,20 +17,10 @@ use crate::shared::Shared;
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) requests: RequestCounts,
-    shed: AtomicU64,
-    connections: AtomicU64,
-}
-
-impl Counts {
-    /// A request was turned away because there were too many.
-    pub(crate) fn shed(&self) {
-        self.shed.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// A connection was opened.
-    pub(crate) fn connected(&self) {
-        self.connections.fetch_add(1, Ordering::Relaxed);
-    }
+    /// Requests that were turned away because there were too many.
+    pub(crate) shed: AtomicU64,
+    /// Connections that were opened.
+    pub(crate) connections: AtomicU64,
 }
 
 /// Returns what is to say of a server and its databases at this moment, but for what its process uses.

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use anyhost_core::Host;
 use anyhost_core::adapter::{Exit, Factory, Failure, Handler, Telemetry, Verb, to_stderr_unless};
-use tokio::runtime::Runtime;
 
 use crate::descriptors::room_for;
 use crate::drain::Drained;
@@ -82,11 +81,11 @@ impl Program {
                     drained.exit()
                 })
             }
-            Verb::Migrate => start(1)?
+            Verb::Migrate => runtime(1)?
                 .block_on(anyhost_core::adapter::migrate(factory, &host))
                 .map(|()| Exit::Done),
             Verb::Check => {
-                let report = start(1)?.block_on(anyhost_core::adapter::check(factory, &host))?;
+                let report = runtime(1)?.block_on(anyhost_core::adapter::check(factory, &host))?;
                 // A reader that is gone needs no report.
                 let _ = std::io::stdout().write_all(report.as_bytes());
                 Ok(Exit::Done)
@@ -107,7 +106,7 @@ fn serve<H: Handler>(
     config.max_connections = room_for(config.max_connections);
     let listeners = bind()?;
     let workers = config.workers.unwrap_or_else(|| host.resources().whole_cpus());
-    let runtime = start(workers)?;
+    let runtime = runtime(workers)?;
     let outcome = runtime.block_on(async {
         let stop = stop_signal()?;
         let beside = tokio::spawn(beside(Hangups::catch()?));
@@ -120,9 +119,4 @@ fn serve<H: Handler>(
     // What an App left running must not hold the process.
     runtime.shutdown_background();
     outcome
-}
-
-fn start(threads: usize) -> Result<Runtime, Failure> {
-    runtime(threads)
-        .map_err(|error| Failure::new(Exit::Bind, format!("cannot start a runtime: {error}")))
 }

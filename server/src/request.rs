@@ -3,11 +3,11 @@
 mod active;
 mod incoming;
 mod outgoing;
-mod record;
 
 use std::convert::Infallible;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhost_core::adapter::{Arrival, Caller, Handler, Refusal, answer, refuse};
@@ -20,12 +20,11 @@ use hyper::ext::Protocol;
 use hyper::service::{Service, service_fn};
 use hyper::upgrade::OnUpgrade;
 
-use crate::connection::{Connection, keep_with_upgrade};
+use crate::connection::{Connection, Stage, keep_with_upgrade};
 use crate::shared::Shared;
 use active::Active;
-use incoming::{Unread, with_timing};
+use incoming::Unread;
 use outgoing::ResponseBody;
-use record::RequestRecord;
 
 /// What a client that came too early or with too many others is told to wait.
 const COME_BACK: Duration = Duration::from_secs(1);
@@ -59,50 +58,41 @@ fn serve<A: Handler, S: Deref<Target = Shared<A>> + Send>(
     let mut request = Request::from_parts(parts, Body::empty());
     async move {
         let http2 = request.version() == Version::HTTP_2;
-        let mut unread = Unread::default();
+        let mut unread = Unread::new(request.headers(), incoming);
         let mut last = shared.draining();
         let mut upgrades = false;
         let response = 'answered: {
             let may_upgrade = match admitted {
                 Ok(may_upgrade) => may_upgrade,
                 Err(refusal) => {
-                    unread.keep(request.headers(), incoming);
                     last |= !http2;
                     break 'answered refusal.into_response();
                 }
             };
             if let Some(probe) = shared.config.probes.of(request.uri().path()) {
                 active.is_probe();
-                unread.keep(request.headers(), incoming);
                 break 'answered Box::pin(probe.answer(&shared)).await;
             }
             upgrades = may_upgrade;
             if http2 {
-                active.wait_for_turn().await;
+                active.connection().untaken.turn().await;
             }
             let app = match app(&shared, &active) {
                 Ok(app) => app,
-                Err(error) => {
-                    unread.keep(request.headers(), incoming);
-                    break 'answered turned_away(&request, error);
-                }
+                Err(error) => break 'answered turned_away(&request, error),
             };
-            let read = with_timing(&mut request, incoming, &shared.config, &mut unread);
-            if let Err(error) = read.await {
+            if let Err(error) = unread.lend(&mut request, &shared.config).await {
                 break 'answered turned_away(&request, error);
             }
-            let record = RequestRecord::begin(&shared, &mut request, &mut active);
-            let max_body = shared.host.max_body();
-            let response = match shared.config.request_timeout {
-                None => answer(app, max_body, &mut request).await,
+            active.asks(&shared, &mut request);
+            let answer = answer(app, shared.host.max_body(), &mut request);
+            match shared.config.request_timeout {
+                None => answer.await,
                 Some(timeout) => {
-                    let answer = answer(app, max_body, &mut request);
                     let in_time = Box::pin(tokio::time::timeout(timeout, answer)).await;
-                    in_time.unwrap_or_else(|_| record.took_too_long())
+                    in_time.unwrap_or_else(|_| active.took_too_long())
                 }
-            };
-            record.answered(&response);
-            response
+            }
         };
         let upgraded = upgrades
             && match http2 {
@@ -126,18 +116,15 @@ fn admit<A>(
     connection: &Connection,
     parts: &mut Parts,
 ) -> Result<bool, Box<Refusal>> {
-    let (peer, trust) = (connection.peer(), &shared.config.trust);
-    let seen = Caller { address: peer, scheme: connection.scheme(), host: None };
+    let ((peer, scheme), trust) = (connection.client(), &shared.config.trust);
+    let seen = Caller { address: peer, scheme, host: None };
     let caller = trust.read(seen, &parts.headers);
     let id = trust.request_id(peer, &parts.headers);
     let context = Context::in_life(Arc::clone(connection.life()), id);
     let mut arrival = Arrival::new(context, caller).with_upgrades();
     if parts.version == Version::HTTP_2 {
-        if parts
-            .extensions
-            .get::<Protocol>()
-            .is_some_and(|protocol| protocol.as_str() == "websocket")
-        {
+        let protocol = parts.extensions.get::<Protocol>();
+        if protocol.is_some_and(|protocol| protocol.as_str() == "websocket") {
             arrival = arrival.with_extended_connect();
         }
     } else {
@@ -158,7 +145,7 @@ fn app<'a, A>(shared: &'a Shared<A>, active: &Active) -> Result<&'a A, Error> {
     let app = shared.app().ok_or_else(|| unavailable("the service is starting"))?;
     if shared.limit.exceeded(|| shared.host.life().in_flight()) {
         if let Some(counts) = active.connection().counts() {
-            counts.shed();
+            counts.shed.fetch_add(1, Ordering::Relaxed);
         }
         return Err(unavailable("too many requests at once"));
     }
@@ -167,10 +154,8 @@ fn app<'a, A>(shared: &'a Shared<A>, active: &Active) -> Result<&'a A, Error> {
 
 /// Returns the refusal of a request before the App is called, with the request's own id and trace.
 fn turned_away(request: &Request, error: Error) -> Response {
-    match Context::of(request) {
-        Some(context) => refuse(request.method(), context, error),
-        None => refuse(request.method(), &Context::fresh(), error),
-    }
+    let context = Context::of(request).cloned().unwrap_or_else(Context::fresh);
+    refuse(request.method(), &context, error)
 }
 
 /// The response as hyper sends it; `last` says that the connection ends with it.
@@ -191,7 +176,7 @@ fn respond(
             return http::Response::from_parts(parts, ResponseBody::empty());
         }
         (false, true) => active.connection().upgrade(),
-        (true, false) if last => active.connection().close(),
+        (true, false) if last => active.connection().advance(Stage::Closing),
         (false, false) if last => {
             parts.headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }

@@ -6,6 +6,7 @@
 use std::io;
 use std::time::Duration;
 
+use anyhost_core::adapter::{Exit, Failure};
 use tokio::runtime::{Builder, Handle, Runtime, RuntimeMetrics};
 
 /// How often it is checked whether the sockets are waited for.
@@ -14,14 +15,18 @@ const LOOK: Duration = Duration::from_millis(50);
 /// A multi-threaded runtime with so many threads.
 ///
 /// # Errors
-/// If the operating system gives no thread or no descriptor.
-pub(crate) fn runtime(threads: usize) -> io::Result<Runtime> {
-    let runtime = build(threads)?;
-    if threads > 1 {
-        let handle = runtime.handle().clone();
-        std::thread::Builder::new().name("anyhost-watch".into()).spawn(move || watch(&handle))?;
-    }
-    Ok(runtime)
+/// [`Exit::Bind`] if the operating system gives no thread or no descriptor.
+pub(crate) fn runtime(threads: usize) -> Result<Runtime, Failure> {
+    let watched = || {
+        let runtime = build(threads)?;
+        if threads > 1 {
+            let handle = runtime.handle().clone();
+            let watch = move || watch(&handle);
+            std::thread::Builder::new().name("anyhost-watch".into()).spawn(watch)?;
+        }
+        io::Result::Ok(runtime)
+    };
+    watched().map_err(|error| Failure::new(Exit::Bind, format!("cannot start a runtime: {error}")))
 }
 
 fn build(threads: usize) -> io::Result<Runtime> {

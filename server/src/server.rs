@@ -13,7 +13,7 @@ use crate::admin::Admin;
 use crate::connection::Stage;
 use crate::connections::Connections;
 use crate::drain::{Drained, drain};
-use crate::metrics::{Counts, ProcessUsage, metrics};
+use crate::metrics::{Counts, metrics};
 use crate::shared::Shared;
 use crate::{AdminAddress, Config, Listener, MaxInFlight};
 
@@ -100,7 +100,7 @@ impl Server {
             beside.spawn(tls.follow());
         }
         let admin = config.admin.as_ref().map(AdminAddress::bind).transpose()?;
-        let shared = Arc::new(Shared::<H>::new(host, config).with_telemetry(telemetry));
+        let shared = Arc::new(Shared::<H>::new(host, config, telemetry));
         let connections = Connections::new(&shared);
         observe(&shared, &connections);
         // Operators are answered to the end.
@@ -176,9 +176,7 @@ fn observe<A: Handler>(shared: &Arc<Shared<A>>, connections: &Arc<Connections>) 
             else {
                 return Vec::new();
             };
-            let mut metrics = metrics(&shared, &connections);
-            metrics.extend(ProcessUsage::now().metrics());
-            metrics
+            metrics(&shared, &connections)
         });
     }
 }

@@ -15,8 +15,6 @@ pub(crate) struct Shared<A> {
     pub(crate) config: Config,
     pub(crate) readiness: Readiness,
     pub(crate) limit: Limit,
-    /// Where spans of requests go.
-    pub(crate) traces: Option<Traces>,
     /// Where its numbers go.
     pub(crate) telemetry: Option<Telemetry>,
     app: OnceLock<A>,
@@ -24,12 +22,11 @@ pub(crate) struct Shared<A> {
 }
 
 impl<A> Shared<A> {
-    pub(crate) fn new(host: Host, config: Config) -> Self {
+    pub(crate) fn new(host: Host, config: Config, telemetry: Option<Telemetry>) -> Self {
         Self {
             host,
             limit: Limit::new(config.max_in_flight),
-            traces: None,
-            telemetry: None,
+            telemetry,
             config,
             readiness: Readiness::default(),
             app: OnceLock::new(),
@@ -37,10 +34,9 @@ impl<A> Shared<A> {
         }
     }
 
-    pub(crate) fn with_telemetry(mut self, telemetry: Option<Telemetry>) -> Self {
-        self.traces = telemetry.as_ref().and_then(Telemetry::traces).cloned();
-        self.telemetry = telemetry;
-        self
+    /// Where spans of requests go.
+    pub(crate) fn traces(&self) -> Option<&Traces> {
+        self.telemetry.as_ref().and_then(Telemetry::traces)
     }
 
     /// The App, once it has started.

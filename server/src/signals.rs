@@ -1,7 +1,5 @@
 //! The signals that tell a process to stop, or to read again what may have changed.
 
-use std::io;
-
 use anyhost_core::adapter::{Exit, Failure};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -14,16 +12,21 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// # Errors
 /// [`Exit::Bind`] if the operating system allows no signal handler.
 pub fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
-    let mut stop = Stop::catch().map_err(|error| {
-        Failure::new(Exit::Bind, format!("cannot catch SIGTERM and SIGINT: {error}"))
-    })?;
+    let caught = (catch(SignalKind::terminate())?, catch(SignalKind::interrupt())?);
+    let (mut terminate, mut interrupt) = caught;
+    let mut next = async move || {
+        tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => SIGINT,
+        }
+    };
     Ok(async move {
-        let name = stop.next().await;
+        let name = next().await;
         tracing::info!("{name}: stopping");
         tokio::spawn(async move {
             let mut interrupted = name == SIGINT;
             loop {
-                let name = stop.next().await;
+                let name = next().await;
                 if name == SIGINT && std::mem::replace(&mut interrupted, true) {
                     tracing::warn!("a second SIGINT: ending at once");
                     std::process::exit(Exit::Aborted.code().into());
@@ -38,25 +41,8 @@ pub fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static, Failur
 
 const SIGINT: &str = "SIGINT";
 
-struct Stop {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Stop {
-    fn catch() -> io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
-    }
-
-    async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => SIGINT,
-        }
-    }
+fn catch(kind: SignalKind) -> Result<Signal, Failure> {
+    signal(kind).map_err(|error| Failure::new(Exit::Bind, format!("cannot catch signals: {error}")))
 }
 
 /// SIGHUP, which would end a process that does not catch it: a closed terminal, or an operator who wants
@@ -66,9 +52,7 @@ pub struct Hangups(Signal);
 
 impl Hangups {
     pub(crate) fn catch() -> Result<Self, Failure> {
-        signal(SignalKind::hangup())
-            .map(Self)
-            .map_err(|error| Failure::new(Exit::Bind, format!("cannot catch SIGHUP: {error}")))
+        catch(SignalKind::hangup()).map(Self)
     }
 
     /// Waits for the next one.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use anyhost_core::{ConfigError, Settings};
@@ -10,9 +10,7 @@ use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::{ClientHello, ResolvesServerCert};
-use rustls::sign::CertifiedKey;
-pub(crate) use tokio_rustls::TlsAcceptor;
+use tokio_rustls::TlsAcceptor;
 
 const CERTIFICATE: &str = "TLS_CERTIFICATE";
 const KEY: &str = "TLS_KEY";
@@ -29,16 +27,21 @@ pub struct Tls(Arc<Inner>);
 
 struct Inner {
     files: Files,
-    current: Arc<Current>,
-    /// When the files that were looked at last had been written.
-    written: Mutex<Written>,
-    server: Arc<ServerConfig>,
+    current: Mutex<Current>,
 }
 
 #[derive(Debug)]
 struct Files {
     certificate: PathBuf,
     key: PathBuf,
+}
+
+/// What the next handshake gets.
+struct Current {
+    /// When the files that were looked at last had been written.
+    written: Written,
+    chain: Vec<CertificateDer<'static>>,
+    server: Arc<ServerConfig>,
 }
 
 type Written = [Option<SystemTime>; 2];
@@ -71,21 +74,13 @@ impl Tls {
         key: impl Into<PathBuf>,
     ) -> Result<Self, ConfigError> {
         let files = Files { certificate: certificate.into(), key: key.into() };
-        // Looked at before they are read: what is written in between is seen at the next look.
-        let written = files.written();
-        let current = Arc::new(Current(RwLock::new(Arc::new(files.read()?))));
-        let mut server = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(|error| ConfigError::new(CERTIFICATE, error.to_string()))?
-            .with_no_client_auth()
-            .with_cert_resolver(Arc::clone(&current) as Arc<dyn ResolvesServerCert>);
-        server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        // Without tickets a client that comes back begins from nothing; rustls works on all the same.
-        if let Ok(ticketer) = ring::Ticketer::new() {
-            server.ticketer = ticketer;
-        }
-        let (written, server) = (Mutex::new(written), Arc::new(server));
-        Ok(Self(Arc::new(Inner { files, current, written, server })))
+        let current = Mutex::new(files.read()?);
+        Ok(Self(Arc::new(Inner { files, current })))
+    }
+
+    fn current(&self) -> MutexGuard<'_, Current> {
+        // Nothing panics while the lock is held.
+        self.0.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads the files again. New connections get what they hold; open ones go on with what they have.
@@ -93,14 +88,15 @@ impl Tls {
     ///
     /// Returns whether the files could be used.
     pub fn reload(&self) -> bool {
-        let inner = &*self.0;
-        *inner.written.lock().unwrap_or_else(PoisonError::into_inner) = inner.files.written();
-        match inner.files.read() {
+        let files = &self.0.files;
+        self.current().written = files.written();
+        match files.read() {
             Ok(fresh) => {
-                let same = inner.current.put(fresh);
-                if !same {
-                    tracing::info!("a new certificate from {}", inner.files.certificate.display());
+                let mut current = self.current();
+                if fresh.chain != current.chain {
+                    tracing::info!("a new certificate from {}", files.certificate.display());
                 }
+                *current = fresh;
                 true
             }
             Err(error) => {
@@ -121,12 +117,11 @@ impl Tls {
     }
 
     fn changed(&self) -> bool {
-        let last = *self.0.written.lock().unwrap_or_else(PoisonError::into_inner);
-        self.0.files.written() != last
+        self.0.files.written() != self.current().written
     }
 
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
-        TlsAcceptor::from(Arc::clone(&self.0.server))
+        TlsAcceptor::from(Arc::clone(&self.current().server))
     }
 }
 
@@ -142,7 +137,9 @@ impl Files {
         [&self.certificate, &self.key].map(|file| std::fs::metadata(file).ok()?.modified().ok())
     }
 
-    fn read(&self) -> Result<CertifiedKey, ConfigError> {
+    fn read(&self) -> Result<Current, ConfigError> {
+        // Looked at before they are read: what is written in between is seen at the next look.
+        let written = self.written();
         let chain: Vec<_> = CertificateDer::pem_slice_iter(&bytes(CERTIFICATE, &self.certificate)?)
             .collect::<Result<_, _>>()
             .map_err(|_| wrong(CERTIFICATE, &self.certificate, "is not a certificate in PEM"))?;
@@ -152,7 +149,11 @@ impl Files {
         // Nothing of what is in the file is printed.
         let key = PrivateKeyDer::from_pem_slice(&bytes(KEY, &self.key)?)
             .map_err(|_| wrong(KEY, &self.key, "holds no private key in PEM"))?;
-        CertifiedKey::from_der(chain, key, &ring::default_provider()).map_err(|error| match error {
+        let server = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map(|builder| builder.with_no_client_auth())
+            .and_then(|builder| builder.with_single_cert(chain.clone(), key));
+        let mut server = server.map_err(|error| match error {
             rustls::Error::InconsistentKeys(_) => {
                 let problem =
                     format!("is not the key of the certificate in {}", self.certificate.display());
@@ -162,7 +163,13 @@ impl Files {
                 wrong(CERTIFICATE, &self.certificate, &format!("is not usable: {error}"))
             }
             _ => wrong(KEY, &self.key, "is no private key that TLS can use here"),
-        })
+        })?;
+        server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        // Without tickets a client that comes back begins from nothing; rustls works on all the same.
+        if let Ok(ticketer) = ring::Ticketer::new() {
+            server.ticketer = ticketer;
+        }
+        Ok(Current { written, chain, server: Arc::new(server) })
     }
 }
 
@@ -172,26 +179,6 @@ fn bytes(variable: &'static str, file: &Path) -> Result<Vec<u8>, ConfigError> {
 
 fn wrong(variable: &'static str, file: &Path, problem: &str) -> ConfigError {
     ConfigError::new(variable, format!("{} {problem}", file.display()))
-}
-
-/// The certificate that the next handshake gets.
-#[derive(Debug)]
-struct Current(RwLock<Arc<CertifiedKey>>);
-
-impl Current {
-    /// Puts another certificate in its place; whether it is the same as before.
-    fn put(&self, fresh: CertifiedKey) -> bool {
-        let mut current = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let same = current.cert == fresh.cert;
-        *current = Arc::new(fresh);
-        same
-    }
-}
-
-impl ResolvesServerCert for Current {
-    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner)))
-    }
 }
 
 #[cfg(test)]
@@ -215,7 +202,7 @@ mod tests {
     }
 
     fn now(tls: &Tls) -> CertificateDer<'static> {
-        tls.0.current.0.read().expect("no panic").cert[0].clone()
+        tls.current().chain[0].clone()
     }
 
     #[test]

@@ -7,13 +7,25 @@ use std::net::IpAddr;
 
 use anyhost_core::adapter::{Caller, is_host};
 use anyhost_core::{ConfigError, Scheme, Setting, Settings};
+use http::header::FORWARDED;
 use http::{HeaderMap, HeaderName};
 
 use hops::{Hop, address, forwarded, forwarded_for, from_the_right};
 pub use networks::Networks;
 
 /// What is believed where `TRUSTED_PROXIES` says who is and nothing says what of.
-const USUAL: [&str; 3] = ["x-forwarded-for", "x-forwarded-proto", "x-request-id"];
+const USUAL: &str = "x-forwarded-for,x-forwarded-proto,x-request-id";
+
+/// Each proxy adds who it was asked by.
+static FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+static PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+static HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+
+/// The end of the name of a header that holds the client's address alone, such as `Fly-Client-IP`.
+const ADDRESS: &str = "-ip";
+
+/// The end of the name of a header that names the request, such as `X-Request-Id`.
+const REQUEST_ID: &str = "-request-id";
 
 /// Which peers are trusted to name the client. By default none: the client is the peer of the connection.
 ///
@@ -22,7 +34,7 @@ const USUAL: [&str; 3] = ["x-forwarded-for", "x-forwarded-proto", "x-request-id"
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trust {
     proxies: Proxies,
-    headers: Vec<TrustedHeader>,
+    headers: Vec<HeaderName>,
 }
 
 /// The proxies between the client and this process.
@@ -34,35 +46,6 @@ enum Proxies {
     Hops(u8),
     /// Peers in these networks.
     Networks(Networks),
-}
-
-/// A header of a proxy that the operator trusts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum TrustedHeader {
-    /// `X-Forwarded-For`, each proxy adding who it was asked by.
-    For,
-    /// `X-Forwarded-Proto`.
-    Proto,
-    /// `X-Forwarded-Host`.
-    Host,
-    /// `Forwarded` of RFC 7239: all three.
-    Forwarded,
-    /// One that holds the client's address alone, such as `Fly-Client-IP`.
-    Address(HeaderName),
-    /// One that names the request, such as `X-Request-Id`.
-    RequestId(HeaderName),
-}
-
-impl TrustedHeader {
-    fn name(&self) -> &str {
-        match self {
-            Self::For => "x-forwarded-for",
-            Self::Proto => "x-forwarded-proto",
-            Self::Host => "x-forwarded-host",
-            Self::Forwarded => "forwarded",
-            Self::Address(name) | Self::RequestId(name) => name.as_str(),
-        }
-    }
 }
 
 impl Trust {
@@ -85,7 +68,7 @@ impl Trust {
         let proxies = settings.get("TRUSTED_PROXIES")?.unwrap_or(self.proxies);
         let headers = match settings.text("TRUSTED_HEADERS") {
             Some(text) => believed(text)?,
-            None if self.headers.is_empty() => believed(&USUAL.join(","))?,
+            None if self.headers.is_empty() => believed(USUAL)?,
             None => self.headers,
         };
         Ok(Self { proxies, headers })
@@ -95,7 +78,7 @@ impl Trust {
     /// only ever set, and shown as they were set.
     pub(crate) fn in_force(&self) -> Vec<(&'static str, String)> {
         let Proxies::Hops(hops) = &self.proxies else { return Vec::new() };
-        let headers: Vec<&str> = self.headers.iter().map(TrustedHeader::name).collect();
+        let headers: Vec<&str> = self.headers.iter().map(HeaderName::as_str).collect();
         vec![("TRUSTED_PROXIES", hops.to_string()), ("TRUSTED_HEADERS", headers.join(", "))]
     }
 
@@ -119,31 +102,30 @@ impl Trust {
         if !self.believes(peer) {
             return seen;
         }
-        let has = |header: &TrustedHeader| self.headers.contains(header);
-        let (depth, hop) = if has(&TrustedHeader::Forwarded) {
+        let (depth, hop) = if self.headers.contains(&FORWARDED) {
             self.walk(peer, forwarded(headers))
-        } else if has(&TrustedHeader::For) {
+        } else if self.headers.contains(&FOR) {
             self.walk(peer, forwarded_for(headers))
         } else {
             (1, Hop::default())
         };
-        let alone = self.headers.iter().find_map(|header| match header {
-            TrustedHeader::Address(name) => address(headers.get(name)?.to_str().ok()?.trim()),
-            _ => None,
-        });
+        let alone = self.ending(ADDRESS);
+        let alone = alone
+            .filter_map(|name| headers.get(name)?.to_str().ok())
+            .find_map(|text| address(text.trim()));
         seen.address = alone.or(hop.address).or(seen.address);
         // A proxy that overwrites leaves one value; of those that add theirs each has its own.
-        let said = |header: &TrustedHeader, name: &str| {
-            let values = has(header).then(|| from_the_right(headers, name).take(depth).last());
-            values.flatten()
+        let said = |name: &HeaderName| {
+            let trusted = self.headers.contains(name);
+            trusted.then(|| from_the_right(headers, name).take(depth).last()).flatten()
         };
-        let scheme = said(&TrustedHeader::Proto, "x-forwarded-proto").or(hop.scheme.as_deref());
+        let scheme = said(&PROTO).or(hop.scheme.as_deref());
         match scheme {
             Some(scheme) if scheme.eq_ignore_ascii_case("https") => seen.scheme = Scheme::Https,
             Some(scheme) if scheme.eq_ignore_ascii_case("http") => seen.scheme = Scheme::Http,
             _ => {}
         }
-        let host = said(&TrustedHeader::Host, "x-forwarded-host").or(hop.host.as_deref());
+        let host = said(&HOST).or(hop.host.as_deref());
         if let Some(host) = host.filter(|host| !host.is_empty() && is_host(host)) {
             seen.host = Some(host.into());
         }
@@ -159,12 +141,13 @@ impl Trust {
         if matches!(self.proxies, Proxies::Nobody) || !self.believes(peer) {
             return None;
         }
-        self.headers.iter().find_map(|header| match header {
-            TrustedHeader::RequestId(name) => {
-                headers.get(name)?.to_str().ok().filter(|id| is_request_id(id))
-            }
-            _ => None,
-        })
+        let mut ids = self.ending(REQUEST_ID).filter_map(|name| headers.get(name)?.to_str().ok());
+        ids.find(|id| is_request_id(id))
+    }
+
+    /// The trusted headers whose names end like this.
+    fn ending(&self, end: &str) -> impl Iterator<Item = &HeaderName> {
+        self.headers.iter().filter(move |name| name.as_str().ends_with(end))
     }
 
     /// The hop that is the client, and how many proxies have spoken up to it. It begins at the peer and
@@ -208,35 +191,22 @@ impl Setting for Proxies {
     }
 }
 
-fn believed(text: &str) -> Result<Vec<TrustedHeader>, ConfigError> {
+fn believed(text: &str) -> Result<Vec<HeaderName>, ConfigError> {
     let wrong = |name: &str| {
         let known = "x-forwarded-for, x-forwarded-proto, x-forwarded-host, forwarded, or names that \
                      end in -ip or -request-id";
         ConfigError::new("TRUSTED_HEADERS", format!("expected {known}, found {name:?}"))
     };
-    let names = text.split(',').map(|name| name.trim().to_ascii_lowercase());
-    let names = names.filter(|name| !name.is_empty());
-    let headers: Vec<_> = names
-        .map(|name| {
-            Ok(match name.as_str() {
-                "x-forwarded-for" => TrustedHeader::For,
-                "x-forwarded-proto" => TrustedHeader::Proto,
-                "x-forwarded-host" => TrustedHeader::Host,
-                "forwarded" => TrustedHeader::Forwarded,
-                _ => {
-                    let header = HeaderName::try_from(&name).map_err(|_| wrong(&name))?;
-                    if name.ends_with("-ip") {
-                        TrustedHeader::Address(header)
-                    } else if name.ends_with("-request-id") {
-                        TrustedHeader::RequestId(header)
-                    } else {
-                        return Err(wrong(&name));
-                    }
-                }
-            })
+    let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+    let headers: Vec<HeaderName> = names
+        .map(|text| {
+            let name = HeaderName::try_from(text).map_err(|_| wrong(text))?;
+            let ends = [ADDRESS, REQUEST_ID].iter().any(|end| name.as_str().ends_with(end));
+            let known = ends || [&FOR, &PROTO, &HOST, &FORWARDED].contains(&&name);
+            if known { Ok(name) } else { Err(wrong(text)) }
         })
         .collect::<Result<_, _>>()?;
-    if headers.contains(&TrustedHeader::For) && headers.contains(&TrustedHeader::Forwarded) {
+    if headers.contains(&FOR) && headers.contains(&FORWARDED) {
         let problem = "x-forwarded-for and forwarded are two words for one thing: name the one that \
                        the proxies set";
         return Err(ConfigError::new("TRUSTED_HEADERS", problem));

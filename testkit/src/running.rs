@@ -248,7 +248,7 @@ impl StopReport {
         if self.stopped { Exit::Done } else { Exit::Aborted }
     }
 
-    /// Fails the test unless everything was over.
+    /// Fails the test unless every request had its answer, `App::stop` returned and every connection was given back.
     #[track_caller]
     pub fn assert_clean(&self) {
         let clean = self.unfinished == 0 && self.stopped && self.held.is_empty();

@@ -18,7 +18,7 @@ use crate::kit::{host, open};
 
 /// How a server asks for the password.
 #[derive(Clone, Copy, PartialEq)]
-enum Asks {
+enum AuthRequest {
     /// `mysql_clear_password`.
     InClear,
     /// `caching_sha2_password`, without the user in its cache.
@@ -35,7 +35,7 @@ struct Server {
 }
 
 impl Server {
-    async fn start(asks: Asks, tls: Option<TlsAcceptor>) -> Self {
+    async fn start(asks: AuthRequest, tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let received = Arc::new(Mutex::new(Vec::new()));
@@ -63,7 +63,7 @@ impl Server {
 
 async fn serve(
     mut client: TcpStream,
-    asks: Asks,
+    asks: AuthRequest,
     tls: Option<TlsAcceptor>,
     received: &Mutex<Vec<String>>,
 ) -> std::io::Result<()> {
@@ -95,14 +95,14 @@ async fn serve(
 
 async fn log_in(
     client: &mut (impl AsyncRead + AsyncWrite + Unpin),
-    asks: Asks,
+    asks: AuthRequest,
     received: &Mutex<Vec<String>>,
 ) -> std::io::Result<()> {
     let (number, _answer) = read(client).await?;
     let question: &[u8] = match asks {
-        Asks::InClear => b"\xfemysql_clear_password\0",
-        Asks::ByRsa => b"\x01\x04",
-        Asks::Strangely => b"\xfeauth_of_somebody\0nonsense_nonsense___\0",
+        AuthRequest::InClear => b"\xfemysql_clear_password\0",
+        AuthRequest::ByRsa => b"\x01\x04",
+        AuthRequest::Strangely => b"\xfeauth_of_somebody\0nonsense_nonsense___\0",
     };
     write(client, number + 1, question).await?;
     let (number, password) = read(client).await?;
@@ -174,13 +174,13 @@ async fn on_mysql_a_token_is_sent_in_clear_text_through_tls_alone() {
         let host = host(Paradigm::LongRunning, &[("DATABASE_URL", url)]);
         Db::<sqlx::MySql>::builder(&host).passwords(Tokens::default()).open().await.unwrap_err()
     };
-    let encrypted = Server::start(Asks::InClear, Some(acceptor())).await;
+    let encrypted = Server::start(AuthRequest::InClear, Some(acceptor())).await;
     // With TLS and a provider, which is asked again for the token that was refused.
     let error = with_tokens(&encrypted.url("?ssl-mode=REQUIRED")).await;
     assert!(matches!(error, Error::NoDatabase { .. }), "{error}");
     assert_eq!(encrypted.received(), ["one", "two"]);
     // Without a provider, without TLS, or without required TLS, nothing is sent and the error comes at once.
-    let plain = Server::start(Asks::InClear, None).await;
+    let plain = Server::start(AuthRequest::InClear, None).await;
     let opens = [
         open::<sqlx::MySql>(Paradigm::LongRunning, &encrypted.url("?ssl-mode=REQUIRED"), &[])
             .await
@@ -205,8 +205,8 @@ async fn on_mysql_a_token_is_sent_in_clear_text_through_tls_alone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn on_mysql_a_login_that_the_settings_forbid_is_told_at_once() {
     for (asks, expected) in [
-        (Asks::ByRsa, "set ssl-mode=REQUIRED if the server offers TLS"),
-        (Asks::Strangely, "by auth_of_somebody, which the driver does not know"),
+        (AuthRequest::ByRsa, "set ssl-mode=REQUIRED if the server offers TLS"),
+        (AuthRequest::Strangely, "by auth_of_somebody, which the driver does not know"),
     ] {
         let server = Server::start(asks, None).await;
         let url = server.url("");
@@ -217,7 +217,7 @@ async fn on_mysql_a_login_that_the_settings_forbid_is_told_at_once() {
         assert!(error.to_string().contains(expected), "{error}");
     }
     // Through TLS the same login needs no RSA: the password goes as it is.
-    let server = Server::start(Asks::ByRsa, Some(acceptor())).await;
+    let server = Server::start(AuthRequest::ByRsa, Some(acceptor())).await;
     let error = open::<sqlx::MySql>(Paradigm::LongRunning, &server.url(""), &[]).await.unwrap_err();
     assert!(matches!(error, Error::Credentials { .. }), "{error}");
     assert!(server.received().iter().all(|password| password == "one"), "{:?}", server.received());

@@ -60,8 +60,16 @@ async fn a_file_that_cannot_be_opened_is_named_with_its_variable_and_the_change_
     std::fs::write(path("a-file"), "").unwrap();
     for (name, parameters, expected) in [
         ("none/app.db", "mode=rwc", "the folder"),
-        ("missing.db", "mode=rw", "add mode=rwc"),
-        ("missing.db", "mode=ro", "add mode=rwc"),
+        (
+            "missing.db",
+            "mode=rw",
+            "created only if the URL has mode=rwc and this user may write to the folder ",
+        ),
+        (
+            "missing.db",
+            "mode=ro",
+            "created only if the URL has mode=rwc and this user may write to the folder ",
+        ),
         ("", "mode=rwc", "it is a folder"),
         ("garbage.db", "mode=rw", "it is no SQLite database"),
         ("a-file/app.db", "mode=rwc", "the folder"),

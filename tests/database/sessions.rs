@@ -5,7 +5,7 @@ use anyhost_core::db::{Db, Stats};
 use anyhost_tests::servers::{MariaDb, Postgres};
 use sqlx::MySql;
 
-use crate::kit::{backend, long_running, open};
+use crate::kit::{backend, direct, long_running, open};
 use crate::transactions::sqlite;
 
 /// How many connections were closed after a statement of this kind.
@@ -54,6 +54,30 @@ async fn what_may_have_changed_a_session_ends_its_use_and_is_counted_by_kind() {
     let metrics = stats.metrics();
     assert!(metrics.iter().any(|metric| metric.name == "anyhost.db.connection.changed"
         && metric.attributes.contains(&("anyhost.db.statement.kind", "DISCARD".into()))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_behind_a_string_that_ends_elsewhere_than_by_default_ends_the_use_of_its_session()
+{
+    let url = Postgres::shared().database();
+    let off = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET standard_conforming_strings = off', \
+         current_database()); END $$";
+    sqlx::raw_sql(off).execute(&mut direct(&url).await).await.unwrap();
+    let db = long_running(&url, 1).await;
+    let before = backend(&db).await;
+    let text = r"SELECT '\'', pg_advisory_lock(7)::text, '\''";
+    sqlx::query(text).execute(&db).await.unwrap();
+    assert_ne!(backend(&db).await, before);
+    assert_eq!(changes(&db.stats(), "other"), 1);
+
+    let server = MariaDb::start(&["sql_mode=NO_BACKSLASH_ESCAPES"]);
+    let settings = [("DATABASE_POOL_SIZE", "1")];
+    let (_host, db) =
+        open::<MySql>(Paradigm::LongRunning, &server.database(), &settings).await.unwrap();
+    let before = connection(&db).await;
+    sqlx::query(r"DO LENGTH('c:\'), GET_LOCK('mine', 0)").execute(&db).await.unwrap();
+    assert_ne!(connection(&db).await, before);
+    assert_eq!(changes(&db.stats(), "other"), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -44,7 +44,7 @@ fn the_deployment_runs_and_ends_as_written() {
     deployment["spec"]["replicas"] = 1.into();
     let folder = TempDir::new().unwrap();
     let (file, secret) = (folder.path().join("pod.yaml"), folder.path().join("secret"));
-    // JSON is YAML too. A Secret of Kubernetes is, to podman, one of its own that holds its data.
+    // JSON is YAML too. podman reads a Secret of Kubernetes from a secret of its own that holds the Secret's data.
     fs::write(&file, deployment.to_string()).unwrap();
     fs::write(&secret, serde_json::json!({"url": STANDARD.encode(&notebook.url)}).to_string())
         .unwrap();

@@ -75,6 +75,16 @@ fn outside_of_lambda_one_line_says_what_is_missing() {
 }
 
 #[test]
+fn a_check_refuses_an_address_that_a_start_would() {
+    let folder = TempDir::new().expect("a folder for temporary files");
+    let environment = [("AWS_LAMBDA_RUNTIME_API", "https://nowhere")];
+    let process = Process::start(&binary("echo-lambda"), &["check"], folder.path(), &environment);
+    assert_eq!(process.wait_for_exit(PATIENCE).code(), Some(78));
+    let lines = last_words(&process);
+    assert!(lines[0].starts_with("error: AWS_LAMBDA_RUNTIME_API: expected host:port"), "{lines:?}");
+}
+
+#[test]
 fn an_api_that_is_not_there_is_given_up_soon() {
     let folder = TempDir::new().expect("a folder for temporary files");
     // A port outside of the kernel's range for automatic ports, so that no other test's API uses it.
@@ -82,8 +92,11 @@ fn an_api_that_is_not_there_is_given_up_soon() {
     let process = Process::start(&binary("echo-lambda"), &[], folder.path(), &environment);
     assert_eq!(process.wait_for_exit(PATIENCE).code(), Some(69));
     let lines = last_words(&process);
-    let last =
-        |line: &&String| line.starts_with("error: the Lambda Runtime API cannot be reached: ");
+    let last = |line: &&String| {
+        line.starts_with(
+            "error: the Lambda Runtime API cannot be reached: 127.0.0.1:1 (AWS_LAMBDA_RUNTIME_API): ",
+        )
+    };
     assert_eq!(lines.iter().filter(last).count(), 1, "{lines:?}");
 }
 

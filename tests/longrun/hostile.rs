@@ -295,7 +295,7 @@ fn unasked_answers_to_pings_are_no_lines_of_the_log() {
     assert!(lines.len() < 10, "{} lines", lines.len());
 }
 
-/// A body that the App left unread is no head that does not come: the connection ends, or goes on.
+/// The server does not take an unread body for the head of the next request: it closes the connection without a 408.
 #[test]
 fn a_body_that_comes_after_its_answer_is_no_408() {
     let instance = Instance::start("echo-paas", &[("HEADER_TIMEOUT", "300ms")]);

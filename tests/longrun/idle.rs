@@ -11,7 +11,7 @@ use http_body_util::Full;
 /// How long the shorter side keeps an idle connection, and how long clients pause.
 const IDLE: Duration = Duration::from_millis(200);
 
-/// Between the router and the program: a request and a close that pass each other.
+/// The delay between the router and the program, in which a request and a close can cross.
 const DISTANCE: Duration = Duration::from_millis(20);
 
 const REQUESTS: u64 = 500;

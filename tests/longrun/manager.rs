@@ -4,8 +4,7 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -16,13 +15,13 @@ use anyhost_tests::wait::eventually;
 use tempfile::TempDir;
 
 /// The manager's ear.
-pub(crate) struct Ear {
+pub(crate) struct NotifySocket {
     socket: UnixDatagram,
     pub(crate) name: String,
     _folder: TempDir,
 }
 
-impl Ear {
+impl NotifySocket {
     pub(crate) fn new() -> Self {
         let folder = TempDir::new().expect("a folder");
         let path = folder.path().join("notify");
@@ -30,8 +29,12 @@ impl Ear {
         Self { socket, name: path.display().to_string(), _folder: folder }
     }
 
-    /// With a name that is no file, as containers have it.
+    /// A socket with an abstract name, without a file, as in containers.
+    #[cfg(target_os = "linux")]
     fn abstract_one() -> Self {
+        use std::os::linux::net::SocketAddrExt as _;
+        use std::os::unix::net::SocketAddr;
+
         let folder = TempDir::new().expect("a folder");
         let name = folder.path().display().to_string();
         let address = SocketAddr::from_abstract_name(&name).expect("a short name");
@@ -70,7 +73,12 @@ fn value<'m>(message: &'m [String], name: &str) -> &'m str {
 
 #[test]
 fn it_is_told_readiness_once_and_only_after_connections_are_taken() {
-    for ear in [Ear::new(), Ear::abstract_one()] {
+    let ears = [
+        NotifySocket::new(),
+        #[cfg(target_os = "linux")]
+        NotifySocket::abstract_one(),
+    ];
+    for ear in ears {
         let environment = [("LISTEN", "127.0.0.1:0"), ("NOTIFY_SOCKET", ear.name.as_str())];
         let (process, _folder) = launch("echo-vm", &[], &environment);
         let first = ear.within(PATIENCE).expect("a message");
@@ -93,7 +101,7 @@ fn it_is_told_readiness_once_and_only_after_connections_are_taken() {
 fn it_is_asked_for_time_while_a_start_or_a_stop_takes_long() {
     let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("postgres://nobody@{}/none", silent.local_addr().expect("bound"));
-    let ear = Ear::new();
+    let ear = NotifySocket::new();
     let environment = [
         ("LISTEN", "127.0.0.1:0"),
         ("NOTIFY_SOCKET", ear.name.as_str()),
@@ -110,7 +118,7 @@ fn it_is_asked_for_time_while_a_start_or_a_stop_takes_long() {
     assert!(!process.log().text().contains(&ready));
     drop(process);
 
-    let ear = Ear::new();
+    let ear = NotifySocket::new();
     let environment = [
         ("LISTEN", "127.0.0.1:0"),
         ("NOTIFY_SOCKET", ear.name.as_str()),
@@ -137,7 +145,7 @@ fn it_is_asked_for_time_while_a_start_or_a_stop_takes_long() {
 /// life come until every thread stands still, and no longer.
 #[test]
 fn one_blocked_thread_leaves_the_others_at_work_and_the_watchdog_notices_when_all_are_blocked() {
-    let (ear, every) = (Ear::new(), Duration::from_secs(1));
+    let (ear, every) = (NotifySocket::new(), Duration::from_secs(1));
     let usec = every.as_micros().to_string();
     let environment = [
         ("LISTEN", "127.0.0.1:0"),
@@ -171,7 +179,7 @@ fn one_blocked_thread_leaves_the_others_at_work_and_the_watchdog_notices_when_al
 
 #[test]
 fn a_watchdog_for_another_process_is_not_answered() {
-    let ear = Ear::new();
+    let ear = NotifySocket::new();
     let environment = [
         ("LISTEN", "127.0.0.1:0"),
         ("NOTIFY_SOCKET", ear.name.as_str()),
@@ -256,7 +264,7 @@ fn a_reload_changes_the_level_and_the_password_of_new_connections() {
     let notebook = Notebook::new(30, 24);
     notebook.sql("CREATE ROLE locked LOGIN PASSWORD 'first' IN ROLE notes");
     let url = |password: &str| notebook.url.replace("notes@", &format!("locked:{password}@"));
-    let (ear, credentials) = (Ear::new(), Files::new(&[("DATABASE_URL", &url("first"))]));
+    let (ear, credentials) = (NotifySocket::new(), Files::new(&[("DATABASE_URL", &url("first"))]));
     let folder = credentials.path();
     let environment = [
         ("LISTEN", "127.0.0.1:0"),

@@ -8,7 +8,7 @@ use anyhost_tests::process::{PATIENCE, Process, Signal, program_path};
 use anyhost_tests::runtime_api::RuntimeApi;
 use serde_json::json;
 
-use crate::manager::Ear;
+use crate::manager::NotifySocket;
 
 const PROGRAM: &str = "hello";
 
@@ -26,7 +26,7 @@ pub(crate) fn ends_well(process: &Process) {
     assert_eq!(process.wait_for_exit(PATIENCE).code(), Some(0), "{}", process.log().text());
 }
 
-/// Tells a process to stop, and waits for its good end.
+/// Tells a process to stop, and waits until it has exited with 0.
 #[track_caller]
 pub(crate) fn stops(process: &Process) {
     process.signal(Signal::TERM);
@@ -36,7 +36,7 @@ pub(crate) fn stops(process: &Process) {
 /// Returns what a program answers to `GET /` in the environment of a service of systemd.
 #[track_caller]
 pub(crate) fn answer_under_systemd(program: &str, more: &[(&str, &str)]) -> String {
-    let ear = Ear::new();
+    let ear = NotifySocket::new();
     let environment = [
         ("NOTIFY_SOCKET", ear.name.as_str()),
         ("INVOCATION_ID", "0123456789abcdef0123456789abcdef"),

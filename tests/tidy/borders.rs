@@ -70,6 +70,24 @@ fn a_platforms_library_is_named_by_its_crates_alone() {
     none("a platform's library is named by its crates alone", crossed);
 }
 
+/// What the product is built on: a part of it that was replaced by our own code would be named here.
+#[test]
+fn the_crates_that_the_product_is_built_on_are_used_by_it() {
+    let packages = metadata().packages;
+    let missing = [
+        ("anyhost-core", &["async-trait", "deadpool", "sqlx", "tokio"][..]),
+        ("anyhost-lambda", &["lambda_http"]),
+        ("anyhost-actix", &["actix-web"]),
+    ];
+    let missing = missing.into_iter().flat_map(|(name, built_on)| {
+        let package = packages.iter().find(|package| package.name == name).expect("it is there");
+        let uses = |&used: &&str| package.dependencies.iter().any(|dependency| dependency == used);
+        let missing = built_on.iter().copied().filter(move |used| !uses(used));
+        missing.map(move |used| format!("{name} does not use {used}")).collect::<Vec<_>>()
+    });
+    none("each is used where it belongs", missing.collect());
+}
+
 /// The features choose which parts are compiled: a part that an App does not use is not compiled.
 #[test]
 fn an_app_compiles_no_part_that_it_does_not_use() {

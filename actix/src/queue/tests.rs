@@ -79,7 +79,7 @@ fn a_thread_that_parks_beside_a_request_is_woken_again() {
     assert_eq!(counts(&wakes), [2]);
 }
 
-/// A queue whose threads are parked, with a request more in flight than it has threads.
+/// A queue whose threads are parked, with one more request in flight than it has threads.
 fn crowded(count: usize) -> (Queue, Vec<Arc<Wakes>>) {
     let (queue, wakes) = waiting(count);
     (0..count).for_each(|thread| queue.parks(thread));

@@ -238,16 +238,16 @@ async fn work_after_the_response_is_finished_before_the_process_is_idle() {
 static BUILT: AtomicUsize = AtomicUsize::new(0);
 static GONE: AtomicUsize = AtomicUsize::new(0);
 
-struct Counted;
+struct InstanceCount;
 
-impl Counted {
+impl InstanceCount {
     fn new() -> Self {
         BUILT.fetch_add(1, Ordering::SeqCst);
         Self
     }
 }
 
-impl Drop for Counted {
+impl Drop for InstanceCount {
     fn drop(&mut self) {
         GONE.fetch_add(1, Ordering::SeqCst);
     }
@@ -255,7 +255,7 @@ impl Drop for Counted {
 
 application!(
     Counts,
-    App::new().app_data(Counted::new()).route("/", web::get().to(HttpResponse::Ok))
+    App::new().app_data(InstanceCount::new()).route("/", web::get().to(HttpResponse::Ok))
 );
 
 #[tokio::test]

@@ -77,9 +77,13 @@ impl Connection {
             Some(ahead) => ahead.connected().await,
             None => TcpStream::connect(self.endpoint.address()).await,
         };
-        let stream = stream.map_err(Fault::Connect)?;
+        let failed = |error| {
+            let (name, port) = self.endpoint.address();
+            Fault::Connect(format!("{name}:{port}"), error)
+        };
+        let stream = stream.map_err(failed)?;
         // Requests are small, and the caller waits for each: do not let Nagle hold them back.
-        stream.set_nodelay(true).map_err(Fault::Connect)?;
+        stream.set_nodelay(true).map_err(failed)?;
         let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(Fault::Http)?;
         // The task ends when its sender is dropped; an error reaches the request that it belongs to.
         tokio::spawn(connection);

@@ -8,8 +8,8 @@ use http::StatusCode;
 /// A request to the Runtime API that failed.
 #[derive(Debug)]
 pub(crate) enum Fault {
-    /// No connection.
-    Connect(std::io::Error),
+    /// No connection to this address.
+    Connect(String, std::io::Error),
     /// The connection broke, or the reply was not HTTP.
     Http(hyper::Error),
     /// A status that the API does not define.
@@ -26,7 +26,9 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the Lambda Runtime API ")?;
         match self {
-            Self::Connect(error) => write!(f, "cannot be reached: {error}"),
+            Self::Connect(address, error) => {
+                write!(f, "cannot be reached: {address} (AWS_LAMBDA_RUNTIME_API): {error}")
+            }
             Self::Http(error) => {
                 write!(f, "broke the connection: {error}")?;
                 match std::error::Error::source(error) {

@@ -1,4 +1,4 @@
-//! The same on lambda_http, axum and `sqlx::Pool`, as guides show it.
+//! A function on lambda_http, axum and `sqlx::PgPool`, as guides show it.
 
 use axum::extract::State;
 use axum::http::StatusCode;

@@ -59,6 +59,11 @@ impl Function {
         polled + self.api.invoke(event)
     }
 
+    /// Its resident memory, in bytes.
+    pub(super) fn memory(&self) -> Option<u64> {
+        process::memory(self.child.id())
+    }
+
     /// Freezes it for this time, as Lambda does between invocations, and returns how long the next invocation takes.
     #[expect(clippy::disallowed_methods, reason = "a freeze is time that passes")]
     pub(super) fn thaw(
@@ -91,7 +96,7 @@ impl Function {
         }
         let mut turn = histogram.turn(begun.elapsed());
         turn.cpu_seconds = process::cpu(pid).zip(cpu).map(|(now, then)| now - then);
-        turn.memory = process::memory(pid);
+        turn.memory = self.memory();
         turn
     }
 }

@@ -49,7 +49,7 @@ fn rows(text: &mut String, contest: &Contest, results: &Results) {
     }
 }
 
-/// How often it was done in all turns that were counted, and what was counted.
+/// The number of iterations in all turns with counters, and the sum of the counters.
 fn each(entry: &Entry) -> Option<(f64, Counters)> {
     let mut all = Counters::default();
     let mut done = 0;

@@ -8,7 +8,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, Executor, Postgres};
 use tokio_postgres::NoTls;
 
-/// What every query is: as short as a query of a service gets.
+/// The text of every query: as short as the query of a service can be.
 const QUERY: &str = "SELECT title FROM notes WHERE id = $1";
 
 /// The note that is asked for.

@@ -33,6 +33,23 @@ pub enum Reading {
     Times(Times),
 }
 
+#[cfg(feature = "opentelemetry")]
+impl Reading {
+    /// What has been counted since an earlier reading of the same metric. A smaller number was counted anew.
+    pub(crate) fn minus(self, earlier: Self) -> Self {
+        match (self, earlier) {
+            (Self::Count(now), Self::Count(then)) => {
+                Self::Count(now.checked_sub(then).unwrap_or(now))
+            }
+            (Self::Seconds(now), Self::Seconds(then)) => {
+                Self::Seconds(now.checked_sub(then).unwrap_or(now))
+            }
+            (Self::Times(now), Self::Times(then)) => Self::Times(now.minus(&then)),
+            _ => self,
+        }
+    }
+}
+
 impl Metric {
     /// A number without labels.
     #[must_use]

@@ -124,7 +124,7 @@ impl Credentials {
         self.password_at(SystemTime::now, refused).await
     }
 
-    /// The same by this clock, which is read when the lock is held: waiting for it may have taken long.
+    /// Does the same by another clock. It is read after the lock is taken, because waiting for the lock may take long.
     async fn password_at(
         &self,
         now: impl Fn() -> SystemTime + Send,
@@ -189,10 +189,10 @@ mod tests {
         }
     }
 
-    struct Broken;
+    struct FailingProvider;
 
     #[async_trait]
-    impl PasswordProvider for Broken {
+    impl PasswordProvider for FailingProvider {
         async fn password(&self) -> Result<Password, Box<dyn StdError + Send + Sync>> {
             panic!("a bug of the provider's");
         }
@@ -200,7 +200,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_provider_that_panics_has_failed_and_takes_nobody_with_it() {
-        let credentials = Credentials::provider(Arc::new(Broken));
+        let credentials = Credentials::provider(Arc::new(FailingProvider));
         for _ in 0..2 {
             let error = credentials.password(None).await.expect_err("there is none").to_string();
             assert!(

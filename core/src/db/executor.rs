@@ -37,10 +37,11 @@ impl<'p, DB: Driver> Executor<'p> for &'p Db<DB> {
         'p: 'e,
         E: 'q + Execute<'q, DB>,
     {
-        let statement = Statement::of(query);
-        Box::pin(
-            async move { borrow(self, statement.text()).await?.last_optional(statement).await },
-        )
+        let mut statement = Statement::of(query);
+        Box::pin(async move {
+            let mut conn = borrow(self, statement.text()).await?;
+            conn.first_row(&mut statement, true).await
+        })
     }
 
     fn prepare_with<'e>(

@@ -1,12 +1,8 @@
 //! The connections of one process: which caller gets which, and when one is opened or closed.
 //!
-//! Two parts make it. deadpool's unmanaged pool keeps the idle connections and the callers that wait, first come
-//! first served; a semaphore is the budget, and every open connection owns one of its permits until the server has
+//! Two parts make it. [`queue`] keeps the connections, in deadpool's unmanaged pool, and the callers that wait, first
+//! come, first served; a semaphore is the budget, and every open connection owns one of its permits until the server has
 //! closed it. [`opening`] decides when a connection is opened for the callers that wait.
-//!
-//! deadpool's *managed* pool opens a connection inside the call that needs it. A caller that gives up would throw
-//! the handshake away, and a connection that comes back would not serve the caller that has begun to connect:
-//! it waits in `create`, where the queue does not see it.
 
 mod acquire;
 mod clock;
@@ -16,6 +12,7 @@ mod demotion;
 mod entry;
 mod guard;
 mod opening;
+mod queue;
 mod readiness;
 mod returning;
 mod state;
@@ -28,9 +25,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use deadpool::unmanaged::{self, Object};
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub(super) use acquire::{AcquireError, CallerTime};
 use clock::FreezeAwareInstant;
@@ -39,21 +35,18 @@ use entry::Entry;
 pub(super) use entry::{Monitor, Purpose};
 pub(super) use guard::PooledConnection;
 use opening::Growth;
+use queue::WaitQueue;
 
 use super::connect::{Connect, Connection, NewConnection};
 use super::plan::Plan;
 use super::pool_state::PoolState;
 use crate::Epoch;
 
-/// A connection as deadpool lends it.
-type Pooled<C> = Object<Box<Entry<<C as Connect>::Connection>>>;
-
 type MonitorOf<C> = Monitor<<<C as Connect>::Connection as Connection>::Monitor>;
 
 /// Lends the connections that a [`Connect`] opens.
 pub(super) struct Pool<C: Connect> {
-    /// The idle connections, and the callers that wait for one.
-    idle: unmanaged::Pool<Box<Entry<C::Connection>>>,
+    queue: WaitQueue<C>,
     /// One permit for each connection that may be open.
     budget: Arc<Semaphore>,
     /// How many there are: what was leased to others is not ours any more.
@@ -62,13 +55,9 @@ pub(super) struct Pool<C: Connect> {
     epoch: Epoch,
     connector: C,
     name: String,
-    /// Whether this process may be frozen between two requests: then nothing may be under way by itself.
+    /// Whether this process may be frozen between two requests: then no work may run in the background.
     may_freeze: bool,
-    /// Callers that wait.
-    waiting: AtomicUsize,
     growth: Mutex<Growth<C::Failure>>,
-    /// Wakes the callers that wait: connecting failed for good.
-    bell: Notify,
     /// Connections of an older generation are not used again.
     generation: AtomicU64,
     /// Connections that broke: an older validation counts no more.
@@ -93,7 +82,7 @@ impl<C: Connect> Pool<C> {
     ) -> Arc<Self> {
         let size = plan.size();
         Arc::new(Self {
-            idle: unmanaged::Pool::new(size),
+            queue: WaitQueue::new(size),
             budget: Arc::new(Semaphore::new(size)),
             size: AtomicUsize::new(size),
             plan,
@@ -101,9 +90,7 @@ impl<C: Connect> Pool<C> {
             connector,
             name,
             may_freeze,
-            waiting: AtomicUsize::new(0),
             growth: Mutex::default(),
-            bell: Notify::new(),
             generation: AtomicU64::new(0),
             incidents: AtomicU64::new(0),
             looks_for_writer: AtomicBool::new(false),
@@ -140,7 +127,7 @@ impl<C: Connect> Pool<C> {
 
     /// Takes an idle connection, if there is one and no caller waits.
     pub(super) fn try_idle(self: &Arc<Self>) -> Option<PooledConnection<C>> {
-        self.idle.try_get().ok().map(|object| PooledConnection::new(object, self))
+        self.queue.pop().map(|entry| PooledConnection::new(entry, self))
     }
 
     /// Adds the connection that was opened before there was a pool.
@@ -187,8 +174,10 @@ impl<C: Connect> Pool<C> {
             pinging: false,
             permit,
         });
-        // It holds one of as many permits as there are places; a pool that was closed meanwhile drops it.
-        let _ = self.idle.try_add(entry);
+        // It holds one of as many permits as there are places.
+        if let Some(entry) = self.queue.add(entry) {
+            self.hand_over(entry, now);
+        }
     }
 
     /// Declares every connection of a generation unfit: idle ones are closed when they are met, those in use when

@@ -36,13 +36,16 @@ pub(super) use statement::Statement;
 /// `ON COMMIT DROP`. After any other statement (`SET`, `LOCK TABLES`, `CALL`, `PRAGMA x = y`, one that is not known)
 /// the connection is closed when it comes back; [`Stats::changes`](super::Stats::changes) counts how often.
 ///
+/// Where the server reads backslashes in strings in another way than by default (`NO_BACKSLASH_ESCAPES` of MySQL,
+/// `standard_conforming_strings = off` of PostgreSQL), a text with one counts as not known.
+///
 /// Functions are the exception: a call changes the session only if the function is known to, as `pg_advisory_lock`,
 /// `set_config` and `GET_LOCK` are. A function of your own that changes the session must undo that, or be followed
 /// by [`Conn::close`](super::Conn::close).
 pub struct Session<DB: Driver> {
     pub(super) connection: DB::Connection,
     pub(super) state: SessionState,
-    effects: KnownEffects,
+    pub(super) effects: KnownEffects,
     /// Every statement must be unnamed and inside a transaction.
     pub(super) unnamed: bool,
     /// The warnings of statements that do not work through a transaction pooler, if one stands before the server.
@@ -123,7 +126,10 @@ impl<'c, DB: Driver> Executor<'c> for &'c mut Session<DB> {
         'c: 'e,
         E: 'q + Execute<'q, DB>,
     {
-        let statement = Statement::of(query).unnamed(self.unnamed);
+        let mut statement = Statement::of(query);
+        if self.unnamed {
+            statement.unname();
+        }
         match self.lock.clone() {
             Some(lock) => self.rows_patiently(lock, statement),
             None => self.rows_at_once(statement),
@@ -138,7 +144,8 @@ impl<'c, DB: Driver> Executor<'c> for &'c mut Session<DB> {
         'c: 'e,
         E: 'q + Execute<'q, DB>,
     {
-        Box::pin(self.optional(Statement::of(query)))
+        let mut statement = Statement::of(query);
+        Box::pin(async move { self.first_row(&mut statement, false).await })
     }
 
     fn prepare_with<'e>(

@@ -21,7 +21,7 @@ use crate::{ConfigError, Setting, Settings};
 /// The pooler between this process and the database server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Pooler {
-    /// Nothing: the URL names the server itself.
+    /// No pooler: the URL names the server itself.
     #[default]
     None,
     /// PgBouncer in transaction mode below 1.21, or without `max_prepared_statements`.

@@ -13,8 +13,10 @@ use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
 use prost::Message as _;
 
 use super::points::request;
+use super::temporality::{Period, Temporality};
 use super::variables::METRICS;
 use crate::databases::Metric;
+use crate::process_metrics::ProcessMetrics;
 use crate::{ConfigError, Exit, Failure, Settings};
 
 /// How often metrics are sent by default, and how long a collector has to take them.
@@ -37,7 +39,7 @@ impl Metrics {
             client: client(timeout(settings)?)?,
             source: Arc::clone(&source),
             resource: resource.clone(),
-            since: SystemTime::now(),
+            period: Mutex::new(Period::begin(Temporality::of(settings)?)),
         };
         let exporter = MetricExporter::builder().with_http().with_http_client(client).build();
         let exporter = exporter.map_err(|error| METRICS.failed(error))?;
@@ -123,18 +125,30 @@ struct Client {
     client: reqwest::blocking::Client,
     source: Arc<Source>,
     resource: Resource,
-    since: SystemTime,
+    period: Mutex<Period>,
 }
 
 #[async_trait::async_trait]
 impl HttpClient for Client {
     async fn send_bytes(&self, export: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
-        let metrics = self.source.lock().read();
-        let own = request(&self.resource, metrics, self.since);
+        let mut metrics = self.source.lock().read();
+        metrics.extend(ProcessMetrics::OpenTelemetry.read());
+        let now = SystemTime::now();
+        let own = request(&self.resource, &metrics, &self.period(), now);
         let (parts, body) = export.into_parts();
         let mut body = BytesMut::from(body);
         own.encode(&mut body)?;
-        self.client.send_bytes(Request::from_parts(parts, body.freeze())).await
+        let answer = self.client.send_bytes(Request::from_parts(parts, body.freeze())).await?;
+        if answer.status().is_success() {
+            self.period().end(now, metrics);
+        }
+        Ok(answer)
+    }
+}
+
+impl Client {
+    fn period(&self) -> std::sync::MutexGuard<'_, Period> {
+        self.period.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -151,6 +165,7 @@ fn client(timeout: Duration) -> Result<reqwest::blocking::Client, Failure> {
 /// Checks the variables of metrics alone.
 pub(super) fn check(settings: &Settings) -> Result<(), ConfigError> {
     interval(settings)?;
+    Temporality::of(settings)?;
     timeout(settings).map(drop)
 }
 

@@ -14,15 +14,16 @@ use opentelemetry_proto::tonic::metrics::v1::{
 };
 use opentelemetry_sdk::Resource;
 
+use super::temporality::{Period, PeriodCount};
 use crate::databases::{Metric, Reading};
 
-/// The metrics of what the resource describes, counted since this time.
+/// The metrics of what the resource describes, read at this moment and counted in this period.
 pub(super) fn request(
     resource: &Resource,
-    metrics: Vec<Metric>,
-    since: SystemTime,
+    metrics: &[Metric],
+    period: &Period,
+    now: SystemTime,
 ) -> ExportMetricsServiceRequest {
-    let times = (nanoseconds(since), nanoseconds(SystemTime::now()));
     // All points of one name stand together, whichever route or pool they are of.
     let mut families: BTreeMap<&str, ProtoMetric> = BTreeMap::new();
     for metric in metrics {
@@ -33,7 +34,7 @@ pub(super) fn request(
             data: None,
             metadata: Vec::new(),
         });
-        add(&mut family.data, metric, times);
+        add(&mut family.data, metric, period.count(metric), nanoseconds(now));
     }
     let scope = InstrumentationScope { name: "anyhost".to_owned(), ..Default::default() };
     let metrics = ScopeMetrics {
@@ -50,10 +51,15 @@ pub(super) fn request(
 }
 
 /// Adds a metric to the data of its family.
-fn add(data: &mut Option<Data>, metric: Metric, (since, now): (u64, u64)) {
-    let aggregation_temporality = AggregationTemporality::Cumulative.into();
-    let attributes = metric.attributes.into_iter();
-    let attributes = attributes.map(|(name, value)| (&KeyValue::new(name, value)).into());
+fn add(data: &mut Option<Data>, metric: &Metric, counted: PeriodCount, now: u64) {
+    let since = nanoseconds(counted.since);
+    let aggregation_temporality = if counted.is_delta {
+        AggregationTemporality::Delta.into()
+    } else {
+        AggregationTemporality::Cumulative.into()
+    };
+    let attributes = metric.attributes.iter();
+    let attributes = attributes.map(|(name, value)| (&KeyValue::new(*name, value.clone())).into());
     let mut point = NumberDataPoint {
         attributes: attributes.collect(),
         start_time_unix_nano: since,
@@ -61,7 +67,7 @@ fn add(data: &mut Option<Data>, metric: Metric, (since, now): (u64, u64)) {
         ..Default::default()
     };
     let integer = |number| Value::AsInt(i64::try_from(number).unwrap_or(i64::MAX));
-    let (value, is_monotonic) = match metric.reading {
+    let (value, is_monotonic) = match counted.reading {
         Reading::Level(number) => (integer(number), false),
         Reading::Count(number) => (integer(number), true),
         Reading::Seconds(time) => (Value::AsDouble(time.as_secs_f64()), true),
@@ -97,14 +103,17 @@ fn nanoseconds(time: SystemTime) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::temporality::Temporality;
     use super::*;
     use crate::databases::Stats;
 
     #[test]
     fn the_numbers_of_a_pool_have_the_kinds_of_the_conventions() {
         let pool = |name: &str| Stats { pool: name.into(), idle: 2, ..Stats::default() };
-        let metrics = ["a", "b"].iter().flat_map(|name| pool(name).metrics()).collect();
-        let sent = request(&Resource::builder_empty().build(), metrics, SystemTime::now());
+        let metrics: Vec<_> = ["a", "b"].iter().flat_map(|name| pool(name).metrics()).collect();
+        let period = Period::begin(Temporality::Cumulative);
+        let resource = Resource::builder_empty().build();
+        let sent = request(&resource, &metrics, &period, SystemTime::now());
         let scope = &sent.resource_metrics[0].scope_metrics[0];
         let data = |name: &str| {
             let mut found = scope.metrics.iter().filter(|metric| metric.name == name);

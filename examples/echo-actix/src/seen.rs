@@ -28,13 +28,13 @@ pub(crate) async fn seen(
     })
 }
 
-/// The answer; its fields leave in this order.
+/// The answer; its fields are written in this order.
 #[derive(Serialize)]
 struct SeenRequest<'a> {
     method: &'a str,
     /// As it was received, percent-encoded.
     path: &'a str,
-    /// As it was received, without the `?`; `null` where there was none, `""` where nothing followed it.
+    /// As it was received, without the `?`: `null` without a query, `""` if nothing follows the `?`.
     query: Option<&'a str>,
     headers: Vec<(&'a str, String)>,
     /// Base64.

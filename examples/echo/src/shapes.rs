@@ -87,7 +87,7 @@ pub(crate) async fn shape(name: &str) -> Result<Response, Error> {
         "trailers" => with(Response::new(with_trailer()), [(TRAILER, value(b"x-t"))]),
         "err" => typed("text/plain", breaks_off()),
         "panic" => panic!("this shape panics"),
-        // What no handler may do: its thread stands still for good, and what else it serves with it.
+        // Blocks its thread for ever, with every other request of that thread: no handler may do that.
         "block" => loop {
             std::thread::park();
         },

@@ -24,7 +24,7 @@ struct List {
     next: Option<i64>,
 }
 
-/// The routes below but this one, in the words of OpenAPI.
+/// The routes below except this one, described in OpenAPI.
 const OPENAPI: &str = include_str!("../openapi.json");
 
 type Notes = State<Arc<dyn Store>>;

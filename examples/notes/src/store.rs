@@ -12,7 +12,7 @@ use crate::note::Note;
 pub(crate) trait Store: Send + Sync + 'static {
     async fn create(&self, draft: Draft) -> Result<Note, Error>;
 
-    /// The notes of a page in the order of their ids, and one more where there is a next page.
+    /// The notes of a page in the order of their ids, and one more if there is a next page.
     async fn list(&self, page: Page) -> Result<Vec<Note>, Error>;
 
     async fn read(&self, id: i64) -> Result<Option<Note>, Error>;

@@ -33,7 +33,7 @@ pub struct Change {
     pub host: Option<String>,
     /// Its title.
     pub title: String,
-    /// The load, in requests a second on average: with a service time a fifth longer or shorter it is between these.
+    /// The range of the load, in requests a second on average, for a service time a fifth longer to a fifth shorter.
     pub load: (f64, f64),
     /// What it costs there, in US dollars a month.
     pub month: f64,

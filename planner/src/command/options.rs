@@ -147,7 +147,7 @@ pub(crate) struct Simulation {
     /// Hosts and prices from this file, added to the built-in ones
     #[arg(long, value_name = "FILE")]
     hosts: Option<PathBuf>,
-    /// Whose prices: us-east-1 or ap-northeast-2
+    /// The region whose prices are used: us-east-1 or ap-northeast-2
     #[arg(long, default_value = REGIONS[0])]
     region: String,
     /// A virtual machine at a price of your own: PROCESSORS,GB,DOLLARS-A-MONTH, such as 2,4,4.5

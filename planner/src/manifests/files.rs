@@ -21,7 +21,7 @@ pub(crate) struct File {
 
 /// What a file holds.
 #[derive(Debug, Default)]
-pub(crate) struct Found {
+pub(crate) struct Manifests {
     pub(crate) deployed: Vec<Deployed>,
     pub(crate) scalers: Vec<Scaler>,
 }
@@ -58,14 +58,14 @@ fn wanted(path: &Path) -> bool {
 
 impl File {
     /// What it holds; one line with its name if it cannot be understood.
-    pub(crate) fn read(&self) -> Result<Found, String> {
+    pub(crate) fn read(&self) -> Result<Manifests, String> {
         let name = &self.name;
         let size = fs::metadata(&self.path).map_err(|error| format!("{name}: {error}"))?.len();
         if size > LARGEST {
             return Err(format!("{name}: is larger than {LARGEST} bytes"));
         }
         let text = fs::read_to_string(&self.path).map_err(|error| format!("{name}: {error}"))?;
-        let mut found = Found::default();
+        let mut found = Manifests::default();
         if name.ends_with(".service") {
             found.deployed.extend(units::read(name, &text));
         } else if name.ends_with(".toml") {

@@ -26,10 +26,10 @@ pub(crate) fn check(deployed: &Deployed, max_connections: usize) -> Vec<Finding>
         .collect()
 }
 
-type Checked = Option<(bool, String)>;
+type CheckResult = Option<(bool, String)>;
 
 /// The drain ends before the platform kills.
-fn drain(deployed: &Deployed) -> Checked {
+fn drain(deployed: &Deployed) -> CheckResult {
     let (kill, words) = deployed.kill?;
     let (grace, whose) = match time(deployed, "SHUTDOWN_GRACE") {
         Ok(None) => (deployed.preset_grace, "the preset's drain"),
@@ -54,7 +54,7 @@ fn drain(deployed: &Deployed) -> Checked {
 }
 
 /// The lame duck leaves time to drain.
-fn lame_duck(deployed: &Deployed) -> Checked {
+fn lame_duck(deployed: &Deployed) -> CheckResult {
     let duck = match time(deployed, "LAME_DUCK") {
         Ok(duck) => duck?,
         Err(line) => return Some((true, line)),
@@ -69,7 +69,7 @@ fn lame_duck(deployed: &Deployed) -> Checked {
 }
 
 /// The process is told how many of it there may be.
-fn told(deployed: &Deployed) -> Checked {
+fn told(deployed: &Deployed) -> CheckResult {
     let (most, words) = deployed.most?;
     let told = match number(deployed, "APP_INSTANCES") {
         Ok(told) => told,
@@ -101,7 +101,7 @@ fn told(deployed: &Deployed) -> Checked {
 }
 
 /// What core plans for it fits the database.
-fn connections(deployed: &Deployed, max_connections: usize) -> Checked {
+fn connections(deployed: &Deployed, max_connections: usize) -> CheckResult {
     let read = || -> Result<_, String> {
         Ok((
             number(deployed, "APP_INSTANCES")?,
@@ -143,7 +143,7 @@ fn connections(deployed: &Deployed, max_connections: usize) -> Checked {
 }
 
 /// A function streams where its doors take streams, and nowhere else.
-fn streaming(deployed: &Deployed) -> Checked {
+fn streaming(deployed: &Deployed) -> CheckResult {
     if deployed.paradigm != Paradigm::Serverless || deployed.doors.is_empty() {
         return None;
     }

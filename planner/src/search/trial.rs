@@ -142,7 +142,7 @@ mod tests {
         };
         let used = credits(&hours(1, 720), 1.0, burst);
         assert!((used - 720.0 / 725.0).abs() < 0.01, "{used}");
-        // Two such hours use it up, though the mean of the day is the same as of two shorter ones.
+        // A second such hour finds the savings used up.
         assert!(credits(&hours(2, 720), 1.0, burst) > 1.4);
         assert!(credits(&hours(24, 60), 1.0, burst) < 0.3);
         assert!(credits(&hours(24, 0), 1.0, burst) < 1e-6);

@@ -127,7 +127,7 @@ impl Setup<'_> {
                 1.0 - processor_share
             },
             service: service.mean(),
-            // What varies is the rest alone, by as much in seconds as the whole.
+            // With a constant processor time only the rest varies: its variance in seconds is that of the whole.
             variability: if constant {
                 (0.0, variability / (1.0 - processor_share).max(1e-6).powi(2))
             } else {

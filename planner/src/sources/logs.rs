@@ -125,8 +125,8 @@ struct Tally {
     bytes: (f64, usize),
     seconds: BTreeMap<i64, u64>,
     without_time: usize,
-    /// Durations below 0, or that are no number.
-    senseless: usize,
+    /// Durations that are negative or not a number.
+    invalid: usize,
 }
 
 impl Tally {
@@ -160,7 +160,7 @@ impl Tally {
             self.upgrades += 1;
         } else {
             let sound = |took: &Took| took.number.is_finite() && took.number >= 0.0;
-            self.senseless += usize::from(took.is_some_and(|took| !sound(&took)));
+            self.invalid += usize::from(took.is_some_and(|took| !sound(&took)));
             self.times.extend(took.filter(sound));
         }
         if let Some(bytes) = bytes.filter(|bytes| (0.0..=MOST_BYTES).contains(bytes)) {
@@ -180,7 +180,7 @@ impl Tally {
             (self.checks, "health checks left out"),
             (self.others, "lines of another kind skipped"),
             (self.upgrades, "WebSockets not counted as service time"),
-            (self.senseless, "durations below 0 left out"),
+            (self.invalid, "durations below 0 left out"),
         ] {
             if many > 0 {
                 said.push_str(&format!(", {many} {what}"));

@@ -16,7 +16,7 @@ impl Traffic {
         let scaled = if factor <= 1.0 {
             counts.iter().map(|count| random.binomial(*count, factor)).collect()
         } else {
-            let around = Around::new(counts);
+            let around = MovingSums::new(counts);
             let own = around.own_share();
             let rates = counts.iter().enumerate().map(|(index, count)| {
                 let (mean, _) = around.at(index);
@@ -29,14 +29,14 @@ impl Traffic {
 }
 
 /// Means and variances of the counts around each interval.
-struct Around {
+struct MovingSums {
     /// Sums of the counts and of their squares, before each interval.
     sums: Vec<(f64, f64)>,
     /// Intervals on each side.
     reach: usize,
 }
 
-impl Around {
+impl MovingSums {
     fn new(counts: &[u64]) -> Self {
         let mut sums = Vec::with_capacity(counts.len() + 1);
         let (mut sum, mut squares) = (0.0, 0.0);

@@ -7,6 +7,10 @@ use anyhost_core::Scheme;
 use ppp::{v1, v2};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
+use super::Transport;
+use super::state::Client;
+use crate::Trust;
+
 /// The longest header of version 1, its line end with it.
 const MAX_TEXT: usize = 107;
 
@@ -16,18 +20,45 @@ const MAX_BINARY: usize = 4096;
 
 /// What a header says.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum ProxyHeader {
+enum ProxyHeader {
     /// The proxy itself asks, such as for a health check, or does not know for whom.
     Own,
     /// This client asks, by TLS or not as far as the proxy says; none has an address by TCP.
     Client(Option<IpAddr>, Option<Scheme>),
 }
 
+/// Reads the header of a connection, and returns its client. Without one of a trusted proxy the connection is closed.
+///
+/// # Errors
+/// If there is no header, a wrong one, or one of somebody who is not trusted.
+pub(super) async fn client(
+    mut transport: Transport,
+    (peer, scheme): Client,
+    trust: &Trust,
+) -> io::Result<(Transport, Client)> {
+    let header = match trust.believes(peer) {
+        true => read(&mut transport.stream).await,
+        false => Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is not trusted")),
+    };
+    match header {
+        Ok(ProxyHeader::Own) => Ok((transport, (peer, scheme))),
+        Ok(ProxyHeader::Client(client, spoken)) => {
+            let client = client.map(|address| address.to_canonical());
+            Ok((transport, (client, spoken.unwrap_or(scheme))))
+        }
+        Err(error) => {
+            let peer = peer.map_or_else(|| "unix".to_owned(), |peer| peer.to_string());
+            tracing::warn!("a connection of {peer} without a PROXY header is closed: {error}");
+            Err(error)
+        }
+    }
+}
+
 /// Reads the header, and no byte of what follows it.
 ///
 /// # Errors
 /// If there is none, or a wrong one.
-pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<ProxyHeader> {
+async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<ProxyHeader> {
     let wrong = |why: &str| io::Error::new(io::ErrorKind::InvalidData, why);
     let mut bytes = Vec::with_capacity(MAX_TEXT);
     loop {
@@ -100,85 +131,56 @@ mod tests {
 
     use super::*;
 
-    fn addresses() -> (SocketAddr, SocketAddr) {
-        (([192, 0, 2, 7], 4711).into(), ([10, 0, 0, 1], 80).into())
+    fn parse(mut bytes: &[u8]) -> (io::Result<ProxyHeader>, &[u8]) {
+        (read(&mut bytes).now_or_never().expect("all is here"), bytes)
     }
 
-    fn client() -> ProxyHeader {
-        ProxyHeader::Client(Some([192, 0, 2, 7].into()), None)
-    }
-
-    async fn parse(mut bytes: &[u8]) -> (io::Result<ProxyHeader>, &[u8]) {
-        (read(&mut bytes).await, bytes)
+    fn binary(command: v2::Command, tls: Option<u8>) -> Vec<u8> {
+        let from: SocketAddr = ([192, 0, 2, 7], 4711).into();
+        let to: SocketAddr = ([10, 0, 0, 1], 80).into();
+        let version = v2::Version::Two | command;
+        let mut builder = v2::Builder::with_addresses(version, v2::Protocol::Stream, (from, to));
+        if let Some(bits) = tls {
+            builder = builder.write_tlv(v2::Type::SSL, &[bits, 0, 0, 0, 0]).expect("it fits");
+        }
+        builder.build().expect("a header")
     }
 
     /// What follows is left, and a header that is cut is none.
-    #[track_caller]
-    fn check(header: &[u8], expected: &ProxyHeader) {
-        let follows = b"GET / HTTP/1.1\r\n\r\n";
-        let bytes = [header, follows].concat();
-        let (found, rest) = parse(&bytes).now_or_never().expect("all is here");
-        assert_eq!((&found.expect("a header"), rest), (expected, &follows[..]));
-        for end in 0..header.len() {
-            let (found, _) = parse(&header[..end]).now_or_never().expect("all is here");
-            assert!(found.is_err(), "cut at {end}");
+    #[test]
+    fn a_header_names_the_client_or_the_proxy_itself() {
+        let client = |tls| ProxyHeader::Client(Some([192, 0, 2, 7].into()), tls);
+        let six = ProxyHeader::Client("2001:db8::1".parse().ok(), None);
+        for (header, expected) in [
+            (b"PROXY TCP4 192.0.2.7 10.0.0.1 4711 80\r\n".to_vec(), client(None)),
+            (b"PROXY TCP6 2001:db8::1 ::1 4711 80\r\n".to_vec(), six),
+            (b"PROXY UNKNOWN\r\n".to_vec(), ProxyHeader::Own),
+            (binary(v2::Command::Proxy, None), client(None)),
+            (binary(v2::Command::Proxy, Some(1)), client(Some(Scheme::Https))),
+            (binary(v2::Command::Proxy, Some(0)), client(Some(Scheme::Http))),
+            (binary(v2::Command::Local, None), ProxyHeader::Own),
+        ] {
+            let follows = b"GET / HTTP/1.1\r\n\r\n";
+            let bytes = [&header, &follows[..]].concat();
+            let (found, rest) = parse(&bytes);
+            assert_eq!((found.expect("a header"), rest), (expected, &follows[..]));
+            for end in 0..header.len() {
+                assert!(parse(&header[..end]).0.is_err(), "cut at {end}");
+            }
         }
-    }
-
-    #[test]
-    fn both_versions_name_the_client() {
-        let text = v1::Addresses::from(addresses()).to_string();
-        check(text.as_bytes(), &client());
-        let six = ProxyHeader::Client(Some("2001:db8::1".parse().expect("an address")), None);
-        check(b"PROXY TCP6 2001:db8::1 ::1 4711 80\r\n", &six);
-        let version = v2::Version::Two | v2::Command::Proxy;
-        let header = v2::Builder::with_addresses(version, v2::Protocol::Stream, addresses());
-        check(&header.build().expect("a header"), &client());
-    }
-
-    #[test]
-    fn a_proxy_says_whether_its_client_spoke_tls() {
-        for (bits, scheme) in [(1, Scheme::Https), (0, Scheme::Http)] {
-            let version = v2::Version::Two | v2::Command::Proxy;
-            let header = v2::Builder::with_addresses(version, v2::Protocol::Stream, addresses())
-                .write_tlv(v2::Type::SSL, &[bits, 0, 0, 0, 0])
-                .and_then(v2::Builder::build)
-                .expect("a header");
-            check(&header, &ProxyHeader::Client(Some([192, 0, 2, 7].into()), Some(scheme)));
-        }
-    }
-
-    #[test]
-    fn a_proxy_may_ask_for_itself() {
-        check(b"PROXY UNKNOWN\r\n", &ProxyHeader::Own);
-        let version = v2::Version::Two | v2::Command::Local;
-        let header = v2::Builder::with_addresses(
-            version,
-            v2::Protocol::Unspecified,
-            v2::Addresses::Unspecified,
-        );
-        check(&header.build().expect("a header"), &ProxyHeader::Own);
     }
 
     #[test]
     fn anything_else_is_refused() {
         for wrong in [
             &b"GET / HTTP/1.1\r\n"[..],
-            b"PROXY TCP4 192.0.2.7 10.0.0.1 4711\r\n",
             b"PROXY TCP4 192.0.2.777 10.0.0.1 4711 80\r\n",
-            b"PROXY UDP4 192.0.2.7 10.0.0.1 4711 80\r\n",
             b"proxy TCP4 192.0.2.7 10.0.0.1 4711 80\r\n",
-            b"\x16\x03\x01\x02\x00",
             b"\r\n\r\n\0\r\nQUIT\n\x11\x11\0\x0c............",
             b"\r\n\r\n\0\r\nQUIT\n\x21\x11\xff\xff",
-            &[b'P'; 200],
+            &[b"PROXY TCP4 ", &[b'1'; MAX_TEXT][..]].concat(),
         ] {
-            let (found, _) = parse(wrong).now_or_never().expect("all is here");
-            assert!(found.is_err(), "{:?}", String::from_utf8_lossy(wrong));
+            assert!(parse(wrong).0.is_err(), "{:?}", String::from_utf8_lossy(wrong));
         }
-        let mut endless = b"PROXY TCP4 ".to_vec();
-        endless.resize(MAX_TEXT, b'1');
-        let (found, _) = parse(&endless).now_or_never().expect("all is here");
-        assert!(found.is_err());
     }
 }

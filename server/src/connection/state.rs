@@ -1,23 +1,20 @@
 //! What is known about one connection, shared by its socket, its task and its requests.
 
-mod atomic_instant;
-mod blocked;
 mod timeout;
 mod untaken;
 
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 use anyhost_core::adapter::Activity;
 use anyhost_core::{InFlight, Life, Scheme};
 use futures_util::task::AtomicWaker;
 
+use timeout::Blocked;
 pub(super) use timeout::Timeout;
 
-use atomic_instant::AtomicInstant;
-use blocked::Blocked;
 use untaken::Untaken;
 
 use crate::metrics::Counts;
@@ -35,24 +32,20 @@ pub(crate) enum Stage {
     Aborted,
 }
 
-/// One connection. What every request changes is not behind a lock.
+/// The address and the scheme of a client; none has an address on a Unix socket.
+pub(crate) type Client = (Option<IpAddr>, Scheme);
+
+/// One connection.
 pub(crate) struct Connection {
-    /// The client's address and scheme, once they are known: a PROXY header may name them.
-    client: OnceLock<(Option<IpAddr>, Scheme)>,
+    /// Known once the PROXY header is read, which may name them.
+    client: OnceLock<Client>,
     /// Where its requests are counted, if anybody reads the counts.
     counts: Option<Arc<Counts>>,
     /// In an `Arc` of this connection alone: requests of other threads do not write its counter.
     life: Arc<Life>,
-    opened: Instant,
-    http2: AtomicBool,
-    /// A request was read.
-    seen: AtomicBool,
-    /// Requests whose response is not yet handed over.
-    active: AtomicU32,
     /// Whether a request was read whose response is not yet sent.
     activity: Activity,
-    /// The socket keeps bytes of the next request until the response is sent.
-    holds_back: AtomicBool,
+    http2: AtomicBool,
     upgraded: AtomicBool,
     timed_out: AtomicBool,
     /// The target of the last head was an absolute one without a path.
@@ -60,21 +53,34 @@ pub(crate) struct Connection {
     socket_gone: AtomicBool,
     /// The [`Stage`] as a number.
     stage: AtomicU8,
+    progress: Mutex<Progress>,
     pub(crate) untaken: Untaken,
-    idle_since: AtomicInstant,
-    /// When a part of a head came to an idle connection of HTTP/1.1.
-    head_since: AtomicInstant,
-    /// The socket's task writes its parts together after an upgrade, while the connection's own reads them.
-    blocked: Mutex<Option<Blocked>>,
-    /// When the client closed its sending side.
-    half_closed_since: AtomicInstant,
-    lingers_since: AtomicInstant,
-    closing_since: AtomicInstant,
     /// The task that drives the connection.
     pub(super) task: AtomicWaker,
     /// The tasks that read and write the socket after an upgrade.
     pub(super) reader: AtomicWaker,
     pub(super) writer: AtomicWaker,
+}
+
+/// How far requests and responses have come, and since when.
+#[derive(Debug)]
+struct Progress {
+    /// A request was read.
+    seen: bool,
+    /// Requests whose response is not yet handed over.
+    active: u32,
+    /// The socket keeps bytes of the next request until the response is sent.
+    holds_back: bool,
+    /// When the last request ended, or the connection was opened.
+    idle_since: Instant,
+    /// When a part of a head came to an idle connection of HTTP/1.1.
+    head_since: Option<Instant>,
+    /// The client does not take what is sent.
+    blocked: Option<Blocked>,
+    /// When the client closed its sending side.
+    half_closed_since: Option<Instant>,
+    lingers_since: Option<Instant>,
+    closing_since: Option<Instant>,
 }
 
 impl Connection {
@@ -83,38 +89,39 @@ impl Connection {
             client: OnceLock::new(),
             counts,
             life: Arc::new(life.clone()),
-            opened: Instant::now(),
-            http2: AtomicBool::new(false),
-            seen: AtomicBool::new(false),
-            active: AtomicU32::new(0),
             activity: Activity::new(life),
-            holds_back: AtomicBool::new(false),
+            http2: AtomicBool::new(false),
             upgraded: AtomicBool::new(false),
             timed_out: AtomicBool::new(false),
             whole_server: AtomicBool::new(false),
             socket_gone: AtomicBool::new(false),
             stage: AtomicU8::new(Stage::Serving as u8),
+            progress: Mutex::new(Progress {
+                seen: false,
+                active: 0,
+                holds_back: false,
+                idle_since: Instant::now(),
+                head_since: None,
+                blocked: None,
+                half_closed_since: None,
+                lingers_since: None,
+                closing_since: None,
+            }),
             untaken: Untaken::default(),
-            idle_since: AtomicInstant::default(),
-            head_since: AtomicInstant::default(),
-            blocked: Mutex::default(),
-            half_closed_since: AtomicInstant::default(),
-            lingers_since: AtomicInstant::default(),
-            closing_since: AtomicInstant::default(),
             task: AtomicWaker::new(),
             reader: AtomicWaker::new(),
             writer: AtomicWaker::new(),
         }
     }
 
-    /// The client's address, as far as it is known.
-    pub(crate) fn peer(&self) -> Option<IpAddr> {
-        self.client.get().and_then(|(address, _)| *address)
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        // Nothing panics while the lock is held.
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The scheme that the client used.
-    pub(crate) fn scheme(&self) -> Scheme {
-        self.client.get().map_or(Scheme::default(), |(_, scheme)| *scheme)
+    /// The client, as far as it is known.
+    pub(crate) fn client(&self) -> Client {
+        self.client.get().copied().unwrap_or_default()
     }
 
     pub(super) fn set_whole_server(&self, whole_server: bool) {
@@ -135,48 +142,45 @@ impl Connection {
     }
 
     /// Says who the client is; once.
-    pub(super) fn comes_from(&self, address: Option<IpAddr>, scheme: Scheme) {
-        let _ = self.client.set((address, scheme));
+    pub(super) fn comes_from(&self, client: Client) {
+        let _ = self.client.set(client);
     }
 
     /// Says that HTTP/2 is spoken: many requests at once, each with a time of its own.
     pub(super) fn is_http2(&self) {
         self.http2.store(true, Ordering::Relaxed);
-        self.head_since.clear();
+        self.progress().head_since = None;
     }
 
     /// A request was read. One of HTTP/2 counts as work itself; of HTTP/1.1 its connection does from here on.
     pub(crate) fn begin(&self) -> Option<InFlight> {
-        self.seen.store(true, Ordering::Relaxed);
+        let mut progress = self.progress();
+        progress.seen = true;
+        progress.active += 1;
+        progress.head_since = None;
+        drop(progress);
         if self.http2.load(Ordering::Relaxed) {
-            self.active.fetch_add(1, Ordering::Relaxed);
             return Some(self.life.enter());
         }
-        self.active.store(1, Ordering::Relaxed);
         self.activity.begin();
-        self.head_since.clear();
         None
     }
 
     /// The last byte of a response was handed over, or its request was dropped.
     pub(crate) fn end(&self) {
-        self.idle_since.set(self.opened);
-        // After the time is set: a task that sees no request must see since when.
-        if !self.http2.load(Ordering::Relaxed) {
-            self.active.store(0, Ordering::Release);
-        } else if self.active.fetch_sub(1, Ordering::Release) == 1 {
+        let mut progress = self.progress();
+        progress.idle_since = Instant::now();
+        progress.active -= 1;
+        let idle = progress.active == 0;
+        drop(progress);
+        if idle && self.http2.load(Ordering::Relaxed) {
             self.task.wake();
         }
     }
 
     /// Says that the socket has more to give once the response is sent.
     pub(super) fn holds_back(&self) {
-        self.holds_back.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether a request is being answered.
-    pub(super) fn is_busy(&self) -> bool {
-        self.active.load(Ordering::Acquire) > 0
+        self.progress().holds_back = true;
     }
 
     /// Whether a request was read whose response is not yet sent.
@@ -186,10 +190,13 @@ impl Connection {
 
     /// Everything written so far is in the kernel's hands.
     pub(super) fn flushed(&self) {
-        if self.is_counted() && !self.is_busy() && !self.is_upgraded() {
+        if !self.is_counted() || self.is_upgraded() {
+            return;
+        }
+        let mut progress = self.progress();
+        if progress.active == 0 {
             self.activity.end();
-            if self.holds_back.load(Ordering::Relaxed) {
-                self.holds_back.store(false, Ordering::Relaxed);
+            if std::mem::take(&mut progress.holds_back) {
                 self.task.wake();
             }
         }
@@ -197,17 +204,17 @@ impl Connection {
 
     /// A part of a head has come to an idle connection.
     pub(super) fn in_head(&self) {
-        self.head_since.begin(self.opened);
+        self.progress().head_since.get_or_insert_with(Instant::now);
     }
 
     /// The client has closed its sending side.
     pub(super) fn half_closed(&self) {
-        self.half_closed_since.begin(self.opened);
+        self.progress().half_closed_since.get_or_insert_with(Instant::now);
     }
 
     /// The response is sent, and the client may not yet have noticed.
     pub(super) fn lingers(&self) {
-        self.lingers_since.begin(self.opened);
+        self.progress().lingers_since.get_or_insert_with(Instant::now);
     }
 
     /// Whether a head did not come in time.
@@ -219,21 +226,16 @@ impl Connection {
     /// connection of HTTP/2 was idle.
     pub(super) fn give_up(&self) {
         if self.http2.load(Ordering::Relaxed) {
-            self.close();
+            self.advance(Stage::Closing);
         } else {
             self.timed_out.store(true, Ordering::Relaxed);
         }
     }
 
-    /// Closes the connection as soon as nothing is lost by it.
-    pub(crate) fn close(&self) {
-        self.advance(Stage::Closing);
-    }
-
     /// Says how far the end of the server has come.
     pub(crate) fn advance(&self, stage: Stage) {
         if stage >= Stage::Closing {
-            self.closing_since.begin(self.opened);
+            self.progress().closing_since.get_or_insert_with(Instant::now);
         }
         self.stage.fetch_max(stage as u8, Ordering::Relaxed);
         for waker in [&self.task, &self.reader, &self.writer] {

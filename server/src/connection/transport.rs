@@ -1,12 +1,9 @@
 //! The bytes under a connection: a socket, or TLS on one.
 
-use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
-
-use crate::tls::TlsAcceptor;
 
 /// What bytes are read from and written to.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -37,17 +34,7 @@ impl Transport {
     /// # Errors
     /// If the client does not speak TLS, or no version that the server speaks.
     #[cfg(feature = "tls")]
-    pub(super) async fn tls(self, acceptor: &TlsAcceptor) -> io::Result<Self> {
-        let stream = acceptor.accept(self.stream).await?;
-        Ok(Self { stream: Box::new(stream), peer: self.peer })
-    }
-
-    /// Nothing can ask for TLS without the feature.
-    ///
-    /// # Errors
-    /// Never.
-    #[cfg(not(feature = "tls"))]
-    pub(super) async fn tls(self, acceptor: &TlsAcceptor) -> io::Result<Self> {
-        match *acceptor {}
+    pub(super) async fn tls(self, acceptor: tokio_rustls::TlsAcceptor) -> std::io::Result<Self> {
+        Ok(Self { stream: Box::new(acceptor.accept(self.stream).await?), ..self })
     }
 }

@@ -1,105 +1,66 @@
-//! The fields of a log event, written as they are read.
+//! The fields of a log event.
 
 use std::fmt::{self, Write as _};
 
+use anyhost_core::Context;
+use serde_json::{Number, Value};
 use tracing::field::{Field, Visit};
 
 /// Names that a line has already; a field of that name gets an underscore before it.
 const TAKEN: [&str; 7] = ["timestamp", "time", "level", "severity", "target", "trace_id", "spans"];
 
-/// The message of an event, the request it names, and its other fields as they stand in the line.
+/// The message of an event, the request it names, and its other fields.
+#[derive(Default)]
 pub(super) struct Fields {
-    json: bool,
     pub(super) message: String,
-    pub(super) request_id: Option<String>,
-    pub(super) others: String,
+    request_id: Option<String>,
+    pub(super) others: Vec<(String, Value)>,
 }
 
 impl Fields {
-    pub(super) fn new(json: bool) -> Self {
-        Self { json, message: String::new(), request_id: None, others: String::new() }
+    /// An event that names its request knows better than the place it was written in.
+    pub(super) fn request_id<'r>(&'r self, context: Option<&'r Context>) -> Option<&'r str> {
+        self.request_id.as_deref().or(context.map(Context::request_id))
     }
 
-    /// A field whose value is the same in text and in JSON.
-    fn plain(&mut self, field: &Field, value: impl fmt::Display) {
-        if is_of_log(field.name()) {
-            return;
-        }
-        self.name(field.name());
-        // Writing to a string cannot fail.
-        let _ = write!(self.others, "{value}");
-    }
-
-    fn text(&mut self, field: &Field, value: &str) {
-        match field.name() {
-            name if is_of_log(name) => {}
-            "message" => value.clone_into(&mut self.message),
-            "request_id" => self.request_id = Some(value.to_owned()),
-            name => {
-                self.name(name);
-                if self.json {
-                    json_text(&mut self.others, value);
-                } else {
-                    let _ = write!(self.others, "{}", Shown(value));
-                }
-            }
+    fn add(&mut self, field: &Field, value: impl Into<Value>) {
+        match (field.name(), value.into()) {
+            // Of a record of the crate `log`: its target stands in the line already.
+            (name, _) if name.starts_with("log.") => {}
+            ("message", Value::String(text)) => self.message = text,
+            ("request_id", Value::String(text)) => self.request_id = Some(text),
+            (name, value) if TAKEN.contains(&name) => self.others.push((format!("_{name}"), value)),
+            (name, value) => self.others.push((name.to_owned(), value)),
         }
     }
-
-    fn name(&mut self, name: &str) {
-        let before = if TAKEN.contains(&name) { "_" } else { "" };
-        let _ = if self.json {
-            write!(self.others, ",\"{before}{name}\":")
-        } else {
-            write!(self.others, " {name}=")
-        };
-    }
-}
-
-/// Whether a field is one of those that a record of the crate `log` comes with: its target stands in the line already.
-fn is_of_log(name: &str) -> bool {
-    name.starts_with("log.")
 }
 
 impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.text(field, &format!("{value:?}"));
+        self.add(field, format!("{value:?}"));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.text(field, value);
-    }
-
-    fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
-        self.text(field, &value.to_string());
+        self.add(field, value);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.plain(field, value);
+        self.add(field, value);
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.plain(field, value);
+        self.add(field, value);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.plain(field, value);
+        self.add(field, value);
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        if value.is_finite() {
-            self.plain(field, value);
-        } else {
-            // JSON has no such number.
-            self.text(field, &value.to_string());
-        }
+        // JSON has no number for what is not finite.
+        let number = Number::from_f64(value).map(Value::Number);
+        self.add(field, number.unwrap_or_else(|| value.to_string().into()));
     }
-}
-
-/// Writes text as a JSON string.
-pub(super) fn json_text(to: &mut String, text: &str) {
-    // A string is always JSON.
-    to.push_str(&serde_json::to_string(text).unwrap_or_default());
 }
 
 /// Text on one line, without what a terminal would obey.

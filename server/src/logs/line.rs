@@ -3,15 +3,21 @@
 use std::fmt::{self, Write as _};
 
 use anyhost_core::Context;
-use tracing::{Event, Level, Subscriber};
+use serde::Serializer as _;
+use serde::ser::SerializeMap as _;
+use serde_json::{Map, Value};
+use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_log::NormalizeEvent as _;
-use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::format::{JsonFields, Writer};
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
 
 use super::LogFormat;
-use super::fields::{Fields, Shown, json_text};
+use super::fields::{Fields, Shown};
+
+/// The name of a span and its fields.
+type Span = (&'static str, Map<String, Value>);
 
 /// How a line is written.
 pub(super) struct Line {
@@ -21,141 +27,129 @@ pub(super) struct Line {
     pub(super) colours: bool,
 }
 
-impl<S, N> FormatEvent<S, N> for Line
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
-{
+impl<S: Subscriber + for<'a> LookupSpan<'a>> FormatEvent<S, JsonFields> for Line {
     fn format_event(
         &self,
-        ctx: &FmtContext<'_, S, N>,
+        ctx: &FmtContext<'_, S, JsonFields>,
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let json = matches!(self.format, LogFormat::Json | LogFormat::Google);
-        let mut fields = Fields::new(json);
+        let mut fields = Fields::default();
         event.record(&mut fields);
         let scope = ctx.event_scope();
-        let spans: Vec<(&str, String)> = scope
-            .into_iter()
-            .flat_map(|scope| scope.from_root())
-            .map(|span| {
-                let extensions = span.extensions();
-                let fields = extensions.get::<FormattedFields<N>>();
-                (span.name(), fields.map(|fields| fields.fields.clone()).unwrap_or_default())
-            })
-            .collect();
+        let spans = scope.into_iter().flat_map(|scope| scope.from_root()).map(|span| {
+            let extensions = span.extensions();
+            let fields = extensions.get::<FormattedFields<JsonFields>>();
+            let fields = fields.and_then(|fields| serde_json::from_str(fields).ok());
+            (span.name(), fields.unwrap_or_default())
+        });
+        let spans: Vec<Span> = spans.collect();
         let context = Context::current();
         // A record of the crate `log` has its own target.
         let normalized = event.normalized_metadata();
         let metadata = normalized.as_ref().unwrap_or_else(|| event.metadata());
-        let event = Known {
-            level: *metadata.level(),
-            target: metadata.target(),
-            context: context.as_ref(),
+        let line = match self.format {
+            LogFormat::Json | LogFormat::Google => {
+                self.json(metadata, context.as_ref(), &fields, &spans).map_err(|_| fmt::Error)?
+            }
+            LogFormat::Text | LogFormat::Journald => {
+                self.text(metadata, context.as_ref(), &fields, &spans)?
+            }
         };
-        let mut line = String::with_capacity(256);
-        if json {
-            self.json(&mut line, &event, &fields, &spans)?;
-        } else {
-            self.text(&mut line, &event, &fields, &spans)?;
-        }
         writeln!(writer, "{line}")
-    }
-}
-
-/// What is known of an event besides its fields.
-struct Known<'e> {
-    level: Level,
-    target: &'e str,
-    context: Option<&'e Context>,
-}
-
-impl<'e> Known<'e> {
-    /// An event that names its request knows better than the place it was written in.
-    fn request_id(&self, fields: &'e Fields) -> Option<&'e str> {
-        fields.request_id.as_deref().or(self.context.map(Context::request_id))
     }
 }
 
 impl Line {
     fn json(
         &self,
-        line: &mut String,
-        event: &Known<'_>,
+        metadata: &Metadata<'_>,
+        context: Option<&Context>,
         fields: &Fields,
-        spans: &[(&str, String)],
-    ) -> fmt::Result {
+        spans: &[Span],
+    ) -> serde_json::Result<String> {
+        let mut line = Vec::with_capacity(256);
+        let mut serializer = serde_json::Serializer::new(&mut line);
+        let mut map = serializer.serialize_map(None)?;
         let google = self.format == LogFormat::Google;
         let (time, level) = if google { ("time", "severity") } else { ("timestamp", "level") };
-        let severity = if google { shown(event.level).0 } else { event.level.as_str() };
-        write!(line, "{{\"{time}\":\"{}\",\"{level}\":\"{severity}\",\"message\":", now())?;
-        json_text(line, &fields.message);
-        line.push_str(",\"target\":");
-        json_text(line, event.target);
-        if let Some(id) = event.request_id(fields) {
-            line.push_str(",\"request_id\":");
-            json_text(line, id);
+        let (severity, ..) = shown(*metadata.level());
+        map.serialize_entry(time, &now())?;
+        map.serialize_entry(level, if google { severity } else { metadata.level().as_str() })?;
+        map.serialize_entry("message", &fields.message)?;
+        map.serialize_entry("target", metadata.target())?;
+        if let Some(id) = fields.request_id(context) {
+            map.serialize_entry("request_id", id)?;
         }
-        if let Some(context) = event.context {
-            line.push_str(",\"trace_id\":");
-            json_text(line, context.trace_id());
+        if let Some(trace) = context.map(Context::trace_id) {
+            map.serialize_entry("trace_id", trace)?;
             if let (true, Some(project)) = (google, &self.project) {
-                let trace = format!("projects/{project}/traces/{}", context.trace_id());
-                line.push_str(",\"logging.googleapis.com/trace\":");
-                json_text(line, &trace);
+                let trace = format!("projects/{project}/traces/{trace}");
+                map.serialize_entry("logging.googleapis.com/trace", &trace)?;
             }
         }
-        line.push_str(&fields.others);
+        for (name, value) in &fields.others {
+            map.serialize_entry(name, value)?;
+        }
         if !spans.is_empty() {
-            line.push_str(",\"spans\":[");
-            for (number, (name, fields)) in spans.iter().enumerate() {
-                line.push_str(if number == 0 { "{\"name\":" } else { ",{\"name\":" });
-                json_text(line, name);
-                // The fields are an object of their own: less its brackets they follow the name.
-                let inside = fields.strip_prefix('{').and_then(|text| text.strip_suffix('}'));
-                if let Some(inside) = inside.filter(|inside| !inside.is_empty()) {
-                    write!(line, ",{inside}")?;
-                }
-                line.push('}');
-            }
-            line.push(']');
+            let named = |(name, fields): &Span| {
+                let mut fields = fields.clone();
+                fields.insert("name".to_owned(), (*name).into());
+                fields
+            };
+            map.serialize_entry("spans", &spans.iter().map(named).collect::<Vec<_>>())?;
         }
-        line.push('}');
-        Ok(())
+        map.end()?;
+        // JSON is UTF-8.
+        Ok(String::from_utf8(line).unwrap_or_default())
     }
 
     fn text(
         &self,
-        line: &mut String,
-        event: &Known<'_>,
+        metadata: &Metadata<'_>,
+        context: Option<&Context>,
         fields: &Fields,
-        spans: &[(&str, String)],
-    ) -> fmt::Result {
-        let (_, priority, colour) = shown(event.level);
+        spans: &[Span],
+    ) -> Result<String, fmt::Error> {
+        let mut line = String::with_capacity(256);
+        let level = *metadata.level();
+        let (_, priority, colour) = shown(level);
         match (self.format, self.colours) {
             // The journal knows the time and takes the level from the prefix.
             (LogFormat::Journald, _) => write!(line, "<{priority}>")?,
             (_, true) => {
-                write!(line, "\x1b[2m{}\x1b[0m \x1b[{colour}m{:>5}\x1b[0m ", now(), event.level)?;
+                write!(line, "\x1b[2m{}\x1b[0m \x1b[{colour}m{level:>5}\x1b[0m ", now())?;
             }
-            (_, false) => write!(line, "{} {:>5} ", now(), event.level)?,
+            (_, false) => write!(line, "{} {level:>5} ", now())?,
         }
-        write!(line, "{}: ", event.target)?;
+        write!(line, "{}: ", metadata.target())?;
         for (name, fields) in spans {
-            write!(line, "{name}{{{}}}: ", Shown(fields))?;
+            write!(line, "{name}{{{}}}: ", text_of(fields).trim_start())?;
         }
-        write!(line, "{}{}", Shown(&fields.message), fields.others)?;
-        if let Some(id) = event.request_id(fields) {
+        let others = text_of(fields.others.iter().map(|(name, value)| (name, value)));
+        write!(line, "{}{others}", Shown(&fields.message))?;
+        if let Some(id) = fields.request_id(context) {
             write!(line, " request_id={}", Shown(id))?;
         }
-        if let Some(context) =
-            event.context.filter(|context| context.trace_id() != context.request_id())
+        if let Some(context) = context.filter(|context| context.trace_id() != context.request_id())
         {
             write!(line, " trace_id={}", context.trace_id())?;
         }
-        Ok(())
+        Ok(line)
     }
+}
+
+/// Fields as text, each behind a space.
+fn text_of<'f>(fields: impl IntoIterator<Item = (&'f String, &'f Value)>) -> String {
+    let mut all = String::new();
+    for (name, value) in fields {
+        // Writing to a string cannot fail.
+        let _ = match value {
+            Value::String(text) => write!(all, " {name}={}", Shown(text)),
+            other => write!(all, " {name}={other}"),
+        };
+    }
+    all
 }
 
 /// The time in RFC 3339, in microseconds of UTC.

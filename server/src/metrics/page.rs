@@ -6,44 +6,18 @@ use std::fmt::{self, Write};
 
 use anyhost_core::adapter::{Metric, Reading, Times};
 
-use super::process::ProcessUsage;
-
 /// The page of `/metrics`.
-pub(crate) fn page(metrics: &[Metric], usage: &ProcessUsage) -> String {
+pub(crate) fn page(metrics: &[Metric]) -> String {
     let mut page = Page(String::with_capacity(4096));
     // Writing to a string cannot fail.
-    let _ = page.process(usage);
-    let _ = page.metrics(metrics);
+    let _ = page.write(metrics);
     page.0
 }
 
 struct Page(String);
 
 impl Page {
-    fn process(&mut self, usage: &ProcessUsage) -> fmt::Result {
-        let name = "process_cpu_seconds_total";
-        self.head(name, "counter", "Processor time of this process, user and system, in seconds")?;
-        writeln!(self.0, "{name} {}", usage.cpu_seconds)?;
-        let numbers = [
-            (
-                "process_resident_memory_bytes",
-                "Memory of this process that is resident, in bytes",
-                usage.resident_bytes,
-            ),
-            ("process_open_fds", "Files and sockets that are open", usage.open_descriptors),
-            ("process_max_fds", "Most files and sockets that may be open", usage.max_descriptors),
-        ];
-        for (name, help, number) in numbers {
-            if let Some(number) = number {
-                self.one(name, "gauge", help, number)?;
-            }
-        }
-        let name = "process_start_time_seconds";
-        self.head(name, "gauge", "When this process started, in seconds since 1970")?;
-        writeln!(self.0, "{name} {}", usage.start_seconds)
-    }
-
-    fn metrics(&mut self, metrics: &[Metric]) -> fmt::Result {
+    fn write(&mut self, metrics: &[Metric]) -> fmt::Result {
         // All lines of one name stand together, whichever route or pool they are of.
         let mut families: BTreeMap<&str, Vec<&Metric>> = BTreeMap::new();
         for metric in metrics {
@@ -57,7 +31,8 @@ impl Page {
                 Reading::Times(_) => ("histogram", "_seconds"),
             };
             let name = format!("{}{ending}", name.replace('.', "_"));
-            self.head(&name, kind, metrics[0].description)?;
+            let help = metrics[0].description;
+            writeln!(self.0, "# HELP {name} {help}.\n# TYPE {name} {kind}")?;
             for metric in metrics {
                 let labels = labels(&metric.attributes);
                 match &metric.reading {
@@ -72,15 +47,6 @@ impl Page {
             }
         }
         Ok(())
-    }
-
-    fn head(&mut self, name: &str, kind: &str, help: &str) -> fmt::Result {
-        writeln!(self.0, "# HELP {name} {help}.\n# TYPE {name} {kind}")
-    }
-
-    fn one(&mut self, name: &str, kind: &str, help: &str, value: u64) -> fmt::Result {
-        self.head(name, kind, help)?;
-        writeln!(self.0, "{name} {value}")
     }
 
     fn times(&mut self, name: &str, labels: &str, times: &Times) -> fmt::Result {
@@ -133,7 +99,7 @@ mod tests {
         metrics.push(Metric::new("http.server.active_requests", "1", "", Reading::Level(9)));
         let build = Metric::new("anyhost.build_info", "1", "", Reading::Level(1));
         metrics.push(build.with("platform", "heroku"));
-        let page = page(&metrics, &ProcessUsage::now());
+        let page = page(&metrics);
         let route = "http_request_method=\"GET\",http_response_status_class=\"2xx\",http_route=\"/notes/{id}\"";
         for (line, labels) in [
             ("http_server_request_duration_seconds_bucket{LABELS,le=\"0.005\"} 1", route),

@@ -1,40 +1,50 @@
-//! A request that is being answered, as its connection and the counts know it.
+//! A request that is being answered, as its connection, the counts, the traces and the log know it.
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhost_core::{Context, InFlight, Request};
+use anyhost_core::adapter::{RequestSpan, refuse};
+use anyhost_core::{Context, Error, InFlight, Request, Response};
 use http::{Method, StatusCode};
-use tokio::sync::OwnedMutexGuard;
 
 use crate::connection::Connection;
 use crate::metrics::CountedMethod;
+use crate::shared::Shared;
 
 /// A request that is being answered, from its head to the last byte of its response.
 pub(super) struct Active {
     connection: Arc<Connection>,
     /// Counts a request of HTTP/2 as work; of HTTP/1.1 its connection does.
     _guard: Option<InFlight>,
-    /// What is counted of it once it has a status, if anybody reads the counts.
-    counted: Option<Counted>,
+    /// How it is counted once it has a status, if anybody reads the counts.
+    counted: Option<CountedMethod>,
+    /// What is kept of it while the App has it, if anything is to say of it afterwards.
+    record: Option<Box<Record>>,
     /// Bytes of its whole response that the client of HTTP/2 has not taken.
     untaken: usize,
-    turn: Option<OwnedMutexGuard<()>>,
 }
 
-struct Counted {
-    method: CountedMethod,
-    /// When the App was asked, and the context in which it says which of its routes answers.
-    asked: Option<(Instant, Context)>,
+/// A request that the App was asked.
+struct Record {
+    method: Method,
+    /// Only for a log line.
+    path: Option<String>,
+    context: Context,
+    begun: Instant,
+    span: Option<RequestSpan>,
+    /// Whether the log line is one of `ACCESS_LOG`.
+    access: bool,
 }
 
 impl Active {
     pub(super) fn begin(connection: &Arc<Connection>, method: &Method) -> Self {
-        let guard = connection.begin();
-        let counted = connection
-            .counts()
-            .map(|_| Counted { method: CountedMethod::of(method.as_str()), asked: None });
-        Self { connection: Arc::clone(connection), _guard: guard, counted, untaken: 0, turn: None }
+        Self {
+            connection: Arc::clone(connection),
+            _guard: connection.begin(),
+            counted: connection.counts().map(|_| CountedMethod::of(method.as_str())),
+            record: None,
+            untaken: 0,
+        }
     }
 
     pub(super) fn connection(&self) -> &Connection {
@@ -46,28 +56,48 @@ impl Active {
         self.counted = None;
     }
 
-    /// Marks the moment at which the App is called. If requests are counted or traced, returns the context in which the
-    /// App names its route.
-    pub(super) fn asks(&mut self, request: &mut Request, traced: bool) -> Option<Context> {
-        if self.counted.is_none() && !traced {
-            return None;
+    /// Marks the moment before the App is asked: the request gets its deadline, and its span begins.
+    pub(super) fn asks<A>(&mut self, shared: &Shared<A>, request: &mut Request) {
+        let (timeout, access) = (shared.config.request_timeout, shared.config.access_log);
+        let routed = self.counted.is_some() || shared.traces().is_some();
+        let logged = access || tracing::enabled!(tracing::Level::DEBUG);
+        if !(routed || logged || timeout.is_some()) {
+            return;
         }
-        let context = request.extensions_mut().remove::<Context>()?.noting_route();
-        request.extensions_mut().insert(context.clone());
-        if let Some(counted) = &mut self.counted {
-            counted.asked = Some((Instant::now(), context.clone()));
+        let begun = Instant::now();
+        if let Some(mut context) = request.extensions_mut().remove::<Context>() {
+            if routed {
+                context = context.noting_route();
+            }
+            // The deadline is known to whatever waits inside the App; a timer is for what does not ask.
+            let deadline = timeout.map(|timeout| begun + timeout);
+            context = deadline.into_iter().fold(context, Context::with_deadline);
+            request.extensions_mut().insert(context);
         }
-        Some(context)
+        let span = shared.traces().map(|traces| traces.begin(request));
+        self.record = Some(Box::new(Record {
+            method: request.method().clone(),
+            path: logged.then(|| request.uri().path().to_owned()),
+            context: Context::of(request).cloned().unwrap_or_else(Context::fresh),
+            begun,
+            span,
+            access,
+        }));
+    }
+
+    /// Returns the response to a request whose time is over.
+    pub(super) fn took_too_long(&self) -> Response {
+        let error = Error::new(StatusCode::GATEWAY_TIMEOUT, "the request took too long");
+        let refuse = |record: &Record| refuse(&record.method, &record.context, error);
+        self.record.as_deref().map(refuse).unwrap_or_default()
     }
 
     /// It has a response.
     pub(super) fn has_status(&mut self, status: StatusCode) {
-        self.count(Some(status));
-    }
-
-    /// Waits until the client of HTTP/2 has taken enough of the responses before this one.
-    pub(super) async fn wait_for_turn(&mut self) {
-        self.turn = self.connection.untaken.turn().await;
+        self.count(Some(status.as_u16()));
+        if let Some(record) = self.record.take() {
+            record.answered(status);
+        }
     }
 
     /// Its response is known, of which so many bytes wait for the client in memory.
@@ -76,7 +106,6 @@ impl Active {
         if bytes > 0 {
             self.connection.untaken.add(bytes);
         }
-        self.turn = None;
     }
 
     /// The client has taken the whole response: none of it is in memory any more.
@@ -86,15 +115,14 @@ impl Active {
         }
     }
 
-    fn count(&mut self, status: Option<StatusCode>) {
-        let (Some(Counted { method, asked }), Some(counts)) =
-            (self.counted.take(), self.connection.counts())
-        else {
+    fn count(&mut self, status: Option<u16>) {
+        let (Some(method), Some(counts)) = (self.counted.take(), self.connection.counts()) else {
             return;
         };
-        let status = status.map(|status| status.as_u16());
         counts.requests.ended(method, status);
-        if let (Some((begun, context)), Some(status)) = (asked, status) {
+        if let (Some(Record { context, begun, .. }), Some(status)) =
+            (self.record.as_deref(), status)
+        {
             counts.requests.answered(method, status, context.route(), begun.elapsed());
         }
     }
@@ -105,5 +133,25 @@ impl Drop for Active {
         self.count(None);
         self.is_taken();
         self.connection.end();
+    }
+}
+
+impl Record {
+    /// Ends the request's span and writes its log line.
+    fn answered(self, status: StatusCode) {
+        let Self { method, path, context, begun, span, access } = self;
+        if let Some(span) = span {
+            span.answered(status, context.route());
+        }
+        let Some(path) = path else { return };
+        let (status, seconds) = (status.as_u16(), begun.elapsed().as_secs_f64());
+        let client = context.client_ip().map(tracing::field::display);
+        context.within_call(|| {
+            if access {
+                tracing::info!(target: "access", %method, path, status, seconds, client, "answered");
+            } else {
+                tracing::debug!(%method, path, status, seconds, client, "answered");
+            }
+        });
     }
 }

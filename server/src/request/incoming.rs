@@ -5,7 +5,7 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use anyhost_core::{Body, BodyError, Error, Request};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::FutureExt;
 use http::header::{CONTENT_LENGTH, EXPECT};
 use http::{HeaderMap, StatusCode};
@@ -23,69 +23,6 @@ const READ_AHEAD: u64 = 16 * 1024;
 
 /// How much of a body that the App left is read, so that the connection can go on.
 const READ_AFTER: usize = 64 * 1024;
-
-/// Gives a request its body: whole if it is short, else a stream that ends a client which does not send.
-///
-/// # Errors
-/// What the client is told if its body does not come.
-pub(super) async fn with_timing(
-    request: &mut Request,
-    mut incoming: Incoming,
-    config: &Config,
-    unread: &mut Unread,
-) -> Result<(), Error> {
-    if http_body::Body::is_end_stream(&incoming) {
-        return Ok(());
-    }
-    let header = request.headers().get(CONTENT_LENGTH);
-    let announced: Option<u64> = header.and_then(|value| value.to_str().ok()?.parse().ok());
-    *request.body_mut() = match announced {
-        Some(length) if length <= READ_AHEAD => {
-            let read = whole(&mut incoming, length as usize);
-            match tokio::time::timeout(config.body_timeout, read).await {
-                Ok(Ok(bytes)) => Body::from(bytes),
-                Ok(Err(error)) => {
-                    unread.left = BodyRest::Broken;
-                    return Err(Error::from(BodyError::broken(error)));
-                }
-                Err(_) => {
-                    unread.keep(request.headers(), incoming);
-                    let why = "the request body stopped coming";
-                    return Err(Error::new(StatusCode::REQUEST_TIMEOUT, why));
-                }
-            }
-        }
-        _ => Body::new(RequestBody {
-            incoming: Some(incoming),
-            left: Some(unread.lend(request.headers())),
-            config: (config.body_timeout, config.min_body_rate),
-            waiting_since: None,
-            waited: Duration::ZERO,
-            received: 0,
-            deadline: Deadline::default(),
-        }),
-    };
-    Ok(())
-}
-
-/// A short body in one piece; without a copy if it came in one.
-async fn whole(incoming: &mut Incoming, length: usize) -> Result<Bytes, hyper::Error> {
-    let mut first = Bytes::new();
-    let mut all = BytesMut::new();
-    while let Some(frame) = incoming.frame().await {
-        let Ok(data) = frame?.into_data() else { continue };
-        if first.is_empty() {
-            first = data;
-            continue;
-        }
-        if all.is_empty() {
-            all.reserve(length);
-            all.extend_from_slice(&first);
-        }
-        all.extend_from_slice(&data);
-    }
-    Ok(if all.is_empty() { first } else { all.freeze() })
-}
 
 /// A request body as the App reads it.
 struct RequestBody {
@@ -193,17 +130,55 @@ pub(super) struct Unread {
 }
 
 impl Unread {
-    fn lend(&mut self, headers: &HeaderMap) -> oneshot::Sender<BodyRest> {
-        let (sender, receiver) = oneshot::channel();
-        (self.left, self.expects) = (BodyRest::Lent(receiver), headers.contains_key(EXPECT));
-        sender
+    /// A body that nobody has read.
+    pub(super) fn new(headers: &HeaderMap, body: Incoming) -> Self {
+        match http_body::Body::is_end_stream(&body) {
+            true => Self::default(),
+            false => Self { left: BodyRest::Unread(body), expects: headers.contains_key(EXPECT) },
+        }
     }
 
-    /// Keeps a body that the App is not given.
-    pub(super) fn keep(&mut self, headers: &HeaderMap, body: Incoming) {
-        if !http_body::Body::is_end_stream(&body) {
-            (self.left, self.expects) = (BodyRest::Unread(body), headers.contains_key(EXPECT));
+    /// Gives a request its body: whole if it is short, else a stream that ends a client which does not send.
+    ///
+    /// # Errors
+    /// What the client is told if its body does not come.
+    pub(super) async fn lend(
+        &mut self,
+        request: &mut Request,
+        config: &Config,
+    ) -> Result<(), Error> {
+        let BodyRest::Unread(mut incoming) = std::mem::take(&mut self.left) else {
+            return Ok(());
+        };
+        let header = request.headers().get(CONTENT_LENGTH);
+        let announced: Option<u64> = header.and_then(|value| value.to_str().ok()?.parse().ok());
+        if announced.is_none_or(|length| length > READ_AHEAD) {
+            let (sender, receiver) = oneshot::channel();
+            self.left = BodyRest::Lent(receiver);
+            *request.body_mut() = Body::new(RequestBody {
+                incoming: Some(incoming),
+                left: Some(sender),
+                config: (config.body_timeout, config.min_body_rate),
+                waiting_since: None,
+                waited: Duration::ZERO,
+                received: 0,
+                deadline: Deadline::default(),
+            });
+            return Ok(());
         }
+        match tokio::time::timeout(config.body_timeout, (&mut incoming).collect()).await {
+            Ok(Ok(whole)) => *request.body_mut() = Body::from(whole.to_bytes()),
+            Ok(Err(error)) => {
+                self.left = BodyRest::Broken;
+                return Err(Error::from(BodyError::broken(error)));
+            }
+            Err(_) => {
+                self.left = BodyRest::Unread(incoming);
+                let why = "the request body stopped coming";
+                return Err(Error::new(StatusCode::REQUEST_TIMEOUT, why));
+            }
+        }
+        Ok(())
     }
 
     /// Reads what is left of a body if it is here already and short; false if there is more. A body that the App

@@ -17,7 +17,7 @@ use crate::connection::set_offered;
 const PIECE: usize = 64 * 1024;
 
 /// How long what came before a failure has for its way to the client.
-const LAST_WORDS: Duration = Duration::from_millis(5);
+const LAST_WORDS: Duration = Duration::from_millis(50);
 
 /// A response body as hyper takes it. The request is being answered as long as this lives.
 pub(crate) struct ResponseBody {
@@ -29,7 +29,7 @@ pub(crate) struct ResponseBody {
 enum Kind {
     Whole(Bytes),
     Stream(Body),
-    Failed(BodyError, Pin<Box<Sleep>>),
+    Failed(Option<BodyError>, Pin<Box<Sleep>>),
 }
 
 impl ResponseBody {
@@ -70,22 +70,18 @@ impl ResponseBody {
                 }
                 Kind::Stream(body) => {
                     match ready!(http_body::Body::poll_frame(Pin::new(&mut *body), cx)) {
-                        // An empty chunk says nothing.
-                        Some(Ok(frame)) if frame.data_ref().is_some_and(Bytes::is_empty) => {}
                         Some(Err(error)) => {
                             say(body, &error);
                             let last_words = Box::pin(tokio::time::sleep(LAST_WORDS));
-                            self.kind = Kind::Failed(error, last_words);
+                            self.kind = Kind::Failed(Some(error), last_words);
                         }
                         other => return Poll::Ready(other),
                     }
                 }
-                Kind::Failed(_, last_words) => {
+                Kind::Failed(error, last_words) => {
                     // What came before goes out first; then the connection or the stream breaks off.
                     ready!(last_words.as_mut().poll(cx));
-                    let kind = std::mem::replace(&mut self.kind, Kind::Whole(Bytes::new()));
-                    let Kind::Failed(error, _) = kind else { return Poll::Ready(None) };
-                    return Poll::Ready(Some(Err(error)));
+                    return Poll::Ready(error.take().map(Err));
                 }
             }
         }
@@ -111,12 +107,12 @@ impl http_body::Body for ResponseBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if !self.http2 {
-            return self.poll_piece(cx);
+        let http2 = self.http2;
+        if http2 {
+            set_offered(None);
         }
-        set_offered(None);
         let piece = ready!(self.poll_piece(cx));
-        if matches!(piece, Some(Ok(_))) {
+        if http2 && matches!(piece, Some(Ok(_))) {
             set_offered(Some(Instant::now()));
         }
         Poll::Ready(piece)

@@ -8,9 +8,6 @@ use anyhost_core::{ConfigError, Settings};
 #[derive(Clone, Debug)]
 pub struct Tls(Infallible);
 
-/// Nothing shakes hands.
-pub(crate) type TlsAcceptor = Infallible;
-
 impl Tls {
     /// Returns `None`.
     ///
@@ -35,10 +32,6 @@ impl Tls {
 
     pub(crate) async fn follow(self) {
         match self.0 {}
-    }
-
-    pub(crate) fn acceptor(&self) -> TlsAcceptor {
-        self.0
     }
 }
 

@@ -2,8 +2,10 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use http::HeaderMap;
 use http::header::FORWARDED;
+use http::{HeaderMap, HeaderName};
+
+use super::FOR;
 
 /// One step towards the client: what the proxy that is one nearer to us said about it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,7 +19,7 @@ pub(super) struct Hop {
 /// The values of a header that is a list, over all its lines, the last first.
 pub(super) fn from_the_right<'h>(
     headers: &'h HeaderMap,
-    name: &str,
+    name: &HeaderName,
 ) -> impl Iterator<Item = &'h str> {
     let lines = headers.get_all(name).iter().rev();
     // A line that is no text is one value that means nothing.
@@ -26,8 +28,7 @@ pub(super) fn from_the_right<'h>(
 
 /// The hops of `X-Forwarded-For`.
 pub(super) fn forwarded_for(headers: &HeaderMap) -> impl Iterator<Item = Hop> {
-    from_the_right(headers, "x-forwarded-for")
-        .map(|text| Hop { address: address(text), ..Hop::default() })
+    from_the_right(headers, &FOR).map(|text| Hop { address: address(text), ..Hop::default() })
 }
 
 /// The hops of `Forwarded` (RFC 7239). Of a line that does not parse nothing is believed, nor of those

@@ -64,6 +64,28 @@ async fn an_app_that_leaves_the_body_does_not_hurt_the_next_request() {
     assert_eq!((answer.text(), answer.header("connection")), ("ignored", Some("close")));
 }
 
+/// A client that sends everything before it reads. A server that closes at once resets it in the middle.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_sends_on_after_the_answer_can_read_it() {
+    let server = Running::with(&[]).await;
+    let mut client = server.connect().await;
+    client.send("POST /ignore HTTP/1.1\r\nhost: test\r\ncontent-length: 5000000\r\n\r\n").await;
+    client.send(vec![0; 5_000_000]).await;
+    assert_eq!(client.answer().await.text(), "ignored");
+}
+
+/// RFC 9110 §10.1.1: the final status can come in place of 100.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_nobody_wants_is_not_asked_for() {
+    let server = Running::with(&[]).await;
+    let mut client = server.connect().await;
+    client
+        .send("POST /ignore HTTP/1.1\r\nhost: test\r\nexpect: 100-continue\r\ncontent-length: 50000\r\n\r\n")
+        .await;
+    let answer = client.answer().await;
+    assert_eq!((answer.status, answer.header("connection")), (200, Some("close")));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_response_that_breaks_off_is_seen_to_break_off() {
     let server = Running::with(&[]).await;

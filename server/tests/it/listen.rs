@@ -1,8 +1,7 @@
 //! Sockets that are bound, and sockets that were handed over.
 
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 
 use anyhost_core::adapter::Exit;
 use anyhost_server::{Listener, bind_tcp};
@@ -37,6 +36,9 @@ fn an_inherited_descriptor_is_what_it_is() {
 #[cfg(target_os = "linux")]
 #[test]
 fn an_inherited_descriptor_that_accepts_nothing_is_named() {
+    use std::os::fd::{AsRawFd as _, OwnedFd};
+    use std::os::unix::net::UnixStream;
+
     let connected = UnixStream::pair().expect("a pair").0;
     let datagrams = std::net::UdpSocket::bind("127.0.0.1:0").expect("a free port");
     let file = tempfile::tempfile().expect("a file");

@@ -74,7 +74,7 @@ async fn every_request_of_a_random_pipeline_is_answered_as_itself() {
             (0..count).map(|number| piece(&mut random, 200 + number)).collect();
         let sent: String = pieces.iter().map(|piece| piece.sent.as_str()).collect();
         let mut client = server.connect().await;
-        // A server that has said its last word may close before it has read everything.
+        // After its last response a server may close the connection before it has read everything.
         let mut rest = sent.as_bytes();
         while !rest.is_empty() {
             let now = if random.bool() { rest.len() } else { random.usize(1..=rest.len()) };

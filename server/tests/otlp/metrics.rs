@@ -127,6 +127,70 @@ fn metrics_are_sent_at_their_interval() {
 }
 
 #[test]
+fn counts_are_those_since_the_last_export_if_delta_is_preferred() {
+    let collector = Collector::start();
+    let subject = Subject::start(&[
+        ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", &format!("{}/v1/metrics", collector.endpoint)),
+        ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "Delta"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "50"),
+    ]);
+    let (mut ended, mut total) = (None, 0);
+    let mut take = |sent: &ExportMetricsServiceRequest| {
+        for histogram in ranges(sent, "http.server.request.duration") {
+            let (since, now) = (histogram.start_time_unix_nano, histogram.time_unix_nano);
+            assert!(since == *ended.get_or_insert(since) && since < now, "period after period");
+        }
+        let [level] = &points(sent, "anyhost.ready")[..] else { panic!("one process") };
+        ended = Some(level.time_unix_nano);
+        total += answered(sent).unwrap_or(0);
+        total
+    };
+    for expected in 1..=2 {
+        assert!(subject.get("/shelf", "").starts_with("HTTP/1.1 200"));
+        while take(&collector.next().metrics().expect("metrics alone")) < expected {}
+    }
+    subject.stop();
+    let last = collector.so_far().iter().filter_map(Export::metrics).map(|sent| take(&sent)).last();
+    assert_eq!(last, Some(2), "no request is counted twice");
+}
+
+#[test]
+fn the_numbers_of_a_pool_are_sent() {
+    let collector = Collector::start();
+    let folder = tempfile::tempdir().expect("a folder");
+    let url = format!("sqlite:{}?mode=rwc", folder.path().join("subject.db").display());
+    let subject = Subject::start(&[
+        ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", &format!("{}/v1/metrics", collector.endpoint)),
+        ("OTEL_METRIC_EXPORT_INTERVAL", NEVER),
+        ("DATABASE_URL", &url),
+    ]);
+    for _ in 0..3 {
+        assert!(subject.get("/query", "").ends_with("an answer"));
+    }
+    subject.stop();
+    let exports = collector.so_far();
+    let [sent] = &exports.iter().filter_map(Export::metrics).collect::<Vec<_>>()[..] else {
+        panic!("{} exports", exports.len())
+    };
+    let [waits] = &ranges(sent, "db.client.connection.wait_time")[..] else {
+        panic!("one pool: {sent:?}")
+    };
+    assert!(waits.count >= 3, "each query takes a connection: {waits:?}");
+    assert_eq!(said(&waits.attributes, "db.system.name"), text("sqlite"));
+    let pool = said(&waits.attributes, "db.client.connection.pool.name");
+    let states = points(sent, "db.client.connection.count");
+    for state in ["idle", "used"] {
+        let found = states.iter().find(|point| {
+            said(&point.attributes, "db.client.connection.state") == text(state)
+                && said(&point.attributes, "db.client.connection.pool.name") == pool
+        });
+        assert!(found.is_some(), "{state} in {states:?}");
+    }
+    let created = points(sent, "anyhost.db.connection.created");
+    assert!(matches!(created[0].value, Some(Value::AsInt(1..))), "{created:?}");
+}
+
+#[test]
 fn metrics_that_nobody_wants_are_not_sent() {
     let collector = Collector::start();
     let subject = Subject::start(&[

@@ -16,7 +16,7 @@ pub(crate) struct Subject {
 }
 
 /// What a process has said, and how it ended.
-pub(crate) struct Ended {
+pub(crate) struct ProcessOutput {
     pub(crate) status: ExitStatus,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
@@ -60,7 +60,7 @@ impl Subject {
     }
 
     /// Stops it as a host does.
-    pub(crate) fn stop(self) -> Ended {
+    pub(crate) fn stop(self) -> ProcessOutput {
         let id = self.child.id().to_string();
         let killed = Command::new("kill").args(["-s", "TERM", &id]).status();
         assert!(killed.expect("kill runs").success());
@@ -70,11 +70,11 @@ impl Subject {
     }
 
     /// Waits until it has ended.
-    pub(crate) fn wait(mut self) -> Ended {
+    pub(crate) fn wait(mut self) -> ProcessOutput {
         let status = self.child.wait().expect("it ends");
         let [stdout, stderr] =
             [self.stdout, self.stderr].map(|reader| reader.join().expect("it is text"));
-        Ended { status, stdout, stderr }
+        ProcessOutput { status, stdout, stderr }
     }
 }
 

@@ -237,6 +237,7 @@ impl<DB: Driver> Connect for Connector<DB> {
                     Arc::clone(&self.0.schemas),
                     Arc::clone(&self.0.site.prefix),
                 );
+                session.effects.unusual_backslashes = server.unusual_backslashes;
                 session.pooled = self.0.warnings.clone();
                 session.lock =
                     self.0.turns.as_ref().map(|turns| LockWait::new(turns, timeouts.lock));

@@ -9,7 +9,7 @@ use crate::db::settings::{Kind, Pooler};
 
 use super::site::Site;
 
-/// The setting to change, if one is why connecting failed.
+/// Returns the setting to change, if a setting is the reason that connecting failed.
 pub(super) fn of(
     kind: Kind,
     error_kind: ConnectErrorKind,
@@ -142,9 +142,12 @@ fn file(path: &Path, error: &sqlx::Error) -> String {
             format!("the folder {} does not exist; make it, or name another", folder.display())
         }
         Some(14) if !path.exists() => {
-            "the file does not exist, or its folder cannot be written to; add mode=rwc to have it created, in a \
-             folder that this user may write to"
-                .into()
+            let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+            format!(
+                "the file does not exist; it is created only if the URL has mode=rwc and this user may write to \
+                 the folder {}",
+                folder.display()
+            )
         }
         Some(14) => "this user may not read the file, or it is in WAL mode in a folder that cannot be written to; \
                      give the user the rights, or add mode=ro&immutable=1 if nobody writes to it"

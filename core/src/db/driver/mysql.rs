@@ -79,7 +79,8 @@ impl DriverParts for MySql {
                 "SELECT CAST(@@max_connections AS SIGNED), CONCAT_WS('|', @@read_only, @@innodb_read_only), \
              CAST(CONNECTION_ID() AS SIGNED), CAST(@@wait_timeout AS SIGNED), \
              CAST(@@max_user_connections AS SIGNED), CAST(UNIX_TIMESTAMP() AS SIGNED), \
-             CONCAT_WS('|', @@hostname, @@port, @@server_id, @@datadir, @@socket)",
+             CONCAT_WS('|', @@hostname, @@port, @@server_id, @@datadir, @@socket), \
+             CAST(FIND_IN_SET('NO_BACKSLASH_ESCAPES', @@sql_mode) > 0 AS SIGNED)",
             )
             .await?;
         let direct = pooler == Pooler::None;
@@ -105,6 +106,7 @@ impl DriverParts for MySql {
             read_only: says_read_only(&row.try_get::<String, _>(1)?),
             backend,
             survives_close: direct,
+            unusual_backslashes: row.try_get::<i64, _>(7)? != 0,
             idle_timeout: u64::try_from(row.try_get::<i64, _>(3)?).ok().map(Duration::from_secs),
             interrupt: None,
         })

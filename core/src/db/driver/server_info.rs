@@ -65,6 +65,8 @@ pub struct ServerInfo {
     pub(crate) backend: Option<BackendId>,
     /// Whether closing it does not end what the server does for it.
     pub(crate) survives_close: bool,
+    /// Whether a backslash in its strings means what it does not mean by default in this kind of database.
+    pub(crate) unusual_backslashes: bool,
     /// How long the server keeps an idle connection; `None`: for ever, or not known.
     pub(crate) idle_timeout: Option<Duration>,
     /// Set to true, it ends the statement that the connection's own thread runs (SQLite).

@@ -20,7 +20,8 @@ use crate::db::sql::{Effect, of_sqlite, statements_of_sqlite};
 /// How long a lock is waited for while a connection is opened, by its thread.
 const OPENS_WITHIN: Duration = Duration::from_secs(1);
 
-/// How long the first ping to a driver's thread is waited for: longer than one that lives takes, unless it has no processor.
+/// How long the pool waits for the first ping to a driver's thread: longer than a living thread takes, unless it gets no
+/// processor time.
 const FIRST_PING: Duration = Duration::from_millis(10);
 
 /// After how many steps of its virtual machine a statement looks whether it was given up: some tens of microseconds.

@@ -56,7 +56,7 @@ impl Inputs {
             instances: settings.instances,
             overlap: match (settings.overlap, host.paradigm()) {
                 (Some(overlap), _) => overlap.0,
-                // A rolling deploy starts every new process before it stops the old one, at the worst.
+                // At worst a rolling deploy starts every new process before it stops an old one.
                 (None, Paradigm::LongRunning) => 2.0,
                 // Concurrency is limited per function, whatever its version.
                 (None, Paradigm::Serverless) => 1.0,

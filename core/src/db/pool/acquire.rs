@@ -2,18 +2,16 @@
 //!
 //! Long because every way in which a wait ends is decided in one loop.
 
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::OptionFuture;
 use tokio::time::Instant;
 
 use super::clock::FreezeAwareInstant;
 use super::counts::Reason;
+use super::queue::{Handover, Joined, Wait, WaitError};
 use super::{Pool, PoolState, PooledConnection, Purpose};
 use crate::db::connect::{Connect, Connection};
-use crate::db::waiter::Waiter;
 use crate::deadline;
 
 /// How many callers may wait per connection. Their time bounds the wait; this bounds the memory, and refuses at
@@ -46,7 +44,7 @@ enum Fitness {
 }
 
 impl<C: Connect> Pool<C> {
-    /// Borrows a connection that is alive.
+    /// Borrows a connection that is alive: an idle one, or whichever is first of one that comes back and a new one.
     pub(in crate::db) async fn acquire(
         self: &Arc<Self>,
         purpose: Purpose,
@@ -54,87 +52,83 @@ impl<C: Connect> Pool<C> {
         if self.is_closed() {
             return Err(AcquireError::Closed);
         }
-        while let Some(guard) = self.try_idle() {
-            if let Some((guard, now)) = self.usable(guard, None).await {
-                self.counts.lay_ready();
-                return Ok(guard.lend(purpose, now));
-            }
-        }
-        let begun = Instant::now();
-        let (guard, now) = self.wait(begun).await?;
-        self.counts.waited(now.saturating_duration_since(begun));
-        Ok(guard.lend(purpose, now))
-    }
-
-    /// Waits in line for a connection that comes back or a new one, whichever is first, and returns it with the time
-    /// at which it was found to be usable.
-    ///
-    /// On a host that may freeze this process the caller opens one in its own time meanwhile: when it has its answer,
-    /// nothing is left under way that a freeze could tear.
-    async fn wait(
-        self: &Arc<Self>,
-        begun: Instant,
-    ) -> Result<(PooledConnection<C>, Instant), AcquireError<C::Failure>> {
+        let arrived = FreezeAwareInstant::now(&self.epoch);
+        let begun = arrived.instant();
         let time = CallerTime::from(begun, self.plan.acquire_timeout());
-        if time.until <= begun {
-            self.counts.timed_out();
-            return Err(AcquireError::Deadline(self.state()));
-        }
-        if let Some(outage) = self.outage()
-            && outage.lasts_longer_than(self.plan.acquire_timeout())
-            && !self.is_served_despite(&outage.failure)
-        {
-            self.counts.refused();
-            self.probe();
-            return Err(AcquireError::Connect(outage.failure.clone()));
-        }
-        let waiter = Waiter::join(&self.waiting);
-        if waiter.number > self.plan.size().saturating_mul(QUEUE_PER_CONNECTION) {
-            self.counts.refused();
-            return Err(AcquireError::QueueFull(self.state()));
-        }
-        let mut time_is_up = pin!(tokio::time::sleep_until(time.until));
+        let most = self.plan.size().saturating_mul(QUEUE_PER_CONNECTION);
+        let (mut now, mut waited) = (Some(arrived), false);
         loop {
-            // Kept through everything that happens meanwhile: it is the place in line.
-            let mut object = pin!(self.idle.get());
-            // Boxed: opening a connection is a large future, which no other caller should carry.
-            let mut opening = self.may_freeze.then(|| Box::pin(self.open_inline(time.until)));
-            let object = loop {
-                // Before the outage is looked at: from here on a bell that rings is heard.
-                let rung = self.bell.notified();
-                if let Some(failure) = self.hopeless() {
-                    return Err(AcquireError::Connect(failure));
+            let guard = match self.join(time.until, most) {
+                Joined::Idle(guard) => guard,
+                Joined::Waits(_) if time.until <= begun => {
+                    self.counts.timed_out();
+                    return Err(AcquireError::Deadline(self.state()));
                 }
-                self.open_for_waiting();
-                let opened = OptionFuture::from(opening.as_mut());
-                tokio::select! {
-                    biased;
-                    object = &mut object => break object.map_err(|_| AcquireError::Closed)?,
-                    () = rung => {}
-                    Some(opened) = opened => {
-                        opened?;
-                        opening = None;
+                Joined::Waits(wait) => match self.served(wait, time.until).await {
+                    Ok((guard, came_back)) => {
+                        // That time will do, unless there was a freeze since.
+                        now = Some(came_back).filter(|time| time.is_of(&self.epoch));
+                        waited = true;
+                        guard
                     }
-                    () = &mut time_is_up => {
+                    Err(WaitError::Closed) => return Err(AcquireError::Closed),
+                    Err(WaitError::Connect(failure)) => return Err(AcquireError::Connect(failure)),
+                    Err(WaitError::TimedOut { waiting }) => {
                         self.counts.timed_out();
                         return Err(match self.outage() {
                             Some(outage) => AcquireError::Connect(outage.failure.clone()),
-                            None => time.is_up(self.state()),
+                            None => time.is_up(PoolState { waiting, ..self.state() }),
                         });
                     }
+                },
+                Joined::Full => {
+                    self.counts.refused();
+                    return Err(AcquireError::QueueFull(self.state()));
                 }
             };
-            let guard = PooledConnection::new(object, self);
-            if let Some(usable) = self.usable(guard, Some(time.until)).await {
-                return Ok(usable);
+            let now = now.take().unwrap_or_else(|| FreezeAwareInstant::now(&self.epoch));
+            let until = waited.then_some(time.until);
+            if let Some((guard, now)) = self.usable_at(now, guard, until).await {
+                if waited {
+                    self.counts.waited(now.saturating_duration_since(begun));
+                } else {
+                    self.counts.lay_ready();
+                }
+                return Ok(guard.lend(purpose, now));
             }
         }
     }
 
-    async fn open_inline(self: &Arc<Self>, until: Instant) -> Result<(), AcquireError<C::Failure>> {
+    /// Waits for a connection in the queue, while one is opened.
+    ///
+    /// On a host that may freeze this process the caller opens one in its own time: when it has its answer, nothing is
+    /// left under way that a freeze could tear.
+    async fn served(self: &Arc<Self>, mut wait: Wait<'_, C>, until: Instant) -> Handover<C> {
+        // Looked at from inside the queue, where a failure from here on is told.
+        if self.growth().outage.is_some()
+            && let Some(failure) = self.refusal()
+        {
+            return Err(WaitError::Connect(failure));
+        }
+        if self.may_freeze {
+            // Boxed: opening a connection is a large future, which no other caller should carry.
+            let mut opening = Box::pin(self.open_inline(until));
+            tokio::select! {
+                biased;
+                // First: if both fail at the caller's deadline, this one says why.
+                opened = &mut opening => opened?,
+                handover = &mut wait => return handover,
+            }
+        } else {
+            self.open_for_waiting();
+        }
+        wait.await
+    }
+
+    async fn open_inline(self: &Arc<Self>, until: Instant) -> Result<(), WaitError<C::Failure>> {
         let budget = Arc::clone(&self.budget);
-        let permit = budget.acquire_owned().await.map_err(|_| AcquireError::Closed)?;
-        let opened = self.connector.connect_until(until).await.map_err(AcquireError::Connect)?;
+        let permit = budget.acquire_owned().await.map_err(|_| WaitError::Closed)?;
+        let opened = self.connector.connect_until(until).await.map_err(WaitError::Connect)?;
         self.add(opened, permit);
         Ok(())
     }
@@ -142,12 +136,20 @@ impl<C: Connect> Pool<C> {
     /// Returns the connection if it is usable (pinging it unless it was validated recently), and the time of that
     /// check. If it is not usable, it is closed. If too little time is left for a ping, the ping goes on in the
     /// background and an answer makes the connection idle again.
-    pub(in crate::db) async fn usable(
+    pub(in crate::db) fn usable(
         self: &Arc<Self>,
         guard: PooledConnection<C>,
         until: Option<Instant>,
+    ) -> impl Future<Output = Option<(PooledConnection<C>, Instant)>> + Send {
+        self.usable_at(FreezeAwareInstant::now(&self.epoch), guard, until)
+    }
+
+    async fn usable_at(
+        self: &Arc<Self>,
+        now: FreezeAwareInstant,
+        guard: PooledConnection<C>,
+        until: Option<Instant>,
     ) -> Option<(PooledConnection<C>, Instant)> {
-        let now = FreezeAwareInstant::now(&self.epoch);
         match self.fitness(&guard, &now) {
             Fitness::Validated => Some((guard, now.instant())),
             Fitness::Expired(reason) => {
@@ -168,7 +170,7 @@ impl<C: Connect> Pool<C> {
             return Fitness::Expired(reason);
         }
         let recent = now.same_epoch(&entry.last_validated)
-            && now.since(&entry.last_validated) <= self.plan.validation_interval()
+            && now.is_within(self.plan.validation_interval(), &entry.last_validated)
             && entry.incidents == self.incidents();
         if recent { Fitness::Validated } else { Fitness::NeedsValidation }
     }
@@ -183,7 +185,7 @@ impl<C: Connect> Pool<C> {
         if entry.generation != self.generation() {
             return Some(Reason::Outdated);
         }
-        (now.since(&entry.opened) > entry.lifetime).then_some(Reason::Lifetime)
+        (!now.is_within(entry.lifetime, &entry.opened)).then_some(Reason::Lifetime)
     }
 
     async fn validate(

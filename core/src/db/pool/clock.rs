@@ -6,19 +6,17 @@ use tokio::time::Instant;
 
 use crate::Epoch;
 
-/// A point in time on every clock of the machine.
+/// A point in time on the monotonic clock and on the wall clock.
 ///
 /// While a process is frozen some clocks may stand still: the monotonic clock of Linux excludes a suspended
-/// machine, and the wall clock may be set back. The gap between two moments is therefore the largest that
-/// any clock saw; a clock that went backwards says nothing. The monotonic clock is tokio's, so that a test can
+/// machine, and the wall clock may be set back. The gap between two moments is therefore the larger that
+/// either clock saw; a clock that went backwards says nothing. The monotonic clock is tokio's, so that a test can
 /// pause it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FreezeAwareInstant {
     monotonic: Instant,
     /// Nanoseconds since 1970, to the kernel's last tick: 10 ms ago at most.
     wall: u64,
-    /// Nanoseconds since the machine was booted, suspended time included.
-    boot: Option<u64>,
     epoch: u64,
 }
 
@@ -28,7 +26,6 @@ impl FreezeAwareInstant {
             monotonic: Instant::now(),
             // A test's freeze shows on the wall clock, as a real one does.
             wall: wall_time().saturating_add(epoch.frozen()),
-            boot: boot_time(),
             epoch: epoch.current(),
         }
     }
@@ -38,12 +35,23 @@ impl FreezeAwareInstant {
         self.monotonic
     }
 
-    /// Returns the largest gap since an earlier point that any clock saw.
+    /// Returns the larger gap since an earlier point that either clock saw.
     pub(crate) fn since(&self, earlier: &Self) -> Duration {
         let wall = Duration::from_nanos(self.wall.saturating_sub(earlier.wall));
         let monotonic = self.monotonic.saturating_duration_since(earlier.monotonic);
-        let boot = self.boot.zip(earlier.boot).map_or(0, |(now, then)| now.saturating_sub(then));
-        monotonic.max(wall).max(Duration::from_nanos(boot))
+        monotonic.max(wall)
+    }
+
+    /// Whether at most this time has passed since an earlier point on either clock.
+    pub(crate) fn is_within(&self, time: Duration, earlier: &Self) -> bool {
+        let wall = self.wall.saturating_sub(earlier.wall);
+        let end = earlier.monotonic.checked_add(time);
+        end.is_none_or(|end| self.monotonic <= end) && u128::from(wall) <= time.as_nanos()
+    }
+
+    /// Whether the process cannot have been frozen since.
+    pub(crate) fn is_of(&self, epoch: &Epoch) -> bool {
+        self.epoch == epoch.current()
     }
 
     /// Whether no freeze can lie between two moments.
@@ -53,33 +61,18 @@ impl FreezeAwareInstant {
 }
 
 /// The wall clock at the kernel's last tick, which is cheaper to read.
+/// The wall clock at the kernel's last tick, which is cheaper to read; zero before 1970.
 #[cfg(target_os = "linux")]
 fn wall_time() -> u64 {
-    nanoseconds(rustix::time::ClockId::RealtimeCoarse).unwrap_or_default()
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
+    let nanoseconds = now.tv_sec.saturating_mul(1_000_000_000).saturating_add(now.tv_nsec);
+    nanoseconds.try_into().unwrap_or_default()
 }
 
 #[cfg(not(target_os = "linux"))]
 fn wall_time() -> u64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     now.ok().and_then(|now| now.as_nanos().try_into().ok()).unwrap_or_default()
-}
-
-#[cfg(target_os = "linux")]
-fn boot_time() -> Option<u64> {
-    nanoseconds(rustix::time::ClockId::Boottime)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn boot_time() -> Option<u64> {
-    None
-}
-
-/// `None` before the clock's zero, and 584 years after it.
-#[cfg(target_os = "linux")]
-fn nanoseconds(clock: rustix::time::ClockId) -> Option<u64> {
-    let now = rustix::time::clock_gettime(clock);
-    let seconds = u64::try_from(now.tv_sec).ok()?.checked_mul(1_000_000_000)?;
-    seconds.checked_add(now.tv_nsec.try_into().ok()?)
 }
 
 #[cfg(test)]
@@ -91,17 +84,17 @@ mod tests {
     const NANOSECONDS: u64 = 3600 * 1_000_000_000;
 
     #[test]
-    fn the_largest_gap_counts() {
+    fn the_larger_gap_counts() {
         let then = FreezeAwareInstant::now(&Epoch::default());
         let wall_ahead = FreezeAwareInstant { wall: then.wall + NANOSECONDS, ..then };
-        let boot_ahead =
-            FreezeAwareInstant { boot: then.boot.map(|boot| boot + NANOSECONDS), ..then };
+        let monotonic_ahead = FreezeAwareInstant { monotonic: then.monotonic + HOUR, ..then };
         assert_eq!(wall_ahead.since(&then), HOUR);
-        assert_eq!(boot_ahead.since(&then), HOUR);
-        // If the machine has no clock that goes on while it sleeps.
-        let without = FreezeAwareInstant { boot: None, ..then };
-        let monotonic_ahead = FreezeAwareInstant { monotonic: then.monotonic + HOUR, ..without };
-        assert_eq!(monotonic_ahead.since(&without), HOUR);
+        let shorter = HOUR - Duration::from_nanos(1);
+        for ahead in [wall_ahead, monotonic_ahead] {
+            assert!(ahead.is_within(HOUR, &then) && !ahead.is_within(shorter, &then), "{ahead:?}");
+        }
+        assert!(wall_ahead.is_within(Duration::MAX, &then));
+        assert_eq!(monotonic_ahead.since(&then), HOUR);
     }
 
     #[test]
@@ -116,14 +109,11 @@ mod tests {
     fn clocks_that_go_backwards_say_nothing() {
         let then = FreezeAwareInstant::now(&Epoch::default());
         let before = then.monotonic.checked_sub(Duration::from_millis(1)).unwrap_or(then.monotonic);
-        for boot in [Some(0), None] {
-            let earlier = FreezeAwareInstant {
-                monotonic: before,
-                wall: then.wall.saturating_sub(NANOSECONDS),
-                boot,
-                epoch: then.epoch,
-            };
-            assert_eq!(earlier.since(&then), Duration::ZERO);
-        }
+        let earlier = FreezeAwareInstant {
+            monotonic: before,
+            wall: then.wall.saturating_sub(NANOSECONDS),
+            epoch: then.epoch,
+        };
+        assert_eq!(earlier.since(&then), Duration::ZERO);
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use deadpool::unmanaged::Object;
 use futures_util::future::join_all;
 use tokio::time::Instant;
 
@@ -20,17 +21,17 @@ impl<C: Connect> Pool<C> {
         let begun = Instant::now();
         let open = self.open();
         self.closed.store(true, Ordering::SeqCst);
+        // What comes back from here on is not kept.
+        self.queue.close();
         let mut goodbyes = Vec::new();
-        while let Ok(entry) = self.idle.try_remove() {
+        while let Some(entry) = self.queue.pop() {
             self.counts.closed(Reason::Drained);
             goodbyes.push(async move {
-                let Entry { connection, permit, .. } = *entry;
+                let Entry { connection, permit, .. } = *Object::take(entry);
                 connection.goodbye().await;
                 drop(permit);
             });
         }
-        // From here on deadpool drops what is put into it.
-        self.idle.close();
         let everything = async {
             join_all(goodbyes).await;
             let size = u32::try_from(self.size()).unwrap_or(u32::MAX);

@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::{Pool, PooledConnection};
+use tokio::time::Instant;
+
+use super::Pool;
+use super::queue::Joined;
 use crate::db::connect::{Connect, Connection};
 
 /// How long a look for a writer keeps the next one from beginning.
@@ -47,9 +50,15 @@ impl<C: Connect> Pool<C> {
     /// Whether the pool's connections can write, as the next idle one says. If none becomes idle in time they count as able
     /// to: the next refused write starts another look.
     async fn takes_writes(self: &Arc<Self>) -> bool {
-        let waits = tokio::time::timeout(self.plan.acquire_timeout(), self.idle.get());
-        let Ok(Ok(object)) = waits.await else { return true };
-        let mut guard = PooledConnection::new(object, self);
+        let until = Instant::now() + self.plan.acquire_timeout();
+        let mut guard = match self.join(until, usize::MAX) {
+            Joined::Idle(guard) => guard,
+            Joined::Waits(wait) => match wait.await {
+                Ok((guard, _)) => guard,
+                Err(_) => return true,
+            },
+            Joined::Full => return true,
+        };
         let asks = guard.ask_for_writes();
         tokio::time::timeout(self.plan.ping_timeout(), asks).await.unwrap_or(false)
     }

@@ -9,17 +9,23 @@ use tokio::time::Instant;
 use super::Pool;
 use super::counts::Reason;
 use super::entry::{Entry, Purpose};
+use super::queue::Pooled;
 use crate::db::connect::Connect;
 
 /// A connection that is borrowed from a pool until it is dropped.
 pub(in crate::db) struct PooledConnection<C: Connect> {
-    object: Option<Object<Box<Entry<C::Connection>>>>,
+    entry: Option<Pooled<C>>,
     pool: Arc<Pool<C>>,
 }
 
 impl<C: Connect> PooledConnection<C> {
-    pub(super) fn new(object: Object<Box<Entry<C::Connection>>>, pool: &Arc<Pool<C>>) -> Self {
-        Self { object: Some(object), pool: Arc::clone(pool) }
+    pub(super) fn new(entry: Pooled<C>, pool: &Arc<Pool<C>>) -> Self {
+        Self { entry: Some(entry), pool: Arc::clone(pool) }
+    }
+
+    /// The connection, for which nothing is done any more.
+    pub(super) fn into_entry(mut self) -> Pooled<C> {
+        self.entry.take().expect("it is there until the guard is dropped")
     }
 
     /// The pool it goes back to.
@@ -28,11 +34,11 @@ impl<C: Connect> PooledConnection<C> {
     }
 
     pub(super) fn entry(&self) -> &Entry<C::Connection> {
-        self.object.as_ref().expect("it is there until the guard is dropped")
+        self.entry.as_ref().expect("it is there until the guard is dropped")
     }
 
     pub(super) fn entry_mut(&mut self) -> &mut Entry<C::Connection> {
-        self.object.as_mut().expect("it is there until the guard is dropped")
+        self.entry.as_mut().expect("it is there until the guard is dropped")
     }
 
     /// Records the holder.
@@ -42,9 +48,9 @@ impl<C: Connect> PooledConnection<C> {
     }
 
     /// Closes the connection. `lost`: the server is not there to notice.
-    pub(super) fn discard(mut self, reason: Reason, lost: bool) {
-        let object = self.object.take().expect("it is there until the guard is dropped");
-        self.pool.discard(*Object::take(object), reason, lost);
+    pub(super) fn discard(self, reason: Reason, lost: bool) {
+        let pool = Arc::clone(&self.pool);
+        pool.discard(*Object::take(self.into_entry()), reason, lost);
     }
 }
 
@@ -64,8 +70,8 @@ impl<C: Connect> DerefMut for PooledConnection<C> {
 
 impl<C: Connect> Drop for PooledConnection<C> {
     fn drop(&mut self) {
-        if let Some(object) = self.object.take() {
-            self.pool.put_back(object);
+        if let Some(entry) = self.entry.take() {
+            self.pool.put_back(entry);
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::db::connect::{Backoff, Connect, Failure, LONGEST_PAUSE};
 pub(super) struct Growth<F> {
     /// Attempts that have begun and not ended.
     connecting: usize,
-    outage: Option<Arc<Outage<F>>>,
+    pub(super) outage: Option<Arc<Outage<F>>>,
 }
 
 /// A failure to connect that no success has ended.
@@ -32,17 +32,16 @@ impl<F> Default for Growth<F> {
 impl<C: Connect> Pool<C> {
     /// Opens as many connections as are waited for, as far as the budget goes; one at a time during an outage.
     ///
-    /// Called after every change of what this depends on: of two changes at once the later call sees both.
+    /// Called after every change of what this depends on: of two concurrent changes the later call sees both.
     pub(super) fn open_for_waiting(self: &Arc<Self>) {
-        // Pairs with the SeqCst counters: of two callers that change a count at once, one sees the other's change (no
-        // lost wakeup).
+        // Of two threads that have changed the queue and the budget, one sees the other's change (no lost wakeup).
         atomic::fence(Ordering::SeqCst);
         if self.may_freeze || self.is_closed() || self.budget.available_permits() == 0 {
             return;
         }
         let mut growth = self.growth();
         loop {
-            let wanted = self.unserved();
+            let wanted = self.queue.waiting();
             let most = if growth.outage.is_some() { wanted.min(1) } else { wanted };
             if growth.connecting >= most {
                 return;
@@ -72,12 +71,6 @@ impl<C: Connect> Pool<C> {
             growth.connecting += 1;
             self.spawn_attempt(permit);
         }
-    }
-
-    /// Callers that wait for whom no connection is idle: one that came back a moment ago may not have been picked
-    /// up yet.
-    fn unserved(&self) -> usize {
-        self.waiting.load(Ordering::SeqCst).saturating_sub(self.idle.status().available)
     }
 
     /// Connects in a task of its own, so that a caller that gives up leaves a finished handshake to the next one.
@@ -118,25 +111,25 @@ impl<C: Connect> Pool<C> {
             tracing::warn!("connecting to the database fails: {failure}");
         }
         let since = growth.outage.as_ref().map_or_else(Instant::now, |outage| outage.since);
-        let hopeless = failure.is_final();
-        growth.outage = Some(Arc::new(Outage { failure, since }));
+        let is_final = failure.is_final();
         // If the open connections serve the callers, a further one that the server refuses is not needed.
-        let needed = self.waiting.load(Ordering::SeqCst) > 0 || !self.serves(&growth);
+        let needed = self.queue.waiting() > 0 || !self.is_open_but_refused(&failure);
+        growth.outage = Some(Arc::new(Outage { failure, since }));
         let again = growth.connecting == 1 && needed && !self.is_closed();
         if !again {
             growth.connecting -= 1;
         }
         drop(growth);
-        if hopeless {
-            self.bell.notify_waiters();
+        // A caller that comes later sees it by itself.
+        if is_final && let Some(failure) = self.hopeless() {
+            self.queue.fail(&failure);
         }
         again
     }
 
     /// Whether the server is there, as its refusal shows, and connections are open.
-    fn serves(&self, growth: &Growth<C::Failure>) -> bool {
-        let refused = |outage: &Arc<Outage<C::Failure>>| outage.failure.is_from_server();
-        growth.outage.as_ref().is_some_and(refused) && !self.monitors().is_empty()
+    pub(super) fn is_open_but_refused(&self, failure: &C::Failure) -> bool {
+        failure.is_from_server() && !self.monitors().is_empty()
     }
 
     /// The failure that no success has ended.
@@ -148,6 +141,21 @@ impl<C: Connect> Pool<C> {
     pub(super) fn outage_under_watch(&self) -> Option<Arc<Outage<C::Failure>>> {
         let growth = self.growth();
         growth.outage.clone().filter(|_| growth.connecting > 0)
+    }
+
+    /// The failure for which a caller that comes now is refused: the outage has lasted for longer than it would wait, or
+    /// waiting does not mend it.
+    #[cold]
+    pub(super) fn refusal(self: &Arc<Self>) -> Option<C::Failure> {
+        let outage = self.outage()?;
+        if outage.lasts_longer_than(self.plan.acquire_timeout())
+            && !self.is_served_despite(&outage.failure)
+        {
+            self.counts.refused();
+            self.probe();
+            return Some(outage.failure.clone());
+        }
+        self.hopeless()
     }
 
     /// The failure that waiting does not mend, while an attempt still shows it and no open connection serves the callers.

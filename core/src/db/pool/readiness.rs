@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{AcquireError, Pool};
-use crate::db::connect::{Connect, Connection, Failure};
+use crate::db::connect::{Connect, Connection};
 
 /// How long an answer of the server counts as a sign of life.
 const FRESH: Duration = Duration::from_secs(1);
@@ -36,10 +36,10 @@ impl<C: Connect> Pool<C> {
                 return Ok(());
             }
         }
-        let busy = |failure: &C::Failure| failure.is_from_server() && !self.monitors().is_empty();
         // An attempt is being made again and again: one at a time while the server is away.
         if let Some(outage) = self.outage_under_watch() {
-            return if busy(&outage.failure) { Ok(()) } else { Err(outage.failure.clone()) };
+            let failure = &outage.failure;
+            return if self.is_open_but_refused(failure) { Ok(()) } else { Err(failure.clone()) };
         }
         // Every connection is in use: a further one tells. Beyond the budget it is one of those that the plan
         // leaves for administration.
@@ -47,7 +47,7 @@ impl<C: Connect> Pool<C> {
         match (self.connector.connect(None).await, permit) {
             (Ok(opened), Some(permit)) => self.add(opened, permit),
             (Ok(opened), None) => opened.connection.goodbye().await,
-            (Err(failure), _) if busy(&failure) => {}
+            (Err(failure), _) if self.is_open_but_refused(&failure) => {}
             (Err(failure), _) => return Err(failure),
         }
         Ok(())

@@ -5,27 +5,24 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use deadpool::unmanaged::Object;
-use tokio::time::Instant;
 
+use super::Pool;
 use super::clock::FreezeAwareInstant;
 use super::counts::Reason;
 use super::entry::Entry;
-use super::{Pool, Pooled};
+use super::queue::Pooled;
 use crate::db::connect::{Connect, Connection, Loan, Release, Taint};
 
 impl<C: Connect> Pool<C> {
     /// Takes a connection back, or closes it if it must not be used again.
-    pub(super) fn put_back(self: &Arc<Self>, mut object: Pooled<C>) {
-        let entry = &mut *object;
+    pub(super) fn put_back(self: &Arc<Self>, mut entry: Pooled<C>) {
         let Loan { answered, demoted } = entry.connection.end_of_loan();
-        let answered = answered.then(|| FreezeAwareInstant::now(&self.epoch));
+        let now = FreezeAwareInstant::now(&self.epoch);
         if demoted && !self.may_freeze {
             self.look_for_writer();
         }
-        let holder = entry.monitor.give_back(answered.as_ref().map(FreezeAwareInstant::instant));
-        if let Some(holder) = holder {
-            let now = answered.map_or_else(Instant::now, |answered| answered.instant());
-            self.counts.used(now.saturating_duration_since(holder.since));
+        if let Some(holder) = entry.monitor.give_back(answered.then(|| now.instant())) {
+            self.counts.used(now.instant().saturating_duration_since(holder.since));
             if holder.was_reported() {
                 let seconds = holder.since.elapsed().as_secs_f64();
                 tracing::info!(place = %holder.purpose, seconds, "a connection that was thought leaked has come back");
@@ -40,12 +37,11 @@ impl<C: Connect> Pool<C> {
         };
         let closed = self.is_closed();
         if taint.is_none() && !closed {
-            if let Some(now) = answered {
+            if answered {
                 entry.last_used = now;
                 entry.validated(now, self.incidents());
             }
-            // Dropping it gives it to the caller that has waited longest.
-            return drop(object);
+            return self.hand_over(entry, now);
         }
         if let Some(Taint::Changed(change)) = taint {
             self.counts.changed(change);
@@ -64,7 +60,7 @@ impl<C: Connect> Pool<C> {
             Some(Taint::Changed(_)) => Reason::Changed,
             Some(Taint::Dirty) | None => Reason::Dirty,
         };
-        self.discard(*Object::take(object), reason, lost);
+        self.discard(*Object::take(entry), reason, lost);
     }
 
     /// Closes a connection, and opens another if callers wait. `lost`: the server does not count the connection any

@@ -34,8 +34,8 @@ impl<C: Connect> Pool<C> {
             open: self.open(),
             max: self.size(),
             in_use: holders.len(),
-            idle: self.idle.status().available,
-            waiting: self.waiting.load(Ordering::SeqCst),
+            idle: self.queue.idle(),
+            waiting: self.queue.waiting(),
             longest_holder: holders.first().map(Holder::told),
             last_connect_error: self.outage().map(|outage| outage.failure.to_string()),
         }

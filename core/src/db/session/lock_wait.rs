@@ -15,7 +15,6 @@ use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use super::{Session, Statement};
 use crate::db::driver::{Driver, Step};
 use crate::db::error::Error;
-use crate::db::waiter::Waiter;
 use crate::deadline;
 
 /// The pauses between two attempts, in milliseconds: an attempt costs microseconds.
@@ -40,7 +39,8 @@ impl WriteTurns {
         &self,
         until: tokio::time::Instant,
     ) -> Option<Result<OwnedSemaphorePermit, AcquireError>> {
-        let _waiter = Waiter::join(&self.waiting);
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let _counted = WaitCount(&self.waiting);
         tokio::time::timeout_at(until, Arc::clone(&self.turn).acquire_owned()).await.ok()
     }
 
@@ -52,6 +52,15 @@ impl WriteTurns {
     /// Refuses every caller that waits.
     pub(in crate::db) fn close(&self) {
         self.turn.close();
+    }
+}
+
+/// One of the callers that wait, counted until it is dropped.
+struct WaitCount<'c>(&'c AtomicUsize);
+
+impl Drop for WaitCount<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -133,12 +142,12 @@ impl<DB: Driver> Session<DB> {
     pub(super) async fn first_row_patiently(
         &mut self,
         lock: LockWait,
-        mut statement: Statement<DB>,
+        statement: &mut Statement<DB>,
         last: bool,
     ) -> Result<Option<DB::Row>, sqlx::Error> {
         // Of several statements some may have taken effect before the lock was met: each waits by itself.
         if statement.is_several() {
-            let mut rows = self.rows_patiently(lock, statement);
+            let mut rows = self.rows_patiently(lock, statement.take());
             let mut first = None;
             while let Some(step) = rows.try_next().await? {
                 first = first.or(step.right());
@@ -151,7 +160,7 @@ impl<DB: Driver> Session<DB> {
             match (self.first_row_at_once(statement, last).await, again) {
                 (Err(error), Some(again)) if is_locked(&error) => {
                     attempts.next(error).await?;
-                    statement = again;
+                    *statement = again;
                 }
                 (outcome, _) => return outcome,
             }

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use futures_core::future::BoxFuture;
 use futures_core::stream::BoxStream;
-use futures_util::future::Either;
 use futures_util::{TryStreamExt, stream};
 use sqlx::{Connection, Executor};
 
@@ -21,59 +20,40 @@ const REST: usize = 1000;
 const REST_WITHIN: Duration = Duration::from_millis(50);
 
 impl<DB: Driver> Session<DB> {
-    /// Runs a statement and returns its first row, if there is one; the rest is read too.
-    pub(in crate::db) fn optional(
+    /// Runs a statement and returns its first row, if there is one; the rest is read too. `last`: as the last statement
+    /// of a borrower, of whose rest much may stay unread, which keeps the connection from being used again.
+    pub(in crate::db) async fn first_row(
         &mut self,
-        statement: Statement<DB>,
-    ) -> impl Future<Output = Result<Option<DB::Row>, sqlx::Error>> + Send {
-        self.first_row(statement, false)
-    }
-
-    /// [`optional`](Self::optional), as the last statement of a borrower: a long rest may stay unread, and keeps
-    /// the connection from being used again.
-    pub(in crate::db) fn last_optional(
-        &mut self,
-        statement: Statement<DB>,
-    ) -> impl Future<Output = Result<Option<DB::Row>, sqlx::Error>> + Send {
-        self.first_row(statement, true)
-    }
-
-    fn first_row(
-        &mut self,
-        statement: Statement<DB>,
+        statement: &mut Statement<DB>,
         last: bool,
-    ) -> impl Future<Output = Result<Option<DB::Row>, sqlx::Error>> + Send {
-        let statement = statement.unnamed(self.unnamed);
-        match self.lock.clone() {
-            Some(lock) => {
-                let waits = self.first_row_patiently(lock, statement, last);
-                Either::Left(Box::pin(waits) as BoxFuture<'_, _>)
-            }
-            None => Either::Right(self.first_row_at_once(statement, last)),
+    ) -> Result<Option<DB::Row>, sqlx::Error> {
+        if self.unnamed {
+            statement.unname();
         }
+        if let Some(lock) = self.lock.clone() {
+            let waits: BoxFuture<'_, _> = Box::pin(self.first_row_patiently(lock, statement, last));
+            return waits.await;
+        }
+        self.first_row_at_once(statement, last).await
     }
 
     /// Runs a statement for its first row; a database that is locked is an error.
-    pub(super) fn first_row_at_once(
+    pub(super) async fn first_row_at_once(
         &mut self,
-        mut statement: Statement<DB>,
+        statement: &mut Statement<DB>,
         last: bool,
-    ) -> impl Future<Output = Result<Option<DB::Row>, sqlx::Error>> + Send {
-        let effect = self.effect_of(&mut statement);
-        if self.wraps(&statement) || !self.state.is_settled() || self.doubts(effect) {
-            let careful: BoxFuture<'_, _> = Box::pin(self.first_row_with_care(statement, last));
-            return Either::Left(careful);
-        }
-        statement.keep(self.may_be_stale(&statement, effect));
-        Either::Right(async move {
+    ) -> Result<Option<DB::Row>, sqlx::Error> {
+        let effect = self.effect_of(statement);
+        if !self.wraps(statement) && self.state.is_settled() && !self.doubts(effect) {
+            statement.keep(self.may_be_stale(statement, effect));
             let Self { connection, state, .. } = &mut *self;
-            match first_row::<DB>(connection, state, &mut statement, effect, last).await {
-                Err(_) if self.state.stale && statement.is_kept() => {
-                    Box::pin(self.first_row_with_care(statement, last)).await
-                }
-                outcome => outcome,
+            let row = first_row::<DB>(connection, state, statement, effect, last).await;
+            if row.is_ok() || !(self.state.stale && statement.is_kept()) {
+                return row;
             }
-        })
+        }
+        let careful: BoxFuture<'_, _> = Box::pin(self.first_row_with_care(statement, last));
+        careful.await
     }
 
     /// Runs a statement for its rows; a database that is locked is an error.
@@ -107,11 +87,11 @@ impl<DB: Driver> Session<DB> {
         effect
     }
 
-    /// [`optional`](Self::optional), after handling what earlier statements left behind; in a transaction of its own
+    /// [`first_row`](Self::first_row), after handling what earlier statements left behind; in a transaction of its own
     /// if it must have one.
     async fn first_row_with_care(
         &mut self,
-        mut statement: Statement<DB>,
+        statement: &mut Statement<DB>,
         last: bool,
     ) -> Result<Option<DB::Row>, sqlx::Error> {
         statement.keep(false);
@@ -120,12 +100,12 @@ impl<DB: Driver> Session<DB> {
         if self.doubts(effect) {
             self.prove_plain_transaction().await?;
         }
-        let wraps = self.wraps(&statement);
+        let wraps = self.wraps(statement);
         if wraps {
             self.begin(None).await?;
         }
         let Self { connection, state, .. } = &mut *self;
-        let row = first_row::<DB>(connection, state, &mut statement, effect, last && !wraps).await;
+        let row = first_row::<DB>(connection, state, statement, effect, last && !wraps).await;
         match &row {
             _ if !wraps => {}
             Ok(_) => self.commit().await?,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Effect;
+use super::{Change, Effect};
 
 /// The most statements whose effects are kept: as many as the driver keeps prepared by default.
 const CAPACITY: usize = 100;
@@ -15,15 +15,20 @@ const LONGEST_TEXT: usize = 4096;
 /// Counted by callgrind: for a text of 37 bytes looking it up takes 84 instructions, for one of 2,000 bytes 444, where
 /// reading it takes 84,910. A tree, since hashing the longer one takes 5,200.
 #[derive(Default)]
-pub(in crate::db) struct KnownEffects(BTreeMap<Box<str>, Effect>);
+pub(in crate::db) struct KnownEffects {
+    known: BTreeMap<Box<str>, Effect>,
+    /// Whether a backslash in a string means what it does not mean by default in this kind of database. A text with
+    /// one may then do anything.
+    pub(in crate::db) unusual_backslashes: bool,
+}
 
 impl KnownEffects {
     /// Returns what a text does to its session. `read` finds it out for a text that has not been run.
     pub(in crate::db) fn of(&mut self, text: &str, read: fn(&str) -> Effect) -> Effect {
         if text.len() > LONGEST_TEXT {
-            return read(text);
+            return self.read(text, read);
         }
-        match self.0.get(text) {
+        match self.known.get(text) {
             Some(effect) => *effect,
             None => self.learn(text, read),
         }
@@ -31,11 +36,21 @@ impl KnownEffects {
 
     #[cold]
     fn learn(&mut self, text: &str, read: fn(&str) -> Effect) -> Effect {
-        let effect = read(text);
-        if self.0.len() == CAPACITY {
-            self.0.clear();
+        let effect = self.read(text, read);
+        if self.known.len() == CAPACITY {
+            self.known.clear();
         }
-        self.0.insert(text.into(), effect);
+        self.known.insert(text.into(), effect);
+        effect
+    }
+
+    /// Returns what a text that does not come again does to its session.
+    pub(in crate::db) fn read(&self, text: &str, read: fn(&str) -> Effect) -> Effect {
+        let effect = read(text);
+        if self.unusual_backslashes && text.contains('\\') {
+            let change = effect.change.or(Some(Change::Other));
+            return Effect { may_end: true, change, ..effect };
+        }
         effect
     }
 }
@@ -56,10 +71,10 @@ mod tests {
                 let text = format!("SELECT {number}");
                 assert!(known.of(&text, of_postgres).is_none(), "{text}");
             }
-            assert!(known.0.len() <= CAPACITY);
+            assert!(known.known.len() <= CAPACITY);
         }
         let long = format!("SET a = '{}'", "x".repeat(LONGEST_TEXT));
         assert!(known.of(&long, of_postgres).change.is_some());
-        assert!(!known.0.contains_key(long.as_str()));
+        assert!(!known.known.contains_key(long.as_str()));
     }
 }

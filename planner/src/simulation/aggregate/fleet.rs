@@ -51,7 +51,7 @@ pub(crate) fn fleet(setup: &Setup<'_>, model: &Fleet) -> Recorder {
     run.recorder
 }
 
-/// What was seen since the last decision, averaged over its time.
+/// Averages over the time since the last scaling decision.
 #[derive(Debug, Default)]
 struct Mean {
     busy_cores: f64,

@@ -33,8 +33,8 @@ impl Head {
             let line = without_return(&bytes[self.line..end])?;
             match line.first() {
                 None => return Ok(Some((end + 1, self.body()?))),
-                // Most names begin with another letter.
-                Some(b'c' | b'C' | b't' | b'T') => self.header(line)?,
+                Some(b'c' | b'C') => self.length(line)?,
+                Some(b't' | b'T') => self.coding(line)?,
                 Some(_) => {}
             }
             self.line = end + 1;
@@ -42,23 +42,19 @@ impl Head {
         Ok(None)
     }
 
-    fn header(&mut self, line: &[u8]) -> Result<(), &'static str> {
-        let Some(colon) = memchr(b':', line) else { return Ok(()) };
-        let (name, value) = (&line[..colon], trim(&line[colon + 1..]));
-        if name.eq_ignore_ascii_case(b"content-length") {
-            let length = number(value).ok_or("a length that is no number")?;
-            if self.length.replace(length).is_some() {
-                return Err("two lengths");
-            }
-        } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
-            if !value.eq_ignore_ascii_case(b"chunked") {
-                return Err("a transfer coding that is not chunked");
-            }
-            if std::mem::replace(&mut self.chunked, true) {
-                return Err("two transfer codings");
-            }
+    fn length(&mut self, line: &[u8]) -> Result<(), &'static str> {
+        let Some(value) = value(line, b"content-length") else { return Ok(()) };
+        let length = number(value).ok_or("a length that is no number")?;
+        self.length.replace(length).map_or(Ok(()), |_| Err("two lengths"))
+    }
+
+    fn coding(&mut self, line: &[u8]) -> Result<(), &'static str> {
+        let Some(value) = value(line, b"transfer-encoding") else { return Ok(()) };
+        if !value.eq_ignore_ascii_case(b"chunked") {
+            return Err("a transfer coding that is not chunked");
         }
-        Ok(())
+        let before = std::mem::replace(&mut self.chunked, true);
+        if before { Err("two transfer codings") } else { Ok(()) }
     }
 
     fn body(&self) -> Result<Message, &'static str> {
@@ -87,12 +83,11 @@ fn without_return(line: &[u8]) -> Result<&[u8], &'static str> {
     line.strip_suffix(b"\r").ok_or("a bare line feed")
 }
 
-/// Returns a value without the white space around it (RFC 9110 §5.6.3).
-fn trim(mut value: &[u8]) -> &[u8] {
-    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
-        value = rest;
-    }
-    value
+/// Returns the value of a header of this name. hyper refuses white space in it that is no space or tab.
+fn value<'l>(line: &'l [u8], name: &[u8]) -> Option<&'l [u8]> {
+    let (begin, rest) = line.split_at_checked(name.len())?;
+    let value = rest.strip_prefix(b":")?;
+    begin.eq_ignore_ascii_case(name).then(|| value.trim_ascii())
 }
 
 /// Reads a length. hyper refuses the sign that this would take.

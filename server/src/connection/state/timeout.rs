@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::{AtomicInstant, Connection};
+use super::{Connection, Progress};
 use crate::Config;
 
 /// How long the answer to a client may take that has closed its sending side. Some close only that side
@@ -35,45 +35,74 @@ pub(in crate::connection) enum Timeout {
     GiveUpAt(Instant),
 }
 
+/// A client that does not take what is sent.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Blocked {
+    begun: Instant,
+    /// When it last took something.
+    since: Instant,
+    /// Bytes that it took since the beginning.
+    taken: u64,
+}
+
 impl Connection {
+    /// The client did not take what was written.
+    pub(in crate::connection) fn blocked(&self) {
+        let now = Instant::now();
+        let blocked = Blocked { begun: now, since: now, taken: 0 };
+        self.progress().blocked.get_or_insert(blocked);
+    }
+
+    /// The client took so many bytes, having been blocked before.
+    pub(in crate::connection) fn took(&self, bytes: usize) {
+        if let Some(blocked) = &mut self.progress().blocked {
+            blocked.since = Instant::now();
+            blocked.taken += bytes as u64;
+        }
+    }
+
+    /// The client has taken everything.
+    pub(in crate::connection) fn caught_up(&self) {
+        self.progress().blocked = None;
+    }
+
     /// Returns how long this connection waits now, after its task has done all it can.
     pub(in crate::connection) fn timeout(&self, config: &Config) -> Timeout {
-        let moment = |moment: &AtomicInstant| moment.get(self.opened);
-        if let Some(blocked) = *self.lock_blocked() {
-            return Timeout::CloseAt(blocked.end(config));
+        let progress = self.progress();
+        let Progress { seen, idle_since, closing_since, .. } = *progress;
+        let busy = progress.active > 0;
+        if let Some(Blocked { begun, since, taken }) = progress.blocked {
+            let slow = config.min_body_rate.patience(taken).map(|slow| begun + slow);
+            let end = since + config.send_timeout;
+            return Timeout::CloseAt(slow.map_or(end, |slow| slow.min(end)));
         }
-        if let Some(since) = moment(&self.lingers_since) {
+        if let Some(since) = progress.lingers_since {
             return Timeout::CloseAt(since + LINGER);
         }
         if self.is_upgraded() {
             return Timeout::Never;
         }
-        let (busy, seen) = (self.is_busy(), self.seen.load(Ordering::Relaxed));
-        let idle_since = moment(&self.idle_since).unwrap_or(self.opened);
         if self.http2.load(Ordering::Relaxed) {
-            if busy {
-                return Timeout::Never;
-            }
-            return match moment(&self.closing_since) {
+            return match closing_since {
+                _ if busy => Timeout::Never,
                 Some(since) => Timeout::CloseAt(since.max(idle_since) + GOODBYE),
-                None if !seen => Timeout::CloseAt(self.opened + config.header_timeout),
+                None if !seen => Timeout::CloseAt(idle_since + config.header_timeout),
                 None => Timeout::GiveUpAt(idle_since + config.keep_alive),
             };
         }
         if busy {
-            return match moment(&self.half_closed_since) {
-                Some(since) => Timeout::CloseAt(since + HALF_CLOSED),
-                None => Timeout::Never,
-            };
+            let half_closed = progress.half_closed_since;
+            return half_closed
+                .map_or(Timeout::Never, |since| Timeout::CloseAt(since + HALF_CLOSED));
         }
-        if let Some(since) = moment(&self.head_since) {
+        if let Some(since) = progress.head_since {
             let end = since + config.header_timeout;
             return if self.timed_out() { Timeout::CloseAt(end) } else { Timeout::GiveUpAt(end) };
         }
-        Timeout::CloseAt(match moment(&self.closing_since) {
+        Timeout::CloseAt(match closing_since {
             Some(since) if !seen => since + FIRST_REQUEST,
             Some(since) => since.max(idle_since) + LAST_LOOK,
-            None if !seen => self.opened + config.header_timeout,
+            None if !seen => idle_since + config.header_timeout,
             None => idle_since + config.keep_alive,
         })
     }

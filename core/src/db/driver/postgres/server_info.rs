@@ -23,7 +23,7 @@ macro_rules! show {
     ($($more:literal)?) => {
         concat!(
             "SHOW max_connections; SHOW superuser_reserved_connections; SHOW transaction_read_only; \
-             SHOW idle_session_timeout; \
+             SHOW idle_session_timeout; SHOW standard_conforming_strings; \
              SELECT concat_ws(' ', coalesce(sum(pg_stat_get_db_numbackends(oid)), 0), pg_backend_pid(), \
                max(CASE WHEN datname = current_database() THEN datconnlimit ELSE -1 END), \
                coalesce((SELECT CASE WHEN rolsuper THEN -1 ELSE rolconnlimit END FROM pg_roles \
@@ -50,7 +50,8 @@ const SELECT: &str = "SELECT current_setting('max_connections', true), \
      coalesce(current_setting('idle_session_timeout', true), '0'), \
      CASE WHEN current_setting('client_connection_check_interval', true) IS NOT NULL \
          AND version() ~* 'linux|bsd' \
-       THEN set_config('client_connection_check_interval', '100', false) END";
+       THEN set_config('client_connection_check_interval', '100', false) END, \
+     current_setting('standard_conforming_strings', true)";
 
 /// Asks it.
 pub(super) async fn ask(
@@ -73,7 +74,7 @@ async fn show(
     connection: &mut PgConnection,
     statements: &'static str,
 ) -> Result<ServerInfo, sqlx::Error> {
-    let mut said = Vec::with_capacity(6);
+    let mut said = Vec::with_capacity(7);
     let failed = {
         let mut rows = connection.fetch(statements);
         loop {
@@ -94,7 +95,8 @@ async fn show(
     };
     let mut said = said.iter().map(String::as_str);
     let mut next = || said.next().unwrap_or_default();
-    let (max, reserved, read_only, idle_timeout, taken) = (next(), next(), next(), next(), next());
+    let (max, reserved, read_only, idle_timeout) = (next(), next(), next(), next());
+    let (standard_strings, taken) = (next(), next());
     let mut taken = taken.splitn(5, ' ');
     let mut part = || taken.next().unwrap_or_default();
     let (used, process, database, account, server) = (part(), part(), part(), part(), part());
@@ -109,6 +111,7 @@ async fn show(
         read_only: is_on(read_only),
         backend: backend(process, server),
         survives_close: !looks,
+        unusual_backslashes: !is_on(standard_strings),
         idle_timeout: duration(idle_timeout),
         interrupt: None,
     })
@@ -135,6 +138,7 @@ async fn select(connection: &mut PgConnection) -> Result<ServerInfo, sqlx::Error
         }),
         read_only: read_only.is_some_and(|read_only| is_on(&read_only)),
         survives_close: !looks,
+        unusual_backslashes: optional(5)?.is_some_and(|standard| !is_on(&standard)),
         idle_timeout,
         ..ServerInfo::default()
     })

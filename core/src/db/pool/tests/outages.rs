@@ -91,6 +91,23 @@ async fn a_password_that_rotates_is_told_at_once_when_nothing_is_open_and_recove
 }
 
 #[tokio::test(start_paused = true)]
+async fn callers_that_wait_are_told_at_once_what_waiting_does_not_mend() {
+    let server = Server::default();
+    server.connect_takes(100 * MS);
+    server.set(Behaviour::Fails(Fault::Credentials));
+    let pool = pool(&server, 2);
+    let begun = Instant::now();
+    let callers = futures_util::future::join_all((0..5).map(|_| acquire(&pool))).await;
+    assert!(
+        callers
+            .iter()
+            .all(|caller| matches!(caller, Err(AcquireError::Connect(Fault::Credentials))))
+    );
+    assert!(begun.elapsed() < pool.plan().acquire_timeout(), "{:?}", begun.elapsed());
+    assert_eq!(pool.state().waiting, 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_busy_pool_is_ready_and_a_dead_one_is_not() {
     let server = Server::default();
     let pool = pool(&server, 2);

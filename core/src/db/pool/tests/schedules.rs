@@ -1,4 +1,4 @@
-//! Random schedules against a model: who waits is served in order, the budget holds, and nothing is lost.
+//! Random schedules against a model: waiting callers are served in order, the budget holds, and nothing is lost.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;

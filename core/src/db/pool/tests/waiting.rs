@@ -1,5 +1,6 @@
 //! Callers that wait: in order, whatever others do, and with nothing lost when they give up.
 
+use super::super::queue::Joined;
 use super::*;
 
 #[tokio::test(start_paused = true)]
@@ -40,6 +41,7 @@ async fn a_returned_connection_serves_a_caller_whose_own_is_still_being_made() {
     let begun = Instant::now();
     acquire(&pool).await.expect("it came back");
     assert_eq!(begun.elapsed(), 20 * MS);
+    assert_eq!(pool.stats("test").wait_time.sum(), 20 * MS);
 }
 
 #[tokio::test(start_paused = true)]
@@ -97,8 +99,11 @@ async fn callers_that_give_up_take_no_turn_with_them() {
         let pool = Arc::clone(&pool);
         async move { acquire(&pool).await.map(drop) }
     });
+    tokio::task::yield_now().await;
+    assert_eq!(pool.state().waiting, 51);
     // At the same time as the last of them give up.
     tokio::time::sleep(101 * MS).await;
+    assert!(pool.state().waiting <= 34, "{}", pool.state());
     drop(held);
     assert!(last.await.expect("no panic").is_ok());
     for quitter in quitters {
@@ -121,6 +126,56 @@ async fn a_wait_ends_with_the_plan_or_with_the_callers_deadline_and_says_which()
     let Some(AcquireError::Deadline(state)) = error else { panic!("{error:?}") };
     assert!(state.longest_holder.is_some_and(|(place, _)| place.contains("tests.rs")));
     assert_eq!(pool.stats("test").timeouts, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_wait_ends_at_its_own_time_whatever_the_order_of_the_deadlines() {
+    let server = Server::default();
+    let pool = pool(&server, 1);
+    let held = acquire(&pool).await.expect("the server is up");
+    let begun = Instant::now();
+    let callers = [900, 300, 5000, 300, 100, 1700].map(|millis| {
+        let pool = Arc::clone(&pool);
+        async move {
+            let until = (begun + millis * MS).into_std();
+            let outcome = crate::within(until, acquire(&pool)).await.map(drop);
+            (millis, outcome.is_err(), begun.elapsed())
+        }
+    });
+    let by_plan = pool.plan().acquire_timeout();
+    for (millis, failed, took) in futures_util::future::join_all(callers).await {
+        assert!(failed);
+        assert_eq!(took, by_plan.min(millis * MS));
+    }
+    assert_eq!(pool.state().waiting, 0);
+    drop(held);
+    // What ends the waits begins anew after a time without any.
+    let _held = acquire(&pool).await.expect("it is idle");
+    let begun = Instant::now();
+    assert!(acquire(&pool).await.is_err());
+    assert_eq!(begun.elapsed(), by_plan);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_was_handed_over_before_a_freeze_is_pinged_after_it() {
+    let server = Server::default();
+    let (pool, epoch) = freezing(&server, 1);
+    for (frozen, pings) in [(false, 0), (true, 1)] {
+        let mut held = acquire(&pool).await.expect("the server is up");
+        let waiting = tokio::spawn({
+            let pool = Arc::clone(&pool);
+            async move { acquire(&pool).await.map(drop) }
+        });
+        settle_a_little().await;
+        held.work();
+        drop(held);
+        if frozen {
+            epoch.advance();
+        }
+        assert!(waiting.await.expect("no panic").is_ok());
+        assert_eq!(server.pings(), pings);
+    }
+    assert_whole(&pool, &server);
 }
 
 #[tokio::test(start_paused = true)]
@@ -165,4 +220,25 @@ async fn a_connection_whose_ping_was_cancelled_is_closed() {
     assert_eq!(pool.stats("test").closed.dirty, 1);
     settle().await;
     assert_whole(&pool, &server);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_for_a_caller_that_gives_up_at_that_moment_goes_to_the_next() {
+    let server = Server::default();
+    let pool = pool(&server, 1);
+    for waits_on in [false, true] {
+        let held = acquire(&pool).await.expect("the server is up");
+        let until = Instant::now() + 500 * MS;
+        let Joined::Waits(wait) = pool.join(until, 1) else { panic!("one is held") };
+        let next = tokio::spawn({
+            let pool = Arc::clone(&pool);
+            async move { if waits_on { acquire(&pool).await.map(drop) } else { Ok(()) } }
+        });
+        settle_a_little().await;
+        wait.give_up_late();
+        drop(held);
+        assert!(next.await.expect("no panic").is_ok());
+        assert_whole(&pool, &server);
+    }
+    assert_eq!(pool.stats("test").created, 1);
 }
