@@ -99,7 +99,7 @@ fn predictions_are_held_against_measurements() {
     let found: serde_json::Value = serde_json::from_slice(&output.stdout).expect("results");
     let runs = found["runs"].as_array().expect("runs");
     // Shares of a processor need a cgroup that this user may make.
-    let shares = if found["without_shares"].is_null() { 4 } else { 0 };
+    let shares = if found["without_shares"].is_null() { 5 } else { 0 };
     assert_eq!(runs.len(), 9 + shares);
     for run in runs {
         assert_eq!(run["failed"], 0, "{run}");
@@ -110,6 +110,8 @@ fn predictions_are_held_against_measurements() {
             assert!(figure["measured"].as_f64() >= Some(least), "{run}");
         }
     }
+    // Whether the size of the pool is among the lines depends on what a second happens to measure.
     let set = runs.iter().filter_map(|run| run["set"].as_str());
-    assert!(set.filter(|set| set.contains("DATABASE_POOL_SIZE=")).count() >= 2, "{runs:?}");
+    let recommended = set.filter(|set| set.contains("APP_INSTANCES=")).count();
+    assert_eq!(recommended, 3 + usize::from(shares > 0), "{runs:?}");
 }
