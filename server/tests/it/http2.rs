@@ -178,15 +178,19 @@ async fn each_request_has_a_deadline_of_its_own() {
 async fn requests_on_one_connection_count_each_for_itself() {
     let server = Running::with(&[("MAX_IN_FLIGHT", "2")]).await;
     let mut client = H2::to(server.address).await;
-    let (first, _) = client.begin("/slow/700", true).await;
-    let (second, _) = client.begin("/slow/700", true).await;
+    let (first, mut cancels_first) = client.begin("/slow/60000", true).await;
+    let (second, mut cancels_second) = client.begin("/slow/60000", true).await;
     while server.host.life().in_flight() < 2 {
         tokio::task::yield_now().await;
     }
     let (status, wait, _) = client.get("/").await;
     assert_eq!((status.as_u16(), wait.as_deref()), (503, Some("1")));
     assert_eq!(client.get("/livez").await.0, 200);
-    assert_eq!((read(first).await.0, read(second).await.0), (StatusCode::OK, StatusCode::OK));
+    cancels_first.send_reset(Reason::CANCEL);
+    cancels_second.send_reset(Reason::CANCEL);
+    drop((first, second));
+    server.host.life().idle().await;
+    assert_eq!(client.get("/").await.0, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
