@@ -142,6 +142,30 @@ fn a_new_certificate_is_taken_while_connections_go_on_and_a_wrong_one_is_not() {
     });
 }
 
+/// A client of TLS takes an end without `close_notify` for an attack (RFC 8446 §6.1).
+#[test]
+fn an_idle_connection_with_tls_is_closed_and_not_cut() {
+    let folder = TempDir::new().expect("a folder for temporary files");
+    let certificate = Certificate::new(folder.path());
+    let [chain, key] = ["certificate.pem", "key.pem"].map(|file| folder.path().join(file));
+    let environment = [
+        ("LISTEN", "tls://127.0.0.1:0"),
+        ("TLS_CERTIFICATE", chain.to_str().expect("a plain path")),
+        ("TLS_KEY", key.to_str().expect("a plain path")),
+        ("KEEP_ALIVE", "300ms"),
+    ];
+    let (process, _folder) = launch("echo-vm", &[], &environment);
+    let address = SocketAddr::from(([127, 0, 0, 1], port_of(&process)));
+    process.wait_for_line(&["ready"]);
+    runtime(async {
+        let mut idle = certificate.connect(address, b"http/1.1").await?;
+        ask(&mut idle).await?;
+        let end = tokio::time::timeout(PATIENCE, idle.read(&mut [0; 16])).await?;
+        assert_eq!(end.expect("an end that is said"), 0);
+        Ok(())
+    });
+}
+
 /// Asks on an open connection and waits for the whole answer.
 async fn ask(stream: &mut (impl AsyncReadExt + AsyncWriteExt + Unpin)) -> std::io::Result<()> {
     stream.write_all(b"GET /r/text HTTP/1.1\r\nhost: shop.example\r\n\r\n").await?;

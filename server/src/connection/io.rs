@@ -6,7 +6,7 @@ use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -233,6 +233,8 @@ impl AsyncWrite for Io {
 
 impl Drop for Io {
     fn drop(&mut self) {
+        // Best effort, so that a client can tell the end of TLS from a connection that was cut.
+        let _ = Pin::new(&mut self.stream).poll_shutdown(&mut Context::from_waker(Waker::noop()));
         self.connection.socket_is_gone();
     }
 }
