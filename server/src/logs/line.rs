@@ -50,7 +50,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> FormatEvent<S, JsonFields> for Line
         let metadata = normalized.as_ref().unwrap_or_else(|| event.metadata());
         let line = match self.format {
             LogFormat::Json | LogFormat::Google => {
-                self.json(metadata, context.as_ref(), &fields, &spans).map_err(|_| fmt::Error)?
+                self.json(metadata, context.as_ref(), &fields, spans).map_err(|_| fmt::Error)?
             }
             LogFormat::Text | LogFormat::Journald => {
                 self.text(metadata, context.as_ref(), &fields, &spans)?
@@ -66,7 +66,7 @@ impl Line {
         metadata: &Metadata<'_>,
         context: Option<&Context>,
         fields: &Fields,
-        spans: &[Span],
+        spans: Vec<Span>,
     ) -> serde_json::Result<String> {
         let mut line = Vec::with_capacity(256);
         let mut serializer = serde_json::Serializer::new(&mut line);
@@ -92,12 +92,11 @@ impl Line {
             map.serialize_entry(name, value)?;
         }
         if !spans.is_empty() {
-            let named = |(name, fields): &Span| {
-                let mut fields = fields.clone();
-                fields.insert("name".to_owned(), (*name).into());
+            let named = |(name, mut fields): Span| {
+                fields.insert("name".to_owned(), name.into());
                 fields
             };
-            map.serialize_entry("spans", &spans.iter().map(named).collect::<Vec<_>>())?;
+            map.serialize_entry("spans", &spans.into_iter().map(named).collect::<Vec<_>>())?;
         }
         map.end()?;
         // JSON is UTF-8.

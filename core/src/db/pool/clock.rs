@@ -60,7 +60,6 @@ impl FreezeAwareInstant {
     }
 }
 
-/// The wall clock at the kernel's last tick, which is cheaper to read.
 /// The wall clock at the kernel's last tick, which is cheaper to read; zero before 1970.
 #[cfg(target_os = "linux")]
 fn wall_time() -> u64 {
