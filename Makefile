@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 
-.PHONY: run test test-portable test-platforms bench bench-quick bench-reality bench-weight lint features doc fmt prerequisites
+.PHONY: run test test-portable test-platforms bench bench-quick bench-reality bench-weight book lint features doc fmt prerequisites
 
 run: ## notes on port 8080, on SQLite
 	cargo run -p notes
@@ -45,6 +45,9 @@ features: ## crates with few of their features compile, without a warning
 	cargo clippy -p anyhost --no-default-features --features paas -- -D warnings
 	cargo clippy -p anyhost --no-default-features --features vm,tls,sqlite -- -D warnings
 	cargo clippy -p anyhost --no-default-features --features lambda -- -D warnings
+
+book: ## the guide as a website in target/book
+	.ci/book
 
 lint: ## rustfmt, clippy and docs, without a warning
 	cargo fmt --all --check

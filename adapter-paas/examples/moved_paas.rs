@@ -4,13 +4,13 @@
 use anyhost_core::adapter::{Factory, Verb};
 use anyhost_core::{App, Body, Error, Host, Request, Response, async_trait};
 
-struct Moved {
+struct Ported {
     greeting: String,
     hangs: bool,
 }
 
 #[async_trait]
-impl App for Moved {
+impl App for Ported {
     async fn start(_host: &Host) -> Result<Self, Error> {
         Err(Error::internal("started without what main has read"))
     }
@@ -50,7 +50,7 @@ async fn main() -> std::process::ExitCode {
         if too_late {
             own_subscriber();
         }
-        Ok(Moved { greeting, hangs })
+        Ok(Ported { greeting, hangs })
     });
     anyhost_paas::launch(factory.verb(Verb::Serve))
 }

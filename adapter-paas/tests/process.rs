@@ -22,13 +22,13 @@ fn command(pairs: &[(&str, &str)]) -> Command {
 }
 
 /// A running program, killed when dropped.
-struct Serving {
+struct RunningProgram {
     child: Child,
     lines: std::io::Lines<BufReader<ChildStdout>>,
     address: SocketAddr,
 }
 
-impl Serving {
+impl RunningProgram {
     fn with(pairs: &[(&str, &str)]) -> Self {
         let mut child = command(pairs).spawn().expect("the example runs");
         let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
@@ -45,7 +45,7 @@ impl Serving {
     }
 }
 
-impl Drop for Serving {
+impl Drop for RunningProgram {
     fn drop(&mut self) {
         let _ = self.child.kill();
     }
@@ -82,7 +82,7 @@ fn refused(pairs: &[(&str, &str)], words: &[&str]) -> (Option<i32>, String) {
 
 #[test]
 fn it_listens_on_every_address() {
-    let serving = Serving::with(&[("PORT", "0")]);
+    let serving = RunningProgram::with(&[("PORT", "0")]);
     let port = serving.address.port();
     for address in
         [SocketAddr::from(([127, 0, 0, 1], port)), SocketAddr::from(([127, 0, 0, 9], port))]
@@ -96,7 +96,7 @@ fn it_listens_on_every_address() {
 
 #[test]
 fn a_stop_finishes_what_was_begun() {
-    let serving = Serving::with(&[("PORT", "0")]);
+    let serving = RunningProgram::with(&[("PORT", "0")]);
     let address = SocketAddr::from(([127, 0, 0, 1], serving.address.port()));
     let mut slow = TcpStream::connect(address).expect("the server listens");
     slow.write_all(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").expect("writable");
@@ -112,7 +112,7 @@ fn a_stop_finishes_what_was_begun() {
 #[test]
 fn on_kubernetes_it_goes_on_serving_while_the_endpoints_learn() {
     let kubernetes = [("PORT", "0"), ("KUBERNETES_SERVICE_HOST", "10.0.0.1"), ("LAME_DUCK", "1s")];
-    let mut serving = Serving::with(&kubernetes);
+    let mut serving = RunningProgram::with(&kubernetes);
     let address = SocketAddr::from(([127, 0, 0, 1], serving.address.port()));
     kill(serving.child.id(), "TERM");
     wait_for(&mut serving.lines, "\"draining\"");

@@ -25,13 +25,13 @@ fn command(pairs: &[(&str, &str)]) -> Command {
 }
 
 /// A running program, killed when dropped.
-struct Serving {
+struct RunningProgram {
     child: Child,
     lines: std::io::Lines<BufReader<ChildStdout>>,
     addresses: Vec<String>,
 }
 
-impl Serving {
+impl RunningProgram {
     fn with(pairs: &[(&str, &str)]) -> Self {
         let mut child = command(pairs).spawn().expect("the example runs");
         let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
@@ -64,7 +64,7 @@ impl Serving {
     }
 }
 
-impl Drop for Serving {
+impl Drop for RunningProgram {
     fn drop(&mut self) {
         let _ = self.child.kill();
     }
@@ -106,7 +106,7 @@ fn listen(path: &Path) -> String {
 fn it_listens_where_it_is_told() {
     let folder = Folder::new("several");
     let path = folder.path("app.sock");
-    let serving = Serving::with(&[("LISTEN", &format!("127.0.0.1:0, {}", listen(&path)))]);
+    let serving = RunningProgram::with(&[("LISTEN", &format!("127.0.0.1:0, {}", listen(&path)))]);
     assert!(get(TcpStream::connect(serving.tcp()).expect("it listens")).ends_with("hello"));
     assert!(get(UnixStream::connect(&path).expect("it listens")).ends_with("hello"));
     assert_eq!(serving.stop().0, Some(0));
@@ -117,7 +117,7 @@ fn a_socket_that_nobody_listens_on_is_replaced_and_nothing_else_is() {
     let folder = Folder::new("stale");
     let left = folder.path("left.sock");
     drop(UnixListener::bind(&left).expect("a new path"));
-    let serving = Serving::with(&[("LISTEN", &listen(&left))]);
+    let serving = RunningProgram::with(&[("LISTEN", &listen(&left))]);
     assert!(get(UnixStream::connect(&left).expect("it listens")).ends_with("hello"));
 
     let file = folder.path("file");
@@ -146,7 +146,7 @@ fn systemd_is_told_each_phase() {
         String::from_utf8(buffer[..length].to_vec()).expect("a text")
     };
     let path = path.to_str().expect("a text");
-    let serving = Serving::with(&[("LISTEN", "127.0.0.1:0"), ("NOTIFY_SOCKET", path)]);
+    let serving = RunningProgram::with(&[("LISTEN", "127.0.0.1:0"), ("NOTIFY_SOCKET", path)]);
     assert!(heard().ends_with("STATUS=starting\n"));
     let ready = heard();
     assert!(ready.starts_with("READY=1\n") && ready.contains("STATUS=serving on"), "{ready}");
@@ -195,7 +195,7 @@ fn what_stands_in_the_way_is_one_line_and_an_exit_code() {
 #[test]
 fn a_manager_that_is_not_there_is_told_of_once_and_the_program_serves() {
     let path = "/no/such/folder/notify";
-    let mut serving = Serving::with(&[("LISTEN", "127.0.0.1:0"), ("NOTIFY_SOCKET", path)]);
+    let mut serving = RunningProgram::with(&[("LISTEN", "127.0.0.1:0"), ("NOTIFY_SOCKET", path)]);
     assert!(get(TcpStream::connect(serving.tcp()).expect("it listens")).ends_with("hello"));
     while !serving.line().contains("NOTIFY_SOCKET: systemd is not told") {}
     let (code, printed) = serving.stop();

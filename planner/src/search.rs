@@ -18,9 +18,9 @@ pub use trial::{Headroom, Trial};
 use crate::hosts::{Host, Model, Size};
 use crate::simulation::{Infeasible, sizes};
 
-/// What was found for one host.
+/// The configuration that was chosen for one host.
 #[derive(Clone, Debug)]
-pub struct Found {
+pub struct Choice {
     /// The cheapest configuration that reaches the goals, or the one that came closest.
     pub trial: Trial,
     /// What it misses; `None` if it reaches the goals.
@@ -30,7 +30,7 @@ pub struct Found {
     pub least_max_connections: Option<usize>,
 }
 
-impl Found {
+impl Choice {
     /// Whether it reaches the goals.
     #[must_use]
     pub fn fits(&self) -> bool {
@@ -43,11 +43,11 @@ impl Found {
 ///
 /// # Errors
 /// [`Infeasible`] if the App cannot run there at all.
-pub fn search(case: &Case<'_>, host: &Host, below: f64) -> Result<Found, Infeasible> {
+pub fn search(case: &Case<'_>, host: &Host, below: f64) -> Result<Choice, Infeasible> {
     if let Some(unpriced) = &host.unpriced {
         return Err(Infeasible(unpriced.clone()));
     }
-    let mut best: Option<Found> = None;
+    let mut best: Option<Choice> = None;
     for size in sizes(host, case.workload)? {
         let bound = best.as_ref().filter(|found| found.fits());
         let bound = bound.map_or(below, |found| found.trial.bill.month.min(below));
@@ -70,14 +70,14 @@ pub fn search(case: &Case<'_>, host: &Host, below: f64) -> Result<Found, Infeasi
 ///
 /// # Errors
 /// As [`search`].
-pub fn settle(case: &Case<'_>, host: &Host, found: Found) -> Result<Found, Infeasible> {
+pub fn settle(case: &Case<'_>, host: &Host, found: Choice) -> Result<Choice, Infeasible> {
     match &host.model {
         Model::Fleet(fleet) => fleets::again(case, host, fleet, found.trial.configuration),
         Model::Functions(functions) => functions::again(case, host, functions, &found),
     }
 }
 
-fn one_size(case: &Case<'_>, host: &Host, size: Size) -> Result<Found, Infeasible> {
+fn one_size(case: &Case<'_>, host: &Host, size: Size) -> Result<Choice, Infeasible> {
     match &host.model {
         Model::Fleet(fleet) => fleets::search(case, host, fleet, size),
         Model::Functions(functions) => functions::search(case, host, functions, size),
@@ -85,7 +85,7 @@ fn one_size(case: &Case<'_>, host: &Host, size: Size) -> Result<Found, Infeasibl
 }
 
 /// Lower is better: first the goals, then the price; of those that miss the goals, how far they are from them.
-fn rank(found: &Found) -> (u8, f64) {
+fn rank(found: &Choice) -> (u8, f64) {
     match &found.fault {
         None => (0, found.trial.bill.month),
         Some(fault) => (1, fault.distance()),

@@ -42,16 +42,36 @@ fn links_between_pages_lead_somewhere() {
         let folder = root().join(&page.path);
         let folder = folder.parent().expect("a page lies in a folder");
         for target in page.text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
-            let path = target.split('#').next().unwrap_or_default();
-            let elsewhere = path.contains("://") || path.starts_with("mailto:") || path.is_empty();
+            let (path, section) = target.split_once('#').unwrap_or((target, ""));
+            let elsewhere = path.contains("://") || path.starts_with("mailto:");
             // A link to an item is rustdoc's, which checks it itself.
             let item = path.contains("::") || path.contains(' ');
-            if !elsewhere && !item && !folder.join(path).exists() {
+            if elsewhere || item {
+                continue;
+            }
+            let file = if path.is_empty() { root().join(&page.path) } else { folder.join(path) };
+            let text = || fs::read_to_string(&file).unwrap_or_default();
+            if !file.exists()
+                || !(section.is_empty() || sections(&text()).any(|name| name == section))
+            {
                 dead.push(format!("{}: {target}", page.path));
             }
         }
     }
-    none("every relative link has its file", dead);
+    none("every relative link has its file and its heading", dead);
+}
+
+/// The names of a page's headings in links: in lower case, spaces as hyphens, without other punctuation.
+fn sections(page: &str) -> impl Iterator<Item = String> {
+    let headings = page.lines().filter_map(|line| {
+        line.trim_start_matches('#').strip_prefix(' ').filter(|_| line.starts_with('#'))
+    });
+    let letter = |c: char| match c {
+        ' ' => Some('-'),
+        c if c.is_alphanumeric() || c == '-' || c == '_' => Some(c.to_ascii_lowercase()),
+        _ => None,
+    };
+    headings.map(move |heading| heading.chars().filter_map(letter).collect())
 }
 
 #[test]

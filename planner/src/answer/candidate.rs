@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{Question, Range};
 use crate::bill::Bill;
 use crate::hosts::Host;
-use crate::search::{Case, Fault, Found, Headroom, Trial, search, settings, settle};
+use crate::search::{Case, Choice, Fault, Headroom, Trial, search, settings, settle};
 use crate::simulation::{Configuration, Infeasible, Outcome, Progress};
 use crate::traffic::Traffic;
 
@@ -130,14 +130,14 @@ fn seeds(question: &Question<'_>) -> u64 {
 const SETTLED: usize = 4;
 
 /// Searches a host with coarse simulations.
-pub(crate) fn coarse(question: &Question<'_>, host: &Host) -> Result<Found, Infeasible> {
+pub(crate) fn coarse(question: &Question<'_>, host: &Host) -> Result<Choice, Infeasible> {
     let first = question.options.seed;
     let case = Case { coarse: true, ..question.case(&question.demand.traffic, first) };
     search(&case, host, f64::INFINITY)
 }
 
 /// Which hosts are worth a full simulation: the cheapest of each paradigm that reach the goals.
-pub(crate) fn worth_settling(hosts: &[&Host], coarse: &[Result<Found, Infeasible>]) -> Vec<bool> {
+pub(crate) fn worth_settling(hosts: &[&Host], coarse: &[Result<Choice, Infeasible>]) -> Vec<bool> {
     let mut worth = vec![false; hosts.len()];
     for paradigm in [Paradigm::LongRunning, Paradigm::Serverless] {
         let fitting = coarse.iter().enumerate().filter_map(|(index, found)| {
@@ -155,7 +155,7 @@ pub(crate) fn worth_settling(hosts: &[&Host], coarse: &[Result<Found, Infeasible
 pub(crate) fn new(
     question: &Question<'_>,
     host: &Host,
-    result: Result<(Found, Vec<Trial>), Infeasible>,
+    result: Result<(Choice, Vec<Trial>), Infeasible>,
 ) -> Candidate {
     let mut candidate = Candidate {
         host: host.name.clone(),
@@ -183,9 +183,9 @@ pub(crate) fn new(
 pub(crate) fn settled(
     question: &Question<'_>,
     host: &Host,
-    mut found: Found,
+    mut found: Choice,
     progress: &Progress,
-) -> Result<(Found, Vec<Trial>), Infeasible> {
+) -> Result<(Choice, Vec<Trial>), Infeasible> {
     let first = question.options.seed;
     let many = seeds(question);
     let traffics = (0..many)
@@ -218,7 +218,7 @@ pub(crate) fn settled(
     Ok((found, earlier))
 }
 
-fn run(question: &Question<'_>, host: &Host, found: Found, trials: &[Trial]) -> Run {
+fn run(question: &Question<'_>, host: &Host, found: Choice, trials: &[Trial]) -> Run {
     let range = |value: &dyn Fn(&Trial) -> f64| Range::of(trials.iter().map(value));
     let ranges = Ranges {
         seeds: trials.len(),
@@ -233,7 +233,7 @@ fn run(question: &Question<'_>, host: &Host, found: Found, trials: &[Trial]) -> 
         peak_connections: range(&|trial| trial.outcome.peak_connections as f64),
     };
     let settings = settings(host, question.workload, &found.trial);
-    let Found { trial, least_max_connections, .. } = found;
+    let Choice { trial, least_max_connections, .. } = found;
     let Trial { configuration: set, pool, outcome, bill, headroom } = trial;
     Run {
         size: set.size.name.clone(),

@@ -1,7 +1,7 @@
 //! The search for fleets: instances and pool size, raised by what each run ran into.
 //! Long because each step of the climb is a few lines on the same configuration.
 
-use super::Found;
+use super::Choice;
 use super::case::Case;
 use super::fault::{Fault, Resource};
 use super::limit::limited;
@@ -20,7 +20,7 @@ pub(super) fn search(
     host: &Host,
     fleet: &Fleet,
     size: Size,
-) -> Result<Found, Infeasible> {
+) -> Result<Choice, Infeasible> {
     let bounds = Bounds::new(case, fleet, &size);
     let set = bounds.begin(case, host, size);
     climb(case, host, fleet, &bounds, set)
@@ -32,7 +32,7 @@ pub(super) fn again(
     host: &Host,
     fleet: &Fleet,
     set: Configuration,
-) -> Result<Found, Infeasible> {
+) -> Result<Choice, Infeasible> {
     let bounds = Bounds::new(case, fleet, &set.size);
     climb(case, host, fleet, &bounds, set)
 }
@@ -43,7 +43,7 @@ fn climb(
     fleet: &Fleet,
     bounds: &Bounds,
     mut set: Configuration,
-) -> Result<Found, Infeasible> {
+) -> Result<Choice, Infeasible> {
     let mut below = None;
     for _ in 0..STEPS {
         let fit = fit_database(case, host, bounds, &mut set);
@@ -74,7 +74,7 @@ fn reached(
     trial: Trial,
     unfit: Option<usize>,
     below: Option<&Configuration>,
-) -> Result<Found, Infeasible> {
+) -> Result<Choice, Infeasible> {
     let trial = match below {
         Some(below) if unfit.is_none() => fewer(case, host, trial, below)?,
         _ => trial,
@@ -90,12 +90,12 @@ fn reached(
             month: trial.bill.month,
         })
     };
-    Ok(Found { trial, fault, least_max_connections: needed })
+    Ok(Choice { trial, fault, least_max_connections: needed })
 }
 
-fn missed(case: &Case<'_>, host: &Host, trial: Trial, fault: Fault) -> Found {
+fn missed(case: &Case<'_>, host: &Host, trial: Trial, fault: Fault) -> Choice {
     let least_max_connections = connections(case, host, &trial);
-    Found { trial, fault: Some(fault), least_max_connections }
+    Choice { trial, fault: Some(fault), least_max_connections }
 }
 
 /// Between which numbers of instances the search goes.

@@ -1,7 +1,7 @@
 //! The search for functions: the fewest provisioned environments and the smallest reserved concurrency that reach the
 //! goals, and whether the database has as many connections.
 
-use super::Found;
+use super::Choice;
 use super::case::Case;
 use super::fault::Fault;
 use super::trial::Trial;
@@ -13,7 +13,7 @@ pub(super) fn search(
     host: &Host,
     functions: &Functions,
     size: Size,
-) -> Result<Found, Infeasible> {
+) -> Result<Choice, Infeasible> {
     let limit = functions.parameters.max_environments.value as usize;
     let limit = case.options.max_instances.unwrap_or(limit).clamp(1, limit);
     let set = |most| Configuration::new(size.clone(), 0, most);
@@ -22,7 +22,7 @@ pub(super) fn search(
         match provisioned(case, host, &widest, &fault)? {
             Some(trial) => widest = trial,
             None => {
-                return Ok(Found {
+                return Ok(Choice {
                     trial: widest,
                     fault: Some(fault),
                     least_max_connections: None,
@@ -36,7 +36,7 @@ pub(super) fn search(
     let Some(database) = &case.workload.database else {
         let most = with_headroom(case, least).min(limit);
         let trial = case.run(host, &set(most))?;
-        return Ok(Found { trial, fault: None, least_max_connections: None });
+        return Ok(Choice { trial, fault: None, least_max_connections: None });
     };
     let pool = widest.pool.as_ref().map_or(1, |pool| pool.size);
     let deployment = set(least).deployment(host);
@@ -47,12 +47,12 @@ pub(super) fn search(
         let month = trial.bill.month;
         let trial = if fits == 0 { trial } else { case.run(host, &set(fits))? };
         let fault = Fault::Connections { needed, given: database.limit(), month };
-        return Ok(Found { trial, fault: Some(fault), least_max_connections: Some(needed) });
+        return Ok(Choice { trial, fault: Some(fault), least_max_connections: Some(needed) });
     }
     let trial = case.run(host, &set(fits))?;
     let fault = case.fault(host, &trial);
     let least_max_connections = connections(case, host, &trial);
-    Ok(Found { trial, fault, least_max_connections })
+    Ok(Choice { trial, fault, least_max_connections })
 }
 
 /// The least `max_connections` with which the App starts as it is configured.
@@ -67,8 +67,8 @@ pub(super) fn again(
     case: &Case<'_>,
     host: &Host,
     functions: &Functions,
-    found: &Found,
-) -> Result<Found, Infeasible> {
+    found: &Choice,
+) -> Result<Choice, Infeasible> {
     let mut set = found.trial.configuration.clone();
     let limit = functions.parameters.max_environments.value as usize;
     for _ in 0..5 {
@@ -94,14 +94,14 @@ pub(super) fn again(
         }
         if !helps || wider == set.most {
             let least_max_connections = connections(case, host, &trial);
-            return Ok(Found { trial, fault, least_max_connections });
+            return Ok(Choice { trial, fault, least_max_connections });
         }
         set = next;
     }
     let trial = case.run(host, &set)?;
     let fault = case.fault(host, &trial);
     let least_max_connections = connections(case, host, &trial);
-    Ok(Found { trial, fault, least_max_connections })
+    Ok(Choice { trial, fault, least_max_connections })
 }
 
 /// The fewest provisioned environments with which a trial that misses the goals for its cold starts reaches them; `None`
