@@ -76,8 +76,7 @@ impl Telemetry {
     }
 
     /// Returns the layer that sends the events of a tracing subscriber, if log records are asked for.
-    #[must_use]
-    pub fn log_layer(&self) -> Option<LogLayer> {
+    pub(crate) fn log_layer(&self) -> Option<LogLayer> {
         self.logs.as_ref().map(Logs::layer)
     }
 
