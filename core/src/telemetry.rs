@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use opentelemetry::KeyValue;
 use opentelemetry_sdk::Resource;
 
-pub use logs::LogLayer;
+pub(crate) use logs::LogLayer;
 pub use traces::{RequestSpan, Traces};
 
 use crate::databases::Metric;
