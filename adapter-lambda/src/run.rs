@@ -10,7 +10,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::environment::{self, Configuration};
 use crate::life::{self, Preparation};
-use crate::logs::Logs;
+use crate::logs::logs;
 use crate::runtime_api::Ahead;
 
 /// The time a stop may take: Lambda gives 500 ms to an environment with an internal extension, and on
@@ -67,7 +67,7 @@ fn run_functions<H: Handler>(factory: Factory<H>, settings: Settings) -> Result<
 
 /// Prepares everything that can fail because of a wrong setting, before anything is started, and begins to log.
 fn prepare(settings: Settings, verb: Verb) -> Result<Preparation, Failure> {
-    let logs = Logs::of(&settings)?;
+    let logs = logs(&settings)?;
     let prepared = prepare_host(settings).and_then(|(host, configuration)| {
         let telemetry = match verb {
             Verb::Serve => Telemetry::of(&host)?,

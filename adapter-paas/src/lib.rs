@@ -8,7 +8,7 @@ mod presets;
 
 use anyhost_core::adapter::{Exit, Factory, Failure, Handler};
 use anyhost_core::{Host, Paradigm};
-use anyhost_server::{Logs, Program};
+use anyhost_server::Program;
 
 use address::Address;
 
@@ -24,7 +24,7 @@ fn outcome<H: Handler>(factory: Factory<H>) -> Result<Exit, Failure> {
     let config = preset.config(&settings, environment::is_a_terminal())?;
     let port = settings.get::<u16>(preset.port)?.unwrap_or(DEFAULT_PORT);
     let address = Address::of(&settings)?;
-    let logs = Logs::from_settings(&settings, preset.logs)?;
+    let logs = anyhost_server::logs(&settings, preset.logs)?;
     let mut in_force = config.in_force();
     in_force.extend(logs.in_force());
     in_force.push((preset.port, port.to_string()));

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use anyhost_core::adapter::LogFormat;
 use anyhost_core::{ConfigError, Settings};
-use anyhost_server::{Config, LogFormat, Trust};
+use anyhost_server::{Config, Trust};
 
 /// A platform: how it is recognised and what it needs.
 ///

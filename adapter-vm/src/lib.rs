@@ -11,9 +11,9 @@ mod watchdog;
 
 use std::time::Duration;
 
-use anyhost_core::adapter::{Exit, Factory, Failure, Handler};
+use anyhost_core::adapter::{Exit, Factory, Failure, Handler, LogFormat};
 use anyhost_core::{Host, Paradigm};
-use anyhost_server::{Config, LogFormat, Logs, Program, Running};
+use anyhost_server::{Config, Program, Running};
 
 use listen::Addresses;
 use notify::Manager;
@@ -39,7 +39,7 @@ fn outcome<H: Handler>(factory: Factory<H>) -> Result<Exit, Failure> {
     let lame_duck = if alone { LAME_DUCK.min(grace / 2) } else { Duration::ZERO };
     let config = Config { lame_duck, ..Config::default() }.with(&settings)?;
     let asked = settings.get::<Addresses>("LISTEN")?;
-    let logs = Logs::from_settings(&settings, LogFormat::Json)?;
+    let logs = anyhost_server::logs(&settings, LogFormat::Json)?;
     let manager = Manager::from_settings(&settings)?;
     let supervisor = Supervisor::new(manager.clone(), &settings, grace)?;
     let watchdog = watchdog::wanted(&settings)?;

@@ -1,8 +1,8 @@
 //! SIGHUP: reloads the settings that can change while the process runs; the others need a restart.
 
-use anyhost_core::adapter::HostHandles as _;
+use anyhost_core::adapter::{HostHandles as _, LogLevel};
 use anyhost_core::{ConfigError, Host, Phase, Settings};
-use anyhost_server::{Hangups, LogLevel, Tls};
+use anyhost_server::{Hangups, Tls};
 use rustix::time::{ClockId, clock_gettime};
 use sd_notify::NotifyState;
 

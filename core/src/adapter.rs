@@ -15,10 +15,8 @@ pub use crate::handler::{Handler, ServiceHandler};
 pub use crate::host::{HostBuilder, HostHandles};
 pub use crate::http::{Arrival, Caller, Refusal, is_hop_by_hop, is_host};
 pub use crate::life::Activity;
-pub use crate::own_subscriber::{keep_own_subscriber, to_stderr_unless};
+pub use crate::logs::{LogFilter, LogFormat, LogLevel, Logs, to_stderr_unless};
 pub use crate::process_metrics::ProcessMetrics;
 pub use crate::program::{Verb, check, migrate, outside_of_runtimes, start};
 pub use crate::request_counts::{CountedMethod, RequestCounts};
-#[cfg(feature = "opentelemetry")]
-pub use crate::telemetry::LogLayer;
 pub use crate::telemetry::{RequestSpan, Telemetry, Traces};

@@ -25,7 +25,7 @@ mod host;
 mod http;
 mod jobs;
 mod life;
-mod own_subscriber;
+mod logs;
 mod paradigm;
 mod process_metrics;
 mod program;

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use opentelemetry::KeyValue;
 use opentelemetry_sdk::Resource;
 
-pub use logs::LogLayer;
+pub(crate) use logs::LogLayer;
 pub use traces::{RequestSpan, Traces};
 
 use crate::databases::Metric;
@@ -76,8 +76,7 @@ impl Telemetry {
     }
 
     /// Returns the layer that sends the events of a tracing subscriber, if log records are asked for.
-    #[must_use]
-    pub fn log_layer(&self) -> Option<LogLayer> {
+    pub(crate) fn log_layer(&self) -> Option<LogLayer> {
         self.logs.as_ref().map(Logs::layer)
     }
 

@@ -9,12 +9,12 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use anyhost_core::adapter::{Exit, Failure, conclude};
+use anyhost_core::adapter::{Exit, Failure, LogFormat, conclude};
 use anyhost_core::db::Db;
 use anyhost_core::{
     App, Body, BodyError, Context, Error, Host, Paradigm, Request, Response, Settings, async_trait,
 };
-use anyhost_server::{Config, Listener, LogFormat, Logs, Program, bind_tcp};
+use anyhost_server::{Config, Listener, Program, bind_tcp};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use http::header::{CONTENT_LENGTH, HeaderValue, SET_COOKIE};
@@ -207,7 +207,7 @@ fn outcome() -> Result<Exit, Failure> {
         lines.filter_map(|line| line.split_once('=').map(|(n, v)| (n.to_owned(), v.to_owned())));
     let settings = Settings::from_pairs(pairs);
     let config = Config::default().with(&settings)?;
-    let logs = Logs::from_settings(&settings, LogFormat::Json)?;
+    let logs = anyhost_server::logs(&settings, LogFormat::Json)?;
     let grace = settings.get("SHUTDOWN_GRACE")?.unwrap_or(Duration::from_secs(10));
     let host =
         Host::builder(Paradigm::LongRunning, "test").grace(grace).settings(settings).build()?;

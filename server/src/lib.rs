@@ -32,7 +32,7 @@ pub use drain::Drained;
 pub use health::Probes;
 pub use limit::MaxInFlight;
 pub use listen::{Listener, bind_everywhere, bind_tcp, bind_unix};
-pub use logs::{LogFormat, LogLevel, Logs};
+pub use logs::logs;
 pub use program::{Beside, Program, Running};
 pub use rate::MinBodyRate;
 pub use server::Server;

@@ -5,12 +5,14 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use anyhost_core::Host;
-use anyhost_core::adapter::{Exit, Factory, Failure, Handler, Telemetry, Verb, to_stderr_unless};
+use anyhost_core::adapter::{
+    Exit, Factory, Failure, Handler, LogLevel, Logs, Telemetry, Verb, to_stderr_unless,
+};
 
 use crate::descriptors::room_for;
 use crate::drain::Drained;
 use crate::runtime::runtime;
-use crate::{Config, Hangups, Listener, LogLevel, Logs, Server, stop_signal};
+use crate::{Config, Hangups, Listener, Server, stop_signal};
 
 /// How long the last telemetry may take to be sent.
 const FLUSH_LEAST: Duration = Duration::from_millis(200);

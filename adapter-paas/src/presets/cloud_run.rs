@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhost_server::LogFormat;
+use anyhost_core::adapter::LogFormat;
 
 use crate::preset::{Preset, has};
 

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use anyhost_core::adapter::{Factory, Verb};
+use anyhost_core::adapter::{Factory, LogFormat, Verb};
 use anyhost_core::db::Db;
 use anyhost_core::{
     App, Body, Error, Host, Paradigm, Request, Response, Settings, async_trait, call_service,
 };
-use anyhost_server::{Beside, Config, LogFormat, Logs, Program, Running, bind_tcp};
+use anyhost_server::{Beside, Config, Program, Running, bind_tcp};
 use axum::Router;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use sqlx::Postgres;
@@ -63,7 +63,7 @@ pub(super) fn serve_app<A: App>(database: Option<&str>) -> Result<(), String> {
     let settings = level.into_iter().chain(database.map(|url| ("DATABASE_URL", url)));
     let settings = Settings::from_pairs(settings);
     let logs =
-        Logs::from_settings(&settings, LogFormat::Json).map_err(|error| error.to_string())?;
+        anyhost_server::logs(&settings, LogFormat::Json).map_err(|error| error.to_string())?;
     let host = Host::builder(Paradigm::LongRunning, "bench")
         .grace(Duration::from_secs(1))
         .settings(settings)

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use http::StatusCode;
 
 use crate::Error;
-use crate::own_subscriber::to_stderr_unless;
+use crate::logs::to_stderr_unless;
 
 /// How long one log line stands for all requests that are refused with the same text.
 const PERIOD: Duration = Duration::from_secs(1);

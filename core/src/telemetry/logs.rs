@@ -17,7 +17,7 @@ use super::variables::LOGS;
 use crate::{Context, Failure};
 
 /// A layer of a tracing subscriber that sends events as log records.
-pub type LogLayer = OpenTelemetryTracingBridge<SdkLoggerProvider, SdkLogger>;
+pub(crate) type LogLayer = OpenTelemetryTracingBridge<SdkLoggerProvider, SdkLogger>;
 
 /// The exporter of log records; a clone uses the same exporter.
 #[derive(Clone, Debug)]

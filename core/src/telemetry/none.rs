@@ -43,6 +43,10 @@ impl Telemetry {
         match self.0 {}
     }
 
+    pub(crate) fn log_layer(&self) -> Option<tracing_subscriber::layer::Identity> {
+        match self.0 {}
+    }
+
     /// Returns nothing.
     #[must_use]
     pub fn has_metrics(&self) -> bool {

@@ -2,19 +2,17 @@
 
 use std::fmt::{self, Write as _};
 
-use anyhost_core::Context;
 use serde_json::{Number, Value};
 use tracing::field::{Field, Visit};
 
-/// Names that a line has already; a field of that name gets an underscore before it.
-const TAKEN: [&str; 7] = ["timestamp", "time", "level", "severity", "target", "trace_id", "spans"];
+use crate::Context;
 
 /// The message of an event, the request it names, and its other fields.
 #[derive(Default)]
 pub(super) struct Fields {
     pub(super) message: String,
     request_id: Option<String>,
-    pub(super) others: Vec<(String, Value)>,
+    pub(super) others: Vec<(&'static str, Value)>,
 }
 
 impl Fields {
@@ -29,8 +27,7 @@ impl Fields {
             (name, _) if name.starts_with("log.") => {}
             ("message", Value::String(text)) => self.message = text,
             ("request_id", Value::String(text)) => self.request_id = Some(text),
-            (name, value) if TAKEN.contains(&name) => self.others.push((format!("_{name}"), value)),
-            (name, value) => self.others.push((name.to_owned(), value)),
+            (name, value) => self.others.push((name, value)),
         }
     }
 }

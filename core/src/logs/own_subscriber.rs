@@ -8,7 +8,7 @@ static FOREIGN: AtomicBool = AtomicBool::new(false);
 
 /// Tells that the program had a tracing subscriber before the adapter set up its own, which it then leaves alone. One
 /// line on stderr says what its filter leaves out.
-pub fn keep_own_subscriber() {
+pub(super) fn keep_own_subscriber() {
     FOREIGN.store(true, Ordering::Relaxed);
     if !tracing::enabled!(target: "anyhost_server", tracing::Level::INFO) {
         to_stderr(
