@@ -46,8 +46,8 @@ impl Configuration {
     ///
     /// # Errors
     /// [`ConfigError`] names the variable that is wrong.
-    pub(crate) fn of(settings: &Settings) -> Result<Self, ConfigError> {
-        // Where environments are prepared ahead of requests, an init may take 15 minutes.
+    pub(crate) fn from_settings(settings: &Settings) -> Result<Self, ConfigError> {
+        // If environments are prepared ahead of requests, an init may take 15 minutes.
         let ahead = matches!(
             settings.text("AWS_LAMBDA_INITIALIZATION_TYPE"),
             Some("provisioned-concurrency" | "lambda-managed-instances")
@@ -103,7 +103,7 @@ mod tests {
     fn what_is_prepared_ahead_may_take_its_time() {
         let budget = |kind: &str| {
             let settings = Settings::from_pairs([("AWS_LAMBDA_INITIALIZATION_TYPE", kind)]);
-            Configuration::of(&settings).expect("valid").init_budget
+            Configuration::from_settings(&settings).expect("valid").init_budget
         };
         assert_eq!(budget("on-demand"), Some(INIT_BUDGET));
         assert_eq!(budget("provisioned-concurrency"), None);
@@ -118,7 +118,7 @@ mod tests {
             ("TRUSTED_HEADERS", "x-forwarded-host, x-forwarded-for"),
         ] {
             let settings = Settings::from_pairs([(variable, value)]);
-            let error = Configuration::of(&settings).expect_err("wrong");
+            let error = Configuration::from_settings(&settings).expect_err("wrong");
             assert!(error.to_string().starts_with(&format!("{variable}: expected ")), "{error}");
         }
         let error = Configuration::endpoint(&Settings::default()).expect_err("missing");

@@ -92,7 +92,7 @@ pub(crate) fn translate(
 ) -> Result<EventRequest, NoRequest> {
     let mut read = Event::read(event).map_err(NoRequest::Broken)?;
     let body = body::read(read.body.0.take(), read.is_base64.0, event);
-    let source_request = match Source::of(&read).ok_or(NoRequest::Foreign)? {
+    let source_request = match Source::from_event(&read).ok_or(NoRequest::Foreign)? {
         Source::Rest => rest::read(&read, event),
         Source::Http => http::read(&read, event),
         Source::Alb => alb::read(&read, event),
@@ -148,7 +148,7 @@ fn refused(status: StatusCode, detail: &'static str, cause: &impl fmt::Display) 
 
 impl Source {
     /// The source of an event, by the keys of its `requestContext`.
-    fn of(event: &Event<'_>) -> Option<Self> {
+    fn from_event(event: &Event<'_>) -> Option<Self> {
         let context = &event.context;
         if !event.present || !context.present || context.connection.0 || event.authorizer.0 {
             return None;

@@ -87,7 +87,7 @@ async fn handle<H: Handler>(
     let traces = telemetry.as_ref().and_then(Telemetry::traces);
     let response = exchange.respond(host, traces, app, request).await;
     if let Some(counts) = counts {
-        let method = CountedMethod::of(exchange.method.as_str());
+        let method = CountedMethod::from_name(exchange.method.as_str());
         let status = response.status().as_u16();
         counts.ended(method, Some(status));
         if asks {

@@ -54,8 +54,8 @@ pub async fn answer_event<H: Handler>(
     handler: &H,
     event: &Bytes,
 ) -> Result<Bytes, EventError> {
-    let configuration =
-        Configuration::of(host.settings()).map_err(|why| EventError(Why::Setting(why)))?;
+    let configuration = Configuration::from_settings(host.settings())
+        .map_err(|why| EventError(Why::Setting(why)))?;
     host.epoch().advance();
     let running = host.life().enter();
     let context = Context::fresh().with_life(host.life().clone());

@@ -50,8 +50,8 @@ fn run_functions<H: Handler>(factory: Factory<H>, settings: Settings) -> Result<
     let endpoint = Configuration::endpoint(&settings)?;
     let ahead = Ahead::begin(&endpoint);
     // An invalid address is reported after the preparation, and to Lambda too.
-    let concurrency =
-        Configuration::of(&settings).map_or(1, |configuration| configuration.concurrency);
+    let concurrency = Configuration::from_settings(&settings)
+        .map_or(1, |configuration| configuration.concurrency);
     let runtime = runtime(concurrency)?;
     let outcome = runtime.block_on(async {
         // In a task of its own: a wake-up of the future inside `block_on` costs a write to an eventfd.
@@ -70,7 +70,7 @@ fn prepare(settings: Settings, verb: Verb) -> Result<Preparation, Failure> {
     let logs = logs(&settings)?;
     let prepared = prepare_host(settings).and_then(|(host, configuration)| {
         let telemetry = match verb {
-            Verb::Serve => Telemetry::of(&host)?,
+            Verb::Serve => Telemetry::from_host(&host)?,
             Verb::Migrate | Verb::Check => None,
         };
         Ok(Preparation::new(host, configuration, telemetry))
@@ -81,7 +81,7 @@ fn prepare(settings: Settings, verb: Verb) -> Result<Preparation, Failure> {
 }
 
 fn prepare_host(settings: Settings) -> Result<(Host, Configuration), Failure> {
-    let configuration = Configuration::of(&settings)?;
+    let configuration = Configuration::from_settings(&settings)?;
     // Outside of Lambda, where `check` and `migrate` run too, it may be missing.
     if settings.text("AWS_LAMBDA_RUNTIME_API").is_some() {
         Configuration::endpoint(&settings)?;

@@ -20,7 +20,7 @@ pub(crate) enum Address {
 impl Address {
     /// # Errors
     /// [`ConfigError`] if the value can be no name of a machine either.
-    pub(crate) fn of(settings: &Settings) -> Result<Self, ConfigError> {
+    pub(crate) fn from_settings(settings: &Settings) -> Result<Self, ConfigError> {
         let Some(text) = settings.text("HOST") else { return Ok(Self::Everywhere) };
         if text == "localhost" {
             return Ok(Self::One(Ipv4Addr::LOCALHOST.into()));
@@ -60,7 +60,7 @@ mod tests {
 
     #[test]
     fn a_host_is_an_address_and_the_name_of_a_machine_is_none() {
-        let of = |text: &str| Address::of(&Settings::from_pairs([("HOST", text)]));
+        let of = |text: &str| Address::from_settings(&Settings::from_pairs([("HOST", text)]));
         assert_eq!(of(""), Ok(Address::Everywhere));
         assert_eq!(of("localhost"), Ok(Address::One(Ipv4Addr::LOCALHOST.into())));
         assert_eq!(of("127.0.0.1"), Ok(Address::One(Ipv4Addr::LOCALHOST.into())));

@@ -23,7 +23,7 @@ fn outcome<H: Handler>(factory: Factory<H>) -> Result<Exit, Failure> {
     let preset = detect::platform(&settings)?;
     let config = preset.config(&settings, environment::is_a_terminal())?;
     let port = settings.get::<u16>(preset.port)?.unwrap_or(DEFAULT_PORT);
-    let address = Address::of(&settings)?;
+    let address = Address::from_settings(&settings)?;
     let logs = anyhost_server::logs(&settings, preset.logs)?;
     let mut in_force = config.in_force();
     in_force.extend(logs.in_force());

@@ -92,10 +92,10 @@ fn name(kind: Kind, question: &str) -> String {
 }
 
 fn turn(subject: &Subject, connections: usize, request: &Request, time: Duration) -> Turn {
-    let begin = || (subject.cpu(), Counters::of(subject.pid()));
+    let begin = || (subject.cpu(), Counters::read(subject.pid()));
     let end = |(cpu, counters): (Option<f64>, Option<Counters>), turn: &mut Turn| {
         turn.cpu_seconds = subject.cpu().zip(cpu).map(|(now, begun)| now - begun);
-        turn.counters = Counters::of(subject.pid()).zip(counters).map(|(now, begun)| now - begun);
+        turn.counters = Counters::read(subject.pid()).zip(counters).map(|(now, begun)| now - begun);
         turn.memory = subject.memory();
     };
     drive(subject.address(), connections, request, time, begin, end)

@@ -201,7 +201,7 @@ fn table(text: &mut String, contest: &Contest) {
             let _ = write!(text, " {} |", said.unwrap_or_default());
         }
         if counted {
-            let trips = Spread::of(
+            let trips = Spread::from_values(
                 entry
                     .turns
                     .iter()

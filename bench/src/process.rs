@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 const TICKS: f64 = 100.0;
 
 /// The processor time that the threads of a process have used, in seconds, by `/proc/<pid>/schedstat`:
-/// nanoseconds, where `/proc/<pid>/stat` counts in hundredths of a second. `None` if there is no such
+/// nanoseconds; `/proc/<pid>/stat` counts in hundredths of a second. `None` if there is no such
 /// process.
 #[must_use]
 pub fn cpu(pid: u32) -> Option<f64> {
@@ -64,7 +64,7 @@ pub struct Counters {
 impl Counters {
     /// What it has done so far; `None` if there is no such process.
     #[must_use]
-    pub fn of(pid: u32) -> Option<Self> {
+    pub fn read(pid: u32) -> Option<Self> {
         let stat = stat(pid)?;
         let threads = fs::read_dir(format!("/proc/{pid}/task")).ok()?;
         let waits = threads.flatten().filter_map(|thread| {
@@ -153,9 +153,9 @@ mod tests {
         assert!(cpu(own).expect("it runs") > 0.0);
         assert!(memory(own).expect("it runs") > 100_000);
         assert_eq!(cpu(u32::MAX), None);
-        let counters = Counters::of(own).expect("it runs");
+        let counters = Counters::read(own).expect("it runs");
         assert!(counters.faults > 0 && counters.user + counters.system < 1e6, "{counters:?}");
-        assert_eq!(Counters::of(u32::MAX), None);
+        assert_eq!(Counters::read(u32::MAX), None);
     }
 
     #[test]

@@ -131,7 +131,7 @@ pub enum Metric {
 impl Metric {
     /// The metric of one turn, if the turn has it.
     #[must_use]
-    pub fn of(self, turn: &Turn) -> Option<f64> {
+    pub fn read(self, turn: &Turn) -> Option<f64> {
         let done = turn.done.max(1) as f64;
         match self {
             Self::Throughput => Some(turn.done as f64 / turn.seconds),
@@ -178,7 +178,7 @@ pub struct Spread {
 impl Spread {
     /// The spread of some values; `None` if there are none.
     #[must_use]
-    pub fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
+    pub fn from_values(values: impl IntoIterator<Item = f64>) -> Option<Self> {
         let mut values: Vec<f64> = values.into_iter().filter(|value| value.is_finite()).collect();
         values.sort_unstable_by(f64::total_cmp);
         let (min, max) = (*values.first()?, *values.last()?);
@@ -195,7 +195,7 @@ impl Entry {
     /// The spread of a metric over all turns.
     #[must_use]
     pub fn spread(&self, metric: Metric) -> Option<Spread> {
-        Spread::of(self.turns.iter().filter_map(|turn| metric.of(turn)))
+        Spread::from_values(self.turns.iter().filter_map(|turn| metric.read(turn)))
     }
 }
 
@@ -205,11 +205,11 @@ impl Contest {
     pub fn ratio(&self, peer: &str, metric: Metric) -> Option<Spread> {
         let ours = self.entries.first()?;
         let peer = self.entries.iter().find(|entry| entry.name == peer)?;
-        Spread::of(
+        Spread::from_values(
             ours.turns
                 .iter()
                 .zip(&peer.turns)
-                .filter_map(|(ours, peer)| Some(metric.of(ours)? / metric.of(peer)?)),
+                .filter_map(|(ours, peer)| Some(metric.read(ours)? / metric.read(peer)?)),
         )
     }
 }
@@ -267,7 +267,10 @@ mod tests {
 
     #[test]
     fn the_median_of_an_even_number_lies_between_two() {
-        assert_eq!(Spread::of([1.0, 2.0, 4.0, 9.0]).map(|spread| spread.median), Some(3.0));
-        assert_eq!(Spread::of([]), None);
+        assert_eq!(
+            Spread::from_values([1.0, 2.0, 4.0, 9.0]).map(|spread| spread.median),
+            Some(3.0)
+        );
+        assert_eq!(Spread::from_values([]), None);
     }
 }

@@ -57,7 +57,7 @@ fn servers_run() {
     {
         assert!(turn.counters.is_some(), "nothing is known of where its time goes: {turn:?}");
     }
-    // They are counted where strace is installed and allowed to trace; then of every server.
+    // They are counted if strace is installed and allowed to trace; then of every server.
     assert_eq!(results.calls.len() % 3, 0, "{:?}", results.calls);
     for calls in &results.calls {
         assert!(calls.each > 0.9, "a request is read and answered: {calls:?}");

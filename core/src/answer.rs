@@ -26,7 +26,7 @@ static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// - An error is a problem with the request id; its cause is logged.
 /// - A panic is a 500 for this request; the process lives on.
 /// - The response is one that every door can send: a final status, no headers of a single connection, no
-///   body where none may be, a content length that is true. Status 101 is final for a request that
+///   body if its status allows none, a content length that is true. Status 101 is final for a request that
 ///   [`upgrades`](Context::upgrades).
 ///
 /// The request's [`Context`] gives the id and the deadline; a request without one gets a fresh id. The

@@ -73,7 +73,7 @@ impl Failure {
     /// A failure in a phase, which a cause overrides if it tells more: a wrong setting is
     /// [`Exit::Config`] and an unreachable database [`Exit::Unavailable`], in whatever phase it shows.
     #[must_use]
-    pub fn of(phase: Exit, error: &Error) -> Self {
+    pub fn from_error(phase: Exit, error: &Error) -> Self {
         let Some(cause) = error.source() else { return Self::new(phase, error.report()) };
         // `&Db` wraps our errors in an `io::Error`, which skips what it wraps.
         if let Some(error) = crate::error::find::<db::Error>(cause) {
@@ -147,11 +147,11 @@ mod tests {
         let through_sqlx = Error::internal(sqlx::Error::from(lost()));
         let in_io = Error::internal(std::io::Error::other(sqlx::Error::from(lost())));
         for error in [Error::from(lost()), through_sqlx, in_io] {
-            assert_eq!(Failure::of(Exit::Start, &error).exit(), Exit::Unavailable);
+            assert_eq!(Failure::from_error(Exit::Start, &error).exit(), Exit::Unavailable);
         }
         let setting = Error::internal(std::io::Error::other(ConfigError::new("A", "is wrong")));
-        assert_eq!(Failure::of(Exit::Start, &setting).exit(), Exit::Config);
+        assert_eq!(Failure::from_error(Exit::Start, &setting).exit(), Exit::Config);
         let other = Error::internal(std::io::Error::other("something else"));
-        assert_eq!(Failure::of(Exit::Start, &other).exit(), Exit::Start);
+        assert_eq!(Failure::from_error(Exit::Start, &other).exit(), Exit::Start);
     }
 }

@@ -106,7 +106,7 @@ impl Host {
         self.0.concurrency
     }
 
-    /// Whether the platform's databases are only to be talked to through TLS, where their URL says nothing of it.
+    /// Whether the platform's databases are only to be talked to through TLS, if their URL says nothing of it.
     #[must_use]
     pub fn demands_database_tls(&self) -> bool {
         self.0.database_tls

@@ -107,7 +107,7 @@ impl LogLevel {
     /// Takes the level from settings that were read again.
     ///
     /// # Errors
-    /// [`ConfigError`] where a variable of the level is wrong; the level stays as it was.
+    /// [`ConfigError`] if a variable of the level is wrong; the level stays as it was.
     pub fn set(&self, settings: &Settings) -> Result<(), ConfigError> {
         let filter = LogFilter::from_settings(settings, self.variables)?;
         // Fails if the program has installed a subscriber of its own, which has its own filter.

@@ -117,7 +117,7 @@ pub async fn migrate<H: Handler>(factory: Factory<H>, host: &Host) -> Result<(),
 /// is not there yet is not created: the App starts with an empty database in memory.
 ///
 /// # Errors
-/// [`Failure`] where `serve` would not start, for the same reason.
+/// [`Failure`] if `serve` would not start, for the same reason.
 pub async fn check<H: Handler>(factory: Factory<H>, host: &Host) -> Result<String, Failure> {
     let mut report = String::new();
     if let Some(adapter) = factory.chosen_adapter() {
@@ -160,7 +160,7 @@ async fn guarded<T>(
     step: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Failure> {
     match AssertUnwindSafe(step).catch_unwind().await {
-        Ok(outcome) => outcome.map_err(|error| Failure::of(phase, &error)),
+        Ok(outcome) => outcome.map_err(|error| Failure::from_error(phase, &error)),
         Err(panic) => Err(Failure::new(phase, explained(&*panic))),
     }
 }

@@ -46,7 +46,7 @@ pub struct CountedMethod(u8);
 impl CountedMethod {
     /// Returns the method of this name; unknown ones are counted together.
     #[must_use]
-    pub fn of(name: &str) -> Self {
+    pub fn from_name(name: &str) -> Self {
         let last = METHODS.len() - 1;
         let place = METHODS[..last].iter().position(|method| *method == name);
         // There are eight.
@@ -89,7 +89,7 @@ impl RequestCounts {
         time: Duration,
     ) {
         let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        let counts = self.routes.of(route.unwrap_or_default());
+        let counts = self.routes.counts_of(route.unwrap_or_default());
         let cell = &counts[usize::from(method.0)][class_of(Some(status))];
         cell.get_or_init(|| Box::new(Histogram::new(&BOUNDS))).add(time);
         add(&self.answered, 1);
@@ -158,7 +158,7 @@ struct Routes(RwLock<BTreeMap<Box<str>, Arc<RouteCounts>>>);
 type RouteCounts = ByMethodAndClass<OnceLock<Box<Histogram>>>;
 
 impl Routes {
-    fn of(&self, route: &str) -> Arc<RouteCounts> {
+    fn counts_of(&self, route: &str) -> Arc<RouteCounts> {
         if let Some(counts) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(route) {
             return Arc::clone(counts);
         }
@@ -176,11 +176,11 @@ mod tests {
     #[test]
     fn requests_are_counted_by_method_status_route_and_time() {
         let counts = RequestCounts::default();
-        let (get, brew) = (CountedMethod::of("GET"), CountedMethod::of("BREW"));
+        let (get, brew) = (CountedMethod::from_name("GET"), CountedMethod::from_name("BREW"));
         for _ in 0..2 {
             counts.ended(get, Some(200));
             counts.ended(brew, Some(503));
-            counts.ended(CountedMethod::of("POST"), None);
+            counts.ended(CountedMethod::from_name("POST"), None);
             counts.answered(get, 200, Some("/notes/{id}"), Duration::from_millis(7));
             counts.answered(get, 404, None, Duration::from_secs(60));
         }
@@ -213,9 +213,9 @@ mod tests {
         let counts = RequestCounts::default();
         for number in 0..1000 {
             let route = format!("/{number}");
-            counts.answered(CountedMethod::of("GET"), 200, Some(&route), Duration::ZERO);
+            counts.answered(CountedMethod::from_name("GET"), 200, Some(&route), Duration::ZERO);
         }
-        counts.answered(CountedMethod::of("GET"), 404, None, Duration::ZERO);
+        counts.answered(CountedMethod::from_name("GET"), 404, None, Duration::ZERO);
         let metrics = counts.metrics();
         assert!(metrics.len() <= MAX_ROUTES + 2, "{} routes", metrics.len());
         let other = ("http.route", OTHER_ROUTES.to_owned());

@@ -165,7 +165,7 @@ impl Settings {
             if let Some((_, meant)) = habit {
                 return Some(Misspelt { found: found.clone(), meant: (*meant).to_owned() });
             }
-            // A value where a file is asked for: `DATABASE_PASSWORD` instead of `DATABASE_PASSWORD_FILE`.
+            // A value instead of a file: `DATABASE_PASSWORD` instead of `DATABASE_PASSWORD_FILE`.
             let file = missing.iter().find(|meant| meant.strip_suffix("_FILE") == Some(found));
             if let Some(meant) = file {
                 return Some(Misspelt { found: found.clone(), meant: (*meant).clone() });

@@ -36,7 +36,7 @@ impl Telemetry {
     ///
     /// # Errors
     /// [`Failure`] if they ask for what is not built in.
-    pub fn of(host: &Host) -> Result<Option<Self>, Failure> {
+    pub fn from_host(host: &Host) -> Result<Option<Self>, Failure> {
         let settings = host.settings();
         let wanted = [&TRACES, &METRICS, &LOGS].map(|signal| signal.wanted(settings));
         let [traces, metrics, logs] = wanted;
@@ -170,7 +170,7 @@ mod tests {
             let host = Host::builder(Paradigm::LongRunning, "test").settings(settings);
             let host = host.build().expect("a host");
             assert_eq!(Telemetry::check(&host).expect_err("wrong").variable(), wrong);
-            let failure = Telemetry::of(&host).map(drop).expect_err("wrong").to_string();
+            let failure = Telemetry::from_host(&host).map(drop).expect_err("wrong").to_string();
             assert!(failure.contains(wrong), "{failure}");
         }
     }

@@ -59,7 +59,7 @@ pub struct Answer {
     pub interval: f64,
     /// Its figures.
     pub statistics: Statistics,
-    /// The host to take; `None` where none reaches the goals.
+    /// The host to take; `None` if none reaches the goals.
     pub host: Option<String>,
     /// The answer in one sentence.
     pub sentence: String,
@@ -112,7 +112,7 @@ impl Answer {
         Self {
             schema: SCHEMA,
             version: env!("CARGO_PKG_VERSION"),
-            inputs: Inputs::of(question),
+            inputs: Inputs::from_question(question),
             traffic: traffic.name().to_owned(),
             interval: traffic.interval().as_secs_f64(),
             host: best.map(|best| best.host.clone()),

@@ -98,7 +98,7 @@ impl Deployment {
         processes + reserved + ADMIN
     }
 
-    /// The largest number of instances with which `pool` connections for each fit the database; 0 where none do.
+    /// The largest number of instances with which `pool` connections for each fit the database; 0 if none do.
     #[must_use]
     pub fn most_instances(&self, database: &Database) -> usize {
         let fits = |instances| Self { instances, ..*self }.pool(database).is_ok();

@@ -27,7 +27,7 @@ pub(crate) struct Deployed {
     pub(crate) cores: f64,
     /// Seconds until the platform kills, and the words of the file for it.
     pub(crate) kill: Option<(f64, &'static str)>,
-    /// Seconds within which the adapter drains where `SHUTDOWN_GRACE` is not set.
+    /// Seconds within which the adapter drains if `SHUTDOWN_GRACE` is not set.
     pub(crate) preset_grace: f64,
     /// Requests that one environment gets at once.
     pub(crate) concurrency: usize,

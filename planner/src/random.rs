@@ -41,7 +41,7 @@ impl Random {
             .map_or(0, |binomial| binomial.sample(&mut self.0))
     }
 
-    /// A number from 0 to 1 of the symmetric beta distribution; a half where `shape` is not above 0.
+    /// A number from 0 to 1 of the symmetric beta distribution; a half if `shape` is not above 0.
     pub fn beta(&mut self, shape: f64) -> f64 {
         Beta::new(shape, shape).map_or(0.5, |beta| beta.sample(&mut self.0))
     }

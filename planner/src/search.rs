@@ -25,7 +25,7 @@ pub struct Choice {
     pub trial: Trial,
     /// What it misses; `None` if it reaches the goals.
     pub fault: Option<Fault>,
-    /// The least `max_connections` of the database with which the goals are reached; `None` without a database, and where
+    /// The least `max_connections` of the database with which the goals are reached; `None` without a database, and if
     /// connections are not what is missing.
     pub least_max_connections: Option<usize>,
 }

@@ -96,7 +96,7 @@ impl Traffic {
         self.counts.iter().sum()
     }
 
-    /// The rate of the busiest minute, or of the busiest interval where intervals are longer; in requests per second.
+    /// The rate of the busiest minute, or of the busiest interval if intervals are longer; in requests per second.
     #[must_use]
     pub fn sustained_peak(&self) -> f64 {
         let interval = self.interval.as_secs_f64();

@@ -10,7 +10,7 @@ use anyhost_core::{ConfigError, Settings};
 
 /// The level of `LOG_LEVEL`, else of `RUST_LOG` (default `info`; also directives such as `info,sqlx=debug`) in the format
 /// of `LOG_FORMAT`: `text`, `json`, `google`, `journald` or `auto`, the default, which is text on a
-/// terminal, `journald` where stdout is a stream of the journal, and else what the platform reads.
+/// terminal, `journald` if stdout is a stream of the journal, and else what the platform reads.
 ///
 /// # Errors
 /// [`ConfigError`] names the variable that is wrong.

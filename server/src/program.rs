@@ -61,7 +61,7 @@ impl Program {
         let Self { host, config, logs } = self;
         config.leaves_time_in(host.grace())?;
         let telemetry = match verb {
-            Verb::Serve => Telemetry::of(&host)?,
+            Verb::Serve => Telemetry::from_host(&host)?,
             Verb::Migrate | Verb::Check => None,
         };
         let level = logs.begin(telemetry.as_ref());

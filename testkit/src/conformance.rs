@@ -26,7 +26,7 @@ const OF_THE_DOOR: [&str; 6] =
 /// # async fn example<MyApp: anyhost_core::App>() {
 /// use anyhost_test::{Conformance, get, post};
 ///
-/// Conformance::of([get("/notes"), post("/notes", r#"{"title":"milk"}"#), get("/notes/1")])
+/// Conformance::new([get("/notes"), post("/notes", r#"{"title":"milk"}"#), get("/notes/1")])
 ///     .host(|host| host.sqlite().setting("PAGE_SIZE", 10))
 ///     .check::<MyApp>()
 ///     .await;
@@ -42,7 +42,7 @@ pub struct Conformance {
 
 impl Conformance {
     /// These requests, in this order.
-    pub fn of(requests: impl IntoIterator<Item = Request>) -> Self {
+    pub fn new(requests: impl IntoIterator<Item = Request>) -> Self {
         Self {
             requests: requests.into_iter().collect(),
             doors: DoorKind::ALL.to_vec(),
@@ -200,6 +200,6 @@ fn comparable(response: &Response, host: &str) -> String {
 #[macro_export]
 macro_rules! conformance {
     ($app:ty, $requests:expr $(,)?) => {
-        $crate::Conformance::of($requests).check::<$app>()
+        $crate::Conformance::new($requests).check::<$app>()
     };
 }

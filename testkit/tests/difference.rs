@@ -22,7 +22,7 @@ impl App for HostDependent {
 #[tokio::test]
 async fn a_planted_difference_is_found_and_shown() {
     let differences =
-        Conformance::of([get("/"), get("/cart")]).differences::<HostDependent>().await;
+        Conformance::new([get("/"), get("/cart")]).differences::<HostDependent>().await;
     assert_eq!(differences.len(), 7, "each source of events: {differences:?}");
     let shown = differences[0].to_string();
     for part in ["GET /cart", "direct", "lambda_rest_v1", "-a shop", "+a function"] {
@@ -35,5 +35,5 @@ async fn answers_that_agree_and_differences_with_a_reason_pass() {
     conformance!(HostDependent, [get("/"), get("/a%20b?q=1")]).await;
     let events = DoorKind::ALL.into_iter().filter(|door| door.source().is_some());
     let excepting = |all: Conformance, door| all.except(door, "/cart", "planted by this test");
-    events.fold(Conformance::of([get("/cart")]), excepting).check::<HostDependent>().await;
+    events.fold(Conformance::new([get("/cart")]), excepting).check::<HostDependent>().await;
 }

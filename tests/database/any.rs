@@ -12,7 +12,7 @@ async fn open(url: &str) -> Result<AnyDb, Error> {
     AnyDb::open(&host(Paradigm::LongRunning, &[("DATABASE_URL", url), ("APP_OVERLAP", "1")])).await
 }
 
-/// What a program does on each kind, where only the parameters are written otherwise.
+/// What a program does on each kind: only the parameters are written otherwise.
 async fn serves_a_program(db: &AnyDb, insert: &'static str) {
     let both = "CREATE TABLE t (id BIGINT PRIMARY KEY, title VARCHAR(20), size DOUBLE PRECISION); \
                 INSERT INTO t VALUES (1, 'first', 0.5)";

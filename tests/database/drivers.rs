@@ -1,4 +1,4 @@
-//! The same strategy on MariaDB and on SQLite, where the rule applies.
+//! The same strategy on MariaDB and on SQLite, if the rule applies there.
 
 use std::time::{Duration, Instant};
 

@@ -124,7 +124,7 @@ async fn on_mariadb_a_statement_that_commits_by_itself_ends_the_transaction() {
     }
 }
 
-/// Where a pooler remembers no statements, each is in a transaction of its own; one that begins or ends a transaction
+/// If a pooler remembers no statements, each is in a transaction of its own; one that begins or ends a transaction
 /// must not be.
 #[tokio::test(flavor = "multi_thread")]
 async fn behind_a_pooler_a_transaction_in_plain_text_is_one() {

@@ -84,7 +84,7 @@ async fn a_file_that_cannot_be_opened_is_named_with_its_variable_and_the_change_
             assert!(text.starts_with(&names) && text.contains(expected), "{text}");
             assert!(!text.contains("SQLSTATE") && text.contains("(SQLite error "), "{text}");
             assert!(error.driver().unwrap().as_database_error().is_some(), "{text}");
-            let failure = Failure::of(Exit::Start, &error.into());
+            let failure = Failure::from_error(Exit::Start, &error.into());
             assert_eq!(failure.exit(), Exit::Config);
         }
     }

@@ -29,7 +29,7 @@ fn unasked_nobody_is_believed_and_on_a_platform_its_router_is() {
         // Again on one connection: lines that have come before are known.
         for _ in 0..3 {
             wire.write(format!("GET /x HTTP/1.1\r\nhost: a.example\r\n{LINES}\r\n"));
-            let seen = SeenRequest::of(wire.answer().body.as_bytes());
+            let seen = SeenRequest::parse(wire.answer().body.as_bytes());
             assert_eq!(seen.client_ip.as_deref(), Some(address), "{environment:?}");
             assert_eq!(seen.scheme, scheme, "{environment:?}");
             assert_eq!(seen.host.as_deref(), Some("a.example"), "{environment:?}");

@@ -105,7 +105,7 @@ fn requests_that_are_refused_for_one_reason_are_one_line_a_second() {
     }
 }
 
-/// A line has the journal's prefix where stdout is the stream that the variable names, and there alone.
+/// A line has the journal's prefix if stdout is the stream that the variable names, and only then.
 #[test]
 fn the_journals_prefix_is_written_to_the_journal_alone() {
     let folder = tempfile::TempDir::new().expect("a folder for temporary files");

@@ -30,7 +30,7 @@ fn the_client_is_the_one_that_haproxy_names_in_its_proxy_header() {
         haproxy.wait_until_it_knows(&[port]);
         let answer = from(CLIENT, haproxy.address());
         let (_, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{answer:?}"));
-        let client = SeenRequest::of(body.as_bytes()).client_ip;
+        let client = SeenRequest::parse(body.as_bytes()).client_ip;
         assert_eq!(client, Some(CLIENT.to_string()), "{words}");
     }
 }

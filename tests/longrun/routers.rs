@@ -65,7 +65,7 @@ fn azures_functions_host_finds_the_program_where_it_said() {
          X-Forwarded-For: 203.0.113.7:4711\r\nX-Forwarded-Proto: https\r\nX-ARR-LOG-ID: a\r\n\
          Content-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello",
     );
-    let seen = SeenRequest::of(host.answer().body.as_bytes());
+    let seen = SeenRequest::parse(host.answer().body.as_bytes());
     assert_eq!((seen.method.as_str(), seen.path.as_str()), ("POST", "/api/shelf/tall%20glass"));
     assert_eq!((seen.query.as_deref(), seen.body.as_slice()), (Some("size=s"), &b"hello"[..]));
     assert_eq!(seen.host.as_deref(), Some("shop.azurewebsites.net"));

@@ -15,11 +15,11 @@ use crate::notes;
 fn invocations_one_after_the_other_share_one_process() {
     let emulator = Emulator::start("echo-lambda", &[]);
     assert_eq!(emulator.function(), None, "the emulator starts it with the first invocation");
-    Answer::of(&emulator.invoke(&get("/1"))).seen();
+    Answer::new(&emulator.invoke(&get("/1"))).seen();
     let function = emulator.function();
     assert!(function.is_some());
     for path in ["/2", "/3", "/4"] {
-        assert_eq!(Answer::of(&emulator.invoke(&get(path))).seen().path, path);
+        assert_eq!(Answer::new(&emulator.invoke(&get(path))).seen().path, path);
         assert_eq!(emulator.function(), function);
     }
 }
@@ -28,7 +28,7 @@ fn invocations_one_after_the_other_share_one_process() {
 fn a_failed_start_is_reported_with_its_type_and_its_message() {
     let emulator = Emulator::start("notes-lambda", &[("DATABASE_URL", "nonsense")]);
     let answer = emulator.invoke(&get("/notes"));
-    let Answer(error) = Answer::of(&answer);
+    let Answer(error) = Answer::new(&answer);
     assert_eq!(error["errorType"], "Runtime.InvalidConfiguration", "{error}");
     let message = error["errorMessage"].as_str().unwrap_or_default();
     assert!(message.starts_with("DATABASE_URL: expected a URL"), "{error}");
@@ -40,7 +40,7 @@ fn a_database_that_is_away_fails_the_start_and_says_so() {
     let nobody = format!("postgres://postgres@127.0.0.1:{}/x", port());
     let environment = [("DATABASE_URL", nobody.as_str()), ("DATABASE_ACQUIRE_TIMEOUT", "1s")];
     let emulator = Emulator::start("notes-lambda", &environment);
-    let Answer(error) = Answer::of(&emulator.invoke(&get("/notes")));
+    let Answer(error) = Answer::new(&emulator.invoke(&get("/notes")));
     assert_eq!(error["errorType"], "Runtime.DependencyUnavailable", "{error}");
 }
 
@@ -56,10 +56,10 @@ fn a_function_that_dies_loses_one_invocation_and_is_started_again_by_the_next() 
         emulator.signal(Signal::KILL);
         (invocation.join().unwrap(), first)
     });
-    let Answer(error) = Answer::of(&lost.expect(502));
+    let Answer(error) = Answer::new(&lost.expect(502));
     assert_eq!(error["errorType"], "Runtime.ExitError", "{error}");
     drop(lock);
-    assert_eq!(Answer::of(&emulator.invoke(&get("/notes"))).status(), 200);
+    assert_eq!(Answer::new(&emulator.invoke(&get("/notes"))).status(), 200);
     assert_ne!(emulator.function(), first);
 }
 
@@ -68,35 +68,35 @@ fn a_request_that_takes_too_long_is_a_504_before_lambda_ends_the_process() {
     let database = notes::database(Postgres::shared());
     let environment = [("DATABASE_URL", database.as_str()), ("AWS_LAMBDA_FUNCTION_TIMEOUT", "2")];
     let emulator = Emulator::start("notes-lambda", &environment);
-    assert_eq!(Answer::of(&emulator.invoke(&get("/notes"))).status(), 200);
+    assert_eq!(Answer::new(&emulator.invoke(&get("/notes"))).status(), 200);
     let function = emulator.function();
     let lock = Lock::new(&database);
-    Answer::of(&emulator.invoke(&get("/notes"))).problem(504);
+    Answer::new(&emulator.invoke(&get("/notes"))).problem(504);
     drop(lock);
-    assert_eq!(Answer::of(&emulator.invoke(&get("/notes"))).status(), 200);
+    assert_eq!(Answer::new(&emulator.invoke(&get("/notes"))).status(), 200);
     assert_eq!(emulator.function(), function, "the process lives on");
 }
 
 #[test]
 fn a_function_that_hangs_is_ended_by_lambda_and_started_again() {
     let emulator = Emulator::start("echo-lambda", &[("AWS_LAMBDA_FUNCTION_TIMEOUT", "1")]);
-    Answer::of(&emulator.invoke(&get("/warm"))).seen();
+    Answer::new(&emulator.invoke(&get("/warm"))).seen();
     let first = emulator.function().unwrap();
     emulator.signal(Signal::STOP);
     let timed_out = emulator.invoke(&get("/never"));
     let words = String::from_utf8_lossy(&timed_out.body).into_owned();
     assert!(words.contains("Task timed out after 1.00 seconds"), "{words}");
-    Answer::of(&emulator.invoke(&get("/again"))).seen();
+    Answer::new(&emulator.invoke(&get("/again"))).seen();
     assert_ne!(emulator.function(), Some(first));
 }
 
 #[test]
 fn an_answer_over_six_mebibytes_is_a_problem_and_one_line_in_the_log() {
     let emulator = Emulator::start("echo-lambda", &[]);
-    Answer::of(&emulator.invoke(&get("/r/big7mb"))).problem(500);
+    Answer::new(&emulator.invoke(&get("/r/big7mb"))).problem(500);
     emulator.process().wait_for_line(&["6291456"]);
     let function = emulator.function();
-    Answer::of(&emulator.invoke(&get("/next"))).seen();
+    Answer::new(&emulator.invoke(&get("/next"))).seen();
     assert_eq!(emulator.function(), function);
 }
 
@@ -104,10 +104,10 @@ fn an_answer_over_six_mebibytes_is_a_problem_and_one_line_in_the_log() {
 #[test]
 fn a_panic_in_the_released_program_is_one_500_and_the_process_lives() {
     let emulator = Emulator::start("echo-lambda", &[]);
-    Answer::of(&emulator.invoke(&get("/warm"))).seen();
+    Answer::new(&emulator.invoke(&get("/warm"))).seen();
     let function = emulator.function();
-    Answer::of(&emulator.invoke(&get("/r/panic"))).problem(500);
-    Answer::of(&emulator.invoke(&get("/next"))).seen();
+    Answer::new(&emulator.invoke(&get("/r/panic"))).problem(500);
+    Answer::new(&emulator.invoke(&get("/next"))).seen();
     assert_eq!(emulator.function(), function);
 }
 
@@ -115,12 +115,12 @@ fn a_panic_in_the_released_program_is_one_500_and_the_process_lives() {
 fn what_is_no_http_event_fails_the_invocation_and_not_the_process() {
     let emulator = Emulator::start("echo-lambda", &[]);
     for event in [serde_json::json!({ "Records": [] }), serde_json::json!("text"), Value::Null] {
-        let Answer(error) = Answer::of(&emulator.invoke(&event));
+        let Answer(error) = Answer::new(&emulator.invoke(&event));
         assert!(error["errorType"].is_string(), "{event}: {error}");
         assert!(error["statusCode"].is_null(), "{event}: {error}");
     }
     let function = emulator.function();
-    Answer::of(&emulator.invoke(&get("/next"))).seen();
+    Answer::new(&emulator.invoke(&get("/next"))).seen();
     assert_eq!(emulator.function(), function);
 }
 
@@ -144,7 +144,7 @@ fn an_environment_that_ends_takes_leave_of_its_database() {
     let server = Postgres::start(&["log_min_messages=debug1"]);
     let database = notes::database(&server);
     let emulator = Emulator::start("notes-lambda", &[("DATABASE_URL", &database)]);
-    assert_eq!(Answer::of(&emulator.invoke(&get("/notes"))).status(), 200);
+    assert_eq!(Answer::new(&emulator.invoke(&get("/notes"))).status(), 200);
     let connections = format!(
         "SELECT count(*) FROM pg_stat_activity WHERE datname = '{}'",
         database.rsplit('/').next().unwrap()
@@ -158,7 +158,7 @@ fn an_environment_that_ends_takes_leave_of_its_database() {
     assert_eq!(silent.collect::<Vec<_>>(), [""; 0]);
 }
 
-/// SIGTERM reaches a function only where an extension is registered, which ours does by itself.
+/// SIGTERM reaches a function only if an extension is registered, which ours does by itself.
 #[test]
 fn a_running_invocation_is_answered_after_sigterm() {
     let database = notes::database(Postgres::shared());
@@ -171,7 +171,7 @@ fn a_running_invocation_is_answered_after_sigterm() {
         drop(lock);
         invocation.join().unwrap()
     });
-    assert_eq!(Answer::of(&answered).status(), 200);
+    assert_eq!(Answer::new(&answered).status(), 200);
     let log = emulator.process().log().text();
     assert_eq!(
         log.matches("INIT START").count(),

@@ -44,7 +44,7 @@ pub(crate) struct Answer(pub(crate) Value);
 
 impl Answer {
     #[track_caller]
-    pub(crate) fn of(response: &Response) -> Self {
+    pub(crate) fn new(response: &Response) -> Self {
         match serde_json::from_slice(&response.body) {
             Ok(answer) => Self(answer),
             Err(error) => panic!("{error}, in {}", String::from_utf8_lossy(&response.body)),
@@ -67,7 +67,7 @@ impl Answer {
     #[track_caller]
     pub(crate) fn seen(&self) -> SeenRequest {
         assert_eq!(self.status(), 200, "{}", self.0);
-        SeenRequest::of(self.text().as_bytes())
+        SeenRequest::parse(self.text().as_bytes())
     }
 
     /// The problem of an error's answer.

@@ -70,7 +70,7 @@ fn carried(event: &Value, answer: &events::Answer) -> Result<(), String> {
     if answer.status() != 200 {
         return Err(answer.0.to_string());
     }
-    let seen = SeenRequest::of(answer.text().as_bytes());
+    let seen = SeenRequest::parse(answer.text().as_bytes());
     let methods =
         [&event["httpMethod"], &event["requestContext"]["http"]["method"], &event["method"]];
     let method = methods.into_iter().find_map(Value::as_str).unwrap_or_default();

@@ -14,7 +14,7 @@ fn three_invocations_run_in_one_process_at_once() {
         "echo-lambda",
         &[("AWS_LAMBDA_MAX_CONCURRENCY", "4"), ("AWS_LAMBDA_FUNCTION_TIMEOUT", "10")],
     );
-    Answer::of(&emulator.invoke(&get("/warm"))).seen();
+    Answer::new(&emulator.invoke(&get("/warm"))).seen();
     let function = emulator.function();
     // Each takes a second. On a busy machine that shows in some rounds alone.
     let quicker = (0..10).any(|_| {
@@ -39,7 +39,7 @@ fn all_answer(emulator: &Emulator, requests: usize) -> Instant {
     });
     let answered = Instant::now();
     for answer in answers {
-        assert_eq!(Answer::of(&answer).text().matches("data:").count(), 5);
+        assert_eq!(Answer::new(&answer).text().matches("data:").count(), 5);
     }
     answered
 }

@@ -12,7 +12,7 @@ pub fn skip(reason: &str) {
     let _ = std::io::stderr().write_all(line.as_bytes());
 }
 
-/// Skips the running test where `unshare` with these arguments fails: containers and some distributions let
+/// Skips the running test if `unshare` with these arguments fails: containers and some distributions let
 /// an ordinary process have no namespaces of its own.
 #[must_use = "a test that is skipped returns"]
 pub fn skipped_without_namespaces(arguments: &[&str]) -> bool {

@@ -17,7 +17,7 @@ pub(crate) struct TooLarge {
 
 /// The answer, as the JSON its source understands.
 ///
-/// The body is text where its bytes are UTF-8 and nothing encodes them, else base64: never by a list of
+/// The body is text if its bytes are UTF-8 and nothing encodes them, else base64: never by a list of
 /// media types, and never transcoded.
 ///
 /// # Errors

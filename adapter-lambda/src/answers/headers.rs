@@ -84,7 +84,7 @@ fn push_spellings(out: &mut Vec<u8>, headers: &HeaderMap, shape: &Shape) {
 /// The number of ways to spell nine letters in upper and lower case.
 const SPELLINGS: usize = 512;
 
-/// Spells `set-cookie` with lower-case letters where a number has set bits. The last spelling is all lower case, and
+/// Spells `set-cookie` with lower-case letters at the set bits of a number. The last spelling is all lower case, and
 /// the numeric order equals the alphabetical one, so that a reader that sorts the keys keeps the order.
 fn spelling(number: usize) -> String {
     let mut letter = 9;

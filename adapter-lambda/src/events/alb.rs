@@ -16,7 +16,7 @@ pub(super) fn read<'e>(event: &'e Event<'_>, raw: &Bytes) -> SourceRequest<'e> {
         (Some(many), Some(single)) => !many.is_empty() || single.is_empty(),
         (many, _) => many.is_some(),
     };
-    let mut headers = headers::of(&headers::all(event), raw);
+    let mut headers = headers::header_map(&headers::all(event), raw);
     headers::take_cookies(&mut headers, &Texts::default());
 
     let path = event.path.as_str();

@@ -16,7 +16,7 @@ pub(super) fn all<'e, 'a>(event: &'e Event<'a>) -> Cow<'e, Pairs<'a>> {
 
 /// The headers of a map, in its order. Names that differ only in case are one name. A pair that is not a valid
 /// header is left out and logged.
-pub(super) fn of(pairs: &Pairs<'_>, event: &Bytes) -> HeaderMap {
+pub(super) fn header_map(pairs: &Pairs<'_>, event: &Bytes) -> HeaderMap {
     let pairs = pairs.0.as_deref().unwrap_or_default();
     let mut headers = HeaderMap::with_capacity(pairs.len() + 1);
     for (name, value) in pairs {

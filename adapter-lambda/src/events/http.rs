@@ -14,7 +14,7 @@ use crate::answers::Shape;
 
 pub(super) fn read<'e>(event: &'e Event<'_>, raw: &Bytes) -> SourceRequest<'e> {
     let context = &event.context;
-    let mut headers = headers::of(&event.headers, raw);
+    let mut headers = headers::header_map(&event.headers, raw);
     headers::take_cookies(&mut headers, &event.cookies);
 
     let domain = context.domain.as_str();

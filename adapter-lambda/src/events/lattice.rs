@@ -12,7 +12,7 @@ use super::{SourceRequest, forwarded, headers, target};
 use crate::answers::Shape;
 
 pub(super) fn read<'e>(event: &'e Event<'_>, raw: &Bytes) -> SourceRequest<'e> {
-    let mut headers = headers::of(&event.headers, raw);
+    let mut headers = headers::header_map(&event.headers, raw);
     headers::take_cookies(&mut headers, &Texts::default());
 
     let (path, query) = match event.path.as_str().split_once('?') {

@@ -13,7 +13,7 @@ use crate::answers::Shape;
 
 pub(super) fn read<'e>(event: &'e Event<'_>, raw: &Bytes) -> SourceRequest<'e> {
     let context = &event.context;
-    let mut headers = headers::of(&headers::all(event), raw);
+    let mut headers = headers::header_map(&headers::all(event), raw);
     headers::take_cookies(&mut headers, &Texts::default());
 
     let path = event.path.as_str();

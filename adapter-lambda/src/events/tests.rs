@@ -28,7 +28,7 @@ struct RequestSummary {
 
 impl RequestSummary {
     #[track_caller]
-    fn of(event: impl Into<Bytes>) -> Self {
+    fn from_event(event: impl Into<Bytes>) -> Self {
         let EventRequest { shape, method, context, request } = read(event);
         let request = request.expect("a request");
         let (parts, body) = request.into_parts();
@@ -58,7 +58,7 @@ fn read(event: impl Into<Bytes>) -> EventRequest {
 
 #[test]
 fn a_health_check_has_no_host() {
-    let seen = RequestSummary::of(fixture!("alb-health-check"));
+    let seen = RequestSummary::from_event(fixture!("alb-health-check"));
     assert_eq!((seen.target.as_str(), seen.context.host()), ("/", None));
     assert_eq!(seen.context.client_ip(), None);
     assert!(seen.all("content-length").is_empty() && seen.body.is_empty());
@@ -66,10 +66,10 @@ fn a_health_check_has_no_host() {
 
 #[test]
 fn null_maps_and_odd_claims_are_accepted() {
-    let seen = RequestSummary::of(fixture!("rest-custom-domain"));
+    let seen = RequestSummary::from_event(fixture!("rest-custom-domain"));
     assert_eq!((seen.target.as_str(), seen.context.mount()), ("/v1/notes", ""));
     assert_eq!(seen.context.host(), Some("api.example.com"));
-    let seen = RequestSummary::of(fixture!("http-2-jwt"));
+    let seen = RequestSummary::from_event(fixture!("http-2-jwt"));
     assert_eq!((seen.target.as_str(), seen.context.mount()), ("/notes/7", ""));
     assert_eq!(seen.context.client_ip().map(|ip| ip.to_string()).as_deref(), Some("2001:db8::7"));
 }
@@ -87,7 +87,7 @@ fn event(fields: Value) -> String {
 
 #[test]
 fn a_bad_header_costs_the_header_and_not_the_request() {
-    let seen = RequestSummary::of(event(json!({"headers": {
+    let seen = RequestSummary::from_event(event(json!({"headers": {
         "x-null": null, "x-number": 7, "x-object": {}, "x y": "1", "": "1", "x-break": "a\r\nb: c",
         "x-empty": "", "x-utf8": "caf\u{e9}", "x-list": ["1", null, "2"], "X-Good": "1", "x-good": "2",
     }})));
@@ -117,13 +117,17 @@ fn cookies_come_exactly_once() {
         (json!({"cookies": ["a=1\n"]}), vec![]),
         (json!({}), vec![]),
     ] {
-        assert_eq!(RequestSummary::of(event(fields.clone())).all("cookie"), expected, "{fields}");
+        assert_eq!(
+            RequestSummary::from_event(event(fields.clone())).all("cookie"),
+            expected,
+            "{fields}"
+        );
     }
 }
 
 #[test]
 fn headers_of_one_connection_are_not_shown() {
-    let seen = RequestSummary::of(event(json!({"headers": {
+    let seen = RequestSummary::from_event(event(json!({"headers": {
         "connection": "close, x-hop", "x-hop": "1", "te": "trailers", "transfer-encoding": "chunked",
         "x-kept": "1",
     }})));
@@ -132,7 +136,7 @@ fn headers_of_one_connection_are_not_shown() {
 
 #[test]
 fn the_length_agrees_with_the_body() {
-    let length = |fields| RequestSummary::of(event(fields)).all("content-length").join("|");
+    let length = |fields| RequestSummary::from_event(event(fields)).all("content-length").join("|");
     assert_eq!(length(json!({"body": "abc"})), "3");
     assert_eq!(length(json!({"body": "abc", "headers": {"content-length": "4"}})), "3");
     assert_eq!(length(json!({"body": "YWJj", "isBase64Encoded": true})), "3");
@@ -142,7 +146,7 @@ fn the_length_agrees_with_the_body() {
 
 #[test]
 fn a_body_is_never_lost_or_changed() {
-    let body = |fields| RequestSummary::of(event(fields)).body;
+    let body = |fields| RequestSummary::from_event(event(fields)).body;
     assert_eq!(body(json!({"body": "h\u{e9}\"\\\n\u{0}"})), "h\u{e9}\"\\\n\u{0}");
     assert_eq!(body(json!({"body": "iVD/AA==", "isBase64Encoded": true})), &b"\x89P\xff\0"[..]);
     assert_eq!(body(json!({"body": "iVD/\r\nAA", "isBase64Encoded": true})), &b"\x89P\xff\0"[..]);
@@ -154,7 +158,7 @@ fn a_body_is_never_lost_or_changed() {
 #[test]
 fn the_stage_goes_only_where_the_gateway_put_it() {
     let target = |domain: &str, stage: &str, path: &str| {
-        let seen = RequestSummary::of(event(json!({
+        let seen = RequestSummary::from_event(event(json!({
             "rawPath": path,
             "requestContext": {"http": {"method": "GET"}, "domainName": domain, "stage": stage,
                 "apiId": "a"},
@@ -178,7 +182,7 @@ fn an_emulated_function_url_gives_the_path_as_sent_and_no_tls() {
         let mut context = json!({"http": {"method": "GET"}, "domainName": "localhost"});
         let own = own.as_object().expect("an object").clone();
         context.as_object_mut().expect("an object").extend(own);
-        RequestSummary::of(event(json!({"rawPath": "/a%20b", "requestContext": context})))
+        RequestSummary::from_event(event(json!({"rawPath": "/a%20b", "requestContext": context})))
     };
     let watch = context(json!({"stage": "$default", "apiId": null}));
     assert_eq!((watch.target.as_str(), watch.context.scheme()), ("/a%20b", Scheme::Http));
@@ -194,7 +198,7 @@ fn no_target_is_a_panic() {
             let query = "a b=\u{e9}#<>\"&%zz=+";
             let fields =
                 json!({"rawPath": path, "rawQueryString": query, "requestContext": context});
-            let seen = RequestSummary::of(event(fields));
+            let seen = RequestSummary::from_event(event(fields));
             assert!(seen.target.ends_with("?a%20b=%C3%A9%23%3C%3E%22&%zz=+"), "{}", seen.target);
         }
     }
@@ -206,13 +210,14 @@ fn a_target_that_is_too_long_is_414_and_a_method_that_is_none_400() {
     assert_eq!(translated.request.expect_err("too long").status(), 414);
     let translated = read(event(json!({"requestContext": {"http": {"method": "G E T"}}})));
     assert_eq!(translated.request.expect_err("no method").status(), 400);
-    let seen = RequestSummary::of(event(json!({"requestContext": {"http": {"method": "PURGE"}}})));
+    let seen =
+        RequestSummary::from_event(event(json!({"requestContext": {"http": {"method": "PURGE"}}})));
     assert_eq!(seen.method, "PURGE");
 }
 
 #[test]
 fn a_multi_value_map_wins() {
-    let seen = RequestSummary::of(
+    let seen = RequestSummary::from_event(
         json!({
             "httpMethod": "GET",
             "path": "/",
@@ -252,7 +257,7 @@ fn what_one_of_two_maps_holds_is_not_lost() {
         };
         // A multi-value map that says nothing.
         for nothing in [json!({}), json!(null), json!([]), json!({"x-a": []}), json!({"q": []})] {
-            let seen = RequestSummary::of(event_with_maps(
+            let seen = RequestSummary::from_event(event_with_maps(
                 source,
                 &json!({
                     "headers": {"x-a": "1", "Host": "a.example"},
@@ -267,7 +272,7 @@ fn what_one_of_two_maps_holds_is_not_lost() {
             assert_eq!(*seen.shape, shape, "{source} {nothing}");
         }
         // A map that is partly filled, in another order and spelling, with a name without a value.
-        let seen = RequestSummary::of(event_with_maps(
+        let seen = RequestSummary::from_event(event_with_maps(
             source,
             &json!({
                 "headers": {"x-a": "2", "X-B": "3", "x-c": "4", "x-d": "5"},
@@ -281,7 +286,7 @@ fn what_one_of_two_maps_holds_is_not_lost() {
         assert_eq!(seen.target, "/?q=1&q=2&Q=3&r=4&s=&t=", "{source}");
         // The single-value map says nothing.
         for nothing in [json!({}), json!(null), json!("x"), json!({"x-a": null, "q": null})] {
-            let seen = RequestSummary::of(event_with_maps(
+            let seen = RequestSummary::from_event(event_with_maps(
                 source,
                 &json!({
                     "headers": nothing,
@@ -306,16 +311,16 @@ fn an_absent_or_null_map_is_an_empty_one_everywhere() {
         });
         for maps in [&maps, &json!({})] {
             for source in ["rest", "http", "alb"] {
-                let seen = RequestSummary::of(event_with_maps(source, maps));
+                let seen = RequestSummary::from_event(event_with_maps(source, maps));
                 assert_eq!((seen.target.as_str(), seen.headers.len()), ("/", 0), "{source} {maps}");
             }
-            let seen = RequestSummary::of(event(maps.clone()));
+            let seen = RequestSummary::from_event(event(maps.clone()));
             assert_eq!((seen.target.as_str(), seen.headers.len()), ("/", 0), "{maps}");
             let mut lattice = maps.clone();
             lattice["method"] = "GET".into();
             lattice["path"] = "/".into();
             lattice["requestContext"] = json!({"serviceNetworkArn": "arn"});
-            let seen = RequestSummary::of(lattice.to_string());
+            let seen = RequestSummary::from_event(lattice.to_string());
             assert_eq!((seen.target.as_str(), seen.headers.len()), ("/", 0), "{lattice}");
         }
     }
@@ -328,7 +333,8 @@ fn an_http_api_is_one_whatever_its_domain_is_called() {
         let context = json!({
             "http": {"method": "GET"}, "apiId": api, "domainName": domain, "stage": stage,
         });
-        RequestSummary::of(event(json!({"rawPath": "/a%20b", "requestContext": context}))).shape
+        RequestSummary::from_event(event(json!({"rawPath": "/a%20b", "requestContext": context})))
+            .shape
     };
     let api = "1a2b3c4d5e";
     for (id, domain, stage) in [
@@ -375,7 +381,7 @@ fn the_host_is_what_a_trusted_proxy_forwards() {
 
 #[test]
 fn a_forged_address_is_not_believed() {
-    let seen = RequestSummary::of(
+    let seen = RequestSummary::from_event(
         json!({
             "httpMethod": "GET", "path": "/", "requestContext": {"elb": {}},
             "headers": {"x-forwarded-for": "1.2.3.4, 203.0.113.7:4711"},

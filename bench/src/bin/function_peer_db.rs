@@ -13,7 +13,7 @@ async fn note(State(pool): State<PgPool>) -> Result<String, StatusCode> {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    // Its only argument, where a guide's function would read the environment.
+    // Its only argument; a guide's function would read the environment.
     let url = std::env::args().nth(1).unwrap_or_default();
     let pool = PgPool::connect(&url).await?;
     run(Router::new().route("/{*path}", routing::any(note)).with_state(pool)).await

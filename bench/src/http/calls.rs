@@ -63,7 +63,7 @@ fn traced(pid: u32) -> bool {
     })
 }
 
-/// The calls in the last line of strace's table: `100.00 0.011 1 9021 17 total`, the errors left off where
+/// The calls in the last line of strace's table: `100.00 0.011 1 9021 17 total`, the errors left off if
 /// there are none.
 fn total(table: &str) -> Option<u64> {
     let line = table.lines().find(|line| line.trim_end().ends_with(" total"))?;

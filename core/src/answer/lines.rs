@@ -1,4 +1,4 @@
-//! Log lines of failed requests: one for each, but where all fail for want of the same thing one a second.
+//! Log lines of failed requests: one for each, but one a second if all fail for want of the same thing.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -59,7 +59,7 @@ struct Line {
 
 impl RecentLines {
     /// How many with these words were not logged since the last that was, if this one is to be; `None`
-    /// where that is too recent.
+    /// if that is too recent.
     fn again(&mut self, words: String, now: Instant) -> Option<u64> {
         if let Some(line) = self.0.iter_mut().find(|line| line.words == words) {
             if now.saturating_duration_since(line.at) < PERIOD {

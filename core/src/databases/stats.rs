@@ -20,7 +20,7 @@ pub struct Stats {
     pub in_use: usize,
     /// Callers that wait for one.
     pub waiting: usize,
-    /// Callers that wait for their turn to write, on SQLite, where one transaction writes at a time.
+    /// Callers that wait for their turn to write, on SQLite, which lets one transaction write at a time.
     pub waiting_to_write: usize,
     /// The most connections that may be open.
     pub max: usize,

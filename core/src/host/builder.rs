@@ -70,7 +70,7 @@ impl HostBuilder {
     /// The host.
     ///
     /// # Errors
-    /// [`ConfigError`] where `MAX_BODY` is not a size.
+    /// [`ConfigError`] if `MAX_BODY` is not a size.
     pub fn build(self) -> Result<Host, ConfigError> {
         let Self {
             paradigm,
@@ -83,7 +83,7 @@ impl HostBuilder {
             settings,
             in_force,
         } = self;
-        let max_body = MaxBody::of(&settings)?;
+        let max_body = MaxBody::from_settings(&settings)?;
         Ok(Host(Arc::new(HostFacts {
             paradigm,
             platform,

@@ -18,8 +18,8 @@ pub(super) struct MaxBody {
 
 impl MaxBody {
     /// # Errors
-    /// [`ConfigError`] where `MAX_BODY` is not a size.
-    pub(super) fn of(settings: &Settings) -> Result<Self, ConfigError> {
+    /// [`ConfigError`] if `MAX_BODY` is not a size.
+    pub(super) fn from_settings(settings: &Settings) -> Result<Self, ConfigError> {
         let setting = settings.get::<ByteSize>("MAX_BODY")?;
         let setting = setting.map(|ByteSize(bytes)| usize::try_from(bytes).unwrap_or(usize::MAX));
         Ok(Self { setting, needed: AtomicUsize::new(0) })
@@ -63,7 +63,7 @@ mod tests {
 
     fn limit(setting: &str, needed: usize) -> usize {
         let settings = Settings::from_pairs([("MAX_BODY", setting)]);
-        let limit = MaxBody::of(&settings).expect("valid");
+        let limit = MaxBody::from_settings(&settings).expect("valid");
         limit.need(needed);
         limit.bytes()
     }

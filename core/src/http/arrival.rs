@@ -98,7 +98,7 @@ impl Arrival {
     /// [`Refusal`] if no App may see this request.
     pub fn admit(self, parts: &mut Parts) -> Result<(), Box<Refusal>> {
         let Self { mut context, mut caller, upgrades, extended, whole_server, gateway } = self;
-        let headers = RequestHeaders::of(&parts.headers);
+        let headers = RequestHeaders::read(&parts.headers);
         let websocket = match headers.hops && parts.headers.contains_key(UPGRADE) {
             true => asks_for_websocket(&parts.method, &parts.headers),
             false => extended,
@@ -186,7 +186,7 @@ fn check_method(
     Ok(())
 }
 
-/// Checks the host, and puts that of the target into its header, where HTTP/2 and absolute targets have it
+/// Checks the host, and copies one that the target names into the header: so HTTP/2 and absolute targets send it
 /// (RFC 9112 §3.2.2, RFC 9113 §8.3.1).
 fn take_host(
     parts: &mut Parts,

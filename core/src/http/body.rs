@@ -17,7 +17,7 @@ use http_body_util::BodyExt;
 pub use error::BodyError;
 use whole::gathered;
 
-/// The largest request body where `MAX_BODY` is not set: 6 MiB, AWS Lambda's limit for one invocation,
+/// The largest request body if `MAX_BODY` is not set: 6 MiB, AWS Lambda's limit for one invocation,
 /// so that an App meets the same limit on every host.
 pub(crate) const DEFAULT_MAX_BODY: usize = 6 * 1024 * 1024;
 

@@ -176,7 +176,7 @@ impl Context {
     }
 
     /// The tenant for whom the host keeps this process apart from others: Lambda's tenant isolation. `None`
-    /// where the host does not separate tenants.
+    /// if the host does not separate tenants.
     #[must_use]
     pub fn tenant_id(&self) -> Option<&str> {
         self.0.tenant_id.as_deref()

@@ -39,7 +39,7 @@ impl Metrics {
             client: client(timeout(settings)?)?,
             source: Arc::clone(&source),
             resource: resource.clone(),
-            period: Mutex::new(Period::begin(Temporality::of(settings)?)),
+            period: Mutex::new(Period::begin(Temporality::from_settings(settings)?)),
         };
         let exporter = MetricExporter::builder().with_http().with_http_client(client).build();
         let exporter = exporter.map_err(|error| METRICS.failed(error))?;
@@ -165,7 +165,7 @@ fn client(timeout: Duration) -> Result<reqwest::blocking::Client, Failure> {
 /// Checks the variables of metrics alone.
 pub(super) fn check(settings: &Settings) -> Result<(), ConfigError> {
     interval(settings)?;
-    Temporality::of(settings)?;
+    Temporality::from_settings(settings)?;
     timeout(settings).map(drop)
 }
 

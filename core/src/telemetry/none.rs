@@ -18,7 +18,7 @@ impl Telemetry {
     /// # Errors
     /// Never.
     #[allow(clippy::unnecessary_wraps, reason = "the other of its kind can fail")]
-    pub fn of(_host: &Host) -> Result<Option<Self>, Failure> {
+    pub fn from_host(_host: &Host) -> Result<Option<Self>, Failure> {
         Ok(None)
     }
 

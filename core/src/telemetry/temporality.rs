@@ -21,7 +21,7 @@ pub(super) enum Temporality {
 }
 
 impl Temporality {
-    pub(super) fn of(settings: &Settings) -> Result<Self, ConfigError> {
+    pub(super) fn from_settings(settings: &Settings) -> Result<Self, ConfigError> {
         let Some(text) = settings.text(VARIABLE) else { return Ok(Self::default()) };
         match text.to_ascii_lowercase().as_str() {
             "cumulative" => Ok(Self::Cumulative),
@@ -100,8 +100,8 @@ mod tests {
 
     #[test]
     fn a_preference_is_read_in_any_case_and_an_error_names_the_variable() {
-        let ask = |text| Temporality::of(&Settings::from_pairs([(VARIABLE, text)]));
-        assert_eq!(Temporality::of(&Settings::default()), Ok(Temporality::Cumulative));
+        let ask = |text| Temporality::from_settings(&Settings::from_pairs([(VARIABLE, text)]));
+        assert_eq!(Temporality::from_settings(&Settings::default()), Ok(Temporality::Cumulative));
         assert_eq!(ask("Delta"), Ok(Temporality::Delta));
         assert_eq!(ask("LOWMEMORY"), Ok(Temporality::LowMemory));
         assert_eq!(ask("gauge").expect_err("no temporality").variable(), VARIABLE);

@@ -14,7 +14,7 @@ use anyhost_core::{Context, Error};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 
-/// Answers one of the shapes; a 404 where there is no shape of that name.
+/// Answers one of the shapes; a 404 if there is no shape of that name.
 pub(crate) async fn shape(
     name: web::Path<String>,
     context: web::ReqData<Context>,

@@ -35,7 +35,7 @@ struct SeenRequest<'a> {
     method: &'a str,
     /// As it was received, percent-encoded.
     path: &'a str,
-    /// As it was received, without the `?`; `null` where there was none, `""` where nothing followed it.
+    /// As it was received, without the `?`; `null` if there was none, `""` if nothing followed it.
     query: Option<&'a str>,
     headers: Vec<(&'a str, String)>,
     /// Base64.

@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use http_body::Frame;
 use http_body_util::StreamBody;
 
-/// Answers one of the shapes; a 404 where there is no shape of that name.
+/// Answers one of the shapes; a 404 if there is no shape of that name.
 pub(crate) async fn shape(name: &str) -> Result<Response, Error> {
     Ok(match name {
         // Text and bytes, with and without a type that tells them apart.

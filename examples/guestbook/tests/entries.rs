@@ -23,5 +23,5 @@ async fn every_door_gives_the_same_answers() {
     let draft = json!({"name": "Ada", "text": "I was here"});
     let requests =
         [post("/entries", "").json(&draft), get("/entries"), post("/entries", "no JSON")];
-    Conformance::of(requests).host(TestHost::sqlite).check::<Actix<Guestbook>>().await;
+    Conformance::new(requests).host(TestHost::sqlite).check::<Actix<Guestbook>>().await;
 }

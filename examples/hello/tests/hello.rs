@@ -12,5 +12,5 @@ async fn it_greets() {
 
 #[tokio::test]
 async fn every_door_gives_the_same_answers() {
-    Conformance::of([get("/"), get("/missing"), post("/", "x")]).check_service(hello::start).await;
+    Conformance::new([get("/"), get("/missing"), post("/", "x")]).check_service(hello::start).await;
 }

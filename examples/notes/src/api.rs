@@ -29,7 +29,7 @@ const OPENAPI: &str = include_str!("../openapi.json");
 
 type Notes = State<Arc<dyn Store>>;
 
-/// The last part of a path, where its bytes are UTF-8.
+/// The last part of a path, if its bytes are UTF-8.
 type Id = Result<Path<String>, PathRejection>;
 
 pub(crate) fn router(store: impl Store) -> Router {

@@ -13,7 +13,7 @@ use anyhost::{
 use axum::Router;
 use sqlx::{Postgres, Sqlite};
 
-/// The SQLite file where `DATABASE_URL` is not set: nothing to install.
+/// The SQLite file if `DATABASE_URL` is not set: nothing to install.
 const EMBEDDED: &str = "sqlite:notes.db?mode=rwc";
 
 /// A small JSON service for notes, on SQLite or PostgreSQL.

@@ -46,5 +46,5 @@ async fn a_function_reads_on_after_a_night_in_the_freezer() {
 
 #[tokio::test]
 async fn every_door_gives_the_same_answers() {
-    Conformance::of(requests()).host(TestHost::sqlite).check::<Notes>().await;
+    Conformance::new(requests()).host(TestHost::sqlite).check::<Notes>().await;
 }

@@ -219,7 +219,7 @@ pub(crate) fn settled(
 }
 
 fn run(question: &Question<'_>, host: &Host, found: Choice, trials: &[Trial]) -> Run {
-    let range = |value: &dyn Fn(&Trial) -> f64| Range::of(trials.iter().map(value));
+    let range = |value: &dyn Fn(&Trial) -> f64| Range::spanning(trials.iter().map(value));
     let ranges = Ranges {
         seeds: trials.len(),
         month: range(&|trial| trial.bill.month),

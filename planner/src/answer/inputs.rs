@@ -71,7 +71,7 @@ pub struct DatabaseInputs {
 }
 
 impl Inputs {
-    pub(super) fn of(question: &Question<'_>) -> Self {
+    pub(super) fn from_question(question: &Question<'_>) -> Self {
         let workload = question.workload;
         let database = workload.database.map(|database| DatabaseInputs {
             kind: format!("{:?}", database.kind).to_lowercase(),

@@ -16,7 +16,7 @@ pub struct Range {
 impl Range {
     /// The range of values; all 0 without a value.
     #[must_use]
-    pub fn of(values: impl IntoIterator<Item = f64>) -> Self {
+    pub fn spanning(values: impl IntoIterator<Item = f64>) -> Self {
         let mut values = values.into_iter().collect::<Vec<_>>();
         values.sort_by(f64::total_cmp);
         let (Some(low), Some(high)) = (values.first(), values.last()) else {
@@ -25,14 +25,14 @@ impl Range {
         Self { low: *low, median: values[values.len() / 2], high: *high }
     }
 
-    /// As text: one value where all are written the same, else the smallest and the largest.
+    /// As text: one value if all are written the same, else the smallest and the largest.
     #[must_use]
     pub fn text(&self, write: impl Fn(f64) -> String) -> String {
         let (low, high) = (write(self.low), write(self.high));
         if low == high {
             return low;
         }
-        // The unit once, where both have the same.
+        // The unit once, if both have the same.
         match (low.rsplit_once(' '), high.rsplit_once(' ')) {
             (Some((short, unit)), Some((_, other))) if unit == other => format!("{short}–{high}"),
             _ => match high.strip_prefix('$') {
@@ -50,9 +50,9 @@ mod tests {
 
     #[test]
     fn a_range_is_written_short() {
-        assert_eq!(Range::of([0.03, 0.02, 0.025]).text(duration), "20–30 ms");
-        assert_eq!(Range::of([0.03, 0.03]).text(duration), "30 ms");
-        assert_eq!(Range::of([0.9, 1.5]).text(duration), "900 ms–1.5 s");
-        assert_eq!(Range::of([7.0, 9.0]).text(dollars), "$7.00–9.00");
+        assert_eq!(Range::spanning([0.03, 0.02, 0.025]).text(duration), "20–30 ms");
+        assert_eq!(Range::spanning([0.03, 0.03]).text(duration), "30 ms");
+        assert_eq!(Range::spanning([0.9, 1.5]).text(duration), "900 ms–1.5 s");
+        assert_eq!(Range::spanning([7.0, 9.0]).text(dollars), "$7.00–9.00");
     }
 }

@@ -48,7 +48,7 @@ impl Catalog {
     /// [`CatalogError`] for an unknown region, unknown or missing fields, a price without a date, a number out of bounds.
     pub fn read(region: &str, own: Option<(&str, &str)>) -> Result<Self, CatalogError> {
         let own = own.into_iter();
-        Self::of(region, std::iter::once(("hosts.toml", BUILT_IN)).chain(own))
+        Self::from_files(region, std::iter::once(("hosts.toml", BUILT_IN)).chain(own))
     }
 
     /// The hosts of a text alone, with the prices that it brings and those of the default region.
@@ -56,10 +56,10 @@ impl Catalog {
     /// # Errors
     /// As [`Catalog::read`].
     pub fn parse(file: &str, text: &str) -> Result<Self, CatalogError> {
-        Self::of(REGIONS[0], [(file, text)])
+        Self::from_files(REGIONS[0], [(file, text)])
     }
 
-    fn of<'a>(
+    fn from_files<'a>(
         region: &str,
         files: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Self, CatalogError> {

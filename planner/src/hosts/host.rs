@@ -88,9 +88,9 @@ pub struct Size {
     pub cores: f64,
     /// Memory in GB.
     pub memory_gb: f64,
-    /// What may be used of the processors, where it is not all the time.
+    /// What may be used of the processors, if it is not all the time.
     pub burst: Option<Burst>,
-    /// Its price, where sizes have prices of their own.
+    /// Its price, if sizes have prices of their own.
     pub price: Option<Price>,
 }
 

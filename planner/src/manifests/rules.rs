@@ -142,7 +142,7 @@ fn connections(deployed: &Deployed, max_connections: usize) -> CheckResult {
     })
 }
 
-/// A function streams where its doors take streams, and nowhere else.
+/// A function streams if its doors take streams, and else never.
 fn streaming(deployed: &Deployed) -> CheckResult {
     if deployed.paradigm != Paradigm::Serverless || deployed.doors.is_empty() {
         return None;

@@ -164,7 +164,7 @@ fn needed_at_most(case: &Case<'_>, host: &Host, size: &Size) -> usize {
     peak + peak.div_ceil(2)
 }
 
-/// The pool size that the busiest minute needs at the allowed utilisation, where core's own formula gives less.
+/// The pool size that the busiest minute needs at the allowed utilisation, if core's own formula gives less.
 fn wished_pool(case: &Case<'_>, host: &Host, set: &Configuration) -> Option<usize> {
     let database = case.workload.database.as_ref()?;
     let alone = Configuration { most: 1, least: 1, pool_size: None, ..set.clone() };
@@ -221,7 +221,7 @@ fn pool_wish(set: &Configuration, core: usize) -> usize {
     set.pool_size.unwrap_or(core.max(1) + 1)
 }
 
-/// The next configuration to try after one that misses a goal; `None` where more of nothing helps.
+/// The next configuration to try after one that misses a goal; `None` if more of nothing helps.
 fn raise(
     case: &Case<'_>,
     host: &Host,

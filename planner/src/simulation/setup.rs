@@ -210,7 +210,7 @@ fn present<'a>(
 
 /// The most of them in any interval.
 fn most_present(workload: &Workload, traffic: &Traffic) -> f64 {
-    // Where requests are far shorter than an interval, Little's law holds in each.
+    // If requests are far shorter than an interval, Little's law holds in each.
     let (service, interval) = (workload.service.mean(), traffic.interval().as_secs_f64());
     if service * 100.0 < interval {
         return traffic.peak() * service;

@@ -213,7 +213,7 @@ impl Tally {
         Ok(Source { traffic, service, response_bytes, coverage })
     }
 
-    /// The requests of each second or minute; `None` where lines have no timestamps.
+    /// The requests of each second or minute; `None` if lines have no timestamps.
     fn traffic(&self, name: &str) -> Result<Option<Traffic>, String> {
         if (self.without_time as f64) > 0.1 * self.requests as f64 {
             if self.seconds.is_empty() {

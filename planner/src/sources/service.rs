@@ -43,7 +43,7 @@ impl TimeUnit {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Took {
     pub(super) number: f64,
-    /// Its unit; `None` where neither the format nor the name says it.
+    /// Its unit; `None` if neither the format nor the name says it.
     pub(super) unit: Option<TimeUnit>,
 }
 

@@ -24,7 +24,7 @@ const BY_SECOND: f64 = 31.0;
 /// | `flash` | `mean=5` before, `peak=500`, `at=12h`, `rise=1m`, `fall=1h` until a half is left |
 /// | `growth` | `mean=1` at the start, `factor=10` at the end, with the daily `swing=0.5` |
 ///
-/// All take `days=7`. Counts are Poisson numbers of the rate, by minutes, or by seconds up to a day and where a spike is
+/// All take `days=7`. Counts are Poisson numbers of the rate, by minutes, or by seconds up to a day and if a spike is
 /// shorter than two minutes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pattern {

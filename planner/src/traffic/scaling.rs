@@ -65,7 +65,7 @@ impl MovingSums {
         (mean, (squares - many * mean * mean).max(0.0) / (many - 1.0).max(1.0))
     }
 
-    /// How much an interval's own count says of its rate, beyond the mean around it: 0 where neighbours differ as random
+    /// How much an interval's own count says of its rate, beyond the mean around it: 0 if neighbours differ as random
     /// arrivals do, 1 if they differ far more.
     fn own_share(&self) -> f64 {
         let all = (0..self.sums.len() - 1).map(|index| self.at(index));

@@ -125,7 +125,7 @@ fn sizes_are_searched_and_not_taken_by_memory_alone() {
 
 #[test]
 fn a_job_of_half_a_minute_is_measured_by_its_own_length() {
-    // Three times the service time is allowed where it is longer than a second.
+    // Three times the service time is allowed if it is longer than a second.
     let mut scenario = Scenario::new(&["lambda", "cloud-run"]);
     scenario.workload.service = "30s".parse().expect("a duration");
     scenario.goals = Goals::for_service(30.0);

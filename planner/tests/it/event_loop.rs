@@ -29,7 +29,7 @@ impl Numbers {
     }
 }
 
-/// Serves customers in the order in which they come: gives each one's end, or `None` where it waited too long.
+/// Serves customers in the order in which they come: gives each one's end, or `None` if it waited too long.
 fn station(servers: usize, patience: f64, customers: &[(f64, f64)]) -> Vec<Option<f64>> {
     // Microseconds order as integers.
     let mut free = (0..servers).map(|_| Reverse(0_u64)).collect::<BinaryHeap<_>>();

@@ -45,7 +45,7 @@ fn both_modes_find_the_same() {
                 near("p99", exact.latency.p99, aggregate.latency.p99, 0.6, 0.0);
             } else {
                 near("p50", exact.latency.p50, aggregate.latency.p50, 0.15, 0.0);
-                // Where one request of a hundred waits for a start, the percentile is that wait or none of it.
+                // If one request of a hundred waits for a start, the percentile is that wait or none of it.
                 let cold = exact.cold_starts as f64 / exact.requests as f64;
                 if !(0.005..0.02).contains(&cold) {
                     near("p99", exact.latency.p99, aggregate.latency.p99, 0.2, 0.0);

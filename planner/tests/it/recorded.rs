@@ -53,7 +53,7 @@ fn an_application_server_is_cheapest_as_a_process() {
 fn a_flash_crowd_asks_lambda_for_more_connections_than_there_are() {
     let answer = answer("worldcup98_1998-07-07_2days_minute.csv");
     let lambda = answer.candidate("lambda").expect("known");
-    // 3,824 a second at ten for each environment are 383 environments, a little less where one request of a thousand may be
+    // 3,824 a second at ten for each environment are 383 environments, a little less if one request of a thousand may be
     // turned away in the record minutes.
     let Some(Fault::Connections { needed, given, .. }) = lambda.fault else {
         panic!("{:?}", lambda.misses)

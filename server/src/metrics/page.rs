@@ -91,7 +91,7 @@ mod tests {
             r#"a_b="c\"\\\n",d="e""#
         );
         let counts = RequestCounts::default();
-        let get = CountedMethod::of("GET");
+        let get = CountedMethod::from_name("GET");
         counts.ended(get, Some(204));
         counts.answered(get, 204, Some("/notes/{id}"), Duration::from_millis(1));
         counts.answered(get, 204, Some("/notes/{id}"), Duration::from_millis(80));

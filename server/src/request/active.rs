@@ -41,7 +41,7 @@ impl Active {
         Self {
             connection: Arc::clone(connection),
             _guard: connection.begin(),
-            counted: connection.counts().map(|_| CountedMethod::of(method.as_str())),
+            counted: connection.counts().map(|_| CountedMethod::from_name(method.as_str())),
             record: None,
             untaken: 0,
         }

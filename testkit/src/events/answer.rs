@@ -12,7 +12,7 @@ use crate::Response;
 
 /// API Gateway's payload 1.0: both maps are merged, any other member is a 502.
 pub(super) fn rest(bytes: &[u8]) -> Result<Response, String> {
-    let mut answer = Answer::of(
+    let mut answer = Answer::parse(
         bytes,
         &["statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"],
     )?;
@@ -33,7 +33,7 @@ pub(super) fn rest(bytes: &[u8]) -> Result<Response, String> {
 /// API Gateway's payload 2.0 and Function URLs: one map, and cookies by themselves.
 pub(super) fn version_2(bytes: &[u8]) -> Result<Response, String> {
     let mut answer =
-        Answer::of(bytes, &["statusCode", "headers", "cookies", "body", "isBase64Encoded"])?;
+        Answer::parse(bytes, &["statusCode", "headers", "cookies", "body", "isBase64Encoded"])?;
     for (name, value) in answer.values("headers")? {
         answer.header(&name, &value)?;
     }
@@ -64,7 +64,7 @@ pub(super) fn alb_multi(bytes: &[u8]) -> Result<Response, String> {
 /// VPC Lattice: a value may be a string or an array.
 pub(super) fn lattice(bytes: &[u8]) -> Result<Response, String> {
     let known = ["statusCode", "statusDescription", "headers", "body", "isBase64Encoded"];
-    let mut answer = Answer::of(bytes, &known)?;
+    let mut answer = Answer::parse(bytes, &known)?;
     for (name, value) in answer.members.object("headers")? {
         match value {
             Value::String(value) => answer.header(&name, &value)?,
@@ -84,8 +84,8 @@ struct Answer {
 }
 
 impl Answer {
-    fn of(bytes: &[u8], known: &[&str]) -> Result<Self, String> {
-        let members = Members::of(bytes)?;
+    fn parse(bytes: &[u8], known: &[&str]) -> Result<Self, String> {
+        let members = Members::parse(bytes)?;
         if let Some(name) = members.names().find(|name| !known.contains(name)) {
             return Err(format!("a member this front end does not know: {name}"));
         }
@@ -111,7 +111,7 @@ impl Answer {
 
     fn of_alb(bytes: &[u8], map: &str) -> Result<Self, String> {
         let known = ["statusCode", "statusDescription", map, "body", "isBase64Encoded"];
-        let answer = Self::of(bytes, &known)?;
+        let answer = Self::parse(bytes, &known)?;
         if !answer.members.get("isBase64Encoded")?.is_boolean() {
             return Err("a load balancer demands isBase64Encoded".into());
         }

@@ -57,7 +57,7 @@ impl Object {
 pub(super) struct Members(Vec<(String, Box<RawValue>)>);
 
 impl Members {
-    pub(super) fn of(json: &[u8]) -> Result<Self, String> {
+    pub(super) fn parse(json: &[u8]) -> Result<Self, String> {
         serde_json::from_slice(json)
             .map_err(|error| format!("{error}, in {}", String::from_utf8_lossy(json)))
     }
@@ -82,7 +82,7 @@ impl Members {
         if value.get() == "null" {
             return Ok(Vec::new());
         }
-        let members = Self::of(value.get().as_bytes())?.0.into_iter();
+        let members = Self::parse(value.get().as_bytes())?.0.into_iter();
         members.map(|(name, value)| Ok((name, parse(&value)?))).collect()
     }
 }

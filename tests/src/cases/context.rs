@@ -25,7 +25,7 @@ fn every_request_has_an_id_of_its_own(door) {
 
 fn a_response_names_its_request(door) {
     let response = ask(door, &get("/x"));
-    assert_eq!(response.all("x-request-id"), [SeenRequest::of(&response.body).request_id]);
+    assert_eq!(response.all("x-request-id"), [SeenRequest::parse(&response.body).request_id]);
 }
 
 fn a_problem_names_its_request_twice(door) {

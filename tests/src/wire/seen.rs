@@ -15,7 +15,7 @@ pub trait EchoAnswer {
 impl EchoAnswer for Response {
     #[track_caller]
     fn seen(self) -> SeenRequest {
-        SeenRequest::of(&self.expect(200).body)
+        SeenRequest::parse(&self.expect(200).body)
     }
 }
 
@@ -50,7 +50,7 @@ impl SeenRequest {
     /// Out of the echo's JSON.
     #[track_caller]
     #[must_use]
-    pub fn of(body: &[u8]) -> Self {
+    pub fn parse(body: &[u8]) -> Self {
         match serde_json::from_slice(body) {
             Ok(seen) => seen,
             Err(error) => panic!("{error}, in {}", String::from_utf8_lossy(body)),

@@ -8,7 +8,7 @@ use crate::answers::Shape;
 /// Checks the parts of the canonical request that are the same from every source.
 #[track_caller]
 fn check_canonical(event: &'static str, shape: &Shape, notes: &[&str]) -> RequestSummary {
-    let seen = RequestSummary::of(event);
+    let seen = RequestSummary::from_event(event);
     assert_eq!(seen.shape, shape);
     assert_eq!(seen.method, "POST");
     assert!(seen.target.starts_with("/shelf/tall%20glass?"), "{}", seen.target);

@@ -25,7 +25,7 @@ pub(super) enum SentHost {
 }
 
 impl RequestHeaders {
-    pub(super) fn of(headers: &HeaderMap) -> Self {
+    pub(super) fn read(headers: &HeaderMap) -> Self {
         let mut seen = Self::default();
         for (name, value) in headers {
             match role(name) {

@@ -13,7 +13,7 @@ use crate::Error;
 /// A body that could not be read or produced to its end.
 ///
 /// An App that reads a request body passes it on with `?`: it becomes 413, 400 or 408. In a response it
-/// means that the client gets a body that visibly breaks off, or a 500 where nothing was sent yet.
+/// means that the client gets a body that visibly breaks off, or a 500 if nothing was sent yet.
 #[derive(Debug)]
 pub struct BodyError(Why);
 

@@ -16,7 +16,7 @@ impl Default for Id {
 impl Id {
     /// 128 random bits as 32 hexadecimal digits.
     pub(super) fn fresh() -> Self {
-        // This is a part of every request: eight digits at a time, where the formatter of a u128 divides for each.
+        // This is a part of every request: eight digits at a time; the formatter of a u128 divides for each.
         let every = |byte: u8| u64::from_ne_bytes([byte; 8]);
         let mut text = [0; 32];
         for eight in text.chunks_exact_mut(8) {

@@ -185,7 +185,7 @@ impl<'a> Run<'a> {
         let room = self.limit * many * held - elsewhere;
         // What would wait for longer than anybody does is turned away, and what the limit does not let in.
         let patience = self.model.parameters.patience_seconds.value.min(self.parts.limit);
-        // Where the host counts places, those that have one wait for a processor beyond that.
+        // If the host counts places, those that have one wait for a processor beyond that.
         let inside = if self.places.is_finite() { self.places * many } else { 0.0 };
         let waiting = (patience * can + inside).min(self.parts.limit * can) * held;
         let bound = waiting.min(room.max(0.0));

@@ -23,7 +23,7 @@ pub(super) const QUANTILES: usize = 1000;
 /// Requests of a block whose most connections in use are kept.
 pub(super) const BLOCK: usize = 50;
 
-/// The latency of one request and what of it is waiting, in seconds. A long request waits for longer where a quota throttles
+/// The latency of one request and what of it is waiting, in seconds. A long request waits for longer if a quota throttles
 /// it, so that the two are kept together.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Latency {

@@ -18,7 +18,7 @@ pub(crate) struct Stretch {
     pub(crate) rate: f64,
 }
 
-/// The stretches of a traffic: whole parts of its intervals, about as long as wished, `most` of them at most. Where there
+/// The stretches of a traffic: whole parts of its intervals, about as long as wished, `most` of them at most. If there
 /// are more intervals than that, some are taken together.
 pub(crate) fn stretches(
     traffic: &Traffic,

@@ -73,7 +73,7 @@ pub(super) struct Run<'a> {
     period: f64,
     pub(super) places: Option<usize>,
     pub(super) patience: f64,
-    /// How long a request waits for a processor once an instance has taken it. Where the host counts places, its patience is
+    /// How long a request waits for a processor once an instance has taken it. If the host counts places, its patience is
     /// for those without one.
     pub(super) inside: f64,
     pub(super) deploys: Deploys,
