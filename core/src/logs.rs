@@ -1,4 +1,4 @@
-//! What a process writes about itself: one line for each event on stdout, in the format of whoever reads it.
+//! What a process writes about itself: one line for each event on stdout, in the format that its reader expects.
 
 mod fields;
 mod filter;

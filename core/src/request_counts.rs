@@ -1,4 +1,4 @@
-//! What a host counts of its requests, if anybody reads the counts.
+//! What a host counts of its requests, if the counts are read.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -18,7 +18,7 @@ use clap::{Parser, Subcommand};
 /// Which paradigm suits a traffic, with how many connections, at what cost.
 #[derive(Debug, Parser)]
 #[command(name = "anyhost", version, disable_help_subcommand = true)]
-struct Line {
+struct Arguments {
     #[command(subcommand)]
     command: Command,
 }
@@ -62,7 +62,7 @@ impl Failure {
 /// The whole program: reads the command line, writes to stdout, and to stderr one line if it fails.
 #[must_use]
 pub fn main() -> ExitCode {
-    let line = match Line::try_parse() {
+    let line = match Arguments::try_parse() {
         Ok(line) => line,
         Err(error) => {
             let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);

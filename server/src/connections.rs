@@ -55,7 +55,7 @@ impl Connections {
         self.entries.borrow().open.len()
     }
 
-    /// Returns where its requests are counted, if anybody reads the counts.
+    /// Returns where its requests are counted, if the counts are read.
     pub(crate) fn counts(&self) -> Option<&Counts> {
         self.counts.as_deref()
     }

@@ -23,8 +23,8 @@ pub(crate) struct Recorder {
     cold_starts: u64,
     pub(crate) starts: u64,
     pub(crate) usage: Usage,
-    instances: Held,
-    connections: Held,
+    instances: Gauge,
+    connections: Gauge,
 }
 
 #[derive(Debug)]
@@ -36,7 +36,7 @@ struct Stretch {
 
 /// A number of things over time.
 #[derive(Clone, Copy, Debug, Default)]
-struct Held {
+struct Gauge {
     now: u64,
     most: u64,
     index: usize,
@@ -71,8 +71,8 @@ impl Recorder {
                 memory_gb: size.memory_gb,
                 ..Usage::default()
             },
-            instances: Held::default(),
-            connections: Held::default(),
+            instances: Gauge::default(),
+            connections: Gauge::default(),
         }
     }
 
@@ -172,7 +172,7 @@ impl Recorder {
     }
 }
 
-impl Held {
+impl Gauge {
     /// Tells every stretch that has passed the number that held in it.
     fn set(&mut self, index: usize, many: u64, mut tell: impl FnMut(usize, u64)) {
         for passed in self.index..=index {

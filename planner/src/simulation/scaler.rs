@@ -7,7 +7,7 @@ use crate::hosts::Scaling;
 
 /// What a scaler sees since it last decided.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Seen {
+pub(crate) struct Observation {
     /// Instances that answer.
     pub(crate) ready: usize,
     /// Instances that answer or will.
@@ -113,7 +113,7 @@ impl Scaler {
     }
 
     /// How many instances there should be.
-    pub(crate) fn decide(&mut self, now: Nanos, seen: Seen) -> usize {
+    pub(crate) fn decide(&mut self, now: Nanos, seen: Observation) -> usize {
         let wanted = match self.rule {
             Rule::Fixed => return seen.all.clamp(self.least, self.most),
             Rule::Autostop => {

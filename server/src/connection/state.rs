@@ -39,7 +39,7 @@ pub(crate) type Client = (Option<IpAddr>, Scheme);
 pub(crate) struct Connection {
     /// Known once the PROXY header is read, which may name them.
     client: OnceLock<Client>,
-    /// Where its requests are counted, if anybody reads the counts.
+    /// Where its requests are counted, if the counts are read.
     counts: Option<Arc<Counts>>,
     /// In an `Arc` of this connection alone: requests of other threads do not write its counter.
     life: Arc<Life>,

@@ -16,7 +16,7 @@ pub(super) struct Active {
     connection: Arc<Connection>,
     /// Counts a request of HTTP/2 as work; of HTTP/1.1 its connection does.
     _guard: Option<InFlight>,
-    /// How it is counted once it has a status, if anybody reads the counts.
+    /// How it is counted once it has a status, if the counts are read.
     counted: Option<CountedMethod>,
     /// What is kept of it while the App has it, if anything is to say of it afterwards.
     record: Option<Box<Record>>,

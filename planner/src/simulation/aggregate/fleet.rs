@@ -15,7 +15,7 @@ use crate::simulation::nodes::Starts;
 use crate::simulation::occupancy::Occupancy;
 use crate::simulation::parts::Parts;
 use crate::simulation::recorder::Recorder;
-use crate::simulation::scaler::{Scaler, Seen};
+use crate::simulation::scaler::{Observation, Scaler};
 use crate::simulation::setup::Setup;
 use crate::simulation::{Cause, Nanos};
 use crate::theory::{billed_share, most_busy};
@@ -66,13 +66,13 @@ impl Mean {
         self.length += length;
     }
 
-    fn take(&mut self, run: &mut Run<'_>) -> Seen {
+    fn take(&mut self, run: &mut Run<'_>) -> Observation {
         let Self { busy_cores, in_flight, length } = std::mem::take(self);
         let in_flight = in_flight / length;
         // The number at one moment is Poisson. What asks for it asks whether it is 0.
         let none = matches!(run.model.scaling, Scaling::Autostop { .. })
             && run.random.uniform() < (-in_flight).exp();
-        Seen {
+        Observation {
             ready: run.ready,
             all: run.ready + run.starting.len(),
             busy_cores: busy_cores / length,
@@ -410,7 +410,7 @@ impl<'a> Run<'a> {
         self.recorder.connections(at, open.ceil() as u64);
     }
 
-    fn scale(&mut self, now: Nanos, seen: Seen) {
+    fn scale(&mut self, now: Nanos, seen: Observation) {
         let all = |run: &Self| run.ready + run.starting.len();
         let wanted = self.scaler.decide(now, seen);
         while all(self) < wanted {

@@ -12,7 +12,7 @@ use crate::simulation::events::Events;
 use crate::simulation::nodes::Starts;
 use crate::simulation::parts::Parts;
 use crate::simulation::recorder::Recorder;
-use crate::simulation::scaler::{Scaler, Seen};
+use crate::simulation::scaler::{Observation, Scaler};
 use crate::simulation::setup::Setup;
 use crate::simulation::{Cause, Nanos};
 use crate::traffic::Arrivals;
@@ -237,7 +237,7 @@ impl<'a> Run<'a> {
             (0.0, self.in_flight.value)
         };
         let pending = self.pending.len();
-        let seen = Seen {
+        let seen = Observation {
             ready: self.ready.len(),
             all: self.all(),
             busy_cores,

@@ -91,7 +91,7 @@ async fn schedule(seed: u64) -> u64 {
     let size = random.usize(1..6);
     let pool = pool(&server, size);
     let callers = random.usize(1..24);
-    // In one thread whoever is woken first runs first, so the order can be seen if each wake is one task's.
+    // In one thread the task that is woken first runs first, so the order can be seen if each wake is one task's.
     let in_order = size == 1;
     let model = Arc::new(Mutex::new(Model::default()));
     let mut tasks = tokio::task::JoinSet::new();
