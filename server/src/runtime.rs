@@ -110,9 +110,10 @@ mod tests {
         assert!(goes_on(true));
     }
 
-    /// If this fails, tokio has learnt to do so itself, and this module can go.
+    /// If this fails, tokio has learnt to do so itself, and this module can go. A thread that is slow to fall asleep finds
+    /// that nobody waits for the sockets and takes them over, so one time of several is enough.
     #[test]
     fn a_plain_runtime_leaves_them_to_nobody() {
-        assert!(!goes_on(false));
+        assert!((0..5).any(|_| !goes_on(false)));
     }
 }
