@@ -18,9 +18,6 @@ const SIZE: usize = 3;
 const AT_WORK: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
      AND wait_event = 'PgSleep' AND query LIKE 'SELECT pg_sleep%'";
 
-/// Longer than anything here may take that does not hang.
-const HANGS: Duration = PATIENCE;
-
 #[tokio::test(flavor = "multi_thread")]
 async fn statements_whose_answers_are_lost_end_and_the_pool_serves_again() {
     let url = Postgres::shared().database();
@@ -29,13 +26,13 @@ async fn statements_whose_answers_are_lost_end_and_the_pool_serves_again() {
     let mut own = direct(&url).await;
     // Every connection is busy when the network drops them; their answers are lost.
     let lost: Vec<_> = (0..SIZE).map(|_| tokio::spawn(work(db.clone(), 5))).collect();
-    counted(&mut own, AT_WORK, SIZE as i64, HANGS).await;
+    counted(&mut own, AT_WORK, SIZE as i64, PATIENCE).await;
     proxy.forget();
     for answer in lost {
-        let answer = timeout(HANGS, answer).await.expect("it does not wait for ever").unwrap();
+        let answer = timeout(PATIENCE, answer).await.expect("it does not wait for ever").unwrap();
         assert!(matches!(&answer, Err(sqlx::Error::Io(_))), "{answer:?}");
     }
-    timeout(HANGS, backend(&db)).await.expect("the pool serves");
+    timeout(PATIENCE, backend(&db)).await.expect("the pool serves");
     assert_eq!(db.stats().closed.lost, SIZE as u64);
 }
 
@@ -49,7 +46,7 @@ async fn control_sqlx_waits_for_answers_that_are_lost() {
         let pool = pool.clone();
         async move { sqlx::query("SELECT pg_sleep(5)").execute(&pool).await }
     });
-    counted(&mut own, AT_WORK, 1, HANGS).await;
+    counted(&mut own, AT_WORK, 1, PATIENCE).await;
     proxy.forget();
     assert!(timeout(Duration::from_secs(15), lost).await.is_err(), "it got an answer");
 }
@@ -102,11 +99,14 @@ async fn on_mariadb_statements_whose_answers_are_lost_end() {
     let at_work = async {
         while sqlx::query_scalar::<_, i64>(AT_WORK).fetch_one(&own).await.unwrap() != 1 {}
     };
-    timeout(HANGS, at_work).await.expect("the statement is at work");
+    timeout(PATIENCE, at_work).await.expect("the statement is at work");
     proxy.forget();
-    let answer = timeout(HANGS, lost).await.expect("it does not wait for ever").unwrap();
+    let answer = timeout(PATIENCE, lost).await.expect("it does not wait for ever").unwrap();
     assert!(matches!(&answer, Err(sqlx::Error::Io(_))), "{answer:?}");
-    timeout(HANGS, sqlx::query("SELECT 1").execute(&db)).await.expect("the pool serves").unwrap();
+    timeout(PATIENCE, sqlx::query("SELECT 1").execute(&db))
+        .await
+        .expect("the pool serves")
+        .unwrap();
 }
 
 async fn work(db: Db<sqlx::Postgres>, seconds: u32) -> Result<(), sqlx::Error> {

@@ -58,8 +58,7 @@ async fn whatever_waits_for_the_lock_waits_by_one_rule() {
         let error = Error::of(&error).unwrap_or_else(|| panic!("{error}"));
         assert!(matches!(error, Error::Locked { .. }), "{error}");
     };
-    let patience = Duration::from_secs(20);
-    timeout(patience, async {
+    timeout(PATIENCE, async {
         locked(db.begin().await.unwrap_err());
         locked(db.conn().await.unwrap().begin().await.unwrap_err());
         from_sqlx(insert().execute(&db).await.unwrap_err());

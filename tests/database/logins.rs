@@ -3,10 +3,10 @@
 //! A server of the test's own speaks as much of the protocol as a login takes: MariaDB knows neither way.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use anyhost_core::db::{Db, Error, Password, PasswordProvider};
 use anyhost_core::{Paradigm, async_trait};
+use anyhost_tests::process::PATIENCE;
 use anyhost_tests::servers::Certificates;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -211,7 +211,7 @@ async fn on_mysql_a_login_that_the_settings_forbid_is_told_at_once() {
         let server = Server::start(asks, None).await;
         let url = server.url("");
         let opens = open::<sqlx::MySql>(Paradigm::LongRunning, &url, &[]);
-        let error = tokio::time::timeout(Duration::from_secs(20), opens).await.unwrap();
+        let error = tokio::time::timeout(PATIENCE, opens).await.unwrap();
         let error = error.unwrap_err();
         assert!(matches!(error, Error::Setting(_)), "{error}");
         assert!(error.to_string().contains(expected), "{error}");

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhost_core::db::{Db, Error};
 use anyhost_core::{Host, Paradigm};
+use anyhost_tests::process::PATIENCE;
 use anyhost_tests::servers::{MariaDb, Postgres};
 use futures_util::future::join_all;
 use sqlx::migrate::{Migrate, Migration, MigrationType, Migrator};
@@ -232,7 +233,7 @@ async fn an_index_whose_building_was_interrupted_is_named_with_the_way_out() {
     old.execute("BEGIN; DELETE FROM t").await.unwrap();
     let given_up = tokio::time::timeout(Duration::from_millis(500), migrate("60s")).await;
     given_up.unwrap_err();
-    let until = Instant::now() + Duration::from_secs(10);
+    let until = Instant::now() + PATIENCE;
     let error = loop {
         match migrate("200ms").await {
             // The session of the process that has gone is still there.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhost_core::adapter::{Exit, Factory, Failure, check};
 use anyhost_core::db::Db;
 use anyhost_core::{App, Host, Paradigm, Request, Response, async_trait};
+use anyhost_tests::process::PATIENCE;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Executor, Sqlite};
 use tokio::time::timeout;
@@ -77,7 +78,7 @@ async fn a_file_that_cannot_be_opened_is_named_with_its_variable_and_the_change_
         let url = format!("sqlite:{}?{parameters}", path(name).display());
         for paradigm in [Paradigm::LongRunning, Paradigm::Serverless] {
             let host: Host = host(paradigm, &[("DATABASE_URL", &url)]);
-            let opens = timeout(Duration::from_secs(20), Db::<Sqlite>::open(&host)).await;
+            let opens = timeout(PATIENCE, Db::<Sqlite>::open(&host)).await;
             let error = opens.expect("it is told at once").unwrap_err();
             let text = error.to_string();
             let names = format!("DATABASE_URL: {} cannot be opened: ", path(name).display());

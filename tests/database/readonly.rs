@@ -1,16 +1,14 @@
 //! A database that takes no writes goes on being read; a transaction that may not write costs nothing.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhost_core::Paradigm;
 use anyhost_core::db::Db;
+use anyhost_tests::process::PATIENCE;
 use anyhost_tests::servers::{MariaDb, Postgres, Proxy};
 
 use crate::balanced::balance;
 use crate::kit::{CLIENTS, backend, counted, direct, long_running, open};
-
-/// Longer than anything here takes.
-const HANGS: Duration = Duration::from_secs(20);
 
 /// Makes `t`, and a function that forbids writes in a transaction without showing it in the statement.
 const FORBIDS_WRITES: &str = "CREATE TABLE t (a int); \
@@ -19,11 +17,11 @@ const FORBIDS_WRITES: &str = "CREATE TABLE t (a int); \
 
 /// Waits until the pool has asked the server on a connection beside its two, and that connection is closed.
 async fn asked_beside(proxy: &Proxy, accepted: usize, url: &str) {
-    let until = Instant::now() + HANGS;
+    let until = Instant::now() + PATIENCE;
     while proxy.accepted() == accepted {
         assert!(Instant::now() < until, "the server was not asked");
     }
-    counted(&mut direct(url).await, CLIENTS, 2, HANGS).await;
+    counted(&mut direct(url).await, CLIENTS, 2, PATIENCE).await;
 }
 
 async fn insert(db: &Db<sqlx::Postgres>) -> Result<(), sqlx::Error> {
@@ -40,7 +38,7 @@ async fn a_database_that_takes_no_writes_any_more_is_read_by_old_and_new_process
     insert(&db).await.unwrap();
     server.sql("ALTER SYSTEM SET default_transaction_read_only = on");
     server.sql("SELECT pg_reload_conf()");
-    let until = Instant::now() + HANGS;
+    let until = Instant::now() + PATIENCE;
     // A session takes the new setting over when it next waits for its client.
     while insert(&db).await.is_ok() {
         assert!(Instant::now() < until);
@@ -66,7 +64,7 @@ async fn a_database_that_takes_no_writes_any_more_is_read_by_old_and_new_process
         .await
         .unwrap();
     sqlx::raw_sql("SELECT pg_reload_conf()").execute(&mut own).await.unwrap();
-    let until = Instant::now() + HANGS;
+    let until = Instant::now() + PATIENCE;
     while insert(&db).await.is_err() {
         assert!(Instant::now() < until, "not recovered");
     }
@@ -152,7 +150,7 @@ async fn connections_that_cannot_write_are_left_for_a_server_that_takes_writes()
     drop((one, other));
     let error = insert(&db).await.unwrap_err();
     assert_eq!(error.as_database_error().unwrap().code().unwrap(), "25006");
-    let until = Instant::now() + HANGS;
+    let until = Instant::now() + PATIENCE;
     while insert(&db).await.is_err() {
         assert!(Instant::now() < until, "the writer was not found");
         backend(&db).await;
@@ -188,7 +186,7 @@ async fn on_mariadb_a_server_whose_tables_are_read_only_is_left_for_a_writer() {
     let url = format!("mysql://app@127.0.0.1:{port}/shop");
     let settings = [("DATABASE_POOL_SIZE", "1")];
     let (_host, db) = open::<sqlx::MySql>(Paradigm::LongRunning, &url, &settings).await.unwrap();
-    let until = Instant::now() + HANGS;
+    let until = Instant::now() + PATIENCE;
     loop {
         let writes = "DELETE FROM mysql.gtid_slave_pos";
         let Err(error) = sqlx::raw_sql(writes).execute(&db).await else { break };

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::Duration;
 
 use anyhost_tests::connection::Wire;
 use anyhost_tests::doors::Certificate;
@@ -173,8 +172,7 @@ async fn ask(stream: &mut (impl AsyncReadExt + AsyncWriteExt + Unpin)) -> std::i
     let mut answer = Vec::new();
     while !answer.ends_with("h\u{e9}llo".as_bytes()) {
         let mut buffer = [0; 1024];
-        let read =
-            tokio::time::timeout(Duration::from_secs(10), stream.read(&mut buffer)).await??;
+        let read = tokio::time::timeout(PATIENCE, stream.read(&mut buffer)).await??;
         assert!(read > 0, "the connection ended: {}", String::from_utf8_lossy(&answer));
         answer.extend_from_slice(&buffer[..read]);
     }

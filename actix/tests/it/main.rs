@@ -19,7 +19,7 @@ use anyhost_core::{App, Body, Context, Host, Paradigm, Request, Resources, Respo
 use http::{HeaderName, HeaderValue, Method};
 
 /// How long a test waits for a condition before it fails.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Makes an application of an expression for its `actix_web::App`.
 macro_rules! application {

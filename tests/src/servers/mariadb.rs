@@ -14,10 +14,13 @@ const PACKAGE: &str = "mariadb-server";
 
 /// Fresh data, made once for each process of tests and copied from then on.
 static TEMPLATE: LazyLock<PathBuf> = LazyLock::new(|| {
-    let data = ground::folder("template", &USER).join("data");
+    let folder = ground::folder("template", &USER);
+    let data = folder.join("data");
     let install = program(&["/usr/bin/mariadb-install-db", "/usr/local/bin/mariadb-install-db"]);
     let mut install = Command::new(install);
     install.args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"]);
+    // In a folder of its own: a server that starts removes the temporary tables of every other one in the same.
+    install.env("TMPDIR", &folder);
     ground::run(install.arg(USER.argument()).arg(format!("--datadir={}", data.display())));
     data
 });
@@ -98,6 +101,7 @@ impl MariaDb {
             "--no-defaults".to_owned(),
             USER.argument(),
             format!("--datadir={folder}/data"),
+            format!("--tmpdir={folder}"),
             format!("--pid-file={folder}/pid"),
             format!("--socket={}", self.socket()),
             format!("--port={}", self.port),
