@@ -26,7 +26,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 pub(crate) use deadline::Deadline;
 pub(crate) use state::{Connection, Stage};
 pub(crate) use streams::{keep_with_upgrade, set_offered};
-pub(crate) use transport::Transport;
+pub(crate) use transport::{Client, Transport};
 
 use crate::request::requests;
 use crate::shared::Shared;
@@ -114,7 +114,6 @@ async fn converse<A: Handler>(
         true => proxied::client(transport, client, &shared.config.trust).await?,
         false => (transport, client),
     };
-    connection.comes_from(client);
     #[cfg(feature = "tls")]
     let transport = match shared.config.tls.as_ref().filter(|_| tls) {
         Some(certificate) => transport.tls(certificate.acceptor()).await?,
@@ -125,7 +124,7 @@ async fn converse<A: Handler>(
     let io = TokioIo::new(io);
     if !http2 {
         // By reference: a clone of the `Arc` for each request would have all threads write one counter.
-        let requests = requests(&**shared, connection);
+        let requests = requests(&**shared, connection, client);
         let serving = http1::Builder::new().max_buf_size(MAX_HEAD).serve_connection(io, requests);
         serving.with_upgrades().await?;
         if connection.is_upgraded() {
@@ -148,7 +147,7 @@ async fn converse<A: Handler>(
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buf_size(MAX_SEND_BUFFER)
         .enable_connect_protocol();
-    let requests = requests(Arc::clone(shared), connection);
+    let requests = requests(Arc::clone(shared), connection, client);
     let mut serving = pin!(builder.serve_connection(io, requests));
     let mut told = false;
     let outcome = poll_fn(|cx| {

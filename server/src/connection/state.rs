@@ -3,13 +3,12 @@
 mod timeout;
 mod untaken;
 
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use anyhost_core::adapter::Activity;
-use anyhost_core::{InFlight, Life, Scheme};
+use anyhost_core::{InFlight, Life};
 use futures_util::task::AtomicWaker;
 
 use timeout::Blocked;
@@ -24,6 +23,8 @@ use crate::metrics::Counts;
 pub(crate) enum Stage {
     #[default]
     Serving,
+    /// The response to a request is the last of its connection; new connections are served.
+    Draining,
     /// A connection ends as soon as nothing is lost by it.
     Closing,
     /// A connection that goes on with another protocol ends, too.
@@ -32,13 +33,8 @@ pub(crate) enum Stage {
     Aborted,
 }
 
-/// The address and the scheme of a client; none has an address on a Unix socket.
-pub(crate) type Client = (Option<IpAddr>, Scheme);
-
 /// One connection.
 pub(crate) struct Connection {
-    /// Known once the PROXY header is read, which may name them.
-    client: OnceLock<Client>,
     /// Where its requests are counted, if anybody reads the counts.
     counts: Option<Arc<Counts>>,
     /// In an `Arc` of this connection alone: requests of other threads do not write its counter.
@@ -86,7 +82,6 @@ struct Progress {
 impl Connection {
     pub(crate) fn new(life: Life, counts: Option<Arc<Counts>>) -> Self {
         Self {
-            client: OnceLock::new(),
             counts,
             life: Arc::new(life.clone()),
             activity: Activity::new(life),
@@ -119,11 +114,6 @@ impl Connection {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The client, as far as it is known.
-    pub(crate) fn client(&self) -> Client {
-        self.client.get().copied().unwrap_or_default()
-    }
-
     pub(super) fn set_whole_server(&self, whole_server: bool) {
         self.whole_server.store(whole_server, Ordering::Relaxed);
     }
@@ -139,11 +129,6 @@ impl Connection {
 
     pub(crate) fn life(&self) -> &Arc<Life> {
         &self.life
-    }
-
-    /// Says who the client is; once.
-    pub(super) fn comes_from(&self, client: Client) {
-        let _ = self.client.set(client);
     }
 
     /// Says that HTTP/2 is spoken: many requests at once, each with a time of its own.
@@ -244,7 +229,7 @@ impl Connection {
     }
 
     /// Whether the end of the server has come so far.
-    pub(super) fn has_reached(&self, stage: Stage) -> bool {
+    pub(crate) fn has_reached(&self, stage: Stage) -> bool {
         self.stage.load(Ordering::Relaxed) >= stage as u8
     }
 
