@@ -40,27 +40,32 @@ pub async fn answer<H: Handler>(app: &H, max_body: usize, request: &mut Request)
         None => Context::fresh(),
     };
     let method = request.method().clone();
-    let mut response = if announced(request).is_some_and(|length| length > max_body as u64) {
+    let mut response = Response::default();
+    if announced(request).is_some_and(|length| length > max_body as u64) {
         // Nobody reads it: its door learns that now, and not when the request is dropped.
         drop(std::mem::take(request.body_mut()));
         let error = BodyError::too_large(max_body).to_response();
-        context.within_call(|| failed(&context, &error))
+        response = context.within_call(|| failed(&context, &error));
     } else {
         request.body_mut().limit(max_body, &context);
         let current = Current::get();
         let current = current.with_deadline(context.deadline()).with_context(context.clone());
         // An App that panics half-way may leave its own state torn, as it would in a thread of its own;
         // nothing of ours is shared with it. The future is made inside of the block too: an App written
-        // without the attribute may do work there.
-        let call = AssertUnwindSafe(async { app.handle(std::mem::take(request)).await });
+        // without the attribute may do work there. The response is put in its place there: returned, it would be copied out
+        // of each future around it.
+        let call = AssertUnwindSafe(async {
+            app.handle(std::mem::take(request)).await.map(|made| response = made)
+        });
         match (current.scope(call.catch_unwind()).await, context.fault().to_error(max_body)) {
-            (_, Some(error)) => context.within_call(|| failed(&context, &error)),
-            (Ok(Ok(response)), None) if response.extensions().get::<ResponseError>().is_none() => {
-                response
+            (_, Some(error)) => response = context.within_call(|| failed(&context, &error)),
+            (Ok(Ok(())), None) if response.extensions().get::<ResponseError>().is_none() => {}
+            (outcome, None) => {
+                let outcome = outcome.map(|made| made.map(|()| std::mem::take(&mut response)));
+                response = context.within_call(|| failure(&context, outcome));
             }
-            (outcome, None) => context.within_call(|| failure(&context, outcome)),
         }
-    };
+    }
     settle(&method, &context, &mut response);
     response
 }
