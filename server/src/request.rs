@@ -20,7 +20,7 @@ use hyper::ext::Protocol;
 use hyper::service::{Service, service_fn};
 use hyper::upgrade::OnUpgrade;
 
-use crate::connection::{Client, Connection, Stage, keep_with_upgrade};
+use crate::connection::{Client, Connection, Stage};
 use crate::shared::Shared;
 use active::Active;
 use incoming::Unread;
@@ -63,7 +63,7 @@ fn serve<A: Handler, S: Deref<Target = Shared<A>> + Send>(
         let mut unread = Unread::new(request.headers(), incoming);
         let mut last = active.connection().has_reached(Stage::Draining);
         let mut upgrades = false;
-        let response = 'answered: {
+        let mut response = 'answered: {
             let may_upgrade = match admitted {
                 Ok(may_upgrade) => may_upgrade,
                 Err(refusal) => {
@@ -87,10 +87,11 @@ fn serve<A: Handler, S: Deref<Target = Shared<A>> + Send>(
                 break 'answered turned_away(&request, error);
             }
             active.asks(&shared, &mut request);
-            let answer = answer(app, shared.host.max_body(), &mut request);
+            let max_body = shared.host.max_body();
             match shared.config.request_timeout {
-                None => answer.await,
+                None => answer(app, max_body, &mut request).await,
                 Some(timeout) => {
+                    let answer = answer(app, max_body, &mut request);
                     let in_time = Box::pin(tokio::time::timeout(timeout, answer)).await;
                     in_time.unwrap_or_else(|_| active.took_too_long())
                 }
@@ -108,7 +109,19 @@ fn serve<A: Handler, S: Deref<Target = Shared<A>> + Send>(
         }
         // The drain may have begun meanwhile.
         last |= active.connection().has_reached(Stage::Draining);
-        Ok(respond(response, active, http2, upgraded, last))
+        active.has_status(response.status());
+        match (http2, upgraded) {
+            (false, true) => active.connection().upgrade(),
+            (true, false) if last => active.connection().advance(Stage::Closing),
+            (false, false) if last => {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            _ => {}
+        }
+        Ok(response.map(|body| match http2 && upgraded {
+            true => ResponseBody::of_websocket(active),
+            false => ResponseBody::new(body, active, http2),
+        }))
     }
 }
 
@@ -159,30 +172,4 @@ fn app<'a, A>(shared: &'a Shared<A>, active: &Active) -> Result<&'a A, Error> {
 fn turned_away(request: &Request, error: Error) -> Response {
     let context = Context::of(request).cloned().unwrap_or_else(Context::fresh);
     refuse(request.method(), &context, error)
-}
-
-/// The response as hyper sends it; `last` says that the connection ends with it.
-fn respond(
-    mut response: Response,
-    mut active: Active,
-    http2: bool,
-    upgraded: bool,
-    last: bool,
-) -> http::Response<ResponseBody> {
-    active.has_status(response.status());
-    match (http2, upgraded) {
-        (true, true) => {
-            // The stream goes on as a WebSocket, and is work until it ends.
-            active.has_untaken(0);
-            keep_with_upgrade(active);
-            return response.map(|_| ResponseBody::empty());
-        }
-        (false, true) => active.connection().upgrade(),
-        (true, false) if last => active.connection().advance(Stage::Closing),
-        (false, false) if last => {
-            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-        }
-        (_, false) => {}
-    }
-    response.map(|body| ResponseBody::new(body, active, http2))
 }
