@@ -15,13 +15,14 @@ use std::error::Error;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Poll, ready};
 use std::time::Duration;
 
 use anyhost_core::Scheme;
 use anyhost_core::adapter::Handler;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::sync::oneshot;
 
 pub(crate) use deadline::Deadline;
 pub(crate) use state::{Connection, Stage};
@@ -119,7 +120,8 @@ async fn converse<A: Handler>(
         Some(certificate) => transport.tls(certificate.acceptor()).await?,
         None => transport,
     };
-    let mut io = Io::new(transport.stream, Arc::clone(connection));
+    let (open, closed) = oneshot::channel();
+    let mut io = Io::new(transport.stream, Arc::clone(connection), open);
     let http2 = poll_fn(|cx| io.poll_is_http2(cx)).await?;
     let io = TokioIo::new(io);
     if !http2 {
@@ -129,14 +131,12 @@ async fn converse<A: Handler>(
         serving.with_upgrades().await?;
         if connection.is_upgraded() {
             // Its holder is a task of the App. The connection stays open, and counted, as long as the socket is.
-            let gone = |_: &mut Context<'_>| {
-                if connection.is_socket_gone() { Poll::Ready(()) } else { Poll::Pending }
-            };
-            poll_fn(gone).await;
+            let _ = closed.await;
         }
         return Ok(());
     }
-    let mut builder = http2::Builder::new(Streams::new(shared.config.send_timeout));
+    let streams = Streams { send_timeout: shared.config.send_timeout };
+    let mut builder = http2::Builder::new(streams);
     builder
         .timer(TokioTimer::new())
         .keep_alive_interval(PING_INTERVAL)

@@ -46,7 +46,6 @@ pub(crate) struct Connection {
     timed_out: AtomicBool,
     /// The target of the last head was an absolute one without a path.
     whole_server: AtomicBool,
-    socket_gone: AtomicBool,
     /// The [`Stage`] as a number.
     stage: AtomicU8,
     progress: Mutex<Progress>,
@@ -89,7 +88,6 @@ impl Connection {
             upgraded: AtomicBool::new(false),
             timed_out: AtomicBool::new(false),
             whole_server: AtomicBool::new(false),
-            socket_gone: AtomicBool::new(false),
             stage: AtomicU8::new(Stage::Serving as u8),
             progress: Mutex::new(Progress {
                 seen: false,
@@ -241,19 +239,5 @@ impl Connection {
     /// The connection goes on with another protocol, and counts as work until its socket is dropped.
     pub(crate) fn upgrade(&self) {
         self.upgraded.store(true, Ordering::Relaxed);
-    }
-
-    /// The socket of the connection was dropped.
-    pub(super) fn socket_is_gone(&self) {
-        self.socket_gone.store(true, Ordering::Release);
-        // Else the request that is being answered ends behind its socket.
-        if self.is_upgraded() {
-            self.activity.end();
-            self.task.wake();
-        }
-    }
-
-    pub(super) fn is_socket_gone(&self) -> bool {
-        self.socket_gone.load(Ordering::Acquire)
     }
 }
