@@ -2,6 +2,7 @@
 
 mod lines;
 
+use std::any::Any;
 use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt;
@@ -49,16 +50,27 @@ pub async fn answer<H: Handler>(app: &H, max_body: usize, request: &mut Request)
         request.body_mut().limit(max_body, &context);
         let current = Current::get();
         let current = current.with_deadline(context.deadline()).with_context(context.clone());
+        // Put in its place inside of the block: returned, it would be copied out of each future around it.
+        let mut made = None;
         // An App that panics half-way may leave its own state torn, as it would in a thread of its own;
         // nothing of ours is shared with it. The future is made inside of the block too: an App written
         // without the attribute may do work there.
-        let call = AssertUnwindSafe(async { app.handle(std::mem::take(request)).await });
-        match (current.scope(call.catch_unwind()).await, context.fault().to_error(max_body)) {
-            (_, Some(error)) => context.within_call(|| failed(&context, &error)),
-            (Ok(Ok(response)), None) if response.extensions().get::<ResponseError>().is_none() => {
+        let call = AssertUnwindSafe(async {
+            made = Some(app.handle(std::mem::take(request)).await);
+        });
+        let panic = current.scope(call.catch_unwind()).await.err();
+        let fault = context.fault().to_error(max_body);
+        match made {
+            Some(Ok(response))
+                if fault.is_none() && response.extensions().get::<ResponseError>().is_none() =>
+            {
                 response
             }
-            (outcome, None) => context.within_call(|| failure(&context, outcome)),
+            made => context.within_call(|| match (fault, made, panic) {
+                (Some(error), ..) | (None, Some(Err(error)), _) => failed(&context, &error),
+                (None, Some(Ok(response)), _) => reported(&context, response),
+                (None, None, panic) => panicked(&context, panic),
+            }),
         }
     };
     settle(&method, &context, &mut response);
@@ -68,8 +80,7 @@ pub async fn answer<H: Handler>(app: &H, max_body: usize, request: &mut Request)
 /// Answers a request that a door cannot give to an App, for what it is or because its time is up, with
 /// an error instead: the same problem, log line and rules as an App's own error.
 pub fn refuse(method: &Method, context: &Context, error: Error) -> Response {
-    context.within_call(|| log(context.request_id(), &error));
-    let mut response = error.render(Some(context.request_id()));
+    let mut response = context.within_call(|| failed(context, &error));
     settle(method, context, &mut response);
     response
 }
@@ -79,38 +90,27 @@ fn announced(request: &Request) -> Option<u64> {
     request.body().len().or_else(header)
 }
 
-type Outcome = std::thread::Result<Result<Response, Error>>;
-
-/// The response to a request that failed by itself: by an error, also inside of a response, or a panic.
-fn failure(context: &Context, outcome: Outcome) -> Response {
-    match outcome {
-        Ok(Ok(mut response)) => match response.extensions_mut().remove() {
-            Some(ResponseError(error)) => reported(context.request_id(), &error, &response),
-            None => response,
-        },
-        Ok(Err(error)) => failed(context, &error),
-        Err(panic) => {
-            let message = panic
-                .downcast_ref::<&str>()
-                .copied()
-                .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-                .unwrap_or("a panic without a message");
-            let id = context.request_id();
-            tracing::error!(request_id = id, "the App panicked: {message}");
-            Error::from_status(StatusCode::INTERNAL_SERVER_ERROR).render(Some(id))
-        }
-    }
+/// Returns the response to a request on which the App panicked.
+fn panicked(context: &Context, panic: Option<Box<dyn Any + Send>>) -> Response {
+    let message = panic.as_ref().and_then(|panic| {
+        let text = panic.downcast_ref::<&str>().copied();
+        text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+    });
+    let (id, message) = (context.request_id(), message.unwrap_or("a panic without a message"));
+    tracing::error!(request_id = id, "the App panicked: {message}");
+    Error::from_status(StatusCode::INTERNAL_SERVER_ERROR).render(Some(id))
 }
 
+/// Logs an error and returns the response that it is.
 fn failed(context: &Context, error: &Error) -> Response {
     log(context.request_id(), error);
     error.render(Some(context.request_id()))
 }
 
-/// Logs an error that reached us as a response, through a router for instance, and adds the request id.
-fn reported(id: &str, error: &Error, response: &Response) -> Response {
-    log(id, error);
-    let mut rendered = error.render(Some(id));
+/// Logs an error that reached us inside of a response, through a router for instance, and adds the request id.
+fn reported(context: &Context, mut response: Response) -> Response {
+    let Some(ResponseError(error)) = response.extensions_mut().remove() else { return response };
+    let mut rendered = failed(context, &error);
     for (name, value) in response.headers() {
         // Headers that middleware added are kept; those that describe the replaced body are removed.
         if ![CONTENT_LENGTH, CONTENT_ENCODING].contains(name)

@@ -8,46 +8,42 @@ use anyhost_core::Phase;
 use anyhost_core::adapter::Handler;
 use socket2::{SockRef, Socket};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-use tokio::sync::watch;
 
 use crate::Listener;
-use crate::connection::Transport;
-use crate::connections::Connections;
+use crate::connection::{Stage, Transport};
+use crate::connections::spawn;
 use crate::shared::Shared;
 
 /// How long to wait if the process or the machine has no file descriptor left.
 const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(50);
 
-/// Accepts on one socket until told to stop; then takes what the kernel has accepted already, so that
+/// Accepts on one socket until the server closes; then takes what the kernel has accepted already, so that
 /// no connected client is turned away. If the socket outlives this process, connections wait in its
 /// queue instead, for the App to start and after the stop for the next process.
 pub(crate) async fn accept<A: Handler>(
     listener: Listener,
     shared: Arc<Shared<A>>,
-    connections: Arc<Connections>,
-    mut stop: watch::Receiver<bool>,
 ) -> io::Result<()> {
     let (tls, outlives) = (listener.speaks_tls(), listener.outlives);
     let acceptor = Acceptor::new(listener.socket)?;
     if outlives {
         tokio::select! {
             biased;
-            _ = stop.wait_for(|stop| *stop) => return Ok(()),
+            () = shared.connections.reached(Stage::Closing) => return Ok(()),
             () = shared.host.life().reached(Phase::Ready) => {}
         }
     }
     loop {
         let accepted = tokio::select! {
             biased;
-            // Fails if the server is gone; the loop ends then too.
-            _ = stop.wait_for(|stop| *stop) => break,
+            () = shared.connections.reached(Stage::Closing) => break,
             accepted = async {
-                connections.room().await;
+                shared.connections.room().await;
                 acceptor.accept().await
             } => accepted,
         };
         match accepted {
-            Ok(transport) => connections.serve(&shared, transport, tls),
+            Ok(transport) => spawn(&shared, transport, tls),
             Err(error) => pause(&error).await,
         }
     }
@@ -55,7 +51,7 @@ pub(crate) async fn accept<A: Handler>(
         return Ok(());
     }
     while let Ok(transport) = acceptor.accept_now() {
-        connections.serve(&shared, transport, tls);
+        spawn(&shared, transport, tls);
     }
     Ok(())
 }

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhost_core::adapter::{Failure, Handler, HostHandles as _, Metric, ProcessMetrics, Reading};
-use anyhost_core::{App, Error, Host, Paradigm, Phase, Request, Response, Setting, async_trait};
+use anyhost_core::{Error, Host, Paradigm, Phase, Request, Response, Setting};
 use http::header::{ALLOW, HeaderValue};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::runtime::Builder;
-use tokio::sync::watch;
 
 use crate::accept::accept;
+use crate::connection::Stage;
 use crate::connections::Connections;
 use crate::health::{Probes, uncached};
 use crate::metrics::{metrics, page};
@@ -58,8 +58,12 @@ impl Setting for AdminAddress {
 /// Answers operators on a listener of their own for as long as the value is kept.
 ///
 /// It is a server of its own on a thread of its own: however busy the runtime of the App is, it answers.
-pub(crate) struct Admin {
-    _stop: watch::Sender<bool>,
+pub(crate) struct Admin(Arc<Connections>);
+
+impl Drop for Admin {
+    fn drop(&mut self) {
+        self.0.advance(Stage::Closing);
+    }
 }
 
 impl Admin {
@@ -68,7 +72,6 @@ impl Admin {
     pub(crate) fn start<A: Handler>(
         listener: Listener,
         shared: &Arc<Shared<A>>,
-        connections: &Arc<Connections>,
     ) -> std::io::Result<Self> {
         let host = Host::builder(Paradigm::LongRunning, shared.host.platform())
             .build()
@@ -76,43 +79,36 @@ impl Admin {
         host.advance(Phase::Ready);
         let config = Config { max_connections: 256, probes: Probes::none(), ..Config::default() };
         let own = Arc::new(Shared::new(host, config, None));
-        let (shared, connections) = (Arc::clone(shared), Arc::clone(connections));
-        own.started(AdminApp { shared, connections, begun: SystemTime::now() });
-        let (stop, stopped) = watch::channel(false);
+        own.started(AdminApp { shared: Arc::clone(shared), begun: SystemTime::now() });
+        let connections = Arc::clone(&own.connections);
         tracing::info!("operators are answered on {listener}");
         let runtime = Builder::new_current_thread().enable_all().build()?;
         std::thread::Builder::new().name("anyhost-admin".into()).spawn(move || {
-            let connections = Connections::new(&own);
-            if let Err(error) = runtime.block_on(accept(listener, own, connections, stopped)) {
+            if let Err(error) = runtime.block_on(accept(listener, own)) {
                 tracing::error!("operators are not answered: {error}");
             }
         })?;
-        Ok(Self { _stop: stop })
+        Ok(Self(connections))
     }
 }
 
-/// The App that operators talk to, about another one.
+/// What answers operators, about an App.
 struct AdminApp<A> {
     shared: Arc<Shared<A>>,
-    connections: Arc<Connections>,
     begun: SystemTime,
 }
 
-#[async_trait]
-impl<A: Handler> App for AdminApp<A> {
-    async fn start(_host: &Host) -> Result<Self, Error> {
-        // Never called: the server makes this App from its own state.
-        Err(Error::from_status(StatusCode::NOT_IMPLEMENTED))
-    }
+impl<A: Handler> Handler for AdminApp<A> {
+    async fn stop(&self) {}
 
-    async fn call(&self, request: Request) -> Result<Response, Error> {
+    async fn handle(&self, request: Request) -> Result<Response, Error> {
         if ![Method::GET, Method::HEAD].contains(request.method()) {
             return Err(Error::new(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD")
                 .with_header(ALLOW, HeaderValue::from_static("GET, HEAD")));
         }
         match request.uri().path() {
             "/metrics" => {
-                let mut metrics = metrics(&self.shared, &self.connections);
+                let mut metrics = metrics(&self.shared);
                 metrics.extend(ProcessMetrics::Prometheus.read());
                 let begun = self.begun.duration_since(UNIX_EPOCH).unwrap_or_default();
                 metrics.push(Metric::new(
@@ -170,7 +166,7 @@ impl<A: Handler> AdminApp<A> {
             "platform": host.platform(),
             "instance": host.instance(),
             "in_flight": host.life().in_flight(),
-            "connections": self.connections.count(),
+            "connections": self.shared.connections.count(),
             "databases": databases,
         })
     }

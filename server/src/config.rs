@@ -190,30 +190,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_error_names_its_variable() {
-        for name in ["KEEP_ALIVE", "HEADER_TIMEOUT", "BODY_TIMEOUT", "SEND_TIMEOUT", "WORKERS"] {
-            for value in ["0", "soon"] {
-                let settings = Settings::from_pairs([(name, value)]);
-                let error = Config::default().with(&settings).expect_err("a wrong value");
-                assert_eq!(error.variable(), name);
-            }
-        }
-    }
-
-    #[test]
-    fn an_error_of_a_number_says_which_numbers_there_are() {
-        for (name, value, expected) in [
-            ("WORKERS", "four", "expected a whole number from 1 to 512, found \"four\""),
-            ("WORKERS", "513", "expected a whole number from 1 to 512, found \"513\""),
-            ("MAX_CONNECTIONS", "0", "expected a whole number of at least 1, found \"0\""),
-        ] {
-            let settings = Settings::from_pairs([(name, value)]);
-            let error = Config::default().with(&settings).expect_err("a wrong value");
-            assert_eq!(error.to_string(), format!("{name}: {expected}"));
-        }
-    }
-
-    #[test]
     fn new_connections_are_not_served_for_all_of_the_grace() {
         let seconds = Duration::from_secs;
         let config = |lame_duck| Config { lame_duck: seconds(lame_duck), ..Config::default() };

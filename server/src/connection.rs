@@ -15,18 +15,19 @@ use std::error::Error;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Poll, ready};
 use std::time::Duration;
 
 use anyhost_core::Scheme;
 use anyhost_core::adapter::Handler;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::sync::oneshot;
 
 pub(crate) use deadline::Deadline;
 pub(crate) use state::{Connection, Stage};
 pub(crate) use streams::{keep_with_upgrade, set_offered};
-pub(crate) use transport::Transport;
+pub(crate) use transport::{Client, Transport};
 
 use crate::request::requests;
 use crate::shared::Shared;
@@ -114,30 +115,28 @@ async fn converse<A: Handler>(
         true => proxied::client(transport, client, &shared.config.trust).await?,
         false => (transport, client),
     };
-    connection.comes_from(client);
     #[cfg(feature = "tls")]
     let transport = match shared.config.tls.as_ref().filter(|_| tls) {
         Some(certificate) => transport.tls(certificate.acceptor()).await?,
         None => transport,
     };
-    let mut io = Io::new(transport.stream, Arc::clone(connection));
+    let (open, closed) = oneshot::channel();
+    let mut io = Io::new(transport.stream, Arc::clone(connection), open);
     let http2 = poll_fn(|cx| io.poll_is_http2(cx)).await?;
     let io = TokioIo::new(io);
     if !http2 {
         // By reference: a clone of the `Arc` for each request would have all threads write one counter.
-        let requests = requests(&**shared, connection);
+        let requests = requests(&**shared, connection, client);
         let serving = http1::Builder::new().max_buf_size(MAX_HEAD).serve_connection(io, requests);
         serving.with_upgrades().await?;
         if connection.is_upgraded() {
             // Its holder is a task of the App. The connection stays open, and counted, as long as the socket is.
-            let gone = |_: &mut Context<'_>| {
-                if connection.is_socket_gone() { Poll::Ready(()) } else { Poll::Pending }
-            };
-            poll_fn(gone).await;
+            let _ = closed.await;
         }
         return Ok(());
     }
-    let mut builder = http2::Builder::new(Streams::new(shared.config.send_timeout));
+    let streams = Streams { send_timeout: shared.config.send_timeout };
+    let mut builder = http2::Builder::new(streams);
     builder
         .timer(TokioTimer::new())
         .keep_alive_interval(PING_INTERVAL)
@@ -148,7 +147,7 @@ async fn converse<A: Handler>(
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buf_size(MAX_SEND_BUFFER)
         .enable_connect_protocol();
-    let requests = requests(Arc::clone(shared), connection);
+    let requests = requests(Arc::clone(shared), connection, client);
     let mut serving = pin!(builder.serve_connection(io, requests));
     let mut told = false;
     let outcome = poll_fn(|cx| {

@@ -13,46 +13,39 @@ use crate::shared::Shared;
 
 /// The connections of one server.
 pub(crate) struct Connections {
-    entries: watch::Sender<Entries>,
+    stage: watch::Sender<Stage>,
+    /// The open ones by their addresses in memory.
+    open: watch::Sender<HashMap<usize, Arc<Connection>>>,
     most: usize,
     counts: Option<Arc<Counts>>,
 }
 
-#[derive(Default)]
-struct Entries {
-    stage: Stage,
-    /// The open ones by their addresses in memory.
-    open: HashMap<usize, Arc<Connection>>,
+/// Serves a connection of this server in a task of its own.
+pub(crate) fn spawn<A: Handler>(shared: &Arc<Shared<A>>, transport: Transport, tls: bool) {
+    let connections = &shared.connections;
+    if let Some(counts) = connections.counts() {
+        counts.connections.fetch_add(1, Ordering::Relaxed);
+    }
+    let life = shared.host.life().clone();
+    let connection = Arc::new(Connection::new(life, connections.counts.clone()));
+    let place = Place::new(connections, &connection);
+    tokio::spawn(serve(place, transport, tls, Arc::clone(shared), connection));
 }
 
 impl Connections {
-    pub(crate) fn new<A>(shared: &Shared<A>) -> Arc<Self> {
-        Arc::new(Self {
-            entries: watch::Sender::default(),
-            most: shared.config.max_connections,
-            counts: shared.counts().then(Arc::default),
-        })
-    }
-
-    /// Serves a connection in a task of its own.
-    pub(crate) fn serve<A: Handler>(
-        self: &Arc<Self>,
-        shared: &Arc<Shared<A>>,
-        transport: Transport,
-        tls: bool,
-    ) {
-        if let Some(counts) = &self.counts {
-            counts.connections.fetch_add(1, Ordering::Relaxed);
+    /// None yet; `most` may be open at once. Their requests are counted if anybody reads the counts.
+    pub(crate) fn new(most: usize, counted: bool) -> Self {
+        Self {
+            stage: watch::Sender::default(),
+            open: watch::Sender::default(),
+            most,
+            counts: counted.then(Arc::default),
         }
-        let life = shared.host.life().clone();
-        let connection = Arc::new(Connection::new(life, self.counts.clone()));
-        let place = Place::new(self, &connection);
-        tokio::spawn(serve(place, transport, tls, Arc::clone(shared), connection));
     }
 
     /// Returns how many connections are open.
     pub(crate) fn count(&self) -> usize {
-        self.entries.borrow().open.len()
+        self.open.borrow().len()
     }
 
     /// Returns where its requests are counted, if the counts are read.
@@ -72,15 +65,20 @@ impl Connections {
 
     async fn until(&self, fits: impl Fn(usize) -> bool) {
         // The sender lives in `self`, so this cannot fail.
-        let _ = self.entries.subscribe().wait_for(|entries| fits(entries.open.len())).await;
+        let _ = self.open.subscribe().wait_for(|open| fits(open.len())).await;
     }
 
-    /// Says to every connection, also to those that come, how far the end of the server has come.
+    /// Waits until the end of the server has come so far.
+    pub(crate) async fn reached(&self, stage: Stage) {
+        let _ = self.stage.subscribe().wait_for(|now| *now >= stage).await;
+    }
+
+    /// Says to what accepts connections and to every connection how far the end of the server has come.
     pub(crate) fn advance(&self, stage: Stage) {
-        self.entries.send_modify(|entries| {
-            entries.stage = stage;
-            entries.open.values().for_each(|connection| connection.advance(stage));
-        });
+        self.stage.send_replace(stage);
+        // A connection that is opened meanwhile has either seen the stage or is among the open ones.
+        let tell = |connection: &Arc<Connection>| connection.advance(stage);
+        self.open.send_modify(|open| open.values().for_each(tell));
     }
 }
 
@@ -93,9 +91,9 @@ struct Place {
 impl Place {
     fn new(connections: &Arc<Connections>, connection: &Arc<Connection>) -> Self {
         let key = Arc::as_ptr(connection).addr();
-        connections.entries.send_modify(|entries| {
-            connection.advance(entries.stage);
-            entries.open.insert(key, Arc::clone(connection));
+        connections.open.send_modify(|open| {
+            connection.advance(*connections.stage.borrow());
+            open.insert(key, Arc::clone(connection));
         });
         Self { connections: Arc::clone(connections), key }
     }
@@ -103,8 +101,8 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.connections.entries.send_modify(|entries| {
-            entries.open.remove(&self.key);
+        self.connections.open.send_modify(|open| {
+            open.remove(&self.key);
         });
     }
 }

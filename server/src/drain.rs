@@ -5,11 +5,9 @@ use std::time::{Duration, Instant};
 
 use anyhost_core::Phase;
 use anyhost_core::adapter::{Exit, Handler, HostHandles as _};
-use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::connection::Stage;
-use crate::connections::Connections;
 use crate::shared::Shared;
 
 /// How long a WebSocket has for its last frame.
@@ -49,11 +47,9 @@ impl fmt::Display for Drained {
     }
 }
 
-/// Ends a server that has begun to drain. `stop` tells the acceptors; `accepting` ends with them.
+/// Ends a server. `accepting` ends when nothing accepts connections any more.
 pub(crate) async fn drain<A: Handler>(
     shared: &Shared<A>,
-    connections: &Connections,
-    stop: &watch::Sender<bool>,
     accepting: impl Future<Output = ()>,
 ) -> Drained {
     let begun = Instant::now();
@@ -62,10 +58,10 @@ pub(crate) async fn drain<A: Handler>(
     let reserve = Duration::from_secs(2).min(grace / 4);
     let deadline = begun + grace.saturating_sub(reserve);
     let left = |until: Instant| until.saturating_duration_since(Instant::now());
-    let life = shared.host.life();
+    let (life, connections) = (shared.host.life(), &shared.connections);
     // Count before the drain is announced: the App may end streams and WebSockets at once.
     let in_flight = life.in_flight();
-    shared.drain();
+    connections.advance(Stage::Draining);
     shared.host.advance(Phase::Draining);
     tracing::info!("draining");
     let open =
@@ -75,9 +71,8 @@ pub(crate) async fn drain<A: Handler>(
     if !shared.config.lame_duck.is_zero() {
         tokio::time::sleep(shared.config.lame_duck.min(left(deadline))).await;
     }
-    stop.send_replace(true);
-    accepting.await;
     connections.advance(Stage::Closing);
+    accepting.await;
     let finished = timeout(left(deadline), async {
         connections.empty().await;
         // Work that belongs to no connection: the App may hold guards of its own.

@@ -173,13 +173,4 @@ mod tests {
         let mut gradient = Gradient::default();
         assert_eq!(served(&mut gradient, 100.0, 3.0, 1000), FIRST);
     }
-
-    #[test]
-    fn a_limit_is_a_number_or_auto() {
-        assert_eq!(MaxInFlight::parse("auto"), Some(MaxInFlight::Auto));
-        assert_eq!(MaxInFlight::parse("8"), Some(MaxInFlight::Fixed(8)));
-        for wrong in ["0", "-1", "many", ""] {
-            assert_eq!(MaxInFlight::parse(wrong), None, "{wrong:?}");
-        }
-    }
 }

@@ -10,7 +10,6 @@ use anyhost_core::adapter::{HostHandles as _, Metric, Reading, RequestCounts};
 pub(crate) use anyhost_core::adapter::CountedMethod;
 pub(crate) use page::page;
 
-use crate::connections::Connections;
 use crate::shared::Shared;
 
 /// The counts of one server.
@@ -24,8 +23,8 @@ pub(crate) struct Counts {
 }
 
 /// Returns what is to say of a server and its databases at this moment, but for what its process uses.
-pub(crate) fn metrics<A>(shared: &Shared<A>, connections: &Connections) -> Vec<Metric> {
-    let host = &shared.host;
+pub(crate) fn metrics<A>(shared: &Shared<A>) -> Vec<Metric> {
+    let (host, connections) = (&shared.host, &shared.connections);
     let life = host.life();
     let ready = life.phase() == Phase::Ready && shared.readiness.last();
     let level = |number: usize| Reading::Level(number as u64);

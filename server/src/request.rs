@@ -20,7 +20,7 @@ use hyper::ext::Protocol;
 use hyper::service::{Service, service_fn};
 use hyper::upgrade::OnUpgrade;
 
-use crate::connection::{Connection, Stage, keep_with_upgrade};
+use crate::connection::{Client, Connection, Stage};
 use crate::shared::Shared;
 use active::Active;
 use incoming::Unread;
@@ -33,6 +33,7 @@ const COME_BACK: Duration = Duration::from_secs(1);
 pub(crate) fn requests<A: Handler, S: Deref<Target = Shared<A>> + Clone + Send>(
     shared: S,
     connection: &Arc<Connection>,
+    client: Client,
 ) -> impl Service<
     http::Request<Incoming>,
     Response = http::Response<ResponseBody>,
@@ -42,7 +43,7 @@ pub(crate) fn requests<A: Handler, S: Deref<Target = Shared<A>> + Clone + Send>(
     let connection = Arc::clone(connection);
     service_fn(move |request| {
         let active = Active::begin(&connection, request.method());
-        serve(shared.clone(), request, active)
+        serve(shared.clone(), client, request, active)
     })
 }
 
@@ -50,18 +51,19 @@ pub(crate) fn requests<A: Handler, S: Deref<Target = Shared<A>> + Clone + Send>(
 /// its way.
 fn serve<A: Handler, S: Deref<Target = Shared<A>> + Send>(
     shared: S,
+    client: Client,
     request: http::Request<Incoming>,
     mut active: Active,
 ) -> impl Future<Output = Result<http::Response<ResponseBody>, Infallible>> + Send {
     let (mut parts, incoming) = request.into_parts();
-    let admitted = admit(&shared, active.connection(), &mut parts);
+    let admitted = admit(&shared, active.connection(), client, &mut parts);
     let mut request = Request::from_parts(parts, Body::empty());
     async move {
         let http2 = request.version() == Version::HTTP_2;
         let mut unread = Unread::new(request.headers(), incoming);
-        let mut last = shared.draining();
+        let mut last = active.connection().has_reached(Stage::Draining);
         let mut upgrades = false;
-        let response = 'answered: {
+        let mut response = 'answered: {
             let may_upgrade = match admitted {
                 Ok(may_upgrade) => may_upgrade,
                 Err(refusal) => {
@@ -85,10 +87,11 @@ fn serve<A: Handler, S: Deref<Target = Shared<A>> + Send>(
                 break 'answered turned_away(&request, error);
             }
             active.asks(&shared, &mut request);
-            let answer = answer(app, shared.host.max_body(), &mut request);
+            let max_body = shared.host.max_body();
             match shared.config.request_timeout {
-                None => answer.await,
+                None => answer(app, max_body, &mut request).await,
                 Some(timeout) => {
+                    let answer = answer(app, max_body, &mut request);
                     let in_time = Box::pin(tokio::time::timeout(timeout, answer)).await;
                     in_time.unwrap_or_else(|_| active.took_too_long())
                 }
@@ -105,8 +108,20 @@ fn serve<A: Handler, S: Deref<Target = Shared<A>> + Send>(
             last |= upgrades || !unread.read_to_the_end().await;
         }
         // The drain may have begun meanwhile.
-        last |= shared.draining();
-        Ok(respond(response, active, http2, upgraded, last))
+        last |= active.connection().has_reached(Stage::Draining);
+        active.has_status(response.status());
+        match (http2, upgraded) {
+            (false, true) => active.connection().upgrade(),
+            (true, false) if last => active.connection().advance(Stage::Closing),
+            (false, false) if last => {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            _ => {}
+        }
+        Ok(response.map(|body| match http2 && upgraded {
+            true => ResponseBody::of_websocket(active),
+            false => ResponseBody::new(body, active, http2),
+        }))
     }
 }
 
@@ -114,9 +129,10 @@ fn serve<A: Handler, S: Deref<Target = Shared<A>> + Send>(
 fn admit<A>(
     shared: &Shared<A>,
     connection: &Connection,
+    (peer, scheme): Client,
     parts: &mut Parts,
 ) -> Result<bool, Box<Refusal>> {
-    let ((peer, scheme), trust) = (connection.client(), &shared.config.trust);
+    let trust = &shared.config.trust;
     let seen = Caller { address: peer, scheme, host: None };
     let caller = trust.read(seen, &parts.headers);
     let id = trust.request_id(peer, &parts.headers);
@@ -156,31 +172,4 @@ fn app<'a, A>(shared: &'a Shared<A>, active: &Active) -> Result<&'a A, Error> {
 fn turned_away(request: &Request, error: Error) -> Response {
     let context = Context::of(request).cloned().unwrap_or_else(Context::fresh);
     refuse(request.method(), &context, error)
-}
-
-/// The response as hyper sends it; `last` says that the connection ends with it.
-fn respond(
-    response: Response,
-    mut active: Active,
-    http2: bool,
-    upgraded: bool,
-    last: bool,
-) -> http::Response<ResponseBody> {
-    active.has_status(response.status());
-    let (mut parts, body) = response.into_parts();
-    match (http2, upgraded) {
-        (true, true) => {
-            // The stream goes on as a WebSocket, and is work until it ends.
-            active.has_untaken(0);
-            keep_with_upgrade(active);
-            return http::Response::from_parts(parts, ResponseBody::empty());
-        }
-        (false, true) => active.connection().upgrade(),
-        (true, false) if last => active.connection().advance(Stage::Closing),
-        (false, false) if last => {
-            parts.headers.insert(CONNECTION, HeaderValue::from_static("close"));
-        }
-        (_, false) => {}
-    }
-    http::Response::from_parts(parts, ResponseBody::new(body, active, http2))
 }

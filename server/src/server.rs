@@ -4,14 +4,11 @@ use std::sync::Arc;
 
 use anyhost_core::adapter::{Exit, Factory, Failure, Handler, HostHandles as _, Telemetry};
 use anyhost_core::{App, ConfigError, Host, Phase};
-use futures_util::future::join_all;
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::accept::accept;
 use crate::admin::Admin;
 use crate::connection::Stage;
-use crate::connections::Connections;
 use crate::drain::{Drained, drain};
 use crate::metrics::{Counts, metrics};
 use crate::shared::Shared;
@@ -101,35 +98,31 @@ impl Server {
         }
         let admin = config.admin.as_ref().map(AdminAddress::bind).transpose()?;
         let shared = Arc::new(Shared::<H>::new(host, config, telemetry));
-        let connections = Connections::new(&shared);
-        observe(&shared, &connections);
+        observe(&shared);
         // Operators are answered to the end.
-        let admin = admin.map(|listener| Admin::start(listener, &shared, &connections));
+        let admin = admin.map(|listener| Admin::start(listener, &shared));
         let _admin = admin.transpose().map_err(|error| {
             Failure::new(Exit::Bind, format!("cannot start the thread for operators: {error}"))
         })?;
         if shared.config.max_in_flight == MaxInFlight::Auto {
-            let (shared, connections) = (Arc::clone(&shared), Arc::clone(&connections));
+            let shared = Arc::clone(&shared);
             beside.spawn(async move {
                 let observe = || {
                     let total = |counts: &Counts| counts.requests.total();
-                    let (answers, time) = connections.counts().map(total).unwrap_or_default();
+                    let (answers, time) =
+                        shared.connections.counts().map(total).unwrap_or_default();
                     (answers, time, shared.host.life().in_flight())
                 };
                 shared.limit.adapt(observe).await;
             });
         }
-        let (closed, _) = watch::channel(false);
-        let acceptors: Vec<_> = listeners
-            .into_iter()
-            .map(|listener| {
-                tracing::info!("listening on {listener}");
-                let (shared, connections) = (Arc::clone(&shared), Arc::clone(&connections));
-                tokio::spawn(accept(listener, shared, connections, closed.subscribe()))
-            })
-            .collect();
+        let mut acceptors = JoinSet::new();
+        for listener in listeners {
+            tracing::info!("listening on {listener}");
+            acceptors.spawn(accept(listener, Arc::clone(&shared)));
+        }
         let accepting = async {
-            for outcome in join_all(acceptors).await {
+            while let Some(outcome) = acceptors.join_next().await {
                 if let Ok(Err(error)) = outcome {
                     tracing::error!("a socket stopped accepting: {error}");
                 }
@@ -152,14 +145,13 @@ impl Server {
                 stop.await;
             }
             Some(Err(failure)) => {
-                closed.send_replace(true);
-                connections.advance(Stage::Aborted);
+                shared.connections.advance(Stage::Aborted);
                 return Err(failure);
             }
             // Told to stop before it had started: there is nothing to finish.
             None => {}
         }
-        let drained = drain(&shared, &connections, &closed, accepting).await;
+        let drained = drain(&shared, accepting).await;
         if let Some(telemetry) = &shared.telemetry {
             telemetry.observe_last();
         }
@@ -168,16 +160,11 @@ impl Server {
 }
 
 /// Has the numbers of the server sent, if metrics are asked for. It keeps nothing of the server alive.
-fn observe<A: Handler>(shared: &Arc<Shared<A>>, connections: &Arc<Connections>) {
+fn observe<A: Handler>(shared: &Arc<Shared<A>>) {
     if let Some(telemetry) = &shared.telemetry {
-        let (shared, connections) = (Arc::downgrade(shared), Arc::downgrade(connections));
-        telemetry.observe(move || {
-            let (Some(shared), Some(connections)) = (shared.upgrade(), connections.upgrade())
-            else {
-                return Vec::new();
-            };
-            metrics(&shared, &connections)
-        });
+        let shared = Arc::downgrade(shared);
+        telemetry
+            .observe(move || shared.upgrade().map(|shared| metrics(&shared)).unwrap_or_default());
     }
 }
 

@@ -1,11 +1,11 @@
-//! What all connections of a server share: the host, the configuration, and the App once it has started.
+//! What all of one server shares: the host, the configuration, the connections, and the App once it has started.
 
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use anyhost_core::Host;
 use anyhost_core::adapter::{Telemetry, Traces};
 
+use crate::connections::Connections;
 use crate::health::Readiness;
 use crate::limit::Limit;
 use crate::{Config, MaxInFlight};
@@ -15,22 +15,25 @@ pub(crate) struct Shared<A> {
     pub(crate) config: Config,
     pub(crate) readiness: Readiness,
     pub(crate) limit: Limit,
+    pub(crate) connections: Arc<Connections>,
     /// Where its numbers go.
     pub(crate) telemetry: Option<Telemetry>,
     app: OnceLock<A>,
-    draining: AtomicBool,
 }
 
 impl<A> Shared<A> {
     pub(crate) fn new(host: Host, config: Config, telemetry: Option<Telemetry>) -> Self {
+        let counted = config.admin.is_some()
+            || telemetry.as_ref().is_some_and(Telemetry::has_metrics)
+            || config.max_in_flight == MaxInFlight::Auto;
         Self {
             host,
             limit: Limit::new(config.max_in_flight),
+            connections: Arc::new(Connections::new(config.max_connections, counted)),
             telemetry,
             config,
             readiness: Readiness::default(),
             app: OnceLock::new(),
-            draining: AtomicBool::new(false),
         }
     }
 
@@ -47,22 +50,5 @@ impl<A> Shared<A> {
     pub(crate) fn started(&self, app: A) {
         let first = self.app.set(app).is_ok();
         debug_assert!(first, "an App is started once per server");
-    }
-
-    /// Whether counts of requests are read: by the metrics page, by a collector or for `MAX_IN_FLIGHT=auto`.
-    pub(crate) fn counts(&self) -> bool {
-        self.config.admin.is_some()
-            || self.telemetry.as_ref().is_some_and(Telemetry::has_metrics)
-            || self.config.max_in_flight == MaxInFlight::Auto
-    }
-
-    /// Whether the host said stop. The same as the phase of [`anyhost_core::Life`], without its lock: it
-    /// is read for every response.
-    pub(crate) fn draining(&self) -> bool {
-        self.draining.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn drain(&self) {
-        self.draining.store(true, Ordering::Relaxed);
     }
 }

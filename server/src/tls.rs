@@ -206,48 +206,6 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_cannot_be_used_is_named_with_its_variable() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let (certificate, key) = (folder.path().join("c.pem"), folder.path().join("k.pem"));
-        write(folder.path());
-        let secret = fs::read_to_string(&key).expect("just written");
-        let say = || load(folder.path()).expect_err("a wrong file").to_string();
-
-        fs::remove_file(&key).expect("it is there");
-        let text = say();
-        assert!(
-            text.starts_with(&format!("TLS_KEY: {} cannot be read: ", key.display())),
-            "{text}"
-        );
-        fs::write(&key, secret.replace("PRIVATE KEY", "SECRET")).expect("a file");
-        assert_eq!(say(), format!("TLS_KEY: {} holds no private key in PEM", key.display()));
-        fs::write(&certificate, "hello").expect("a file");
-        assert_eq!(
-            say(),
-            format!("TLS_CERTIFICATE: {} holds no certificate in PEM", certificate.display())
-        );
-        write(folder.path());
-        fs::write(&key, secret).expect("a file");
-        assert_eq!(
-            say(),
-            format!(
-                "TLS_KEY: {} is not the key of the certificate in {}",
-                key.display(),
-                certificate.display()
-            )
-        );
-    }
-
-    #[test]
-    fn one_variable_without_the_other_is_named() {
-        for (set, missing) in [(KEY, CERTIFICATE), (CERTIFICATE, KEY)] {
-            let settings = Settings::from_pairs([(set, "/a.pem")]);
-            let error = Tls::from_settings(&settings).expect_err("half of it");
-            assert_eq!(error.variable(), missing);
-        }
-    }
-
-    #[test]
     fn a_wrong_new_certificate_changes_nothing_and_a_right_one_is_taken() {
         let folder = tempfile::tempdir().expect("a folder");
         let first = write(folder.path());

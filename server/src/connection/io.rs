@@ -10,6 +10,7 @@ use std::task::{Context, Poll, Waker, ready};
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::oneshot;
 
 use super::message::Message;
 use super::refusal::refusal;
@@ -33,6 +34,8 @@ pub(super) struct Io {
     ended: bool,
     /// The client did not take what was written last.
     blocked: bool,
+    /// Dropped with the socket, for the task of the connection to know.
+    _open: oneshot::Sender<()>,
 }
 
 /// What the bytes are.
@@ -45,7 +48,11 @@ enum Protocol {
 }
 
 impl Io {
-    pub(super) fn new(stream: Box<dyn Stream>, connection: Arc<Connection>) -> Self {
+    pub(super) fn new(
+        stream: Box<dyn Stream>,
+        connection: Arc<Connection>,
+        open: oneshot::Sender<()>,
+    ) -> Self {
         Self {
             stream,
             connection,
@@ -54,6 +61,7 @@ impl Io {
             ready: 0,
             ended: false,
             blocked: false,
+            _open: open,
         }
     }
 
@@ -235,6 +243,5 @@ impl Drop for Io {
     fn drop(&mut self) {
         // Best effort, so that a client can tell the end of TLS from a connection that was cut.
         let _ = Pin::new(&mut self.stream).poll_shutdown(&mut Context::from_waker(Waker::noop()));
-        self.connection.socket_is_gone();
     }
 }

@@ -7,8 +7,7 @@ use anyhost_core::Scheme;
 use ppp::{v1, v2};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use super::Transport;
-use super::state::Client;
+use super::{Client, Transport};
 use crate::Trust;
 
 /// The longest header of version 1, its line end with it.

@@ -3,13 +3,12 @@
 mod timeout;
 mod untaken;
 
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use anyhost_core::adapter::Activity;
-use anyhost_core::{InFlight, Life, Scheme};
+use anyhost_core::{InFlight, Life};
 use futures_util::task::AtomicWaker;
 
 use timeout::Blocked;
@@ -24,6 +23,8 @@ use crate::metrics::Counts;
 pub(crate) enum Stage {
     #[default]
     Serving,
+    /// The response to a request is the last of its connection; new connections are served.
+    Draining,
     /// A connection ends as soon as nothing is lost by it.
     Closing,
     /// A connection that goes on with another protocol ends, too.
@@ -32,13 +33,8 @@ pub(crate) enum Stage {
     Aborted,
 }
 
-/// The address and the scheme of a client; none has an address on a Unix socket.
-pub(crate) type Client = (Option<IpAddr>, Scheme);
-
 /// One connection.
 pub(crate) struct Connection {
-    /// Known once the PROXY header is read, which may name them.
-    client: OnceLock<Client>,
     /// Where its requests are counted, if the counts are read.
     counts: Option<Arc<Counts>>,
     /// In an `Arc` of this connection alone: requests of other threads do not write its counter.
@@ -50,7 +46,6 @@ pub(crate) struct Connection {
     timed_out: AtomicBool,
     /// The target of the last head was an absolute one without a path.
     whole_server: AtomicBool,
-    socket_gone: AtomicBool,
     /// The [`Stage`] as a number.
     stage: AtomicU8,
     progress: Mutex<Progress>,
@@ -86,7 +81,6 @@ struct Progress {
 impl Connection {
     pub(crate) fn new(life: Life, counts: Option<Arc<Counts>>) -> Self {
         Self {
-            client: OnceLock::new(),
             counts,
             life: Arc::new(life.clone()),
             activity: Activity::new(life),
@@ -94,7 +88,6 @@ impl Connection {
             upgraded: AtomicBool::new(false),
             timed_out: AtomicBool::new(false),
             whole_server: AtomicBool::new(false),
-            socket_gone: AtomicBool::new(false),
             stage: AtomicU8::new(Stage::Serving as u8),
             progress: Mutex::new(Progress {
                 seen: false,
@@ -119,11 +112,6 @@ impl Connection {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The client, as far as it is known.
-    pub(crate) fn client(&self) -> Client {
-        self.client.get().copied().unwrap_or_default()
-    }
-
     pub(super) fn set_whole_server(&self, whole_server: bool) {
         self.whole_server.store(whole_server, Ordering::Relaxed);
     }
@@ -139,11 +127,6 @@ impl Connection {
 
     pub(crate) fn life(&self) -> &Arc<Life> {
         &self.life
-    }
-
-    /// Says who the client is; once.
-    pub(super) fn comes_from(&self, client: Client) {
-        let _ = self.client.set(client);
     }
 
     /// Says that HTTP/2 is spoken: many requests at once, each with a time of its own.
@@ -244,7 +227,7 @@ impl Connection {
     }
 
     /// Whether the end of the server has come so far.
-    pub(super) fn has_reached(&self, stage: Stage) -> bool {
+    pub(crate) fn has_reached(&self, stage: Stage) -> bool {
         self.stage.load(Ordering::Relaxed) >= stage as u8
     }
 
@@ -256,19 +239,5 @@ impl Connection {
     /// The connection goes on with another protocol, and counts as work until its socket is dropped.
     pub(crate) fn upgrade(&self) {
         self.upgraded.store(true, Ordering::Relaxed);
-    }
-
-    /// The socket of the connection was dropped.
-    pub(super) fn socket_is_gone(&self) {
-        self.socket_gone.store(true, Ordering::Release);
-        // Else the request that is being answered ends behind its socket.
-        if self.is_upgraded() {
-            self.activity.end();
-            self.task.wake();
-        }
-    }
-
-    pub(super) fn is_socket_gone(&self) -> bool {
-        self.socket_gone.load(Ordering::Acquire)
     }
 }

@@ -30,13 +30,7 @@ pub(crate) fn keep_with_upgrade(value: impl Send + 'static) {
 /// resets it; the others go on.
 #[derive(Clone, Debug)]
 pub(super) struct Streams {
-    send_timeout: Duration,
-}
-
-impl Streams {
-    pub(super) fn new(send_timeout: Duration) -> Self {
-        Self { send_timeout }
-    }
+    pub(super) send_timeout: Duration,
 }
 
 impl<F> Executor<F> for Streams

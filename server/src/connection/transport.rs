@@ -2,8 +2,12 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use anyhost_core::Scheme;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
+
+/// The address and the scheme of a client; none has an address on a Unix socket.
+pub(crate) type Client = (Option<IpAddr>, Scheme);
 
 /// What bytes are read from and written to.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}

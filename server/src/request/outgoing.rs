@@ -10,7 +10,7 @@ use http_body::{Frame, SizeHint};
 use tokio::time::Sleep;
 
 use super::active::Active;
-use crate::connection::set_offered;
+use crate::connection::{keep_with_upgrade, set_offered};
 
 /// The largest piece of a whole body that is handed over at once on HTTP/2, so that it shows whether the client takes
 /// any of it.
@@ -33,7 +33,9 @@ enum Kind {
 }
 
 impl ResponseBody {
-    pub(super) fn empty() -> Self {
+    /// No bytes: the stream goes on as a WebSocket, and is work until it ends.
+    pub(super) fn of_websocket(active: Active) -> Self {
+        keep_with_upgrade(active);
         Self { kind: Kind::Whole(Bytes::new()), http2: true, active: None }
     }
 

@@ -34,20 +34,3 @@ impl Tls {
         match self.0 {}
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_certificate_is_refused_by_the_name_of_the_feature() {
-        assert!(Tls::from_settings(&Settings::default()).expect("nothing is asked for").is_none());
-        for name in ["TLS_CERTIFICATE", "TLS_KEY"] {
-            let settings = Settings::from_pairs([(name, "/etc/site.pem")]);
-            assert_eq!(
-                Tls::from_settings(&settings).expect_err("not built in").to_string(),
-                format!("{name}: is set, and this program is built without the feature `tls`")
-            );
-        }
-    }
-}

@@ -11,6 +11,7 @@ mod pipelines;
 mod process;
 mod requests;
 mod running;
+mod settings;
 #[path = "../../examples/subject.rs"]
 mod subject;
 mod trust;

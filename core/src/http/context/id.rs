@@ -4,8 +4,13 @@
 #[derive(Clone, Debug)]
 pub(super) enum Id {
     Given(String),
-    Fresh([u8; 32]),
+    Fresh(Digits),
 }
+
+/// Where a word begins: a check of text takes a word at a time there, and a byte at a time elsewhere.
+#[derive(Clone, Debug)]
+#[repr(align(8))]
+pub(super) struct Digits([u8; 32]);
 
 impl Default for Id {
     fn default() -> Self {
@@ -26,14 +31,14 @@ impl Id {
             let offset = u64::from(b'a' - b'0' - 10);
             eight.copy_from_slice(&(digits + every(b'0') + letters * offset).to_ne_bytes());
         }
-        Self::Fresh(text)
+        Self::Fresh(Digits(text))
     }
 
     pub(super) fn as_str(&self) -> &str {
         match self {
             Self::Given(id) => id,
             // Digits are UTF-8.
-            Self::Fresh(digits) => std::str::from_utf8(digits).unwrap_or_default(),
+            Self::Fresh(Digits(text)) => std::str::from_utf8(text).unwrap_or_default(),
         }
     }
 }
