@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::error::DatabaseError;
-use sqlx::mysql::{MySqlArguments, MySqlConnectOptions, MySqlDatabaseError, MySqlSslMode};
+use sqlx::mysql::{MySqlConnectOptions, MySqlDatabaseError, MySqlSslMode};
 use sqlx::{Executor, MySql, MySqlConnection, Row};
 
 use super::sealed::DriverParts;
@@ -114,10 +114,6 @@ impl DriverParts for MySql {
 
     fn effect(text: &str) -> Effect {
         of_mysql(text)
-    }
-
-    fn copy(arguments: &MySqlArguments) -> Option<MySqlArguments> {
-        Some(arguments.clone())
     }
 
     /// What is wrong with a statement alone (its number of columns, its data, a constraint, its syntax) undoes that

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use sqlx::error::DatabaseError;
-use sqlx::postgres::{PgArguments, PgConnectOptions, PgDatabaseError, PgSslMode};
+use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgSslMode};
 use sqlx::{Executor, PgConnection, Postgres, Row};
 
 use super::sealed::DriverParts;
@@ -67,10 +67,6 @@ impl DriverParts for Postgres {
 
     fn statements(text: &str) -> Vec<&str> {
         statements_of_postgres(text)
-    }
-
-    fn copy(arguments: &PgArguments) -> Option<PgArguments> {
-        Some(arguments.clone())
     }
 
     const REFUSES_AFTER_ERROR: bool = true;

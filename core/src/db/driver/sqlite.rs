@@ -71,10 +71,6 @@ impl DriverParts for Sqlite {
         Ok(ServerInfo { interrupt: Some(interrupt), ..ServerInfo::default() })
     }
 
-    fn copy(arguments: &Self::Arguments) -> Option<Self::Arguments> {
-        Some(arguments.clone())
-    }
-
     fn effect(text: &str) -> Effect {
         of_sqlite(text)
     }

@@ -60,15 +60,11 @@ impl<DB: Driver> Statement<DB> {
         self.sql.clone()
     }
 
-    /// Returns the same statement for a second run, if its arguments can be copied.
-    pub(in crate::db) fn duplicate(&self) -> Option<Self> {
-        let arguments = match self.arguments.as_ref().ok()? {
-            Some(arguments) => Some(DB::copy(arguments)?),
-            None => None,
-        };
+    /// Returns the same statement for a second run, unless its arguments are wrong.
+    pub(super) fn duplicate(&self) -> Option<Self> {
         Some(Self {
             sql: self.sql.clone(),
-            arguments: Ok(arguments),
+            arguments: Ok(self.arguments.as_ref().ok()?.clone()),
             prepared: self.prepared.clone(),
             persistent: self.persistent,
             keep: false,
@@ -121,7 +117,7 @@ impl<DB: Driver> Statement<DB> {
         self.persistent && !self.is_simple()
     }
 
-    /// Has the runs of a reference to it leave the arguments for a second one, if they can be copied.
+    /// Has the runs of a reference to it leave the arguments for a second one.
     pub(super) fn keep(&mut self, keep: bool) {
         self.keep = keep;
     }
@@ -145,9 +141,8 @@ impl<'q, DB: Driver> Execute<'q, DB> for &'q mut Statement<DB> {
     fn take_arguments(&mut self) -> Result<Option<DB::Arguments>, BoxDynError> {
         if self.keep
             && let Ok(Some(arguments)) = &self.arguments
-            && let Some(copy) = DB::copy(arguments)
         {
-            return Ok(Some(copy));
+            return Ok(Some(arguments.clone()));
         }
         self.keep = false;
         std::mem::replace(&mut self.arguments, Ok(None))
