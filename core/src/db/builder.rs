@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sqlx::ConnectOptions;
 use sqlx::migrate::Migrator;
 use tokio::time::Instant;
 
@@ -180,7 +181,8 @@ impl<'h, DB: Driver> DbBuilder<'h, DB> {
             has_provider: self.passwords.is_some(),
             memory: memory.name(url),
         };
-        let options = DB::options(url, &tuning)?;
+        // Without the driver's own log line for each statement.
+        let options = DB::options(url, &tuning)?.disable_statement_logging();
         memory.keep::<DB>(tuning.memory.as_deref(), &options).await?;
         let timeouts = Timeouts {
             connect: plan.connect_timeout(),

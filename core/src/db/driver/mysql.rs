@@ -12,7 +12,7 @@ use sqlx::{Executor, MySql, MySqlConnection, Row};
 use super::sealed::DriverParts;
 use super::{
     BackendId, ConnectErrorKind, ErrorEffect, Limits, LockHolder, ServerIdentity, ServerInfo,
-    Tuning, error_effect_without_server, quiet, without_brackets,
+    Tuning, error_effect_without_server, without_brackets,
 };
 use crate::ConfigError;
 use crate::db::settings::{DatabaseUrl, Kind, Pooler};
@@ -54,7 +54,7 @@ impl DriverParts for MySql {
                 return Err(ConfigError::new(variable, "PgBouncer does not speak MySQL"));
             }
         }
-        Ok(quiet(options))
+        Ok(options)
     }
 
     fn with_password(options: &MySqlConnectOptions, password: &str) -> MySqlConnectOptions {

@@ -10,9 +10,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor, Sqlite, SqliteConnection};
 use tokio::time::timeout;
 
 use super::sealed::DriverParts;
-use super::{
-    ConnectErrorKind, ErrorEffect, ServerInfo, Tuning, error_effect_without_server, quiet,
-};
+use super::{ConnectErrorKind, ErrorEffect, ServerInfo, Tuning, error_effect_without_server};
 use crate::ConfigError;
 use crate::db::settings::{DatabaseUrl, Kind, Pooler};
 use crate::db::sql::{Effect, of_sqlite, statements_of_sqlite};
@@ -54,7 +52,7 @@ impl DriverParts for Sqlite {
             options =
                 options.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Normal);
         }
-        Ok(quiet(options))
+        Ok(options)
     }
 
     /// From here on callers wait for locks themselves, and a statement that was given up ends.
