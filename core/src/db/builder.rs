@@ -9,7 +9,7 @@ use sqlx::ConnectOptions;
 use sqlx::migrate::Migrator;
 use tokio::time::Instant;
 
-use super::connect::{ConnectFailure, Connector, RetryDeadline, Site, Timeouts};
+use super::connect::{ConnectFailure, Connector, RetryDeadline, Timeouts};
 use super::credentials::{Credentials, PasswordProvider};
 use super::driver::{Driver, Tuning};
 use super::foreign_plan::ForeignPlan;
@@ -194,7 +194,7 @@ impl<'h, DB: Driver> DbBuilder<'h, DB> {
             Some(passwords) => Credentials::provider(Arc::clone(passwords)),
             None => Credentials::of(settings),
         };
-        Ok(Connector::new(options, credentials, Site::of(url, pooler), timeouts))
+        Ok(Connector::new(options, credentials, url, pooler, timeouts))
     }
 
     pub(super) fn settings(&self) -> Result<DatabaseSettings, ConfigError> {

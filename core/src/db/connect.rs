@@ -7,7 +7,6 @@ mod fault;
 mod link;
 mod release;
 mod retry;
-mod site;
 
 use std::fmt;
 use std::future::Future;
@@ -22,7 +21,6 @@ pub(super) use connector::{Connector, Timeouts};
 pub(super) use failure::ConnectFailure;
 pub(super) use link::{Link, Pending};
 pub(super) use retry::{Backoff, LONGEST_PAUSE, RetryDeadline};
-pub(super) use site::Site;
 
 /// Opens and releases the connections of one pool.
 pub(super) trait Connect: Send + Sync + 'static {

@@ -205,7 +205,7 @@ impl<DB: Driver> DynDatabase for Db<DB> {
                     let text =
                         format!("no answer within {} ms; {}", within.as_millis(), pool.state());
                     let error = io::Error::new(io::ErrorKind::TimedOut, text);
-                    let failure = ConnectFailure::unreachable(error, pool.connector().site());
+                    let failure = ConnectFailure::unreachable(error, pool.connector().url());
                     Err(failure.into_error().into())
                 }
             }

@@ -104,7 +104,7 @@ pub(super) async fn migrate<DB: Driver>(
     let outcome = run::all::<DB>(&mut connection, migrator, timeout).await;
     // In every case: closing the connection releases its locks.
     let _ = connection.close().await;
-    outcome?.log(&connector.site().to_string());
+    outcome?.log(&url.location());
     Ok(())
 }
 

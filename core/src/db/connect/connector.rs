@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::addresses::Addresses;
 use super::retry::{Backoff, LONGEST_PAUSE, LONGEST_WHILE_FULL, RetryDeadline};
-use super::{Connect, ConnectFailure, Failure, Link, NewConnection, Release, Site};
+use super::{Connect, ConnectFailure, Failure, Link, NewConnection, Release};
 use crate::ConfigError;
 use crate::db::Error;
 use crate::db::credentials::Credentials;
@@ -27,7 +27,8 @@ pub(in crate::db) struct Connector<DB: Driver>(pub(super) Arc<ConnectorState<DB>
 pub(super) struct ConnectorState<DB: Driver> {
     options: Options<DB>,
     credentials: Credentials,
-    site: Arc<Site>,
+    url: Arc<DatabaseUrl>,
+    pooler: Pooler,
     /// The warnings about statements that do not work through a pooler.
     warnings: Option<Arc<PoolerWarnings>>,
     /// The turn to write, if the database takes one writer at a time.
@@ -63,14 +64,16 @@ impl<DB: Driver> Connector<DB> {
     pub(in crate::db) fn new(
         options: Options<DB>,
         credentials: Credentials,
-        site: Site,
+        url: &DatabaseUrl,
+        pooler: Pooler,
         timeouts: Timeouts,
     ) -> Self {
-        let pooled = matches!(site.pooler, Pooler::PgBouncer | Pooler::PgBouncerPrepared);
+        let pooled = matches!(pooler, Pooler::PgBouncer | Pooler::PgBouncerPrepared);
         Self(Arc::new(ConnectorState {
             options,
             credentials,
-            site: Arc::new(site),
+            url: Arc::new(url.clone()),
+            pooler,
             warnings: pooled.then(Arc::default),
             turns: (DB::KIND == Kind::Sqlite).then(Arc::default),
             timeouts,
@@ -84,7 +87,7 @@ impl<DB: Driver> Connector<DB> {
     /// Takes the password of a URL that was read again, for the connections to come.
     /// With `check`, only says whether it could.
     pub(in crate::db) fn renew(&self, url: &DatabaseUrl, check: bool) -> Result<(), ConfigError> {
-        if url.place() != self.0.site.place {
+        if url.place() != self.0.url.place() {
             return Err(url.wrong("names another database, which takes a restart"));
         }
         if !check {
@@ -97,8 +100,7 @@ impl<DB: Driver> Connector<DB> {
     pub(in crate::db) async fn options_now(&self) -> Result<Options<DB>, Error> {
         let ConnectorState { credentials, options, .. } = &*self.0;
         let password = credentials.password(None).await;
-        let password =
-            password.map_err(|error| ConnectFailure::of::<DB>(error, &self.0.site).into_error())?;
+        let password = password.map_err(|error| self.failure(error).into_error())?;
         Ok(match password {
             Some(password) => DB::with_password(options, password.expose()),
             None => options.clone(),
@@ -106,11 +108,15 @@ impl<DB: Driver> Connector<DB> {
     }
 
     pub(in crate::db) fn pooler(&self) -> Pooler {
-        self.0.site.pooler
+        self.0.pooler
     }
 
-    pub(in crate::db) fn site(&self) -> &Arc<Site> {
-        &self.0.site
+    pub(in crate::db) fn url(&self) -> &Arc<DatabaseUrl> {
+        &self.0.url
+    }
+
+    fn failure(&self, error: sqlx::Error) -> ConnectFailure {
+        ConnectFailure::of::<DB>(error, &self.0.url, self.0.pooler)
     }
 
     /// The turn to write, if the database takes one writer at a time.
@@ -184,7 +190,7 @@ impl<DB: Driver> Connector<DB> {
     ) -> Result<(DB::Connection, ServerInfo), sqlx::Error> {
         let open = async |options: Options<DB>| {
             let mut connection = open_at::<DB>(options).await?;
-            let server = DB::server_info(&mut connection, self.0.site.pooler).await?;
+            let server = DB::server_info(&mut connection, self.0.pooler).await?;
             Ok((connection, server))
         };
         let Some(endpoint) = DB::endpoint(options) else { return open(options.clone()).await };
@@ -235,7 +241,7 @@ impl<DB: Driver> Connect for Connector<DB> {
                     connection,
                     unnamed,
                     Arc::clone(&self.0.schemas),
-                    Arc::clone(&self.0.site.prefix),
+                    self.0.url.prefix().into(),
                 );
                 session.effects.unusual_backslashes = server.unusual_backslashes;
                 session.pooled = self.0.warnings.clone();
@@ -243,11 +249,11 @@ impl<DB: Driver> Connect for Connector<DB> {
                     self.0.turns.as_ref().map(|turns| LockWait::new(turns, timeouts.lock));
                 Ok(NewConnection { connection: Link { session, server }, took })
             }
-            Ok(Err(error)) => Err(ConnectFailure::of::<DB>(error, &self.0.site)),
+            Ok(Err(error)) => Err(self.failure(error)),
             Err(_) => {
                 let text = format!("no answer within {} ms", timeout.as_millis());
                 let error = std::io::Error::new(std::io::ErrorKind::TimedOut, text);
-                Err(ConnectFailure::unreachable(error, &self.0.site))
+                Err(ConnectFailure::unreachable(error, &self.0.url))
             }
         }
     }

@@ -3,26 +3,30 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::site::Site;
 use super::{Failure, fault};
 use crate::ConfigError;
 use crate::db::driver::{ConnectErrorKind, Driver};
 use crate::db::error::{DriverMessage, Error};
+use crate::db::settings::{DatabaseUrl, Pooler};
 
 /// Why connecting fails.
 #[derive(Clone, Debug)]
 pub(in crate::db) struct ConnectFailure {
     pub(super) kind: ConnectErrorKind,
     cause: Arc<sqlx::Error>,
-    site: Arc<Site>,
+    url: Arc<DatabaseUrl>,
     /// The setting that has to change, if one is the cause.
     fault: Option<ConfigError>,
 }
 
 impl ConnectFailure {
-    pub(in crate::db) fn of<DB: Driver>(cause: sqlx::Error, site: &Arc<Site>) -> Self {
-        let failure = Self::new(DB::connect_error_kind(&cause), cause, site);
-        let fault = fault::of(DB::KIND, failure.kind, &failure.cause, site);
+    pub(in crate::db) fn of<DB: Driver>(
+        cause: sqlx::Error,
+        url: &Arc<DatabaseUrl>,
+        pooler: Pooler,
+    ) -> Self {
+        let failure = Self::new(DB::connect_error_kind(&cause), cause, url);
+        let fault = fault::of(failure.kind, &failure.cause, url, pooler);
         let fault = fault.map(|fault| {
             let cause: Arc<sqlx::Error> = Arc::clone(&failure.cause);
             fault.with_source(cause)
@@ -30,21 +34,21 @@ impl ConnectFailure {
         Self { fault, ..failure }
     }
 
-    fn new(kind: ConnectErrorKind, cause: sqlx::Error, site: &Arc<Site>) -> Self {
-        Self { kind, cause: Arc::new(cause), site: Arc::clone(site), fault: None }
+    fn new(kind: ConnectErrorKind, cause: sqlx::Error, url: &Arc<DatabaseUrl>) -> Self {
+        Self { kind, cause: Arc::new(cause), url: Arc::clone(url), fault: None }
     }
 
     /// The failure to get any answer.
-    pub(in crate::db) fn unreachable(error: std::io::Error, site: &Arc<Site>) -> Self {
-        Self::new(ConnectErrorKind::Unreachable, sqlx::Error::Io(error), site)
+    pub(in crate::db) fn unreachable(error: std::io::Error, url: &Arc<DatabaseUrl>) -> Self {
+        Self::new(ConnectErrorKind::Unreachable, sqlx::Error::Io(error), url)
     }
 
     pub(in crate::db) fn into_error(self) -> Error {
-        let Self { kind, cause, site, fault } = self;
+        let Self { kind, cause, url, fault } = self;
         if let Some(fault) = fault {
             return Error::Setting(fault);
         }
-        let database = site.to_string();
+        let database = url.location();
         match kind {
             ConnectErrorKind::Unreachable | ConnectErrorKind::Pooled | ConnectErrorKind::File => {
                 Error::Unreachable { database, cause }
@@ -83,7 +87,6 @@ impl Failure for ConnectFailure {
 
 impl fmt::Display for ConnectFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { site, cause, .. } = self;
-        write!(f, "{site}: {}", DriverMessage(cause))
+        write!(f, "{}: {}", self.url.location(), DriverMessage(&self.cause))
     }
 }

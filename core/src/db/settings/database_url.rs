@@ -114,6 +114,11 @@ impl DatabaseUrl {
         format!("{host}:{port}{path}")
     }
 
+    /// Where it is and the variable that says so, for errors: `host:port/name (DATABASE_URL)`.
+    pub(crate) fn location(&self) -> String {
+        format!("{} ({})", self.place(), self.variable)
+    }
+
     /// Whether a file is only read.
     pub(crate) fn is_read_only(&self) -> bool {
         let immutable = self.given(&["immutable"]);
