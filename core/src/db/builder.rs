@@ -9,7 +9,7 @@ use sqlx::ConnectOptions;
 use sqlx::migrate::Migrator;
 use tokio::time::Instant;
 
-use super::connect::{ConnectFailure, Connector, RetryDeadline, Timeouts};
+use super::connect::{ConnectFailure, Connector, RetryDeadline};
 use super::credentials::{Credentials, PasswordProvider};
 use super::driver::{Driver, Tuning};
 use super::foreign_plan::ForeignPlan;
@@ -172,7 +172,7 @@ impl<'h, DB: Driver> DbBuilder<'h, DB> {
         pooler: Pooler,
         plan: &Plan,
         application: &str,
-    ) -> Result<Connector<DB>, Error> {
+    ) -> Result<Arc<Connector<DB>>, Error> {
         let memory = self.host.memory();
         let tuning = Tuning {
             pooler,
@@ -184,17 +184,12 @@ impl<'h, DB: Driver> DbBuilder<'h, DB> {
         // Without the driver's own log line for each statement.
         let options = DB::options(url, &tuning)?.disable_statement_logging();
         memory.keep::<DB>(tuning.memory.as_deref(), &options).await?;
-        let timeouts = Timeouts {
-            connect: plan.connect_timeout(),
-            statements: plan.statements(),
-            lock: plan.acquire_timeout(),
-            says_why: self.host.paradigm() == Paradigm::LongRunning,
-        };
         let credentials = match &self.passwords {
             Some(passwords) => Credentials::provider(Arc::clone(passwords)),
             None => Credentials::of(settings),
         };
-        Ok(Connector::new(options, credentials, url, pooler, timeouts))
+        let says_why = self.host.paradigm() == Paradigm::LongRunning;
+        Ok(Connector::new(options, credentials, url, pooler, plan, says_why))
     }
 
     pub(super) fn settings(&self) -> Result<DatabaseSettings, ConfigError> {

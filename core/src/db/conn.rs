@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Error;
@@ -13,7 +14,7 @@ use super::settings::Pooler;
 use crate::deadline;
 
 /// The pool behind a [`Db`](super::Db).
-pub(super) type DbPool<DB> = Pool<Connector<DB>>;
+pub(super) type DbPool<DB> = Pool<Arc<Connector<DB>>>;
 
 /// A connection that is borrowed until it is dropped.
 ///
@@ -22,11 +23,11 @@ pub(super) type DbPool<DB> = Pool<Connector<DB>>;
 /// (a query or stream that was dropped, a transaction, a changed session, a panic) it is closed instead, and
 /// the server ends what it still did for it.
 pub struct Conn<DB: Driver> {
-    guard: PooledConnection<Connector<DB>>,
+    guard: PooledConnection<Arc<Connector<DB>>>,
 }
 
 impl<DB: Driver> Conn<DB> {
-    pub(super) fn new(guard: PooledConnection<Connector<DB>>) -> Self {
+    pub(super) fn new(guard: PooledConnection<Arc<Connector<DB>>>) -> Self {
         Self { guard }
     }
 

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use super::sql::Change;
 
-pub(super) use connector::{Connector, Timeouts};
+pub(super) use connector::Connector;
 pub(super) use failure::ConnectFailure;
 pub(super) use link::{Link, Pending};
 pub(super) use retry::{Backoff, LONGEST_PAUSE, RetryDeadline};

@@ -124,7 +124,7 @@ async fn at_work<DB: Driver>(
 fn idle_on<DB: Driver>(
     pool: &Arc<DbPool<DB>>,
     server: ServerIdentity,
-) -> Option<PooledConnection<Connector<DB>>> {
+) -> Option<PooledConnection<Arc<Connector<DB>>>> {
     // The others go back by being dropped.
     let mut others = Vec::new();
     while let Some(guard) = pool.try_idle() {

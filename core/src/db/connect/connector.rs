@@ -16,15 +16,13 @@ use crate::ConfigError;
 use crate::db::Error;
 use crate::db::credentials::Credentials;
 use crate::db::driver::{ConnectErrorKind, Driver, Limits, Options, ServerInfo};
-use crate::db::plan::Statements;
+use crate::db::plan::{Plan, Statements};
 use crate::db::pooled::PoolerWarnings;
 use crate::db::session::{LockWait, Session, WriteTurns};
 use crate::db::settings::{DatabaseUrl, Kind, Pooler};
 
-/// Opens the connections of one pool; a clone shares what it has learnt.
-pub(in crate::db) struct Connector<DB: Driver>(pub(super) Arc<ConnectorState<DB>>);
-
-pub(super) struct ConnectorState<DB: Driver> {
+/// Opens the connections of one pool, or of a migration.
+pub(in crate::db) struct Connector<DB: Driver> {
     options: Options<DB>,
     credentials: Credentials,
     url: Arc<DatabaseUrl>,
@@ -33,7 +31,13 @@ pub(super) struct ConnectorState<DB: Driver> {
     warnings: Option<Arc<PoolerWarnings>>,
     /// The turn to write, if the database takes one writer at a time.
     turns: Option<Arc<WriteTurns>>,
-    pub(super) timeouts: Timeouts,
+    /// Of one attempt.
+    pub(super) connect_timeout: Duration,
+    /// How long a statement waits for a database that is locked.
+    lock_timeout: Duration,
+    statements: Statements,
+    /// Whether the first failure is logged while connecting is tried again.
+    says_why: bool,
     addresses: Addresses,
     limits: OnceLock<Limits>,
     /// How long the last connection took to open, in microseconds.
@@ -42,63 +46,49 @@ pub(super) struct ConnectorState<DB: Driver> {
     schemas: Arc<AtomicU64>,
 }
 
-/// The timeouts of connecting, and how the connections run statements.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::db) struct Timeouts {
-    /// Of one attempt.
-    pub(in crate::db) connect: Duration,
-    pub(in crate::db) statements: Statements,
-    /// How long a statement waits for a database that is locked.
-    pub(in crate::db) lock: Duration,
-    /// Whether the first failure is logged while connecting is tried again.
-    pub(in crate::db) says_why: bool,
-}
-
-impl<DB: Driver> Clone for Connector<DB> {
-    fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
-    }
-}
-
 impl<DB: Driver> Connector<DB> {
     pub(in crate::db) fn new(
         options: Options<DB>,
         credentials: Credentials,
         url: &DatabaseUrl,
         pooler: Pooler,
-        timeouts: Timeouts,
-    ) -> Self {
+        plan: &Plan,
+        says_why: bool,
+    ) -> Arc<Self> {
         let pooled = matches!(pooler, Pooler::PgBouncer | Pooler::PgBouncerPrepared);
-        Self(Arc::new(ConnectorState {
+        Arc::new(Self {
             options,
             credentials,
             url: Arc::new(url.clone()),
             pooler,
             warnings: pooled.then(Arc::default),
             turns: (DB::KIND == Kind::Sqlite).then(Arc::default),
-            timeouts,
+            connect_timeout: plan.connect_timeout(),
+            lock_timeout: plan.acquire_timeout(),
+            statements: plan.statements(),
+            says_why,
             addresses: Addresses::default(),
             limits: OnceLock::new(),
             took: AtomicU64::new(0),
             schemas: Arc::default(),
-        }))
+        })
     }
 
     /// Takes the password of a URL that was read again, for the connections to come.
     /// With `check`, only says whether it could.
     pub(in crate::db) fn renew(&self, url: &DatabaseUrl, check: bool) -> Result<(), ConfigError> {
-        if url.place() != self.0.url.place() {
+        if url.place() != self.url.place() {
             return Err(url.wrong("names another database, which takes a restart"));
         }
         if !check {
-            self.0.credentials.renew(url);
+            self.credentials.renew(url);
         }
         Ok(())
     }
 
     /// The connect options with the password of the moment.
     pub(in crate::db) async fn options_now(&self) -> Result<Options<DB>, Error> {
-        let ConnectorState { credentials, options, .. } = &*self.0;
+        let Self { credentials, options, .. } = self;
         let password = credentials.password(None).await;
         let password = password.map_err(|error| self.failure(error).into_error())?;
         Ok(match password {
@@ -108,30 +98,30 @@ impl<DB: Driver> Connector<DB> {
     }
 
     pub(in crate::db) fn pooler(&self) -> Pooler {
-        self.0.pooler
+        self.pooler
     }
 
     pub(in crate::db) fn url(&self) -> &Arc<DatabaseUrl> {
-        &self.0.url
+        &self.url
     }
 
     fn failure(&self, error: sqlx::Error) -> ConnectFailure {
-        ConnectFailure::of::<DB>(error, &self.0.url, self.0.pooler)
+        ConnectFailure::of::<DB>(error, &self.url, self.pooler)
     }
 
     /// The turn to write, if the database takes one writer at a time.
     pub(in crate::db) fn turns(&self) -> Option<&Arc<WriteTurns>> {
-        self.0.turns.as_ref()
+        self.turns.as_ref()
     }
 
     /// The limits of the server, known once a connection has been opened.
     pub(in crate::db) fn limits(&self) -> Option<Limits> {
-        self.0.limits.get().copied()
+        self.limits.get().copied()
     }
 
     /// Opens a connection in the caller's own time, trying again until the deadline.
     pub(in crate::db) async fn retry(
-        &self,
+        self: &Arc<Self>,
         deadline: RetryDeadline,
     ) -> Result<NewConnection<Link<DB>>, ConnectFailure> {
         let deadline = deadline.within_request();
@@ -154,7 +144,7 @@ impl<DB: Driver> Connector<DB> {
             if failure.is_final() || Instant::now() + pause >= until {
                 return Err(failure);
             }
-            let says_why = self.0.timeouts.says_why && failure.kind != ConnectErrorKind::Full;
+            let says_why = self.says_why && failure.kind != ConnectErrorKind::Full;
             if before.is_none() && says_why {
                 tracing::warn!("connecting to the database fails, and is tried again: {failure}");
             }
@@ -165,7 +155,7 @@ impl<DB: Driver> Connector<DB> {
 
     /// Connects with the password of the moment; if that is refused and another is to be had, with that.
     async fn open(&self) -> Result<(DB::Connection, ServerInfo), sqlx::Error> {
-        let ConnectorState { credentials, options, .. } = &*self.0;
+        let Self { credentials, options, .. } = self;
         let Some(password) = credentials.password(None).await? else {
             return self.open_with(options).await;
         };
@@ -190,7 +180,7 @@ impl<DB: Driver> Connector<DB> {
     ) -> Result<(DB::Connection, ServerInfo), sqlx::Error> {
         let open = async |options: Options<DB>| {
             let mut connection = open_at::<DB>(options).await?;
-            let server = DB::server_info(&mut connection, self.0.pooler).await?;
+            let server = DB::server_info(&mut connection, self.pooler).await?;
             Ok((connection, server))
         };
         let Some(endpoint) = DB::endpoint(options) else { return open(options.clone()).await };
@@ -198,13 +188,13 @@ impl<DB: Driver> Connector<DB> {
             let there = address.map(|address| DB::with_host(options, &address.to_string()));
             open(there.unwrap_or_else(|| options.clone()))
         };
-        self.0.addresses.connect(endpoint, connect).await
+        self.addresses.connect(endpoint, connect).await
     }
 
     /// Keeps the server's limits, and warns if they have changed.
     fn note_limits(&self, server: &ServerInfo) {
         if let Some(limits) = server.limits {
-            let known = self.0.limits.get_or_init(|| limits);
+            let known = self.limits.get_or_init(|| limits);
             if known.max_connections != limits.max_connections {
                 tracing::warn!(
                     planned = known.max_connections,
@@ -216,7 +206,7 @@ impl<DB: Driver> Connector<DB> {
     }
 }
 
-impl<DB: Driver> Connect for Connector<DB> {
+impl<DB: Driver> Connect for Arc<Connector<DB>> {
     type Connection = Link<DB>;
     type Failure = ConnectFailure;
 
@@ -224,36 +214,35 @@ impl<DB: Driver> Connect for Connector<DB> {
         &self,
         until: Option<Instant>,
     ) -> Result<NewConnection<Link<DB>>, ConnectFailure> {
-        let ConnectorState { timeouts, took: last_took, .. } = &*self.0;
         let begun = Instant::now();
         let timeout = match until {
-            Some(until) => until.saturating_duration_since(begun).min(timeouts.connect),
-            None => timeouts.connect,
+            Some(until) => until.saturating_duration_since(begun).min(self.connect_timeout),
+            None => self.connect_timeout,
         };
         match tokio::time::timeout(timeout, self.open()).await {
             Ok(Ok((connection, server))) => {
                 self.note_limits(&server);
                 let took = begun.elapsed();
                 let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-                last_took.store(micros, Ordering::Relaxed);
-                let unnamed = timeouts.statements == Statements::UnnamedInTransaction;
+                self.took.store(micros, Ordering::Relaxed);
+                let unnamed = self.statements == Statements::UnnamedInTransaction;
                 let mut session = Session::new(
                     connection,
                     unnamed,
-                    Arc::clone(&self.0.schemas),
-                    self.0.url.prefix().into(),
+                    Arc::clone(&self.schemas),
+                    self.url.prefix().into(),
                 );
                 session.effects.unusual_backslashes = server.unusual_backslashes;
-                session.pooled = self.0.warnings.clone();
+                session.pooled = self.warnings.clone();
                 session.lock =
-                    self.0.turns.as_ref().map(|turns| LockWait::new(turns, timeouts.lock));
+                    self.turns.as_ref().map(|turns| LockWait::new(turns, self.lock_timeout));
                 Ok(NewConnection { connection: Link { session, server }, took })
             }
             Ok(Err(error)) => Err(self.failure(error)),
             Err(_) => {
                 let text = format!("no answer within {} ms", timeout.as_millis());
                 let error = std::io::Error::new(std::io::ErrorKind::TimedOut, text);
-                Err(ConnectFailure::unreachable(error, &self.0.url))
+                Err(ConnectFailure::unreachable(error, &self.url))
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Closing a connection, and the time until the server does not count it any more.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ const TRIES: usize = 4;
 
 impl<DB: Driver> Connector<DB> {
     /// Closes the socket, and says how long the server counts the connection on.
-    pub(super) fn close(&self, link: Link<DB>) -> Release<Link<DB>> {
+    pub(super) fn close(self: &Arc<Self>, link: Link<DB>) -> Release<Link<DB>> {
         let Link { session, server } = link;
         let busy = session.state.is_busy();
         if let Some(interrupt) = server.interrupt {
@@ -45,10 +46,10 @@ impl<DB: Driver> Connector<DB> {
         let left_behind = server.backend.filter(|_| server.survives_close && busy);
         match left_behind.and_then(|backend| Some((backend, DB::cancel(backend.number)?))) {
             Some((backend, statement)) => {
-                let connector = self.clone();
+                let connector = Arc::clone(self);
                 Release::Work(Box::pin(async move {
                     // Half of the time: a caller that waits for this place has the other half.
-                    let until = Instant::now() + connector.0.timeouts.connect / 2;
+                    let until = Instant::now() + connector.connect_timeout / 2;
                     let mut opened = connector.reach(backend.server, until).await?;
                     if opened.connection.leads_to(backend.server) {
                         // The statement contains only a number of ours. An error is ignored: the work may have ended already.
@@ -68,7 +69,7 @@ impl<DB: Driver> Connector<DB> {
     /// Opens a connection to this one of the servers that the name stands for, if it leads there within [`TRIES`];
     /// otherwise to another.
     async fn reach(
-        &self,
+        self: &Arc<Self>,
         server: ServerIdentity,
         until: Instant,
     ) -> Option<NewConnection<Link<DB>>> {
@@ -87,7 +88,7 @@ impl<DB: Driver> Connector<DB> {
 
     /// How long the server has to end a connection once it has noticed.
     fn ends_within(&self) -> Duration {
-        let took = Duration::from_micros(self.0.took.load(Ordering::Relaxed));
+        let took = Duration::from_micros(self.took.load(Ordering::Relaxed));
         took.clamp(ENDS_WITHIN, ENDS_WITHIN_AT_MOST)
     }
 }
