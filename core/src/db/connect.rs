@@ -8,7 +8,6 @@ mod link;
 mod release;
 mod retry;
 
-use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
@@ -25,19 +24,18 @@ pub(super) use retry::{Backoff, LONGEST_PAUSE, RetryDeadline};
 /// Opens and releases the connections of one pool.
 pub(super) trait Connect: Send + Sync + 'static {
     type Connection: Connection;
-    type Failure: Failure;
 
     /// Makes one attempt, which ends at `until` or after the connect timeout, whichever is earlier.
     fn connect(
         &self,
         until: Option<Instant>,
-    ) -> impl Future<Output = Result<NewConnection<Self::Connection>, Self::Failure>> + Send;
+    ) -> impl Future<Output = Result<NewConnection<Self::Connection>, ConnectFailure>> + Send;
 
     /// Connects for a caller that waits for this connection alone: tries again until its time is over.
     fn connect_until(
         &self,
         until: Instant,
-    ) -> impl Future<Output = Result<NewConnection<Self::Connection>, Self::Failure>> + Send;
+    ) -> impl Future<Output = Result<NewConnection<Self::Connection>, ConnectFailure>> + Send;
 
     /// Closes the socket, and says how long the server counts the connection on.
     fn release(&self, connection: Self::Connection) -> Release<Self::Connection>;
@@ -70,15 +68,6 @@ pub(super) trait Connection: Send + 'static {
 
     /// Closes it with the protocol's goodbye.
     fn goodbye(self) -> impl Future<Output = ()> + Send;
-}
-
-/// Why there is no connection.
-pub(super) trait Failure: Clone + fmt::Display + Send + Sync + 'static {
-    /// Whether another attempt is useless until a setting or the server is changed.
-    fn is_final(&self) -> bool;
-
-    /// Whether the server itself, or what stands before it, said so: it is there.
-    fn is_from_server(&self) -> bool;
 }
 
 /// The state of a connection when it comes back.

@@ -28,7 +28,6 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-pub(super) use acquire::{AcquireError, CallerTime};
 use clock::FreezeAwareInstant;
 use counts::{Counts, Reason};
 use entry::Entry;
@@ -57,7 +56,7 @@ pub(super) struct Pool<C: Connect> {
     name: String,
     /// Whether this process may be frozen between two requests: then no work may run in the background.
     may_freeze: bool,
-    growth: Mutex<Growth<C::Failure>>,
+    growth: Mutex<Growth>,
     /// Connections of an older generation are not used again.
     generation: AtomicU64,
     /// Connections that broke: an older validation counts no more.
@@ -137,11 +136,6 @@ impl<C: Connect> Pool<C> {
             opened,
             permit.expect("a plan has room for one connection, and this is the first"),
         );
-    }
-
-    /// Counts a caller that got no connection in its time.
-    pub(super) fn timed_out(&self) {
-        self.counts.timed_out();
     }
 
     /// Adds a connection that was opened, with its place in the budget: it goes to the caller that has waited
@@ -239,7 +233,7 @@ impl<C: Connect> Pool<C> {
         }
     }
 
-    fn growth(&self) -> MutexGuard<'_, Growth<C::Failure>> {
+    fn growth(&self) -> MutexGuard<'_, Growth> {
         self.growth.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -7,11 +7,10 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::conn::DbPool;
-use super::connect::ConnectFailure;
 use super::driver::Driver;
-use super::pool::CallerTime;
 use super::session::Session;
 use super::{Conn, Error};
+use crate::deadline;
 
 /// A transaction. It borrows nothing, so it can be kept in a struct or sent to a task.
 ///
@@ -91,12 +90,10 @@ pub(super) async fn write_turn<DB: Driver>(
     pool: &DbPool<DB>,
 ) -> Result<Option<OwnedSemaphorePermit>, Error> {
     let Some(turns) = pool.connector().turns() else { return Ok(None) };
-    let time = CallerTime::from(Instant::now(), pool.plan().acquire_timeout());
-    match turns.acquire(time.until).await {
+    let begun = Instant::now();
+    let until = deadline::at_most(begun + pool.plan().acquire_timeout());
+    match turns.acquire(until).await {
         Some(turn) => turn.map(Some).map_err(|_| Error::Closed),
-        None => {
-            pool.timed_out();
-            Err(time.is_up::<ConnectFailure>(pool.state()).into())
-        }
+        None => Err(pool.time_is_up(begun, until, pool.state())),
     }
 }

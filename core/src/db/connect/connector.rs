@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::addresses::Addresses;
 use super::retry::{Backoff, LONGEST_PAUSE, LONGEST_WHILE_FULL, RetryDeadline};
-use super::{Connect, ConnectFailure, Failure, Link, NewConnection, Release};
+use super::{Connect, ConnectFailure, Link, NewConnection, Release};
 use crate::ConfigError;
 use crate::db::Error;
 use crate::db::credentials::Credentials;
@@ -208,7 +208,6 @@ impl<DB: Driver> Connector<DB> {
 
 impl<DB: Driver> Connect for Arc<Connector<DB>> {
     type Connection = Link<DB>;
-    type Failure = ConnectFailure;
 
     async fn connect(
         &self,

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Failure, fault};
+use super::fault;
 use crate::ConfigError;
 use crate::db::driver::{ConnectErrorKind, Driver};
 use crate::db::error::{DriverMessage, Error};
@@ -34,7 +34,11 @@ impl ConnectFailure {
         Self { fault, ..failure }
     }
 
-    fn new(kind: ConnectErrorKind, cause: sqlx::Error, url: &Arc<DatabaseUrl>) -> Self {
+    pub(in crate::db) fn new(
+        kind: ConnectErrorKind,
+        cause: sqlx::Error,
+        url: &Arc<DatabaseUrl>,
+    ) -> Self {
         Self { kind, cause: Arc::new(cause), url: Arc::clone(url), fault: None }
     }
 
@@ -58,10 +62,9 @@ impl ConnectFailure {
             ConnectErrorKind::Database => Error::NoDatabase { database, cause },
         }
     }
-}
 
-impl Failure for ConnectFailure {
-    fn is_final(&self) -> bool {
+    /// Whether another attempt is useless until a setting or the server is changed.
+    pub(in crate::db) fn is_final(&self) -> bool {
         if self.fault.is_some() {
             return true;
         }
@@ -74,7 +77,8 @@ impl Failure for ConnectFailure {
         }
     }
 
-    fn is_from_server(&self) -> bool {
+    /// Whether the server itself, or what stands before it, said so: it is there.
+    pub(in crate::db) fn is_from_server(&self) -> bool {
         match self.kind {
             ConnectErrorKind::Full
             | ConnectErrorKind::Credentials
@@ -82,6 +86,12 @@ impl Failure for ConnectFailure {
             | ConnectErrorKind::Pooled => true,
             ConnectErrorKind::Unreachable | ConnectErrorKind::File => false,
         }
+    }
+}
+
+impl From<ConnectFailure> for Error {
+    fn from(failure: ConnectFailure) -> Self {
+        failure.into_error()
     }
 }
 

@@ -11,16 +11,16 @@ use std::time::Duration;
 use fake::{Behaviour, Server};
 use tokio::time::{Instant, timeout};
 
-use super::{AcquireError, Pool, PooledConnection, Purpose};
+use super::{Pool, PooledConnection, Purpose};
 use crate::db::connect::{Connect as _, Taint};
 use crate::db::plan::{Inputs, Plan};
-use crate::db::{Kind, Pooler};
+use crate::db::{Error, Kind, Pooler};
 use crate::{Epoch, Paradigm};
 
 const MS: Duration = Duration::from_millis(1);
 
 type TestPool = Arc<Pool<Server>>;
-type Acquired = Result<PooledConnection<Server>, AcquireError<fake::Fault>>;
+type Acquired = Result<PooledConnection<Server>, Error>;
 
 fn plan(size: usize) -> Plan {
     Plan::new(&Inputs {
@@ -219,12 +219,12 @@ async fn closing_tells_those_who_wait_and_waits_for_those_who_hold() {
     });
     let begun = Instant::now();
     let drained = pool.close(Duration::from_secs(1)).await;
-    assert!(matches!(waiting.await.expect("no panic"), Err(AcquireError::Closed)));
+    assert!(matches!(waiting.await.expect("no panic"), Err(Error::Closed)));
     assert_eq!((drained.closed, drained.aborted), (1, 1), "{drained}");
     assert!(drained.holders[0].0.contains("tests.rs"), "{drained}");
     assert_eq!(begun.elapsed(), Duration::from_secs(1));
     drop(held);
-    assert!(matches!(acquire(&pool).await, Err(AcquireError::Closed)));
+    assert!(matches!(acquire(&pool).await, Err(Error::Closed)));
     settle().await;
     assert_eq!((server.open(), pool.stats("test").closed.total()), (0, 2));
 }

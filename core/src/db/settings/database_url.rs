@@ -52,7 +52,10 @@ impl DatabaseUrl {
         Self::parse(name, text).map(Some)
     }
 
-    pub(super) fn parse(variable: Cow<'static, str>, text: &str) -> Result<Self, ConfigError> {
+    pub(in crate::db) fn parse(
+        variable: Cow<'static, str>,
+        text: &str,
+    ) -> Result<Self, ConfigError> {
         let (url, parser) = UrlParser::parse(text).map_err(|problem| {
             ConfigError::new(variable.clone(), own_names(&variable, &problem))
         })?;

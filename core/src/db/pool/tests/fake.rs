@@ -1,12 +1,15 @@
 //! A database server that exists in memory: it counts its connections and can be told how to behave.
 
-use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use crate::db::connect::{Connect, Connection, Failure, Loan, NewConnection, Release, Taint};
+use crate::db::connect::{
+    Connect, ConnectFailure, Connection, Loan, NewConnection, Release, Taint,
+};
+use crate::db::driver::ConnectErrorKind;
+use crate::db::settings::DatabaseUrl;
 
 #[derive(Clone, Default)]
 pub(super) struct Server(Arc<Mutex<State>>);
@@ -34,33 +37,18 @@ struct State {
 pub(super) enum Behaviour {
     #[default]
     Serves,
-    Fails(Fault),
+    Fails(ConnectErrorKind),
     /// It says nothing at all.
     Silent,
 }
 
-/// Why there is no connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
-    Away,
-    Full,
-    Credentials,
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self:?}")
-    }
-}
-
-impl Failure for Fault {
-    fn is_final(&self) -> bool {
-        *self == Self::Credentials
-    }
-
-    fn is_from_server(&self) -> bool {
-        *self != Self::Away
-    }
+/// A failure to connect.
+fn failure(kind: ConnectErrorKind) -> ConnectFailure {
+    static URL: LazyLock<Arc<DatabaseUrl>> = LazyLock::new(|| {
+        let url = DatabaseUrl::parse("DATABASE_URL".into(), "postgres://fake/test");
+        Arc::new(url.expect("is right"))
+    });
+    ConnectFailure::new(kind, sqlx::Error::WorkerCrashed, &URL)
 }
 
 impl Server {
@@ -181,9 +169,8 @@ impl Drop for Attempt<'_> {
 
 impl Connect for Server {
     type Connection = Link;
-    type Failure = Fault;
 
-    async fn connect(&self, until: Option<Instant>) -> Result<NewConnection<Link>, Fault> {
+    async fn connect(&self, until: Option<Instant>) -> Result<NewConnection<Link>, ConnectFailure> {
         let (_attempt, id) = Attempt::begin(self);
         let (takes, behaviour) = {
             let state = self.lock();
@@ -193,12 +180,12 @@ impl Connect for Server {
         let last = until.unwrap_or(Instant::now() + timeout).min(Instant::now() + timeout);
         if behaviour == Behaviour::Silent || Instant::now() + takes > last {
             tokio::time::sleep_until(last).await;
-            return Err(Fault::Away);
+            return Err(failure(ConnectErrorKind::Unreachable));
         }
         sleep(takes).await;
         let mut state = self.lock();
-        if let Behaviour::Fails(fault) = state.behaviour {
-            return Err(fault);
+        if let Behaviour::Fails(kind) = state.behaviour {
+            return Err(failure(kind));
         }
         state.open += 1;
         state.most_open = state.most_open.max(state.open);
@@ -216,10 +203,12 @@ impl Connect for Server {
         Ok(NewConnection { connection: link, took: takes })
     }
 
-    async fn connect_until(&self, until: Instant) -> Result<NewConnection<Link>, Fault> {
+    async fn connect_until(&self, until: Instant) -> Result<NewConnection<Link>, ConnectFailure> {
         loop {
             match self.connect(Some(until)).await {
-                Err(fault) if fault.is_final() || Instant::now() >= until => return Err(fault),
+                Err(failure) if failure.is_final() || Instant::now() >= until => {
+                    return Err(failure);
+                }
                 Err(_) => sleep(Duration::from_millis(20)).await,
                 opened => return opened,
             }

@@ -119,11 +119,11 @@ async fn a_wait_ends_with_the_plan_or_with_the_callers_deadline_and_says_which()
     let _held = acquire(&pool).await.expect("the server is up");
     let begun = Instant::now();
     let error = acquire(&pool).await.err();
-    assert!(matches!(error, Some(AcquireError::TimedOut { .. })), "{error:?}");
+    assert!(matches!(error, Some(Error::TimedOut { .. })), "{error:?}");
     assert_eq!(begun.elapsed(), pool.plan().acquire_timeout());
     let soon = (Instant::now() + 300 * MS).into_std();
     let error = crate::within(soon, acquire(&pool)).await.err();
-    let Some(AcquireError::Deadline(state)) = error else { panic!("{error:?}") };
+    let Some(Error::Deadline { state }) = error else { panic!("{error:?}") };
     assert!(state.longest_holder.is_some_and(|(place, _)| place.contains("tests.rs")));
     assert_eq!(pool.stats("test").timeouts, 2);
 }
@@ -184,7 +184,7 @@ async fn more_callers_than_could_be_served_are_refused_at_once() {
     let pool = pool(&server, 1);
     let _held = acquire(&pool).await.expect("the server is up");
     let callers = futures_util::future::join_all((0..1025).map(|_| acquire(&pool))).await;
-    let refused = |error: &&Acquired| matches!(error, Err(AcquireError::QueueFull(_)));
+    let refused = |error: &&Acquired| matches!(error, Err(Error::QueueFull { .. }));
     assert_eq!(callers.iter().filter(refused).count(), 1);
     assert_eq!(pool.stats("test").refused, 1);
 }
@@ -198,7 +198,7 @@ async fn a_caller_in_a_hurry_does_not_cost_others_a_connection_that_lives() {
     server.ping_takes(100 * MS);
     let soon = (Instant::now() + 50 * MS).into_std();
     let error = crate::within(soon, acquire(&pool)).await.err();
-    assert!(matches!(error, Some(AcquireError::Deadline(_))), "{error:?}");
+    assert!(matches!(error, Some(Error::Deadline { .. })), "{error:?}");
     // The ping goes on without its caller, and its answer makes the connection idle again.
     tokio::time::sleep(60 * MS).await;
     assert_eq!((pool.state().idle, server.pings()), (1, 1));
