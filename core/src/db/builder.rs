@@ -9,7 +9,7 @@ use sqlx::ConnectOptions;
 use sqlx::migrate::Migrator;
 use tokio::time::Instant;
 
-use super::connect::{ConnectFailure, Connector, RetryDeadline};
+use super::connect::{Connector, connect_until};
 use super::credentials::{Credentials, PasswordProvider};
 use super::driver::{Driver, Tuning};
 use super::foreign_plan::ForeignPlan;
@@ -114,14 +114,17 @@ impl<'h, DB: Driver> DbBuilder<'h, DB> {
         let connector =
             self.connector(&settings, url, settings.pooler, &provisional, &application).await?;
         let begun = Instant::now();
-        let deadline = match host.paradigm() {
-            Paradigm::LongRunning => RetryDeadline::at(begun + START_PATIENCE),
+        let full = begun + provisional.acquire_timeout();
+        let first = match host.paradigm() {
+            Paradigm::LongRunning => {
+                let until = begun + START_PATIENCE;
+                connect_until(&connector, (until, until), true).await?
+            }
             Paradigm::Serverless => {
-                let until = begun + provisional.acquire_timeout();
-                RetryDeadline { full: until, away: until.min(begun + INIT_PATIENCE) }
+                let away = full.min(begun + INIT_PATIENCE);
+                connect_until(&connector, (full, away), false).await?
             }
         };
-        let first = connector.retry(deadline).await.map_err(ConnectFailure::into_error)?;
         let info = &first.connection.server;
         let idle_timeout = info.idle_timeout;
         if let Some(idle_timeout) = idle_timeout.filter(|after| *after < provisional.idle_timeout())
@@ -188,8 +191,7 @@ impl<'h, DB: Driver> DbBuilder<'h, DB> {
             Some(passwords) => Credentials::provider(Arc::clone(passwords)),
             None => Credentials::of(settings),
         };
-        let says_why = self.host.paradigm() == Paradigm::LongRunning;
-        Ok(Connector::new(options, credentials, url, pooler, plan, says_why))
+        Ok(Connector::new(options, credentials, url, pooler, plan))
     }
 
     pub(super) fn settings(&self) -> Result<DatabaseSettings, ConfigError> {

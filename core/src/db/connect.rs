@@ -19,7 +19,7 @@ use super::sql::Change;
 pub(super) use connector::Connector;
 pub(super) use failure::ConnectFailure;
 pub(super) use link::{Link, Pending};
-pub(super) use retry::{Backoff, LONGEST_PAUSE, RetryDeadline};
+pub(super) use retry::{Backoff, LONGEST_PAUSE, connect_until};
 
 /// Opens and releases the connections of one pool.
 pub(super) trait Connect: Send + Sync + 'static {
@@ -29,12 +29,6 @@ pub(super) trait Connect: Send + Sync + 'static {
     fn connect(
         &self,
         until: Option<Instant>,
-    ) -> impl Future<Output = Result<NewConnection<Self::Connection>, ConnectFailure>> + Send;
-
-    /// Connects for a caller that waits for this connection alone: tries again until its time is over.
-    fn connect_until(
-        &self,
-        until: Instant,
     ) -> impl Future<Output = Result<NewConnection<Self::Connection>, ConnectFailure>> + Send;
 
     /// Closes the socket, and says how long the server counts the connection on.

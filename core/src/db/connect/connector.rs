@@ -10,7 +10,6 @@ use sqlx::ConnectOptions;
 use tokio::time::Instant;
 
 use super::addresses::Addresses;
-use super::retry::{Backoff, LONGEST_PAUSE, LONGEST_WHILE_FULL, RetryDeadline};
 use super::{Connect, ConnectFailure, Link, NewConnection, Release};
 use crate::ConfigError;
 use crate::db::Error;
@@ -36,8 +35,6 @@ pub(in crate::db) struct Connector<DB: Driver> {
     /// How long a statement waits for a database that is locked.
     lock_timeout: Duration,
     statements: Statements,
-    /// Whether the first failure is logged while connecting is tried again.
-    says_why: bool,
     addresses: Addresses,
     limits: OnceLock<Limits>,
     /// How long the last connection took to open, in microseconds.
@@ -53,7 +50,6 @@ impl<DB: Driver> Connector<DB> {
         url: &DatabaseUrl,
         pooler: Pooler,
         plan: &Plan,
-        says_why: bool,
     ) -> Arc<Self> {
         let pooled = matches!(pooler, Pooler::PgBouncer | Pooler::PgBouncerPrepared);
         Arc::new(Self {
@@ -66,7 +62,6 @@ impl<DB: Driver> Connector<DB> {
             connect_timeout: plan.connect_timeout(),
             lock_timeout: plan.acquire_timeout(),
             statements: plan.statements(),
-            says_why,
             addresses: Addresses::default(),
             limits: OnceLock::new(),
             took: AtomicU64::new(0),
@@ -117,40 +112,6 @@ impl<DB: Driver> Connector<DB> {
     /// The limits of the server, known once a connection has been opened.
     pub(in crate::db) fn limits(&self) -> Option<Limits> {
         self.limits.get().copied()
-    }
-
-    /// Opens a connection in the caller's own time, trying again until the deadline.
-    pub(in crate::db) async fn retry(
-        self: &Arc<Self>,
-        deadline: RetryDeadline,
-    ) -> Result<NewConnection<Link<DB>>, ConnectFailure> {
-        let deadline = deadline.within_request();
-        let mut backoff = Backoff::default();
-        let mut before = None;
-        loop {
-            let until = deadline.after(before.as_ref());
-            let failure = match self.connect(Some(until)).await {
-                Ok(opened) => return Ok(opened),
-                // An attempt that had no time left says less than the one before it.
-                Err(failure) if Instant::now() >= until => return Err(before.unwrap_or(failure)),
-                Err(failure) => failure,
-            };
-            let until = deadline.after(Some(&failure));
-            let left = until.saturating_duration_since(Instant::now());
-            let pause = match failure.kind {
-                ConnectErrorKind::Full => backoff.next(LONGEST_WHILE_FULL.min(left / 8)),
-                _ => backoff.next(LONGEST_PAUSE),
-            };
-            if failure.is_final() || Instant::now() + pause >= until {
-                return Err(failure);
-            }
-            let says_why = self.says_why && failure.kind != ConnectErrorKind::Full;
-            if before.is_none() && says_why {
-                tracing::warn!("connecting to the database fails, and is tried again: {failure}");
-            }
-            before = Some(failure);
-            tokio::time::sleep(pause).await;
-        }
     }
 
     /// Connects with the password of the moment; if that is refused and another is to be had, with that.
@@ -244,13 +205,6 @@ impl<DB: Driver> Connect for Arc<Connector<DB>> {
                 Err(ConnectFailure::unreachable(error, &self.url))
             }
         }
-    }
-
-    async fn connect_until(
-        &self,
-        until: Instant,
-    ) -> Result<NewConnection<Link<DB>>, ConnectFailure> {
-        self.retry(RetryDeadline::at(until)).await
     }
 
     fn release(&self, link: Link<DB>) -> Release<Link<DB>> {

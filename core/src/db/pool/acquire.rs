@@ -11,7 +11,7 @@ use super::clock::FreezeAwareInstant;
 use super::counts::Reason;
 use super::queue::{Handover, Joined, Wait, WaitError};
 use super::{Pool, PoolState, PooledConnection, Purpose};
-use crate::db::connect::{Connect, ConnectFailure, Connection};
+use crate::db::connect::{Connect, ConnectFailure, Connection, connect_until};
 use crate::db::error::Error;
 use crate::deadline;
 
@@ -124,7 +124,7 @@ impl<C: Connect> Pool<C> {
     async fn open_inline(self: &Arc<Self>, until: Instant) -> Result<(), WaitError> {
         let budget = Arc::clone(&self.budget);
         let permit = budget.acquire_owned().await.map_err(|_| Error::Closed)?;
-        let opened = self.connector.connect_until(until).await?;
+        let opened = connect_until(&self.connector, (until, until), false).await?;
         self.add(opened, permit);
         Ok(())
     }

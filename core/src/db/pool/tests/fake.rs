@@ -203,18 +203,6 @@ impl Connect for Server {
         Ok(NewConnection { connection: link, took: takes })
     }
 
-    async fn connect_until(&self, until: Instant) -> Result<NewConnection<Link>, ConnectFailure> {
-        loop {
-            match self.connect(Some(until)).await {
-                Err(failure) if failure.is_final() || Instant::now() >= until => {
-                    return Err(failure);
-                }
-                Err(_) => sleep(Duration::from_millis(20)).await,
-                opened => return opened,
-            }
-        }
-    }
-
     fn release(&self, connection: Link) -> Release<Link> {
         let takes = self.lock().release_takes;
         // The server counts it until it has noticed.
