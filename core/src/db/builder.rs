@@ -125,7 +125,7 @@ impl<'h, DB: Driver> DbBuilder<'h, DB> {
                 connect_until(&connector, (full, away), false).await?
             }
         };
-        let info = &first.connection.server;
+        let info = &first.server;
         let idle_timeout = info.idle_timeout;
         if let Some(idle_timeout) = idle_timeout.filter(|after| *after < provisional.idle_timeout())
         {

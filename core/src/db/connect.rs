@@ -29,7 +29,7 @@ pub(super) trait Connect: Send + Sync + 'static {
     fn connect(
         &self,
         until: Option<Instant>,
-    ) -> impl Future<Output = Result<NewConnection<Self::Connection>, ConnectFailure>> + Send;
+    ) -> impl Future<Output = Result<Self::Connection, ConnectFailure>> + Send;
 
     /// Closes the socket, and says how long the server counts the connection on.
     fn release(&self, connection: Self::Connection) -> Release<Self::Connection>;
@@ -41,6 +41,9 @@ pub(super) trait Connection: Send + 'static {
     type Monitor: Clone + Send + Sync + 'static;
 
     fn monitor(&self) -> Self::Monitor;
+
+    /// How long it took to open.
+    fn took(&self) -> Duration;
 
     /// Asks the server for an answer.
     fn ping(&mut self) -> impl Future<Output = bool> + Send;
@@ -86,14 +89,6 @@ pub(super) enum Taint {
     Outdated,
 }
 
-/// A connection that has been opened and has nothing to do yet.
-#[derive(Debug)]
-pub(super) struct NewConnection<T> {
-    pub(super) connection: T,
-    /// How long it took.
-    pub(super) took: Duration,
-}
-
 /// Tells when the server no longer counts a connection whose socket is closed.
 pub(super) enum Release<T> {
     /// It does not count it any more.
@@ -101,5 +96,5 @@ pub(super) enum Release<T> {
     /// After this time.
     After(Duration),
     /// When this has ended the work that the connection left behind; it may give another connection in its place.
-    Work(BoxFuture<'static, Option<NewConnection<T>>>),
+    Work(BoxFuture<'static, Option<T>>),
 }

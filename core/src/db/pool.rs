@@ -36,7 +36,7 @@ pub(super) use guard::PooledConnection;
 use opening::Growth;
 use queue::WaitQueue;
 
-use super::connect::{Connect, Connection, NewConnection};
+use super::connect::{Connect, Connection};
 use super::plan::Plan;
 use super::pool_state::PoolState;
 use crate::Epoch;
@@ -130,7 +130,7 @@ impl<C: Connect> Pool<C> {
     }
 
     /// Adds the connection that was opened before there was a pool.
-    pub(super) fn add_first(self: &Arc<Self>, opened: NewConnection<C::Connection>) {
+    pub(super) fn add_first(self: &Arc<Self>, opened: C::Connection) {
         let permit = Arc::clone(&self.budget).try_acquire_owned();
         self.add(
             opened,
@@ -140,13 +140,8 @@ impl<C: Connect> Pool<C> {
 
     /// Adds a connection that was opened, with its place in the budget: it goes to the caller that has waited
     /// longest.
-    pub(super) fn add(
-        self: &Arc<Self>,
-        opened: NewConnection<C::Connection>,
-        permit: OwnedSemaphorePermit,
-    ) {
-        let NewConnection { connection, took } = opened;
-        self.counts.created(took);
+    pub(super) fn add(self: &Arc<Self>, connection: C::Connection, permit: OwnedSemaphorePermit) {
+        self.counts.created(connection.took());
         if self.is_closed() {
             return self.counts.closed(Reason::Drained);
         }

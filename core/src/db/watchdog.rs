@@ -109,7 +109,7 @@ async fn at_work<DB: Driver>(
             let (mut guard, _) = pool.usable(guard, Some(until)).await?;
             return guard.session.at_work(ids).await.ok();
         }
-        let mut link = pool.connector().connect(None).await.ok()?.connection;
+        let mut link = pool.connector().connect(None).await.ok()?;
         let mut at_work = None;
         if link.leads_to(server) {
             at_work = link.session.at_work(ids).await.ok();

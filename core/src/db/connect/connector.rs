@@ -10,7 +10,7 @@ use sqlx::ConnectOptions;
 use tokio::time::Instant;
 
 use super::addresses::Addresses;
-use super::{Connect, ConnectFailure, Link, NewConnection, Release};
+use super::{Connect, ConnectFailure, Link, Release};
 use crate::ConfigError;
 use crate::db::Error;
 use crate::db::credentials::Credentials;
@@ -170,10 +170,7 @@ impl<DB: Driver> Connector<DB> {
 impl<DB: Driver> Connect for Arc<Connector<DB>> {
     type Connection = Link<DB>;
 
-    async fn connect(
-        &self,
-        until: Option<Instant>,
-    ) -> Result<NewConnection<Link<DB>>, ConnectFailure> {
+    async fn connect(&self, until: Option<Instant>) -> Result<Link<DB>, ConnectFailure> {
         let begun = Instant::now();
         let timeout = match until {
             Some(until) => until.saturating_duration_since(begun).min(self.connect_timeout),
@@ -196,7 +193,7 @@ impl<DB: Driver> Connect for Arc<Connector<DB>> {
                 session.pooled = self.warnings.clone();
                 session.lock =
                     self.turns.as_ref().map(|turns| LockWait::new(turns, self.lock_timeout));
-                Ok(NewConnection { connection: Link { session, server }, took })
+                Ok(Link { session, server, took })
             }
             Ok(Err(error)) => Err(self.failure(error)),
             Err(_) => {

@@ -1,5 +1,7 @@
 //! The pool's connection type: a session and what it knows of its server.
 
+use std::time::Duration;
+
 use sqlx::Connection as _;
 
 use super::{Connection, Loan, Taint};
@@ -10,6 +12,8 @@ use crate::db::session::{PendingReply, Session};
 pub(in crate::db) struct Link<DB: Driver> {
     pub(in crate::db) session: Session<DB>,
     pub(in crate::db) server: ServerInfo,
+    /// How long it took to open.
+    pub(super) took: Duration,
 }
 
 /// The watchdog's view of a borrowed connection: its id, and whether a reply is pending.
@@ -31,6 +35,10 @@ impl<DB: Driver> Connection for Link<DB> {
 
     fn monitor(&self) -> Pending {
         Pending { backend: self.server.backend, reply: self.session.pending_reply() }
+    }
+
+    fn took(&self) -> Duration {
+        self.took
     }
 
     async fn ping(&mut self) -> bool {

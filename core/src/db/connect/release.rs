@@ -8,7 +8,7 @@ use sqlx::Executor;
 use sqlx_core::sql_str::AssertSqlSafe;
 use tokio::time::Instant;
 
-use super::{Connect, Connection, Connector, Link, NewConnection, Release};
+use super::{Connect, Connection, Connector, Link, Release};
 use crate::db::driver::{Driver, ServerIdentity};
 
 /// How long a server has at least to end a connection that was closed, once it has noticed: at once if it does
@@ -26,7 +26,7 @@ const TRIES: usize = 4;
 impl<DB: Driver> Connector<DB> {
     /// Closes the socket, and says how long the server counts the connection on.
     pub(super) fn close(self: &Arc<Self>, link: Link<DB>) -> Release<Link<DB>> {
-        let Link { session, server } = link;
+        let Link { session, server, .. } = link;
         let busy = session.state.is_busy();
         if let Some(interrupt) = server.interrupt {
             // Its thread is what counts: the place is free once that has ended.
@@ -51,10 +51,10 @@ impl<DB: Driver> Connector<DB> {
                     // Half of the time: a caller that waits for this place has the other half.
                     let until = Instant::now() + connector.connect_timeout / 2;
                     let mut opened = connector.reach(backend.server, until).await?;
-                    if opened.connection.leads_to(backend.server) {
+                    if opened.leads_to(backend.server) {
                         // The statement contains only a number of ours. An error is ignored: the work may have ended already.
                         let statement = AssertSqlSafe(statement);
-                        let connection = &mut opened.connection.session.connection;
+                        let connection = &mut opened.session.connection;
                         let _ = DB::executor(connection).fetch_optional(statement).await;
                     }
                     Some(opened)
@@ -68,19 +68,15 @@ impl<DB: Driver> Connector<DB> {
 
     /// Opens a connection to this one of the servers that the name stands for, if it leads there within [`TRIES`];
     /// otherwise to another.
-    async fn reach(
-        self: &Arc<Self>,
-        server: ServerIdentity,
-        until: Instant,
-    ) -> Option<NewConnection<Link<DB>>> {
+    async fn reach(self: &Arc<Self>, server: ServerIdentity, until: Instant) -> Option<Link<DB>> {
         let mut tries = TRIES;
         loop {
             let opened = self.connect(Some(until)).await.ok()?;
             tries -= 1;
-            if opened.connection.leads_to(server) || tries == 0 || Instant::now() >= until {
+            if opened.leads_to(server) || tries == 0 || Instant::now() >= until {
                 return Some(opened);
             }
-            opened.connection.goodbye().await;
+            opened.goodbye().await;
             // The budget holds at every instant: the server counts it until it has noticed.
             tokio::time::sleep(self.ends_within()).await;
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Connect, ConnectFailure, NewConnection};
+use super::{Connect, ConnectFailure};
 use crate::db::driver::ConnectErrorKind;
 use crate::deadline;
 
@@ -26,7 +26,7 @@ pub(in crate::db) async fn connect_until<C: Connect>(
     connector: &C,
     (full, away): (Instant, Instant),
     says_why: bool,
-) -> Result<NewConnection<C::Connection>, ConnectFailure> {
+) -> Result<C::Connection, ConnectFailure> {
     let (full, away) = (deadline::at_most(full), deadline::at_most(away));
     let mut backoff = Backoff::default();
     let (mut before, mut until) = (None, away);

@@ -46,7 +46,7 @@ impl<C: Connect> Pool<C> {
         let permit = Arc::clone(&self.budget).try_acquire_owned().ok();
         match (self.connector.connect(None).await, permit) {
             (Ok(opened), Some(permit)) => self.add(opened, permit),
-            (Ok(opened), None) => opened.connection.goodbye().await,
+            (Ok(opened), None) => opened.goodbye().await,
             (Err(failure), _) if self.is_open_but_refused(&failure) => {}
             (Err(failure), _) => return Err(failure),
         }

@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use crate::db::connect::{
-    Connect, ConnectFailure, Connection, Loan, NewConnection, Release, Taint,
-};
+use crate::db::connect::{Connect, ConnectFailure, Connection, Loan, Release, Taint};
 use crate::db::driver::ConnectErrorKind;
 use crate::db::settings::DatabaseUrl;
 
@@ -117,6 +115,7 @@ pub(super) struct Link {
     crowded: bool,
     demoted: bool,
     read_only: bool,
+    took: Duration,
 }
 
 impl Link {
@@ -170,7 +169,7 @@ impl Drop for Attempt<'_> {
 impl Connect for Server {
     type Connection = Link;
 
-    async fn connect(&self, until: Option<Instant>) -> Result<NewConnection<Link>, ConnectFailure> {
+    async fn connect(&self, until: Option<Instant>) -> Result<Link, ConnectFailure> {
         let (_attempt, id) = Attempt::begin(self);
         let (takes, behaviour) = {
             let state = self.lock();
@@ -191,7 +190,7 @@ impl Connect for Server {
         state.most_open = state.most_open.max(state.open);
         let (crowded, read_only) = (state.crowded, state.read_only);
         drop(state);
-        let link = Link {
+        Ok(Link {
             server: self.clone(),
             id,
             answered: false,
@@ -199,8 +198,8 @@ impl Connect for Server {
             crowded,
             demoted: false,
             read_only,
-        };
-        Ok(NewConnection { connection: link, took: takes })
+            took: takes,
+        })
     }
 
     fn release(&self, connection: Link) -> Release<Link> {
@@ -219,6 +218,10 @@ impl Connection for Link {
 
     fn monitor(&self) -> u32 {
         self.id
+    }
+
+    fn took(&self) -> Duration {
+        self.took
     }
 
     async fn ping(&mut self) -> bool {
