@@ -9,16 +9,18 @@ mod release;
 mod retry;
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_core::future::BoxFuture;
 use tokio::time::Instant;
 
+use super::session::PendingReply;
 use super::sql::Change;
 
 pub(super) use connector::Connector;
 pub(super) use failure::ConnectFailure;
-pub(super) use link::{Link, Pending};
+pub(super) use link::Link;
 pub(super) use retry::{Backoff, LONGEST_PAUSE, connect_until};
 
 /// Opens and releases the connections of one pool.
@@ -37,10 +39,8 @@ pub(super) trait Connect: Send + Sync + 'static {
 
 /// The operations that a pool needs on its connections.
 pub(super) trait Connection: Send + 'static {
-    /// The view of a connection while it is borrowed.
-    type Monitor: Clone + Send + Sync + 'static;
-
-    fn monitor(&self) -> Self::Monitor;
+    /// Shows while it is borrowed whether it waits for the server.
+    fn pending_reply(&self) -> Arc<PendingReply>;
 
     /// How long it took to open.
     fn took(&self) -> Duration;

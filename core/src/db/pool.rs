@@ -41,8 +41,6 @@ use super::plan::Plan;
 use super::pool_state::PoolState;
 use crate::Epoch;
 
-type MonitorOf<C> = Monitor<<<C as Connect>::Connection as Connection>::Monitor>;
-
 /// Lends the connections that a [`Connect`] opens.
 pub(super) struct Pool<C: Connect> {
     queue: WaitQueue<C>,
@@ -64,7 +62,7 @@ pub(super) struct Pool<C: Connect> {
     /// Whether a server that takes writes is being looked for.
     looks_for_writer: AtomicBool,
     closed: AtomicBool,
-    monitors: Mutex<Vec<Weak<MonitorOf<C>>>>,
+    monitors: Mutex<Vec<Weak<Monitor>>>,
     counts: Counts,
     /// The runtime that drives every connection: the one that lives as long as the process.
     runtime: Handle,
@@ -146,7 +144,7 @@ impl<C: Connect> Pool<C> {
             return self.counts.closed(Reason::Drained);
         }
         let now = FreezeAwareInstant::now(&self.epoch);
-        let monitor = Arc::new(Monitor::new(connection.monitor()));
+        let monitor = Arc::new(Monitor::new(connection.pending_reply()));
         let mut monitors = self.monitors.lock().unwrap_or_else(PoisonError::into_inner);
         monitors.retain(|monitor| monitor.strong_count() > 0);
         monitors.push(Arc::downgrade(&monitor));
@@ -186,7 +184,7 @@ impl<C: Connect> Pool<C> {
     }
 
     /// What is shown of the connections that are open.
-    pub(super) fn monitors(&self) -> Vec<Arc<MonitorOf<C>>> {
+    pub(super) fn monitors(&self) -> Vec<Arc<Monitor>> {
         let monitors = self.monitors.lock().unwrap_or_else(PoisonError::into_inner);
         monitors.iter().filter_map(Weak::upgrade).collect()
     }

@@ -17,7 +17,7 @@ use futures_core::stream::BoxStream;
 use sqlx::{Connection, Execute, Executor, SqlStr};
 use sqlx_core::describe::Describe;
 
-use super::driver::{Driver, Step};
+use super::driver::{BackendId, Driver, Step};
 use super::pooled::PoolerWarnings;
 use super::settings::Kind;
 use super::sql::{Effect, KnownEffects};
@@ -60,15 +60,11 @@ impl<DB: Driver> Session<DB> {
         unnamed: bool,
         schemas: Arc<AtomicU64>,
         prefix: Arc<str>,
+        backend: Option<BackendId>,
     ) -> Self {
-        let state = SessionState::new(schemas, prefix);
+        let state = SessionState::new(schemas, prefix, backend);
         let effects = KnownEffects::default();
         Self { connection, state, effects, unnamed, pooled: None, lock: None }
-    }
-
-    /// Returns the flag that shows whether a reply is pending.
-    pub(super) fn pending_reply(&self) -> PendingReply {
-        self.state.pulse.clone()
     }
 
     /// The driver's own connection, for what an `Executor` cannot do: `COPY`, a savepoint.

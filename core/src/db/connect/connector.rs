@@ -188,6 +188,7 @@ impl<DB: Driver> Connect for Arc<Connector<DB>> {
                     unnamed,
                     Arc::clone(&self.schemas),
                     self.url.prefix().into(),
+                    server.backend,
                 );
                 session.effects.unusual_backslashes = server.unusual_backslashes;
                 session.pooled = self.warnings.clone();

@@ -1,11 +1,12 @@
 //! The pool's connection type: a session and what it knows of its server.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::Connection as _;
 
 use super::{Connection, Loan, Taint};
-use crate::db::driver::{BackendId, Driver, ServerIdentity, ServerInfo};
+use crate::db::driver::{Driver, ServerIdentity, ServerInfo};
 use crate::db::session::{PendingReply, Session};
 
 /// An open connection and what it knows of its server.
@@ -16,13 +17,6 @@ pub(in crate::db) struct Link<DB: Driver> {
     pub(super) took: Duration,
 }
 
-/// The watchdog's view of a borrowed connection: its id, and whether a reply is pending.
-#[derive(Clone, Debug)]
-pub(in crate::db) struct Pending {
-    pub(in crate::db) backend: Option<BackendId>,
-    pub(in crate::db) reply: PendingReply,
-}
-
 impl<DB: Driver> Link<DB> {
     /// Whether it is known to lead to this server.
     pub(in crate::db) fn leads_to(&self, server: ServerIdentity) -> bool {
@@ -31,10 +25,8 @@ impl<DB: Driver> Link<DB> {
 }
 
 impl<DB: Driver> Connection for Link<DB> {
-    type Monitor = Pending;
-
-    fn monitor(&self) -> Pending {
-        Pending { backend: self.server.backend, reply: self.session.pending_reply() }
+    fn pending_reply(&self) -> Arc<PendingReply> {
+        Arc::clone(&self.session.state.pulse)
     }
 
     fn took(&self) -> Duration {

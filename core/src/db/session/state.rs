@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::db::Error;
-use crate::db::driver::{Driver, ErrorEffect};
+use crate::db::driver::{BackendId, Driver, ErrorEffect};
 use crate::db::sql::{Change, Effect};
 
 use super::pending_reply::PendingReply;
@@ -54,7 +54,7 @@ pub(in crate::db) struct SessionState {
     /// The prefix of the names of its database's settings.
     pub(super) prefix: Arc<str>,
     /// The pending reply.
-    pub(super) pulse: PendingReply,
+    pub(in crate::db) pulse: Arc<PendingReply>,
 }
 
 /// A transaction that must not say that it has committed what it has not.
@@ -72,9 +72,14 @@ pub(super) enum Transaction {
 }
 
 impl SessionState {
-    pub(super) fn new(schemas: Arc<AtomicU64>, prefix: Arc<str>) -> Self {
+    pub(super) fn new(
+        schemas: Arc<AtomicU64>,
+        prefix: Arc<str>,
+        backend: Option<BackendId>,
+    ) -> Self {
         let schema = schemas.load(Ordering::Acquire);
-        Self { schemas, schema, prefix, ..Self::default() }
+        let pulse = Arc::new(PendingReply::new(backend));
+        Self { schemas, schema, prefix, pulse, ..Self::default() }
     }
 
     pub(super) fn is_clean(&self) -> bool {

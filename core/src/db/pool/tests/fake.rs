@@ -7,6 +7,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::db::connect::{Connect, ConnectFailure, Connection, Loan, Release, Taint};
 use crate::db::driver::ConnectErrorKind;
+use crate::db::session::PendingReply;
 use crate::db::settings::DatabaseUrl;
 
 #[derive(Clone, Default)]
@@ -214,10 +215,8 @@ impl Connect for Server {
 }
 
 impl Connection for Link {
-    type Monitor = u32;
-
-    fn monitor(&self) -> u32 {
-        self.id
+    fn pending_reply(&self) -> Arc<PendingReply> {
+        Arc::default()
     }
 
     fn took(&self) -> Duration {
