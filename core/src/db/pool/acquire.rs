@@ -19,14 +19,6 @@ use crate::deadline;
 /// once what no connection serves in a caller's time: a thousand queries of 2 ms take the 2 s that a caller has.
 const QUEUE_PER_CONNECTION: usize = 1024;
 
-/// Whether a connection may be lent.
-enum Fitness {
-    /// The server answered on it a moment ago, and nothing has broken since.
-    Validated,
-    NeedsValidation,
-    Expired(Reason),
-}
-
 impl<C: Connect> Pool<C> {
     /// Borrows a connection that is alive: an idle one, or whichever is first of one that comes back and a new one.
     pub(in crate::db) async fn acquire(
@@ -146,29 +138,20 @@ impl<C: Connect> Pool<C> {
         guard: PooledConnection<C>,
         until: Option<Instant>,
     ) -> Option<(PooledConnection<C>, Instant)> {
-        match self.fitness(&guard, &now) {
-            Fitness::Validated => Some((guard, now.instant())),
-            Fitness::Expired(reason) => {
-                guard.discard(reason, false);
-                None
-            }
-            // Boxed: what is rare does not make every borrowing larger.
-            Fitness::NeedsValidation => {
-                let guard = Box::pin(self.validate(guard, until)).await?;
-                Some((guard, Instant::now()))
-            }
+        if let Some(reason) = self.expiry(&guard, &now) {
+            guard.discard(reason, false);
+            return None;
         }
-    }
-
-    fn fitness(&self, guard: &PooledConnection<C>, now: &FreezeAwareInstant) -> Fitness {
         let entry = guard.entry();
-        if let Some(reason) = self.expiry(guard, now) {
-            return Fitness::Expired(reason);
-        }
-        let recent = now.same_epoch(&entry.last_validated)
+        let answered_recently = now.same_epoch(&entry.last_validated)
             && now.is_within(self.plan.validation_interval(), &entry.last_validated)
             && entry.incidents == self.incidents();
-        if recent { Fitness::Validated } else { Fitness::NeedsValidation }
+        if answered_recently {
+            return Some((guard, now.instant()));
+        }
+        // Boxed: what is rare does not make every borrowing larger.
+        let guard = Box::pin(self.validate(guard, until)).await?;
+        Some((guard, Instant::now()))
     }
 
     /// Why a connection must not be used again although nothing was found wrong with it, if so.
