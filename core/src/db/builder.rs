@@ -53,7 +53,7 @@ pub struct DbBuilder<'h, DB: Driver> {
 impl<DB: Driver> Db<DB> {
     /// Says which database to open, or to migrate.
     pub fn builder(host: &Host) -> DbBuilder<'_, DB> {
-        DbBuilder::new(host)
+        DbBuilder { host, name: None, url: None, passwords: None, driver: PhantomData }
     }
 
     /// Opens the database that `DATABASE_URL` names: [`builder`](Self::builder) with nothing else to say.
@@ -65,11 +65,7 @@ impl<DB: Driver> Db<DB> {
     }
 }
 
-impl<'h, DB: Driver> DbBuilder<'h, DB> {
-    fn new(host: &'h Host) -> Self {
-        Self { host, name: None, url: None, passwords: None, driver: PhantomData }
-    }
-
+impl<DB: Driver> DbBuilder<'_, DB> {
     /// Names a database beside the first one. Its settings are those of [`Db`] under this prefix: for "analytics"
     /// `ANALYTICS_DATABASE_URL`, `ANALYTICS_DATABASE_POOL_SIZE` and so on. Databases on one server share what it
     /// takes.

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::Error;
 use super::connect::Connector;
@@ -32,8 +31,12 @@ impl<DB: Driver> Conn<DB> {
     }
 
     pub(super) async fn begin_here(&mut self) -> Result<(), Error> {
-        let limit = limit_of_transactions(self.guard.pool());
-        Session::begin_patiently(self, limit).await.map_err(|error| self.explain(error))
+        // On a host that may freeze this process during the transaction the server ends it, with the request. Not through
+        // RDS Proxy, which keeps a client that sets anything on one connection for good.
+        let pool = self.pool();
+        let limited = pool.may_freeze() && pool.connector().pooler() != Pooler::RdsProxy;
+        let limit = limited.then(deadline::remaining).flatten();
+        self.begin_patiently(limit).await.map_err(Error::from_session::<DB>)
     }
 
     /// Closes the connection instead of lending it again.
@@ -43,10 +46,6 @@ impl<DB: Driver> Conn<DB> {
 
     pub(super) fn pool(&self) -> &DbPool<DB> {
         self.guard.pool()
-    }
-
-    pub(super) fn explain(&self, error: sqlx::Error) -> Error {
-        Error::from_session::<DB>(error)
     }
 }
 
@@ -68,12 +67,4 @@ impl<DB: Driver> fmt::Debug for Conn<DB> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Conn").field(&**self).finish()
     }
-}
-
-/// The longest duration of a transaction that begins now, on a host that may freeze this process during it:
-/// until the request's deadline.
-fn limit_of_transactions<DB: Driver>(pool: &DbPool<DB>) -> Option<Duration> {
-    // RDS Proxy keeps a client that sets anything on one connection for good.
-    let limited = pool.may_freeze() && pool.connector().pooler() != Pooler::RdsProxy;
-    limited.then(deadline::remaining).flatten()
 }

@@ -231,14 +231,6 @@ impl<C: Connect> Pool<C> {
     }
 }
 
-impl<T: Connection> Entry<T> {
-    /// Notes that the server has just answered.
-    fn validated(&mut self, now: FreezeAwareInstant, incidents: u64) {
-        self.last_validated = now;
-        self.incidents = incidents;
-    }
-}
-
 /// A lifetime up to a quarter shorter, so that connections which were opened together do not end together.
 fn spread(longest: Duration) -> Duration {
     longest.mul_f64(1.0 - 0.25 * fastrand::f64())

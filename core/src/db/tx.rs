@@ -51,7 +51,7 @@ impl<DB: Driver> Tx<DB> {
     /// had after an error such as a deadlock; [`Error::Lost`] if the connection broke: before COMMIT was sent nothing
     /// took effect, afterwards that is unknown.
     pub async fn commit(mut self) -> Result<(), Error> {
-        Session::commit(&mut self.conn).await.map_err(|error| self.conn.explain(error))
+        Session::commit(&mut self.conn).await.map_err(Error::from_session::<DB>)
     }
 
     /// Undoes everything done in the transaction, apart from what a statement of its own has committed: COMMIT, on
@@ -60,7 +60,7 @@ impl<DB: Driver> Tx<DB> {
     /// # Errors
     /// [`Error::Lost`] if the connection broke; the server has rolled back then too.
     pub async fn rollback(mut self) -> Result<(), Error> {
-        Session::rollback(&mut self.conn).await.map_err(|error| self.conn.explain(error))
+        Session::rollback(&mut self.conn).await.map_err(Error::from_session::<DB>)
     }
 }
 

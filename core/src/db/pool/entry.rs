@@ -54,7 +54,7 @@ pub(super) struct Holder {
     pub(super) purpose: Purpose,
     pub(super) since: Instant,
     /// Whether the log has named it as one that may have leaked.
-    reported: bool,
+    pub(super) reported: bool,
 }
 
 /// What a connection was borrowed for.
@@ -81,6 +81,14 @@ impl fmt::Display for Purpose {
                 write!(f, "statement \"{shown}{rest}\"")
             }
         }
+    }
+}
+
+impl<T: Connection> Entry<T> {
+    /// Notes that the server has just answered.
+    pub(super) fn validated(&mut self, now: FreezeAwareInstant, incidents: u64) {
+        self.last_validated = now;
+        self.incidents = incidents;
     }
 }
 
@@ -119,13 +127,6 @@ impl Monitor {
 
     fn lock(&self) -> MutexGuard<'_, Usage> {
         self.usage.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Holder {
-    /// Whether the log has named it as one that may have leaked.
-    pub(super) fn was_reported(&self) -> bool {
-        self.reported
     }
 }
 

@@ -23,7 +23,7 @@ impl<C: Connect> Pool<C> {
         }
         if let Some(holder) = entry.monitor.give_back(answered.then(|| now.instant())) {
             self.counts.used(now.instant().saturating_duration_since(holder.since));
-            if holder.was_reported() {
+            if holder.reported {
                 let seconds = holder.since.elapsed().as_secs_f64();
                 tracing::info!(place = %holder.purpose, seconds, "a connection that was thought leaked has come back");
             }
