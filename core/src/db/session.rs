@@ -21,7 +21,7 @@ use super::driver::{BackendId, Driver, Step};
 use super::pooled::PoolerWarnings;
 use super::settings::Kind;
 use super::sql::{Effect, KnownEffects};
-pub(super) use lock_wait::{LockWait, WriteTurns};
+pub(super) use lock_wait::WriteTurns;
 pub(super) use pending_reply::PendingReply;
 use state::SessionState;
 pub(super) use statement::Statement;
@@ -51,7 +51,7 @@ pub struct Session<DB: Driver> {
     /// The warnings of statements that do not work through a transaction pooler, if one stands before the server.
     pub(super) pooled: Option<Arc<PoolerWarnings>>,
     /// How statements wait for a database that is locked (SQLite).
-    pub(super) lock: Option<LockWait>,
+    pub(super) lock: Option<Arc<WriteTurns>>,
 }
 
 impl<DB: Driver> Session<DB> {

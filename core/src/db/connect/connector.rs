@@ -17,7 +17,7 @@ use crate::db::credentials::Credentials;
 use crate::db::driver::{ConnectErrorKind, Driver, Limits, Options, ServerInfo};
 use crate::db::plan::{Plan, Statements};
 use crate::db::pooled::PoolerWarnings;
-use crate::db::session::{LockWait, Session, WriteTurns};
+use crate::db::session::{Session, WriteTurns};
 use crate::db::settings::{DatabaseUrl, Kind, Pooler};
 
 /// Opens the connections of one pool, or of a migration.
@@ -32,8 +32,6 @@ pub(in crate::db) struct Connector<DB: Driver> {
     turns: Option<Arc<WriteTurns>>,
     /// Of one attempt.
     pub(super) connect_timeout: Duration,
-    /// How long a statement waits for a database that is locked.
-    lock_timeout: Duration,
     statements: Statements,
     addresses: Addresses,
     limits: OnceLock<Limits>,
@@ -58,9 +56,8 @@ impl<DB: Driver> Connector<DB> {
             url: Arc::new(url.clone()),
             pooler,
             warnings: pooled.then(Arc::default),
-            turns: (DB::KIND == Kind::Sqlite).then(Arc::default),
+            turns: (DB::KIND == Kind::Sqlite).then(|| WriteTurns::new(plan.acquire_timeout())),
             connect_timeout: plan.connect_timeout(),
-            lock_timeout: plan.acquire_timeout(),
             statements: plan.statements(),
             addresses: Addresses::default(),
             limits: OnceLock::new(),
@@ -192,8 +189,7 @@ impl<DB: Driver> Connect for Arc<Connector<DB>> {
                 );
                 session.effects.unusual_backslashes = server.unusual_backslashes;
                 session.pooled = self.warnings.clone();
-                session.lock =
-                    self.turns.as_ref().map(|turns| LockWait::new(turns, self.lock_timeout));
+                session.lock = self.turns.clone();
                 Ok(Link { session, server, took })
             }
             Ok(Err(error)) => Err(self.failure(error)),
