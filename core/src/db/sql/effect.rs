@@ -1,7 +1,8 @@
 //! The effects of statements on their session that outlast them.
 
-use super::lexer::{Dialect, Lexer, Token};
+use super::lexer::{Lexer, Token};
 use super::tokens::{Keyword, Tokens};
+use crate::db::settings::Kind;
 
 /// The effect of a text, of one or several statements, on its session; none by default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -139,11 +140,11 @@ impl Effect {
 /// The effect of a text, combined from the effect of each statement, which is derived from its first word and the rest.
 pub(super) fn effect(
     text: &str,
-    dialect: Dialect,
+    kind: Kind,
     of_one: impl Fn(Keyword, &mut Tokens<'_, '_>) -> Effect,
 ) -> Effect {
     let mut effect = Effect { blank: true, ..Effect::NONE };
-    each(text, dialect, of_one, |one, _| {
+    each(text, kind, of_one, |one, _| {
         effect = if effect.blank { one } else { effect.then(one) };
     });
     effect
@@ -153,22 +154,22 @@ pub(super) fn effect(
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(super) fn statements(
     text: &str,
-    dialect: Dialect,
+    kind: Kind,
     of_one: impl Fn(Keyword, &mut Tokens<'_, '_>) -> Effect,
 ) -> Vec<&str> {
     let mut all = Vec::new();
-    each(text, dialect, of_one, |_, statement| all.push(statement));
+    each(text, kind, of_one, |_, statement| all.push(statement));
     all
 }
 
 /// Shows each statement of a text, with what it does.
 fn each<'s>(
     text: &'s str,
-    dialect: Dialect,
+    kind: Kind,
     of_one: impl Fn(Keyword, &mut Tokens<'_, '_>) -> Effect,
     mut show: impl FnMut(Effect, &'s str),
 ) {
-    let mut lexer = Lexer::new(text, dialect);
+    let mut lexer = Lexer::new(text, kind);
     let mut begin = 0;
     while let Some(token) = lexer.next() {
         let one = match token {

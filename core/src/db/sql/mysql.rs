@@ -2,8 +2,9 @@
 
 use super::effect::{Change, Effect, effect};
 use super::forms::{asks_read_only, commit, rollback, routine};
-use super::lexer::{Dialect, Token};
+use super::lexer::Token;
 use super::tokens::{Keyword, Tokens, is_one_of};
+use crate::db::settings::Kind;
 
 /// The functions that change the session.
 const CHANGING: &[&str] = &[
@@ -19,7 +20,7 @@ const IMPLICIT_COMMIT: Effect = Effect { may_end: true, ..Effect::NONE };
 
 /// The effect of a text on its session.
 pub(in crate::db) fn of_mysql(text: &str) -> Effect {
-    effect(text, Dialect::MySql, of_one)
+    effect(text, Kind::MySql, of_one)
 }
 
 fn of_one(first: Keyword, tokens: &mut Tokens<'_, '_>) -> Effect {

@@ -2,8 +2,9 @@
 
 use super::effect::{Change, Effect, effect, statements};
 use super::forms::{asks_read_only, commit, rollback, routine};
-use super::lexer::{Dialect, Token};
+use super::lexer::Token;
 use super::tokens::{Keyword, Tokens, is_one_of};
+use crate::db::settings::Kind;
 
 /// The functions that change the session for longer than the transaction. `set_config` has a rule of its own.
 const CHANGING: &[&str] = &[
@@ -29,12 +30,12 @@ const CHANGING: &[&str] = &[
 
 /// The effect of a text on its session.
 pub(in crate::db) fn of_postgres(text: &str) -> Effect {
-    effect(text, Dialect::Postgres, of_one)
+    effect(text, Kind::Postgres, of_one)
 }
 
 /// The statements of a text.
 pub(in crate::db) fn statements_of_postgres(text: &str) -> Vec<&str> {
-    statements(text, Dialect::Postgres, of_one)
+    statements(text, Kind::Postgres, of_one)
 }
 
 fn of_one(first: Keyword, tokens: &mut Tokens<'_, '_>) -> Effect {

@@ -2,8 +2,9 @@
 
 use super::effect::{Change, Effect, effect, statements};
 use super::forms::{commit, rollback, routine};
-use super::lexer::{Dialect, Token};
+use super::lexer::Token;
 use super::tokens::{Keyword, Tokens, is_one_of};
+use crate::db::settings::Kind;
 
 /// Pragmas that take an argument and change nothing, or something in the file that every connection shares.
 const LASTING: &[&str] = &[
@@ -26,12 +27,12 @@ const LASTING: &[&str] = &[
 
 /// The effect of a text on its connection.
 pub(in crate::db) fn of_sqlite(text: &str) -> Effect {
-    effect(text, Dialect::Sqlite, of_one)
+    effect(text, Kind::Sqlite, of_one)
 }
 
 /// The statements of a text.
 pub(in crate::db) fn statements_of_sqlite(text: &str) -> Vec<&str> {
-    statements(text, Dialect::Sqlite, of_one)
+    statements(text, Kind::Sqlite, of_one)
 }
 
 fn of_one(first: Keyword, tokens: &mut Tokens<'_, '_>) -> Effect {
