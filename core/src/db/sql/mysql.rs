@@ -1,7 +1,7 @@
 //! The statements of MySQL and MariaDB that leave a session as it was; any other counts as one that changes it.
 
 use super::effect::{Change, Effect, effect};
-use super::forms::{asks_read_only, commit, rollback, routine};
+use super::forms::{asks_read_only, end, routine};
 use super::lexer::Token;
 use super::tokens::{Keyword, Tokens, is_one_of};
 use crate::db::settings::Kind;
@@ -47,8 +47,8 @@ fn of_one(first: Keyword, tokens: &mut Tokens<'_, '_>) -> Effect {
             b"TRANSACTION" => Effect { read_only: asks_read_only(tokens), ..Effect::CHAINS },
             _ => Effect::unknown(Change::Other),
         },
-        b"COMMIT" => commit(tokens),
-        b"ROLLBACK" => rollback(tokens),
+        b"COMMIT" => end(tokens, true),
+        b"ROLLBACK" => end(tokens, false),
         // Outside of a transaction it does nothing.
         b"SAVEPOINT" | b"RELEASE" => Effect::NONE,
         b"SET" => set(tokens),

@@ -1,7 +1,7 @@
 //! The statements of PostgreSQL that leave a session as it was; any other counts as one that changes it.
 
 use super::effect::{Change, Effect, effect, statements};
-use super::forms::{asks_read_only, commit, rollback, routine};
+use super::forms::{asks_read_only, end, routine};
 use super::lexer::Token;
 use super::tokens::{Keyword, Tokens, is_one_of};
 use crate::db::settings::Kind;
@@ -48,8 +48,8 @@ fn of_one(first: Keyword, tokens: &mut Tokens<'_, '_>) -> Effect {
         | b"MERGE" | b"MOVE" | b"NOTIFY" | b"REASSIGN" | b"REFRESH" | b"REINDEX" | b"REVOKE"
         | b"SECURITY" | b"TRUNCATE" | b"UPDATE" | b"VACUUM" => scan(first, tokens),
         b"BEGIN" | b"START" => Effect { read_only: asks_read_only(tokens), ..Effect::BEGINS },
-        b"COMMIT" | b"END" => commit(tokens),
-        b"ROLLBACK" | b"ABORT" => rollback(tokens),
+        b"COMMIT" | b"END" => end(tokens, true),
+        b"ROLLBACK" | b"ABORT" => end(tokens, false),
         // Outside of a transaction they are errors.
         b"SAVEPOINT" | b"RELEASE" => Effect::NONE,
         b"SET" => set(tokens),

@@ -1,7 +1,7 @@
 //! The statements of SQLite that leave a connection as it was; any other counts as one that changes it.
 
 use super::effect::{Change, Effect, effect, statements};
-use super::forms::{commit, rollback, routine};
+use super::forms::{end, routine};
 use super::lexer::Token;
 use super::tokens::{Keyword, Tokens, is_one_of};
 use crate::db::settings::Kind;
@@ -44,8 +44,8 @@ fn of_one(first: Keyword, tokens: &mut Tokens<'_, '_>) -> Effect {
         }
         b"EXPLAIN" => explain(tokens),
         b"BEGIN" => Effect::BEGINS,
-        b"COMMIT" | b"END" => commit(tokens),
-        b"ROLLBACK" => rollback(tokens),
+        b"COMMIT" | b"END" => end(tokens, true),
+        b"ROLLBACK" => end(tokens, false),
         b"SAVEPOINT" => Effect { opens_if_none: true, ..Effect::NONE },
         // Outside of a transaction there is none to release: then one that was opened stays noted.
         b"RELEASE" => Effect::NONE,
