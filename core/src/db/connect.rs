@@ -91,9 +91,7 @@ pub(super) enum Taint {
 
 /// Tells when the server no longer counts a connection whose socket is closed.
 pub(super) enum Release<T> {
-    /// It does not count it any more.
-    Done,
-    /// After this time.
+    /// After this time; zero: it does not count it any more.
     After(Duration),
     /// When this has ended the work that the connection left behind; it may give another connection in its place.
     Work(BoxFuture<'static, Option<T>>),

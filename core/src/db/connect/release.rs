@@ -27,7 +27,7 @@ impl<DB: Driver> Connector<DB> {
     /// Closes the socket, and says how long the server counts the connection on.
     pub(super) fn close(self: &Arc<Self>, link: Link<DB>) -> Release<Link<DB>> {
         let Link { session, server, .. } = link;
-        let busy = session.state.is_busy();
+        let busy = session.state.busy;
         if let Some(interrupt) = server.interrupt {
             // Its thread is what counts: the place is free once that has ended.
             interrupt.store(true, Ordering::Relaxed);
@@ -41,7 +41,7 @@ impl<DB: Driver> Connector<DB> {
         }
         drop(session);
         if DB::NOTICES_CLOSE_WITHIN.is_zero() {
-            return Release::Done;
+            return Release::After(Duration::ZERO);
         }
         let left_behind = server.backend.filter(|_| server.survives_close && busy);
         match left_behind.and_then(|backend| Some((backend, DB::cancel(backend.number)?))) {

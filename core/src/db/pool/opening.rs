@@ -41,13 +41,6 @@ impl<C: Connect> Pool<C> {
         }
     }
 
-    /// Opens a connection if fewer are open than are to be kept, one at a time.
-    pub(super) fn keep_warm(self: &Arc<Self>) {
-        if self.open() < self.plan.warm() {
-            self.probe();
-        }
-    }
-
     /// Makes an attempt unless one is being made: it notices when the server is back.
     pub(super) fn probe(self: &Arc<Self>) {
         if self.may_freeze || self.is_closed() {
@@ -81,8 +74,7 @@ impl<C: Connect> Pool<C> {
                     }
                     Err(failure) => {
                         if !pool.failed(failure) {
-                            drop(permit);
-                            return pool.open_for_waiting();
+                            return pool.free(permit);
                         }
                     }
                 }

@@ -15,8 +15,8 @@ const UNKNOWN: u64 = u64::MAX;
 /// The state of a connection, known without a round trip.
 #[derive(Debug, Default)]
 pub(in crate::db) struct SessionState {
-    /// A statement was begun and has not ended.
-    pub(super) busy: bool,
+    /// A statement was begun and has not ended: the server may still run it, although its caller has given up.
+    pub(in crate::db) busy: bool,
     /// Some of its answer has been read.
     pub(super) answered: bool,
     /// The statement that was begun last begins or ends a transaction.
@@ -86,11 +86,6 @@ impl SessionState {
         let Self { busy, broken, outdated, raw, unclear, changed, .. } = self;
         let is_free = !(*busy || *broken || *outdated || *raw || *unclear || changed.is_some());
         is_free && !self.is_in_transaction()
-    }
-
-    /// Whether the server may still run a statement whose caller has given up.
-    pub(in crate::db) fn is_busy(&self) -> bool {
-        self.busy
     }
 
     /// How the session was changed, if nothing else keeps the connection from being used again.
