@@ -123,9 +123,7 @@ impl<'c, DB: Driver> Executor<'c> for &'c mut Session<DB> {
         E: 'q + Execute<'q, DB>,
     {
         let mut statement = Statement::of(query);
-        if self.unnamed {
-            statement.unname();
-        }
+        statement.persistent &= !self.unnamed;
         match self.lock.clone() {
             Some(lock) => self.rows_patiently(lock, statement),
             None => self.rows_at_once(statement),

@@ -14,9 +14,10 @@ pub(in crate::db) struct Statement<DB: Driver> {
     sql: SqlStr,
     arguments: Result<Option<DB::Arguments>, BoxDynError>,
     prepared: Option<DB::Statement>,
-    persistent: bool,
-    /// Whether a run leaves the arguments for a second one.
-    keep: bool,
+    /// Whether the driver remembers it, prepared on the server.
+    pub(super) persistent: bool,
+    /// Whether a run of a reference to it leaves the arguments for a second one.
+    pub(super) keep: bool,
 }
 
 impl<DB: Driver> Statement<DB> {
@@ -34,11 +35,6 @@ impl<DB: Driver> Statement<DB> {
         persistent: bool,
     ) -> Self {
         Self { sql, arguments, prepared: None, persistent, keep: false }
-    }
-
-    /// Has it leave nothing prepared on the server.
-    pub(super) fn unname(&mut self) {
-        self.persistent = false;
     }
 
     /// Whether it goes out by the simple protocol: text alone, nothing prepared.
@@ -115,16 +111,6 @@ impl<DB: Driver> Statement<DB> {
     /// stale.
     pub(super) fn is_remembered(&self) -> bool {
         self.persistent && !self.is_simple()
-    }
-
-    /// Has the runs of a reference to it leave the arguments for a second one.
-    pub(super) fn keep(&mut self, keep: bool) {
-        self.keep = keep;
-    }
-
-    /// Whether it can be run a second time.
-    pub(super) fn is_kept(&self) -> bool {
-        self.keep
     }
 }
 
