@@ -102,11 +102,10 @@ pub(super) async fn migrate<DB: Driver>(
     // Its server information has the server end what a process that is stopped half-way leaves behind.
     let opened = connect_until(&connector, (until, until), says_why).await?;
     let mut connection = opened.session.connection;
-    let outcome = run::all::<DB>(&mut connection, migrator, timeout).await;
+    let outcome = run::all::<DB>(&mut connection, migrator, timeout, &url.location()).await;
     // In every case: closing the connection releases its locks.
     let _ = connection.close().await;
-    outcome?.log(&url.location());
-    Ok(())
+    outcome
 }
 
 /// The migrations that were applied, asked so that no statement is prepared: behind a pooler it would be on another
