@@ -231,8 +231,8 @@ impl Plan {
         let server = Server::of(&settings.url.place(), None);
         host.open_database(|others| {
             let plan = plan(host, &settings, None, others.taken(&server))?.with(&settings, None);
-            Ok(ForeignPlan::new(plan, server))
+            Ok(ForeignPlan { plan, server })
         })
-        .map(ForeignPlan::into_plan)
+        .map(|foreign| foreign.plan)
     }
 }

@@ -14,7 +14,7 @@ use super::driver::Driver;
 use super::plan::Plan;
 use super::pool::Purpose;
 use super::settings::{DatabaseUrl, Kind};
-use super::shares::{Server, Share};
+use super::shares::Server;
 use super::tx::write_turn;
 use super::{Conn, Error, PoolState, Tx};
 use crate::databases::{BoxError, CloseReport, Databases, DynDatabase, Stats};
@@ -237,9 +237,9 @@ impl<DB: Driver> DynDatabase for Db<DB> {
         }
     }
 
-    fn share(&self) -> Option<Share> {
+    fn share(&self) -> Option<(Server, usize)> {
         let size = self.0.pool.plan().size();
         let open = DB::KIND != Kind::Sqlite && !self.0.pool.is_closed();
-        open.then(|| Share { server: self.0.server.clone(), size })
+        open.then(|| (self.0.server.clone(), size))
     }
 }
