@@ -14,7 +14,7 @@ use crate::db::settings::DatabaseUrl;
 pub(super) struct Server(Arc<Mutex<State>>);
 
 #[derive(Default)]
-struct State {
+pub(super) struct State {
     open: usize,
     most_open: usize,
     attempts: u32,
@@ -24,11 +24,12 @@ struct State {
     /// Connections with a smaller number are silent.
     forgotten: u32,
     behaviour: Behaviour,
-    connect_takes: Duration,
-    release_takes: Duration,
-    ping_takes: Duration,
-    crowded: bool,
-    read_only: bool,
+    pub(super) connect_takes: Duration,
+    pub(super) release_takes: Duration,
+    pub(super) ping_takes: Duration,
+    pub(super) crowded: bool,
+    /// Whether the connections to come lead to a server that takes no writes.
+    pub(super) read_only: bool,
 }
 
 /// What the server does to who connects.
@@ -51,33 +52,12 @@ fn failure(kind: ConnectErrorKind) -> ConnectFailure {
 }
 
 impl Server {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().expect("no test panics while it has it")
     }
 
     pub(super) fn set(&self, behaviour: Behaviour) {
         self.lock().behaviour = behaviour;
-    }
-
-    pub(super) fn connect_takes(&self, time: Duration) {
-        self.lock().connect_takes = time;
-    }
-
-    pub(super) fn release_takes(&self, time: Duration) {
-        self.lock().release_takes = time;
-    }
-
-    pub(super) fn ping_takes(&self, time: Duration) {
-        self.lock().ping_takes = time;
-    }
-
-    pub(super) fn set_crowded(&self) {
-        self.lock().crowded = true;
-    }
-
-    /// Whether the connections to come lead to a server that takes no writes.
-    pub(super) fn set_read_only(&self, read_only: bool) {
-        self.lock().read_only = read_only;
     }
 
     /// From now on the connections that are open answer no more.

@@ -74,10 +74,7 @@ async fn a_password_that_rotates_is_told_at_once_when_nothing_is_open_and_recove
     let pool = pool(&server, 2);
     let held = acquire(&pool).await.expect("the server is up");
     server.set(Behaviour::Fails(Credentials));
-    let waiting = tokio::spawn({
-        let pool = Arc::clone(&pool);
-        async move { acquire(&pool).await.map(drop) }
-    });
+    let waiting = spawn_caller(&pool);
     settle_a_little().await;
     drop(held);
     assert!(waiting.await.expect("no panic").is_ok(), "what is open serves on");
@@ -93,7 +90,7 @@ async fn a_password_that_rotates_is_told_at_once_when_nothing_is_open_and_recove
 #[tokio::test(start_paused = true)]
 async fn callers_that_wait_are_told_at_once_what_waiting_does_not_mend() {
     let server = Server::default();
-    server.connect_takes(100 * MS);
+    server.lock().connect_takes = 100 * MS;
     server.set(Behaviour::Fails(Credentials));
     let pool = pool(&server, 2);
     let begun = Instant::now();

@@ -87,8 +87,8 @@ async fn caller(pool: TestPool, model: Arc<Mutex<Model>>, seed: u64, in_order: b
 async fn schedule(seed: u64) -> u64 {
     let mut random = fastrand::Rng::with_seed(seed);
     let server = Server::default();
-    server.connect_takes(Duration::from_micros(random.u64(0..20_000)));
-    server.release_takes(Duration::from_micros(random.u64(0..20_000)));
+    server.lock().connect_takes = Duration::from_micros(random.u64(0..20_000));
+    server.lock().release_takes = Duration::from_micros(random.u64(0..20_000));
     let size = random.usize(1..6);
     let pool = pool(&server, size);
     let callers = random.usize(1..24);

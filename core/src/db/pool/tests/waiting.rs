@@ -33,7 +33,7 @@ async fn a_returned_connection_serves_a_caller_whose_own_is_still_being_made() {
     let server = Server::default();
     let pool = pool(&server, 2);
     let held = acquire(&pool).await.expect("the server is up");
-    server.connect_takes(500 * MS);
+    server.lock().connect_takes = 500 * MS;
     tokio::spawn(async move {
         tokio::time::sleep(20 * MS).await;
         drop(held);
@@ -47,7 +47,7 @@ async fn a_returned_connection_serves_a_caller_whose_own_is_still_being_made() {
 #[tokio::test(start_paused = true)]
 async fn callers_that_give_up_leave_their_handshakes_to_the_next() {
     let server = Server::default();
-    server.connect_takes(500 * MS);
+    server.lock().connect_takes = 500 * MS;
     let pool = pool(&server, 8);
     let wave = (0..200).map(|_| timeout(100 * MS, acquire(&pool)));
     let wave = futures_util::future::join_all(wave).await;
@@ -62,8 +62,8 @@ async fn a_caller_may_give_up_at_every_point_and_nothing_is_lost() {
     // Idle and in need of a ping, then opened, then waited for.
     for millis in 0..40 {
         let server = Server::default();
-        server.connect_takes(10 * MS);
-        server.release_takes(5 * MS);
+        server.lock().connect_takes = 10 * MS;
+        server.lock().release_takes = 5 * MS;
         let pool = pool(&server, 2);
         drop(acquire(&pool).await.expect("the server is up"));
         tokio::time::sleep(600 * MS).await;
@@ -95,10 +95,7 @@ async fn callers_that_give_up_take_no_turn_with_them() {
     });
     let quitters: Vec<_> = quitters.collect();
     tokio::task::yield_now().await;
-    let last = tokio::spawn({
-        let pool = Arc::clone(&pool);
-        async move { acquire(&pool).await.map(drop) }
-    });
+    let last = spawn_caller(&pool);
     tokio::task::yield_now().await;
     assert_eq!(pool.state().waiting, 51);
     // At the same time as the last of them give up.
@@ -162,10 +159,7 @@ async fn a_connection_that_was_handed_over_before_a_freeze_is_pinged_after_it() 
     let (pool, epoch) = freezing(&server, 1);
     for (frozen, pings) in [(false, 0), (true, 1)] {
         let mut held = acquire(&pool).await.expect("the server is up");
-        let waiting = tokio::spawn({
-            let pool = Arc::clone(&pool);
-            async move { acquire(&pool).await.map(drop) }
-        });
+        let waiting = spawn_caller(&pool);
         settle_a_little().await;
         held.work();
         drop(held);
@@ -195,7 +189,7 @@ async fn a_caller_in_a_hurry_does_not_cost_others_a_connection_that_lives() {
     let pool = pool(&server, 1);
     drop(acquire(&pool).await.expect("the server is up"));
     tokio::time::sleep(600 * MS).await;
-    server.ping_takes(100 * MS);
+    server.lock().ping_takes = 100 * MS;
     let soon = (Instant::now() + 50 * MS).into_std();
     let error = crate::within(soon, acquire(&pool)).await.err();
     assert!(matches!(error, Some(Error::Deadline { .. })), "{error:?}");
@@ -213,7 +207,7 @@ async fn a_connection_whose_ping_was_cancelled_is_closed() {
     let pool = pool(&server, 1);
     let first = acquire(&pool).await.expect("the server is up").id();
     tokio::time::sleep(600 * MS).await;
-    server.ping_takes(100 * MS);
+    server.lock().ping_takes = 100 * MS;
     assert!(timeout(50 * MS, acquire(&pool)).await.is_err());
     // The answer to that ping would be taken for that of the next statement.
     assert_ne!(acquire(&pool).await.expect("another").id(), first);
