@@ -20,7 +20,7 @@ use sqlx_core::describe::Describe;
 use super::driver::{BackendId, Driver, Step};
 use super::pooled::PoolerWarnings;
 use super::settings::Kind;
-use super::sql::{Effect, KnownEffects};
+use super::sql::{Effect, KnownEffects, effect};
 pub(super) use lock_wait::WriteTurns;
 pub(super) use pending_reply::PendingReply;
 use state::SessionState;
@@ -178,7 +178,7 @@ impl<'c, DB: Driver> Executor<'c> for &'c mut Session<DB> {
 /// The effect of preparing a statement: a pragma of SQLite may be executed by it.
 fn preparing<DB: Driver>(sql: &SqlStr) -> Effect {
     match DB::KIND {
-        Kind::Sqlite => Effect { change: DB::effect(sql.as_str()).change, ..Effect::NONE },
+        Kind::Sqlite => Effect { change: effect(sql.as_str(), DB::KIND).change, ..Effect::NONE },
         Kind::Postgres | Kind::MySql => Effect::NONE,
     }
 }

@@ -16,7 +16,6 @@ use super::{
 };
 use crate::ConfigError;
 use crate::db::settings::{DatabaseUrl, Kind, Pooler};
-use crate::db::sql::{Effect, of_mysql};
 
 impl DriverParts for MySql {
     const KIND: Kind = Kind::MySql;
@@ -110,10 +109,6 @@ impl DriverParts for MySql {
             idle_timeout: u64::try_from(row.try_get::<i64, _>(3)?).ok().map(Duration::from_secs),
             interrupt: None,
         })
-    }
-
-    fn effect(text: &str) -> Effect {
-        of_mysql(text)
     }
 
     /// What is wrong with a statement alone (its number of columns, its data, a constraint, its syntax) undoes that

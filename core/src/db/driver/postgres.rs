@@ -18,7 +18,6 @@ use super::{
 };
 use crate::ConfigError;
 use crate::db::settings::{DatabaseUrl, Kind, Pooler};
-use crate::db::sql::{Effect, of_postgres, statements_of_postgres};
 
 impl DriverParts for Postgres {
     const KIND: Kind = Kind::Postgres;
@@ -59,14 +58,6 @@ impl DriverParts for Postgres {
         pooler: Pooler,
     ) -> Result<ServerInfo, sqlx::Error> {
         server_info::ask(connection, pooler).await
-    }
-
-    fn effect(text: &str) -> Effect {
-        of_postgres(text)
-    }
-
-    fn statements(text: &str) -> Vec<&str> {
-        statements_of_postgres(text)
     }
 
     const REFUSES_AFTER_ERROR: bool = true;

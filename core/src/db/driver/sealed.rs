@@ -9,7 +9,6 @@ use sqlx_core::migrate::Migrate;
 use super::{ConnectErrorKind, ErrorEffect, LockHolder, Options, ServerInfo, Tuning};
 use crate::ConfigError;
 use crate::db::settings::{DatabaseUrl, Kind, Pooler};
-use crate::db::sql::Effect;
 
 /// The operations and constants of a kind of database that the connection strategy needs.
 pub trait DriverParts: Database<Connection: Migrate, Arguments: Clone> + HasStatementCache {
@@ -48,14 +47,6 @@ pub trait DriverParts: Database<Connection: Migrate, Arguments: Clone> + HasStat
         connection: &mut Self::Connection,
         pooler: Pooler,
     ) -> impl Future<Output = Result<ServerInfo, sqlx::Error>> + Send;
-
-    /// The effect of a text, of one or several statements, on its session.
-    fn effect(text: &str) -> Effect;
-
-    /// The statements of a text; on MySQL, where nothing depends on it, the text.
-    fn statements(text: &str) -> Vec<&str> {
-        vec![text]
-    }
 
     /// Whether the server itself refuses every statement of a transaction after one has failed.
     const REFUSES_AFTER_ERROR: bool = false;

@@ -5,7 +5,7 @@ use sqlx::{Arguments, Execute, SqlStr};
 use sqlx_core::sql_str::{AssertSqlSafe, SqlSafeStr};
 
 use crate::db::driver::Driver;
-use crate::db::sql::{Effect, KnownEffects};
+use crate::db::sql::{Effect, KnownEffects, statements};
 
 /// A statement, taken apart so that it is known before the driver has it.
 ///
@@ -94,7 +94,7 @@ impl<DB: Driver> Statement<DB> {
         let text = self.sql.as_str();
         // Most texts have no semicolon, and are not read for it.
         if text.trim_end_matches([';', ' ', '\n', '\t', '\r']).contains(';') {
-            DB::statements(text)
+            statements(text, DB::KIND)
         } else {
             vec![text]
         }
@@ -104,7 +104,7 @@ impl<DB: Driver> Statement<DB> {
     pub(super) fn effect(&self, known: &mut KnownEffects) -> Effect {
         let text = self.sql.as_str();
         // A text without arguments has its values in it: it seldom comes again, and may hold a secret.
-        if self.is_simple() { known.read(text, DB::effect) } else { known.of(text, DB::effect) }
+        if self.is_simple() { known.read(text, DB::KIND) } else { known.of(text, DB::KIND) }
     }
 
     /// Whether the driver or the server may have remembered it from before: only then can its first run be refused as

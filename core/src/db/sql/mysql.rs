@@ -1,10 +1,9 @@
 //! The statements of MySQL and MariaDB that leave a session as it was; any other counts as one that changes it.
 
-use super::effect::{Change, Effect, effect};
+use super::effect::{Change, Effect};
 use super::forms::{asks_read_only, end, routine};
 use super::lexer::Token;
 use super::tokens::{Keyword, Tokens, is_one_of};
-use crate::db::settings::Kind;
 
 /// The functions that change the session.
 const CHANGING: &[&str] = &[
@@ -18,12 +17,7 @@ const CHANGING: &[&str] = &[
 /// The effect of a statement with an implicit commit, if it changes nothing in the session.
 const IMPLICIT_COMMIT: Effect = Effect { may_end: true, ..Effect::NONE };
 
-/// The effect of a text on its session.
-pub(in crate::db) fn of_mysql(text: &str) -> Effect {
-    effect(text, Kind::MySql, of_one)
-}
-
-fn of_one(first: Keyword, tokens: &mut Tokens<'_, '_>) -> Effect {
+pub(super) fn of_one(first: Keyword, tokens: &mut Tokens<'_, '_>) -> Effect {
     match first.as_bytes() {
         b"SELECT" | b"WITH" | b"VALUES" | b"TABLE" | b"SHOW" | b"DESC" | b"DESCRIBE"
         | b"EXPLAIN" => Effect { rows: true, query: true, ..scan(tokens, false) },
@@ -145,11 +139,19 @@ fn create(tokens: &mut Tokens<'_, '_>) -> Effect {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::db::settings::Kind;
+    use crate::db::sql::effect;
 
     const NONE: Effect = Effect::NONE;
 
     fn of(text: &str) -> Effect {
-        Effect { rows: false, query: false, blank: false, commits: false, ..of_mysql(text) }
+        Effect {
+            rows: false,
+            query: false,
+            blank: false,
+            commits: false,
+            ..effect(text, Kind::MySql)
+        }
     }
 
     #[test]

@@ -1,10 +1,9 @@
 //! The statements of PostgreSQL that leave a session as it was; any other counts as one that changes it.
 
-use super::effect::{Change, Effect, effect, statements};
+use super::effect::{Change, Effect};
 use super::forms::{asks_read_only, end, routine};
 use super::lexer::Token;
 use super::tokens::{Keyword, Tokens, is_one_of};
-use crate::db::settings::Kind;
 
 /// The functions that change the session for longer than the transaction. `set_config` has a rule of its own.
 const CHANGING: &[&str] = &[
@@ -28,17 +27,7 @@ const CHANGING: &[&str] = &[
     "set_user",
 ];
 
-/// The effect of a text on its session.
-pub(in crate::db) fn of_postgres(text: &str) -> Effect {
-    effect(text, Kind::Postgres, of_one)
-}
-
-/// The statements of a text.
-pub(in crate::db) fn statements_of_postgres(text: &str) -> Vec<&str> {
-    statements(text, Kind::Postgres, of_one)
-}
-
-fn of_one(first: Keyword, tokens: &mut Tokens<'_, '_>) -> Effect {
+pub(super) fn of_one(first: Keyword, tokens: &mut Tokens<'_, '_>) -> Effect {
     match first.as_bytes() {
         b"SELECT" | b"WITH" | b"VALUES" | b"TABLE" | b"SHOW" | b"FETCH" => {
             Effect { rows: true, ..scan(first, tokens) }
