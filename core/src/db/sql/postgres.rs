@@ -33,9 +33,9 @@ pub(super) fn of_one(first: Keyword, tokens: &mut Tokens<'_, '_>) -> Effect {
             Effect { rows: true, ..scan(first, tokens) }
         }
         b"ALTER" | b"ANALYZE" | b"CHECKPOINT" | b"CLOSE" | b"CLUSTER" | b"COMMENT" | b"COPY"
-        | b"DELETE" | b"DROP" | b"EXPLAIN" | b"GRANT" | b"IMPORT" | b"INSERT" | b"LOCK"
-        | b"MERGE" | b"MOVE" | b"NOTIFY" | b"REASSIGN" | b"REFRESH" | b"REINDEX" | b"REVOKE"
-        | b"SECURITY" | b"TRUNCATE" | b"UPDATE" | b"VACUUM" => scan(first, tokens),
+        | b"DECLARE" | b"DELETE" | b"DROP" | b"EXPLAIN" | b"GRANT" | b"IMPORT" | b"INSERT"
+        | b"LOCK" | b"MERGE" | b"MOVE" | b"NOTIFY" | b"REASSIGN" | b"REFRESH" | b"REINDEX"
+        | b"REVOKE" | b"SECURITY" | b"TRUNCATE" | b"UPDATE" | b"VACUUM" => scan(first, tokens),
         b"BEGIN" | b"START" => Effect { read_only: asks_read_only(tokens), ..Effect::BEGINS },
         b"COMMIT" | b"END" => end(tokens, true),
         b"ROLLBACK" | b"ABORT" => end(tokens, false),
@@ -43,7 +43,6 @@ pub(super) fn of_one(first: Keyword, tokens: &mut Tokens<'_, '_>) -> Effect {
         b"SAVEPOINT" | b"RELEASE" => Effect::NONE,
         b"SET" => set(tokens),
         b"CREATE" => create(tokens),
-        b"DECLARE" => declare(tokens),
         b"PREPARE" => match tokens.keyword().as_bytes() {
             b"TRANSACTION" => Effect { commits: true, ..Effect::ENDS },
             _ => Effect::changes(Change::Prepare),
@@ -63,6 +62,7 @@ fn scan(first: Keyword, tokens: &mut Tokens<'_, '_>) -> Effect {
     let mut effect = Effect::NONE;
     let (mut updates, mut settings) = (first.as_bytes() == b"UPDATE", false);
     let explains = first.as_bytes() == b"EXPLAIN";
+    let declares = first.as_bytes() == b"DECLARE";
     let (mut before, mut word) = ("", "");
     while let Some(token) = tokens.next() {
         let (Token::Word(next) | Token::Quoted(next)) = token else {
@@ -84,6 +84,10 @@ fn scan(first: Keyword, tokens: &mut Tokens<'_, '_>) -> Effect {
             && first.as_bytes() != b"MERGE"
         {
             effect.change = Some(Change::Temporary);
+        }
+        // A cursor ends with its transaction, unless it is declared WITH HOLD.
+        if declares && word.eq_ignore_ascii_case("with") && next.eq_ignore_ascii_case("hold") {
+            effect.change = Some(Change::Declare);
         }
         match next.len() {
             6 => updates |= next.eq_ignore_ascii_case("update"),
@@ -193,27 +197,6 @@ fn create(tokens: &mut Tokens<'_, '_>) -> Effect {
         word = next;
     }
     if temporary && !drops { Effect::changes(Change::Temporary) } else { Effect::NONE }
-}
-
-/// A cursor ends with its transaction, unless it is declared `WITH HOLD`.
-fn declare(tokens: &mut Tokens<'_, '_>) -> Effect {
-    let mut word = "";
-    let mut effect = Effect::NONE;
-    while let Some(token) = tokens.next() {
-        match token {
-            Token::Word(next) => {
-                if word.eq_ignore_ascii_case("with") && next.eq_ignore_ascii_case("hold") {
-                    effect = Effect::changes(Change::Declare);
-                }
-                word = next;
-            }
-            Token::Symbol(b'(') if changes(word, tokens) => {
-                effect = Effect::changes(Change::Function);
-            }
-            _ => word = "",
-        }
-    }
-    effect
 }
 
 #[cfg(test)]

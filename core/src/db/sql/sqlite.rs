@@ -66,7 +66,9 @@ fn scan(tokens: &mut Tokens<'_, '_>) -> Effect {
 
 /// It runs nothing, except for pragmas, which do what they do while they are compiled.
 fn explain(tokens: &mut Tokens<'_, '_>) -> Effect {
-    if tokens.any(&["pragma"]) { pragma(tokens) } else { Effect::NONE }
+    let is_pragma =
+        |token| matches!(token, Token::Word(word) if word.eq_ignore_ascii_case("pragma"));
+    if tokens.any(is_pragma) { pragma(tokens) } else { Effect::NONE }
 }
 
 /// The effect of a pragma: one that only reads, or that changes the file for all connections, has none.
