@@ -33,7 +33,11 @@ pub(super) fn of_one(first: Keyword, tokens: &mut Tokens<'_, '_>) -> Effect {
         b"LOAD" => scan(tokens, true),
         b"BEGIN" => match tokens.keyword().as_bytes() {
             // BEGIN NOT ATOMIC, a block of statements.
-            b"NOT" => unknown_text(tokens),
+            // Its end looks like the end of a statement inside it: the rest of the text is unknown too.
+            b"NOT" => {
+                tokens.finish_text();
+                Effect::unknown(Change::Other)
+            }
             // It commits the transaction that is open.
             _ => Effect::CHAINS,
         },
@@ -52,12 +56,6 @@ pub(super) fn of_one(first: Keyword, tokens: &mut Tokens<'_, '_>) -> Effect {
         b"USE" => Effect::changes(Change::Use),
         _ => Effect::unknown(Change::Other),
     }
-}
-
-/// A statement whose end looks like the end of a statement inside it: the rest of the text is unknown too.
-fn unknown_text(tokens: &mut Tokens<'_, '_>) -> Effect {
-    tokens.finish_text();
-    Effect::unknown(Change::Other)
 }
 
 /// A statement that changes the session by what it calls or assigns, if at all.
@@ -229,6 +227,12 @@ mod tests {
         ] {
             assert_eq!(of(text).change, Some(change), "{text}");
         }
+    }
+
+    #[test]
+    fn a_block_is_unknown_to_its_end_whatever_it_holds() {
+        let block = of("BEGIN NOT ATOMIC SET @a = 1; COMMIT; END");
+        assert_eq!(block, Effect::unknown(Change::Other));
     }
 
     #[test]

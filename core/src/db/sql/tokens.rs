@@ -27,11 +27,11 @@ impl<'l, 's> Tokens<'l, 's> {
         if self.ended { None } else { self.lexer.clone().next() }.filter(|token| !ends(*token))
     }
 
-    /// Goes to the end of the whole text; whether there was another statement, or what looks like one.
+    /// Goes to the end of the whole text.
     #[cfg(feature = "mysql")]
-    pub(super) fn finish_text(&mut self) -> bool {
+    pub(super) fn finish_text(&mut self) {
         self.ended = true;
-        self.lexer.by_ref().any(|token| !ends(token))
+        for _ in &mut *self.lexer {}
     }
 
     /// Goes on past a semicolon that ends no statement, unless the text ends there.
