@@ -65,7 +65,29 @@ async fn a_pool_that_cannot_grow_serves_everybody_over_what_it_has() {
         assert!(stats.use_time.count() > 1000, "{stats:?}");
         assert!(pool.state().last_connect_error.is_some());
         drop(tasks);
+        settle().await;
+        let before = server.attempts();
+        settle().await;
+        let goes_on = server.attempts() > before;
+        assert_eq!(
+            goes_on,
+            fault == Unreachable,
+            "{fault:?}: what is refused is not needed any more"
+        );
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn open_connections_on_which_nothing_answers_serve_nobody_during_an_outage() {
+    let server = Server::default();
+    let pool = pool(&server, 2);
+    let _held = acquire(&pool).await.expect("the server is up");
+    server.set(Behaviour::Fails(Unreachable));
+    assert!(acquire(&pool).await.is_err());
+    settle().await;
+    let begun = Instant::now();
+    assert!(matches!(acquire(&pool).await, Err(Error::Unreachable { .. })));
+    assert_eq!(begun.elapsed(), Duration::ZERO);
 }
 
 #[tokio::test(start_paused = true)]
@@ -107,6 +129,7 @@ async fn a_busy_pool_is_ready_and_a_dead_one_is_not() {
     let _held = all(&pool).await;
     let within = Duration::from_millis(800);
     assert!(matches!(pool.ready(within).await, Some(Ok(()))));
+    assert_eq!((server.attempts(), server.pings()), (2, 0), "answers a moment ago are enough");
     tokio::time::sleep(Duration::from_secs(60)).await;
     // No answer counts any more: a further connection tells, or the server's refusal.
     assert!(matches!(pool.ready(within).await, Some(Ok(()))));

@@ -126,6 +126,17 @@ async fn a_wait_ends_with_the_plan_or_with_the_callers_deadline_and_says_which()
 }
 
 #[tokio::test(start_paused = true)]
+async fn no_connection_is_opened_for_a_caller_whose_time_is_over_already() {
+    let server = Server::default();
+    let pool = pool(&server, 1);
+    let over = Instant::now().into_std();
+    let error = crate::within(over, acquire(&pool)).await.err();
+    assert!(matches!(error, Some(Error::Deadline { .. })), "{error:?}");
+    settle().await;
+    assert_eq!(server.attempts(), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn each_wait_ends_at_its_own_time_whatever_the_order_of_the_deadlines() {
     let server = Server::default();
     let pool = pool(&server, 1);
