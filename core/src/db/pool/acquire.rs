@@ -62,9 +62,9 @@ impl<C: Connect> Pool<C> {
             let until = waited.then_some(until);
             if let Some((guard, now)) = self.usable_at(now, guard, until).await {
                 if waited {
-                    self.counts.waited(now.saturating_duration_since(begun));
+                    self.counts.wait_time.add(now.saturating_duration_since(begun));
                 } else {
-                    self.counts.lay_ready();
+                    self.counts.wait_time.add_none();
                 }
                 return Ok(guard.lend(purpose, now));
             }

@@ -24,7 +24,7 @@ impl<C: Connect> Pool<C> {
             self.look_for_writer();
         }
         if let Some(holder) = entry.monitor.give_back(answered.then(|| now.instant())) {
-            self.counts.used(now.instant().saturating_duration_since(holder.since));
+            self.counts.use_time.add(now.instant().saturating_duration_since(holder.since));
             if holder.reported {
                 let seconds = holder.since.elapsed().as_secs_f64();
                 tracing::info!(place = %holder.purpose, seconds, "a connection that was thought leaked has come back");
