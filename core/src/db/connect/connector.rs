@@ -137,7 +137,10 @@ impl<DB: Driver> Connector<DB> {
         options: &Options<DB>,
     ) -> Result<(DB::Connection, ServerInfo), sqlx::Error> {
         let open = async |options: Options<DB>| {
-            let mut connection = open_at::<DB>(options).await?;
+            let mut connection = match options.connect().await {
+                Err(error) => DB::second_way(&options, &error).ok_or(error)?.connect().await?,
+                Ok(connection) => connection,
+            };
             let server = DB::server_info(&mut connection, self.pooler).await?;
             Ok((connection, server))
         };
@@ -203,15 +206,5 @@ impl<DB: Driver> Connect for Arc<Connector<DB>> {
 
     fn release(&self, link: Link<DB>) -> Release<Link<DB>> {
         self.close(link)
-    }
-}
-
-async fn open_at<DB: Driver>(options: Options<DB>) -> Result<DB::Connection, sqlx::Error> {
-    match options.connect().await {
-        Err(error) => match DB::second_way(&options, &error) {
-            Some(second) => second.connect().await,
-            None => Err(error),
-        },
-        opened => opened,
     }
 }
