@@ -44,7 +44,7 @@ pub(crate) trait DynDatabase: Send + Sync {
 
     /// The server, and the connections that this database may open there.
     #[cfg(feature = "db")]
-    fn share(&self) -> Option<crate::db::Share> {
+    fn share(&self) -> Option<(crate::db::Server, usize)> {
         None
     }
 }

@@ -40,7 +40,7 @@ pub use pool_state::PoolState;
 pub use savepoint::Savepoint;
 pub use session::Session;
 pub use settings::{Kind, Pooler, kind};
-pub(crate) use shares::Share;
+pub(crate) use shares::Server;
 pub use tx::Tx;
 
 pub use crate::databases::{CloseCounts, CloseReport, Databases, Metric, Reading, Stats, Times};

@@ -24,6 +24,12 @@ pub(crate) fn current() -> Option<Instant> {
     Current::deadline()
 }
 
+/// This time, or the deadline of the current request if that is earlier.
+#[cfg(feature = "db")]
+pub(crate) fn at_most(until: tokio::time::Instant) -> tokio::time::Instant {
+    current().map_or(until, |deadline| until.min(deadline.into()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,10 +5,11 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sqlx::ConnectOptions;
 use sqlx::migrate::Migrator;
 use tokio::time::Instant;
 
-use super::connect::{ConnectFailure, Connector, RetryDeadline, Site, Timeouts};
+use super::connect::{Connector, connect_until};
 use super::credentials::{Credentials, PasswordProvider};
 use super::driver::{Driver, Tuning};
 use super::foreign_plan::ForeignPlan;
@@ -52,7 +53,7 @@ pub struct DbBuilder<'h, DB: Driver> {
 impl<DB: Driver> Db<DB> {
     /// Says which database to open, or to migrate.
     pub fn builder(host: &Host) -> DbBuilder<'_, DB> {
-        DbBuilder::new(host)
+        DbBuilder { host, name: None, url: None, passwords: None, driver: PhantomData }
     }
 
     /// Opens the database that `DATABASE_URL` names: [`builder`](Self::builder) with nothing else to say.
@@ -64,11 +65,7 @@ impl<DB: Driver> Db<DB> {
     }
 }
 
-impl<'h, DB: Driver> DbBuilder<'h, DB> {
-    fn new(host: &'h Host) -> Self {
-        Self { host, name: None, url: None, passwords: None, driver: PhantomData }
-    }
-
+impl<DB: Driver> DbBuilder<'_, DB> {
     /// Names a database beside the first one. Its settings are those of [`Db`] under this prefix: for "analytics"
     /// `ANALYTICS_DATABASE_URL`, `ANALYTICS_DATABASE_POOL_SIZE` and so on. Databases on one server share what it
     /// takes.
@@ -113,15 +110,18 @@ impl<'h, DB: Driver> DbBuilder<'h, DB> {
         let connector =
             self.connector(&settings, url, settings.pooler, &provisional, &application).await?;
         let begun = Instant::now();
-        let deadline = match host.paradigm() {
-            Paradigm::LongRunning => RetryDeadline::at(begun + START_PATIENCE),
+        let full = begun + provisional.acquire_timeout();
+        let first = match host.paradigm() {
+            Paradigm::LongRunning => {
+                let until = begun + START_PATIENCE;
+                connect_until(&connector, (until, until), true).await?
+            }
             Paradigm::Serverless => {
-                let until = begun + provisional.acquire_timeout();
-                RetryDeadline { full: until, away: until.min(begun + INIT_PATIENCE) }
+                let away = full.min(begun + INIT_PATIENCE);
+                connect_until(&connector, (full, away), false).await?
             }
         };
-        let first = connector.retry(deadline).await.map_err(ConnectFailure::into_error)?;
-        let info = &first.connection.server;
+        let info = &first.server;
         let idle_timeout = info.idle_timeout;
         if let Some(idle_timeout) = idle_timeout.filter(|after| *after < provisional.idle_timeout())
         {
@@ -171,7 +171,7 @@ impl<'h, DB: Driver> DbBuilder<'h, DB> {
         pooler: Pooler,
         plan: &Plan,
         application: &str,
-    ) -> Result<Connector<DB>, Error> {
+    ) -> Result<Arc<Connector<DB>>, Error> {
         let memory = self.host.memory();
         let tuning = Tuning {
             pooler,
@@ -180,19 +180,14 @@ impl<'h, DB: Driver> DbBuilder<'h, DB> {
             has_provider: self.passwords.is_some(),
             memory: memory.name(url),
         };
-        let options = DB::options(url, &tuning)?;
+        // Without the driver's own log line for each statement.
+        let options = DB::options(url, &tuning)?.disable_statement_logging();
         memory.keep::<DB>(tuning.memory.as_deref(), &options).await?;
-        let timeouts = Timeouts {
-            connect: plan.connect_timeout(),
-            statements: plan.statements(),
-            lock: plan.acquire_timeout(),
-            says_why: self.host.paradigm() == Paradigm::LongRunning,
-        };
         let credentials = match &self.passwords {
             Some(passwords) => Credentials::provider(Arc::clone(passwords)),
             None => Credentials::of(settings),
         };
-        Ok(Connector::new(options, credentials, Site::of(url, pooler), timeouts))
+        Ok(Connector::new(options, credentials, url, pooler, plan))
     }
 
     pub(super) fn settings(&self) -> Result<DatabaseSettings, ConfigError> {
@@ -236,8 +231,8 @@ impl Plan {
         let server = Server::of(&settings.url.place(), None);
         host.open_database(|others| {
             let plan = plan(host, &settings, None, others.taken(&server))?.with(&settings, None);
-            Ok(ForeignPlan::new(plan, server))
+            Ok(ForeignPlan { plan, server })
         })
-        .map(ForeignPlan::into_plan)
+        .map(|foreign| foreign.plan)
     }
 }

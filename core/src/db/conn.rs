@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
-use std::time::Duration;
+use std::sync::Arc;
 
 use super::Error;
 use super::connect::Connector;
@@ -13,7 +13,7 @@ use super::settings::Pooler;
 use crate::deadline;
 
 /// The pool behind a [`Db`](super::Db).
-pub(super) type DbPool<DB> = Pool<Connector<DB>>;
+pub(super) type DbPool<DB> = Pool<Arc<Connector<DB>>>;
 
 /// A connection that is borrowed until it is dropped.
 ///
@@ -22,17 +22,21 @@ pub(super) type DbPool<DB> = Pool<Connector<DB>>;
 /// (a query or stream that was dropped, a transaction, a changed session, a panic) it is closed instead, and
 /// the server ends what it still did for it.
 pub struct Conn<DB: Driver> {
-    guard: PooledConnection<Connector<DB>>,
+    guard: PooledConnection<Arc<Connector<DB>>>,
 }
 
 impl<DB: Driver> Conn<DB> {
-    pub(super) fn new(guard: PooledConnection<Connector<DB>>) -> Self {
+    pub(super) fn new(guard: PooledConnection<Arc<Connector<DB>>>) -> Self {
         Self { guard }
     }
 
     pub(super) async fn begin_here(&mut self) -> Result<(), Error> {
-        let limit = limit_of_transactions(self.guard.pool());
-        Session::begin_patiently(self, limit).await.map_err(|error| self.explain(error))
+        // On a host that may freeze this process during the transaction the server ends it, with the request. Not through
+        // RDS Proxy, which keeps a client that sets anything on one connection for good.
+        let pool = self.pool();
+        let limited = pool.may_freeze() && pool.connector().pooler() != Pooler::RdsProxy;
+        let limit = limited.then(deadline::remaining).flatten();
+        self.begin_patiently(limit).await.map_err(Error::from_session::<DB>)
     }
 
     /// Closes the connection instead of lending it again.
@@ -42,10 +46,6 @@ impl<DB: Driver> Conn<DB> {
 
     pub(super) fn pool(&self) -> &DbPool<DB> {
         self.guard.pool()
-    }
-
-    pub(super) fn explain(&self, error: sqlx::Error) -> Error {
-        Error::from_session::<DB>(error)
     }
 }
 
@@ -67,12 +67,4 @@ impl<DB: Driver> fmt::Debug for Conn<DB> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Conn").field(&**self).finish()
     }
-}
-
-/// The longest duration of a transaction that begins now, on a host that may freeze this process during it:
-/// until the request's deadline.
-fn limit_of_transactions<DB: Driver>(pool: &DbPool<DB>) -> Option<Duration> {
-    // RDS Proxy keeps a client that sets anything on one connection for good.
-    let limited = pool.may_freeze() && pool.connector().pooler() != Pooler::RdsProxy;
-    limited.then(deadline::remaining).flatten()
 }

@@ -7,39 +7,31 @@ mod fault;
 mod link;
 mod release;
 mod retry;
-mod site;
 
-use std::fmt;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_core::future::BoxFuture;
 use tokio::time::Instant;
 
+use super::session::PendingReply;
 use super::sql::Change;
 
-pub(super) use connector::{Connector, Timeouts};
+pub(super) use connector::Connector;
 pub(super) use failure::ConnectFailure;
-pub(super) use link::{Link, Pending};
-pub(super) use retry::{Backoff, LONGEST_PAUSE, RetryDeadline};
-pub(super) use site::Site;
+pub(super) use link::Link;
+pub(super) use retry::{Backoff, LONGEST_PAUSE, connect_until};
 
 /// Opens and releases the connections of one pool.
 pub(super) trait Connect: Send + Sync + 'static {
     type Connection: Connection;
-    type Failure: Failure;
 
     /// Makes one attempt, which ends at `until` or after the connect timeout, whichever is earlier.
     fn connect(
         &self,
         until: Option<Instant>,
-    ) -> impl Future<Output = Result<NewConnection<Self::Connection>, Self::Failure>> + Send;
-
-    /// Connects for a caller that waits for this connection alone: tries again until its time is over.
-    fn connect_until(
-        &self,
-        until: Instant,
-    ) -> impl Future<Output = Result<NewConnection<Self::Connection>, Self::Failure>> + Send;
+    ) -> impl Future<Output = Result<Self::Connection, ConnectFailure>> + Send;
 
     /// Closes the socket, and says how long the server counts the connection on.
     fn release(&self, connection: Self::Connection) -> Release<Self::Connection>;
@@ -47,10 +39,11 @@ pub(super) trait Connect: Send + Sync + 'static {
 
 /// The operations that a pool needs on its connections.
 pub(super) trait Connection: Send + 'static {
-    /// The view of a connection while it is borrowed.
-    type Monitor: Clone + Send + Sync + 'static;
+    /// Shows while it is borrowed whether it waits for the server.
+    fn pending_reply(&self) -> Arc<PendingReply>;
 
-    fn monitor(&self) -> Self::Monitor;
+    /// How long it took to open.
+    fn took(&self) -> Duration;
 
     /// Asks the server for an answer.
     fn ping(&mut self) -> impl Future<Output = bool> + Send;
@@ -72,15 +65,6 @@ pub(super) trait Connection: Send + 'static {
 
     /// Closes it with the protocol's goodbye.
     fn goodbye(self) -> impl Future<Output = ()> + Send;
-}
-
-/// Why there is no connection.
-pub(super) trait Failure: Clone + fmt::Display + Send + Sync + 'static {
-    /// Whether another attempt is useless until a setting or the server is changed.
-    fn is_final(&self) -> bool;
-
-    /// Whether the server itself, or what stands before it, said so: it is there.
-    fn is_from_server(&self) -> bool;
 }
 
 /// The state of a connection when it comes back.
@@ -105,20 +89,10 @@ pub(super) enum Taint {
     Outdated,
 }
 
-/// A connection that has been opened and has nothing to do yet.
-#[derive(Debug)]
-pub(super) struct NewConnection<T> {
-    pub(super) connection: T,
-    /// How long it took.
-    pub(super) took: Duration,
-}
-
 /// Tells when the server no longer counts a connection whose socket is closed.
 pub(super) enum Release<T> {
-    /// It does not count it any more.
-    Done,
-    /// After this time.
+    /// After this time; zero: it does not count it any more.
     After(Duration),
     /// When this has ended the work that the connection left behind; it may give another connection in its place.
-    Work(BoxFuture<'static, Option<NewConnection<T>>>),
+    Work(BoxFuture<'static, Option<T>>),
 }

@@ -11,7 +11,7 @@ mod server_info;
 mod sqlite;
 
 use either::Either;
-use sqlx::{ConnectOptions, Connection, Database};
+use sqlx::{Connection, Database};
 
 use super::settings::Pooler;
 pub(super) use migration_lock::LockHolder;
@@ -104,12 +104,6 @@ fn error_effect_without_server(error: &sqlx::Error) -> ErrorEffect {
         | sqlx::Error::InvalidSavePointStatement => ErrorEffect::Fine,
         _ => ErrorEffect::Broken,
     }
-}
-
-/// The connect options without the driver's own log line for each statement.
-#[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
-fn quiet<O: ConnectOptions>(options: O) -> O {
-    options.disable_statement_logging()
 }
 
 /// An IPv6 address without the brackets that it has in a URL; sqlx would look it up as a name with them.

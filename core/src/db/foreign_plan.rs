@@ -5,24 +5,14 @@ use std::time::Duration;
 use futures_core::future::BoxFuture;
 
 use super::Plan;
-use super::shares::{Server, Share};
+use super::shares::Server;
 use crate::databases::{BoxError, CloseReport, DynDatabase};
 
 /// A plan that was made for a pool of another library.
 #[derive(Clone)]
 pub(crate) struct ForeignPlan {
-    plan: Plan,
-    server: Server,
-}
-
-impl ForeignPlan {
-    pub(super) fn new(plan: Plan, server: Server) -> Self {
-        Self { plan, server }
-    }
-
-    pub(super) fn into_plan(self) -> Plan {
-        self.plan
-    }
+    pub(super) plan: Plan,
+    pub(super) server: Server,
 }
 
 impl DynDatabase for ForeignPlan {
@@ -38,7 +28,7 @@ impl DynDatabase for ForeignPlan {
         format!("for a pool of another library: {}", self.plan)
     }
 
-    fn share(&self) -> Option<Share> {
-        Some(Share { server: self.server.clone(), size: self.plan.size() })
+    fn share(&self) -> Option<(Server, usize)> {
+        Some((self.server.clone(), self.plan.size()))
     }
 }

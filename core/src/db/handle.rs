@@ -12,9 +12,9 @@ use super::conn::DbPool;
 use super::connect::ConnectFailure;
 use super::driver::Driver;
 use super::plan::Plan;
-use super::pool::{AcquireError, Purpose};
+use super::pool::Purpose;
 use super::settings::{DatabaseUrl, Kind};
-use super::shares::{Server, Share};
+use super::shares::Server;
 use super::tx::write_turn;
 use super::{Conn, Error, PoolState, Tx};
 use crate::databases::{BoxError, CloseReport, Databases, DynDatabase, Stats};
@@ -133,7 +133,7 @@ impl<DB: Driver> Db<DB> {
     }
 
     pub(super) async fn conn_for(&self, purpose: Purpose) -> Result<Conn<DB>, Error> {
-        Ok(Conn::new(self.0.pool.acquire(purpose).await?))
+        self.0.pool.acquire(purpose).await.map(Conn::new)
     }
 
     /// Begins a transaction on a connection of its own.
@@ -200,12 +200,12 @@ impl<DB: Driver> DynDatabase for Db<DB> {
         Box::pin(async move {
             let pool = &self.0.pool;
             match pool.ready(within).await {
-                Some(answer) => Ok(answer.map_err(Error::from)?),
+                Some(answer) => Ok(answer?),
                 None => {
                     let text =
                         format!("no answer within {} ms; {}", within.as_millis(), pool.state());
                     let error = io::Error::new(io::ErrorKind::TimedOut, text);
-                    let failure = ConnectFailure::unreachable(error, pool.connector().site());
+                    let failure = ConnectFailure::unreachable(error, pool.connector().url());
                     Err(failure.into_error().into())
                 }
             }
@@ -237,21 +237,9 @@ impl<DB: Driver> DynDatabase for Db<DB> {
         }
     }
 
-    fn share(&self) -> Option<Share> {
+    fn share(&self) -> Option<(Server, usize)> {
         let size = self.0.pool.plan().size();
         let open = DB::KIND != Kind::Sqlite && !self.0.pool.is_closed();
-        open.then(|| Share { server: self.0.server.clone(), size })
-    }
-}
-
-impl From<AcquireError<ConnectFailure>> for Error {
-    fn from(error: AcquireError<ConnectFailure>) -> Self {
-        match error {
-            AcquireError::Closed => Self::Closed,
-            AcquireError::QueueFull(state) => Self::QueueFull { state },
-            AcquireError::TimedOut { waited, state } => Self::TimedOut { waited, state },
-            AcquireError::Deadline(state) => Self::Deadline { state },
-            AcquireError::Connect(failure) => failure.into_error(),
-        }
+        open.then(|| (self.0.server.clone(), size))
     }
 }

@@ -36,7 +36,7 @@ impl<DB: Driver> Db<DB> {
                 "{places} places cannot be leased: this database has {} connections, of which it keeps one at least; \
                  set {} to more",
                 pool.size(),
-                pool.connector().site().variable_of("DATABASE_POOL_SIZE"),
+                pool.connector().url().variable_of("DATABASE_POOL_SIZE"),
             )));
         }
         let waits = pool.plan().acquire_timeout();
@@ -62,7 +62,7 @@ impl<DB: Driver> Db<DB> {
                     Ok(matches!(timeout(ping_timeout, connection.ping()).await, Ok(Ok(()))))
                 })
             });
-        let connector = pool.connector().clone();
+        let connector = Arc::clone(pool.connector());
         let sqlx_pool = options.connect_lazy_with(connector.options_now().await?);
         if !may_freeze {
             pool.runtime().spawn(refresh(connector, sqlx_pool.clone()));
@@ -77,7 +77,7 @@ impl<DB: Driver> Db<DB> {
 }
 
 /// Gives a pool the password of the moment, until it is closed.
-async fn refresh<DB: Driver>(connector: Connector<DB>, pool: sqlx::Pool<DB>) {
+async fn refresh<DB: Driver>(connector: Arc<Connector<DB>>, pool: sqlx::Pool<DB>) {
     while !pool.is_closed() {
         tokio::time::sleep(REFRESH).await;
         // A source that fails is asked again later; if the old password is refused, the pool reports it.

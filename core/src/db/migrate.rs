@@ -12,12 +12,12 @@ use sqlx_core::migrate::Migrate;
 use tokio::time::Instant;
 
 use super::builder::{DbBuilder, START_PATIENCE};
-use super::connect::{ConnectFailure, RetryDeadline};
+use super::connect::connect_until;
 use super::driver::Driver;
 use super::plan::{Inputs, Plan};
 use super::settings::{Kind, Pooler};
 use super::{Db, Error, Session};
-use crate::{ConfigError, Host};
+use crate::{ConfigError, Host, Paradigm};
 
 /// How long the holder of the lock may do nothing before a waiting process gives up, unless
 /// `DATABASE_LOCK_TIMEOUT` says; and how long a statement of a migration may wait for a lock on a table while
@@ -97,15 +97,15 @@ pub(super) async fn migrate<DB: Driver>(
     let plan = Plan::new(&Inputs { pooler: Pooler::None, ..inputs })?;
     let connector =
         builder.connector(&settings, url, Pooler::None, &plan, "anyhost/migrate").await?;
-    let deadline = RetryDeadline::at(Instant::now() + START_PATIENCE);
+    let until = Instant::now() + START_PATIENCE;
+    let says_why = builder.host.paradigm() == Paradigm::LongRunning;
     // Its server information has the server end what a process that is stopped half-way leaves behind.
-    let opened = connector.retry(deadline).await.map_err(ConnectFailure::into_error)?;
-    let mut connection = opened.connection.session.connection;
-    let outcome = run::all::<DB>(&mut connection, migrator, timeout).await;
+    let opened = connect_until(&connector, (until, until), says_why).await?;
+    let mut connection = opened.session.connection;
+    let outcome = run::all::<DB>(&mut connection, migrator, timeout, &url.location()).await;
     // In every case: closing the connection releases its locks.
     let _ = connection.close().await;
-    outcome?.log(&connector.site().to_string());
-    Ok(())
+    outcome
 }
 
 /// The migrations that were applied, asked so that no statement is prepared: behind a pooler it would be on another

@@ -3,7 +3,7 @@
 mod inputs;
 mod sizes;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::fmt;
 use std::time::Duration;

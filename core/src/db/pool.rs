@@ -28,7 +28,6 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-pub(super) use acquire::{AcquireError, CallerTime};
 use clock::FreezeAwareInstant;
 use counts::{Counts, Reason};
 use entry::Entry;
@@ -37,12 +36,10 @@ pub(super) use guard::PooledConnection;
 use opening::Growth;
 use queue::WaitQueue;
 
-use super::connect::{Connect, Connection, NewConnection};
+use super::connect::{Connect, Connection};
 use super::plan::Plan;
 use super::pool_state::PoolState;
 use crate::Epoch;
-
-type MonitorOf<C> = Monitor<<<C as Connect>::Connection as Connection>::Monitor>;
 
 /// Lends the connections that a [`Connect`] opens.
 pub(super) struct Pool<C: Connect> {
@@ -57,7 +54,7 @@ pub(super) struct Pool<C: Connect> {
     name: String,
     /// Whether this process may be frozen between two requests: then no work may run in the background.
     may_freeze: bool,
-    growth: Mutex<Growth<C::Failure>>,
+    growth: Mutex<Growth>,
     /// Connections of an older generation are not used again.
     generation: AtomicU64,
     /// Connections that broke: an older validation counts no more.
@@ -65,7 +62,7 @@ pub(super) struct Pool<C: Connect> {
     /// Whether a server that takes writes is being looked for.
     looks_for_writer: AtomicBool,
     closed: AtomicBool,
-    monitors: Mutex<Vec<Weak<MonitorOf<C>>>>,
+    monitors: Mutex<Vec<Weak<Monitor>>>,
     counts: Counts,
     /// The runtime that drives every connection: the one that lives as long as the process.
     runtime: Handle,
@@ -131,7 +128,7 @@ impl<C: Connect> Pool<C> {
     }
 
     /// Adds the connection that was opened before there was a pool.
-    pub(super) fn add_first(self: &Arc<Self>, opened: NewConnection<C::Connection>) {
+    pub(super) fn add_first(self: &Arc<Self>, opened: C::Connection) {
         let permit = Arc::clone(&self.budget).try_acquire_owned();
         self.add(
             opened,
@@ -139,25 +136,15 @@ impl<C: Connect> Pool<C> {
         );
     }
 
-    /// Counts a caller that got no connection in its time.
-    pub(super) fn timed_out(&self) {
-        self.counts.timed_out();
-    }
-
     /// Adds a connection that was opened, with its place in the budget: it goes to the caller that has waited
     /// longest.
-    pub(super) fn add(
-        self: &Arc<Self>,
-        opened: NewConnection<C::Connection>,
-        permit: OwnedSemaphorePermit,
-    ) {
-        let NewConnection { connection, took } = opened;
-        self.counts.created(took);
+    pub(super) fn add(self: &Arc<Self>, connection: C::Connection, permit: OwnedSemaphorePermit) {
+        self.counts.created(connection.took());
         if self.is_closed() {
             return self.counts.closed(Reason::Drained);
         }
         let now = FreezeAwareInstant::now(&self.epoch);
-        let monitor = Arc::new(Monitor::new(connection.monitor()));
+        let monitor = Arc::new(Monitor::new(connection.pending_reply()));
         let mut monitors = self.monitors.lock().unwrap_or_else(PoisonError::into_inner);
         monitors.retain(|monitor| monitor.strong_count() > 0);
         monitors.push(Arc::downgrade(&monitor));
@@ -197,7 +184,7 @@ impl<C: Connect> Pool<C> {
     }
 
     /// What is shown of the connections that are open.
-    pub(super) fn monitors(&self) -> Vec<Arc<MonitorOf<C>>> {
+    pub(super) fn monitors(&self) -> Vec<Arc<Monitor>> {
         let monitors = self.monitors.lock().unwrap_or_else(PoisonError::into_inner);
         monitors.iter().filter_map(Weak::upgrade).collect()
     }
@@ -239,16 +226,8 @@ impl<C: Connect> Pool<C> {
         }
     }
 
-    fn growth(&self) -> MutexGuard<'_, Growth<C::Failure>> {
+    fn growth(&self) -> MutexGuard<'_, Growth> {
         self.growth.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl<T: Connection> Entry<T> {
-    /// Notes that the server has just answered.
-    fn validated(&mut self, now: FreezeAwareInstant, incidents: u64) {
-        self.last_validated = now;
-        self.incidents = incidents;
     }
 }
 

@@ -17,11 +17,11 @@ use futures_core::stream::BoxStream;
 use sqlx::{Connection, Execute, Executor, SqlStr};
 use sqlx_core::describe::Describe;
 
-use super::driver::{Driver, Step};
+use super::driver::{BackendId, Driver, Step};
 use super::pooled::PoolerWarnings;
 use super::settings::Kind;
-use super::sql::{Effect, KnownEffects};
-pub(super) use lock_wait::{LockWait, WriteTurns};
+use super::sql::{Effect, KnownEffects, effect};
+pub(super) use lock_wait::WriteTurns;
 pub(super) use pending_reply::PendingReply;
 use state::SessionState;
 pub(super) use statement::Statement;
@@ -51,7 +51,7 @@ pub struct Session<DB: Driver> {
     /// The warnings of statements that do not work through a transaction pooler, if one stands before the server.
     pub(super) pooled: Option<Arc<PoolerWarnings>>,
     /// How statements wait for a database that is locked (SQLite).
-    pub(super) lock: Option<LockWait>,
+    pub(super) lock: Option<Arc<WriteTurns>>,
 }
 
 impl<DB: Driver> Session<DB> {
@@ -60,15 +60,11 @@ impl<DB: Driver> Session<DB> {
         unnamed: bool,
         schemas: Arc<AtomicU64>,
         prefix: Arc<str>,
+        backend: Option<BackendId>,
     ) -> Self {
-        let state = SessionState::new(schemas, prefix);
+        let state = SessionState::new(schemas, prefix, backend);
         let effects = KnownEffects::default();
         Self { connection, state, effects, unnamed, pooled: None, lock: None }
-    }
-
-    /// Returns the flag that shows whether a reply is pending.
-    pub(super) fn pending_reply(&self) -> PendingReply {
-        self.state.pulse.clone()
     }
 
     /// The driver's own connection, for what an `Executor` cannot do: `COPY`, a savepoint.
@@ -127,9 +123,7 @@ impl<'c, DB: Driver> Executor<'c> for &'c mut Session<DB> {
         E: 'q + Execute<'q, DB>,
     {
         let mut statement = Statement::of(query);
-        if self.unnamed {
-            statement.unname();
-        }
+        statement.persistent &= !self.unnamed;
         match self.lock.clone() {
             Some(lock) => self.rows_patiently(lock, statement),
             None => self.rows_at_once(statement),
@@ -184,7 +178,7 @@ impl<'c, DB: Driver> Executor<'c> for &'c mut Session<DB> {
 /// The effect of preparing a statement: a pragma of SQLite may be executed by it.
 fn preparing<DB: Driver>(sql: &SqlStr) -> Effect {
     match DB::KIND {
-        Kind::Sqlite => Effect { change: DB::effect(sql.as_str()).change, ..Effect::NONE },
+        Kind::Sqlite => Effect { change: effect(sql.as_str(), DB::KIND).change, ..Effect::NONE },
         Kind::Postgres | Kind::MySql => Effect::NONE,
     }
 }

@@ -14,7 +14,6 @@ use std::time::Duration;
 
 pub(crate) use database_url::DatabaseUrl;
 use url::Url;
-use url_parser::UrlSettings;
 
 use crate::{ConfigError, Setting, Settings};
 
@@ -145,7 +144,7 @@ impl DatabaseSettings {
         settings: &Settings,
         default_url: Option<&str>,
     ) -> Result<Self, ConfigError> {
-        let mut url = match (DatabaseUrl::of(settings)?, default_url) {
+        let url = match (DatabaseUrl::of(settings)?, default_url) {
             (Some(url), _) => url,
             (None, Some(url)) => DatabaseUrl::parse(settings.prefixed(DATABASE_URL), url)?,
             (None, None) => {
@@ -155,14 +154,10 @@ impl DatabaseSettings {
                 ));
             }
         };
-        let UrlSettings { connection_limit, pool_timeout, connect_timeout, pgbouncer } =
-            std::mem::take(&mut url.settings);
-        let known = url.known_pooler();
-        let in_memory = url.memory().is_some();
         let count =
             |name| settings.get::<NonZeroUsize>(name).map(|count| count.map(NonZeroUsize::get));
         let own_size = count("DATABASE_POOL_SIZE")?;
-        let pool_size = own_size.or(connection_limit);
+        let pool_size = own_size.or(url.connection_limit);
         if let Some(size) = pool_size.filter(|size| *size > MOST_CONNECTIONS) {
             let problem = format!("expected at most {MOST_CONNECTIONS} connections, found {size}");
             return Err(match own_size {
@@ -171,28 +166,28 @@ impl DatabaseSettings {
             });
         }
         Ok(Self {
-            url,
             direct_url: DatabaseUrl::named(settings, DIRECT_DATABASE_URL)?,
             password_file: settings
                 .text(&settings.prefixed("DATABASE_PASSWORD_FILE"))
                 .map(PathBuf::from),
             // Connections to one database in memory lock whole tables from each other and do not wait.
-            pool_size: if in_memory { Some(1) } else { pool_size },
+            pool_size: if url.memory().is_some() { Some(1) } else { pool_size },
             max_connections: count("DATABASE_MAX_CONNECTIONS")?,
             reserved: settings.get("DATABASE_RESERVED")?,
-            acquire_timeout: positive(settings, "DATABASE_ACQUIRE_TIMEOUT")?.or(pool_timeout),
-            connect_timeout,
+            acquire_timeout: positive(settings, "DATABASE_ACQUIRE_TIMEOUT")?.or(url.pool_timeout),
+            connect_timeout: url.connect_timeout,
             idle_timeout: positive(settings, "DATABASE_IDLE_TIMEOUT")?,
             max_lifetime: positive(settings, "DATABASE_MAX_LIFETIME")?,
             leak_threshold: positive(settings, "DATABASE_LEAK_THRESHOLD")?,
             lock_timeout: positive(settings, "DATABASE_LOCK_TIMEOUT")?,
             pooler: match settings.get("DATABASE_POOLER")? {
                 Some(pooler) => pooler,
-                None if pgbouncer => Pooler::PgBouncer,
-                None => known.unwrap_or_default(),
+                None if url.pgbouncer => Pooler::PgBouncer,
+                None => url.known_pooler().unwrap_or_default(),
             },
             instances: count("APP_INSTANCES")?,
             overlap: settings.get("APP_OVERLAP")?,
+            url,
         })
     }
 }

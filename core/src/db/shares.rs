@@ -3,13 +3,6 @@
 use super::driver::ServerIdentity;
 use crate::databases::Databases;
 
-/// Connections that a database of this process may open on a server.
-#[derive(Clone, Debug)]
-pub(crate) struct Share {
-    pub(crate) server: Server,
-    pub(crate) size: usize,
-}
-
 /// A database server: its name in the URL, and the identity that it reports.
 #[derive(Clone, Debug)]
 pub(crate) struct Server {
@@ -35,30 +28,29 @@ impl Server {
 impl Databases {
     /// A sentence for each server that several databases share, with the sum of their connections.
     pub(crate) fn sums(&self) -> Vec<String> {
-        let mut plans = Vec::new();
-        let shares: Vec<Share> = self.iter().filter_map(|database| database.share()).collect();
-        for (index, share) in shares.iter().enumerate() {
-            let of_server: Vec<&Share> =
-                shares.iter().filter(|other| other.server.is(&share.server)).collect();
-            let is_first = !shares[..index].iter().any(|other| other.server.is(&share.server));
-            if of_server.len() > 1 && is_first {
-                let sizes: Vec<String> =
-                    of_server.iter().map(|share| share.size.to_string()).collect();
-                let sum: usize = of_server.iter().map(|share| share.size).sum();
-                plans.push(format!(
-                    "{}: {} = {sum} connections of this process together",
-                    share.server.endpoint,
-                    sizes.join(" + ")
+        let shares: Vec<(Server, usize)> =
+            self.iter().filter_map(|database| database.share()).collect();
+        let mut sums = Vec::new();
+        for (index, (server, _)) in shares.iter().enumerate() {
+            let is_first = !shares[..index].iter().any(|(other, _)| other.is(server));
+            let sizes = shares.iter().filter(|(other, _)| other.is(server)).map(|(_, size)| *size);
+            let sizes: Vec<usize> = sizes.collect();
+            if is_first && sizes.len() > 1 {
+                sums.push(format!(
+                    "{}: {} = {} connections of this process together",
+                    server.endpoint,
+                    sizes.iter().map(usize::to_string).collect::<Vec<_>>().join(" + "),
+                    sizes.iter().sum::<usize>()
                 ));
             }
         }
-        plans
+        sums
     }
 
     /// Connections that this process has given to databases on a server already.
     pub(super) fn taken(&self, server: &Server) -> usize {
         let shares = self.iter().filter_map(|database| database.share());
-        shares.filter(|share| share.server.is(server)).map(|share| share.size).sum()
+        shares.filter(|(other, _)| other.is(server)).map(|(_, size)| size).sum()
     }
 }
 

@@ -12,11 +12,21 @@ mod postgres;
 mod sqlite;
 mod tokens;
 
-pub(super) use effect::{Change, Effect};
+use super::settings::Kind;
+pub(super) use effect::{Change, Effect, effect, statements};
 pub(super) use known_effects::KnownEffects;
-#[cfg(feature = "mysql")]
-pub(super) use mysql::of_mysql;
-#[cfg(feature = "postgres")]
-pub(super) use postgres::{of_postgres, statements_of_postgres};
-#[cfg(feature = "sqlite")]
-pub(super) use sqlite::{of_sqlite, statements_of_sqlite};
+use tokens::{Keyword, Tokens};
+
+/// The effect of one statement, derived from its first word and the rest.
+fn of_one(kind: Kind, first: Keyword, rest: &mut Tokens<'_, '_>) -> Effect {
+    match kind {
+        #[cfg(feature = "postgres")]
+        Kind::Postgres => postgres::of_one(first, rest),
+        #[cfg(feature = "mysql")]
+        Kind::MySql => mysql::of_one(first, rest),
+        #[cfg(feature = "sqlite")]
+        Kind::Sqlite => sqlite::of_one(first, rest),
+        #[cfg(not(all(feature = "postgres", feature = "mysql", feature = "sqlite")))]
+        _ => unreachable!("no driver of this kind is there to run it"),
+    }
+}

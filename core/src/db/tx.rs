@@ -7,11 +7,10 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::conn::DbPool;
-use super::connect::ConnectFailure;
 use super::driver::Driver;
-use super::pool::CallerTime;
 use super::session::Session;
 use super::{Conn, Error};
+use crate::deadline;
 
 /// A transaction. It borrows nothing, so it can be kept in a struct or sent to a task.
 ///
@@ -52,7 +51,7 @@ impl<DB: Driver> Tx<DB> {
     /// had after an error such as a deadlock; [`Error::Lost`] if the connection broke: before COMMIT was sent nothing
     /// took effect, afterwards that is unknown.
     pub async fn commit(mut self) -> Result<(), Error> {
-        Session::commit(&mut self.conn).await.map_err(|error| self.conn.explain(error))
+        Session::commit(&mut self.conn).await.map_err(Error::from_session::<DB>)
     }
 
     /// Undoes everything done in the transaction, apart from what a statement of its own has committed: COMMIT, on
@@ -61,7 +60,7 @@ impl<DB: Driver> Tx<DB> {
     /// # Errors
     /// [`Error::Lost`] if the connection broke; the server has rolled back then too.
     pub async fn rollback(mut self) -> Result<(), Error> {
-        Session::rollback(&mut self.conn).await.map_err(|error| self.conn.explain(error))
+        Session::rollback(&mut self.conn).await.map_err(Error::from_session::<DB>)
     }
 }
 
@@ -91,12 +90,10 @@ pub(super) async fn write_turn<DB: Driver>(
     pool: &DbPool<DB>,
 ) -> Result<Option<OwnedSemaphorePermit>, Error> {
     let Some(turns) = pool.connector().turns() else { return Ok(None) };
-    let time = CallerTime::from(Instant::now(), pool.plan().acquire_timeout());
-    match turns.acquire(time.until).await {
+    let begun = Instant::now();
+    let until = deadline::at_most(begun + pool.plan().acquire_timeout());
+    match turns.acquire(until).await {
         Some(turn) => turn.map(Some).map_err(|_| Error::Closed),
-        None => {
-            pool.timed_out();
-            Err(time.is_up::<ConnectFailure>(pool.state()).into())
-        }
+        None => Err(pool.time_is_up(begun, until, pool.state())),
     }
 }

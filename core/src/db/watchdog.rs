@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::conn::DbPool;
-use super::connect::{Connect, Connection, Connector, Pending};
+use super::connect::{Connect, Connection, Connector};
 use super::driver::{BackendId, Driver, ServerIdentity};
 use super::pool::PooledConnection;
 use super::session::PendingReply;
@@ -43,7 +43,7 @@ pub(super) fn watch<DB: Driver>(pool: &Arc<DbPool<DB>>) {
 
 /// A statement without an answer.
 struct PendingStatement {
-    reply: PendingReply,
+    reply: Arc<PendingReply>,
     backend: BackendId,
     turn: u64,
     since: Instant,
@@ -62,12 +62,12 @@ async fn look<DB: Driver>(pool: &Arc<DbPool<DB>>, waiting: &mut Vec<PendingState
     let monitors = pool.monitors();
     waiting.retain(|statement| {
         statement.still_waits()
-            && monitors.iter().any(|open| open.connection.reply.is(&statement.reply))
+            && monitors.iter().any(|open| Arc::ptr_eq(&open.reply, &statement.reply))
     });
     for monitor in monitors {
-        let Pending { backend, reply } = monitor.connection.clone();
-        let (Some(backend), Some(turn)) = (backend, reply.waits()) else { continue };
-        if !waiting.iter().any(|statement| statement.reply.is(&reply)) {
+        let reply = Arc::clone(&monitor.reply);
+        let (Some(backend), Some(turn)) = (reply.backend, reply.waits()) else { continue };
+        if !waiting.iter().any(|statement| Arc::ptr_eq(&statement.reply, &reply)) {
             waiting.push(PendingStatement { reply, backend, turn, since: now, patience: SILENT });
         }
     }
@@ -109,7 +109,7 @@ async fn at_work<DB: Driver>(
             let (mut guard, _) = pool.usable(guard, Some(until)).await?;
             return guard.session.at_work(ids).await.ok();
         }
-        let mut link = pool.connector().connect(None).await.ok()?.connection;
+        let mut link = pool.connector().connect(None).await.ok()?;
         let mut at_work = None;
         if link.leads_to(server) {
             at_work = link.session.at_work(ids).await.ok();
@@ -124,7 +124,7 @@ async fn at_work<DB: Driver>(
 fn idle_on<DB: Driver>(
     pool: &Arc<DbPool<DB>>,
     server: ServerIdentity,
-) -> Option<PooledConnection<Connector<DB>>> {
+) -> Option<PooledConnection<Arc<Connector<DB>>>> {
     // The others go back by being dropped.
     let mut others = Vec::new();
     while let Some(guard) = pool.try_idle() {

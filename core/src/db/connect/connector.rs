@@ -10,29 +10,29 @@ use sqlx::ConnectOptions;
 use tokio::time::Instant;
 
 use super::addresses::Addresses;
-use super::retry::{Backoff, LONGEST_PAUSE, LONGEST_WHILE_FULL, RetryDeadline};
-use super::{Connect, ConnectFailure, Failure, Link, NewConnection, Release, Site};
+use super::{Connect, ConnectFailure, Link, Release};
 use crate::ConfigError;
 use crate::db::Error;
 use crate::db::credentials::Credentials;
 use crate::db::driver::{ConnectErrorKind, Driver, Limits, Options, ServerInfo};
-use crate::db::plan::Statements;
+use crate::db::plan::{Plan, Statements};
 use crate::db::pooled::PoolerWarnings;
-use crate::db::session::{LockWait, Session, WriteTurns};
+use crate::db::session::{Session, WriteTurns};
 use crate::db::settings::{DatabaseUrl, Kind, Pooler};
 
-/// Opens the connections of one pool; a clone shares what it has learnt.
-pub(in crate::db) struct Connector<DB: Driver>(pub(super) Arc<ConnectorState<DB>>);
-
-pub(super) struct ConnectorState<DB: Driver> {
+/// Opens the connections of one pool, or of a migration.
+pub(in crate::db) struct Connector<DB: Driver> {
     options: Options<DB>,
     credentials: Credentials,
-    site: Arc<Site>,
+    url: Arc<DatabaseUrl>,
+    pooler: Pooler,
     /// The warnings about statements that do not work through a pooler.
     warnings: Option<Arc<PoolerWarnings>>,
     /// The turn to write, if the database takes one writer at a time.
     turns: Option<Arc<WriteTurns>>,
-    pub(super) timeouts: Timeouts,
+    /// Of one attempt.
+    pub(super) connect_timeout: Duration,
+    statements: Statements,
     addresses: Addresses,
     limits: OnceLock<Limits>,
     /// How long the last connection took to open, in microseconds.
@@ -41,64 +41,48 @@ pub(super) struct ConnectorState<DB: Driver> {
     schemas: Arc<AtomicU64>,
 }
 
-/// The timeouts of connecting, and how the connections run statements.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::db) struct Timeouts {
-    /// Of one attempt.
-    pub(in crate::db) connect: Duration,
-    pub(in crate::db) statements: Statements,
-    /// How long a statement waits for a database that is locked.
-    pub(in crate::db) lock: Duration,
-    /// Whether the first failure is logged while connecting is tried again.
-    pub(in crate::db) says_why: bool,
-}
-
-impl<DB: Driver> Clone for Connector<DB> {
-    fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
-    }
-}
-
 impl<DB: Driver> Connector<DB> {
     pub(in crate::db) fn new(
         options: Options<DB>,
         credentials: Credentials,
-        site: Site,
-        timeouts: Timeouts,
-    ) -> Self {
-        let pooled = matches!(site.pooler, Pooler::PgBouncer | Pooler::PgBouncerPrepared);
-        Self(Arc::new(ConnectorState {
+        url: &DatabaseUrl,
+        pooler: Pooler,
+        plan: &Plan,
+    ) -> Arc<Self> {
+        let pooled = matches!(pooler, Pooler::PgBouncer | Pooler::PgBouncerPrepared);
+        Arc::new(Self {
             options,
             credentials,
-            site: Arc::new(site),
+            url: Arc::new(url.clone()),
+            pooler,
             warnings: pooled.then(Arc::default),
-            turns: (DB::KIND == Kind::Sqlite).then(Arc::default),
-            timeouts,
+            turns: (DB::KIND == Kind::Sqlite).then(|| WriteTurns::new(plan.acquire_timeout())),
+            connect_timeout: plan.connect_timeout(),
+            statements: plan.statements(),
             addresses: Addresses::default(),
             limits: OnceLock::new(),
             took: AtomicU64::new(0),
             schemas: Arc::default(),
-        }))
+        })
     }
 
     /// Takes the password of a URL that was read again, for the connections to come.
     /// With `check`, only says whether it could.
     pub(in crate::db) fn renew(&self, url: &DatabaseUrl, check: bool) -> Result<(), ConfigError> {
-        if url.place() != self.0.site.place {
+        if url.place() != self.url.place() {
             return Err(url.wrong("names another database, which takes a restart"));
         }
         if !check {
-            self.0.credentials.renew(url);
+            self.credentials.renew(url);
         }
         Ok(())
     }
 
     /// The connect options with the password of the moment.
     pub(in crate::db) async fn options_now(&self) -> Result<Options<DB>, Error> {
-        let ConnectorState { credentials, options, .. } = &*self.0;
+        let Self { credentials, options, .. } = self;
         let password = credentials.password(None).await;
-        let password =
-            password.map_err(|error| ConnectFailure::of::<DB>(error, &self.0.site).into_error())?;
+        let password = password.map_err(|error| self.failure(error).into_error())?;
         Ok(match password {
             Some(password) => DB::with_password(options, password.expose()),
             None => options.clone(),
@@ -106,60 +90,30 @@ impl<DB: Driver> Connector<DB> {
     }
 
     pub(in crate::db) fn pooler(&self) -> Pooler {
-        self.0.site.pooler
+        self.pooler
     }
 
-    pub(in crate::db) fn site(&self) -> &Arc<Site> {
-        &self.0.site
+    pub(in crate::db) fn url(&self) -> &Arc<DatabaseUrl> {
+        &self.url
+    }
+
+    fn failure(&self, error: sqlx::Error) -> ConnectFailure {
+        ConnectFailure::of::<DB>(error, &self.url, self.pooler)
     }
 
     /// The turn to write, if the database takes one writer at a time.
     pub(in crate::db) fn turns(&self) -> Option<&Arc<WriteTurns>> {
-        self.0.turns.as_ref()
+        self.turns.as_ref()
     }
 
     /// The limits of the server, known once a connection has been opened.
     pub(in crate::db) fn limits(&self) -> Option<Limits> {
-        self.0.limits.get().copied()
-    }
-
-    /// Opens a connection in the caller's own time, trying again until the deadline.
-    pub(in crate::db) async fn retry(
-        &self,
-        deadline: RetryDeadline,
-    ) -> Result<NewConnection<Link<DB>>, ConnectFailure> {
-        let deadline = deadline.within_request();
-        let mut backoff = Backoff::default();
-        let mut before = None;
-        loop {
-            let until = deadline.after(before.as_ref());
-            let failure = match self.connect(Some(until)).await {
-                Ok(opened) => return Ok(opened),
-                // An attempt that had no time left says less than the one before it.
-                Err(failure) if Instant::now() >= until => return Err(before.unwrap_or(failure)),
-                Err(failure) => failure,
-            };
-            let until = deadline.after(Some(&failure));
-            let left = until.saturating_duration_since(Instant::now());
-            let pause = match failure.kind {
-                ConnectErrorKind::Full => backoff.next(LONGEST_WHILE_FULL.min(left / 8)),
-                _ => backoff.next(LONGEST_PAUSE),
-            };
-            if failure.is_final() || Instant::now() + pause >= until {
-                return Err(failure);
-            }
-            let says_why = self.0.timeouts.says_why && failure.kind != ConnectErrorKind::Full;
-            if before.is_none() && says_why {
-                tracing::warn!("connecting to the database fails, and is tried again: {failure}");
-            }
-            before = Some(failure);
-            tokio::time::sleep(pause).await;
-        }
+        self.limits.get().copied()
     }
 
     /// Connects with the password of the moment; if that is refused and another is to be had, with that.
     async fn open(&self) -> Result<(DB::Connection, ServerInfo), sqlx::Error> {
-        let ConnectorState { credentials, options, .. } = &*self.0;
+        let Self { credentials, options, .. } = self;
         let Some(password) = credentials.password(None).await? else {
             return self.open_with(options).await;
         };
@@ -183,8 +137,11 @@ impl<DB: Driver> Connector<DB> {
         options: &Options<DB>,
     ) -> Result<(DB::Connection, ServerInfo), sqlx::Error> {
         let open = async |options: Options<DB>| {
-            let mut connection = open_at::<DB>(options).await?;
-            let server = DB::server_info(&mut connection, self.0.site.pooler).await?;
+            let mut connection = match options.connect().await {
+                Err(error) => DB::second_way(&options, &error).ok_or(error)?.connect().await?,
+                Ok(connection) => connection,
+            };
+            let server = DB::server_info(&mut connection, self.pooler).await?;
             Ok((connection, server))
         };
         let Some(endpoint) = DB::endpoint(options) else { return open(options.clone()).await };
@@ -192,13 +149,13 @@ impl<DB: Driver> Connector<DB> {
             let there = address.map(|address| DB::with_host(options, &address.to_string()));
             open(there.unwrap_or_else(|| options.clone()))
         };
-        self.0.addresses.connect(endpoint, connect).await
+        self.addresses.connect(endpoint, connect).await
     }
 
     /// Keeps the server's limits, and warns if they have changed.
     fn note_limits(&self, server: &ServerInfo) {
         if let Some(limits) = server.limits {
-            let known = self.0.limits.get_or_init(|| limits);
+            let known = self.limits.get_or_init(|| limits);
             if known.max_connections != limits.max_connections {
                 tracing::warn!(
                     planned = known.max_connections,
@@ -210,66 +167,44 @@ impl<DB: Driver> Connector<DB> {
     }
 }
 
-impl<DB: Driver> Connect for Connector<DB> {
+impl<DB: Driver> Connect for Arc<Connector<DB>> {
     type Connection = Link<DB>;
-    type Failure = ConnectFailure;
 
-    async fn connect(
-        &self,
-        until: Option<Instant>,
-    ) -> Result<NewConnection<Link<DB>>, ConnectFailure> {
-        let ConnectorState { timeouts, took: last_took, .. } = &*self.0;
+    async fn connect(&self, until: Option<Instant>) -> Result<Link<DB>, ConnectFailure> {
         let begun = Instant::now();
         let timeout = match until {
-            Some(until) => until.saturating_duration_since(begun).min(timeouts.connect),
-            None => timeouts.connect,
+            Some(until) => until.saturating_duration_since(begun).min(self.connect_timeout),
+            None => self.connect_timeout,
         };
         match tokio::time::timeout(timeout, self.open()).await {
             Ok(Ok((connection, server))) => {
                 self.note_limits(&server);
                 let took = begun.elapsed();
                 let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-                last_took.store(micros, Ordering::Relaxed);
-                let unnamed = timeouts.statements == Statements::UnnamedInTransaction;
+                self.took.store(micros, Ordering::Relaxed);
+                let unnamed = self.statements == Statements::UnnamedInTransaction;
                 let mut session = Session::new(
                     connection,
                     unnamed,
-                    Arc::clone(&self.0.schemas),
-                    Arc::clone(&self.0.site.prefix),
+                    Arc::clone(&self.schemas),
+                    self.url.prefix().into(),
+                    server.backend,
                 );
                 session.effects.unusual_backslashes = server.unusual_backslashes;
-                session.pooled = self.0.warnings.clone();
-                session.lock =
-                    self.0.turns.as_ref().map(|turns| LockWait::new(turns, timeouts.lock));
-                Ok(NewConnection { connection: Link { session, server }, took })
+                session.pooled = self.warnings.clone();
+                session.lock = self.turns.clone();
+                Ok(Link { session, server, took })
             }
-            Ok(Err(error)) => Err(ConnectFailure::of::<DB>(error, &self.0.site)),
+            Ok(Err(error)) => Err(self.failure(error)),
             Err(_) => {
                 let text = format!("no answer within {} ms", timeout.as_millis());
                 let error = std::io::Error::new(std::io::ErrorKind::TimedOut, text);
-                Err(ConnectFailure::unreachable(error, &self.0.site))
+                Err(ConnectFailure::unreachable(error, &self.url))
             }
         }
     }
 
-    async fn connect_until(
-        &self,
-        until: Instant,
-    ) -> Result<NewConnection<Link<DB>>, ConnectFailure> {
-        self.retry(RetryDeadline::at(until)).await
-    }
-
     fn release(&self, link: Link<DB>) -> Release<Link<DB>> {
         self.close(link)
-    }
-}
-
-async fn open_at<DB: Driver>(options: Options<DB>) -> Result<DB::Connection, sqlx::Error> {
-    match options.connect().await {
-        Err(error) => match DB::second_way(&options, &error) {
-            Some(second) => second.connect().await,
-            None => Err(error),
-        },
-        opened => opened,
     }
 }

@@ -3,26 +3,30 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::site::Site;
-use super::{Failure, fault};
+use super::fault;
 use crate::ConfigError;
 use crate::db::driver::{ConnectErrorKind, Driver};
 use crate::db::error::{DriverMessage, Error};
+use crate::db::settings::{DatabaseUrl, Pooler};
 
 /// Why connecting fails.
 #[derive(Clone, Debug)]
 pub(in crate::db) struct ConnectFailure {
     pub(super) kind: ConnectErrorKind,
     cause: Arc<sqlx::Error>,
-    site: Arc<Site>,
+    url: Arc<DatabaseUrl>,
     /// The setting that has to change, if one is the cause.
     fault: Option<ConfigError>,
 }
 
 impl ConnectFailure {
-    pub(in crate::db) fn of<DB: Driver>(cause: sqlx::Error, site: &Arc<Site>) -> Self {
-        let failure = Self::new(DB::connect_error_kind(&cause), cause, site);
-        let fault = fault::of(DB::KIND, failure.kind, &failure.cause, site);
+    pub(in crate::db) fn of<DB: Driver>(
+        cause: sqlx::Error,
+        url: &Arc<DatabaseUrl>,
+        pooler: Pooler,
+    ) -> Self {
+        let failure = Self::new(DB::connect_error_kind(&cause), cause, url);
+        let fault = fault::of(failure.kind, &failure.cause, url, pooler);
         let fault = fault.map(|fault| {
             let cause: Arc<sqlx::Error> = Arc::clone(&failure.cause);
             fault.with_source(cause)
@@ -30,21 +34,25 @@ impl ConnectFailure {
         Self { fault, ..failure }
     }
 
-    fn new(kind: ConnectErrorKind, cause: sqlx::Error, site: &Arc<Site>) -> Self {
-        Self { kind, cause: Arc::new(cause), site: Arc::clone(site), fault: None }
+    pub(in crate::db) fn new(
+        kind: ConnectErrorKind,
+        cause: sqlx::Error,
+        url: &Arc<DatabaseUrl>,
+    ) -> Self {
+        Self { kind, cause: Arc::new(cause), url: Arc::clone(url), fault: None }
     }
 
     /// The failure to get any answer.
-    pub(in crate::db) fn unreachable(error: std::io::Error, site: &Arc<Site>) -> Self {
-        Self::new(ConnectErrorKind::Unreachable, sqlx::Error::Io(error), site)
+    pub(in crate::db) fn unreachable(error: std::io::Error, url: &Arc<DatabaseUrl>) -> Self {
+        Self::new(ConnectErrorKind::Unreachable, sqlx::Error::Io(error), url)
     }
 
     pub(in crate::db) fn into_error(self) -> Error {
-        let Self { kind, cause, site, fault } = self;
+        let Self { kind, cause, url, fault } = self;
         if let Some(fault) = fault {
             return Error::Setting(fault);
         }
-        let database = site.to_string();
+        let database = url.location();
         match kind {
             ConnectErrorKind::Unreachable | ConnectErrorKind::Pooled | ConnectErrorKind::File => {
                 Error::Unreachable { database, cause }
@@ -54,36 +62,27 @@ impl ConnectFailure {
             ConnectErrorKind::Database => Error::NoDatabase { database, cause },
         }
     }
-}
 
-impl Failure for ConnectFailure {
-    fn is_final(&self) -> bool {
-        if self.fault.is_some() {
-            return true;
-        }
-        match self.kind {
-            ConnectErrorKind::Credentials
-            | ConnectErrorKind::Database
-            | ConnectErrorKind::Pooled
-            | ConnectErrorKind::File => true,
-            ConnectErrorKind::Unreachable | ConnectErrorKind::Full => false,
-        }
+    /// Whether another attempt is useless until a setting or the server is changed.
+    pub(in crate::db) fn is_final(&self) -> bool {
+        let may_end = matches!(self.kind, ConnectErrorKind::Unreachable | ConnectErrorKind::Full);
+        !may_end || self.fault.is_some()
     }
 
-    fn is_from_server(&self) -> bool {
-        match self.kind {
-            ConnectErrorKind::Full
-            | ConnectErrorKind::Credentials
-            | ConnectErrorKind::Database
-            | ConnectErrorKind::Pooled => true,
-            ConnectErrorKind::Unreachable | ConnectErrorKind::File => false,
-        }
+    /// Whether the server itself, or what stands before it, said so: it is there.
+    pub(in crate::db) fn is_from_server(&self) -> bool {
+        !matches!(self.kind, ConnectErrorKind::Unreachable | ConnectErrorKind::File)
+    }
+}
+
+impl From<ConnectFailure> for Error {
+    fn from(failure: ConnectFailure) -> Self {
+        failure.into_error()
     }
 }
 
 impl fmt::Display for ConnectFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { site, cause, .. } = self;
-        write!(f, "{site}: {}", DriverMessage(cause))
+        write!(f, "{}: {}", self.url.location(), DriverMessage(&self.cause))
     }
 }

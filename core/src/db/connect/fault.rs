@@ -5,24 +5,21 @@ use std::path::Path;
 use crate::ConfigError;
 use crate::db::driver::ConnectErrorKind;
 use crate::db::error::DriverMessage;
-use crate::db::settings::{Kind, Pooler};
-
-use super::site::Site;
+use crate::db::settings::{DatabaseUrl, Kind, Pooler};
 
 /// Returns the setting to change, if a setting is the reason that connecting failed.
 pub(super) fn of(
-    kind: Kind,
-    error_kind: ConnectErrorKind,
+    kind: ConnectErrorKind,
     error: &sqlx::Error,
-    site: &Site,
+    url: &DatabaseUrl,
+    pooler: Pooler,
 ) -> Option<ConfigError> {
-    let wrong = |problem: String| ConfigError::new(site.variable.clone(), problem);
-    if let Some(problem) = tls(kind, error).or_else(|| login(kind, error)) {
-        return Some(wrong(problem));
+    if let Some(problem) = tls(url.kind, error).or_else(|| login(url.kind, error)) {
+        return Some(url.wrong(problem));
     }
-    match error_kind {
-        ConnectErrorKind::Pooled => Some(pooler(error, site)),
-        ConnectErrorKind::File => Some(wrong(file(Path::new(&site.place), error))),
+    match kind {
+        ConnectErrorKind::Pooled => Some(refused_by_pooler(error, url, pooler)),
+        ConnectErrorKind::File => Some(url.wrong(file(Path::new(&url.place()), error))),
         _ => None,
     }
 }
@@ -63,27 +60,24 @@ fn tls(kind: Kind, error: &sqlx::Error) -> Option<String> {
 }
 
 /// A pooler refused what was sent when connecting.
-fn pooler(error: &sqlx::Error, site: &Site) -> ConfigError {
+fn refused_by_pooler(error: &sqlx::Error, url: &DatabaseUrl, pooler: Pooler) -> ConfigError {
     let told = DriverMessage(error);
-    if site.pooler == Pooler::None {
+    if pooler == Pooler::None {
         return ConfigError::new(
-            site.variable_of("DATABASE_POOLER"),
+            url.variable_of("DATABASE_POOLER"),
             format!(
                 "is not set, and a pooler answers ({told}); set pgbouncer, pgbouncer-prepared or rds-proxy, \
                  whichever it is"
             ),
         );
     }
-    let change = if site.has_options {
+    let change = if url.has_options() {
         "remove options and application_name from the URL, or have the pooler ignore them \
          (ignore_startup_parameters of PgBouncer)"
     } else {
         "have the pooler ignore it (ignore_startup_parameters of PgBouncer)"
     };
-    ConfigError::new(
-        site.variable.clone(),
-        format!("the pooler refuses what is sent when connecting ({told}); {change}"),
-    )
+    url.wrong(format!("the pooler refuses what is sent when connecting ({told}); {change}"))
 }
 
 /// A way to log in that MySQL's server demands and the settings do not allow, by the driver's texts.

@@ -1,22 +1,20 @@
 //! The pool's connection type: a session and what it knows of its server.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use sqlx::Connection as _;
 
 use super::{Connection, Loan, Taint};
-use crate::db::driver::{BackendId, Driver, ServerIdentity, ServerInfo};
+use crate::db::driver::{Driver, ServerIdentity, ServerInfo};
 use crate::db::session::{PendingReply, Session};
 
 /// An open connection and what it knows of its server.
 pub(in crate::db) struct Link<DB: Driver> {
     pub(in crate::db) session: Session<DB>,
     pub(in crate::db) server: ServerInfo,
-}
-
-/// The watchdog's view of a borrowed connection: its id, and whether a reply is pending.
-#[derive(Clone, Debug)]
-pub(in crate::db) struct Pending {
-    pub(in crate::db) backend: Option<BackendId>,
-    pub(in crate::db) reply: PendingReply,
+    /// How long it took to open.
+    pub(super) took: Duration,
 }
 
 impl<DB: Driver> Link<DB> {
@@ -27,10 +25,12 @@ impl<DB: Driver> Link<DB> {
 }
 
 impl<DB: Driver> Connection for Link<DB> {
-    type Monitor = Pending;
+    fn pending_reply(&self) -> Arc<PendingReply> {
+        Arc::clone(&self.session.state.pulse)
+    }
 
-    fn monitor(&self) -> Pending {
-        Pending { backend: self.server.backend, reply: self.session.pending_reply() }
+    fn took(&self) -> Duration {
+        self.took
     }
 
     async fn ping(&mut self) -> bool {

@@ -1,5 +1,6 @@
 //! Closing a connection, and the time until the server does not count it any more.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use sqlx::Executor;
 use sqlx_core::sql_str::AssertSqlSafe;
 use tokio::time::Instant;
 
-use super::{Connect, Connection, Connector, Link, NewConnection, Release};
+use super::{Connect, Connection, Connector, Link, Release};
 use crate::db::driver::{Driver, ServerIdentity};
 
 /// How long a server has at least to end a connection that was closed, once it has noticed: at once if it does
@@ -24,9 +25,9 @@ const TRIES: usize = 4;
 
 impl<DB: Driver> Connector<DB> {
     /// Closes the socket, and says how long the server counts the connection on.
-    pub(super) fn close(&self, link: Link<DB>) -> Release<Link<DB>> {
-        let Link { session, server } = link;
-        let busy = session.state.is_busy();
+    pub(super) fn close(self: &Arc<Self>, link: Link<DB>) -> Release<Link<DB>> {
+        let Link { session, server, .. } = link;
+        let busy = session.state.busy;
         if let Some(interrupt) = server.interrupt {
             // Its thread is what counts: the place is free once that has ended.
             interrupt.store(true, Ordering::Relaxed);
@@ -40,20 +41,20 @@ impl<DB: Driver> Connector<DB> {
         }
         drop(session);
         if DB::NOTICES_CLOSE_WITHIN.is_zero() {
-            return Release::Done;
+            return Release::After(Duration::ZERO);
         }
         let left_behind = server.backend.filter(|_| server.survives_close && busy);
         match left_behind.and_then(|backend| Some((backend, DB::cancel(backend.number)?))) {
             Some((backend, statement)) => {
-                let connector = self.clone();
+                let connector = Arc::clone(self);
                 Release::Work(Box::pin(async move {
                     // Half of the time: a caller that waits for this place has the other half.
-                    let until = Instant::now() + connector.0.timeouts.connect / 2;
+                    let until = Instant::now() + connector.connect_timeout / 2;
                     let mut opened = connector.reach(backend.server, until).await?;
-                    if opened.connection.leads_to(backend.server) {
+                    if opened.leads_to(backend.server) {
                         // The statement contains only a number of ours. An error is ignored: the work may have ended already.
                         let statement = AssertSqlSafe(statement);
-                        let connection = &mut opened.connection.session.connection;
+                        let connection = &mut opened.session.connection;
                         let _ = DB::executor(connection).fetch_optional(statement).await;
                     }
                     Some(opened)
@@ -67,19 +68,15 @@ impl<DB: Driver> Connector<DB> {
 
     /// Opens a connection to this one of the servers that the name stands for, if it leads there within [`TRIES`];
     /// otherwise to another.
-    async fn reach(
-        &self,
-        server: ServerIdentity,
-        until: Instant,
-    ) -> Option<NewConnection<Link<DB>>> {
+    async fn reach(self: &Arc<Self>, server: ServerIdentity, until: Instant) -> Option<Link<DB>> {
         let mut tries = TRIES;
         loop {
             let opened = self.connect(Some(until)).await.ok()?;
             tries -= 1;
-            if opened.connection.leads_to(server) || tries == 0 || Instant::now() >= until {
+            if opened.leads_to(server) || tries == 0 || Instant::now() >= until {
                 return Some(opened);
             }
-            opened.connection.goodbye().await;
+            opened.goodbye().await;
             // The budget holds at every instant: the server counts it until it has noticed.
             tokio::time::sleep(self.ends_within()).await;
         }
@@ -87,7 +84,7 @@ impl<DB: Driver> Connector<DB> {
 
     /// How long the server has to end a connection once it has noticed.
     fn ends_within(&self) -> Duration {
-        let took = Duration::from_micros(self.0.took.load(Ordering::Relaxed));
+        let took = Duration::from_micros(self.took.load(Ordering::Relaxed));
         took.clamp(ENDS_WITHIN, ENDS_WITHIN_AT_MOST)
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::ConnectFailure;
+use super::{Connect, ConnectFailure};
 use crate::db::driver::ConnectErrorKind;
 use crate::deadline;
 
@@ -16,32 +16,43 @@ pub(in crate::db) const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// The longest pause while the server answers that it is full, at most an eighth of the time that is left: a
 /// refusal costs it as much as a connection, so that many clients that retry often keep it from serving any.
-pub(super) const LONGEST_WHILE_FULL: Duration = Duration::from_secs(2);
+const LONGEST_WHILE_FULL: Duration = Duration::from_secs(2);
 
-/// Until when connecting is tried again, by what keeps it from succeeding.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::db) struct RetryDeadline {
-    /// While the server answers that it takes no more connections: one may come free.
-    pub(in crate::db) full: Instant,
-    /// While it cannot be reached.
-    pub(in crate::db) away: Instant,
-}
-
-impl RetryDeadline {
-    pub(in crate::db) fn at(until: Instant) -> Self {
-        Self { full: until, away: until }
-    }
-
-    pub(super) fn within_request(self) -> Self {
-        let Some(deadline) = deadline::current().map(Instant::from_std) else { return self };
-        Self { full: self.full.min(deadline), away: self.away.min(deadline) }
-    }
-
-    pub(super) fn after(self, failure: Option<&ConnectFailure>) -> Instant {
-        match failure.map(|failure| failure.kind) {
-            Some(ConnectErrorKind::Full) => self.full,
-            _ => self.away,
+/// Opens a connection in the caller's own time: tries again until `away` while the server cannot be reached, and until
+/// `full` while it answers that it takes no more connections, since one may come free.
+///
+/// `says_why`: the log has the first failure while connecting is tried again.
+pub(in crate::db) async fn connect_until<C: Connect>(
+    connector: &C,
+    (full, away): (Instant, Instant),
+    says_why: bool,
+) -> Result<C::Connection, ConnectFailure> {
+    let (full, away) = (deadline::at_most(full), deadline::at_most(away));
+    let mut backoff = Backoff::default();
+    let (mut before, mut until) = (None, away);
+    loop {
+        let failure = match connector.connect(Some(until)).await {
+            Ok(opened) => return Ok(opened),
+            // An attempt that had no time left says less than the one before it.
+            Err(failure) if Instant::now() >= until => return Err(before.unwrap_or(failure)),
+            Err(failure) => failure,
+        };
+        let is_full = failure.kind == ConnectErrorKind::Full;
+        until = if is_full { full } else { away };
+        let pause = if is_full {
+            let left = until.saturating_duration_since(Instant::now());
+            backoff.next(LONGEST_WHILE_FULL.min(left / 8))
+        } else {
+            backoff.next(LONGEST_PAUSE)
+        };
+        if failure.is_final() || Instant::now() + pause >= until {
+            return Err(failure);
         }
+        if before.is_none() && says_why && !is_full {
+            tracing::warn!("connecting to the database fails, and is tried again: {failure}");
+        }
+        before = Some(failure);
+        tokio::time::sleep(pause).await;
     }
 }
 

@@ -6,17 +6,16 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::error::DatabaseError;
-use sqlx::mysql::{MySqlArguments, MySqlConnectOptions, MySqlDatabaseError, MySqlSslMode};
+use sqlx::mysql::{MySqlConnectOptions, MySqlDatabaseError, MySqlSslMode};
 use sqlx::{Executor, MySql, MySqlConnection, Row};
 
 use super::sealed::DriverParts;
 use super::{
     BackendId, ConnectErrorKind, ErrorEffect, Limits, LockHolder, ServerIdentity, ServerInfo,
-    Tuning, error_effect_without_server, quiet, without_brackets,
+    Tuning, error_effect_without_server, without_brackets,
 };
 use crate::ConfigError;
 use crate::db::settings::{DatabaseUrl, Kind, Pooler};
-use crate::db::sql::{Effect, of_mysql};
 
 impl DriverParts for MySql {
     const KIND: Kind = Kind::MySql;
@@ -54,7 +53,7 @@ impl DriverParts for MySql {
                 return Err(ConfigError::new(variable, "PgBouncer does not speak MySQL"));
             }
         }
-        Ok(quiet(options))
+        Ok(options)
     }
 
     fn with_password(options: &MySqlConnectOptions, password: &str) -> MySqlConnectOptions {
@@ -110,14 +109,6 @@ impl DriverParts for MySql {
             idle_timeout: u64::try_from(row.try_get::<i64, _>(3)?).ok().map(Duration::from_secs),
             interrupt: None,
         })
-    }
-
-    fn effect(text: &str) -> Effect {
-        of_mysql(text)
-    }
-
-    fn copy(arguments: &MySqlArguments) -> Option<MySqlArguments> {
-        Some(arguments.clone())
     }
 
     /// What is wrong with a statement alone (its number of columns, its data, a constraint, its syntax) undoes that

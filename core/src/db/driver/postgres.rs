@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use sqlx::error::DatabaseError;
-use sqlx::postgres::{PgArguments, PgConnectOptions, PgDatabaseError, PgSslMode};
+use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgSslMode};
 use sqlx::{Executor, PgConnection, Postgres, Row};
 
 use super::sealed::DriverParts;
@@ -18,7 +18,6 @@ use super::{
 };
 use crate::ConfigError;
 use crate::db::settings::{DatabaseUrl, Kind, Pooler};
-use crate::db::sql::{Effect, of_postgres, statements_of_postgres};
 
 impl DriverParts for Postgres {
     const KIND: Kind = Kind::Postgres;
@@ -59,18 +58,6 @@ impl DriverParts for Postgres {
         pooler: Pooler,
     ) -> Result<ServerInfo, sqlx::Error> {
         server_info::ask(connection, pooler).await
-    }
-
-    fn effect(text: &str) -> Effect {
-        of_postgres(text)
-    }
-
-    fn statements(text: &str) -> Vec<&str> {
-        statements_of_postgres(text)
-    }
-
-    fn copy(arguments: &PgArguments) -> Option<PgArguments> {
-        Some(arguments.clone())
     }
 
     const REFUSES_AFTER_ERROR: bool = true;

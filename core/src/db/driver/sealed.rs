@@ -9,10 +9,9 @@ use sqlx_core::migrate::Migrate;
 use super::{ConnectErrorKind, ErrorEffect, LockHolder, Options, ServerInfo, Tuning};
 use crate::ConfigError;
 use crate::db::settings::{DatabaseUrl, Kind, Pooler};
-use crate::db::sql::Effect;
 
 /// The operations and constants of a kind of database that the connection strategy needs.
-pub trait DriverParts: Database<Connection: Migrate> + HasStatementCache {
+pub trait DriverParts: Database<Connection: Migrate, Arguments: Clone> + HasStatementCache {
     /// The kind of database.
     const KIND: Kind;
 
@@ -20,40 +19,26 @@ pub trait DriverParts: Database<Connection: Migrate> + HasStatementCache {
     const SYSTEM: &'static str;
 
     /// The connect options for a URL, for connections that this plan uses through this pooler.
-    fn options(url: &DatabaseUrl, tuning: &Tuning<'_>) -> Result<Options<Self>, ConfigError>
-    where
-        Self: Sized;
+    fn options(url: &DatabaseUrl, tuning: &Tuning<'_>) -> Result<Options<Self>, ConfigError>;
 
     /// The same options with another password.
-    fn with_password(options: &Options<Self>, _password: &str) -> Options<Self>
-    where
-        Self: Sized,
-    {
+    fn with_password(options: &Options<Self>, _password: &str) -> Options<Self> {
         options.clone()
     }
 
     /// The host and port that a connection goes to, if an address may replace the host: not for a socket of this
     /// machine, nor if the server's certificate is checked for its name.
-    fn endpoint(_options: &Options<Self>) -> Option<(&str, u16)>
-    where
-        Self: Sized,
-    {
+    fn endpoint(_options: &Options<Self>) -> Option<(&str, u16)> {
         None
     }
 
     /// The same options with this host.
-    fn with_host(options: &Options<Self>, _host: &str) -> Options<Self>
-    where
-        Self: Sized,
-    {
+    fn with_host(options: &Options<Self>, _host: &str) -> Options<Self> {
         options.clone()
     }
 
     /// The options to try after this error, if the TLS mode has a second way.
-    fn second_way(_options: &Options<Self>, _refused: &sqlx::Error) -> Option<Options<Self>>
-    where
-        Self: Sized,
-    {
+    fn second_way(_options: &Options<Self>, _refused: &sqlx::Error) -> Option<Options<Self>> {
         None
     }
 
@@ -62,19 +47,6 @@ pub trait DriverParts: Database<Connection: Migrate> + HasStatementCache {
         connection: &mut Self::Connection,
         pooler: Pooler,
     ) -> impl Future<Output = Result<ServerInfo, sqlx::Error>> + Send;
-
-    /// The effect of a text, of one or several statements, on its session.
-    fn effect(text: &str) -> Effect;
-
-    /// The statements of a text; on MySQL, where nothing depends on it, the text.
-    fn statements(text: &str) -> Vec<&str> {
-        vec![text]
-    }
-
-    /// The same arguments, for a second run of a statement.
-    fn copy(_arguments: &Self::Arguments) -> Option<Self::Arguments> {
-        None
-    }
 
     /// Whether the server itself refuses every statement of a transaction after one has failed.
     const REFUSES_AFTER_ERROR: bool = false;

@@ -10,12 +10,9 @@ use sqlx::{AssertSqlSafe, Connection, Executor, Sqlite, SqliteConnection};
 use tokio::time::timeout;
 
 use super::sealed::DriverParts;
-use super::{
-    ConnectErrorKind, ErrorEffect, ServerInfo, Tuning, error_effect_without_server, quiet,
-};
+use super::{ConnectErrorKind, ErrorEffect, ServerInfo, Tuning, error_effect_without_server};
 use crate::ConfigError;
 use crate::db::settings::{DatabaseUrl, Kind, Pooler};
-use crate::db::sql::{Effect, of_sqlite, statements_of_sqlite};
 
 /// How long a lock is waited for while a connection is opened, by its thread.
 const OPENS_WITHIN: Duration = Duration::from_secs(1);
@@ -54,7 +51,7 @@ impl DriverParts for Sqlite {
             options =
                 options.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Normal);
         }
-        Ok(quiet(options))
+        Ok(options)
     }
 
     /// From here on callers wait for locks themselves, and a statement that was given up ends.
@@ -69,18 +66,6 @@ impl DriverParts for Sqlite {
         let mut handle = connection.lock_handle().await?;
         handle.set_progress_handler(STEPS, move || !flag.load(Ordering::Relaxed));
         Ok(ServerInfo { interrupt: Some(interrupt), ..ServerInfo::default() })
-    }
-
-    fn copy(arguments: &Self::Arguments) -> Option<Self::Arguments> {
-        Some(arguments.clone())
-    }
-
-    fn effect(text: &str) -> Effect {
-        of_sqlite(text)
-    }
-
-    fn statements(text: &str) -> Vec<&str> {
-        statements_of_sqlite(text)
     }
 
     /// Inside a transaction another cannot begin.

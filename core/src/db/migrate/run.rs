@@ -12,41 +12,21 @@ use crate::db::settings::Kind;
 
 use super::{failure, is_missing_table, lock};
 
-/// The result of a run.
-#[derive(Debug)]
-pub(super) struct Summary {
-    applied: Vec<String>,
-    /// The number of migrations that had been applied before.
-    before: usize,
-}
-
-impl Summary {
-    /// Says it in the log, which for the operator is the result of the `migrate` verb.
-    pub(super) fn log(&self, place: &str) {
-        let Self { applied, before } = self;
-        match applied.len() {
-            0 => tracing::info!("{place} is up to date: {before} migrations were applied earlier"),
-            1 => tracing::info!("1 migration applied to {place}: {}", applied.join(", ")),
-            count => {
-                tracing::info!("{count} migrations applied to {place}: {}", applied.join(", "))
-            }
-        }
-    }
-}
-
 /// A migration as people know it.
 pub(super) fn name(migration: &Migration) -> String {
     format!("{} ({})", migration.version, migration.description)
 }
 
-/// Applies every migration that has not been applied, under the lock.
+/// Applies every migration that has not been applied, under the lock, and says so in the log, which for the operator is the
+/// result of the `migrate` verb.
 ///
 /// The migrator's own `run` waits for its lock inside a statement, names no holder, and does not say what it did.
 pub(super) async fn all<DB: Driver>(
     connection: &mut DB::Connection,
     migrator: &Migrator,
     patience: Duration,
-) -> Result<Summary, Error> {
+    place: &str,
+) -> Result<(), Error> {
     let failed = |error| failure::told(migrator, error, String::new());
     DB::before_migrations(connection, patience)
         .await
@@ -69,7 +49,7 @@ pub(super) async fn all<DB: Driver>(
         return Err(failed(MigrateError::Dirty(version)));
     }
     verify(migrator, &known).map_err(failed)?;
-    let mut summary = Summary { applied: Vec::new(), before: known.len() };
+    let (mut applied, before) = (Vec::new(), known.len());
     let ours = |migration: &&Migration| !migration.migration_type.is_down_migration();
     for migration in migrator.iter().filter(ours) {
         if is_applied(&known, migration) {
@@ -88,7 +68,7 @@ pub(super) async fn all<DB: Driver>(
         }
         failure::refuse_leftovers::<DB>(connection, migration).await?;
         let Err(error) = connection.apply(table, migration).await else {
-            summary.applied.push(name(migration));
+            applied.push(name(migration));
             continue;
         };
         if DB::KIND == Kind::Sqlite {
@@ -99,7 +79,12 @@ pub(super) async fn all<DB: Driver>(
         }
         return Err(failure::explained::<DB>(connection, migrator, migration, error).await);
     }
-    Ok(summary)
+    match applied.len() {
+        0 => tracing::info!("{place} is up to date: {before} migrations were applied earlier"),
+        1 => tracing::info!("1 migration applied to {place}: {}", applied.join(", ")),
+        count => tracing::info!("{count} migrations applied to {place}: {}", applied.join(", ")),
+    }
+    Ok(())
 }
 
 fn is_applied(known: &[AppliedMigration], migration: &Migration) -> bool {

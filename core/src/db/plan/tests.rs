@@ -3,7 +3,7 @@
 use super::sizes::MOST;
 use super::*;
 
-const INPUTS: Inputs = Inputs {
+pub(in crate::db) const INPUTS: Inputs = Inputs {
     paradigm: Paradigm::LongRunning,
     kind: Kind::Postgres,
     cpus: 2,

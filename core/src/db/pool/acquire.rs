@@ -11,91 +11,79 @@ use super::clock::FreezeAwareInstant;
 use super::counts::Reason;
 use super::queue::{Handover, Joined, Wait, WaitError};
 use super::{Pool, PoolState, PooledConnection, Purpose};
-use crate::db::connect::{Connect, Connection};
+use crate::db::connect::{Connect, ConnectFailure, Connection, connect_until};
+use crate::db::error::Error;
 use crate::deadline;
 
 /// How many callers may wait per connection. Their time bounds the wait; this bounds the memory, and refuses at
 /// once what no connection serves in a caller's time: a thousand queries of 2 ms take the 2 s that a caller has.
 const QUEUE_PER_CONNECTION: usize = 1024;
 
-/// Why a caller has no connection.
-#[derive(Debug)]
-pub(in crate::db) enum AcquireError<F> {
-    Closed,
-    /// Too many callers wait already.
-    QueueFull(PoolState),
-    /// Every connection stayed in use until the time of the plan was up.
-    TimedOut {
-        waited: Duration,
-        state: PoolState,
-    },
-    /// The caller's own deadline is earlier, and over.
-    Deadline(PoolState),
-    /// Connecting fails.
-    Connect(F),
-}
-
-/// Whether a connection may be lent.
-enum Fitness {
-    /// The server answered on it a moment ago, and nothing has broken since.
-    Validated,
-    NeedsValidation,
-    Expired(Reason),
-}
-
 impl<C: Connect> Pool<C> {
     /// Borrows a connection that is alive: an idle one, or whichever is first of one that comes back and a new one.
     pub(in crate::db) async fn acquire(
         self: &Arc<Self>,
         purpose: Purpose,
-    ) -> Result<PooledConnection<C>, AcquireError<C::Failure>> {
+    ) -> Result<PooledConnection<C>, Error> {
         if self.is_closed() {
-            return Err(AcquireError::Closed);
+            return Err(Error::Closed);
         }
         let arrived = FreezeAwareInstant::now(&self.epoch);
         let begun = arrived.instant();
-        let time = CallerTime::from(begun, self.plan.acquire_timeout());
+        let until = deadline::at_most(begun + self.plan.acquire_timeout());
         let most = self.plan.size().saturating_mul(QUEUE_PER_CONNECTION);
         let (mut now, mut waited) = (Some(arrived), false);
         loop {
-            let guard = match self.join(time.until, most) {
+            let guard = match self.join(until, most) {
                 Joined::Idle(guard) => guard,
-                Joined::Waits(_) if time.until <= begun => {
-                    self.counts.timed_out();
-                    return Err(AcquireError::Deadline(self.state()));
+                Joined::Waits(_) if until <= begun => {
+                    return Err(self.time_is_up(begun, until, self.state()));
                 }
-                Joined::Waits(wait) => match self.served(wait, time.until).await {
+                Joined::Waits(wait) => match self.served(wait, until).await {
                     Ok((guard, came_back)) => {
                         // That time will do, unless there was a freeze since.
                         now = Some(came_back).filter(|time| time.is_of(&self.epoch));
                         waited = true;
                         guard
                     }
-                    Err(WaitError::Closed) => return Err(AcquireError::Closed),
-                    Err(WaitError::Connect(failure)) => return Err(AcquireError::Connect(failure)),
+                    Err(WaitError::Failed(error)) => return Err(error),
                     Err(WaitError::TimedOut { waiting }) => {
-                        self.counts.timed_out();
-                        return Err(match self.outage() {
-                            Some(outage) => AcquireError::Connect(outage.failure.clone()),
-                            None => time.is_up(PoolState { waiting, ..self.state() }),
-                        });
+                        let state = PoolState { waiting, ..self.state() };
+                        let error = self.time_is_up(begun, until, state);
+                        return Err(self.outage().map_or(error, ConnectFailure::into_error));
                     }
                 },
                 Joined::Full => {
                     self.counts.refused();
-                    return Err(AcquireError::QueueFull(self.state()));
+                    return Err(Error::QueueFull { state: self.state() });
                 }
             };
             let now = now.take().unwrap_or_else(|| FreezeAwareInstant::now(&self.epoch));
-            let until = waited.then_some(time.until);
+            let until = waited.then_some(until);
             if let Some((guard, now)) = self.usable_at(now, guard, until).await {
                 if waited {
-                    self.counts.waited(now.saturating_duration_since(begun));
+                    self.counts.wait_time.add(now.saturating_duration_since(begun));
                 } else {
-                    self.counts.lay_ready();
+                    self.counts.wait_time.add_none();
                 }
                 return Ok(guard.lend(purpose, now));
             }
+        }
+    }
+
+    /// Counts a caller that came then and got no connection in its time, and returns its error: the time was the plan's,
+    /// or less if its request has a deadline.
+    pub(in crate::db) fn time_is_up(
+        &self,
+        begun: Instant,
+        until: Instant,
+        state: PoolState,
+    ) -> Error {
+        self.counts.timed_out();
+        if until < begun + self.plan.acquire_timeout() {
+            Error::Deadline { state }
+        } else {
+            Error::TimedOut { waited: begun.elapsed(), state }
         }
     }
 
@@ -108,7 +96,7 @@ impl<C: Connect> Pool<C> {
         if self.growth().outage.is_some()
             && let Some(failure) = self.refusal()
         {
-            return Err(WaitError::Connect(failure));
+            return Err(failure.into());
         }
         if self.may_freeze {
             // Boxed: opening a connection is a large future, which no other caller should carry.
@@ -125,10 +113,10 @@ impl<C: Connect> Pool<C> {
         wait.await
     }
 
-    async fn open_inline(self: &Arc<Self>, until: Instant) -> Result<(), WaitError<C::Failure>> {
+    async fn open_inline(self: &Arc<Self>, until: Instant) -> Result<(), WaitError> {
         let budget = Arc::clone(&self.budget);
-        let permit = budget.acquire_owned().await.map_err(|_| WaitError::Closed)?;
-        let opened = self.connector.connect_until(until).await.map_err(WaitError::Connect)?;
+        let permit = budget.acquire_owned().await.map_err(|_| Error::Closed)?;
+        let opened = connect_until(&self.connector, (until, until), false).await?;
         self.add(opened, permit);
         Ok(())
     }
@@ -150,29 +138,20 @@ impl<C: Connect> Pool<C> {
         guard: PooledConnection<C>,
         until: Option<Instant>,
     ) -> Option<(PooledConnection<C>, Instant)> {
-        match self.fitness(&guard, &now) {
-            Fitness::Validated => Some((guard, now.instant())),
-            Fitness::Expired(reason) => {
-                guard.discard(reason, false);
-                None
-            }
-            // Boxed: what is rare does not make every borrowing larger.
-            Fitness::NeedsValidation => {
-                let guard = Box::pin(self.validate(guard, until)).await?;
-                Some((guard, Instant::now()))
-            }
+        if let Some(reason) = self.expiry(&guard, &now) {
+            guard.discard(reason, false);
+            return None;
         }
-    }
-
-    fn fitness(&self, guard: &PooledConnection<C>, now: &FreezeAwareInstant) -> Fitness {
         let entry = guard.entry();
-        if let Some(reason) = self.expiry(guard, now) {
-            return Fitness::Expired(reason);
-        }
-        let recent = now.same_epoch(&entry.last_validated)
+        let answered_recently = now.same_epoch(&entry.last_validated)
             && now.is_within(self.plan.validation_interval(), &entry.last_validated)
             && entry.incidents == self.incidents();
-        if recent { Fitness::Validated } else { Fitness::NeedsValidation }
+        if answered_recently {
+            return Some((guard, now.instant()));
+        }
+        // Boxed: what is rare does not make every borrowing larger.
+        let guard = Box::pin(self.validate(guard, until)).await?;
+        Some((guard, Instant::now()))
     }
 
     /// Why a connection must not be used again although nothing was found wrong with it, if so.
@@ -232,30 +211,5 @@ impl<C: Connect> Pool<C> {
         }
         guard.discard(Reason::Silent, true);
         None
-    }
-}
-
-/// The time of a caller: what the plan gives it, or less if its request has a deadline.
-#[derive(Clone, Copy)]
-pub(in crate::db) struct CallerTime {
-    begun: Instant,
-    by_plan: Instant,
-    pub(in crate::db) until: Instant,
-}
-
-impl CallerTime {
-    pub(in crate::db) fn from(begun: Instant, acquire_timeout: Duration) -> Self {
-        let by_plan = begun + acquire_timeout;
-        let deadline = deadline::current().map(Instant::from_std);
-        Self { begun, by_plan, until: deadline.map_or(by_plan, |deadline| deadline.min(by_plan)) }
-    }
-
-    /// The error of a caller that got no connection in its time.
-    pub(in crate::db) fn is_up<F>(&self, state: PoolState) -> AcquireError<F> {
-        if self.until < self.by_plan {
-            AcquireError::Deadline(state)
-        } else {
-            AcquireError::TimedOut { waited: self.begun.elapsed(), state }
-        }
     }
 }

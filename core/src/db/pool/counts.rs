@@ -32,8 +32,8 @@ pub(in crate::db::pool) struct Counts {
     leaks: AtomicU64,
     pings: AtomicU64,
     create_time: Histogram,
-    wait_time: Histogram,
-    use_time: Histogram,
+    pub(in crate::db::pool) wait_time: Histogram,
+    pub(in crate::db::pool) use_time: Histogram,
 }
 
 impl Default for Counts {
@@ -95,19 +95,6 @@ impl Counts {
 
     pub(in crate::db::pool) fn pinged(&self) {
         self.pings.fetch_add(1, Relaxed);
-    }
-
-    /// A caller got a connection that lay ready.
-    pub(in crate::db::pool) fn lay_ready(&self) {
-        self.wait_time.add_none();
-    }
-
-    pub(in crate::db::pool) fn waited(&self, long: Duration) {
-        self.wait_time.add(long);
-    }
-
-    pub(in crate::db::pool) fn used(&self, long: Duration) {
-        self.use_time.add(long);
     }
 
     /// Adds what has been counted to what is there at this moment.

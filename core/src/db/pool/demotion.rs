@@ -37,8 +37,8 @@ impl<C: Connect> Pool<C> {
     async fn leave_readers_for_a_writer(self: &Arc<Self>) {
         let generation = self.generation();
         let Ok(opened) = self.connector.connect(None).await else { return };
-        let writes = opened.connection.takes_writes();
-        opened.connection.goodbye().await;
+        let writes = opened.takes_writes();
+        opened.goodbye().await;
         if writes && !self.takes_writes().await {
             tracing::warn!(
                 "the database has another server for writes: connections are opened anew"

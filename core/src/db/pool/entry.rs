@@ -11,11 +11,12 @@ use tokio::time::Instant;
 
 use super::clock::FreezeAwareInstant;
 use crate::db::connect::Connection;
+use crate::db::session::PendingReply;
 
 /// One open connection.
 pub(super) struct Entry<T: Connection> {
     pub(super) connection: T,
-    pub(super) monitor: Arc<Monitor<T::Monitor>>,
+    pub(super) monitor: Arc<Monitor>,
     /// When a borrower last gave it back after the server had answered.
     pub(super) last_used: FreezeAwareInstant,
     /// When the server last answered on it: used, pinged or opened.
@@ -35,10 +36,9 @@ pub(super) struct Entry<T: Connection> {
 
 /// The holder of a connection and the time of its last answer; shared with the reports on the pool.
 #[derive(Debug)]
-pub(in crate::db) struct Monitor<M> {
+pub(in crate::db) struct Monitor {
     usage: Mutex<Usage>,
-    /// What the connection itself shows.
-    pub(in crate::db) connection: M,
+    pub(in crate::db) reply: Arc<PendingReply>,
 }
 
 #[derive(Debug)]
@@ -54,7 +54,7 @@ pub(super) struct Holder {
     pub(super) purpose: Purpose,
     pub(super) since: Instant,
     /// Whether the log has named it as one that may have leaked.
-    reported: bool,
+    pub(super) reported: bool,
 }
 
 /// What a connection was borrowed for.
@@ -84,10 +84,18 @@ impl fmt::Display for Purpose {
     }
 }
 
-impl<M> Monitor<M> {
-    pub(super) fn new(connection: M) -> Self {
+impl<T: Connection> Entry<T> {
+    /// Notes that the server has just answered.
+    pub(super) fn validated(&mut self, now: FreezeAwareInstant, incidents: u64) {
+        self.last_validated = now;
+        self.incidents = incidents;
+    }
+}
+
+impl Monitor {
+    pub(super) fn new(reply: Arc<PendingReply>) -> Self {
         let usage = Usage { holder: None, answered: Instant::now() };
-        Self { usage: Mutex::new(usage), connection }
+        Self { usage: Mutex::new(usage), reply }
     }
 
     pub(super) fn lend(&self, purpose: Purpose, since: Instant) {
@@ -119,13 +127,6 @@ impl<M> Monitor<M> {
 
     fn lock(&self) -> MutexGuard<'_, Usage> {
         self.usage.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Holder {
-    /// Whether the log has named it as one that may have leaked.
-    pub(super) fn was_reported(&self) -> bool {
-        self.reported
     }
 }
 

@@ -2,31 +2,20 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{self, Ordering};
-use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::Pool;
-use crate::db::connect::{Backoff, Connect, Failure, LONGEST_PAUSE};
+use crate::db::connect::{Backoff, Connect, ConnectFailure, LONGEST_PAUSE};
 
 /// What is being opened, and what keeps it from being opened.
-pub(super) struct Growth<F> {
+#[derive(Default)]
+pub(super) struct Growth {
     /// Attempts that have begun and not ended.
     connecting: usize,
-    pub(super) outage: Option<Arc<Outage<F>>>,
-}
-
-/// A failure to connect that no success has ended.
-pub(super) struct Outage<F> {
-    pub(super) failure: F,
-    since: Instant,
-}
-
-impl<F> Default for Growth<F> {
-    fn default() -> Self {
-        Self { connecting: 0, outage: None }
-    }
+    /// The failure to connect that no success has ended, and since when connecting fails.
+    pub(super) outage: Option<(ConnectFailure, Instant)>,
 }
 
 impl<C: Connect> Pool<C> {
@@ -49,13 +38,6 @@ impl<C: Connect> Pool<C> {
             let Ok(permit) = Arc::clone(&self.budget).try_acquire_owned() else { return };
             growth.connecting += 1;
             self.spawn_attempt(permit);
-        }
-    }
-
-    /// Opens a connection if fewer are open than are to be kept, one at a time.
-    pub(super) fn keep_warm(self: &Arc<Self>) {
-        if self.open() < self.plan.warm() {
-            self.probe();
         }
     }
 
@@ -92,8 +74,7 @@ impl<C: Connect> Pool<C> {
                     }
                     Err(failure) => {
                         if !pool.failed(failure) {
-                            drop(permit);
-                            return pool.open_for_waiting();
+                            return pool.free(permit);
                         }
                     }
                 }
@@ -105,16 +86,16 @@ impl<C: Connect> Pool<C> {
 
     /// Notes that an attempt has failed; whether it is to be made again, as the one that notices the server's
     /// return.
-    fn failed(&self, failure: C::Failure) -> bool {
+    fn failed(&self, failure: ConnectFailure) -> bool {
         let mut growth = self.growth();
         if growth.outage.is_none() {
             tracing::warn!("connecting to the database fails: {failure}");
         }
-        let since = growth.outage.as_ref().map_or_else(Instant::now, |outage| outage.since);
+        let since = growth.outage.as_ref().map_or_else(Instant::now, |(_, since)| *since);
         let is_final = failure.is_final();
         // If the open connections serve the callers, a further one that the server refuses is not needed.
         let needed = self.queue.waiting() > 0 || !self.is_open_but_refused(&failure);
-        growth.outage = Some(Arc::new(Outage { failure, since }));
+        growth.outage = Some((failure, since));
         let again = growth.connecting == 1 && needed && !self.is_closed();
         if !again {
             growth.connecting -= 1;
@@ -128,44 +109,43 @@ impl<C: Connect> Pool<C> {
     }
 
     /// Whether the server is there, as its refusal shows, and connections are open.
-    pub(super) fn is_open_but_refused(&self, failure: &C::Failure) -> bool {
+    pub(super) fn is_open_but_refused(&self, failure: &ConnectFailure) -> bool {
         failure.is_from_server() && !self.monitors().is_empty()
     }
 
     /// The failure that no success has ended.
-    pub(super) fn outage(&self) -> Option<Arc<Outage<C::Failure>>> {
-        self.growth().outage.clone()
+    pub(super) fn outage(&self) -> Option<ConnectFailure> {
+        self.growth().outage.as_ref().map(|(failure, _)| failure.clone())
     }
 
     /// The same, if an attempt is being made.
-    pub(super) fn outage_under_watch(&self) -> Option<Arc<Outage<C::Failure>>> {
+    pub(super) fn outage_under_watch(&self) -> Option<ConnectFailure> {
         let growth = self.growth();
-        growth.outage.clone().filter(|_| growth.connecting > 0)
+        let outage = growth.outage.as_ref().filter(|_| growth.connecting > 0)?;
+        Some(outage.0.clone())
     }
 
     /// The failure for which a caller that comes now is refused: the outage has lasted for longer than it would wait, or
     /// waiting does not mend it.
     #[cold]
-    pub(super) fn refusal(self: &Arc<Self>) -> Option<C::Failure> {
-        let outage = self.outage()?;
-        if outage.lasts_longer_than(self.plan.acquire_timeout())
-            && !self.is_served_despite(&outage.failure)
-        {
+    pub(super) fn refusal(self: &Arc<Self>) -> Option<ConnectFailure> {
+        let (failure, since) = self.growth().outage.clone()?;
+        if since.elapsed() > self.plan.acquire_timeout() && !self.is_served_despite(&failure) {
             self.counts.refused();
             self.probe();
-            return Some(outage.failure.clone());
+            return Some(failure);
         }
         self.hopeless()
     }
 
     /// The failure that waiting does not mend, while an attempt still shows it and no open connection serves the callers.
-    pub(super) fn hopeless(&self) -> Option<C::Failure> {
-        let outage = self.outage_under_watch().filter(|outage| outage.failure.is_final())?;
-        (!self.is_served_despite(&outage.failure)).then(|| outage.failure.clone())
+    pub(super) fn hopeless(&self) -> Option<ConnectFailure> {
+        let failure = self.outage_under_watch().filter(ConnectFailure::is_final)?;
+        (!self.is_served_despite(&failure)).then_some(failure)
     }
 
     /// Whether callers are served although connecting fails: an open connection comes back to those that wait.
-    pub(super) fn is_served_despite(&self, failure: &C::Failure) -> bool {
+    pub(super) fn is_served_despite(&self, failure: &ConnectFailure) -> bool {
         let monitors = self.monitors();
         if failure.is_from_server() {
             return !monitors.is_empty();
@@ -173,11 +153,5 @@ impl<C: Connect> Pool<C> {
         // The server does not answer new connections: the open ones may wait for answers that never come.
         let recently = self.plan.acquire_timeout();
         monitors.iter().any(|monitor| monitor.answered().elapsed() <= recently)
-    }
-}
-
-impl<F> Outage<F> {
-    pub(super) fn lasts_longer_than(&self, time: Duration) -> bool {
-        self.since.elapsed() > time
     }
 }

@@ -15,7 +15,8 @@ use super::clock::FreezeAwareInstant;
 use super::counts::Reason;
 use super::entry::Entry;
 use super::{Pool, PooledConnection};
-use crate::db::connect::Connect;
+use crate::db::connect::{Connect, ConnectFailure};
+use crate::db::error::Error;
 
 type BoxedEntry<C> = Box<Entry<<C as Connect>::Connection>>;
 
@@ -44,18 +45,22 @@ struct Waiter<C: Connect> {
 }
 
 /// What a caller that waits gets.
-pub(super) type Handover<C> =
-    Result<(PooledConnection<C>, FreezeAwareInstant), WaitError<<C as Connect>::Failure>>;
+pub(super) type Handover<C> = Result<(PooledConnection<C>, FreezeAwareInstant), WaitError>;
 
 /// Why a wait has ended without a connection.
-pub(super) enum WaitError<F> {
-    Closed,
+pub(super) enum WaitError {
     TimedOut {
         /// The callers that waited then, this one among them.
         waiting: usize,
     },
-    /// Connecting has failed for good.
-    Connect(F),
+    /// The pool is closed, or connecting has failed for good.
+    Failed(Error),
+}
+
+impl<E: Into<Error>> From<E> for WaitError {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
 }
 
 /// The answer to a caller that comes.
@@ -116,10 +121,10 @@ impl<C: Connect> WaitQueue<C> {
     }
 
     /// Ends every wait because connecting has failed for good.
-    pub(super) fn fail(&self, failure: &C::Failure) {
+    pub(super) fn fail(&self, failure: &ConnectFailure) {
         let callers = std::mem::take(&mut self.lock().callers);
         for caller in callers {
-            let _ = caller.sender.send(Err(WaitError::Connect(failure.clone())));
+            let _ = caller.sender.send(Err(failure.clone().into()));
         }
     }
 
@@ -211,7 +216,7 @@ impl<C: Connect> Future for Wait<'_, C> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Handover<C>> {
         let handover = std::task::ready!(Pin::new(&mut self.receiver).poll(cx));
         self.ended = true;
-        Poll::Ready(handover.unwrap_or(Err(WaitError::Closed)))
+        Poll::Ready(handover.unwrap_or_else(|_| Err(Error::Closed.into())))
     }
 }
 

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{AcquireError, Pool};
-use crate::db::connect::{Connect, Connection};
+use super::Pool;
+use crate::db::connect::{Connect, ConnectFailure, Connection};
+use crate::db::error::Error;
 
 /// How long an answer of the server counts as a sign of life.
 const FRESH: Duration = Duration::from_secs(1);
@@ -18,35 +19,34 @@ impl<C: Connect> Pool<C> {
     pub(in crate::db) async fn ready(
         self: &Arc<Self>,
         within: Duration,
-    ) -> Option<Result<(), AcquireError<C::Failure>>> {
+    ) -> Option<Result<(), Error>> {
         if self.is_closed() {
-            return Some(Err(AcquireError::Closed));
+            return Some(Err(Error::Closed));
         }
         if self.monitors().iter().any(|monitor| monitor.answered().elapsed() < FRESH) {
             return Some(Ok(()));
         }
         let until = Instant::now() + within;
         let answer = tokio::time::timeout_at(until, self.sign_of_life(until)).await.ok()?;
-        Some(answer.map_err(AcquireError::Connect))
+        Some(answer.map_err(ConnectFailure::into_error))
     }
 
-    async fn sign_of_life(self: &Arc<Self>, until: Instant) -> Result<(), C::Failure> {
+    async fn sign_of_life(self: &Arc<Self>, until: Instant) -> Result<(), ConnectFailure> {
         while let Some(guard) = self.try_idle() {
             if self.usable(guard, Some(until)).await.is_some() {
                 return Ok(());
             }
         }
         // An attempt is being made again and again: one at a time while the server is away.
-        if let Some(outage) = self.outage_under_watch() {
-            let failure = &outage.failure;
-            return if self.is_open_but_refused(failure) { Ok(()) } else { Err(failure.clone()) };
+        if let Some(failure) = self.outage_under_watch() {
+            return if self.is_open_but_refused(&failure) { Ok(()) } else { Err(failure) };
         }
         // Every connection is in use: a further one tells. Beyond the budget it is one of those that the plan
         // leaves for administration.
         let permit = Arc::clone(&self.budget).try_acquire_owned().ok();
         match (self.connector.connect(None).await, permit) {
             (Ok(opened), Some(permit)) => self.add(opened, permit),
-            (Ok(opened), None) => opened.connection.goodbye().await,
+            (Ok(opened), None) => opened.goodbye().await,
             (Err(failure), _) if self.is_open_but_refused(&failure) => {}
             (Err(failure), _) => return Err(failure),
         }

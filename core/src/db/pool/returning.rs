@@ -3,8 +3,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use deadpool::unmanaged::Object;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::Pool;
 use super::clock::FreezeAwareInstant;
@@ -22,8 +24,8 @@ impl<C: Connect> Pool<C> {
             self.look_for_writer();
         }
         if let Some(holder) = entry.monitor.give_back(answered.then(|| now.instant())) {
-            self.counts.used(now.instant().saturating_duration_since(holder.since));
-            if holder.was_reported() {
+            self.counts.use_time.add(now.instant().saturating_duration_since(holder.since));
+            if holder.reported {
                 let seconds = holder.since.elapsed().as_secs_f64();
                 tracing::info!(place = %holder.purpose, seconds, "a connection that was thought leaked has come back");
             }
@@ -73,34 +75,38 @@ impl<C: Connect> Pool<C> {
     ) {
         self.counts.closed(reason);
         let Entry { connection, permit, .. } = entry;
-        if lost || self.is_closed() {
+        let release = if lost || self.is_closed() {
             drop(connection);
-            drop(permit);
-            return self.open_for_waiting();
-        }
-        let pool = Arc::clone(self);
-        match self.connector.release(connection) {
-            Release::Done => {
-                drop(permit);
-                self.open_for_waiting();
-            }
-            Release::Work(work) => drop(self.runtime.spawn(async move {
-                match work.await {
-                    Some(opened) => pool.add(opened, permit),
-                    None => {
-                        drop(permit);
-                        pool.open_for_waiting();
-                    }
-                }
-            })),
+            Release::After(Duration::ZERO)
+        } else {
+            self.connector.release(connection)
+        };
+        match release {
             // No task may be left running when the process is frozen, so the permit is free at once: one connection more does
             // no harm.
-            Release::After(_) if self.may_freeze => drop(permit),
-            Release::After(time) => drop(self.runtime.spawn(async move {
-                tokio::time::sleep(time).await;
-                drop(permit);
-                pool.open_for_waiting();
-            })),
+            Release::After(time) if time.is_zero() || self.may_freeze => self.free(permit),
+            Release::After(time) => {
+                let pool = Arc::clone(self);
+                self.runtime.spawn(async move {
+                    tokio::time::sleep(time).await;
+                    pool.free(permit);
+                });
+            }
+            Release::Work(work) => {
+                let pool = Arc::clone(self);
+                self.runtime.spawn(async move {
+                    match work.await {
+                        Some(opened) => pool.add(opened, permit),
+                        None => pool.free(permit),
+                    }
+                });
+            }
         }
+    }
+
+    /// Frees a place in the budget, and opens another connection if callers wait.
+    pub(super) fn free(self: &Arc<Self>, permit: OwnedSemaphorePermit) {
+        drop(permit);
+        self.open_for_waiting();
     }
 }

@@ -37,7 +37,7 @@ impl<C: Connect> Pool<C> {
             idle: self.queue.idle(),
             waiting: self.queue.waiting(),
             longest_holder: holders.first().map(Holder::told),
-            last_connect_error: self.outage().map(|outage| outage.failure.to_string()),
+            last_connect_error: self.outage().map(|failure| failure.to_string()),
         }
     }
 

@@ -9,38 +9,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fake::{Behaviour, Server};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
-use super::{AcquireError, Pool, PooledConnection, Purpose};
+use super::{Pool, PooledConnection, Purpose};
+use crate::Epoch;
+use crate::db::Error;
 use crate::db::connect::{Connect as _, Taint};
+use crate::db::plan::tests::INPUTS;
 use crate::db::plan::{Inputs, Plan};
-use crate::db::{Kind, Pooler};
-use crate::{Epoch, Paradigm};
 
 const MS: Duration = Duration::from_millis(1);
 
 type TestPool = Arc<Pool<Server>>;
-type Acquired = Result<PooledConnection<Server>, AcquireError<fake::Fault>>;
+type Acquired = Result<PooledConnection<Server>, Error>;
 
 fn plan(size: usize) -> Plan {
-    Plan::new(&Inputs {
-        paradigm: Paradigm::LongRunning,
-        kind: Kind::Postgres,
-        cpus: 1,
-        concurrency: 1,
-        instances: None,
-        overlap: 1.0,
-        max_connections: None,
-        reserved: 0,
-        account_limit: None,
-        database_limit: None,
-        taken: 0,
-        pool_size: Some(size),
-        pooler: Pooler::None,
-        acquire_timeout: None,
-        connect_timeout: None,
-    })
-    .expect("fits")
+    let unlimited = Inputs { cpus: 1, overlap: 1.0, max_connections: None, reserved: 0, ..INPUTS };
+    Plan::new(&Inputs { pool_size: Some(size), ..unlimited }).expect("fits")
 }
 
 /// A pool of this size that has opened nothing yet.
@@ -56,6 +42,12 @@ fn freezing(server: &Server, size: usize) -> (TestPool, Epoch) {
 
 async fn acquire(pool: &TestPool) -> Acquired {
     pool.acquire(Purpose::Line(std::panic::Location::caller())).await
+}
+
+/// A caller in a task of its own.
+fn spawn_caller(pool: &TestPool) -> JoinHandle<Result<(), Error>> {
+    let pool = Arc::clone(pool);
+    tokio::spawn(async move { acquire(&pool).await.map(drop) })
 }
 
 /// Borrows all that the pool may have.
@@ -195,7 +187,7 @@ async fn before_a_freeze_only_connections_of_a_crowded_server_are_closed() {
     drop(acquire(&pool).await.expect("the server is up"));
     pool.rest();
     assert_eq!(pool.state().idle, 1);
-    server.set_crowded();
+    server.lock().crowded = true;
     pool.try_idle().expect("it is idle").taint_with(Taint::Dirty);
     drop(acquire(&pool).await.expect("the server is up"));
     pool.rest();
@@ -207,10 +199,7 @@ async fn closing_tells_those_who_wait_and_waits_for_those_who_hold() {
     let server = Server::default();
     let pool = pool(&server, 2);
     let mut held = all(&pool).await;
-    let waiting = tokio::spawn({
-        let pool = Arc::clone(&pool);
-        async move { acquire(&pool).await.map(drop) }
-    });
+    let waiting = spawn_caller(&pool);
     settle_a_little().await;
     let first = held.pop();
     tokio::spawn(async move {
@@ -219,12 +208,12 @@ async fn closing_tells_those_who_wait_and_waits_for_those_who_hold() {
     });
     let begun = Instant::now();
     let drained = pool.close(Duration::from_secs(1)).await;
-    assert!(matches!(waiting.await.expect("no panic"), Err(AcquireError::Closed)));
+    assert!(matches!(waiting.await.expect("no panic"), Err(Error::Closed)));
     assert_eq!((drained.closed, drained.aborted), (1, 1), "{drained}");
     assert!(drained.holders[0].0.contains("tests.rs"), "{drained}");
     assert_eq!(begun.elapsed(), Duration::from_secs(1));
     drop(held);
-    assert!(matches!(acquire(&pool).await, Err(AcquireError::Closed)));
+    assert!(matches!(acquire(&pool).await, Err(Error::Closed)));
     settle().await;
     assert_eq!((server.open(), pool.stats("test").closed.total()), (0, 2));
 }
@@ -232,7 +221,7 @@ async fn closing_tells_those_who_wait_and_waits_for_those_who_hold() {
 #[tokio::test(start_paused = true)]
 async fn readers_serve_on_until_there_is_a_writer() {
     let server = Server::default();
-    server.set_read_only(true);
+    server.lock().read_only = true;
     let pool = pool(&server, 2);
     drop(all(&pool).await);
     let mut conn = acquire(&pool).await.expect("it reads");
@@ -241,7 +230,7 @@ async fn readers_serve_on_until_there_is_a_writer() {
     drop(conn);
     settle().await;
     assert_eq!(acquire(&pool).await.expect("it reads").id(), reader);
-    server.set_read_only(false);
+    server.lock().read_only = false;
     acquire(&pool).await.expect("it reads").refuse_write();
     settle().await;
     assert_ne!(acquire(&pool).await.expect("it writes").id(), reader);

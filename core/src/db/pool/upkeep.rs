@@ -71,6 +71,8 @@ impl<C: Connect> Pool<C> {
             drop(self.ping(guard, self.plan.ping_timeout()).await);
         }
         self.open_for_waiting();
-        self.keep_warm();
+        if self.open() < self.plan.warm() {
+            self.probe();
+        }
     }
 }

@@ -4,13 +4,13 @@
 //! caller has given up long ago. It also keeps no order: under load the last writer to come may be the first to write.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_core::stream::BoxStream;
 use futures_util::TryStreamExt;
 use sqlx::Connection as _;
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout_at};
 
 use super::{Session, Statement};
 use crate::db::driver::{Driver, Step};
@@ -24,64 +24,41 @@ const PAUSE: std::ops::Range<u64> = 1..10;
 #[derive(Debug)]
 pub(in crate::db) struct WriteTurns {
     turn: Arc<Semaphore>,
-    waiting: AtomicUsize,
-}
-
-impl Default for WriteTurns {
-    fn default() -> Self {
-        Self { turn: Arc::new(Semaphore::new(1)), waiting: AtomicUsize::new(0) }
-    }
+    /// One clone for each caller that waits.
+    waiting: Arc<()>,
+    /// How long a statement waits for the lock: as long as a caller waits for a connection.
+    timeout: Duration,
 }
 
 impl WriteTurns {
+    pub(in crate::db) fn new(timeout: Duration) -> Arc<Self> {
+        Arc::new(Self { turn: Arc::new(Semaphore::new(1)), waiting: Arc::default(), timeout })
+    }
+
     /// Waits for the turn until then: `None` if it does not come in time, an error if the database is closed.
     pub(in crate::db) async fn acquire(
         &self,
-        until: tokio::time::Instant,
+        until: Instant,
     ) -> Option<Result<OwnedSemaphorePermit, AcquireError>> {
-        self.waiting.fetch_add(1, Ordering::Relaxed);
-        let _counted = WaitCount(&self.waiting);
-        tokio::time::timeout_at(until, Arc::clone(&self.turn).acquire_owned()).await.ok()
+        let _waiting = Arc::clone(&self.waiting);
+        timeout_at(until, Arc::clone(&self.turn).acquire_owned()).await.ok()
     }
 
     /// Returns how many callers wait for their turn.
     pub(in crate::db) fn waiting(&self) -> usize {
-        self.waiting.load(Ordering::Relaxed)
+        Arc::strong_count(&self.waiting) - 1
     }
 
     /// Refuses every caller that waits.
     pub(in crate::db) fn close(&self) {
         self.turn.close();
     }
-}
 
-/// One of the callers that wait, counted until it is dropped.
-struct WaitCount<'c>(&'c AtomicUsize);
-
-impl Drop for WaitCount<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// How the statements of one pool wait for the lock.
-#[derive(Clone, Debug)]
-pub(in crate::db) struct LockWait {
-    turns: Arc<WriteTurns>,
-    timeout: Duration,
-}
-
-impl LockWait {
-    pub(in crate::db) fn new(turns: &Arc<WriteTurns>, timeout: Duration) -> Self {
-        Self { turns: Arc::clone(turns), timeout }
-    }
-
-    /// Begins to wait: for as long as for a connection, and no longer than the request has.
-    fn begin(self, has_turn: bool) -> Attempts {
+    /// Begins to wait for the lock: for as long as for a connection, and no longer than the request has.
+    fn begin(self: Arc<Self>, has_turn: bool) -> Attempts {
         let begun = Instant::now();
-        let until = begun + self.timeout;
-        let until = deadline::current().map_or(until, |deadline| deadline.min(until));
-        Attempts { turns: self.turns, begun, until, has_turn, _turn: None }
+        let until = deadline::at_most(begun + self.timeout);
+        Attempts { turns: self, begun, until, has_turn, _turn: None }
     }
 }
 
@@ -99,7 +76,7 @@ impl Attempts {
     /// Waits before the next attempt, for the turn first; an error if the time is up.
     async fn next(&mut self, error: sqlx::Error) -> Result<(), sqlx::Error> {
         if !self.has_turn {
-            if let Some(Ok(turn)) = self.turns.acquire(self.until.into()).await {
+            if let Some(Ok(turn)) = self.turns.acquire(self.until).await {
                 self.has_turn = true;
                 self._turn = Some(turn);
                 return Ok(());
@@ -141,7 +118,7 @@ impl<DB: Driver> Session<DB> {
     /// Runs a statement for its first row, waiting for the lock.
     pub(super) async fn first_row_patiently(
         &mut self,
-        lock: LockWait,
+        lock: Arc<WriteTurns>,
         statement: &mut Statement<DB>,
         last: bool,
     ) -> Result<Option<DB::Row>, sqlx::Error> {
@@ -170,7 +147,7 @@ impl<DB: Driver> Session<DB> {
     /// The steps of a statement, waiting for the lock before the first.
     pub(super) fn rows_patiently(
         &mut self,
-        lock: LockWait,
+        lock: Arc<WriteTurns>,
         statement: Statement<DB>,
     ) -> BoxStream<'_, Result<Step<DB>, sqlx::Error>> {
         Box::pin(async_stream::try_stream! {

@@ -2,18 +2,18 @@
 
 use std::io;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use futures_util::task::AtomicWaker;
 
-/// Whether a connection waits for a reply; shared by its borrower and the watchdog.
-#[derive(Clone, Debug, Default)]
-pub(in crate::db) struct PendingReply(Arc<Beat>);
+use crate::db::driver::BackendId;
 
+/// Whether a connection waits for a reply; shared by its borrower and the watchdog.
 #[derive(Debug, Default)]
-struct Beat {
+pub(in crate::db) struct PendingReply {
+    /// The server's id of the connection, by which the server is asked.
+    pub(in crate::db) backend: Option<BackendId>,
     /// Odd while an answer is waited for. Written by the borrower alone.
     turn: AtomicU64,
     /// The turn that was declared lost.
@@ -22,20 +22,24 @@ struct Beat {
 }
 
 impl PendingReply {
+    pub(super) fn new(backend: Option<BackendId>) -> Self {
+        Self { backend, ..Self::default() }
+    }
+
     /// Notes that an answer is waited for. A borrower that does something else in between, as the reader of a
     /// stream may, does not wait.
     fn waits_now(&self) {
-        let turn = self.0.turn.load(Ordering::Relaxed);
+        let turn = self.turn.load(Ordering::Relaxed);
         if turn.is_multiple_of(2) {
-            self.0.turn.store(turn + 1, Ordering::Release);
+            self.turn.store(turn + 1, Ordering::Release);
         }
     }
 
     /// Notes that nothing is waited for: an answer has come, or work begins after some that was dropped half-way.
     pub(in crate::db) fn rests(&self) {
-        let turn = self.0.turn.load(Ordering::Relaxed);
+        let turn = self.turn.load(Ordering::Relaxed);
         if !turn.is_multiple_of(2) {
-            self.0.turn.store(turn + 1, Ordering::Release);
+            self.turn.store(turn + 1, Ordering::Release);
         }
     }
 
@@ -45,9 +49,9 @@ impl PendingReply {
     pub(in crate::db) fn loss(&self, cx: &Context<'_>) -> Option<sqlx::Error> {
         self.waits_now();
         // Registered first: what is declared afterwards wakes the task.
-        self.0.borrower.register(cx.waker());
-        let turn = self.0.turn.load(Ordering::Relaxed);
-        (self.0.lost.load(Ordering::Acquire) == turn).then(|| {
+        self.borrower.register(cx.waker());
+        let turn = self.turn.load(Ordering::Relaxed);
+        (self.lost.load(Ordering::Acquire) == turn).then(|| {
             tracing::warn!(
                 "the server reports this connection idle while a query is pending: \
                  the query or its reply was lost; closing it"
@@ -73,25 +77,22 @@ impl PendingReply {
         .await
     }
 
-    /// Whether both are of one connection.
-    pub(in crate::db) fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-
     /// The turn that is waited for.
     pub(in crate::db) fn waits(&self) -> Option<u64> {
-        Some(self.0.turn.load(Ordering::Acquire)).filter(|turn| turn % 2 == 1)
+        Some(self.turn.load(Ordering::Acquire)).filter(|turn| turn % 2 == 1)
     }
 
     /// Declares that the answer of a turn will not come.
     pub(in crate::db) fn lose(&self, turn: u64) {
-        self.0.lost.store(turn, Ordering::Release);
-        self.0.borrower.wake();
+        self.lost.store(turn, Ordering::Release);
+        self.borrower.wake();
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     #[tokio::test]
@@ -123,9 +124,9 @@ mod tests {
 
     #[tokio::test]
     async fn who_waits_is_woken() {
-        let pulse = PendingReply::default();
+        let pulse = Arc::new(PendingReply::default());
         let waiting = tokio::spawn({
-            let pulse = pulse.clone();
+            let pulse = Arc::clone(&pulse);
             async move { pulse.answer::<()>(std::future::pending()).await }
         });
         while pulse.waits().is_none() {

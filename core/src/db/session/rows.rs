@@ -27,9 +27,7 @@ impl<DB: Driver> Session<DB> {
         statement: &mut Statement<DB>,
         last: bool,
     ) -> Result<Option<DB::Row>, sqlx::Error> {
-        if self.unnamed {
-            statement.unname();
-        }
+        statement.persistent &= !self.unnamed;
         if let Some(lock) = self.lock.clone() {
             let waits: BoxFuture<'_, _> = Box::pin(self.first_row_patiently(lock, statement, last));
             return waits.await;
@@ -45,10 +43,10 @@ impl<DB: Driver> Session<DB> {
     ) -> Result<Option<DB::Row>, sqlx::Error> {
         let effect = self.effect_of(statement);
         if !self.wraps(statement) && self.state.is_settled() && !self.doubts(effect) {
-            statement.keep(self.may_be_stale(statement, effect));
+            statement.keep = self.may_be_stale(statement, effect);
             let Self { connection, state, .. } = &mut *self;
             let row = first_row::<DB>(connection, state, statement, effect, last).await;
-            if row.is_ok() || !(self.state.stale && statement.is_kept()) {
+            if row.is_ok() || !(self.state.stale && statement.keep) {
                 return row;
             }
         }
@@ -94,7 +92,7 @@ impl<DB: Driver> Session<DB> {
         statement: &mut Statement<DB>,
         last: bool,
     ) -> Result<Option<DB::Row>, sqlx::Error> {
-        statement.keep(false);
+        statement.keep = false;
         self.settle().await?;
         let effect = statement.effect(&mut self.effects);
         if self.doubts(effect) {

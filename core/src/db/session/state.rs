@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::db::Error;
-use crate::db::driver::{Driver, ErrorEffect};
+use crate::db::driver::{BackendId, Driver, ErrorEffect};
 use crate::db::sql::{Change, Effect};
 
 use super::pending_reply::PendingReply;
@@ -15,8 +15,8 @@ const UNKNOWN: u64 = u64::MAX;
 /// The state of a connection, known without a round trip.
 #[derive(Debug, Default)]
 pub(in crate::db) struct SessionState {
-    /// A statement was begun and has not ended.
-    pub(super) busy: bool,
+    /// A statement was begun and has not ended: the server may still run it, although its caller has given up.
+    pub(in crate::db) busy: bool,
     /// Some of its answer has been read.
     pub(super) answered: bool,
     /// The statement that was begun last begins or ends a transaction.
@@ -54,7 +54,7 @@ pub(in crate::db) struct SessionState {
     /// The prefix of the names of its database's settings.
     pub(super) prefix: Arc<str>,
     /// The pending reply.
-    pub(super) pulse: PendingReply,
+    pub(in crate::db) pulse: Arc<PendingReply>,
 }
 
 /// A transaction that must not say that it has committed what it has not.
@@ -72,20 +72,20 @@ pub(super) enum Transaction {
 }
 
 impl SessionState {
-    pub(super) fn new(schemas: Arc<AtomicU64>, prefix: Arc<str>) -> Self {
+    pub(super) fn new(
+        schemas: Arc<AtomicU64>,
+        prefix: Arc<str>,
+        backend: Option<BackendId>,
+    ) -> Self {
         let schema = schemas.load(Ordering::Acquire);
-        Self { schemas, schema, prefix, ..Self::default() }
+        let pulse = Arc::new(PendingReply::new(backend));
+        Self { schemas, schema, prefix, pulse, ..Self::default() }
     }
 
     pub(super) fn is_clean(&self) -> bool {
         let Self { busy, broken, outdated, raw, unclear, changed, .. } = self;
         let is_free = !(*busy || *broken || *outdated || *raw || *unclear || changed.is_some());
         is_free && !self.is_in_transaction()
-    }
-
-    /// Whether the server may still run a statement whose caller has given up.
-    pub(in crate::db) fn is_busy(&self) -> bool {
-        self.busy
     }
 
     /// How the session was changed, if nothing else keeps the connection from being used again.

@@ -5,7 +5,7 @@ use sqlx::{Arguments, Execute, SqlStr};
 use sqlx_core::sql_str::{AssertSqlSafe, SqlSafeStr};
 
 use crate::db::driver::Driver;
-use crate::db::sql::{Effect, KnownEffects};
+use crate::db::sql::{Effect, KnownEffects, statements};
 
 /// A statement, taken apart so that it is known before the driver has it.
 ///
@@ -14,9 +14,10 @@ pub(in crate::db) struct Statement<DB: Driver> {
     sql: SqlStr,
     arguments: Result<Option<DB::Arguments>, BoxDynError>,
     prepared: Option<DB::Statement>,
-    persistent: bool,
-    /// Whether a run leaves the arguments for a second one.
-    keep: bool,
+    /// Whether the driver remembers it, prepared on the server.
+    pub(super) persistent: bool,
+    /// Whether a run of a reference to it leaves the arguments for a second one.
+    pub(super) keep: bool,
 }
 
 impl<DB: Driver> Statement<DB> {
@@ -34,11 +35,6 @@ impl<DB: Driver> Statement<DB> {
         persistent: bool,
     ) -> Self {
         Self { sql, arguments, prepared: None, persistent, keep: false }
-    }
-
-    /// Has it leave nothing prepared on the server.
-    pub(super) fn unname(&mut self) {
-        self.persistent = false;
     }
 
     /// Whether it goes out by the simple protocol: text alone, nothing prepared.
@@ -60,15 +56,11 @@ impl<DB: Driver> Statement<DB> {
         self.sql.clone()
     }
 
-    /// Returns the same statement for a second run, if its arguments can be copied.
-    pub(in crate::db) fn duplicate(&self) -> Option<Self> {
-        let arguments = match self.arguments.as_ref().ok()? {
-            Some(arguments) => Some(DB::copy(arguments)?),
-            None => None,
-        };
+    /// Returns the same statement for a second run, unless its arguments are wrong.
+    pub(super) fn duplicate(&self) -> Option<Self> {
         Some(Self {
             sql: self.sql.clone(),
-            arguments: Ok(arguments),
+            arguments: Ok(self.arguments.as_ref().ok()?.clone()),
             prepared: self.prepared.clone(),
             persistent: self.persistent,
             keep: false,
@@ -102,7 +94,7 @@ impl<DB: Driver> Statement<DB> {
         let text = self.sql.as_str();
         // Most texts have no semicolon, and are not read for it.
         if text.trim_end_matches([';', ' ', '\n', '\t', '\r']).contains(';') {
-            DB::statements(text)
+            statements(text, DB::KIND)
         } else {
             vec![text]
         }
@@ -112,23 +104,13 @@ impl<DB: Driver> Statement<DB> {
     pub(super) fn effect(&self, known: &mut KnownEffects) -> Effect {
         let text = self.sql.as_str();
         // A text without arguments has its values in it: it seldom comes again, and may hold a secret.
-        if self.is_simple() { known.read(text, DB::effect) } else { known.of(text, DB::effect) }
+        if self.is_simple() { known.read(text, DB::KIND) } else { known.of(text, DB::KIND) }
     }
 
     /// Whether the driver or the server may have remembered it from before: only then can its first run be refused as
     /// stale.
     pub(super) fn is_remembered(&self) -> bool {
         self.persistent && !self.is_simple()
-    }
-
-    /// Has the runs of a reference to it leave the arguments for a second one, if they can be copied.
-    pub(super) fn keep(&mut self, keep: bool) {
-        self.keep = keep;
-    }
-
-    /// Whether it can be run a second time.
-    pub(super) fn is_kept(&self) -> bool {
-        self.keep
     }
 }
 
@@ -145,9 +127,8 @@ impl<'q, DB: Driver> Execute<'q, DB> for &'q mut Statement<DB> {
     fn take_arguments(&mut self) -> Result<Option<DB::Arguments>, BoxDynError> {
         if self.keep
             && let Ok(Some(arguments)) = &self.arguments
-            && let Some(copy) = DB::copy(arguments)
         {
-            return Ok(Some(copy));
+            return Ok(Some(arguments.clone()));
         }
         self.keep = false;
         std::mem::replace(&mut self.arguments, Ok(None))

@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-use super::url_parser::{UrlParser, UrlSettings};
+use super::url_parser::UrlParser;
 use super::{DATABASE_URL, DIRECT_DATABASE_URL, Kind, Pooler};
 use crate::{ConfigError, Settings};
 
@@ -19,17 +20,21 @@ use crate::{ConfigError, Settings};
 #[derive(Clone)]
 pub struct DatabaseUrl {
     pub(crate) kind: Kind,
-    variable: Cow<'static, str>,
+    pub(super) variable: Cow<'static, str>,
     /// As the driver takes it, without the parameters that are ours.
-    url: Url,
-    pub(super) settings: UrlSettings,
+    pub(super) url: Url,
+    /// Parameters of other tools about their pools, with the meaning that they have there.
+    pub(super) connection_limit: Option<usize>,
+    pub(super) pool_timeout: Option<Duration>,
+    pub(super) connect_timeout: Option<Duration>,
+    pub(super) pgbouncer: bool,
     pub(crate) schema: Option<String>,
     /// Whether the URL sets how TLS is used.
     pub(crate) sets_tls_mode: bool,
     /// Whether it names a file with certificate authorities.
     pub(crate) names_root: bool,
     /// The parameters that change nothing, and why.
-    ignored: Vec<(String, &'static str)>,
+    pub(super) ignored: Vec<(String, &'static str)>,
 }
 
 #[cfg_attr(
@@ -52,20 +57,13 @@ impl DatabaseUrl {
         Self::parse(name, text).map(Some)
     }
 
-    pub(super) fn parse(variable: Cow<'static, str>, text: &str) -> Result<Self, ConfigError> {
-        let (url, parser) = UrlParser::parse(text).map_err(|problem| {
-            ConfigError::new(variable.clone(), own_names(&variable, &problem))
-        })?;
-        let UrlParser { kind, settings, schema, ignored, tls, .. } = parser;
-        Ok(Self {
-            kind,
-            variable,
-            url,
-            settings,
-            schema,
-            sets_tls_mode: tls.mode.is_some() || tls.root,
-            names_root: tls.root,
-            ignored,
+    pub(in crate::db) fn parse(
+        variable: Cow<'static, str>,
+        text: &str,
+    ) -> Result<Self, ConfigError> {
+        UrlParser::parse(variable.clone(), text).map_err(|problem| {
+            let problem = own_names(&variable, &problem);
+            ConfigError::new(variable, problem)
         })
     }
 
@@ -112,6 +110,11 @@ impl DatabaseUrl {
             .given(&["dbname"])
             .map_or_else(|| url.path().to_owned(), |name| format!("/{name}"));
         format!("{host}:{port}{path}")
+    }
+
+    /// Where it is and the variable that says so, for errors: `host:port/name (DATABASE_URL)`.
+    pub(crate) fn location(&self) -> String {
+        format!("{} ({})", self.place(), self.variable)
     }
 
     /// Whether a file is only read.
@@ -201,12 +204,6 @@ impl DatabaseUrl {
         }
         let (wanted, found) = (kind.name(), self.kind.name());
         Err(self.wrong(format!("expected a {wanted} URL, found one of {found}")))
-    }
-
-    /// The parameters that change nothing, and why.
-    #[cfg(test)]
-    pub(super) fn ignored(&self) -> &[(String, &'static str)] {
-        &self.ignored
     }
 
     /// Logs the parameters that change nothing, and the pooler that its host is taken for.

@@ -289,7 +289,7 @@ fn what_a_parameter_asks_for_is_done_or_said() {
     ] {
         assert_eq!(mode(text), expected, "{text}");
     }
-    let ignored = |text| format!("{:?}", url(text).ignored());
+    let ignored = |text| format!("{:?}", url(text).ignored);
     assert!(ignored("postgres://u@h/d?channel_binding=require").contains("verify-full"));
     assert!(ignored("postgres://u@h/d?target_session_attrs=read-write").contains("one host"));
     assert_eq!(ignored("postgres://u@h/d?sslmode=require"), "[]");

@@ -1,25 +1,17 @@
 //! Reading a database URL: its parameters are translated into those of the driver.
 
+use std::borrow::Cow;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::time::Duration;
 
 use url::Url;
 
-use super::database_url::file;
+use super::database_url::{DatabaseUrl, file};
 use super::parameters::{self, Use};
 use super::tls_mode::{FILES, TlsMode, truth, wrong_file};
 use super::{Kind, pasted};
 use crate::Setting;
-
-/// Parameters of other tools about their pools, with the meaning that they have there.
-#[derive(Clone, Default)]
-pub(super) struct UrlSettings {
-    pub(super) connection_limit: Option<usize>,
-    pub(super) pool_timeout: Option<Duration>,
-    pub(super) connect_timeout: Option<Duration>,
-    pub(super) pgbouncer: bool,
-}
 
 /// The parameters that name certificate authorities.
 const ROOTS: [&str; 4] = ["sslrootcert", "ssl-root-cert", "ssl-ca", "sslca"];
@@ -27,21 +19,18 @@ const ROOTS: [&str; 4] = ["sslrootcert", "ssl-root-cert", "ssl-ca", "sslca"];
 /// How similar two names must be for one to count as a misspelling of the other.
 const ALIKE: f64 = 0.87;
 
-/// The parameters of a URL while they are read.
+/// A URL while its parameters are read.
 pub(super) struct UrlParser {
-    pub(super) kind: Kind,
-    pub(super) settings: UrlSettings,
-    pub(super) schema: Option<String>,
-    /// The URL for the driver.
+    parsed: DatabaseUrl,
+    /// The parameters for the driver.
     kept: Vec<(String, String)>,
-    pub(super) ignored: Vec<(String, &'static str)>,
-    pub(super) tls: TlsMode,
+    tls: TlsMode,
 }
 
 impl UrlParser {
-    /// Returns the URL as the driver takes it, and what else its parameters say; an error quotes no secret.
-    pub(super) fn parse(text: &str) -> Result<(Url, Self), String> {
-        let mut url = pasted::parse(text)?;
+    /// Returns the URL in a text, with what its parameters say; an error quotes no secret.
+    pub(super) fn parse(variable: Cow<'static, str>, text: &str) -> Result<DatabaseUrl, String> {
+        let url = pasted::parse(text)?;
         let kind = Kind::of(&url).expect("the parser lets no other through");
         if kind != Kind::Sqlite {
             let known = |name: &str| parameters::of(kind, name).is_some();
@@ -49,20 +38,26 @@ impl UrlParser {
                 return Err(problem.into());
             }
         }
-        let mut parser = Self {
+        let parsed = DatabaseUrl {
             kind,
-            settings: UrlSettings::default(),
+            variable,
+            url: url.clone(),
+            connection_limit: None,
+            pool_timeout: None,
+            connect_timeout: None,
+            pgbouncer: false,
             schema: None,
-            kept: Vec::new(),
+            sets_tls_mode: false,
+            names_root: false,
             ignored: Vec::new(),
-            tls: TlsMode::new(kind),
         };
+        let mut parser = Self { parsed, kept: Vec::new(), tls: TlsMode::new(kind) };
         for (name, value) in url.query_pairs() {
             let unfit = |problem: String| format!("parameter {name}: {problem}");
             match parameters::of(kind, &name) {
                 Some(Use::Driver) => parser.driver(&name, &value).map_err(unfit)?,
                 Some(Use::Ours) => parser.ours(&name, &value).map_err(unfit)?,
-                Some(Use::Ignored(reason)) => parser.ignored.push((name.into_owned(), reason)),
+                Some(Use::Ignored(reason)) => parser.ignore(&name, reason),
                 Some(Use::Refused(instead)) => return Err(unfit(instead.into())),
                 // It may be the rest of a password with a character that ends a parameter.
                 None if url.query_pairs().any(|(name, _)| name == "password") => {
@@ -86,12 +81,15 @@ impl UrlParser {
         if kind == Kind::Postgres {
             parser.complete_postgres(&url);
         }
-        if parser.kept.is_empty() {
-            url.set_query(None);
+        let Self { mut parsed, kept, tls } = parser;
+        if kept.is_empty() {
+            parsed.url.set_query(None);
         } else {
-            url.query_pairs_mut().clear().extend_pairs(&parser.kept);
+            parsed.url.query_pairs_mut().clear().extend_pairs(&kept);
         }
-        Ok((url, parser))
+        parsed.sets_tls_mode = tls.mode.is_some() || tls.root;
+        parsed.names_root = tls.root;
+        Ok(parsed)
     }
 
     /// The value of a parameter that goes to the driver.
@@ -100,7 +98,7 @@ impl UrlParser {
     }
 
     fn driver(&mut self, name: &str, value: &str) -> Result<(), String> {
-        let allowed: &[&str] = match (self.kind, name) {
+        let allowed: &[&str] = match (self.parsed.kind, name) {
             (Kind::Sqlite, "mode") => &["ro", "rw", "rwc", "memory"],
             (Kind::Sqlite, "cache") => &["private", "shared"],
             (Kind::Sqlite, "immutable") => &["true", "false", "1", "0"],
@@ -110,7 +108,7 @@ impl UrlParser {
             return Err(format!("expected {}", allowed.join(", ")));
         }
         // Without a file the driver trusts the authorities of the system.
-        if self.kind == Kind::Postgres && name == "sslrootcert" && value == "system" {
+        if self.parsed.kind == Kind::Postgres && name == "sslrootcert" && value == "system" {
             self.tls.system = true;
             return Ok(());
         }
@@ -129,7 +127,7 @@ impl UrlParser {
             "connection_limit" => {
                 let limit =
                     NonZeroUsize::parse(value).ok_or("expected a whole number of at least 1")?;
-                self.settings.connection_limit = Some(limit.get());
+                self.parsed.connection_limit = Some(limit.get());
             }
             "pool_timeout" | "connect_timeout" => {
                 // Up to a hundred years, which clocks can show.
@@ -140,18 +138,18 @@ impl UrlParser {
                 // "0" switches the timeout off where people learnt it; a day is as good and stays bounded.
                 let timeout = Duration::from_secs(if seconds == 0 { 86_400 } else { seconds });
                 if name == "pool_timeout" {
-                    self.settings.pool_timeout = Some(timeout);
+                    self.parsed.pool_timeout = Some(timeout);
                 } else {
-                    self.settings.connect_timeout = Some(timeout);
+                    self.parsed.connect_timeout = Some(timeout);
                 }
             }
-            "pgbouncer" => self.settings.pgbouncer = truth(value)?,
+            "pgbouncer" => self.parsed.pgbouncer = truth(value)?,
             "statement_cache_size" => self.keep("statement-cache-capacity", value),
             "unix_socket" | "socketPath" => self.keep("socket", value),
             "ssl_ca" | "ssl_cert" | "ssl_key" => self.driver(&name.replace('_', "-"), value)?,
             "ssl_verify_cert" => self.tls.verify(value, false)?,
             "ssl_verify_identity" => self.tls.verify(value, true)?,
-            "schema" => self.schema = Some(value.to_owned()),
+            "schema" => self.parsed.schema = Some(value.to_owned()),
             "sslmode" | "ssl-mode" | "ssl_mode" | "sslMode" => self.tls.set(value)?,
             "ssl" => self.tls.ssl(value)?,
             "tls" => self.tls.tls(value)?,
@@ -190,7 +188,7 @@ impl UrlParser {
     }
 
     fn ignore(&mut self, name: &str, reason: &'static str) {
-        self.ignored.push((name.to_owned(), reason));
+        self.parsed.ignored.push((name.to_owned(), reason));
     }
 
     /// Refuses a file of SQLite that is none, or would be another one for each connection.

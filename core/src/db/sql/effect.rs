@@ -1,11 +1,13 @@
 //! The effects of statements on their session that outlast them.
 
-use super::lexer::{Dialect, Lexer, Token};
+use super::lexer::{Lexer, Token};
+use super::of_one;
 use super::tokens::{Keyword, Tokens};
+use crate::db::settings::Kind;
 
 /// The effect of a text, of one or several statements, on its session; none by default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Effect {
+pub(in crate::db) struct Effect {
     /// Whether a transaction is open afterwards, if the text begins or ends one.
     pub(in crate::db) open: Option<bool>,
     /// It ends a transaction that was open before it.
@@ -136,39 +138,25 @@ impl Effect {
     }
 }
 
-/// The effect of a text, combined from the effect of each statement, which is derived from its first word and the rest.
-pub(super) fn effect(
-    text: &str,
-    dialect: Dialect,
-    of_one: impl Fn(Keyword, &mut Tokens<'_, '_>) -> Effect,
-) -> Effect {
+/// The effect of a text, combined from the effect of each statement.
+pub(in crate::db) fn effect(text: &str, kind: Kind) -> Effect {
     let mut effect = Effect { blank: true, ..Effect::NONE };
-    each(text, dialect, of_one, |one, _| {
+    each(text, kind, |one, _| {
         effect = if effect.blank { one } else { effect.then(one) };
     });
     effect
 }
 
 /// The statements of a text.
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
-pub(super) fn statements(
-    text: &str,
-    dialect: Dialect,
-    of_one: impl Fn(Keyword, &mut Tokens<'_, '_>) -> Effect,
-) -> Vec<&str> {
+pub(in crate::db) fn statements(text: &str, kind: Kind) -> Vec<&str> {
     let mut all = Vec::new();
-    each(text, dialect, of_one, |_, statement| all.push(statement));
+    each(text, kind, |_, statement| all.push(statement));
     all
 }
 
 /// Shows each statement of a text, with what it does.
-fn each<'s>(
-    text: &'s str,
-    dialect: Dialect,
-    of_one: impl Fn(Keyword, &mut Tokens<'_, '_>) -> Effect,
-    mut show: impl FnMut(Effect, &'s str),
-) {
-    let mut lexer = Lexer::new(text, dialect);
+fn each<'s>(text: &'s str, kind: Kind, mut show: impl FnMut(Effect, &'s str)) {
+    let mut lexer = Lexer::new(text, kind);
     let mut begin = 0;
     while let Some(token) = lexer.next() {
         let one = match token {
@@ -176,7 +164,7 @@ fn each<'s>(
             Token::Symbol(b';' | b'(') => continue,
             Token::Word(word) => {
                 let mut tokens = Tokens::new(&mut lexer);
-                let one = of_one(Keyword::of(word), &mut tokens);
+                let one = of_one(kind, Keyword::of(word), &mut tokens);
                 for _ in tokens {}
                 one
             }

@@ -4,49 +4,22 @@ use super::effect::{Change, Effect};
 use super::lexer::Token;
 use super::tokens::{Keyword, Tokens};
 
-/// `COMMIT`, `END`: it may go on with a transaction like the last.
-pub(super) fn commit(tokens: &mut Tokens<'_, '_>) -> Effect {
-    match Ending::of(tokens) {
-        Ending::Prepared => Effect::NONE,
-        Ending::Chain => Effect { commits: true, ..Effect::CHAINS },
-        Ending::Release => Effect { change: Some(Change::Other), commits: true, ..Effect::ENDS },
-        Ending::Plain | Ending::ToSavepoint => Effect { commits: true, ..Effect::ENDS },
-    }
-}
-
-/// `ROLLBACK`, `ABORT`: it may go back to a savepoint.
-pub(super) fn rollback(tokens: &mut Tokens<'_, '_>) -> Effect {
-    match Ending::of(tokens) {
-        Ending::Prepared | Ending::ToSavepoint => Effect::NONE,
-        Ending::Chain => Effect::CHAINS,
-        Ending::Release => Effect { change: Some(Change::Other), ..Effect::ENDS },
-        Ending::Plain => Effect::ENDS,
-    }
-}
-
-enum Ending {
-    Plain,
-    Chain,
-    /// The server closes the connection (MySQL).
-    Release,
-    ToSavepoint,
-    Prepared,
-}
-
-impl Ending {
-    fn of(tokens: &mut Tokens<'_, '_>) -> Self {
-        let mut refused = false;
-        loop {
-            match tokens.keyword().as_bytes() {
-                b"PREPARED" => return Self::Prepared,
-                b"TO" => return Self::ToSavepoint,
-                b"NO" => refused = true,
-                b"CHAIN" if !refused => return Self::Chain,
-                b"RELEASE" if !refused => return Self::Release,
-                b"CHAIN" | b"RELEASE" => refused = false,
-                b"WORK" | b"TRANSACTION" | b"AND" => {}
-                _ => return Self::Plain,
-            }
+/// The end of a transaction, by `COMMIT` and `END` or by `ROLLBACK` and `ABORT`: it may go on with a transaction like the
+/// last, or go back to a savepoint.
+pub(super) fn end(tokens: &mut Tokens<'_, '_>, commits: bool) -> Effect {
+    let ends = Effect { commits, ..Effect::ENDS };
+    let mut refused = false;
+    loop {
+        match tokens.keyword().as_bytes() {
+            b"PREPARED" => return Effect::NONE,
+            b"TO" if !commits => return Effect::NONE,
+            b"NO" => refused = true,
+            b"CHAIN" if !refused => return Effect { commits, ..Effect::CHAINS },
+            // The server closes the connection (MySQL).
+            b"RELEASE" if !refused => return Effect { change: Some(Change::Other), ..ends },
+            b"CHAIN" | b"RELEASE" => refused = false,
+            b"WORK" | b"TRANSACTION" | b"AND" => {}
+            _ => return ends,
         }
     }
 }

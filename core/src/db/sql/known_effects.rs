@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Change, Effect};
+use super::{Change, Effect, effect};
+use crate::db::settings::Kind;
 
 /// The most statements whose effects are kept: as many as the driver keeps prepared by default.
 const CAPACITY: usize = 100;
@@ -23,20 +24,20 @@ pub(in crate::db) struct KnownEffects {
 }
 
 impl KnownEffects {
-    /// Returns what a text does to its session. `read` finds it out for a text that has not been run.
-    pub(in crate::db) fn of(&mut self, text: &str, read: fn(&str) -> Effect) -> Effect {
+    /// Returns what a text does to its session.
+    pub(in crate::db) fn of(&mut self, text: &str, kind: Kind) -> Effect {
         if text.len() > LONGEST_TEXT {
-            return self.read(text, read);
+            return self.read(text, kind);
         }
         match self.known.get(text) {
             Some(effect) => *effect,
-            None => self.learn(text, read),
+            None => self.learn(text, kind),
         }
     }
 
     #[cold]
-    fn learn(&mut self, text: &str, read: fn(&str) -> Effect) -> Effect {
-        let effect = self.read(text, read);
+    fn learn(&mut self, text: &str, kind: Kind) -> Effect {
+        let effect = self.read(text, kind);
         if self.known.len() == CAPACITY {
             self.known.clear();
         }
@@ -45,8 +46,8 @@ impl KnownEffects {
     }
 
     /// Returns what a text that does not come again does to its session.
-    pub(in crate::db) fn read(&self, text: &str, read: fn(&str) -> Effect) -> Effect {
-        let effect = read(text);
+    pub(in crate::db) fn read(&self, text: &str, kind: Kind) -> Effect {
+        let effect = effect(text, kind);
         if self.unusual_backslashes && text.contains('\\') {
             let change = effect.change.or(Some(Change::Other));
             return Effect { may_end: true, change, ..effect };
@@ -57,7 +58,6 @@ impl KnownEffects {
 
 #[cfg(all(test, feature = "postgres"))]
 mod tests {
-    use super::super::of_postgres;
     use super::*;
 
     #[test]
@@ -65,16 +65,16 @@ mod tests {
         let mut known = KnownEffects::default();
         for round in 0..3 {
             for (text, changes) in [("SELECT 1", false), ("SET a = 1", true)] {
-                assert_eq!(known.of(text, of_postgres).change.is_some(), changes, "{round}");
+                assert_eq!(known.of(text, Kind::Postgres).change.is_some(), changes, "{round}");
             }
             for number in 0..CAPACITY * 2 {
                 let text = format!("SELECT {number}");
-                assert!(known.of(&text, of_postgres).is_none(), "{text}");
+                assert!(known.of(&text, Kind::Postgres).is_none(), "{text}");
             }
             assert!(known.known.len() <= CAPACITY);
         }
         let long = format!("SET a = '{}'", "x".repeat(LONGEST_TEXT));
-        assert!(known.of(&long, of_postgres).change.is_some());
+        assert!(known.of(&long, Kind::Postgres).change.is_some());
         assert!(!known.known.contains_key(long.as_str()));
     }
 }

@@ -2,17 +2,7 @@
 
 use memchr::{memchr, memchr2};
 
-/// How a kind of database writes strings, identifiers and comments.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(
-    not(all(feature = "postgres", feature = "mysql", feature = "sqlite")),
-    allow(dead_code, reason = "each driver has a dialect")
-)]
-pub(super) enum Dialect {
-    Postgres,
-    MySql,
-    Sqlite,
-}
+use crate::db::settings::Kind;
 
 /// A piece of a text. White space, comments and numbered parameters are none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,12 +50,13 @@ const CLASSES: [Class; 256] = {
 pub(super) struct Lexer<'s> {
     text: &'s str,
     at: usize,
-    dialect: Dialect,
+    /// It decides how strings, identifiers and comments are written.
+    kind: Kind,
 }
 
 impl<'s> Lexer<'s> {
-    pub(super) fn new(text: &'s str, dialect: Dialect) -> Self {
-        Self { text, at: 0, dialect }
+    pub(super) fn new(text: &'s str, kind: Kind) -> Self {
+        Self { text, at: 0, kind }
     }
 
     /// Where in the text the next token is looked for.
@@ -87,7 +78,7 @@ impl<'s> Lexer<'s> {
         }
         let word = &self.text[start..self.at];
         // E'…' of PostgreSQL is the one string of it that has backslashes.
-        if self.dialect == Dialect::Postgres
+        if self.kind == Kind::Postgres
             && word.eq_ignore_ascii_case("e")
             && self.byte(self.at) == Some(b'\'')
         {
@@ -130,7 +121,7 @@ impl<'s> Lexer<'s> {
         let mut depth = 0_usize;
         while let Some(byte) = self.byte(self.at) {
             match (byte, self.byte(self.at + 1)) {
-                (b'/', Some(b'*')) if depth == 0 || self.dialect == Dialect::Postgres => {
+                (b'/', Some(b'*')) if depth == 0 || self.kind == Kind::Postgres => {
                     depth += 1;
                     self.at += 2;
                 }
@@ -152,10 +143,7 @@ impl<'s> Lexer<'s> {
         let tag =
             rest.bytes().take_while(|byte| CLASSES[usize::from(*byte)] == Class::Word).count();
         let parameter = rest.starts_with(|first: char| first.is_ascii_digit());
-        if self.dialect != Dialect::Postgres
-            || parameter
-            || self.byte(self.at + 1 + tag) != Some(b'$')
-        {
+        if self.kind != Kind::Postgres || parameter || self.byte(self.at + 1 + tag) != Some(b'$') {
             self.at += 1 + tag;
             return None;
         }
@@ -172,36 +160,36 @@ impl<'s> Lexer<'s> {
     /// What begins with a character that may begin more; `None`: nothing that counts.
     fn special(&mut self, byte: u8) -> Option<Token<'s>> {
         let next = self.byte(self.at + 1);
-        match (byte, self.dialect) {
-            (b'\'', dialect) => {
-                return Some(Token::Text(self.quoted(b'\'', dialect == Dialect::MySql)));
+        match (byte, self.kind) {
+            (b'\'', kind) => {
+                return Some(Token::Text(self.quoted(b'\'', kind == Kind::MySql)));
             }
-            (b'"', Dialect::MySql) => return Some(Token::Text(self.quoted(b'"', true))),
+            (b'"', Kind::MySql) => return Some(Token::Text(self.quoted(b'"', true))),
             (b'"', _) => return Some(Token::Quoted(self.quoted(b'"', false))),
-            (b'`', Dialect::MySql | Dialect::Sqlite) => {
+            (b'`', Kind::MySql | Kind::Sqlite) => {
                 return Some(Token::Quoted(self.quoted(b'`', false)));
             }
-            (b'[', Dialect::Sqlite) => return Some(Token::Quoted(self.quoted(b']', false))),
+            (b'[', Kind::Sqlite) => return Some(Token::Quoted(self.quoted(b']', false))),
             (b'$', _) => return self.dollar(),
-            (b'#', Dialect::MySql) => {
+            (b'#', Kind::MySql) => {
                 self.skip_line();
                 return None;
             }
-            (b'-', dialect) if next == Some(b'-') => {
+            (b'-', kind) if next == Some(b'-') => {
                 // MySQL wants white space after it: 1--1 is a sum.
                 let after = self.byte(self.at + 2).is_none_or(|byte| byte <= b' ');
-                if dialect != Dialect::MySql || after {
+                if kind != Kind::MySql || after {
                     self.skip_line();
                     return None;
                 }
             }
-            (b'/', dialect) if next == Some(b'*') => {
+            (b'/', kind) if next == Some(b'*') => {
                 let runs = matches!(
                     (self.byte(self.at + 2), self.byte(self.at + 3)),
                     (Some(b'!'), _) | (Some(b'M'), Some(b'!'))
                 );
                 self.skip_comment();
-                return (runs && dialect == Dialect::MySql).then_some(Token::Executable);
+                return (runs && kind == Kind::MySql).then_some(Token::Executable);
             }
             (b':', _) if next == Some(b'=') => {
                 self.at += 2;
@@ -241,8 +229,8 @@ impl<'s> Iterator for Lexer<'s> {
 mod tests {
     use super::*;
 
-    fn words(text: &str, dialect: Dialect) -> Vec<String> {
-        let text = Lexer::new(text, dialect).map(|token| match token {
+    fn words(text: &str, kind: Kind) -> Vec<String> {
+        let text = Lexer::new(text, kind).map(|token| match token {
             Token::Word(word) => word.to_owned(),
             Token::Quoted(name) => format!("<{name}>"),
             Token::Text(text) => format!("'{text}'"),
@@ -255,8 +243,8 @@ mod tests {
 
     #[test]
     fn strings_identifiers_and_comments_are_those_of_the_kind_of_database() {
-        use Dialect::{MySql, Postgres, Sqlite};
-        for (dialect, text, expected) in [
+        use Kind::{MySql, Postgres, Sqlite};
+        for (kind, text, expected) in [
             (Postgres, "a 'it''s; b' c", "a|'it''s; b'|c"),
             (Postgres, r"'a\' b E'c\'d' e", r"'a\'|b|'c\'d'|e"),
             (MySql, r#"'a\'b' "c\";d" `e;f` g"#, r#"'a\'b'|'c\";d'|<e;f>|g"#),
@@ -280,7 +268,7 @@ mod tests {
             (Postgres, "'", "''"),
             (Sqlite, "$name ?1 :a", "?|1|:|a"),
         ] {
-            assert_eq!(words(text, dialect).join("|"), expected, "{dialect:?}: {text}");
+            assert_eq!(words(text, kind).join("|"), expected, "{kind:?}: {text}");
         }
     }
 }

@@ -1,8 +1,8 @@
 //! The statements of MySQL and MariaDB that leave a session as it was; any other counts as one that changes it.
 
-use super::effect::{Change, Effect, effect};
-use super::forms::{asks_read_only, commit, rollback, routine};
-use super::lexer::{Dialect, Token};
+use super::effect::{Change, Effect};
+use super::forms::{asks_read_only, end, routine};
+use super::lexer::Token;
 use super::tokens::{Keyword, Tokens, is_one_of};
 
 /// The functions that change the session.
@@ -17,12 +17,7 @@ const CHANGING: &[&str] = &[
 /// The effect of a statement with an implicit commit, if it changes nothing in the session.
 const IMPLICIT_COMMIT: Effect = Effect { may_end: true, ..Effect::NONE };
 
-/// The effect of a text on its session.
-pub(in crate::db) fn of_mysql(text: &str) -> Effect {
-    effect(text, Dialect::MySql, of_one)
-}
-
-fn of_one(first: Keyword, tokens: &mut Tokens<'_, '_>) -> Effect {
+pub(super) fn of_one(first: Keyword, tokens: &mut Tokens<'_, '_>) -> Effect {
     match first.as_bytes() {
         b"SELECT" | b"WITH" | b"VALUES" | b"TABLE" | b"SHOW" | b"DESC" | b"DESCRIBE"
         | b"EXPLAIN" => Effect { rows: true, query: true, ..scan(tokens, false) },
@@ -38,7 +33,11 @@ fn of_one(first: Keyword, tokens: &mut Tokens<'_, '_>) -> Effect {
         b"LOAD" => scan(tokens, true),
         b"BEGIN" => match tokens.keyword().as_bytes() {
             // BEGIN NOT ATOMIC, a block of statements.
-            b"NOT" => unknown_text(tokens),
+            // Its end looks like the end of a statement inside it: the rest of the text is unknown too.
+            b"NOT" => {
+                tokens.finish_text();
+                Effect::unknown(Change::Other)
+            }
             // It commits the transaction that is open.
             _ => Effect::CHAINS,
         },
@@ -46,8 +45,8 @@ fn of_one(first: Keyword, tokens: &mut Tokens<'_, '_>) -> Effect {
             b"TRANSACTION" => Effect { read_only: asks_read_only(tokens), ..Effect::CHAINS },
             _ => Effect::unknown(Change::Other),
         },
-        b"COMMIT" => commit(tokens),
-        b"ROLLBACK" => rollback(tokens),
+        b"COMMIT" => end(tokens, true),
+        b"ROLLBACK" => end(tokens, false),
         // Outside of a transaction it does nothing.
         b"SAVEPOINT" | b"RELEASE" => Effect::NONE,
         b"SET" => set(tokens),
@@ -57,12 +56,6 @@ fn of_one(first: Keyword, tokens: &mut Tokens<'_, '_>) -> Effect {
         b"USE" => Effect::changes(Change::Use),
         _ => Effect::unknown(Change::Other),
     }
-}
-
-/// A statement whose end looks like the end of a statement inside it: the rest of the text is unknown too.
-fn unknown_text(tokens: &mut Tokens<'_, '_>) -> Effect {
-    tokens.finish_text();
-    Effect::unknown(Change::Other)
 }
 
 /// A statement that changes the session by what it calls or assigns, if at all.
@@ -144,11 +137,19 @@ fn create(tokens: &mut Tokens<'_, '_>) -> Effect {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::db::settings::Kind;
+    use crate::db::sql::effect;
 
     const NONE: Effect = Effect::NONE;
 
     fn of(text: &str) -> Effect {
-        Effect { rows: false, query: false, blank: false, commits: false, ..of_mysql(text) }
+        Effect {
+            rows: false,
+            query: false,
+            blank: false,
+            commits: false,
+            ..effect(text, Kind::MySql)
+        }
     }
 
     #[test]
@@ -226,6 +227,12 @@ mod tests {
         ] {
             assert_eq!(of(text).change, Some(change), "{text}");
         }
+    }
+
+    #[test]
+    fn a_block_is_unknown_to_its_end_whatever_it_holds() {
+        let block = of("BEGIN NOT ATOMIC SET @a = 1; COMMIT; END");
+        assert_eq!(block, Effect::unknown(Change::Other));
     }
 
     #[test]

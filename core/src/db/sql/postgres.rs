@@ -1,8 +1,8 @@
 //! The statements of PostgreSQL that leave a session as it was; any other counts as one that changes it.
 
-use super::effect::{Change, Effect, effect, statements};
-use super::forms::{asks_read_only, commit, rollback, routine};
-use super::lexer::{Dialect, Token};
+use super::effect::{Change, Effect};
+use super::forms::{asks_read_only, end, routine};
+use super::lexer::Token;
 use super::tokens::{Keyword, Tokens, is_one_of};
 
 /// The functions that change the session for longer than the transaction. `set_config` has a rule of its own.
@@ -27,33 +27,22 @@ const CHANGING: &[&str] = &[
     "set_user",
 ];
 
-/// The effect of a text on its session.
-pub(in crate::db) fn of_postgres(text: &str) -> Effect {
-    effect(text, Dialect::Postgres, of_one)
-}
-
-/// The statements of a text.
-pub(in crate::db) fn statements_of_postgres(text: &str) -> Vec<&str> {
-    statements(text, Dialect::Postgres, of_one)
-}
-
-fn of_one(first: Keyword, tokens: &mut Tokens<'_, '_>) -> Effect {
+pub(super) fn of_one(first: Keyword, tokens: &mut Tokens<'_, '_>) -> Effect {
     match first.as_bytes() {
         b"SELECT" | b"WITH" | b"VALUES" | b"TABLE" | b"SHOW" | b"FETCH" => {
             Effect { rows: true, ..scan(first, tokens) }
         }
         b"ALTER" | b"ANALYZE" | b"CHECKPOINT" | b"CLOSE" | b"CLUSTER" | b"COMMENT" | b"COPY"
-        | b"DELETE" | b"DROP" | b"EXPLAIN" | b"GRANT" | b"IMPORT" | b"INSERT" | b"LOCK"
-        | b"MERGE" | b"MOVE" | b"NOTIFY" | b"REASSIGN" | b"REFRESH" | b"REINDEX" | b"REVOKE"
-        | b"SECURITY" | b"TRUNCATE" | b"UPDATE" | b"VACUUM" => scan(first, tokens),
+        | b"DECLARE" | b"DELETE" | b"DROP" | b"EXPLAIN" | b"GRANT" | b"IMPORT" | b"INSERT"
+        | b"LOCK" | b"MERGE" | b"MOVE" | b"NOTIFY" | b"REASSIGN" | b"REFRESH" | b"REINDEX"
+        | b"REVOKE" | b"SECURITY" | b"TRUNCATE" | b"UPDATE" | b"VACUUM" => scan(first, tokens),
         b"BEGIN" | b"START" => Effect { read_only: asks_read_only(tokens), ..Effect::BEGINS },
-        b"COMMIT" | b"END" => commit(tokens),
-        b"ROLLBACK" | b"ABORT" => rollback(tokens),
+        b"COMMIT" | b"END" => end(tokens, true),
+        b"ROLLBACK" | b"ABORT" => end(tokens, false),
         // Outside of a transaction they are errors.
         b"SAVEPOINT" | b"RELEASE" => Effect::NONE,
         b"SET" => set(tokens),
         b"CREATE" => create(tokens),
-        b"DECLARE" => declare(tokens),
         b"PREPARE" => match tokens.keyword().as_bytes() {
             b"TRANSACTION" => Effect { commits: true, ..Effect::ENDS },
             _ => Effect::changes(Change::Prepare),
@@ -73,6 +62,7 @@ fn scan(first: Keyword, tokens: &mut Tokens<'_, '_>) -> Effect {
     let mut effect = Effect::NONE;
     let (mut updates, mut settings) = (first.as_bytes() == b"UPDATE", false);
     let explains = first.as_bytes() == b"EXPLAIN";
+    let declares = first.as_bytes() == b"DECLARE";
     let (mut before, mut word) = ("", "");
     while let Some(token) = tokens.next() {
         let (Token::Word(next) | Token::Quoted(next)) = token else {
@@ -94,6 +84,10 @@ fn scan(first: Keyword, tokens: &mut Tokens<'_, '_>) -> Effect {
             && first.as_bytes() != b"MERGE"
         {
             effect.change = Some(Change::Temporary);
+        }
+        // A cursor ends with its transaction, unless it is declared WITH HOLD.
+        if declares && word.eq_ignore_ascii_case("with") && next.eq_ignore_ascii_case("hold") {
+            effect.change = Some(Change::Declare);
         }
         match next.len() {
             6 => updates |= next.eq_ignore_ascii_case("update"),
@@ -203,27 +197,6 @@ fn create(tokens: &mut Tokens<'_, '_>) -> Effect {
         word = next;
     }
     if temporary && !drops { Effect::changes(Change::Temporary) } else { Effect::NONE }
-}
-
-/// A cursor ends with its transaction, unless it is declared `WITH HOLD`.
-fn declare(tokens: &mut Tokens<'_, '_>) -> Effect {
-    let mut word = "";
-    let mut effect = Effect::NONE;
-    while let Some(token) = tokens.next() {
-        match token {
-            Token::Word(next) => {
-                if word.eq_ignore_ascii_case("with") && next.eq_ignore_ascii_case("hold") {
-                    effect = Effect::changes(Change::Declare);
-                }
-                word = next;
-            }
-            Token::Symbol(b'(') if changes(word, tokens) => {
-                effect = Effect::changes(Change::Function);
-            }
-            _ => word = "",
-        }
-    }
-    effect
 }
 
 #[cfg(test)]

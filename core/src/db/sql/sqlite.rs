@@ -1,8 +1,8 @@
 //! The statements of SQLite that leave a connection as it was; any other counts as one that changes it.
 
-use super::effect::{Change, Effect, effect, statements};
-use super::forms::{commit, rollback, routine};
-use super::lexer::{Dialect, Token};
+use super::effect::{Change, Effect};
+use super::forms::{end, routine};
+use super::lexer::Token;
 use super::tokens::{Keyword, Tokens, is_one_of};
 
 /// Pragmas that take an argument and change nothing, or something in the file that every connection shares.
@@ -24,17 +24,7 @@ const LASTING: &[&str] = &[
     "wal_checkpoint",
 ];
 
-/// The effect of a text on its connection.
-pub(in crate::db) fn of_sqlite(text: &str) -> Effect {
-    effect(text, Dialect::Sqlite, of_one)
-}
-
-/// The statements of a text.
-pub(in crate::db) fn statements_of_sqlite(text: &str) -> Vec<&str> {
-    statements(text, Dialect::Sqlite, of_one)
-}
-
-fn of_one(first: Keyword, tokens: &mut Tokens<'_, '_>) -> Effect {
+pub(super) fn of_one(first: Keyword, tokens: &mut Tokens<'_, '_>) -> Effect {
     match first.as_bytes() {
         b"ALTER" | b"DROP" => Effect { alters: true, query: false, ..scan(tokens) },
         b"SELECT" | b"VALUES" | b"WITH" => scan(tokens),
@@ -43,8 +33,8 @@ fn of_one(first: Keyword, tokens: &mut Tokens<'_, '_>) -> Effect {
         }
         b"EXPLAIN" => explain(tokens),
         b"BEGIN" => Effect::BEGINS,
-        b"COMMIT" | b"END" => commit(tokens),
-        b"ROLLBACK" => rollback(tokens),
+        b"COMMIT" | b"END" => end(tokens, true),
+        b"ROLLBACK" => end(tokens, false),
         b"SAVEPOINT" => Effect { opens_if_none: true, ..Effect::NONE },
         // Outside of a transaction there is none to release: then one that was opened stays noted.
         b"RELEASE" => Effect::NONE,
@@ -76,7 +66,9 @@ fn scan(tokens: &mut Tokens<'_, '_>) -> Effect {
 
 /// It runs nothing, except for pragmas, which do what they do while they are compiled.
 fn explain(tokens: &mut Tokens<'_, '_>) -> Effect {
-    if tokens.any(&["pragma"]) { pragma(tokens) } else { Effect::NONE }
+    let is_pragma =
+        |token| matches!(token, Token::Word(word) if word.eq_ignore_ascii_case("pragma"));
+    if tokens.any(is_pragma) { pragma(tokens) } else { Effect::NONE }
 }
 
 /// The effect of a pragma: one that only reads, or that changes the file for all connections, has none.
@@ -124,11 +116,13 @@ fn create(tokens: &mut Tokens<'_, '_>) -> Effect {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::db::settings::Kind;
+    use crate::db::sql::{effect, statements};
 
     const NONE: Effect = Effect::NONE;
 
     fn of(text: &str) -> Effect {
-        Effect { query: false, commits: false, ..of_sqlite(text) }
+        Effect { query: false, commits: false, ..effect(text, Kind::Sqlite) }
     }
 
     #[test]
@@ -137,14 +131,14 @@ mod tests {
             "CREATE TEMP TRIGGER a AFTER INSERT ON t BEGIN SELECT ';'; DELETE FROM u; END";
         let text =
             format!("BEGIN; -- ;\n{trigger};\n;INSERT INTO [a;b] VALUES ('it''s;') ; COMMIT -- ;");
-        let statements: Vec<&str> =
-            statements_of_sqlite(&text).iter().map(|text| text.trim()).collect();
+        let found: Vec<&str> =
+            statements(&text, Kind::Sqlite).iter().map(|text| text.trim()).collect();
         let trigger = format!("-- ;\n{trigger};");
         let insert = ";INSERT INTO [a;b] VALUES ('it''s;') ;";
-        assert_eq!(statements, ["BEGIN;", &trigger, insert, "COMMIT -- ;"]);
+        assert_eq!(found, ["BEGIN;", &trigger, insert, "COMMIT -- ;"]);
         assert!(of(&text).ends, "{text}");
-        assert!(!of(statements[1]).ends, "its END is no end of a transaction");
-        assert!(statements_of_sqlite(" ; -- SELECT 1").is_empty());
+        assert!(!of(found[1]).ends, "its END is no end of a transaction");
+        assert!(statements(" ; -- SELECT 1", Kind::Sqlite).is_empty());
     }
 
     #[test]
@@ -156,7 +150,7 @@ mod tests {
             "SELECT 1; SELECT 2;",
             "SELECT \"update_time\" FROM t -- delete",
         ] {
-            assert!(of_sqlite(text).query, "{text}");
+            assert!(effect(text, Kind::Sqlite).query, "{text}");
         }
         for text in [
             "INSERT INTO t VALUES (1) RETURNING a",
@@ -169,7 +163,7 @@ mod tests {
             "DROP TABLE t",
             "",
         ] {
-            assert!(!of_sqlite(text).query, "{text}");
+            assert!(!effect(text, Kind::Sqlite).query, "{text}");
         }
     }
 
@@ -209,7 +203,7 @@ mod tests {
             ("SELECT load_extension('a')", Change::Function),
             ("FROBNICATE", Change::Other),
         ] {
-            assert_eq!(of_sqlite(text).change, Some(change), "{text}");
+            assert_eq!(effect(text, Kind::Sqlite).change, Some(change), "{text}");
         }
     }
 

@@ -27,17 +27,11 @@ impl<'l, 's> Tokens<'l, 's> {
         if self.ended { None } else { self.lexer.clone().next() }.filter(|token| !ends(*token))
     }
 
-    /// Whether one of these words is among what is left.
-    #[cfg(feature = "sqlite")]
-    pub(super) fn any(&mut self, words: &[&str]) -> bool {
-        Iterator::any(self, |token| matches!(token, Token::Word(word) if is_one_of(word, words)))
-    }
-
-    /// Goes to the end of the whole text; whether there was another statement, or what looks like one.
+    /// Goes to the end of the whole text.
     #[cfg(feature = "mysql")]
-    pub(super) fn finish_text(&mut self) -> bool {
+    pub(super) fn finish_text(&mut self) {
         self.ended = true;
-        self.lexer.by_ref().any(|token| !ends(token))
+        for _ in &mut *self.lexer {}
     }
 
     /// Goes on past a semicolon that ends no statement, unless the text ends there.

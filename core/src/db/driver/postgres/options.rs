@@ -5,8 +5,7 @@ use std::str::FromStr;
 use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
-use super::super::without_brackets;
-use super::super::{Tuning, quiet};
+use super::super::{Tuning, without_brackets};
 use crate::ConfigError;
 use crate::db::settings::{DatabaseUrl, Pooler};
 
@@ -56,7 +55,7 @@ pub(super) fn of(url: &DatabaseUrl, tuning: &Tuning<'_>) -> Result<PgConnectOpti
     if tuning.pooler == Pooler::PgBouncer {
         options = options.statement_cache_capacity(0);
     }
-    Ok(quiet(options))
+    Ok(options)
 }
 
 /// Refuses what the driver has taken from the environment and cannot be made to drop. Returns whether it has taken a

@@ -1,18 +1,20 @@
 //! A database server that exists in memory: it counts its connections and can be told how to behave.
 
-use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use crate::db::connect::{Connect, Connection, Failure, Loan, NewConnection, Release, Taint};
+use crate::db::connect::{Connect, ConnectFailure, Connection, Loan, Release, Taint};
+use crate::db::driver::ConnectErrorKind;
+use crate::db::session::PendingReply;
+use crate::db::settings::DatabaseUrl;
 
 #[derive(Clone, Default)]
 pub(super) struct Server(Arc<Mutex<State>>);
 
 #[derive(Default)]
-struct State {
+pub(super) struct State {
     open: usize,
     most_open: usize,
     attempts: u32,
@@ -22,11 +24,12 @@ struct State {
     /// Connections with a smaller number are silent.
     forgotten: u32,
     behaviour: Behaviour,
-    connect_takes: Duration,
-    release_takes: Duration,
-    ping_takes: Duration,
-    crowded: bool,
-    read_only: bool,
+    pub(super) connect_takes: Duration,
+    pub(super) release_takes: Duration,
+    pub(super) ping_takes: Duration,
+    pub(super) crowded: bool,
+    /// Whether the connections to come lead to a server that takes no writes.
+    pub(super) read_only: bool,
 }
 
 /// What the server does to who connects.
@@ -34,63 +37,27 @@ struct State {
 pub(super) enum Behaviour {
     #[default]
     Serves,
-    Fails(Fault),
+    Fails(ConnectErrorKind),
     /// It says nothing at all.
     Silent,
 }
 
-/// Why there is no connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
-    Away,
-    Full,
-    Credentials,
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self:?}")
-    }
-}
-
-impl Failure for Fault {
-    fn is_final(&self) -> bool {
-        *self == Self::Credentials
-    }
-
-    fn is_from_server(&self) -> bool {
-        *self != Self::Away
-    }
+/// A failure to connect.
+fn failure(kind: ConnectErrorKind) -> ConnectFailure {
+    static URL: LazyLock<Arc<DatabaseUrl>> = LazyLock::new(|| {
+        let url = DatabaseUrl::parse("DATABASE_URL".into(), "postgres://fake/test");
+        Arc::new(url.expect("is right"))
+    });
+    ConnectFailure::new(kind, sqlx::Error::WorkerCrashed, &URL)
 }
 
 impl Server {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().expect("no test panics while it has it")
     }
 
     pub(super) fn set(&self, behaviour: Behaviour) {
         self.lock().behaviour = behaviour;
-    }
-
-    pub(super) fn connect_takes(&self, time: Duration) {
-        self.lock().connect_takes = time;
-    }
-
-    pub(super) fn release_takes(&self, time: Duration) {
-        self.lock().release_takes = time;
-    }
-
-    pub(super) fn ping_takes(&self, time: Duration) {
-        self.lock().ping_takes = time;
-    }
-
-    pub(super) fn set_crowded(&self) {
-        self.lock().crowded = true;
-    }
-
-    /// Whether the connections to come lead to a server that takes no writes.
-    pub(super) fn set_read_only(&self, read_only: bool) {
-        self.lock().read_only = read_only;
     }
 
     /// From now on the connections that are open answer no more.
@@ -129,6 +96,7 @@ pub(super) struct Link {
     crowded: bool,
     demoted: bool,
     read_only: bool,
+    took: Duration,
 }
 
 impl Link {
@@ -181,9 +149,8 @@ impl Drop for Attempt<'_> {
 
 impl Connect for Server {
     type Connection = Link;
-    type Failure = Fault;
 
-    async fn connect(&self, until: Option<Instant>) -> Result<NewConnection<Link>, Fault> {
+    async fn connect(&self, until: Option<Instant>) -> Result<Link, ConnectFailure> {
         let (_attempt, id) = Attempt::begin(self);
         let (takes, behaviour) = {
             let state = self.lock();
@@ -193,18 +160,18 @@ impl Connect for Server {
         let last = until.unwrap_or(Instant::now() + timeout).min(Instant::now() + timeout);
         if behaviour == Behaviour::Silent || Instant::now() + takes > last {
             tokio::time::sleep_until(last).await;
-            return Err(Fault::Away);
+            return Err(failure(ConnectErrorKind::Unreachable));
         }
         sleep(takes).await;
         let mut state = self.lock();
-        if let Behaviour::Fails(fault) = state.behaviour {
-            return Err(fault);
+        if let Behaviour::Fails(kind) = state.behaviour {
+            return Err(failure(kind));
         }
         state.open += 1;
         state.most_open = state.most_open.max(state.open);
         let (crowded, read_only) = (state.crowded, state.read_only);
         drop(state);
-        let link = Link {
+        Ok(Link {
             server: self.clone(),
             id,
             answered: false,
@@ -212,18 +179,8 @@ impl Connect for Server {
             crowded,
             demoted: false,
             read_only,
-        };
-        Ok(NewConnection { connection: link, took: takes })
-    }
-
-    async fn connect_until(&self, until: Instant) -> Result<NewConnection<Link>, Fault> {
-        loop {
-            match self.connect(Some(until)).await {
-                Err(fault) if fault.is_final() || Instant::now() >= until => return Err(fault),
-                Err(_) => sleep(Duration::from_millis(20)).await,
-                opened => return opened,
-            }
-        }
+            took: takes,
+        })
     }
 
     fn release(&self, connection: Link) -> Release<Link> {
@@ -238,10 +195,12 @@ impl Connect for Server {
 }
 
 impl Connection for Link {
-    type Monitor = u32;
+    fn pending_reply(&self) -> Arc<PendingReply> {
+        Arc::default()
+    }
 
-    fn monitor(&self) -> u32 {
-        self.id
+    fn took(&self) -> Duration {
+        self.took
     }
 
     async fn ping(&mut self) -> bool {

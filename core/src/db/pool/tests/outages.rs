@@ -1,7 +1,7 @@
 //! A server that goes away, refuses and comes back.
 
 use super::*;
-use fake::Fault;
+use crate::db::driver::ConnectErrorKind::{Credentials, Full, Unreachable};
 
 #[tokio::test(start_paused = true)]
 async fn during_an_outage_one_attempt_is_made_at_once_and_callers_are_refused_in_time() {
@@ -11,16 +11,16 @@ async fn during_an_outage_one_attempt_is_made_at_once_and_callers_are_refused_in
         conn.taint_with(Taint::Outdated);
     }
     settle().await;
-    server.set(Behaviour::Fails(Fault::Away));
+    server.set(Behaviour::Fails(Unreachable));
     let begun = Instant::now();
     let waves = (0..16).map(|_| acquire(&pool));
     let waves = futures_util::future::join_all(waves).await;
-    assert!(waves.iter().all(|caller| matches!(caller, Err(AcquireError::Connect(Fault::Away)))));
+    assert!(waves.iter().all(|caller| matches!(caller, Err(Error::Unreachable { .. }))));
     assert_eq!(begun.elapsed(), pool.plan().acquire_timeout());
     // Known to be away, it is an error at once.
     tokio::time::sleep(100 * MS).await;
     let (begun, attempts) = (Instant::now(), server.attempts());
-    assert!(matches!(acquire(&pool).await, Err(AcquireError::Connect(Fault::Away))));
+    assert!(matches!(acquire(&pool).await, Err(Error::Unreachable { .. })));
     assert_eq!(begun.elapsed(), Duration::ZERO);
     tokio::time::sleep(Duration::from_secs(10)).await;
     let made = server.attempts() - attempts;
@@ -53,7 +53,7 @@ async fn a_server_that_says_nothing_costs_one_attempt_at_a_time() {
 
 #[tokio::test(start_paused = true)]
 async fn a_pool_that_cannot_grow_serves_everybody_over_what_it_has() {
-    for fault in [Fault::Full, Fault::Credentials, Fault::Away] {
+    for fault in [Full, Credentials, Unreachable] {
         let server = Server::default();
         let pool = pool(&server, 8);
         drop(futures_util::future::join_all((0..3).map(|_| acquire(&pool))).await);
@@ -61,11 +61,33 @@ async fn a_pool_that_cannot_grow_serves_everybody_over_what_it_has() {
         let tasks = load(&pool, 12);
         tokio::time::sleep(Duration::from_secs(20)).await;
         let stats = pool.stats("test");
-        assert_eq!((stats.timeouts, stats.refused), (0, 0), "{fault}: {stats:?}");
+        assert_eq!((stats.timeouts, stats.refused), (0, 0), "{fault:?}: {stats:?}");
         assert!(stats.use_time.count() > 1000, "{stats:?}");
         assert!(pool.state().last_connect_error.is_some());
         drop(tasks);
+        settle().await;
+        let before = server.attempts();
+        settle().await;
+        let goes_on = server.attempts() > before;
+        assert_eq!(
+            goes_on,
+            fault == Unreachable,
+            "{fault:?}: what is refused is not needed any more"
+        );
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn open_connections_on_which_nothing_answers_serve_nobody_during_an_outage() {
+    let server = Server::default();
+    let pool = pool(&server, 2);
+    let _held = acquire(&pool).await.expect("the server is up");
+    server.set(Behaviour::Fails(Unreachable));
+    assert!(acquire(&pool).await.is_err());
+    settle().await;
+    let begun = Instant::now();
+    assert!(matches!(acquire(&pool).await, Err(Error::Unreachable { .. })));
+    assert_eq!(begun.elapsed(), Duration::ZERO);
 }
 
 #[tokio::test(start_paused = true)]
@@ -73,17 +95,14 @@ async fn a_password_that_rotates_is_told_at_once_when_nothing_is_open_and_recove
     let server = Server::default();
     let pool = pool(&server, 2);
     let held = acquire(&pool).await.expect("the server is up");
-    server.set(Behaviour::Fails(Fault::Credentials));
-    let waiting = tokio::spawn({
-        let pool = Arc::clone(&pool);
-        async move { acquire(&pool).await.map(drop) }
-    });
+    server.set(Behaviour::Fails(Credentials));
+    let waiting = spawn_caller(&pool);
     settle_a_little().await;
     drop(held);
     assert!(waiting.await.expect("no panic").is_ok(), "what is open serves on");
     acquire(&pool).await.expect("it is idle").taint_with(Taint::Dirty);
     let begun = Instant::now();
-    assert!(matches!(acquire(&pool).await, Err(AcquireError::Connect(Fault::Credentials))));
+    assert!(matches!(acquire(&pool).await, Err(Error::Credentials { .. })));
     assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
     server.set(Behaviour::Serves);
     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -93,16 +112,12 @@ async fn a_password_that_rotates_is_told_at_once_when_nothing_is_open_and_recove
 #[tokio::test(start_paused = true)]
 async fn callers_that_wait_are_told_at_once_what_waiting_does_not_mend() {
     let server = Server::default();
-    server.connect_takes(100 * MS);
-    server.set(Behaviour::Fails(Fault::Credentials));
+    server.lock().connect_takes = 100 * MS;
+    server.set(Behaviour::Fails(Credentials));
     let pool = pool(&server, 2);
     let begun = Instant::now();
     let callers = futures_util::future::join_all((0..5).map(|_| acquire(&pool))).await;
-    assert!(
-        callers
-            .iter()
-            .all(|caller| matches!(caller, Err(AcquireError::Connect(Fault::Credentials))))
-    );
+    assert!(callers.iter().all(|caller| matches!(caller, Err(Error::Credentials { .. }))));
     assert!(begun.elapsed() < pool.plan().acquire_timeout(), "{:?}", begun.elapsed());
     assert_eq!(pool.state().waiting, 0);
 }
@@ -114,18 +129,19 @@ async fn a_busy_pool_is_ready_and_a_dead_one_is_not() {
     let _held = all(&pool).await;
     let within = Duration::from_millis(800);
     assert!(matches!(pool.ready(within).await, Some(Ok(()))));
+    assert_eq!((server.attempts(), server.pings()), (2, 0), "answers a moment ago are enough");
     tokio::time::sleep(Duration::from_secs(60)).await;
     // No answer counts any more: a further connection tells, or the server's refusal.
     assert!(matches!(pool.ready(within).await, Some(Ok(()))));
     assert_eq!((server.open(), pool.state().waiting), (2, 0));
-    server.set(Behaviour::Fails(Fault::Full));
+    server.set(Behaviour::Fails(Full));
     assert!(matches!(pool.ready(within).await, Some(Ok(()))));
-    server.set(Behaviour::Fails(Fault::Away));
-    assert!(matches!(pool.ready(within).await, Some(Err(AcquireError::Connect(Fault::Away)))));
+    server.set(Behaviour::Fails(Unreachable));
+    assert!(matches!(pool.ready(within).await, Some(Err(Error::Unreachable { .. }))));
     server.set(Behaviour::Silent);
     assert!(pool.ready(within).await.is_none());
     pool.close(Duration::ZERO).await;
-    assert!(matches!(pool.ready(within).await, Some(Err(AcquireError::Closed))));
+    assert!(matches!(pool.ready(within).await, Some(Err(Error::Closed))));
 }
 
 /// Runs callers, each of which comes again when it has been served, until all have been stopped.

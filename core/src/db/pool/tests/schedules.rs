@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 
 use super::*;
+use crate::db::driver::ConnectErrorKind;
 
 #[tokio::test(start_paused = true)]
 async fn random_schedules_keep_order_budget_and_places() {
@@ -86,8 +87,8 @@ async fn caller(pool: TestPool, model: Arc<Mutex<Model>>, seed: u64, in_order: b
 async fn schedule(seed: u64) -> u64 {
     let mut random = fastrand::Rng::with_seed(seed);
     let server = Server::default();
-    server.connect_takes(Duration::from_micros(random.u64(0..20_000)));
-    server.release_takes(Duration::from_micros(random.u64(0..20_000)));
+    server.lock().connect_takes = Duration::from_micros(random.u64(0..20_000));
+    server.lock().release_takes = Duration::from_micros(random.u64(0..20_000));
     let size = random.usize(1..6);
     let pool = pool(&server, size);
     let callers = random.usize(1..24);
@@ -107,8 +108,8 @@ async fn schedule(seed: u64) -> u64 {
                 tokio::time::sleep(Duration::from_millis(random.u64(0..60))).await;
                 match random.u8(..3) {
                     0 => server.forget_all(),
-                    1 => server.set(Behaviour::Fails(fake::Fault::Full)),
-                    _ => server.set(Behaviour::Fails(fake::Fault::Away)),
+                    1 => server.set(Behaviour::Fails(ConnectErrorKind::Full)),
+                    _ => server.set(Behaviour::Fails(ConnectErrorKind::Unreachable)),
                 }
                 tokio::time::sleep(Duration::from_millis(random.u64(0..600))).await;
                 server.set(Behaviour::Serves);

@@ -33,7 +33,7 @@ async fn a_returned_connection_serves_a_caller_whose_own_is_still_being_made() {
     let server = Server::default();
     let pool = pool(&server, 2);
     let held = acquire(&pool).await.expect("the server is up");
-    server.connect_takes(500 * MS);
+    server.lock().connect_takes = 500 * MS;
     tokio::spawn(async move {
         tokio::time::sleep(20 * MS).await;
         drop(held);
@@ -47,7 +47,7 @@ async fn a_returned_connection_serves_a_caller_whose_own_is_still_being_made() {
 #[tokio::test(start_paused = true)]
 async fn callers_that_give_up_leave_their_handshakes_to_the_next() {
     let server = Server::default();
-    server.connect_takes(500 * MS);
+    server.lock().connect_takes = 500 * MS;
     let pool = pool(&server, 8);
     let wave = (0..200).map(|_| timeout(100 * MS, acquire(&pool)));
     let wave = futures_util::future::join_all(wave).await;
@@ -62,8 +62,8 @@ async fn a_caller_may_give_up_at_every_point_and_nothing_is_lost() {
     // Idle and in need of a ping, then opened, then waited for.
     for millis in 0..40 {
         let server = Server::default();
-        server.connect_takes(10 * MS);
-        server.release_takes(5 * MS);
+        server.lock().connect_takes = 10 * MS;
+        server.lock().release_takes = 5 * MS;
         let pool = pool(&server, 2);
         drop(acquire(&pool).await.expect("the server is up"));
         tokio::time::sleep(600 * MS).await;
@@ -95,10 +95,7 @@ async fn callers_that_give_up_take_no_turn_with_them() {
     });
     let quitters: Vec<_> = quitters.collect();
     tokio::task::yield_now().await;
-    let last = tokio::spawn({
-        let pool = Arc::clone(&pool);
-        async move { acquire(&pool).await.map(drop) }
-    });
+    let last = spawn_caller(&pool);
     tokio::task::yield_now().await;
     assert_eq!(pool.state().waiting, 51);
     // At the same time as the last of them give up.
@@ -119,13 +116,24 @@ async fn a_wait_ends_with_the_plan_or_with_the_callers_deadline_and_says_which()
     let _held = acquire(&pool).await.expect("the server is up");
     let begun = Instant::now();
     let error = acquire(&pool).await.err();
-    assert!(matches!(error, Some(AcquireError::TimedOut { .. })), "{error:?}");
+    assert!(matches!(error, Some(Error::TimedOut { .. })), "{error:?}");
     assert_eq!(begun.elapsed(), pool.plan().acquire_timeout());
     let soon = (Instant::now() + 300 * MS).into_std();
     let error = crate::within(soon, acquire(&pool)).await.err();
-    let Some(AcquireError::Deadline(state)) = error else { panic!("{error:?}") };
+    let Some(Error::Deadline { state }) = error else { panic!("{error:?}") };
     assert!(state.longest_holder.is_some_and(|(place, _)| place.contains("tests.rs")));
     assert_eq!(pool.stats("test").timeouts, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_connection_is_opened_for_a_caller_whose_time_is_over_already() {
+    let server = Server::default();
+    let pool = pool(&server, 1);
+    let over = Instant::now().into_std();
+    let error = crate::within(over, acquire(&pool)).await.err();
+    assert!(matches!(error, Some(Error::Deadline { .. })), "{error:?}");
+    settle().await;
+    assert_eq!(server.attempts(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -162,10 +170,7 @@ async fn a_connection_that_was_handed_over_before_a_freeze_is_pinged_after_it() 
     let (pool, epoch) = freezing(&server, 1);
     for (frozen, pings) in [(false, 0), (true, 1)] {
         let mut held = acquire(&pool).await.expect("the server is up");
-        let waiting = tokio::spawn({
-            let pool = Arc::clone(&pool);
-            async move { acquire(&pool).await.map(drop) }
-        });
+        let waiting = spawn_caller(&pool);
         settle_a_little().await;
         held.work();
         drop(held);
@@ -184,7 +189,7 @@ async fn more_callers_than_could_be_served_are_refused_at_once() {
     let pool = pool(&server, 1);
     let _held = acquire(&pool).await.expect("the server is up");
     let callers = futures_util::future::join_all((0..1025).map(|_| acquire(&pool))).await;
-    let refused = |error: &&Acquired| matches!(error, Err(AcquireError::QueueFull(_)));
+    let refused = |error: &&Acquired| matches!(error, Err(Error::QueueFull { .. }));
     assert_eq!(callers.iter().filter(refused).count(), 1);
     assert_eq!(pool.stats("test").refused, 1);
 }
@@ -195,10 +200,10 @@ async fn a_caller_in_a_hurry_does_not_cost_others_a_connection_that_lives() {
     let pool = pool(&server, 1);
     drop(acquire(&pool).await.expect("the server is up"));
     tokio::time::sleep(600 * MS).await;
-    server.ping_takes(100 * MS);
+    server.lock().ping_takes = 100 * MS;
     let soon = (Instant::now() + 50 * MS).into_std();
     let error = crate::within(soon, acquire(&pool)).await.err();
-    assert!(matches!(error, Some(AcquireError::Deadline(_))), "{error:?}");
+    assert!(matches!(error, Some(Error::Deadline { .. })), "{error:?}");
     // The ping goes on without its caller, and its answer makes the connection idle again.
     tokio::time::sleep(60 * MS).await;
     assert_eq!((pool.state().idle, server.pings()), (1, 1));
@@ -213,7 +218,7 @@ async fn a_connection_whose_ping_was_cancelled_is_closed() {
     let pool = pool(&server, 1);
     let first = acquire(&pool).await.expect("the server is up").id();
     tokio::time::sleep(600 * MS).await;
-    server.ping_takes(100 * MS);
+    server.lock().ping_takes = 100 * MS;
     assert!(timeout(50 * MS, acquire(&pool)).await.is_err());
     // The answer to that ping would be taken for that of the next statement.
     assert_ne!(acquire(&pool).await.expect("another").id(), first);

@@ -1,11 +1,19 @@
 //! Statements of PostgreSQL, and what each does to its session.
 
 use super::*;
+use crate::db::settings::Kind;
+use crate::db::sql::effect;
 
 const NONE: Effect = Effect::NONE;
 
 fn of(text: &str) -> Effect {
-    Effect { rows: false, query: false, blank: false, commits: false, ..of_postgres(text) }
+    Effect {
+        rows: false,
+        query: false,
+        blank: false,
+        commits: false,
+        ..effect(text, Kind::Postgres)
+    }
 }
 
 #[test]
@@ -127,17 +135,17 @@ fn what_makes_work_permanent_is_known() {
     for text in
         ["COMMIT", "end work", "BEGIN; COMMIT", "PREPARE TRANSACTION 'a'", "COMMIT AND CHAIN"]
     {
-        assert!(of_postgres(text).commits, "{text}");
+        assert!(effect(text, Kind::Postgres).commits, "{text}");
     }
     for text in ["BEGIN", "ROLLBACK", "COMMIT PREPARED 'a'", "PREPARE a AS SELECT 1"] {
-        assert!(!of_postgres(text).commits, "{text}");
+        assert!(!effect(text, Kind::Postgres).commits, "{text}");
     }
 }
 
 #[test]
 fn statements_that_return_rows_are_known() {
     for text in ["SELECT 1", "with a as (select 1) select 2", "DELETE FROM t RETURNING a"] {
-        assert!(of_postgres(text).rows, "{text}");
+        assert!(effect(text, Kind::Postgres).rows, "{text}");
     }
-    assert!(!of_postgres("INSERT INTO t VALUES ('returning')").rows);
+    assert!(!effect("INSERT INTO t VALUES ('returning')", Kind::Postgres).rows);
 }
