@@ -1,7 +1,7 @@
 //! Headers that belong to one connection and not to the message.
 
 use http::Method;
-use http::header::{CONNECTION, HeaderMap, HeaderName, TE, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, TE, UPGRADE};
 
 /// The role of a request header for the door.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,8 +45,12 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
     if !headers.keys().any(is_hop_by_hop) {
         return;
     }
-    let named: Vec<HeaderName> =
-        listed(headers, &CONNECTION).filter_map(|name| name.parse().ok()).collect();
+    // A client that names a header which every recipient reads would hide it from the App alone: its door has read it.
+    let may_be_named = |name: &HeaderName| role(name) == Role::Other && name != CONTENT_LENGTH;
+    let named: Vec<HeaderName> = listed(headers, &CONNECTION)
+        .filter_map(|name| name.parse().ok())
+        .filter(may_be_named)
+        .collect();
     let unwanted: Vec<HeaderName> =
         headers.keys().filter(|name| is_hop_by_hop(name)).cloned().chain(named).collect();
     for name in unwanted {
@@ -143,12 +147,15 @@ mod tests {
     #[test]
     fn what_connection_names_goes_with_it() {
         let mut headers = HeaderMap::new();
-        headers.insert(CONNECTION, "close, X-Secret-Hop".parse().expect("a value"));
+        headers.insert(CONNECTION, "close, X-Secret-Hop, Host".parse().expect("a value"));
+        headers.insert("host", "a".parse().expect("a value"));
         headers.insert("x-secret-hop", "1".parse().expect("a value"));
         headers.insert("keep-alive", "timeout=5".parse().expect("a value"));
         headers.insert("x-kept", "1".parse().expect("a value"));
         strip_hop_by_hop(&mut headers);
-        assert_eq!(headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-kept"]);
+        let mut kept: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
+        kept.sort_unstable();
+        assert_eq!(kept, ["host", "x-kept"]);
     }
 
     #[test]
