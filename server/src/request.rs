@@ -57,11 +57,12 @@ fn serve<A: Handler, S: Deref<Target = Shared<A>> + Send>(
     let admitted = admit(&shared, active.connection(), &mut parts);
     let mut request = Request::from_parts(parts, Body::empty());
     async move {
-        let http2 = request.version() == Version::HTTP_2;
+        let (http2, http10) =
+            (request.version() == Version::HTTP_2, request.version() == Version::HTTP_10);
         let mut unread = Unread::new(request.headers(), incoming);
         let mut last = shared.draining();
         let mut upgrades = false;
-        let response = 'answered: {
+        let mut response = 'answered: {
             let may_upgrade = match admitted {
                 Ok(may_upgrade) => may_upgrade,
                 Err(refusal) => {
@@ -104,8 +105,14 @@ fn serve<A: Handler, S: Deref<Target = Shared<A>> + Send>(
             // they must not be parsed as a request.
             last |= upgrades || !unread.read_to_the_end().await;
         }
+        // HTTP/1.0 has no chunks: a body of unknown length ends with its connection (RFC 9112 §6.3).
+        last |= http10 && response.body().len().is_none();
         // The drain may have begun meanwhile.
         last |= shared.draining();
+        if http10 && last {
+            // Else hyper adds keep-alive to the close.
+            *response.version_mut() = Version::HTTP_10;
+        }
         Ok(respond(response, active, http2, upgraded, last))
     }
 }
