@@ -90,8 +90,10 @@ fn serve<A: Handler, S: Deref<Target = Shared<A>> + Send>(
             match shared.config.request_timeout {
                 None => answer.await,
                 Some(timeout) => {
-                    let in_time = Box::pin(tokio::time::timeout(timeout, answer)).await;
-                    in_time.unwrap_or_else(|_| active.took_too_long())
+                    let mut answer = Box::pin(tokio::time::timeout(timeout, answer));
+                    // The App has the body as long as its future lives.
+                    let in_time = (&mut answer).await;
+                    in_time.unwrap_or_else(|_| active.took_too_long(unread.is_awaited()))
                 }
             }
         };
