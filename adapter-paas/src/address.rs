@@ -28,7 +28,11 @@ impl Address {
         let literal = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
         match literal.unwrap_or(text).parse() {
             Ok(address) => Ok(Self::One(address)),
-            Err(_) if text.contains([':', '/', ' ']) => {
+            // Digits and dots alone are an address with an error in it, and must not open every address.
+            Err(_)
+                if text.contains([':', '/', ' '])
+                    || text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') =>
+            {
                 let problem =
                     format!("expected an IP address or localhost, without a port, found {text:?}");
                 Err(ConfigError::new("HOST", problem))
@@ -66,7 +70,15 @@ mod tests {
         assert_eq!(of("127.0.0.1"), Ok(Address::One(Ipv4Addr::LOCALHOST.into())));
         assert_eq!(of("[::1]"), of("::1"));
         assert_eq!(of("laptop"), Ok(Address::Name("laptop".into())));
-        for wrong in ["127.0.0.1:80", "[::1]:80", "http://127.0.0.1", "my host"] {
+        for wrong in [
+            "127.0.0.1:80",
+            "[::1]:80",
+            "http://127.0.0.1",
+            "my host",
+            "127.0.1",
+            "127.0.0.256",
+            "0",
+        ] {
             assert_eq!(of(wrong).expect_err("no name of a machine").variable(), "HOST");
         }
     }

@@ -7,7 +7,7 @@ use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt;
 use http::header::{
-    CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, Entry, HeaderName, UPGRADE,
+    CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, Entry, HeaderName, TRAILER, UPGRADE,
 };
 use http::{HeaderValue, Method, StatusCode};
 use lines::log;
@@ -141,7 +141,14 @@ fn settle(method: &Method, context: &Context, response: &mut Response) {
         tracing::error!(request_id = id, "the App answered {status}, which is no final status");
         *response = Error::from_status(StatusCode::INTERNAL_SERVER_ERROR).render(Some(id));
     }
+    let trailers = match context.takes_trailers() {
+        true => announced_trailers(response),
+        false => Vec::new(),
+    };
     strip_hop_by_hop(response.headers_mut());
+    for names in trailers {
+        response.headers_mut().append(TRAILER, names);
+    }
     // RFC 9110 §15.3.5, §15.3.6, §15.4.5: none of these has content.
     if [StatusCode::NO_CONTENT, StatusCode::RESET_CONTENT, StatusCode::NOT_MODIFIED]
         .contains(&status)
@@ -166,6 +173,15 @@ fn settle(method: &Method, context: &Context, response: &mut Response) {
         response.body_mut().respond_to(context, announced.filter(|_| known.is_none()));
     }
     name_request(context, response);
+}
+
+/// Returns what names the trailers of a response: HTTP/1.1 sends no others, and none behind a body with a length.
+fn announced_trailers(response: &Response) -> Vec<HeaderValue> {
+    let headers = response.headers();
+    match response.body().len().is_none() && !headers.contains_key(CONTENT_LENGTH) {
+        true => headers.get_all(TRAILER).iter().cloned().collect(),
+        false => Vec::new(),
+    }
 }
 
 /// Says which request a response answers.

@@ -19,7 +19,8 @@ pub enum Exit {
     Start,
     /// 71: an address could not be bound, or the operating system refused something (`EX_OSERR`).
     Bind,
-    /// 75: the grace was over before everything accepted was finished (`EX_TEMPFAIL`).
+    /// 75: the grace was over before everything accepted was finished, or a signal stopped a verb that does not serve
+    /// (`EX_TEMPFAIL`).
     Aborted,
     /// 76: the `migrate` verb failed (`EX_PROTOCOL`'s number; the schema is as it was).
     Migrate,

@@ -83,17 +83,33 @@ impl Program {
                     drained.exit()
                 })
             }
-            Verb::Migrate => runtime(1)?
-                .block_on(anyhost_core::adapter::migrate(factory, &host))
-                .map(|()| Exit::Done),
+            Verb::Migrate => {
+                until_stopped(anyhost_core::adapter::migrate(factory, &host))?;
+                Ok(Exit::Done)
+            }
             Verb::Check => {
-                let report = runtime(1)?.block_on(anyhost_core::adapter::check(factory, &host))?;
+                let report = until_stopped(anyhost_core::adapter::check(factory, &host))?;
                 // A reader that is gone needs no report.
                 let _ = std::io::stdout().write_all(report.as_bytes());
                 Ok(Exit::Done)
             }
         }
     }
+}
+
+/// Does what is not serving, until it is done or the process is told to stop: process 1 of a container would not hear a
+/// signal that it does not handle.
+fn until_stopped<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = runtime(1)?;
+    let outcome = runtime.block_on(async {
+        let stop = stop_signal()?;
+        tokio::select! {
+            outcome = work => outcome,
+            () = stop => Err(Failure::new(Exit::Aborted, "stopped by a signal before it was done")),
+        }
+    });
+    runtime.shutdown_background();
+    outcome
 }
 
 /// Serves until told to stop.

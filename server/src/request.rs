@@ -59,7 +59,8 @@ fn serve<A: Handler, S: Deref<Target = Shared<A>> + Send>(
     let admitted = admit(&shared, active.connection(), client, &mut parts);
     let mut request = Request::from_parts(parts, Body::empty());
     async move {
-        let http2 = request.version() == Version::HTTP_2;
+        let (http2, http10) =
+            (request.version() == Version::HTTP_2, request.version() == Version::HTTP_10);
         let mut unread = Unread::new(request.headers(), incoming);
         let mut last = active.connection().has_reached(Stage::Draining);
         let mut upgrades = false;
@@ -92,8 +93,10 @@ fn serve<A: Handler, S: Deref<Target = Shared<A>> + Send>(
                 None => answer(app, max_body, &mut request).await,
                 Some(timeout) => {
                     let answer = answer(app, max_body, &mut request);
-                    let in_time = Box::pin(tokio::time::timeout(timeout, answer)).await;
-                    in_time.unwrap_or_else(|_| active.took_too_long())
+                    let mut answer = Box::pin(tokio::time::timeout(timeout, answer));
+                    // The App has the body as long as its future lives.
+                    let in_time = (&mut answer).await;
+                    in_time.unwrap_or_else(|_| active.took_too_long(unread.is_awaited()))
                 }
             }
         };
@@ -107,8 +110,14 @@ fn serve<A: Handler, S: Deref<Target = Shared<A>> + Send>(
             // they must not be parsed as a request.
             last |= upgrades || !unread.read_to_the_end().await;
         }
+        // HTTP/1.0 has no chunks: a body of unknown length ends with its connection (RFC 9112 §6.3).
+        last |= http10 && response.body().len().is_none();
         // The drain may have begun meanwhile.
         last |= active.connection().has_reached(Stage::Draining);
+        if http10 && last {
+            // Else hyper adds keep-alive to the close.
+            *response.version_mut() = Version::HTTP_10;
+        }
         active.has_status(response.status());
         match (http2, upgraded) {
             (false, true) => active.connection().upgrade(),

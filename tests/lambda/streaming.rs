@@ -68,6 +68,19 @@ async fn a_stream_that_takes_too_long_is_broken_off_in_time() {
 }
 
 #[tokio::test]
+async fn a_response_that_is_not_ready_in_time_is_a_whole_504() {
+    let function = Function::faulty(STREAMING);
+    function.api.set_timeout(Some(Duration::from_secs(1)));
+    let response = function.api.invoke(get("/wait?3600000")).await.response();
+    assert!(response.trailers.is_none(), "{:?}", response.trailers);
+    let (prelude, body) = response.prelude();
+    assert_eq!(prelude["statusCode"], 504);
+    assert_eq!(prelude["headers"]["content-type"], "application/problem+json");
+    let problem: serde_json::Value = serde_json::from_slice(body).expect("JSON");
+    assert_eq!(problem["title"], "Gateway Timeout");
+}
+
+#[tokio::test]
 async fn more_than_six_mebibytes_can_be_streamed() {
     let function = Function::echo(STREAMING);
     let response = function.api.invoke(get("/r/big7mb")).await.response();

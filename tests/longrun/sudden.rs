@@ -99,6 +99,20 @@ fn as_process_1_it_hears_the_stop_signal() {
     }
 }
 
+/// Its own exit code shows that it handles the signal, without which process 1 would not hear it.
+#[test]
+fn a_migration_hears_the_stop_signal() {
+    let environment = [("DATABASE_URL", "postgres://app:app@127.0.0.1:1/app")];
+    for verb in ["migrate", "check"] {
+        let process = Process::start(&binary("notes-paas"), &[verb], Path::new("/"), &environment);
+        process.wait_for_line(&["is tried again"]);
+        process.signal(Signal::TERM);
+        let status = process.wait_for_exit(PATIENCE);
+        assert_eq!(status.code(), Some(75), "{verb}: {}", process.log().text());
+        process.wait_for_line(&["error: stopped by a signal"]);
+    }
+}
+
 /// A session that holds the lock that writes wait for.
 struct Holder {
     runtime: Runtime,

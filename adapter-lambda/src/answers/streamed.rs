@@ -50,6 +50,11 @@ impl StreamedAnswer {
         // A prelude has the members of a Function URL's answer for every event shape.
         headers::push(&mut prelude, &response.headers, &Shape::FUNCTION_URL);
         prelude.push(b'}');
+        // A body in memory needs no time: that of the error which says that the time is up must arrive whole.
+        let (body, give_up) = match body.into_full() {
+            Ok(whole) => (Body::from(whole), None),
+            Err(stream) => (stream, give_up),
+        };
         Self {
             prelude: Some(prelude.into()),
             // In a chunk of its own: `cargo lambda watch` treats the whole first chunk as the prelude.

@@ -9,7 +9,7 @@ use http::request::Parts;
 use http::uri::{Authority, PathAndQuery};
 use http::{Method, StatusCode, Uri, Version};
 
-use super::wire::{asks_for_websocket, is_host, strip_hop_by_hop};
+use super::wire::{asks_for_websocket, is_host, strip_hop_by_hop, takes_trailers};
 use crate::{Context, Error, Response, Scheme, refuse};
 use request_headers::{RequestHeaders, SentHost};
 
@@ -110,7 +110,9 @@ impl Arrival {
         let gateway = gateway.filter(|name| !name.is_empty());
         caller.host = caller.host.or(host).or_else(|| gateway.map(Box::from));
         caller.address = caller.address.map(|address| address.to_canonical());
-        context.arrived(caller, headers.trace_parent, websocket && upgrades);
+        // A door without a connection has no trailers.
+        let trailers = upgrades && headers.hops && takes_trailers(&parts.headers);
+        context.arrived(caller, headers.trace_parent, websocket && upgrades, trailers);
         let made = checked.and_then(|()| {
             parts.uri = target(std::mem::take(&mut parts.uri), &parts.method, whole_server)?;
             if headers.cookies > 1 { join_cookies(&mut parts.headers) } else { Ok(()) }

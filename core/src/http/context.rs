@@ -75,6 +75,7 @@ struct RequestFacts {
     platform_trace: Option<String>,
     life: Option<Arc<Life>>,
     upgrades: bool,
+    takes_trailers: bool,
     /// The cell for the App's route, if the host wants to know it. Clones share it.
     route: Option<Arc<OnceLock<Box<str>>>>,
     fault: Fault,
@@ -360,10 +361,12 @@ impl Context {
         Caller { address, scheme, host }: Caller,
         sent_trace_parent: Option<HeaderValue>,
         upgrades: bool,
+        takes_trailers: bool,
     ) {
         let known = self.known();
         (known.client_ip, known.scheme, known.host) = (address, scheme, host);
         (known.upgrades, known.sent_trace_parent) = (upgrades, sent_trace_parent);
+        known.takes_trailers = takes_trailers;
     }
 
     /// Sets the prefix before the path.
@@ -400,6 +403,11 @@ impl Context {
     pub fn with_event(mut self, event: Bytes) -> Self {
         self.known().event = Some(event);
         self
+    }
+
+    /// Whether the client takes trailers after the body of the response.
+    pub(crate) fn takes_trailers(&self) -> bool {
+        self.0.takes_trailers
     }
 
     /// The client's fault in the request body, if there is one.

@@ -1,7 +1,7 @@
 //! Headers that belong to one connection and not to the message.
 
 use http::Method;
-use http::header::{CONNECTION, HeaderMap, HeaderName, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, TE, UPGRADE};
 
 /// The role of a request header for the door.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,12 +45,11 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
     if !headers.keys().any(is_hop_by_hop) {
         return;
     }
-    let named: Vec<HeaderName> = headers
-        .get_all(CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| name.trim().parse().ok())
+    // A client that names a header which every recipient reads would hide it from the App alone: its door has read it.
+    let may_be_named = |name: &HeaderName| role(name) == Role::Other && name != CONTENT_LENGTH;
+    let named: Vec<HeaderName> = listed(headers, &CONNECTION)
+        .filter_map(|name| name.parse().ok())
+        .filter(may_be_named)
         .collect();
     let unwanted: Vec<HeaderName> =
         headers.keys().filter(|name| is_hop_by_hop(name)).cloned().chain(named).collect();
@@ -62,11 +61,24 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
 /// Whether a request of HTTP/1.1 asks to go on as a WebSocket (RFC 6455 §4.1). An `Upgrade` that `Connection` does
 /// not name is none (RFC 9110 §7.8).
 pub(super) fn asks_for_websocket(method: &Method, headers: &HeaderMap) -> bool {
-    let lists = |name, wanted: &str| {
-        let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
-        values.flat_map(|value| value.split(',')).any(|one| one.trim().eq_ignore_ascii_case(wanted))
-    };
-    *method == Method::GET && lists(UPGRADE, "websocket") && lists(CONNECTION, "upgrade")
+    *method == Method::GET
+        && lists(headers, &UPGRADE, "websocket")
+        && lists(headers, &CONNECTION, "upgrade")
+}
+
+/// Whether the client of a request takes trailers (RFC 9110 §10.1.4).
+pub(super) fn takes_trailers(headers: &HeaderMap) -> bool {
+    lists(headers, &TE, "trailers")
+}
+
+fn lists(headers: &HeaderMap, name: &HeaderName, wanted: &str) -> bool {
+    listed(headers, name).any(|one| one.eq_ignore_ascii_case(wanted))
+}
+
+/// The members of a header that is a list.
+fn listed<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'h str> {
+    let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).map(str::trim)
 }
 
 /// A `traceparent` that W3C Trace Context accepts; any other is as good as none.
@@ -135,12 +147,15 @@ mod tests {
     #[test]
     fn what_connection_names_goes_with_it() {
         let mut headers = HeaderMap::new();
-        headers.insert(CONNECTION, "close, X-Secret-Hop".parse().expect("a value"));
+        headers.insert(CONNECTION, "close, X-Secret-Hop, Host".parse().expect("a value"));
+        headers.insert("host", "a".parse().expect("a value"));
         headers.insert("x-secret-hop", "1".parse().expect("a value"));
         headers.insert("keep-alive", "timeout=5".parse().expect("a value"));
         headers.insert("x-kept", "1".parse().expect("a value"));
         strip_hop_by_hop(&mut headers);
-        assert_eq!(headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-kept"]);
+        let mut kept: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
+        kept.sort_unstable();
+        assert_eq!(kept, ["host", "x-kept"]);
     }
 
     #[test]

@@ -29,10 +29,14 @@ impl Default for Message {
 /// Whether a head asks about the whole server: OPTIONS for an absolute target without a path (RFC 9112 §3.2.4). A `Uri`
 /// shows such a path as `/`.
 pub(super) fn names_whole_server(head: &[u8]) -> bool {
-    let Some(target) = head.strip_prefix(b"OPTIONS http") else { return false };
+    let Some(target) = head.strip_prefix(b"OPTIONS ") else { return false };
     let target = target.split(|byte| *byte == b' ').next().unwrap_or_default();
-    let target = target.strip_prefix(b"s").unwrap_or(target);
-    target.strip_prefix(b"://").is_some_and(|name| !name.iter().any(|byte| b"/?".contains(byte)))
+    // The case of a scheme means nothing (RFC 9110 §4.2.3).
+    let name = [&b"http://"[..], b"https://"].into_iter().find_map(|scheme| {
+        let (begin, name) = target.split_at_checked(scheme.len())?;
+        begin.eq_ignore_ascii_case(scheme).then_some(name)
+    });
+    name.is_some_and(|name| !name.iter().any(|byte| b"/?".contains(byte)))
 }
 
 impl Message {

@@ -85,9 +85,13 @@ impl Active {
         }));
     }
 
-    /// Returns the response to a request whose time is over.
-    pub(super) fn took_too_long(&self) -> Response {
-        let error = Error::new(StatusCode::GATEWAY_TIMEOUT, "the request took too long");
+    /// Returns the response to a request whose time is over. If its body is still awaited, the client took the time.
+    pub(super) fn took_too_long(&self, body_is_awaited: bool) -> Response {
+        let (status, why) = match body_is_awaited {
+            true => (StatusCode::REQUEST_TIMEOUT, "the request body did not come in time"),
+            false => (StatusCode::GATEWAY_TIMEOUT, "the request took too long"),
+        };
+        let error = Error::new(status, why);
         let refuse = |record: &Record| refuse(&record.method, &record.context, error);
         self.record.as_deref().map(refuse).unwrap_or_default()
     }

@@ -1,6 +1,8 @@
 //! A request body on its way from the connection to the App.
 
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -30,6 +32,8 @@ struct RequestBody {
     /// Takes the unread rest of the body if the App drops it.
     left: Option<oneshot::Sender<BodyRest>>,
     config: (Duration, MinBodyRate),
+    /// Whether the App waits for the client to send more.
+    awaited: Arc<AtomicBool>,
     waiting_since: Option<Instant>,
     /// How long the client has been waited for in all.
     waited: Duration,
@@ -64,7 +68,9 @@ impl http_body::Body for RequestBody {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
         let Some(incoming) = &mut this.incoming else { return Poll::Ready(None) };
-        let Poll::Ready(frame) = Pin::new(incoming).poll_frame(cx) else {
+        let frame = Pin::new(incoming).poll_frame(cx);
+        this.awaited.store(frame.is_pending(), Ordering::Relaxed);
+        let Poll::Ready(frame) = frame else {
             ready!(this.poll_deadline(cx));
             // Kept: the connection ends in order, for the client to read why.
             return Poll::Ready(Some(Err(BodyError::timed_out())));
@@ -103,6 +109,7 @@ impl http_body::Body for RequestBody {
 
 impl Drop for RequestBody {
     fn drop(&mut self) {
+        self.awaited.store(false, Ordering::Relaxed);
         if let Some(incoming) = self.incoming.take() {
             self.leave(BodyRest::Unread(incoming));
         }
@@ -125,6 +132,8 @@ enum BodyRest {
 #[derive(Default)]
 pub(super) struct Unread {
     left: BodyRest,
+    /// Shared with the body that the App has.
+    awaited: Option<Arc<AtomicBool>>,
     /// The client waits to be told that its body is wanted, and it is not.
     expects: bool,
 }
@@ -134,8 +143,17 @@ impl Unread {
     pub(super) fn new(headers: &HeaderMap, body: Incoming) -> Self {
         match http_body::Body::is_end_stream(&body) {
             true => Self::default(),
-            false => Self { left: BodyRest::Unread(body), expects: headers.contains_key(EXPECT) },
+            false => Self {
+                left: BodyRest::Unread(body),
+                awaited: None,
+                expects: headers.contains_key(EXPECT),
+            },
         }
+    }
+
+    /// Whether the App waits for the client to send more of the body.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.awaited.as_ref().is_some_and(|awaited| awaited.load(Ordering::Relaxed))
     }
 
     /// Gives a request its body: whole if it is short, else a stream that ends a client which does not send.
@@ -155,10 +173,12 @@ impl Unread {
         if announced.is_none_or(|length| length > READ_AHEAD) {
             let (sender, receiver) = oneshot::channel();
             self.left = BodyRest::Lent(receiver);
+            let awaited = Arc::clone(self.awaited.insert(Arc::default()));
             *request.body_mut() = Body::new(RequestBody {
                 incoming: Some(incoming),
                 left: Some(sender),
                 config: (config.body_timeout, config.min_body_rate),
+                awaited,
                 waiting_since: None,
                 waited: Duration::ZERO,
                 received: 0,

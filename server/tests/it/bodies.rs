@@ -158,3 +158,16 @@ async fn a_request_that_takes_too_long_is_504() {
     // A response that has begun is not cut.
     assert_eq!(client.get("/drip/100").await.text(), ".....");
 }
+
+/// On Heroku the request's time is over before that of its body.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_holds_its_body_back_until_the_request_takes_too_long_is_408() {
+    let server = Running::with(&[("REQUEST_TIMEOUT", "100ms")]).await;
+    for (path, status) in [("/count", 408), ("/slow/60000", 504)] {
+        let mut client = server.connect().await;
+        let head = format!("POST {path} HTTP/1.1\r\nhost: test\r\ncontent-length: 100000\r\n\r\nx");
+        client.send(head).await;
+        assert_eq!(client.answer().await.status, status, "{path}");
+        assert!(client.closed().await);
+    }
+}

@@ -109,6 +109,12 @@ async fn a_client_of_http_1_0_gets_a_body_that_ends_with_the_connection() {
     let answer = client.answer().await;
     assert_eq!(answer.header("transfer-encoding"), None);
     assert_eq!(answer.text(), ".....");
+    // A client that is told keep-alive would wait for the end of the body (RFC 9112 §6.3).
+    let mut client = server.connect().await;
+    client.send("GET /drip/1 HTTP/1.0\r\nconnection: keep-alive\r\n\r\n").await;
+    let answer = client.answer().await;
+    assert_eq!(answer.header("connection"), Some("close"));
+    assert_eq!(answer.text(), ".....");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -19,10 +19,6 @@ impl DoorKind {
             ],
             Self::Http1 => &[
                 (Buffers, "the client has the head before the body is made"),
-                (
-                    Trailers,
-                    "over HTTP/1.1 they are sent to a client alone that asks for them (TE: trailers)",
-                ),
                 (AnswerLimit, "there is none"),
                 (NoWebSockets, "there are some"),
                 (FrontEnd, "there is none before this socket"),

@@ -184,7 +184,7 @@ fn the_host_of_a_target_in_absolute_form_replaces_the_headers(door) [Wire] {
 
 fn a_target_in_absolute_form_without_a_path_means_the_whole_server_to_options(door) [Wire] {
     // RFC 9112 §3.2.4.
-    for (target, path) in [("http://shop.example", "*"), ("http://shop.example/", "/")] {
+    for (target, path) in [("http://shop.example", "*"), ("HTTP://shop.example", "*"), ("http://shop.example/", "/")] {
         let request = format!("OPTIONS {target} HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n\r\n");
         assert_eq!(seen(exchange(door, request.as_bytes())).remove(0).path, path, "{target}");
     }

@@ -124,6 +124,13 @@ fn headers_of_the_connection_are_not_seen(door) [HopHeaders] {
     assert_eq!(seen.one("x-kept"), "1");
 }
 
+fn what_every_recipient_reads_belongs_to_no_connection(door) [HopHeaders] {
+    // RFC 9110 §7.6.1 forbids a sender to name such a header in Connection.
+    let request = post("/h", "body").header("Cookie", "a=1").header("Connection", "close, Host, Content-Length, Cookie");
+    let seen = seen(door, &request);
+    assert_eq!((seen.one("host"), seen.one("content-length"), seen.one("cookie")), (door.facts().host, "4", "a=1"));
+}
+
 fn the_transfer_coding_is_not_seen(door) {
     let seen = seen(door, &post("/h", "body").chunked());
     assert!(seen.all("transfer-encoding").is_empty(), "{:?}", seen.headers);
