@@ -101,6 +101,6 @@ pub fn skipped_for(example: Example) -> usize {
 
 /// How many cases each door skips, in the order of the table. A change here is a change of what we promise.
 pub const SKIPS: [usize; Kind::ALL.len()] = [
-    54, 4, 4, 5, 4, 4, 4, 56, 56, 71, 76, 80, 67, 76, 65, 65, // direct, processes, functions
-    4, 56, 71, 76, 80, 67, 76, 65, 65, // the kit's
+    54, 4, 4, 5, 4, 4, 4, 56, 56, 71, 76, 80, 67, 77, 65, 65, // direct, processes, functions
+    4, 56, 71, 76, 80, 67, 77, 65, 65, // the kit's
 ];

@@ -46,6 +46,14 @@ fn a_trace_that_the_client_began_goes_on(door) {
     }
 }
 
+fn of_two_traces_neither_goes_on(door) [HeaderValues] {
+    // W3C Trace Context, its tests: nobody knows which of them is the caller's.
+    let parents = ["00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "00-4bf92f3577b34da6a3ce929d0e0e4737-00f067aa0ba902b7-01"];
+    let request = get("/x").header("traceparent", parents[0]).header("traceparent", parents[1]);
+    let begun = seen(door, &request).trace_parent;
+    assert!(parents.iter().all(|parent| begun[..35] != parent[..35]), "{begun}");
+}
+
 fn a_forged_forwarding_header_is_not_believed(door) {
     let request = get("/x")
         .header("X-Forwarded-For", "198.51.100.66")

@@ -33,7 +33,10 @@ impl RequestHeaders {
                 Role::HopByHop => seen.hops = true,
                 Role::Cookies => seen.cookies += 1,
                 Role::TraceParent => {
-                    seen.trace_parent.get_or_insert_with(|| value.clone());
+                    // Of two neither goes on, as W3C's tests have it: an empty one is not valid.
+                    let twice = seen.trace_parent.is_some();
+                    let value = if twice { HeaderValue::from_static("") } else { value.clone() };
+                    seen.trace_parent = Some(value);
                 }
                 Role::Host => {
                     seen.host = match (seen.host, value.to_str()) {
