@@ -10,20 +10,19 @@ mod transaction;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 use futures_core::future::BoxFuture;
 use futures_core::stream::BoxStream;
 use sqlx::{Connection, Execute, Executor, SqlStr};
 use sqlx_core::describe::Describe;
 
-use super::driver::{BackendId, Driver, Step};
+use super::driver::{Driver, Step};
 use super::pooled::PoolerWarnings;
 use super::settings::Kind;
 use super::sql::{Effect, KnownEffects, effect};
 pub(super) use lock_wait::WriteTurns;
 pub(super) use pending_reply::PendingReply;
-use state::SessionState;
+pub(super) use state::SessionState;
 pub(super) use statement::Statement;
 
 /// One open connection, as [`Conn`](super::Conn) and [`Tx`](super::Tx) lend it: an sqlx `Executor` that
@@ -55,18 +54,6 @@ pub struct Session<DB: Driver> {
 }
 
 impl<DB: Driver> Session<DB> {
-    pub(super) fn new(
-        connection: DB::Connection,
-        unnamed: bool,
-        schemas: Arc<AtomicU64>,
-        prefix: Arc<str>,
-        backend: Option<BackendId>,
-    ) -> Self {
-        let state = SessionState::new(schemas, prefix, backend);
-        let effects = KnownEffects::default();
-        Self { connection, state, effects, unnamed, pooled: None, lock: None }
-    }
-
     /// The driver's own connection, for what an `Executor` cannot do: `COPY`, a savepoint.
     ///
     /// What happens on it is not noticed, so the connection is closed instead of being used again. On SQLite it
