@@ -86,6 +86,20 @@ impl<DB: Driver> Session<DB> {
         self.state.watch::<DB, _>(Effect::NONE, self.connection.ping()).await
     }
 
+    /// Handles what earlier statements left behind, and returns the effect of preparing one: a pragma of SQLite may be
+    /// executed by it.
+    async fn before_preparing(&mut self, sql: &SqlStr) -> Result<Effect, sqlx::Error> {
+        if !self.state.is_settled() {
+            self.settle().await?;
+        }
+        Ok(match DB::KIND {
+            Kind::Sqlite => {
+                Effect { change: effect(sql.as_str(), DB::KIND).change, ..Effect::NONE }
+            }
+            Kind::Postgres | Kind::MySql => Effect::NONE,
+        })
+    }
+
     /// Whether a statement must be wrapped into a transaction of its own.
     fn wraps(&self, statement: &Statement<DB>) -> bool {
         self.unnamed
@@ -138,10 +152,7 @@ impl<'c, DB: Driver> Executor<'c> for &'c mut Session<DB> {
         'c: 'e,
     {
         Box::pin(async move {
-            if !self.state.is_settled() {
-                self.settle().await?;
-            }
-            let effect = preparing::<DB>(&sql);
+            let effect = self.before_preparing(&sql).await?;
             let prepares = DB::executor(&mut self.connection).prepare_with(sql, parameters);
             self.state.watch::<DB, _>(effect, prepares).await
         })
@@ -152,20 +163,9 @@ impl<'c, DB: Driver> Executor<'c> for &'c mut Session<DB> {
         'c: 'e,
     {
         Box::pin(async move {
-            if !self.state.is_settled() {
-                self.settle().await?;
-            }
-            let effect = preparing::<DB>(&sql);
+            let effect = self.before_preparing(&sql).await?;
             let describes = DB::executor(&mut self.connection).describe(sql);
             self.state.watch::<DB, _>(effect, describes).await
         })
-    }
-}
-
-/// The effect of preparing a statement: a pragma of SQLite may be executed by it.
-fn preparing<DB: Driver>(sql: &SqlStr) -> Effect {
-    match DB::KIND {
-        Kind::Sqlite => Effect { change: effect(sql.as_str(), DB::KIND).change, ..Effect::NONE },
-        Kind::Postgres | Kind::MySql => Effect::NONE,
     }
 }
