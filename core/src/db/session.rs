@@ -10,20 +10,19 @@ mod transaction;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 use futures_core::future::BoxFuture;
 use futures_core::stream::BoxStream;
 use sqlx::{Connection, Execute, Executor, SqlStr};
 use sqlx_core::describe::Describe;
 
-use super::driver::{BackendId, Driver, Step};
+use super::driver::{Driver, Step};
 use super::pooled::PoolerWarnings;
 use super::settings::Kind;
 use super::sql::{Effect, KnownEffects, effect};
 pub(super) use lock_wait::WriteTurns;
 pub(super) use pending_reply::PendingReply;
-use state::SessionState;
+pub(super) use state::SessionState;
 pub(super) use statement::Statement;
 
 /// One open connection, as [`Conn`](super::Conn) and [`Tx`](super::Tx) lend it: an sqlx `Executor` that
@@ -55,18 +54,6 @@ pub struct Session<DB: Driver> {
 }
 
 impl<DB: Driver> Session<DB> {
-    pub(super) fn new(
-        connection: DB::Connection,
-        unnamed: bool,
-        schemas: Arc<AtomicU64>,
-        prefix: Arc<str>,
-        backend: Option<BackendId>,
-    ) -> Self {
-        let state = SessionState::new(schemas, prefix, backend);
-        let effects = KnownEffects::default();
-        Self { connection, state, effects, unnamed, pooled: None, lock: None }
-    }
-
     /// The driver's own connection, for what an `Executor` cannot do: `COPY`, a savepoint.
     ///
     /// What happens on it is not noticed, so the connection is closed instead of being used again. On SQLite it
@@ -97,6 +84,20 @@ impl<DB: Driver> Session<DB> {
 
     pub(super) async fn ping(&mut self) -> Result<(), sqlx::Error> {
         self.state.watch::<DB, _>(Effect::NONE, self.connection.ping()).await
+    }
+
+    /// Handles what earlier statements left behind, and returns the effect of preparing one: a pragma of SQLite may be
+    /// executed by it.
+    async fn before_preparing(&mut self, sql: &SqlStr) -> Result<Effect, sqlx::Error> {
+        if !self.state.is_settled() {
+            self.settle().await?;
+        }
+        Ok(match DB::KIND {
+            Kind::Sqlite => {
+                Effect { change: effect(sql.as_str(), DB::KIND).change, ..Effect::NONE }
+            }
+            Kind::Postgres | Kind::MySql => Effect::NONE,
+        })
     }
 
     /// Whether a statement must be wrapped into a transaction of its own.
@@ -151,10 +152,7 @@ impl<'c, DB: Driver> Executor<'c> for &'c mut Session<DB> {
         'c: 'e,
     {
         Box::pin(async move {
-            if !self.state.is_settled() {
-                self.settle().await?;
-            }
-            let effect = preparing::<DB>(&sql);
+            let effect = self.before_preparing(&sql).await?;
             let prepares = DB::executor(&mut self.connection).prepare_with(sql, parameters);
             self.state.watch::<DB, _>(effect, prepares).await
         })
@@ -165,20 +163,9 @@ impl<'c, DB: Driver> Executor<'c> for &'c mut Session<DB> {
         'c: 'e,
     {
         Box::pin(async move {
-            if !self.state.is_settled() {
-                self.settle().await?;
-            }
-            let effect = preparing::<DB>(&sql);
+            let effect = self.before_preparing(&sql).await?;
             let describes = DB::executor(&mut self.connection).describe(sql);
             self.state.watch::<DB, _>(effect, describes).await
         })
-    }
-}
-
-/// The effect of preparing a statement: a pragma of SQLite may be executed by it.
-fn preparing<DB: Driver>(sql: &SqlStr) -> Effect {
-    match DB::KIND {
-        Kind::Sqlite => Effect { change: effect(sql.as_str(), DB::KIND).change, ..Effect::NONE },
-        Kind::Postgres | Kind::MySql => Effect::NONE,
     }
 }

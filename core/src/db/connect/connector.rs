@@ -17,8 +17,9 @@ use crate::db::credentials::Credentials;
 use crate::db::driver::{ConnectErrorKind, Driver, Limits, Options, ServerInfo};
 use crate::db::plan::{Plan, Statements};
 use crate::db::pooled::PoolerWarnings;
-use crate::db::session::{Session, WriteTurns};
+use crate::db::session::{Session, SessionState, WriteTurns};
 use crate::db::settings::{DatabaseUrl, Kind, Pooler};
+use crate::db::sql::KnownEffects;
 
 /// Opens the connections of one pool, or of a migration.
 pub(in crate::db) struct Connector<DB: Driver> {
@@ -32,7 +33,8 @@ pub(in crate::db) struct Connector<DB: Driver> {
     turns: Option<Arc<WriteTurns>>,
     /// Of one attempt.
     pub(super) connect_timeout: Duration,
-    statements: Statements,
+    /// Whether every statement must be unnamed and inside a transaction.
+    unnamed: bool,
     addresses: Addresses,
     limits: OnceLock<Limits>,
     /// How long the last connection took to open, in microseconds.
@@ -58,7 +60,7 @@ impl<DB: Driver> Connector<DB> {
             warnings: pooled.then(Arc::default),
             turns: (DB::KIND == Kind::Sqlite).then(|| WriteTurns::new(plan.acquire_timeout())),
             connect_timeout: plan.connect_timeout(),
-            statements: plan.statements(),
+            unnamed: plan.statements() == Statements::UnnamedInTransaction,
             addresses: Addresses::default(),
             limits: OnceLock::new(),
             took: AtomicU64::new(0),
@@ -182,17 +184,17 @@ impl<DB: Driver> Connect for Arc<Connector<DB>> {
                 let took = begun.elapsed();
                 let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
                 self.took.store(micros, Ordering::Relaxed);
-                let unnamed = self.statements == Statements::UnnamedInTransaction;
-                let mut session = Session::new(
+                let schemas = Arc::clone(&self.schemas);
+                let state = SessionState::new(schemas, self.url.prefix().into(), server.backend);
+                let mut session = Session {
                     connection,
-                    unnamed,
-                    Arc::clone(&self.schemas),
-                    self.url.prefix().into(),
-                    server.backend,
-                );
+                    state,
+                    effects: KnownEffects::default(),
+                    unnamed: self.unnamed,
+                    pooled: self.warnings.clone(),
+                    lock: self.turns.clone(),
+                };
                 session.effects.unusual_backslashes = server.unusual_backslashes;
-                session.pooled = self.warnings.clone();
-                session.lock = self.turns.clone();
                 Ok(Link { session, server, took })
             }
             Ok(Err(error)) => Err(self.failure(error)),

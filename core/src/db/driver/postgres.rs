@@ -127,11 +127,8 @@ impl DriverParts for Postgres {
         ))
     }
 
-    async fn before_migrations(
-        connection: &mut PgConnection,
-        patience: Duration,
-    ) -> Result<(), sqlx::Error> {
-        migrations::before(connection, patience).await
+    fn wait_for_locks(millis: i32) -> Option<String> {
+        Some(format!("SET lock_timeout = {millis}"))
     }
 
     async fn try_lock_migrations(

@@ -107,12 +107,9 @@ pub trait DriverParts: Database<Connection: Migrate, Arguments: Clone> + HasStat
         std::future::ready(Ok(ids.to_vec()))
     }
 
-    /// Prepares a connection for migrations: sets how long their statements wait for locks.
-    fn before_migrations(
-        _connection: &mut Self::Connection,
-        _patience: Duration,
-    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
-        std::future::ready(Ok(()))
+    /// The statement that sets how many milliseconds the statements of migrations wait for locks.
+    fn wait_for_locks(_millis: i32) -> Option<String> {
+        None
     }
 
     /// Tries to take the lock that lets one process at a time migrate, for as long as the connection is open, without

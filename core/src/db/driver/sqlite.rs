@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{AssertSqlSafe, Connection, Executor, Sqlite, SqliteConnection};
+use sqlx::{Connection, Executor, Sqlite, SqliteConnection};
 use tokio::time::timeout;
 
 use super::sealed::DriverParts;
@@ -116,12 +116,8 @@ impl DriverParts for Sqlite {
     }
 
     /// Migrations have no caller that could give up: they wait in their connection.
-    async fn before_migrations(
-        connection: &mut SqliteConnection,
-        patience: Duration,
-    ) -> Result<(), sqlx::Error> {
-        let waits = format!("PRAGMA busy_timeout = {}", patience.as_millis().min(i32::MAX as u128));
-        connection.execute(AssertSqlSafe(waits)).await.map(drop)
+    fn wait_for_locks(millis: i32) -> Option<String> {
+        Some(format!("PRAGMA busy_timeout = {millis}"))
     }
 
     fn executor<'c>(connection: &'c mut SqliteConnection) -> impl Executor<'c, Database = Self> {

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use sqlx::Connection;
 use sqlx::migrate::{MigrateError, Migration, Migrator};
+use sqlx::{AssertSqlSafe, Connection, Executor};
 use sqlx_core::migrate::{AppliedMigration, Migrate};
 
 use crate::db::Error;
@@ -28,9 +28,13 @@ pub(super) async fn all<DB: Driver>(
     place: &str,
 ) -> Result<(), Error> {
     let failed = |error| failure::told(migrator, error, String::new());
-    DB::before_migrations(connection, patience)
-        .await
-        .map_err(|error| failed(MigrateError::Execute(error)))?;
+    // The longest time that servers take is 24 days.
+    let millis = i32::try_from(patience.as_millis()).unwrap_or(i32::MAX);
+    if let Some(statement) = DB::wait_for_locks(millis) {
+        // The text is ours, a number apart.
+        let waits = DB::executor(connection).execute(AssertSqlSafe(statement)).await;
+        waits.map_err(|error| failed(MigrateError::Execute(error)))?;
+    }
     if migrator.locking {
         lock::take::<DB>(connection, patience).await?;
     }

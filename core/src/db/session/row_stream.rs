@@ -35,36 +35,31 @@ impl<DB: Driver> Stream for Rows<'_, DB> {
     type Item = Result<Step<DB>, sqlx::Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if !std::mem::replace(&mut self.begun, true) {
-            let effect = self.effect;
-            self.state.begins(effect);
+        let Self { rows, state, effect, begun, ended } = &mut *self;
+        if !std::mem::replace(begun, true) {
+            state.begins(*effect);
         }
-        let step = match self.rows.as_mut().poll_next(cx) {
+        let step = match rows.as_mut().poll_next(cx) {
             Poll::Ready(step) => step,
             Poll::Pending => {
-                Some(Err(ready!(self.state.pulse.loss(cx).map_or(Poll::Pending, Poll::Ready))))
+                Some(Err(ready!(state.pulse.loss(cx).map_or(Poll::Pending, Poll::Ready))))
             }
         };
         Poll::Ready(match step {
             Some(Ok(step)) => {
-                self.ended = step.is_left();
-                self.state.answered = true;
+                *ended = step.is_left();
+                state.answered = true;
                 // While the caller does not read, no reply is pending.
-                self.state.pulse.rests();
+                state.pulse.rests();
                 Some(Ok(step))
             }
-            Some(Err(error)) => {
-                let effect = self.effect;
-                Some(Err(self.state.failed::<DB>(error, effect)))
-            }
+            Some(Err(error)) => Some(Err(state.failed::<DB>(error, *effect))),
             // The stream also ends like this when the driver's thread has died.
-            None if DB::KIND == Kind::Sqlite && !(self.ended || self.effect.blank) => {
-                let effect = self.effect;
-                Some(Err(self.state.failed::<DB>(sqlx::Error::WorkerCrashed, effect)))
+            None if DB::KIND == Kind::Sqlite && !(*ended || effect.blank) => {
+                Some(Err(state.failed::<DB>(sqlx::Error::WorkerCrashed, *effect)))
             }
             None => {
-                let effect = self.effect;
-                self.state.succeeded(effect);
+                state.succeeded(*effect);
                 None
             }
         })

@@ -72,7 +72,7 @@ pub(super) enum Transaction {
 }
 
 impl SessionState {
-    pub(super) fn new(
+    pub(in crate::db) fn new(
         schemas: Arc<AtomicU64>,
         prefix: Arc<str>,
         backend: Option<BackendId>,

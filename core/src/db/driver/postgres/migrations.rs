@@ -1,13 +1,8 @@
 //! The lock for migrations on PostgreSQL, its holder, and what an interrupted migration leaves behind.
 
-use std::time::Duration;
-
-use sqlx::{AssertSqlSafe, Executor, PgConnection, Row};
+use sqlx::{PgConnection, Row};
 
 use super::super::{LockHolder, number_of_sqlx};
-
-/// The longest time that the server's settings take, in milliseconds: 24 days.
-const LONGEST: u128 = i32::MAX as u128;
 
 /// The lock of this crate: "encyclop" in ASCII, which no other program has by accident.
 const OURS: i64 = 7_308_888_618_279_137_136;
@@ -20,15 +15,6 @@ const HOLDER: &str = "SELECT format('process %s (%s) from %s%s', a.pid, a.applic
      WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 \
        AND (l.classid::bigint << 32) | l.objid::bigint = $1 \
        AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())";
-
-/// Bounds how long the statements of migrations wait for locks on tables.
-pub(super) async fn before(
-    connection: &mut PgConnection,
-    patience: Duration,
-) -> Result<(), sqlx::Error> {
-    let patient = format!("SET lock_timeout = {}", patience.as_millis().min(LONGEST));
-    connection.execute(AssertSqlSafe(patient)).await.map(drop)
-}
 
 /// Takes the lock of this crate and that of sqlx's own tools, both or none, or returns the holder of one of them.
 ///

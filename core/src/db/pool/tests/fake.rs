@@ -91,10 +91,9 @@ impl Server {
 pub(super) struct Link {
     server: Server,
     id: u32,
-    answered: bool,
+    loan: Loan,
     taint: Option<Taint>,
     crowded: bool,
-    demoted: bool,
     read_only: bool,
     took: Duration,
 }
@@ -106,13 +105,12 @@ impl Link {
 
     /// Runs a statement with success.
     pub(super) fn work(&mut self) {
-        self.answered = true;
+        self.loan.answered = true;
     }
 
     /// Has a write refused because the server takes none.
     pub(super) fn refuse_write(&mut self) {
-        self.answered = true;
-        self.demoted = true;
+        self.loan = Loan { answered: true, demoted: true };
     }
 
     pub(super) fn taint_with(&mut self, taint: Taint) {
@@ -174,10 +172,9 @@ impl Connect for Server {
         Ok(Link {
             server: self.clone(),
             id,
-            answered: false,
+            loan: Loan::default(),
             taint: None,
             crowded,
-            demoted: false,
             read_only,
             took: takes,
         })
@@ -221,8 +218,7 @@ impl Connection for Link {
     }
 
     fn end_of_loan(&mut self) -> Loan {
-        let answered = std::mem::take(&mut self.answered);
-        Loan { answered, demoted: std::mem::take(&mut self.demoted) }
+        std::mem::take(&mut self.loan)
     }
 
     fn takes_writes(&self) -> bool {
