@@ -65,13 +65,27 @@ impl ConnectFailure {
 
     /// Whether another attempt is useless until a setting or the server is changed.
     pub(in crate::db) fn is_final(&self) -> bool {
-        let may_end = matches!(self.kind, ConnectErrorKind::Unreachable | ConnectErrorKind::Full);
-        !may_end || self.fault.is_some()
+        if self.fault.is_some() {
+            return true;
+        }
+        match self.kind {
+            ConnectErrorKind::Credentials
+            | ConnectErrorKind::Database
+            | ConnectErrorKind::Pooled
+            | ConnectErrorKind::File => true,
+            ConnectErrorKind::Unreachable | ConnectErrorKind::Full => false,
+        }
     }
 
     /// Whether the server itself, or what stands before it, said so: it is there.
     pub(in crate::db) fn is_from_server(&self) -> bool {
-        !matches!(self.kind, ConnectErrorKind::Unreachable | ConnectErrorKind::File)
+        match self.kind {
+            ConnectErrorKind::Full
+            | ConnectErrorKind::Credentials
+            | ConnectErrorKind::Database
+            | ConnectErrorKind::Pooled => true,
+            ConnectErrorKind::Unreachable | ConnectErrorKind::File => false,
+        }
     }
 }
 

@@ -32,8 +32,8 @@ pub(super) fn of_one(first: Keyword, tokens: &mut Tokens<'_, '_>) -> Effect {
         // It may read into session variables.
         b"LOAD" => scan(tokens, true),
         b"BEGIN" => match tokens.keyword().as_bytes() {
-            // BEGIN NOT ATOMIC, a block of statements.
-            // Its end looks like the end of a statement inside it: the rest of the text is unknown too.
+            // BEGIN NOT ATOMIC, a block whose end looks like that of a statement inside it: the rest of the text is
+            // unknown too.
             b"NOT" => {
                 tokens.finish_text();
                 Effect::unknown(Change::Other)
