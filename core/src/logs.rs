@@ -67,9 +67,9 @@ impl Logs {
         [("LOG_LEVEL", self.filter.to_string()), ("LOG_FORMAT", format.to_owned())]
     }
 
-    /// Starts logging, records of the crate `log` and panics among it, at a level that can be changed; to the collector
-    /// too, if log records are asked for. A process that has a tracing subscriber already goes on with that; what it
-    /// leaves out and must be read goes to stderr.
+    /// Starts logging events, records of the crate `log` and panics, at a level that can be changed; to the collector too,
+    /// if log records are asked for. A subscriber that the program has installed already stays: the lines of ours that it
+    /// leaves out and that must be read go to stderr.
     pub fn begin(self, telemetry: Option<&Telemetry>) -> LogLevel {
         let records = telemetry.and_then(Telemetry::log_layer);
         let colours = self.format == LogFormat::Text && io::stdout().is_terminal();

@@ -33,7 +33,8 @@ pub(crate) fn spawn<A: Handler>(shared: &Arc<Shared<A>>, transport: Transport, t
 }
 
 impl Connections {
-    /// None yet; `most` may be open at once. Their requests are counted if anybody reads the counts.
+    /// Returns the list of a server on which no connection is open yet. `most`: how many may be open at once; `counted`:
+    /// whether the counts of their requests are read.
     pub(crate) fn new(most: usize, counted: bool) -> Self {
         Self {
             stage: watch::Sender::default(),
