@@ -28,6 +28,8 @@ fn command(pairs: &[(&str, &str)]) -> Command {
 struct RunningProgram {
     child: Child,
     lines: std::io::Lines<BufReader<ChildStdout>>,
+    /// What it has printed until it was ready.
+    printed: Vec<String>,
     addresses: Vec<String>,
 }
 
@@ -35,9 +37,10 @@ impl RunningProgram {
     fn with(pairs: &[(&str, &str)]) -> Self {
         let mut child = command(pairs).spawn().expect("the example runs");
         let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
-        let mut serving = Self { child, lines, addresses: Vec::new() };
+        let mut serving = Self { child, lines, printed: Vec::new(), addresses: Vec::new() };
         loop {
             let line = serving.line();
+            serving.printed.push(line.clone());
             if let Some((_, rest)) = line.split_once("listening on ") {
                 serving.addresses.push(rest.split('"').next().expect("an address").to_owned());
             }
@@ -197,8 +200,11 @@ fn a_manager_that_is_not_there_is_told_of_once_and_the_program_serves() {
     let path = "/no/such/folder/notify";
     let mut serving = RunningProgram::with(&[("LISTEN", "127.0.0.1:0"), ("NOTIFY_SOCKET", path)]);
     assert!(get(TcpStream::connect(serving.tcp()).expect("it listens")).ends_with("hello"));
-    while !serving.line().contains("NOTIFY_SOCKET: systemd is not told") {}
-    let (code, printed) = serving.stop();
+    let mut printed = std::mem::take(&mut serving.printed);
+    let (code, after) = serving.stop();
     assert_eq!(code, Some(0));
-    assert!(!printed.iter().any(|line| line.contains("NOTIFY_SOCKET")), "{printed:?}");
+    printed.extend(after);
+    let told: Vec<_> = printed.iter().filter(|line| line.contains("NOTIFY_SOCKET")).collect();
+    let [line] = told[..] else { panic!("{printed:?}") };
+    assert!(line.contains("NOTIFY_SOCKET: systemd is not told"), "{line}");
 }
