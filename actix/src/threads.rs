@@ -130,7 +130,7 @@ fn serve(
 /// Most handlers need no more than that poll; and if it blocks the thread, the requests behind it are still
 /// in the queue, where the other threads find them.
 async fn start(service: &Service, Job { request, answer }: Job) {
-    let context = Context::of(&request).cloned().unwrap_or_else(Context::fresh);
+    let context = Context::get(&request).cloned().unwrap_or_else(Context::fresh);
     let head = *request.method() == Method::HEAD;
     let call = match translate(request) {
         Ok(request) => service.call(request),

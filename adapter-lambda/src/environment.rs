@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhost_core::{ConfigError, Setting, Settings};
 
-use crate::events::Trust;
+use crate::events::TrustedHeaders;
 use crate::runtime_api::Endpoint;
 
 /// The command line and the settings of this process.
@@ -22,7 +22,7 @@ pub(crate) struct Configuration {
     /// Whether responses are sent in one piece.
     pub(crate) mode: ResponseMode,
     /// Which headers of a proxy in front of the function are trusted.
-    pub(crate) trust: Trust,
+    pub(crate) trust: TrustedHeaders,
     /// How long a start may take before Lambda restarts it; `None` if there is no limit.
     pub(crate) init_budget: Option<Duration>,
 }
@@ -83,7 +83,7 @@ impl Setting for ResponseMode {
     }
 }
 
-impl Setting for Trust {
+impl Setting for TrustedHeaders {
     fn expected() -> String {
         "X-Forwarded-Host, the one header that can be trusted here (the event itself says who the client is)"
             .into()

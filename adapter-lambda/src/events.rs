@@ -63,7 +63,7 @@ pub(crate) enum NoRequest {
 /// The headers that are trusted although a client can send them too, because the operator states that the proxy in
 /// front of the function sets them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Trust {
+pub(crate) struct TrustedHeaders {
     /// `X-Forwarded-Host`: the name that the client used, if a CDN asks the function by another.
     pub(crate) forwarded_host: bool,
 }
@@ -88,7 +88,7 @@ struct SourceRequest<'e> {
 pub(crate) fn translate(
     event: &Bytes,
     context: Context,
-    trust: Trust,
+    trust: TrustedHeaders,
 ) -> Result<EventRequest, NoRequest> {
     let mut read = Event::read(event).map_err(NoRequest::Broken)?;
     let body = body::read(read.body.0.take(), read.is_base64.0, event);

@@ -17,7 +17,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::answers::{Shape, StreamedAnswer, TooLarge, buffered};
 use crate::environment::ResponseMode;
 use crate::events::{EventRequest, translate};
-use crate::life::{AppStart, Preparation, diagnostic};
+use crate::lifecycle::{AppStart, Preparation, diagnostic};
 use crate::runtime_api::{Delivery, Invocation, RuntimeApi};
 
 /// The outcome of an invocation, as far as it matters to the process.
@@ -37,7 +37,7 @@ pub(crate) async fn invoke<H: Handler>(
 ) -> Outcome {
     let host = &prepared.host;
     let mut context = Context::new(invocation.id.as_str())
-        .with_life(host.life().clone())
+        .with_lifecycle(host.lifecycle().clone())
         .with_tenant_id(invocation.tenant_id.clone())
         .with_trace_parent(invocation.trace_parent())
         .with_platform_trace(invocation.trace.clone());

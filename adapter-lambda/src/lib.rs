@@ -4,7 +4,7 @@ mod answers;
 mod environment;
 mod events;
 mod invoke;
-mod life;
+mod lifecycle;
 mod logs;
 mod request_of;
 mod run;

@@ -7,7 +7,7 @@ use anyhost_core::{ConfigError, Context, Error, Host, Request};
 use bytes::Bytes;
 
 use crate::environment::Configuration;
-use crate::events::{NoRequest, Trust, translate};
+use crate::events::{NoRequest, TrustedHeaders, translate};
 use crate::invoke::Exchange;
 
 /// Converts an event into the request that the App would get, and names the event's source.
@@ -36,7 +36,7 @@ use crate::invoke::Exchange;
 /// [`EventError`] if the event is no HTTP request, or one that the adapter would refuse.
 pub fn request_of(event: &Bytes) -> Result<(Request, &'static str), EventError> {
     let context = Context::new(Context::fresh_id());
-    let translated = translate(event, context, Trust::default())
+    let translated = translate(event, context, TrustedHeaders::default())
         .map_err(|why| EventError(Why::NoRequest(why)))?;
     let request = translated.request.map_err(|error| EventError(Why::Refused(error)))?;
     Ok((request, translated.shape.name))
@@ -57,8 +57,8 @@ pub async fn answer_event<H: Handler>(
     let configuration = Configuration::from_settings(host.settings())
         .map_err(|why| EventError(Why::Setting(why)))?;
     host.epoch().advance();
-    let running = host.life().enter();
-    let context = Context::fresh().with_life(host.life().clone());
+    let running = host.lifecycle().track();
+    let context = Context::fresh().with_lifecycle(host.lifecycle().clone());
     let answer = context.clone().within(async {
         let translated = translate(event, context, configuration.trust)
             .map_err(|why| EventError(Why::NoRequest(why)))?;
@@ -68,7 +68,7 @@ pub async fn answer_event<H: Handler>(
     });
     let answer = answer.await;
     drop(running);
-    host.life().idle().await;
+    host.lifecycle().wait_idle().await;
     host.databases().rest();
     answer
 }

@@ -9,7 +9,7 @@ use anyhost_core::{Host, Paradigm, Settings};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::environment::{self, Configuration};
-use crate::life::{self, Preparation};
+use crate::lifecycle::{self, Preparation};
 use crate::logs::logs;
 use crate::runtime_api::Ahead;
 
@@ -56,7 +56,7 @@ fn run_functions<H: Handler>(factory: Factory<H>, settings: Settings) -> Result<
     let outcome = runtime.block_on(async {
         // In a task of its own: a wake-up of the future inside `block_on` costs a write to an eventfd.
         let prepare = move || prepare(settings, Verb::Serve);
-        tokio::spawn(Box::pin(life::serve(factory, endpoint, ahead, prepare)))
+        tokio::spawn(Box::pin(lifecycle::serve(factory, endpoint, ahead, prepare)))
             .await
             .unwrap_or_else(|panic| Err(Failure::new(Exit::Start, panic)))
     });

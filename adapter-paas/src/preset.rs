@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhost_core::adapter::LogFormat;
 use anyhost_core::{ConfigError, Settings};
-use anyhost_server::{Config, Trust};
+use anyhost_server::{Config, TrustedProxies};
 
 /// A platform: how it is recognised and what it needs.
 ///
@@ -65,7 +65,7 @@ impl Preset {
         Config {
             lame_duck: if terminal { Duration::ZERO } else { lame_duck },
             request_timeout: self.request_timeout,
-            trust: Trust::router(self.trusted)?,
+            trust: TrustedProxies::router(self.trusted)?,
             ..Config::default()
         }
         .with(settings)

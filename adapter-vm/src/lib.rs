@@ -66,10 +66,10 @@ fn outcome<H: Handler>(factory: Factory<H>) -> Result<Exit, Failure> {
         if let Some(every) = watchdog {
             tokio::spawn(watchdog::watch(manager.clone(), every));
         }
-        let life = host.life().clone();
+        let lifecycle = host.lifecycle().clone();
         let reload = Reload { manager, host, level, tls, serving: serving.clone() };
         tokio::spawn(reload.at(hangups));
-        supervisor.follow(&life, &serving).await;
+        supervisor.follow(&lifecycle, &serving).await;
     };
     let bind = || addresses.bind(inherited);
     Program { host, config, logs }.run(factory, verb, bind, |running| Box::pin(beside(running)))

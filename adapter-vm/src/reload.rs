@@ -24,10 +24,10 @@ impl Reload {
     /// Reloads the settings at each SIGHUP; never returns. Notifies systemd before and after each reload.
     pub(crate) async fn at(self, mut hangups: Hangups) {
         // A reload ends with READY=1, which would be wrong before the start is done: signals until then are one reload.
-        self.host.life().reached(Phase::Ready).await;
+        self.host.lifecycle().wait_for(Phase::Ready).await;
         loop {
             hangups.next().await;
-            if self.host.life().phase() > Phase::Ready {
+            if self.host.lifecycle().phase() > Phase::Ready {
                 continue;
             }
             let begun = NotifyState::MonotonicUsec(now());

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhost_core::{ConfigError, Life, Phase, Settings};
+use anyhost_core::{ConfigError, Lifecycle, Phase, Settings};
 use sd_notify::NotifyState;
 use tokio::time::{Instant, sleep};
 
@@ -43,15 +43,15 @@ impl Supervisor {
     }
 
     /// Reports each phase, until the process has stopped.
-    pub(crate) async fn follow(&self, life: &Life, serving: &str) {
+    pub(crate) async fn follow(&self, lifecycle: &Lifecycle, serving: &str) {
         let Self { manager, start_grace, grace } = self;
-        self.patient("starting", *start_grace, None, life.reached(Phase::Ready)).await;
-        if life.phase() == Phase::Ready {
+        self.patient("starting", *start_grace, None, lifecycle.wait_for(Phase::Ready)).await;
+        if lifecycle.phase() == Phase::Ready {
             manager.tell(&[NotifyState::Ready, NotifyState::Status(serving)]);
         }
-        life.reached(Phase::Draining).await;
+        lifecycle.wait_for(Phase::Draining).await;
         let stopping = Some(NotifyState::Stopping);
-        self.patient("draining", *grace, stopping, life.reached(Phase::Stopped)).await;
+        self.patient("draining", *grace, stopping, lifecycle.wait_for(Phase::Stopped)).await;
     }
 
     /// Reports the status, and extends systemd's timeout until the work is done or its limit has passed. An extension

@@ -14,7 +14,7 @@ pub use anyhost_core::adapter::{Factory, Verb};
 pub use anyhost_core::db;
 pub use anyhost_core::{
     App, AppService, Body, BodyError, ByteSize, ConfigError, Context, Error, Host, InFlight,
-    JobOutput, Life, Paradigm, Phase, Request, Resources, Response, Scheme, Setting, Settings,
+    JobOutput, Lifecycle, Paradigm, Phase, Request, Resources, Response, Scheme, Setting, Settings,
     async_trait, call_service,
 };
 

@@ -23,7 +23,7 @@ use crate::databases::DynDatabase;
 use crate::databases::{Databases, ForeignPool};
 #[cfg(feature = "db")]
 use crate::db::Memory;
-use crate::{Epoch, JobOutput, Life, Paradigm, Settings};
+use crate::{Epoch, JobOutput, Lifecycle, Paradigm, Settings};
 
 /// The host an App runs on: a container, a VM, a Lambda execution environment.
 ///
@@ -45,7 +45,7 @@ struct HostFacts {
     max_body: MaxBody,
     settings: Settings,
     in_force: Vec<(&'static str, String)>,
-    life: Life,
+    lifecycle: Lifecycle,
     epoch: Epoch,
     databases: Arc<Mutex<Databases>>,
     #[cfg(feature = "db")]
@@ -196,8 +196,8 @@ impl Host {
 
     /// The life of this process.
     #[must_use]
-    pub fn life(&self) -> &Life {
-        &self.0.life
+    pub fn lifecycle(&self) -> &Lifecycle {
+        &self.0.lifecycle
     }
 
     /// Tells of a pool that is no `Db`, such as one of diesel, tokio-postgres or Redis: it

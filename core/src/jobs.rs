@@ -53,11 +53,11 @@ where
         );
         return;
     }
-    let life = host.life().clone();
+    let lifecycle = host.lifecycle().clone();
     tokio::spawn(async move {
         // The verb `check` starts the App too, and never becomes ready.
-        life.reached(Phase::Ready).await;
-        let drained = life.reached(Phase::Draining);
+        lifecycle.wait_for(Phase::Ready).await;
+        let drained = lifecycle.wait_for(Phase::Draining);
         let outcome = tokio::select! {
             biased;
             () = drained => {
@@ -110,10 +110,10 @@ mod tests {
         });
         tokio::task::yield_now().await;
         assert!(begins.try_recv().is_err(), "not before the process is ready");
-        host.life().advance(Phase::Ready);
+        host.lifecycle().advance(Phase::Ready);
         assert_eq!(begins.recv().await, Some(()));
         assert_eq!(Arc::strong_count(&held), 2);
-        host.life().advance(Phase::Draining);
+        host.lifecycle().advance(Phase::Draining);
         assert!(released(&held).await, "the drain ends it");
     }
 
@@ -132,8 +132,8 @@ mod tests {
                 tokio::task::yield_now().await;
             }
         });
-        host.life().advance(Phase::Ready);
-        host.life().advance(Phase::Draining);
+        host.lifecycle().advance(Phase::Ready);
+        host.lifecycle().advance(Phase::Draining);
         assert!(released(&held).await);
         let failed = Err::<(), _>("the queue is away").into_error();
         assert_eq!(failed.as_deref(), Some("the queue is away"));
@@ -149,9 +149,9 @@ mod tests {
             let _held = job;
             panic!("on purpose");
         });
-        host.life().advance(Phase::Ready);
+        host.lifecycle().advance(Phase::Ready);
         assert!(released(&held).await);
-        assert_eq!(host.life().phase(), Phase::Ready);
+        assert_eq!(host.lifecycle().phase(), Phase::Ready);
     }
 
     #[tokio::test]
@@ -163,7 +163,7 @@ mod tests {
             let _held = job;
             std::future::pending::<()>().await;
         });
-        host.life().advance(Phase::Ready);
+        host.lifecycle().advance(Phase::Ready);
         assert!(released(&held).await, "it is dropped at once");
     }
 }

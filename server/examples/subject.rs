@@ -76,7 +76,7 @@ impl App for Subject {
             // Answers at once and goes on working for so many milliseconds.
             "outlast" => {
                 let work = Duration::from_millis(number.unwrap_or(300));
-                let context = Context::of(&request).expect("every request has a context");
+                let context = Context::get(&request).expect("every request has a context");
                 context.wait_until(async move {
                     tokio::time::sleep(work).await;
                     OUTLASTED.fetch_add(1, Ordering::SeqCst);
@@ -154,7 +154,7 @@ impl App for Subject {
 
 /// The request, a line for each thing; header values with what is not ASCII escaped.
 fn describe(request: &Request) -> String {
-    let context = Context::of(request).expect("a server gives every request a context");
+    let context = Context::get(request).expect("a server gives every request a context");
     let version = match request.version() {
         Version::HTTP_10 => "1.0",
         Version::HTTP_11 => "1.1",

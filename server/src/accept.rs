@@ -30,7 +30,7 @@ pub(crate) async fn accept<A: Handler>(
         tokio::select! {
             biased;
             () = shared.connections.reached(Stage::Closing) => return Ok(()),
-            () = shared.host.life().reached(Phase::Ready) => {}
+            () = shared.host.lifecycle().wait_for(Phase::Ready) => {}
         }
     }
     loop {

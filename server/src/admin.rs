@@ -124,7 +124,7 @@ impl<A: Handler> Handler for AdminApp<A> {
                 Ok(told(true, &json!({"status": "ok", "seconds": seconds})))
             }
             "/startupz" => {
-                let phase = self.shared.host.life().phase();
+                let phase = self.shared.host.lifecycle().phase();
                 Ok(told(phase != Phase::Starting, &json!({"status": name(phase)})))
             }
             "/readyz" => {
@@ -162,10 +162,10 @@ impl<A: Handler> AdminApp<A> {
         json!({
             "status": if why.is_none() { "ready" } else { "unavailable" },
             "reason": why,
-            "phase": name(host.life().phase()),
+            "phase": name(host.lifecycle().phase()),
             "platform": host.platform(),
             "instance": host.instance(),
-            "in_flight": host.life().in_flight(),
+            "in_flight": host.lifecycle().in_flight(),
             "connections": self.shared.connections.count(),
             "databases": databases,
         })

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhost_core::{ConfigError, Settings};
 
-use crate::{AdminAddress, MaxInFlight, MinBodyRate, Probes, Tls, Trust};
+use crate::{AdminAddress, MaxInFlight, MinBodyRate, Probes, Tls, TrustedProxies};
 
 /// How the server treats connections and requests.
 ///
@@ -49,7 +49,7 @@ pub struct Config {
     /// before the process mostly writes one.
     pub access_log: bool,
     /// `TRUSTED_PROXIES` and `TRUSTED_HEADERS`: which peers are trusted to name the client. Default: none.
-    pub trust: Trust,
+    pub trust: TrustedProxies,
     /// `PROXY_PROTOCOL`: whether every connection begins with a header of the PROXY protocol, version 1 or
     /// 2, in which a trusted proxy says who its client is. A connection without is closed. Default off.
     pub proxy_protocol: bool,
@@ -73,7 +73,7 @@ impl Default for Config {
             probes: Probes::default(),
             admin: None,
             access_log: false,
-            trust: Trust::default(),
+            trust: TrustedProxies::default(),
             proxy_protocol: false,
             tls: None,
         }

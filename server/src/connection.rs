@@ -183,12 +183,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_later_head_that_does_not_come_to_its_end_ends_its_connection() {
         let host = Host::builder(Paradigm::LongRunning, "test").build().expect("a host");
-        let life = host.life().clone();
+        let lifecycle = host.lifecycle().clone();
         let shared = Arc::new(Shared::<Starts>::new(host, Default::default(), None));
         let begin = |bytes: &'static [u8]| {
             let (mut client, server) = tokio::io::duplex(64 * 1024);
             let transport = Transport { stream: Box::new(server), peer: None };
-            let connection = Arc::new(Connection::new(life.clone(), None));
+            let connection = Arc::new(Connection::new(lifecycle.clone(), None));
             let serving =
                 tokio::spawn(serve((), transport, false, Arc::clone(&shared), connection));
             async move {

@@ -26,8 +26,8 @@ pub(crate) fn spawn<A: Handler>(shared: &Arc<Shared<A>>, transport: Transport, t
     if let Some(counts) = connections.counts() {
         counts.connections.fetch_add(1, Ordering::Relaxed);
     }
-    let life = shared.host.life().clone();
-    let connection = Arc::new(Connection::new(life, connections.counts.clone()));
+    let lifecycle = shared.host.lifecycle().clone();
+    let connection = Arc::new(Connection::new(lifecycle, connections.counts.clone()));
     let place = Place::new(connections, &connection);
     tokio::spawn(serve(place, transport, tls, Arc::clone(shared), connection));
 }

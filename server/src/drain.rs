@@ -58,9 +58,9 @@ pub(crate) async fn drain<A: Handler>(
     let reserve = Duration::from_secs(2).min(grace / 4);
     let deadline = begun + grace.saturating_sub(reserve);
     let left = |until: Instant| until.saturating_duration_since(Instant::now());
-    let (life, connections) = (shared.host.life(), &shared.connections);
+    let (lifecycle, connections) = (shared.host.lifecycle(), &shared.connections);
     // Count before the drain is announced: the App may end streams and WebSockets at once.
-    let in_flight = life.in_flight();
+    let in_flight = lifecycle.in_flight();
     connections.advance(Stage::Draining);
     shared.host.advance(Phase::Draining);
     tracing::info!("draining");
@@ -76,11 +76,11 @@ pub(crate) async fn drain<A: Handler>(
     let finished = timeout(left(deadline), async {
         connections.empty().await;
         // Work that belongs to no connection: the App may hold guards of its own.
-        life.idle().await;
+        lifecycle.wait_idle().await;
     });
     let aborted = match finished.await {
         Ok(()) => 0,
-        Err(_) => life.in_flight(),
+        Err(_) => lifecycle.in_flight(),
     };
     if aborted > 0 {
         tracing::warn!("the grace is over: {aborted} requests are cut off");

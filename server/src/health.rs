@@ -85,7 +85,7 @@ impl Probes {
     }
 
     /// The probe that a path is, or none.
-    pub(crate) fn of(&self, path: &str) -> Option<Probe> {
+    pub(crate) fn find(&self, path: &str) -> Option<Probe> {
         let at = self.0.iter().position(|own| path == own)?;
         Some([Probe::Live, Probe::Ready, Probe::Started][at])
     }
@@ -161,7 +161,7 @@ impl Readiness {
 
     /// Why requests shall not be sent here, or nothing: in a word for everybody, and in detail for operators.
     pub(crate) async fn unready(&self, host: &Host) -> Option<(&'static str, String)> {
-        match host.life().phase() {
+        match host.lifecycle().phase() {
             Phase::Starting => Some(("starting", "the App is starting".into())),
             Phase::Ready => self.check(host).await.map(|why| ("a database does not answer", why)),
             Phase::Draining | Phase::Stopped => Some(("draining", "the host said stop".into())),
@@ -182,9 +182,9 @@ mod tests {
     fn a_path_is_another_or_none() {
         let settings = Settings::from_pairs([("LIVEZ_PATH", "/health"), ("READYZ_PATH", "off")]);
         let probes = Probes::default().with(&settings).expect("paths");
-        assert!(matches!(probes.of("/health"), Some(Probe::Live)));
-        assert!(matches!(probes.of("/startupz"), Some(Probe::Started)));
-        assert!(probes.of("/livez").is_none() && probes.of("/readyz").is_none());
+        assert!(matches!(probes.find("/health"), Some(Probe::Live)));
+        assert!(matches!(probes.find("/startupz"), Some(Probe::Started)));
+        assert!(probes.find("/livez").is_none() && probes.find("/readyz").is_none());
         let kept = "the server handles /health, /startupz; set LIVEZ_PATH, STARTUPZ_PATH to off to leave them to the App";
         assert_eq!(probes.kept().as_deref(), Some(kept));
         assert_eq!(Probes::none().kept(), None);

@@ -38,4 +38,4 @@ pub use rate::MinBodyRate;
 pub use server::Server;
 pub use signals::{Hangups, stop_signal};
 pub use tls::Tls;
-pub use trust::{Networks, Trust};
+pub use trust::{Networks, TrustedProxies};

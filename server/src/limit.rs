@@ -32,9 +32,9 @@ impl Setting for MaxInFlight {
 
 /// The limit as requests meet it.
 #[derive(Debug)]
-pub(crate) struct Limit(AtomicUsize);
+pub(crate) struct ConcurrencyLimit(AtomicUsize);
 
-impl Limit {
+impl ConcurrencyLimit {
     pub(crate) fn new(setting: MaxInFlight) -> Self {
         Self(AtomicUsize::new(match setting {
             MaxInFlight::Any => usize::MAX,

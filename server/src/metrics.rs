@@ -25,15 +25,15 @@ pub(crate) struct Counts {
 /// Returns what is to say of a server and its databases at this moment, but for what its process uses.
 pub(crate) fn metrics<A>(shared: &Shared<A>) -> Vec<Metric> {
     let (host, connections) = (&shared.host, &shared.connections);
-    let life = host.life();
-    let ready = life.phase() == Phase::Ready && shared.readiness.last();
+    let lifecycle = host.lifecycle();
+    let ready = lifecycle.phase() == Phase::Ready && shared.readiness.last();
     let level = |number: usize| Reading::Level(number as u64);
     let mut metrics = vec![
         Metric::new(
             "http.server.active_requests",
             "{request}",
             "Requests being answered, and background work that outlasts its response",
-            level(life.in_flight()),
+            level(lifecycle.in_flight()),
         ),
         Metric::new(
             "http.server.open_connections",

@@ -72,7 +72,7 @@ fn serve<A: Handler, S: Deref<Target = Shared<A>> + Send>(
                     break 'answered refusal.into_response();
                 }
             };
-            if let Some(probe) = shared.config.probes.of(request.uri().path()) {
+            if let Some(probe) = shared.config.probes.find(request.uri().path()) {
                 active.is_probe();
                 break 'answered Box::pin(probe.answer(&shared)).await;
             }
@@ -145,7 +145,7 @@ fn admit<A>(
     let seen = Caller { address: peer, scheme, host: None };
     let caller = trust.read(seen, &parts.headers);
     let id = trust.request_id(peer, &parts.headers);
-    let context = Context::in_life(Arc::clone(connection.life()), id);
+    let context = Context::in_lifecycle(Arc::clone(connection.lifecycle()), id);
     let mut arrival = Arrival::new(context, caller).with_upgrades();
     if parts.version == Version::HTTP_2 {
         let protocol = parts.extensions.get::<Protocol>();
@@ -168,7 +168,7 @@ fn admit<A>(
 fn app<'a, A>(shared: &'a Shared<A>, active: &Active) -> Result<&'a A, Error> {
     let unavailable = |why| Error::new(StatusCode::SERVICE_UNAVAILABLE, why).retry_after(COME_BACK);
     let app = shared.app().ok_or_else(|| unavailable("the service is starting"))?;
-    if shared.limit.exceeded(|| shared.host.life().in_flight()) {
+    if shared.limit.exceeded(|| shared.host.lifecycle().in_flight()) {
         if let Some(counts) = active.connection().counts() {
             counts.shed.fetch_add(1, Ordering::Relaxed);
         }
@@ -179,6 +179,6 @@ fn app<'a, A>(shared: &'a Shared<A>, active: &Active) -> Result<&'a A, Error> {
 
 /// Returns the refusal of a request before the App is called, with the request's own id and trace.
 fn turned_away(request: &Request, error: Error) -> Response {
-    let context = Context::of(request).cloned().unwrap_or_else(Context::fresh);
+    let context = Context::get(request).cloned().unwrap_or_else(Context::fresh);
     refuse(request.method(), &context, error)
 }

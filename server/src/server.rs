@@ -111,7 +111,7 @@ impl Server {
                     let total = |counts: &Counts| counts.requests.total();
                     let (answers, time) =
                         shared.connections.counts().map(total).unwrap_or_default();
-                    (answers, time, shared.host.life().in_flight())
+                    (answers, time, shared.host.lifecycle().in_flight())
                 };
                 shared.limit.adapt(observe).await;
             });

@@ -7,14 +7,14 @@ use anyhost_core::adapter::{Telemetry, Traces};
 
 use crate::connections::Connections;
 use crate::health::Readiness;
-use crate::limit::Limit;
+use crate::limit::ConcurrencyLimit;
 use crate::{Config, MaxInFlight};
 
 pub(crate) struct Shared<A> {
     pub(crate) host: Host,
     pub(crate) config: Config,
     pub(crate) readiness: Readiness,
-    pub(crate) limit: Limit,
+    pub(crate) limit: ConcurrencyLimit,
     pub(crate) connections: Arc<Connections>,
     /// Where its numbers go.
     pub(crate) telemetry: Option<Telemetry>,
@@ -28,7 +28,7 @@ impl<A> Shared<A> {
             || config.max_in_flight == MaxInFlight::Auto;
         Self {
             host,
-            limit: Limit::new(config.max_in_flight),
+            limit: ConcurrencyLimit::new(config.max_in_flight),
             connections: Arc::new(Connections::new(config.max_connections, counted)),
             telemetry,
             config,

@@ -32,7 +32,7 @@ const REQUEST_ID: &str = "-request-id";
 /// A header is trusted only if the operator or the platform says that the proxies set it: most proxies pass on
 /// other headers of this kind as the client sent them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Trust {
+pub struct TrustedProxies {
     proxies: Proxies,
     headers: Vec<HeaderName>,
 }
@@ -48,7 +48,7 @@ enum Proxies {
     Networks(Networks),
 }
 
-impl Trust {
+impl TrustedProxies {
     /// Trust in the one router before this process, as a platform promises it, and in these headers, which
     /// that router sets or overwrites whatever a client sends. Without headers no peer is trusted.
     ///

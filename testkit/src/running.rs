@@ -112,7 +112,7 @@ impl<H: Handler> Running<H> {
             "a long-running host is never frozen; use TestHost::serverless()"
         );
         let _turn = self.turn.lock().await;
-        self.host.life().idle().await;
+        self.host.lifecycle().wait_idle().await;
         self.host.databases().rest();
         self.host.epoch().freeze(time);
     }
@@ -143,11 +143,11 @@ impl<H: Handler> Running<H> {
 
     async fn stop_function(&self) -> (usize, bool) {
         let grace = self.host.grace();
-        let life = self.host.life();
+        let lifecycle = self.host.lifecycle();
         self.host.advance(Phase::Draining);
-        let unfinished = match timeout(grace / 2, life.idle()).await {
+        let unfinished = match timeout(grace / 2, lifecycle.wait_idle()).await {
             Ok(()) => 0,
-            Err(_) => life.in_flight(),
+            Err(_) => lifecycle.in_flight(),
         };
         let stopped = timeout(grace / 4, self.app.stop()).await.is_ok();
         self.host.databases().close(grace / 4).await;

@@ -108,7 +108,7 @@ async fn a_request_that_does_not_end_is_reported() {
     let app = host.start::<Shop>().await;
     let client = app.through(DoorKind::Http1);
     let asking = tokio::spawn(async move { client.try_send(get("/never")).await });
-    while app.host().life().in_flight() == 0 {
+    while app.host().lifecycle().in_flight() == 0 {
         tokio::task::yield_now().await;
     }
     let report = app.stop().await;
@@ -121,7 +121,7 @@ async fn an_endless_stream_ends_when_the_drain_begins() {
     let app = shop(TestHost::long_running()).grace(Duration::from_secs(60)).start::<Shop>().await;
     let client = app.through(DoorKind::Http1);
     let asking = tokio::spawn(async move { client.get("/ticks").await });
-    while app.host().life().in_flight() == 0 {
+    while app.host().lifecycle().in_flight() == 0 {
         tokio::task::yield_now().await;
     }
     app.stop().await.assert_clean();

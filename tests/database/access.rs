@@ -93,7 +93,7 @@ async fn the_databases_own_error_can_always_be_reached() {
             query = query.bind(1);
         }
         let error = query.execute(&db).await.unwrap_err();
-        assert!(Error::of(&error).is_none(), "{error}");
+        assert!(Error::find(&error).is_none(), "{error}");
         assert_eq!(error.as_database_error().unwrap().code().as_deref(), Some(expected));
     }
     assert_eq!(backend(&db).await, before, "the connection is as good as before");

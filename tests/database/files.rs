@@ -55,7 +55,7 @@ async fn whatever_waits_for_the_lock_waits_by_one_rule() {
         assert_eq!(code.as_deref(), Some("5"), "{error}");
     };
     let from_sqlx = |error: sqlx::Error| {
-        let error = Error::of(&error).unwrap_or_else(|| panic!("{error}"));
+        let error = Error::find(&error).unwrap_or_else(|| panic!("{error}"));
         assert!(matches!(error, Error::Locked { .. }), "{error}");
     };
     timeout(PATIENCE, async {

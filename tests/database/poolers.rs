@@ -208,7 +208,7 @@ async fn the_wrong_mode_gives_one_error_that_names_the_setting() {
     let error = sqlx::query("SELECT $1::text").bind("a").execute(&second).await.unwrap_err();
     let text = error.to_string();
     assert!(text.contains("DATABASE_POOLER"), "{text}");
-    assert!(matches!(Error::of(&error), Some(Error::Setting(_))), "{text}");
+    assert!(matches!(Error::find(&error), Some(Error::Setting(_))), "{text}");
     // Without any mode PgBouncer does not even let us in, and we say what to set.
     let error = open::<sqlx::Postgres>(Paradigm::LongRunning, &pooler.url(&url), &[]).await;
     let text = error.unwrap_err().to_string();

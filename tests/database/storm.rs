@@ -40,7 +40,7 @@ async fn environment(url: String) -> Result<FrozenHost, Error> {
         host.databases().rest();
         if let Err(error) = served {
             assert!(
-                Error::of(&error).is_some_and(is_refusal),
+                Error::find(&error).is_some_and(is_refusal),
                 "not an error of our own: {error:?}"
             );
             // Stands for it: an error of sqlx cannot be taken apart.

@@ -38,7 +38,7 @@ impl App for Faulty {
     }
 
     async fn call(&self, request: Request) -> Result<Response, Error> {
-        let context = Context::of(&request).cloned().expect("every door gives a context");
+        let context = Context::get(&request).cloned().expect("every door gives a context");
         let wait = request.uri().query().and_then(|query| query.parse().ok()).unwrap_or(0);
         let wait = Duration::from_millis(wait);
         Ok(match request.uri().path() {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use actix_web::{App, HttpResponse, web};
 use anyhost_actix::Actix;
-use anyhost_core::{App as _, Context, Host, Life, Paradigm};
+use anyhost_core::{App as _, Context, Host, Lifecycle, Paradigm};
 use futures_util::future::join_all;
 
 use crate::{RunningApp, application, eventually, get, host, in_time, text};
@@ -227,11 +227,11 @@ async fn local_tasks_and_blocking_calls_work() {
 #[tokio::test]
 async fn work_after_the_response_is_finished_before_the_process_is_idle() {
     let running = RunningApp::<Patient>::start().await;
-    let life = Life::default();
+    let lifecycle = Lifecycle::default();
     let mut request = get("/afterwards");
-    request.extensions_mut().insert(Context::fresh().with_life(life.clone()));
+    request.extensions_mut().insert(Context::fresh().with_lifecycle(lifecycle.clone()));
     assert_eq!(running.send(request).await.status(), 202);
-    in_time(life.idle()).await;
+    in_time(lifecycle.wait_idle()).await;
     assert!(AFTERWARDS.load(Ordering::SeqCst));
 }
 

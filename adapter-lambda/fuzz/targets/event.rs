@@ -27,5 +27,5 @@ fuzz_target!(|event: &[u8]| {
         Some(said) => assert_eq!(said, &length.to_string()),
         None => assert_eq!(length, 0),
     }
-    assert!(Context::of(&request).is_some());
+    assert!(Context::get(&request).is_some());
 });

@@ -13,7 +13,7 @@ use anyhost_core::{Context, Scheme};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::{EventRequest, NoRequest, Trust, translate};
+use super::{EventRequest, NoRequest, TrustedHeaders, translate};
 use crate::answers::Shape;
 
 /// A request as an App sees it.
@@ -53,7 +53,7 @@ impl RequestSummary {
 
 #[track_caller]
 fn read(event: impl Into<Bytes>) -> EventRequest {
-    translate(&event.into(), Context::new("id"), Trust::default()).expect("an HTTP event")
+    translate(&event.into(), Context::new("id"), TrustedHeaders::default()).expect("an HTTP event")
 }
 
 #[test]
@@ -369,7 +369,7 @@ fn the_host_is_what_a_trusted_proxy_forwards() {
     };
     let host = |forwarded: &str, forwarded_host: bool| {
         let event = Bytes::from(fields(forwarded));
-        let translated = translate(&event, Context::new("id"), Trust { forwarded_host });
+        let translated = translate(&event, Context::new("id"), TrustedHeaders { forwarded_host });
         translated.expect("an HTTP event").context.host().map(str::to_owned)
     };
     let own = Some("abc.lambda-url.eu-central-1.on.aws".to_owned());
@@ -395,7 +395,7 @@ fn a_forged_address_is_not_believed() {
 fn what_is_no_request_says_why() {
     let why = |event: &str| {
         let event = Bytes::copy_from_slice(event.as_bytes());
-        translate(&event, Context::new("id"), Trust::default()).expect_err("no request")
+        translate(&event, Context::new("id"), TrustedHeaders::default()).expect_err("no request")
     };
     for event in ["{}", "1", "null", "[]", r#"{"httpMethod":"GET","path":"/"}"#] {
         assert!(matches!(why(event), NoRequest::Foreign), "{event}");

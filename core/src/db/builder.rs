@@ -103,7 +103,7 @@ impl<DB: Driver> DbBuilder<'_, DB> {
         settings.url.log_ignored();
         // Refuse a plan that the settings alone rule out before anything is opened.
         let place = settings.url.place();
-        let taken = host.databases().taken(&Server::of(&place, None));
+        let taken = host.databases().taken(&Server::from_place(&place, None));
         let provisional = plan(host, &settings, None, taken)?.with(&settings, None);
         let application = format!("anyhost/{}", host.instance());
         let url = &settings.url;
@@ -132,7 +132,7 @@ impl<DB: Driver> DbBuilder<'_, DB> {
         }
         // A serverless host that gives one process many requests at once does not freeze it between them.
         let may_freeze = host.paradigm() == Paradigm::Serverless && host.concurrency() == 1;
-        let server = Server::of(&place, info.backend.map(|backend| backend.server));
+        let server = Server::from_place(&place, info.backend.map(|backend| backend.server));
         // Planned and registered in one step, so that of two databases opened at the same time one sees the other.
         host.open_database(|others| {
             let taken = others.taken(&server);
@@ -185,7 +185,7 @@ impl<DB: Driver> DbBuilder<'_, DB> {
         memory.keep::<DB>(tuning.memory.as_deref(), &options).await?;
         let credentials = match &self.passwords {
             Some(passwords) => Credentials::provider(Arc::clone(passwords)),
-            None => Credentials::of(settings),
+            None => Credentials::from_settings(settings),
         };
         Ok(Connector::new(options, credentials, url, pooler, plan))
     }
@@ -228,7 +228,7 @@ impl Plan {
     /// [`Error::Setting`] and [`Error::Plan`] as when a database is opened.
     pub fn of(host: &Host, name: Option<&str>) -> Result<Self, Error> {
         let settings = DatabaseSettings::parse(&host.settings().of_database(name), None)?;
-        let server = Server::of(&settings.url.place(), None);
+        let server = Server::from_place(&settings.url.place(), None);
         host.open_database(|others| {
             let plan = plan(host, &settings, None, others.taken(&server))?.with(&settings, None);
             Ok(ForeignPlan { plan, server })

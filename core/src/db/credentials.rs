@@ -92,7 +92,7 @@ pub(super) enum Credentials {
 
 impl Credentials {
     /// The password of the settings, wherever they have it.
-    pub(super) fn of(settings: &DatabaseSettings) -> Self {
+    pub(super) fn from_settings(settings: &DatabaseSettings) -> Self {
         match &settings.password_file {
             Some(path) => {
                 Self::File(path.clone(), settings.url.variable_of("DATABASE_PASSWORD_FILE"))

@@ -122,7 +122,7 @@ impl Error {
     /// The error behind an `sqlx::Error`, if it is one of ours: statements run through `&Db` can only
     /// return sqlx's type.
     #[must_use]
-    pub fn of(error: &sqlx::Error) -> Option<&Self> {
+    pub fn find(error: &sqlx::Error) -> Option<&Self> {
         crate::error::find(error)
     }
 

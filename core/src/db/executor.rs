@@ -19,7 +19,7 @@ impl<'p, DB: Driver> Executor<'p> for &'p Db<DB> {
         'p: 'e,
         E: 'q + Execute<'q, DB>,
     {
-        let statement = Statement::of(query);
+        let statement = Statement::from_query(query);
         Box::pin(async_stream::try_stream! {
             let mut conn = borrow(self, statement.text()).await?;
             let mut rows = conn.fetch_many(statement);
@@ -37,7 +37,7 @@ impl<'p, DB: Driver> Executor<'p> for &'p Db<DB> {
         'p: 'e,
         E: 'q + Execute<'q, DB>,
     {
-        let mut statement = Statement::of(query);
+        let mut statement = Statement::from_query(query);
         Box::pin(async move {
             let mut conn = borrow(self, statement.text()).await?;
             conn.first_row(&mut statement, true).await

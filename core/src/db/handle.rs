@@ -222,7 +222,7 @@ impl<DB: Driver> DynDatabase for Db<DB> {
 
     fn renew(&self, settings: &Settings, check: bool) -> Result<(), ConfigError> {
         let settings = settings.of_database(self.0.name.as_deref());
-        let Some(url) = DatabaseUrl::of(&settings)? else { return Ok(()) };
+        let Some(url) = DatabaseUrl::from_settings(&settings)? else { return Ok(()) };
         self.0.pool.connector().renew(&url, check)
     }
 

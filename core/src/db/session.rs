@@ -19,7 +19,7 @@ use sqlx_core::describe::Describe;
 use super::driver::{Driver, Step};
 use super::pooled::PoolerWarnings;
 use super::settings::Kind;
-use super::sql::{Effect, KnownEffects, effect};
+use super::sql::{KnownEffects, SessionEffect, effect};
 pub(super) use lock_wait::WriteTurns;
 pub(super) use pending_reply::PendingReply;
 pub(super) use state::SessionState;
@@ -73,30 +73,31 @@ impl<DB: Driver> Session<DB> {
     /// Which of these connections the server is at work for, by its ids.
     pub(super) async fn at_work(&mut self, ids: &[i64]) -> Result<Vec<i64>, sqlx::Error> {
         let asks = DB::at_work(&mut self.connection, ids);
-        self.state.watch::<DB, _>(Effect::NONE, asks).await
+        self.state.watch::<DB, _>(SessionEffect::NONE, asks).await
     }
 
     /// Whether the server takes no writes on this connection.
     pub(super) async fn is_read_only(&mut self) -> Result<bool, sqlx::Error> {
         let asks = DB::is_read_only(&mut self.connection);
-        self.state.watch::<DB, _>(Effect::NONE, asks).await
+        self.state.watch::<DB, _>(SessionEffect::NONE, asks).await
     }
 
     pub(super) async fn ping(&mut self) -> Result<(), sqlx::Error> {
-        self.state.watch::<DB, _>(Effect::NONE, self.connection.ping()).await
+        self.state.watch::<DB, _>(SessionEffect::NONE, self.connection.ping()).await
     }
 
     /// Handles what earlier statements left behind, and returns the effect of preparing one: a pragma of SQLite may be
     /// executed by it.
-    async fn before_preparing(&mut self, sql: &SqlStr) -> Result<Effect, sqlx::Error> {
+    async fn before_preparing(&mut self, sql: &SqlStr) -> Result<SessionEffect, sqlx::Error> {
         if !self.state.is_settled() {
             self.settle().await?;
         }
         Ok(match DB::KIND {
-            Kind::Sqlite => {
-                Effect { change: effect(sql.as_str(), DB::KIND).change, ..Effect::NONE }
-            }
-            Kind::Postgres | Kind::MySql => Effect::NONE,
+            Kind::Sqlite => SessionEffect {
+                change: effect(sql.as_str(), DB::KIND).change,
+                ..SessionEffect::NONE
+            },
+            Kind::Postgres | Kind::MySql => SessionEffect::NONE,
         })
     }
 
@@ -123,7 +124,7 @@ impl<'c, DB: Driver> Executor<'c> for &'c mut Session<DB> {
         'c: 'e,
         E: 'q + Execute<'q, DB>,
     {
-        let mut statement = Statement::of(query);
+        let mut statement = Statement::from_query(query);
         statement.persistent &= !self.unnamed;
         match self.lock.clone() {
             Some(lock) => self.rows_patiently(lock, statement),
@@ -139,7 +140,7 @@ impl<'c, DB: Driver> Executor<'c> for &'c mut Session<DB> {
         'c: 'e,
         E: 'q + Execute<'q, DB>,
     {
-        let mut statement = Statement::of(query);
+        let mut statement = Statement::from_query(query);
         Box::pin(async move { self.first_row(&mut statement, false).await })
     }
 

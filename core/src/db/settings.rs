@@ -103,7 +103,7 @@ impl Kind {
         }
     }
 
-    fn of(url: &Url) -> Option<Self> {
+    fn from_url(url: &Url) -> Option<Self> {
         match url.scheme() {
             "postgres" | "postgresql" => Some(Self::Postgres),
             "mysql" | "mariadb" => Some(Self::MySql),
@@ -144,7 +144,7 @@ impl DatabaseSettings {
         settings: &Settings,
         default_url: Option<&str>,
     ) -> Result<Self, ConfigError> {
-        let url = match (DatabaseUrl::of(settings)?, default_url) {
+        let url = match (DatabaseUrl::from_settings(settings)?, default_url) {
             (Some(url), _) => url,
             (None, Some(url)) => DatabaseUrl::parse(settings.prefixed(DATABASE_URL), url)?,
             (None, None) => {
@@ -209,5 +209,5 @@ fn positive(settings: &Settings, name: &'static str) -> Result<Option<Duration>,
 /// # Errors
 /// [`ConfigError`] if the URL is invalid, or of an unknown kind of database.
 pub fn kind(settings: &Settings) -> Result<Option<Kind>, ConfigError> {
-    Ok(DatabaseUrl::of(settings)?.map(|url| url.kind))
+    Ok(DatabaseUrl::from_settings(settings)?.map(|url| url.kind))
 }

@@ -13,7 +13,7 @@ pub(crate) struct Server {
 
 impl Server {
     /// The server of a place, `host:port/database`.
-    pub(super) fn of(place: &str, identity: Option<ServerIdentity>) -> Self {
+    pub(super) fn from_place(place: &str, identity: Option<ServerIdentity>) -> Self {
         let endpoint = place.rsplit_once('/').map_or(place, |(endpoint, _)| endpoint);
         Self { endpoint: endpoint.to_owned(), identity }
     }
@@ -61,10 +61,10 @@ mod tests {
     #[test]
     fn a_server_is_known_by_its_name_or_by_what_it_says_of_itself() {
         let identity = |text| Some(ServerIdentity::new(text, 0));
-        let one = Server::of("db.example:5432/shop", identity("a"));
-        assert!(one.is(&Server::of("db.example:5432/other", None)));
-        assert!(one.is(&Server::of("10.0.0.1:5432/shop", identity("a"))));
-        assert!(!one.is(&Server::of("10.0.0.1:5432/shop", identity("b"))));
-        assert!(!one.is(&Server::of("db.example:6432/shop", None)));
+        let one = Server::from_place("db.example:5432/shop", identity("a"));
+        assert!(one.is(&Server::from_place("db.example:5432/other", None)));
+        assert!(one.is(&Server::from_place("10.0.0.1:5432/shop", identity("a"))));
+        assert!(!one.is(&Server::from_place("10.0.0.1:5432/shop", identity("b"))));
+        assert!(!one.is(&Server::from_place("db.example:6432/shop", None)));
     }
 }

@@ -13,12 +13,12 @@ mod sqlite;
 mod tokens;
 
 use super::settings::Kind;
-pub(super) use effect::{Change, Effect, effect, statements};
+pub(super) use effect::{Change, SessionEffect, effect, statements};
 pub(super) use known_effects::KnownEffects;
 use tokens::{Keyword, Tokens};
 
 /// The effect of one statement, derived from its first word and the rest.
-fn of_one(kind: Kind, first: Keyword, rest: &mut Tokens<'_, '_>) -> Effect {
+fn of_one(kind: Kind, first: Keyword, rest: &mut Tokens<'_, '_>) -> SessionEffect {
     match kind {
         #[cfg(feature = "postgres")]
         Kind::Postgres => postgres::of_one(first, rest),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Host, HostFacts, MaxBody, Resources};
 #[cfg(feature = "db")]
 use crate::db::Memory;
-use crate::{ConfigError, Epoch, Life, Paradigm, Settings};
+use crate::{ConfigError, Epoch, Lifecycle, Paradigm, Settings};
 
 /// The description of a host before it is built.
 #[derive(Debug)]
@@ -95,7 +95,7 @@ impl HostBuilder {
             max_body,
             settings,
             in_force,
-            life: Life::default(),
+            lifecycle: Lifecycle::default(),
             epoch: Epoch::default(),
             databases: Arc::default(),
             #[cfg(feature = "db")]

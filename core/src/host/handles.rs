@@ -21,7 +21,7 @@ pub trait HostHandles {
 
 impl HostHandles for Host {
     fn advance(&self, phase: Phase) {
-        self.0.life.advance(phase);
+        self.0.lifecycle.advance(phase);
     }
 
     fn epoch(&self) -> &Epoch {

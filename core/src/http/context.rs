@@ -14,7 +14,7 @@ use http::HeaderValue;
 use super::fault::Fault;
 use super::wire::{is_trace_id, is_trace_parent};
 use super::{Caller, Current};
-use crate::{Life, Phase, Request};
+use crate::{Lifecycle, Phase, Request};
 use id::Id;
 
 /// The protocol the client spoke, as far as the host knows it.
@@ -46,7 +46,7 @@ impl Scheme {
 /// use anyhost_core::{Body, Context, Request};
 ///
 /// fn who(request: &Request) -> String {
-///     match Context::of(request).and_then(|context| context.client_ip()) {
+///     match Context::get(request).and_then(|context| context.client_ip()) {
 ///         Some(address) => format!("called by {address}"),
 ///         None => "called by nobody we know".into(),
 ///     }
@@ -73,7 +73,7 @@ struct RequestFacts {
     begun: OnceLock<String>,
     event: Option<Bytes>,
     platform_trace: Option<String>,
-    life: Option<Arc<Life>>,
+    lifecycle: Option<Arc<Lifecycle>>,
     upgrades: bool,
     takes_trailers: bool,
     /// The cell for the App's route, if the host wants to know it. Clones share it.
@@ -98,9 +98,13 @@ impl Context {
 
     /// A context of which the life of the process is known, with this request id or a fresh one.
     #[must_use]
-    pub fn in_life(life: Arc<Life>, request_id: Option<&str>) -> Self {
+    pub fn in_lifecycle(lifecycle: Arc<Lifecycle>, request_id: Option<&str>) -> Self {
         let request_id = request_id.map_or_else(Id::fresh, |id| Id::Given(id.to_owned()));
-        Self(Arc::new(RequestFacts { request_id, life: Some(life), ..RequestFacts::default() }))
+        Self(Arc::new(RequestFacts {
+            request_id,
+            lifecycle: Some(lifecycle),
+            ..RequestFacts::default()
+        }))
     }
 
     /// A fresh request id, as [`fresh`](Self::fresh) has one.
@@ -129,7 +133,7 @@ impl Context {
 
     /// The context of a request.
     #[must_use]
-    pub fn of(request: &Request) -> Option<&Self> {
+    pub fn get(request: &Request) -> Option<&Self> {
         request.extensions().get()
     }
 
@@ -278,14 +282,14 @@ impl Context {
     /// Whether the host said stop.
     #[must_use]
     pub fn is_draining(&self) -> bool {
-        self.0.life.as_ref().is_some_and(|life| life.phase() >= Phase::Draining)
+        self.0.lifecycle.as_ref().is_some_and(|lifecycle| lifecycle.phase() >= Phase::Draining)
     }
 
     /// Waits until the host says stop. An endless stream or a WebSocket ends itself then; the host cuts it off at
     /// the end of its grace. Never ready if no host is known.
     pub async fn draining(&self) {
-        match &self.0.life {
-            Some(life) => life.reached(Phase::Draining).await,
+        match &self.0.lifecycle {
+            Some(lifecycle) => lifecycle.wait_for(Phase::Draining).await,
             None => std::future::pending().await,
         }
     }
@@ -299,7 +303,7 @@ impl Context {
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn wait_until(&self, work: impl Future<Output = ()> + Send + 'static) {
-        let accepted = self.0.life.as_ref().map(|life| life.enter());
+        let accepted = self.0.lifecycle.as_ref().map(|lifecycle| lifecycle.track());
         tokio::spawn(self.clone().within(async move {
             work.await;
             drop(accepted);
@@ -308,8 +312,8 @@ impl Context {
 
     /// Sets the life of the process, which work that outlasts the response becomes a part of.
     #[must_use]
-    pub fn with_life(mut self, life: impl Into<Arc<Life>>) -> Self {
-        self.known().life = Some(life.into());
+    pub fn with_lifecycle(mut self, lifecycle: impl Into<Arc<Lifecycle>>) -> Self {
+        self.known().lifecycle = Some(lifecycle.into());
         self
     }
 
@@ -462,20 +466,22 @@ mod tests {
 
     #[tokio::test]
     async fn work_after_the_response_keeps_the_process_busy_until_it_ends() {
-        let life = Life::default();
-        let context = Context::new("r-1").with_life(life.clone());
+        let lifecycle = Lifecycle::default();
+        let context = Context::new("r-1").with_lifecycle(lifecycle.clone());
         let (finish, finished) = tokio::sync::oneshot::channel::<()>();
         context.wait_until(async { finished.await.expect("the sender is not dropped") });
-        assert_eq!(life.in_flight(), 1);
+        assert_eq!(lifecycle.in_flight(), 1);
         finish.send(()).expect("the work waits for it");
-        life.idle().await;
-        assert_eq!(life.in_flight(), 0);
+        lifecycle.wait_idle().await;
+        assert_eq!(lifecycle.in_flight(), 0);
     }
 
     #[tokio::test]
     async fn work_that_panics_is_over() {
-        let life = Life::default();
-        Context::new("r-1").with_life(life.clone()).wait_until(async { panic!("on purpose") });
-        life.idle().await;
+        let lifecycle = Lifecycle::default();
+        Context::new("r-1")
+            .with_lifecycle(lifecycle.clone())
+            .wait_until(async { panic!("on purpose") });
+        lifecycle.wait_idle().await;
     }
 }

@@ -145,7 +145,7 @@ fn events() -> Body {
 
 /// An event every 50 ms until the host says stop.
 pub(crate) fn endless(request: &Request) -> Response {
-    let context = Context::of(request).cloned().unwrap_or_else(Context::fresh);
+    let context = Context::get(request).cloned().unwrap_or_else(Context::fresh);
     let events = stream::unfold(context, |context| async move {
         let pause = tokio::time::timeout(Duration::from_millis(50), context.draining()).await;
         // The time is over, or the host said stop.

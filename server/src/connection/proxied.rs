@@ -8,7 +8,7 @@ use ppp::{v1, v2};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::{Client, Transport};
-use crate::Trust;
+use crate::TrustedProxies;
 
 /// The longest header of version 1, its line end with it.
 const MAX_TEXT: usize = 107;
@@ -33,7 +33,7 @@ enum ProxyHeader {
 pub(super) async fn client(
     mut transport: Transport,
     (peer, scheme): Client,
-    trust: &Trust,
+    trust: &TrustedProxies,
 ) -> io::Result<(Transport, Client)> {
     let header = match trust.believes(peer) {
         true => read(&mut transport.stream).await,

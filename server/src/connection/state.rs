@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use anyhost_core::adapter::Activity;
-use anyhost_core::{InFlight, Life};
+use anyhost_core::{InFlight, Lifecycle};
 use futures_util::task::AtomicWaker;
 
 use timeout::Blocked;
@@ -38,7 +38,7 @@ pub(crate) struct Connection {
     /// Where its requests are counted, if the counts are read.
     counts: Option<Arc<Counts>>,
     /// In an `Arc` of this connection alone: requests of other threads do not write its counter.
-    life: Arc<Life>,
+    lifecycle: Arc<Lifecycle>,
     /// Whether a request was read whose response is not yet sent.
     activity: Activity,
     http2: AtomicBool,
@@ -79,11 +79,11 @@ struct Progress {
 }
 
 impl Connection {
-    pub(crate) fn new(life: Life, counts: Option<Arc<Counts>>) -> Self {
+    pub(crate) fn new(lifecycle: Lifecycle, counts: Option<Arc<Counts>>) -> Self {
         Self {
             counts,
-            life: Arc::new(life.clone()),
-            activity: Activity::new(life),
+            lifecycle: Arc::new(lifecycle.clone()),
+            activity: Activity::new(lifecycle),
             http2: AtomicBool::new(false),
             upgraded: AtomicBool::new(false),
             timed_out: AtomicBool::new(false),
@@ -125,8 +125,8 @@ impl Connection {
         self.counts.as_deref()
     }
 
-    pub(crate) fn life(&self) -> &Arc<Life> {
-        &self.life
+    pub(crate) fn lifecycle(&self) -> &Arc<Lifecycle> {
+        &self.lifecycle
     }
 
     /// Says that HTTP/2 is spoken: many requests at once, each with a time of its own.
@@ -143,7 +143,7 @@ impl Connection {
         progress.head_since = None;
         drop(progress);
         if self.http2.load(Ordering::Relaxed) {
-            return Some(self.life.enter());
+            return Some(self.lifecycle.track());
         }
         self.activity.begin();
         None

@@ -78,7 +78,7 @@ impl Active {
         self.record = Some(Box::new(Record {
             method: request.method().clone(),
             path: logged.then(|| request.uri().path().to_owned()),
-            context: Context::of(request).cloned().unwrap_or_else(Context::fresh),
+            context: Context::get(request).cloned().unwrap_or_else(Context::fresh),
             begun,
             span,
             access,

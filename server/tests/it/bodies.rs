@@ -132,11 +132,11 @@ async fn a_client_that_goes_away_cancels_its_request() {
     let server = Running::with(&[]).await;
     let mut client = server.connect().await;
     client.send("GET /slow/60000/gone HTTP/1.1\r\nhost: test\r\n\r\n").await;
-    while server.host.life().in_flight() == 0 {
+    while server.host.lifecycle().in_flight() == 0 {
         tokio::task::yield_now().await;
     }
     drop(client);
-    server.host.life().idle().await;
+    server.host.lifecycle().wait_idle().await;
     let cancelled = CANCELLED.lock().expect("nobody panics with it");
     assert!(cancelled.iter().any(|path| path == "/slow/60000/gone"));
 }

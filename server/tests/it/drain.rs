@@ -14,10 +14,10 @@ async fn a_request_in_flight_is_finished_and_its_connection_closed() {
     let mut idle = server.connect().await;
     assert_eq!(idle.get("/").await.status, 200);
     // An answer may arrive a moment before its request counts as finished.
-    server.host.life().idle().await;
+    server.host.lifecycle().wait_idle().await;
     let mut busy = server.connect().await;
     busy.send("GET /slow/300 HTTP/1.1\r\nhost: t\r\n\r\n").await;
-    while server.host.life().in_flight() == 0 {
+    while server.host.lifecycle().in_flight() == 0 {
         tokio::task::yield_now().await;
     }
     let stopped = STOPPED.load(Ordering::SeqCst);
@@ -30,7 +30,7 @@ async fn a_request_in_flight_is_finished_and_its_connection_closed() {
     let drained = server.end().await;
     assert_eq!((drained.in_flight, drained.aborted), (1, 0));
     assert_eq!(drained.exit(), Exit::Done);
-    assert_eq!(host.life().phase(), Phase::Stopped);
+    assert_eq!(host.lifecycle().phase(), Phase::Stopped);
     assert!(STOPPED.load(Ordering::SeqCst) > stopped);
 }
 
@@ -39,7 +39,7 @@ async fn a_body_that_is_being_sent_is_sent_to_its_end() {
     let mut server = Running::with(&[("SHUTDOWN_GRACE", "10m")]).await;
     let mut client = server.connect().await;
     client.send("GET /drip/100 HTTP/1.1\r\nhost: t\r\n\r\n").await;
-    while server.host.life().in_flight() == 0 {
+    while server.host.lifecycle().in_flight() == 0 {
         tokio::task::yield_now().await;
     }
     server.say_stop();
@@ -63,11 +63,11 @@ async fn a_large_body_for_a_slow_reader_is_sent_to_its_end() {
     let mut server = Running::with(&[("SHUTDOWN_GRACE", "10m")]).await;
     let mut client = server.connect().await;
     client.send("GET /send/32 HTTP/1.1\r\nhost: t\r\n\r\n").await;
-    while server.host.life().in_flight() == 0 {
+    while server.host.lifecycle().in_flight() == 0 {
         tokio::task::yield_now().await;
     }
     server.say_stop();
-    server.host.life().reached(Phase::Draining).await;
+    server.host.lifecycle().wait_for(Phase::Draining).await;
     assert_eq!(client.answer().await.body.len(), 32 << 20);
     assert_eq!(server.end().await.aborted, 0);
 }
@@ -78,7 +78,7 @@ async fn new_connections_are_served_while_routers_learn() {
     let mut before = server.connect().await;
     assert_eq!(before.get("/").await.header("connection"), None);
     server.say_stop();
-    server.host.life().reached(Phase::Draining).await;
+    server.host.lifecycle().wait_for(Phase::Draining).await;
     let mut probe = server.connect().await;
     assert_eq!(probe.get("/readyz").await.status, 503);
     let mut late = server.connect().await;
@@ -98,7 +98,7 @@ async fn who_is_connected_and_has_not_asked_yet_is_still_answered() {
     let mut server = Running::with(&[]).await;
     let mut client = server.connect().await;
     server.say_stop();
-    server.host.life().reached(Phase::Draining).await;
+    server.host.lifecycle().wait_for(Phase::Draining).await;
     let answer = client.get("/").await;
     assert_eq!((answer.status, answer.header("connection")), (200, Some("close")));
     assert_eq!(server.end().await.aborted, 0);
@@ -111,7 +111,7 @@ async fn what_does_not_end_in_time_is_cut_off_and_the_stop_succeeds() {
     stuck.send("GET /slow/600000 HTTP/1.1\r\nhost: t\r\n\r\n").await;
     let mut dangling = server.connect().await;
     dangling.send("POST /count HTTP/1.1\r\nhost: t\r\ncontent-length: 100000\r\n\r\nx").await;
-    while server.host.life().in_flight() < 2 {
+    while server.host.lifecycle().in_flight() < 2 {
         tokio::task::yield_now().await;
     }
     server.say_stop();

@@ -85,10 +85,10 @@ async fn a_client_that_reads_nothing_is_let_go() {
     let server = Running::with(&[("SEND_TIMEOUT", "300ms")]).await;
     let mut client = server.connect().await;
     client.send("GET /send/64 HTTP/1.1\r\nhost: t\r\n\r\n").await;
-    while server.host.life().in_flight() == 0 {
+    while server.host.lifecycle().in_flight() == 0 {
         tokio::task::yield_now().await;
     }
-    server.host.life().idle().await;
+    server.host.lifecycle().wait_idle().await;
     drop(client);
 }
 
@@ -97,7 +97,7 @@ async fn more_requests_than_allowed_are_shed_at_once() {
     let server = Running::with(&[("MAX_IN_FLIGHT", "1")]).await;
     let mut busy = server.connect().await;
     busy.send("GET /slow/500 HTTP/1.1\r\nhost: t\r\n\r\n").await;
-    while server.host.life().in_flight() == 0 {
+    while server.host.lifecycle().in_flight() == 0 {
         tokio::task::yield_now().await;
     }
     let mut client = server.connect().await;
@@ -106,7 +106,7 @@ async fn more_requests_than_allowed_are_shed_at_once() {
     assert_eq!(client.get("/livez").await.status, 200);
     assert_eq!(busy.answer().await.text(), "slow");
     // The client has its answer a moment before the server knows that it is sent.
-    server.host.life().idle().await;
+    server.host.lifecycle().wait_idle().await;
     assert_eq!(client.get("/").await.status, 200);
 }
 

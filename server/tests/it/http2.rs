@@ -132,7 +132,7 @@ async fn a_drain_finishes_streams_and_refuses_new_ones_so_that_they_are_sent_aga
     let mut busy = H2::to(server.address).await;
     let (slow, _) = busy.begin("/slow/600", true).await;
     let (dripping, _) = busy.begin("/drip/100", true).await;
-    while server.host.life().in_flight() < 2 {
+    while server.host.lifecycle().in_flight() < 2 {
         tokio::task::yield_now().await;
     }
     server.say_stop();
@@ -188,7 +188,7 @@ async fn requests_on_one_connection_count_each_for_itself() {
     cancels_first.send_reset(Reason::CANCEL);
     cancels_second.send_reset(Reason::CANCEL);
     drop(bodies);
-    server.host.life().idle().await;
+    server.host.lifecycle().wait_idle().await;
     assert_eq!(client.get("/").await.0, 200);
 }
 
@@ -197,12 +197,12 @@ async fn a_client_that_resets_its_stream_cancels_its_request() {
     let server = Running::with(&[]).await;
     let mut client = H2::to(server.address).await;
     let (answer, mut stream) = client.begin("/slow/60000/reset", true).await;
-    while server.host.life().in_flight() == 0 {
+    while server.host.lifecycle().in_flight() == 0 {
         tokio::task::yield_now().await;
     }
     stream.send_reset(Reason::CANCEL);
     drop(answer);
-    server.host.life().idle().await;
+    server.host.lifecycle().wait_idle().await;
     assert_eq!(client.get("/").await.0, 200);
 }
 
@@ -281,7 +281,7 @@ async fn a_flood_of_resets_ends_its_connection_alone() {
     let _ = tokio::io::AsyncWriteExt::write_all(&mut flood.stream, &bytes).await;
     let (goaway, calm) = (7, 11);
     assert_eq!(last_word(&mut flood).await, Some((goaway, calm)));
-    server.host.life().idle().await;
+    server.host.lifecycle().wait_idle().await;
     assert_eq!(H2::to(server.address).await.get("/").await.0, 200);
 }
 

@@ -142,7 +142,7 @@ async fn probes_are_answered_before_the_app() {
     let early = client.get("/").await;
     assert_eq!((early.status, early.header("retry-after")), (503, Some("1")));
     assert_eq!(early.header("content-type"), Some("application/problem+json"));
-    server.host.life().reached(anyhost_core::Phase::Ready).await;
+    server.host.lifecycle().wait_for(anyhost_core::Phase::Ready).await;
     client.send("GET /readyz HTTP/1.1\r\nhost: 10.0.0.5:8080\r\n\r\n").await;
     assert_eq!(client.answer().await.status, 200);
     let mut old = server.connect().await;

@@ -23,7 +23,7 @@ impl Running {
     /// A server with these settings, ready to be asked.
     pub(crate) async fn with(pairs: &[(&str, &str)]) -> Self {
         let running = Self::starting(pairs);
-        running.host.life().reached(anyhost_core::Phase::Ready).await;
+        running.host.lifecycle().wait_for(anyhost_core::Phase::Ready).await;
         running
     }
 

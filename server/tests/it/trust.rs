@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use anyhost_core::Setting;
-use anyhost_server::{Networks, Trust};
+use anyhost_server::{Networks, TrustedProxies};
 use http::HeaderValue;
 use proptest::prelude::*;
 use tokio::runtime::Runtime;
@@ -59,7 +59,7 @@ async fn unasked_nobody_is_believed() {
     check(&[("TRUSTED_PROXIES", "0")], &[(lines, PEER)]).await;
     // The peer is a stranger to those that are trusted.
     check(&[("TRUSTED_PROXIES", "10.0.0.0/8")], &[(lines, PEER)]).await;
-    assert_eq!(Trust::router(&[]).expect("no headers"), Trust::default());
+    assert_eq!(TrustedProxies::router(&[]).expect("no headers"), TrustedProxies::default());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -23,7 +23,7 @@ impl<H: Handler> Door for Direct<H> {
     fn send(&self, request: &Request) -> Result<Response, String> {
         let mut request = self.translate(request)?;
         self.runtime.block_on(async {
-            let _running = self.host.life().enter();
+            let _running = self.host.lifecycle().track();
             let response = answer(&self.app, self.host.max_body(), &mut request).await;
             Ok(read(response).await)
         })
@@ -60,7 +60,7 @@ impl<H: Handler> Direct<H> {
         }
         let address = Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)));
         let caller = Caller { address, scheme: Scheme::Http, host: None };
-        let context = Context::fresh().with_life(self.host.life().clone());
+        let context = Context::fresh().with_lifecycle(self.host.lifecycle().clone());
         let (mut parts, body) = translated.into_parts();
         let admitted = Arrival::new(context, caller).admit(&mut parts);
         admitted.map_err(|refusal| format!("{:?}", refusal.error()))?;

@@ -8,7 +8,7 @@ use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use serde_json::{Map, Value};
 
-use super::super::{Trust, translate};
+use super::super::{TrustedHeaders, translate};
 
 /// The real events that are changed at random.
 const SEEDS: [&str; 10] = [
@@ -27,7 +27,7 @@ const SEEDS: [&str; 10] = [
 /// Translates an event, checks the result, and returns whether the event was accepted.
 fn check(event: &[u8]) -> bool {
     let event = Bytes::copy_from_slice(event);
-    let translated = translate(&event, Context::new("id"), Trust { forwarded_host: true });
+    let translated = translate(&event, Context::new("id"), TrustedHeaders { forwarded_host: true });
     let Ok(translated) = translated else { return false };
     let Ok(request) = translated.request else { return false };
     assert_eq!(request.method(), translated.method);
@@ -46,7 +46,7 @@ fn check(event: &[u8]) -> bool {
         Some(said) => assert_eq!(said, &length.to_string()),
         None => assert_eq!(length, 0),
     }
-    let context = Context::of(&request).expect("a context");
+    let context = Context::get(&request).expect("a context");
     assert_eq!(context.request_id(), "id");
     true
 }

@@ -100,7 +100,7 @@ impl<DB: Driver> Connector<DB> {
     }
 
     fn failure(&self, error: sqlx::Error) -> ConnectFailure {
-        ConnectFailure::of::<DB>(error, &self.url, self.pooler)
+        ConnectFailure::classify::<DB>(error, &self.url, self.pooler)
     }
 
     /// The turn to write, if the database takes one writer at a time.

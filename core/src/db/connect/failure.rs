@@ -20,13 +20,13 @@ pub(in crate::db) struct ConnectFailure {
 }
 
 impl ConnectFailure {
-    pub(in crate::db) fn of<DB: Driver>(
+    pub(in crate::db) fn classify<DB: Driver>(
         cause: sqlx::Error,
         url: &Arc<DatabaseUrl>,
         pooler: Pooler,
     ) -> Self {
         let failure = Self::new(DB::connect_error_kind(&cause), cause, url);
-        let fault = fault::of(failure.kind, &failure.cause, url, pooler);
+        let fault = fault::setting_to_change(failure.kind, &failure.cause, url, pooler);
         let fault = fault.map(|fault| {
             let cause: Arc<sqlx::Error> = Arc::clone(&failure.cause);
             fault.with_source(cause)

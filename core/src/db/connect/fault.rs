@@ -8,7 +8,7 @@ use crate::db::error::DriverMessage;
 use crate::db::settings::{DatabaseUrl, Kind, Pooler};
 
 /// Returns the setting to change, if a setting is the reason that connecting failed.
-pub(super) fn of(
+pub(super) fn setting_to_change(
     kind: ConnectErrorKind,
     error: &sqlx::Error,
     url: &DatabaseUrl,

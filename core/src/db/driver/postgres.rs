@@ -28,7 +28,7 @@ impl DriverParts for Postgres {
     const NOTICES_CLOSE_WITHIN: Duration = Duration::from_millis(server_info::LOOKS + 25);
 
     fn options(url: &DatabaseUrl, tuning: &Tuning<'_>) -> Result<PgConnectOptions, ConfigError> {
-        options::of(url, tuning)
+        options::from_url(url, tuning)
     }
 
     fn with_password(options: &PgConnectOptions, password: &str) -> PgConnectOptions {
@@ -98,7 +98,7 @@ impl DriverParts for Postgres {
     }
 
     fn connect_error_kind(error: &sqlx::Error) -> ConnectErrorKind {
-        connect_error::of(error)
+        connect_error::classify(error)
     }
 
     fn cancel(id: i64) -> Option<String> {

@@ -9,13 +9,13 @@ use futures_core::stream::BoxStream;
 use super::state::SessionState;
 use crate::db::driver::{Driver, Step};
 use crate::db::settings::Kind;
-use crate::db::sql::Effect;
+use crate::db::sql::SessionEffect;
 
 /// A stream of rows: the connection is busy from its first poll until its end.
 pub(super) struct Rows<'e, DB: Driver> {
     rows: BoxStream<'e, Result<Step<DB>, sqlx::Error>>,
     pub(super) state: &'e mut SessionState,
-    effect: Effect,
+    effect: SessionEffect,
     begun: bool,
     /// The last step was the end of a statement.
     ended: bool,
@@ -25,7 +25,7 @@ impl<'e, DB: Driver> Rows<'e, DB> {
     pub(super) fn new(
         rows: BoxStream<'e, Result<Step<DB>, sqlx::Error>>,
         state: &'e mut SessionState,
-        effect: Effect,
+        effect: SessionEffect,
     ) -> Self {
         Self { rows, state, effect, begun: false, ended: false }
     }

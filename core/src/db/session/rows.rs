@@ -12,7 +12,7 @@ use super::state::SessionState;
 use super::{Session, Statement};
 use crate::db::driver::{Driver, Step};
 use crate::db::settings::Kind;
-use crate::db::sql::Effect;
+use crate::db::sql::SessionEffect;
 
 /// How many more rows are read, and for how long, after the one that is wanted: only then can the connection be used
 /// again.
@@ -72,7 +72,7 @@ impl<DB: Driver> Session<DB> {
     }
 
     /// Returns the effect of a statement on its session; warns of one that a transaction pooler does not bear.
-    fn effect_of(&mut self, statement: &mut Statement<DB>) -> Effect {
+    fn effect_of(&mut self, statement: &mut Statement<DB>) -> SessionEffect {
         let effect = statement.effect(&mut self.effects);
         if let (Some(warnings), Some(change)) = (&self.pooled, effect.change) {
             warnings.warn_of(change, &self.state.prefix);
@@ -117,7 +117,7 @@ impl<DB: Driver> Session<DB> {
     fn rows_with_care<'e>(
         &'e mut self,
         statement: Statement<DB>,
-        effect: Effect,
+        effect: SessionEffect,
         mut again: Option<Statement<DB>>,
     ) -> BoxStream<'e, Result<Step<DB>, sqlx::Error>> {
         Box::pin(async_stream::try_stream! {
@@ -148,13 +148,13 @@ impl<DB: Driver> Session<DB> {
         })
     }
 
-    fn rows(&mut self, statement: Statement<DB>, effect: Effect) -> Rows<'_, DB> {
+    fn rows(&mut self, statement: Statement<DB>, effect: SessionEffect) -> Rows<'_, DB> {
         let Self { connection, state, .. } = self;
         Rows::new(DB::executor(connection).fetch_many(statement), state, effect)
     }
 
     /// Whether a statement may be refused because of another schema and run again: it stands alone and returns rows.
-    fn may_be_stale(&self, statement: &Statement<DB>, effect: Effect) -> bool {
+    fn may_be_stale(&self, statement: &Statement<DB>, effect: SessionEffect) -> bool {
         effect.rows
             && effect.is_none()
             && !self.connection.is_in_transaction()
@@ -168,7 +168,7 @@ async fn first_row<DB: Driver>(
     connection: &mut DB::Connection,
     state: &mut SessionState,
     statement: &mut Statement<DB>,
-    effect: Effect,
+    effect: SessionEffect,
     last: bool,
 ) -> Result<Option<DB::Row>, sqlx::Error> {
     let reads_on = match DB::KIND {
@@ -186,7 +186,7 @@ async fn first_row<DB: Driver>(
     let row = state.watch::<DB, _>(effect, first).await?;
     if row.is_none() && DB::KIND == Kind::Sqlite {
         let check: BoxFuture<'_, _> = Box::pin(DB::check_thread(connection));
-        state.watch::<DB, _>(Effect::NONE, check).await?;
+        state.watch::<DB, _>(SessionEffect::NONE, check).await?;
     }
     Ok(row)
 }
@@ -197,7 +197,7 @@ async fn first_of_many<DB: Driver>(
     connection: &mut DB::Connection,
     state: &mut SessionState,
     statement: &mut Statement<DB>,
-    effect: Effect,
+    effect: SessionEffect,
     last: bool,
 ) -> Result<Option<DB::Row>, sqlx::Error> {
     let rows = DB::executor(connection).fetch_many(statement);

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::db::Error;
 use crate::db::driver::{BackendId, Driver, ErrorEffect};
-use crate::db::sql::{Change, Effect};
+use crate::db::sql::{Change, SessionEffect};
 
 use super::pending_reply::PendingReply;
 
@@ -131,7 +131,7 @@ impl SessionState {
     /// Runs one piece of work on the connection, noticing whether it ends.
     pub(super) async fn watch<DB: Driver, T>(
         &mut self,
-        effect: Effect,
+        effect: SessionEffect,
         work: impl Future<Output = Result<T, sqlx::Error>>,
     ) -> Result<T, sqlx::Error> {
         self.begins(effect);
@@ -145,7 +145,7 @@ impl SessionState {
     }
 
     /// Notes that work begins, and what it will leave behind, as soon as the driver has it.
-    pub(super) fn begins(&mut self, effect: Effect) {
+    pub(super) fn begins(&mut self, effect: SessionEffect) {
         self.busy = true;
         self.answered = false;
         self.bounds = false;
@@ -157,7 +157,7 @@ impl SessionState {
     }
 
     #[cold]
-    fn expect(&mut self, effect: Effect) {
+    fn expect(&mut self, effect: SessionEffect) {
         self.bounds = effect.bounds_transaction();
         let none = !self.is_in_transaction();
         if effect.ends && !matches!(self.transaction, Transaction::None) {
@@ -181,7 +181,7 @@ impl SessionState {
         }
     }
 
-    pub(super) fn succeeded(&mut self, effect: Effect) {
+    pub(super) fn succeeded(&mut self, effect: SessionEffect) {
         self.pulse.rests();
         self.busy = false;
         self.proven = true;
@@ -201,7 +201,11 @@ impl SessionState {
 
     /// Notes what an error means for the connection; the error as the caller sees it.
     #[cold]
-    pub(super) fn failed<DB: Driver>(&mut self, error: sqlx::Error, effect: Effect) -> sqlx::Error {
+    pub(super) fn failed<DB: Driver>(
+        &mut self,
+        error: sqlx::Error,
+        effect: SessionEffect,
+    ) -> sqlx::Error {
         self.pulse.rests();
         // Which of its statements a text got to is not said.
         self.unclear |= effect.bounds_transaction();

@@ -5,7 +5,7 @@ use sqlx::{Arguments, Execute, SqlStr};
 use sqlx_core::sql_str::{AssertSqlSafe, SqlSafeStr};
 
 use crate::db::driver::Driver;
-use crate::db::sql::{Effect, KnownEffects, statements};
+use crate::db::sql::{KnownEffects, SessionEffect, statements};
 
 /// A statement, taken apart so that it is known before the driver has it.
 ///
@@ -21,7 +21,7 @@ pub(in crate::db) struct Statement<DB: Driver> {
 }
 
 impl<DB: Driver> Statement<DB> {
-    pub(in crate::db) fn of<'q>(mut query: impl Execute<'q, DB>) -> Self {
+    pub(in crate::db) fn from_query<'q>(mut query: impl Execute<'q, DB>) -> Self {
         // The text last: it takes the query with it.
         let (arguments, persistent) = (query.take_arguments(), query.persistent());
         let prepared = query.statement().cloned();
@@ -101,10 +101,10 @@ impl<DB: Driver> Statement<DB> {
     }
 
     /// Returns the effect of the statement on its session, and remembers it for the next run of the same text.
-    pub(super) fn effect(&self, known: &mut KnownEffects) -> Effect {
+    pub(super) fn effect(&self, known: &mut KnownEffects) -> SessionEffect {
         let text = self.sql.as_str();
         // A text without arguments has its values in it: it seldom comes again, and may hold a secret.
-        if self.is_simple() { known.read(text, DB::KIND) } else { known.of(text, DB::KIND) }
+        if self.is_simple() { known.read(text, DB::KIND) } else { known.effect(text, DB::KIND) }
     }
 
     /// Whether the driver or the server may have remembered it from before: only then can its first run be refused as

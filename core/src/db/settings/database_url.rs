@@ -43,7 +43,7 @@ pub struct DatabaseUrl {
 )]
 impl DatabaseUrl {
     /// The URL in `DATABASE_URL`; `None` if it is unset.
-    pub(crate) fn of(settings: &Settings) -> Result<Option<Self>, ConfigError> {
+    pub(crate) fn from_settings(settings: &Settings) -> Result<Option<Self>, ConfigError> {
         Self::named(settings, DATABASE_URL)
     }
 

@@ -161,7 +161,7 @@ const SQLITE: &[Row] = &[
 ];
 
 /// How a parameter of this name is handled; `None` if it is unknown.
-pub(super) fn of(kind: Kind, name: &str) -> Option<Use> {
+pub(super) fn handling(kind: Kind, name: &str) -> Option<Use> {
     if kind == Kind::Postgres && name.starts_with("options[") {
         return Some(Driver);
     }

@@ -21,7 +21,7 @@ pub(super) fn parse(text: &str) -> Result<Url, String> {
         _ => text.to_owned(),
     };
     match Url::parse(text) {
-        Ok(url) => match Kind::of(&url) {
+        Ok(url) => match Kind::from_url(&url) {
             Some(_) => Ok(url),
             None => Err(scheme(url.scheme())),
         },

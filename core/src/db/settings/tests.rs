@@ -170,9 +170,14 @@ fn a_named_database_is_read_from_its_own_variable() {
         ("DATABASE_URL", "postgres://h/first"),
         ("ANALYTICS_DATABASE_URL", "postgres://h/second"),
     ]);
-    let url = DatabaseUrl::of(&settings.of_database(Some("analytics"))).expect("is right");
+    let url =
+        DatabaseUrl::from_settings(&settings.of_database(Some("analytics"))).expect("is right");
     assert_eq!(url.expect("is set").place(), "h:5432/second");
-    assert!(DatabaseUrl::of(&settings.of_database(Some("other"))).expect("is right").is_none());
+    assert!(
+        DatabaseUrl::from_settings(&settings.of_database(Some("other")))
+            .expect("is right")
+            .is_none()
+    );
 }
 
 #[test]

@@ -31,9 +31,9 @@ impl UrlParser {
     /// Returns the URL in a text, with what its parameters say; an error quotes no secret.
     pub(super) fn parse(variable: Cow<'static, str>, text: &str) -> Result<DatabaseUrl, String> {
         let url = pasted::parse(text)?;
-        let kind = Kind::of(&url).expect("the parser lets no other through");
+        let kind = Kind::from_url(&url).expect("the parser lets no other through");
         if kind != Kind::Sqlite {
-            let known = |name: &str| parameters::of(kind, name).is_some();
+            let known = |name: &str| parameters::handling(kind, name).is_some();
             if let Some(problem) = pasted::ends_too_early(&url, known) {
                 return Err(problem.into());
             }
@@ -54,7 +54,7 @@ impl UrlParser {
         let mut parser = Self { parsed, kept: Vec::new(), tls: TlsMode::new(kind) };
         for (name, value) in url.query_pairs() {
             let unfit = |problem: String| format!("parameter {name}: {problem}");
-            match parameters::of(kind, &name) {
+            match parameters::handling(kind, &name) {
                 Some(Use::Driver) => parser.driver(&name, &value).map_err(unfit)?,
                 Some(Use::Ours) => parser.ours(&name, &value).map_err(unfit)?,
                 Some(Use::Ignored(reason)) => parser.ignore(&name, reason),

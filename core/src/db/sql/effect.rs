@@ -7,7 +7,7 @@ use crate::db::settings::Kind;
 
 /// The effect of a text, of one or several statements, on its session; none by default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::db) struct Effect {
+pub(in crate::db) struct SessionEffect {
     /// Whether a transaction is open afterwards, if the text begins or ends one.
     pub(in crate::db) open: Option<bool>,
     /// It ends a transaction that was open before it.
@@ -78,7 +78,7 @@ impl Change {
     ];
 }
 
-impl Effect {
+impl SessionEffect {
     #[cfg(any(feature = "postgres", feature = "sqlite"))]
     pub(super) const BEGINS: Self = Self { open: Some(true), ..Self::NONE };
     pub(super) const ENDS: Self = Self { open: Some(false), ends: true, ..Self::NONE };
@@ -139,8 +139,8 @@ impl Effect {
 }
 
 /// The effect of a text, combined from the effect of each statement.
-pub(in crate::db) fn effect(text: &str, kind: Kind) -> Effect {
-    let mut effect = Effect { blank: true, ..Effect::NONE };
+pub(in crate::db) fn effect(text: &str, kind: Kind) -> SessionEffect {
+    let mut effect = SessionEffect { blank: true, ..SessionEffect::NONE };
     each(text, kind, |one, _| {
         effect = if effect.blank { one } else { effect.then(one) };
     });
@@ -155,7 +155,7 @@ pub(in crate::db) fn statements(text: &str, kind: Kind) -> Vec<&str> {
 }
 
 /// Shows each statement of a text, with what it does.
-fn each<'s>(text: &'s str, kind: Kind, mut show: impl FnMut(Effect, &'s str)) {
+fn each<'s>(text: &'s str, kind: Kind, mut show: impl FnMut(SessionEffect, &'s str)) {
     let mut lexer = Lexer::new(text, kind);
     let mut begin = 0;
     while let Some(token) = lexer.next() {
@@ -164,13 +164,13 @@ fn each<'s>(text: &'s str, kind: Kind, mut show: impl FnMut(Effect, &'s str)) {
             Token::Symbol(b';' | b'(') => continue,
             Token::Word(word) => {
                 let mut tokens = Tokens::new(&mut lexer);
-                let one = of_one(kind, Keyword::of(word), &mut tokens);
+                let one = of_one(kind, Keyword::new(word), &mut tokens);
                 for _ in tokens {}
                 one
             }
             _ => {
                 for _ in Tokens::new(&mut lexer) {}
-                Effect::unknown(Change::Other)
+                SessionEffect::unknown(Change::Other)
             }
         };
         show(one, &text[begin..lexer.at()]);

@@ -1,22 +1,22 @@
 //! Statements that several kinds of databases write alike.
 
-use super::effect::{Change, Effect};
+use super::effect::{Change, SessionEffect};
 use super::lexer::Token;
 use super::tokens::{Keyword, Tokens};
 
 /// The end of a transaction, by `COMMIT` and `END` or by `ROLLBACK` and `ABORT`: it may go on with a transaction like the
 /// last, or go back to a savepoint.
-pub(super) fn end(tokens: &mut Tokens<'_, '_>, commits: bool) -> Effect {
-    let ends = Effect { commits, ..Effect::ENDS };
+pub(super) fn end(tokens: &mut Tokens<'_, '_>, commits: bool) -> SessionEffect {
+    let ends = SessionEffect { commits, ..SessionEffect::ENDS };
     let mut refused = false;
     loop {
         match tokens.keyword().as_bytes() {
-            b"PREPARED" => return Effect::NONE,
-            b"TO" if !commits => return Effect::NONE,
+            b"PREPARED" => return SessionEffect::NONE,
+            b"TO" if !commits => return SessionEffect::NONE,
             b"NO" => refused = true,
-            b"CHAIN" if !refused => return Effect { commits, ..Effect::CHAINS },
+            b"CHAIN" if !refused => return SessionEffect { commits, ..SessionEffect::CHAINS },
             // The server closes the connection (MySQL).
-            b"RELEASE" if !refused => return Effect { change: Some(Change::Other), ..ends },
+            b"RELEASE" if !refused => return SessionEffect { change: Some(Change::Other), ..ends },
             b"CHAIN" | b"RELEASE" => refused = false,
             b"WORK" | b"TRANSACTION" | b"AND" => {}
             _ => return ends,
@@ -40,7 +40,7 @@ pub(super) fn asks_read_only(tokens: &mut Tokens<'_, '_>) -> bool {
 
 /// A function, a procedure or a trigger, whose body may hold semicolons: it ends where each `BEGIN`, `CASE`, `IF` and
 /// loop of it has met its `END`. If that is not clear, what follows might be anything.
-pub(super) fn routine(tokens: &mut Tokens<'_, '_>) -> Effect {
+pub(super) fn routine(tokens: &mut Tokens<'_, '_>) -> SessionEffect {
     let mut depth = 0_usize;
     let mut before = Keyword::default();
     // IF and REPEAT count only where a statement may begin: elsewhere they are functions.
@@ -52,7 +52,7 @@ pub(super) fn routine(tokens: &mut Tokens<'_, '_>) -> Effect {
                 before = Keyword::default();
                 continue;
             };
-            let word = Keyword::of(word);
+            let word = Keyword::new(word);
             match word.as_bytes() {
                 b"END" => depth = depth.saturating_sub(1),
                 // END IF, END LOOP
@@ -68,11 +68,11 @@ pub(super) fn routine(tokens: &mut Tokens<'_, '_>) -> Effect {
             before = word;
         }
         if depth == 0 {
-            return Effect::NONE;
+            return SessionEffect::NONE;
         }
         // The semicolon stood inside the body.
         if !tokens.go_on() {
-            return Effect::unknown(Change::Other);
+            return SessionEffect::unknown(Change::Other);
         }
         (before, begins) = (Keyword::default(), true);
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Change, Effect, effect};
+use super::{Change, SessionEffect, effect};
 use crate::db::settings::Kind;
 
 /// The most statements whose effects are kept: as many as the driver keeps prepared by default.
@@ -17,7 +17,7 @@ const LONGEST_TEXT: usize = 4096;
 /// reading it takes 84,910. A tree, since hashing the longer one takes 5,200.
 #[derive(Default)]
 pub(in crate::db) struct KnownEffects {
-    known: BTreeMap<Box<str>, Effect>,
+    known: BTreeMap<Box<str>, SessionEffect>,
     /// Whether a backslash in a string means what it does not mean by default in this kind of database. A text with
     /// one may then do anything.
     pub(in crate::db) unusual_backslashes: bool,
@@ -25,7 +25,7 @@ pub(in crate::db) struct KnownEffects {
 
 impl KnownEffects {
     /// Returns what a text does to its session.
-    pub(in crate::db) fn of(&mut self, text: &str, kind: Kind) -> Effect {
+    pub(in crate::db) fn effect(&mut self, text: &str, kind: Kind) -> SessionEffect {
         if text.len() > LONGEST_TEXT {
             return self.read(text, kind);
         }
@@ -36,7 +36,7 @@ impl KnownEffects {
     }
 
     #[cold]
-    fn learn(&mut self, text: &str, kind: Kind) -> Effect {
+    fn learn(&mut self, text: &str, kind: Kind) -> SessionEffect {
         let effect = self.read(text, kind);
         if self.known.len() == CAPACITY {
             self.known.clear();
@@ -46,11 +46,11 @@ impl KnownEffects {
     }
 
     /// Returns what a text that does not come again does to its session.
-    pub(in crate::db) fn read(&self, text: &str, kind: Kind) -> Effect {
+    pub(in crate::db) fn read(&self, text: &str, kind: Kind) -> SessionEffect {
         let effect = effect(text, kind);
         if self.unusual_backslashes && text.contains('\\') {
             let change = effect.change.or(Some(Change::Other));
-            return Effect { may_end: true, change, ..effect };
+            return SessionEffect { may_end: true, change, ..effect };
         }
         effect
     }
@@ -65,16 +65,16 @@ mod tests {
         let mut known = KnownEffects::default();
         for round in 0..3 {
             for (text, changes) in [("SELECT 1", false), ("SET a = 1", true)] {
-                assert_eq!(known.of(text, Kind::Postgres).change.is_some(), changes, "{round}");
+                assert_eq!(known.effect(text, Kind::Postgres).change.is_some(), changes, "{round}");
             }
             for number in 0..CAPACITY * 2 {
                 let text = format!("SELECT {number}");
-                assert!(known.of(&text, Kind::Postgres).is_none(), "{text}");
+                assert!(known.effect(&text, Kind::Postgres).is_none(), "{text}");
             }
             assert!(known.known.len() <= CAPACITY);
         }
         let long = format!("SET a = '{}'", "x".repeat(LONGEST_TEXT));
-        assert!(known.of(&long, Kind::Postgres).change.is_some());
+        assert!(known.effect(&long, Kind::Postgres).change.is_some());
         assert!(!known.known.contains_key(long.as_str()));
     }
 }

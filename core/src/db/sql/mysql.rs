@@ -1,6 +1,6 @@
 //! The statements of MySQL and MariaDB that leave a session as it was; any other counts as one that changes it.
 
-use super::effect::{Change, Effect};
+use super::effect::{Change, SessionEffect};
 use super::forms::{asks_read_only, end, routine};
 use super::lexer::Token;
 use super::tokens::{Keyword, Tokens, is_one_of};
@@ -15,18 +15,18 @@ const CHANGING: &[&str] = &[
 ];
 
 /// The effect of a statement with an implicit commit, if it changes nothing in the session.
-const IMPLICIT_COMMIT: Effect = Effect { may_end: true, ..Effect::NONE };
+const IMPLICIT_COMMIT: SessionEffect = SessionEffect { may_end: true, ..SessionEffect::NONE };
 
-pub(super) fn of_one(first: Keyword, tokens: &mut Tokens<'_, '_>) -> Effect {
+pub(super) fn of_one(first: Keyword, tokens: &mut Tokens<'_, '_>) -> SessionEffect {
     match first.as_bytes() {
         b"SELECT" | b"WITH" | b"VALUES" | b"TABLE" | b"SHOW" | b"DESC" | b"DESCRIBE"
-        | b"EXPLAIN" => Effect { rows: true, query: true, ..scan(tokens, false) },
+        | b"EXPLAIN" => SessionEffect { rows: true, query: true, ..scan(tokens, false) },
         b"CHECKSUM" | b"DELETE" | b"DO" | b"INSERT" | b"KILL" | b"REPLACE" | b"UPDATE" => {
             scan(tokens, false)
         }
         // They commit, before they do anything.
         b"ALTER" | b"ANALYZE" | b"CHECK" | b"GRANT" | b"OPTIMIZE" | b"RENAME" | b"REPAIR"
-        | b"REVOKE" | b"TRUNCATE" => Effect { may_end: true, ..scan(tokens, false) },
+        | b"REVOKE" | b"TRUNCATE" => SessionEffect { may_end: true, ..scan(tokens, false) },
         b"CREATE" => create(tokens),
         b"DROP" => drop(tokens),
         // It may read into session variables.
@@ -36,31 +36,33 @@ pub(super) fn of_one(first: Keyword, tokens: &mut Tokens<'_, '_>) -> Effect {
             // unknown too.
             b"NOT" => {
                 tokens.finish_text();
-                Effect::unknown(Change::Other)
+                SessionEffect::unknown(Change::Other)
             }
             // It commits the transaction that is open.
-            _ => Effect::CHAINS,
+            _ => SessionEffect::CHAINS,
         },
         b"START" => match tokens.keyword().as_bytes() {
-            b"TRANSACTION" => Effect { read_only: asks_read_only(tokens), ..Effect::CHAINS },
-            _ => Effect::unknown(Change::Other),
+            b"TRANSACTION" => {
+                SessionEffect { read_only: asks_read_only(tokens), ..SessionEffect::CHAINS }
+            }
+            _ => SessionEffect::unknown(Change::Other),
         },
         b"COMMIT" => end(tokens, true),
         b"ROLLBACK" => end(tokens, false),
         // Outside of a transaction it does nothing.
-        b"SAVEPOINT" | b"RELEASE" => Effect::NONE,
+        b"SAVEPOINT" | b"RELEASE" => SessionEffect::NONE,
         b"SET" => set(tokens),
-        b"CALL" => Effect::unknown(Change::Call),
-        b"PREPARE" | b"EXECUTE" | b"DEALLOCATE" => Effect::unknown(Change::Prepare),
-        b"LOCK" | b"UNLOCK" => Effect::unknown(Change::Lock),
-        b"USE" => Effect::changes(Change::Use),
-        _ => Effect::unknown(Change::Other),
+        b"CALL" => SessionEffect::unknown(Change::Call),
+        b"PREPARE" | b"EXECUTE" | b"DEALLOCATE" => SessionEffect::unknown(Change::Prepare),
+        b"LOCK" | b"UNLOCK" => SessionEffect::unknown(Change::Lock),
+        b"USE" => SessionEffect::changes(Change::Use),
+        _ => SessionEffect::unknown(Change::Other),
     }
 }
 
 /// A statement that changes the session by what it calls or assigns, if at all.
-fn scan(tokens: &mut Tokens<'_, '_>, loads: bool) -> Effect {
-    let mut effect = Effect::NONE;
+fn scan(tokens: &mut Tokens<'_, '_>, loads: bool) -> SessionEffect {
+    let mut effect = SessionEffect::NONE;
     let mut word = "";
     for token in tokens {
         match token {
@@ -87,9 +89,12 @@ fn scan(tokens: &mut Tokens<'_, '_>, loads: bool) -> Effect {
 
 /// `SET` changes the session; also `SET TRANSACTION`, which waits for the next one; `SET autocommit` may commit. `SET
 /// STATEMENT … FOR` of MariaDB lasts as long as the statement behind it.
-fn set(tokens: &mut Tokens<'_, '_>) -> Effect {
+fn set(tokens: &mut Tokens<'_, '_>) -> SessionEffect {
     if tokens.keyword().as_bytes() != b"STATEMENT" {
-        return Effect { read_only: asks_read_only(tokens), ..Effect::unknown(Change::Set) };
+        return SessionEffect {
+            read_only: asks_read_only(tokens),
+            ..SessionEffect::unknown(Change::Set)
+        };
     }
     while let Some(token) = tokens.next() {
         match token {
@@ -101,33 +106,33 @@ fn set(tokens: &mut Tokens<'_, '_>) -> Effect {
             _ => {}
         }
     }
-    Effect::unknown(Change::Set)
+    SessionEffect::unknown(Change::Set)
 }
 
 /// What it drops may be the database that the session uses. A temporary table ends no transaction.
-fn drop(tokens: &mut Tokens<'_, '_>) -> Effect {
+fn drop(tokens: &mut Tokens<'_, '_>) -> SessionEffect {
     match tokens.keyword().as_bytes() {
-        b"TEMPORARY" => Effect::NONE,
-        b"DATABASE" | b"SCHEMA" => Effect::unknown(Change::Use),
+        b"TEMPORARY" => SessionEffect::NONE,
+        b"DATABASE" | b"SCHEMA" => SessionEffect::unknown(Change::Use),
         _ => IMPLICIT_COMMIT,
     }
 }
 
-fn create(tokens: &mut Tokens<'_, '_>) -> Effect {
+fn create(tokens: &mut Tokens<'_, '_>) -> SessionEffect {
     let mut words = 0;
     while let Some(token) = tokens.next() {
         match token {
-            Token::Word(word) => match Keyword::of(word).as_bytes() {
-                b"TEMPORARY" if words < 3 => return Effect::changes(Change::Temporary),
+            Token::Word(word) => match Keyword::new(word).as_bytes() {
+                b"TEMPORARY" if words < 3 => return SessionEffect::changes(Change::Temporary),
                 b"PROCEDURE" | b"FUNCTION" | b"TRIGGER" | b"EVENT" | b"PACKAGE" => {
-                    return Effect { may_end: true, ..routine(tokens) };
+                    return SessionEffect { may_end: true, ..routine(tokens) };
                 }
                 b"TABLE" | b"VIEW" | b"INDEX" => {
-                    return Effect { may_end: true, ..scan(tokens, false) };
+                    return SessionEffect { may_end: true, ..scan(tokens, false) };
                 }
                 _ => words += 1,
             },
-            Token::Executable => return Effect::unknown(Change::Other),
+            Token::Executable => return SessionEffect::unknown(Change::Other),
             _ => {}
         }
     }
@@ -140,10 +145,10 @@ mod tests {
     use crate::db::settings::Kind;
     use crate::db::sql::effect;
 
-    const NONE: Effect = Effect::NONE;
+    const NONE: SessionEffect = SessionEffect::NONE;
 
-    fn of(text: &str) -> Effect {
-        Effect {
+    fn effect_of(text: &str) -> SessionEffect {
+        SessionEffect {
             rows: false,
             query: false,
             blank: false,
@@ -168,7 +173,7 @@ mod tests {
             "SET STATEMENT max_statement_time = 1 FOR SELECT 1",
             "SELECT RELEASE_LOCK('a')",
         ] {
-            assert_eq!(of(text), NONE, "{text}");
+            assert_eq!(effect_of(text), NONE, "{text}");
         }
     }
 
@@ -189,7 +194,7 @@ mod tests {
             "ANALYZE TABLE t",
             "INSERT INTO t VALUES (1); DROP VIEW v",
         ] {
-            assert_eq!(of(text), IMPLICIT_COMMIT, "{text}");
+            assert_eq!(effect_of(text), IMPLICIT_COMMIT, "{text}");
         }
     }
 
@@ -225,32 +230,38 @@ mod tests {
             ("CREATE PROCEDURE p() BEGIN SELECT 1; SET @a = 1", Change::Other),
             ("START SLAVE", Change::Other),
         ] {
-            assert_eq!(of(text).change, Some(change), "{text}");
+            assert_eq!(effect_of(text).change, Some(change), "{text}");
         }
     }
 
     #[test]
     fn a_block_is_unknown_to_its_end_whatever_it_holds() {
-        let block = of("BEGIN NOT ATOMIC SET @a = 1; COMMIT; END");
-        assert_eq!(block, Effect::unknown(Change::Other));
+        let block = effect_of("BEGIN NOT ATOMIC SET @a = 1; COMMIT; END");
+        assert_eq!(block, SessionEffect::unknown(Change::Other));
     }
 
     #[test]
     fn beginnings_and_ends_of_transactions_are_known() {
         for (text, expected) in [
-            ("BEGIN", Effect::CHAINS),
-            ("BEGIN WORK", Effect::CHAINS),
-            ("START TRANSACTION READ ONLY", Effect { read_only: true, ..Effect::CHAINS }),
-            ("COMMIT", Effect::ENDS),
-            ("COMMIT AND CHAIN", Effect::CHAINS),
-            ("COMMIT NO RELEASE", Effect::ENDS),
+            ("BEGIN", SessionEffect::CHAINS),
+            ("BEGIN WORK", SessionEffect::CHAINS),
+            (
+                "START TRANSACTION READ ONLY",
+                SessionEffect { read_only: true, ..SessionEffect::CHAINS },
+            ),
+            ("COMMIT", SessionEffect::ENDS),
+            ("COMMIT AND CHAIN", SessionEffect::CHAINS),
+            ("COMMIT NO RELEASE", SessionEffect::ENDS),
             (
                 "ROLLBACK AND NO CHAIN RELEASE",
-                Effect { change: Some(Change::Other), ..Effect::ENDS },
+                SessionEffect { change: Some(Change::Other), ..SessionEffect::ENDS },
             ),
-            ("COMMIT RELEASE", Effect { change: Some(Change::Other), ..Effect::ENDS }),
+            (
+                "COMMIT RELEASE",
+                SessionEffect { change: Some(Change::Other), ..SessionEffect::ENDS },
+            ),
         ] {
-            assert_eq!(of(text), expected, "{text}");
+            assert_eq!(effect_of(text), expected, "{text}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The statements of PostgreSQL that leave a session as it was; any other counts as one that changes it.
 
-use super::effect::{Change, Effect};
+use super::effect::{Change, SessionEffect};
 use super::forms::{asks_read_only, end, routine};
 use super::lexer::Token;
 use super::tokens::{Keyword, Tokens, is_one_of};
@@ -27,39 +27,41 @@ const CHANGING: &[&str] = &[
     "set_user",
 ];
 
-pub(super) fn of_one(first: Keyword, tokens: &mut Tokens<'_, '_>) -> Effect {
+pub(super) fn of_one(first: Keyword, tokens: &mut Tokens<'_, '_>) -> SessionEffect {
     match first.as_bytes() {
         b"SELECT" | b"WITH" | b"VALUES" | b"TABLE" | b"SHOW" | b"FETCH" => {
-            Effect { rows: true, ..scan(first, tokens) }
+            SessionEffect { rows: true, ..scan(first, tokens) }
         }
         b"ALTER" | b"ANALYZE" | b"CHECKPOINT" | b"CLOSE" | b"CLUSTER" | b"COMMENT" | b"COPY"
         | b"DECLARE" | b"DELETE" | b"DROP" | b"EXPLAIN" | b"GRANT" | b"IMPORT" | b"INSERT"
         | b"LOCK" | b"MERGE" | b"MOVE" | b"NOTIFY" | b"REASSIGN" | b"REFRESH" | b"REINDEX"
         | b"REVOKE" | b"SECURITY" | b"TRUNCATE" | b"UPDATE" | b"VACUUM" => scan(first, tokens),
-        b"BEGIN" | b"START" => Effect { read_only: asks_read_only(tokens), ..Effect::BEGINS },
+        b"BEGIN" | b"START" => {
+            SessionEffect { read_only: asks_read_only(tokens), ..SessionEffect::BEGINS }
+        }
         b"COMMIT" | b"END" => end(tokens, true),
         b"ROLLBACK" | b"ABORT" => end(tokens, false),
         // Outside of a transaction they are errors.
-        b"SAVEPOINT" | b"RELEASE" => Effect::NONE,
+        b"SAVEPOINT" | b"RELEASE" => SessionEffect::NONE,
         b"SET" => set(tokens),
         b"CREATE" => create(tokens),
         b"PREPARE" => match tokens.keyword().as_bytes() {
-            b"TRANSACTION" => Effect { commits: true, ..Effect::ENDS },
-            _ => Effect::changes(Change::Prepare),
+            b"TRANSACTION" => SessionEffect { commits: true, ..SessionEffect::ENDS },
+            _ => SessionEffect::changes(Change::Prepare),
         },
-        b"EXECUTE" | b"DEALLOCATE" => Effect::unknown(Change::Prepare),
-        b"LISTEN" | b"UNLISTEN" => Effect::changes(Change::Listen),
-        b"RESET" => Effect::changes(Change::Reset),
-        b"DISCARD" => Effect::changes(Change::Discard),
-        b"CALL" => Effect::unknown(Change::Call),
-        b"DO" => Effect::unknown(Change::Do),
-        _ => Effect::unknown(Change::Other),
+        b"EXECUTE" | b"DEALLOCATE" => SessionEffect::unknown(Change::Prepare),
+        b"LISTEN" | b"UNLISTEN" => SessionEffect::changes(Change::Listen),
+        b"RESET" => SessionEffect::changes(Change::Reset),
+        b"DISCARD" => SessionEffect::changes(Change::Discard),
+        b"CALL" => SessionEffect::unknown(Change::Call),
+        b"DO" => SessionEffect::unknown(Change::Do),
+        _ => SessionEffect::unknown(Change::Other),
     }
 }
 
 /// The effect of a statement that can change the session only by a function that it calls or by its target (`INTO`).
-fn scan(first: Keyword, tokens: &mut Tokens<'_, '_>) -> Effect {
-    let mut effect = Effect::NONE;
+fn scan(first: Keyword, tokens: &mut Tokens<'_, '_>) -> SessionEffect {
+    let mut effect = SessionEffect::NONE;
     let (mut updates, mut settings) = (first.as_bytes() == b"UPDATE", false);
     let explains = first.as_bytes() == b"EXPLAIN";
     let declares = first.as_bytes() == b"DECLARE";
@@ -147,9 +149,11 @@ fn changes(function: &str, tokens: &mut Tokens<'_, '_>) -> bool {
 }
 
 /// The effect of the words after `SET`: `LOCAL` ends with the transaction.
-fn set(tokens: &mut Tokens<'_, '_>) -> Effect {
-    let Some(Token::Word(second)) = tokens.next() else { return Effect::changes(Change::Set) };
-    let change = match Keyword::of(second).as_bytes() {
+fn set(tokens: &mut Tokens<'_, '_>) -> SessionEffect {
+    let Some(Token::Word(second)) = tokens.next() else {
+        return SessionEffect::changes(Change::Set);
+    };
+    let change = match Keyword::new(second).as_bytes() {
         b"LOCAL" | b"TRANSACTION" | b"CONSTRAINTS" => None,
         _ => Some(Change::Set),
     };
@@ -159,16 +163,16 @@ fn set(tokens: &mut Tokens<'_, '_>) -> Effect {
     };
     let named = is_one_of(name, &["transaction_read_only", "default_transaction_read_only"]);
     let read_only = named || asks_read_only(tokens);
-    Effect { read_only, change, ..Effect::NONE }
+    SessionEffect { read_only, change, ..SessionEffect::NONE }
 }
 
-fn create(tokens: &mut Tokens<'_, '_>) -> Effect {
+fn create(tokens: &mut Tokens<'_, '_>) -> SessionEffect {
     let (mut temporary, mut drops) = (false, false);
     let (mut words, mut word) = (0, "");
     while let Some(token) = tokens.next() {
         let (Token::Word(next) | Token::Quoted(next)) = token else {
             if token == Token::Symbol(b'(') && changes(word, tokens) {
-                return Effect::changes(Change::Function);
+                return SessionEffect::changes(Change::Function);
             }
             if token == Token::Symbol(b'(') {
                 // The rest is the names of other objects.
@@ -178,14 +182,14 @@ fn create(tokens: &mut Tokens<'_, '_>) -> Effect {
             continue;
         };
         let is_pg_temp = |word: &str| word.eq_ignore_ascii_case("pg_temp");
-        match Keyword::of(next).as_bytes() {
-            b"PG_TEMP" => return Effect::changes(Change::Temporary),
+        match Keyword::new(next).as_bytes() {
+            b"PG_TEMP" => return SessionEffect::changes(Change::Temporary),
             b"TEMP" | b"TEMPORARY" if words < 3 => temporary = true,
             b"DROP" if word.eq_ignore_ascii_case("commit") => drops = true,
             b"FUNCTION" | b"PROCEDURE" if words < 3 => {
                 return match tokens.next() {
                     Some(Token::Word(name) | Token::Quoted(name)) if is_pg_temp(name) => {
-                        Effect::changes(Change::Temporary)
+                        SessionEffect::changes(Change::Temporary)
                     }
                     // A body in a string has no semicolon of its own, one in BEGIN ATOMIC … END has.
                     _ => routine(tokens),
@@ -196,7 +200,11 @@ fn create(tokens: &mut Tokens<'_, '_>) -> Effect {
         words += 1;
         word = next;
     }
-    if temporary && !drops { Effect::changes(Change::Temporary) } else { Effect::NONE }
+    if temporary && !drops {
+        SessionEffect::changes(Change::Temporary)
+    } else {
+        SessionEffect::NONE
+    }
 }
 
 #[cfg(test)]

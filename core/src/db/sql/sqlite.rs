@@ -1,6 +1,6 @@
 //! The statements of SQLite that leave a connection as it was; any other counts as one that changes it.
 
-use super::effect::{Change, Effect};
+use super::effect::{Change, SessionEffect};
 use super::forms::{end, routine};
 use super::lexer::Token;
 use super::tokens::{Keyword, Tokens, is_one_of};
@@ -24,30 +24,30 @@ const LASTING: &[&str] = &[
     "wal_checkpoint",
 ];
 
-pub(super) fn of_one(first: Keyword, tokens: &mut Tokens<'_, '_>) -> Effect {
+pub(super) fn of_one(first: Keyword, tokens: &mut Tokens<'_, '_>) -> SessionEffect {
     match first.as_bytes() {
-        b"ALTER" | b"DROP" => Effect { alters: true, query: false, ..scan(tokens) },
+        b"ALTER" | b"DROP" => SessionEffect { alters: true, query: false, ..scan(tokens) },
         b"SELECT" | b"VALUES" | b"WITH" => scan(tokens),
         b"ANALYZE" | b"DELETE" | b"INSERT" | b"REINDEX" | b"REPLACE" | b"UPDATE" | b"VACUUM" => {
-            Effect { query: false, ..scan(tokens) }
+            SessionEffect { query: false, ..scan(tokens) }
         }
         b"EXPLAIN" => explain(tokens),
-        b"BEGIN" => Effect::BEGINS,
+        b"BEGIN" => SessionEffect::BEGINS,
         b"COMMIT" | b"END" => end(tokens, true),
         b"ROLLBACK" => end(tokens, false),
-        b"SAVEPOINT" => Effect { opens_if_none: true, ..Effect::NONE },
+        b"SAVEPOINT" => SessionEffect { opens_if_none: true, ..SessionEffect::NONE },
         // Outside of a transaction there is none to release: then one that was opened stays noted.
-        b"RELEASE" => Effect::NONE,
+        b"RELEASE" => SessionEffect::NONE,
         b"CREATE" => create(tokens),
         b"PRAGMA" => pragma(tokens),
-        b"ATTACH" | b"DETACH" => Effect::changes(Change::Attach),
-        _ => Effect::unknown(Change::Other),
+        b"ATTACH" | b"DETACH" => SessionEffect::changes(Change::Attach),
+        _ => SessionEffect::unknown(Change::Other),
     }
 }
 
 /// A statement that changes the connection by what it calls, if at all. It is a query if nothing in it writes.
-fn scan(tokens: &mut Tokens<'_, '_>) -> Effect {
-    let mut effect = Effect { query: true, ..Effect::NONE };
+fn scan(tokens: &mut Tokens<'_, '_>) -> SessionEffect {
+    let mut effect = SessionEffect { query: true, ..SessionEffect::NONE };
     let mut word = "";
     for token in tokens {
         match token {
@@ -65,52 +65,52 @@ fn scan(tokens: &mut Tokens<'_, '_>) -> Effect {
 }
 
 /// It runs nothing, except for pragmas, which do what they do while they are compiled.
-fn explain(tokens: &mut Tokens<'_, '_>) -> Effect {
+fn explain(tokens: &mut Tokens<'_, '_>) -> SessionEffect {
     let is_pragma =
         |token| matches!(token, Token::Word(word) if word.eq_ignore_ascii_case("pragma"));
-    if tokens.any(is_pragma) { pragma(tokens) } else { Effect::NONE }
+    if tokens.any(is_pragma) { pragma(tokens) } else { SessionEffect::NONE }
 }
 
 /// The effect of a pragma: one that only reads, or that changes the file for all connections, has none.
-fn pragma(tokens: &mut Tokens<'_, '_>) -> Effect {
+fn pragma(tokens: &mut Tokens<'_, '_>) -> SessionEffect {
     let mut name = "";
     for token in tokens {
         match token {
             Token::Word(word) | Token::Quoted(word) => name = word,
             Token::Symbol(b'.') => {}
-            _ if is_one_of(name, LASTING) => return Effect::NONE,
-            _ => return Effect::changes(Change::Pragma),
+            _ if is_one_of(name, LASTING) => return SessionEffect::NONE,
+            _ => return SessionEffect::changes(Change::Pragma),
         }
     }
-    Effect::NONE
+    SessionEffect::NONE
 }
 
-fn create(tokens: &mut Tokens<'_, '_>) -> Effect {
+fn create(tokens: &mut Tokens<'_, '_>) -> SessionEffect {
     let (mut words, mut word) = (0, "");
     let mut temporary = None;
     while let Some(token) = tokens.next() {
         match token {
             Token::Word(next) | Token::Quoted(next) => {
-                match Keyword::of(next).as_bytes() {
+                match Keyword::new(next).as_bytes() {
                     b"TEMP" | b"TEMPORARY" if words == 0 => temporary = Some(Change::Temporary),
                     b"TRIGGER" if words == 0 => {
                         let effect = routine(tokens);
-                        return Effect { change: temporary.or(effect.change), ..effect };
+                        return SessionEffect { change: temporary.or(effect.change), ..effect };
                     }
                     _ => words += 1,
                 }
                 word = next;
             }
             Token::Symbol(b'.') if word.eq_ignore_ascii_case("temp") => {
-                return Effect::changes(Change::Temporary);
+                return SessionEffect::changes(Change::Temporary);
             }
             Token::Symbol(b'(') if is_one_of(word, &["load_extension"]) => {
-                return Effect::changes(Change::Function);
+                return SessionEffect::changes(Change::Function);
             }
             _ => word = "",
         }
     }
-    Effect { change: temporary, ..Effect::NONE }
+    SessionEffect { change: temporary, ..SessionEffect::NONE }
 }
 
 #[cfg(test)]
@@ -119,10 +119,10 @@ mod tests {
     use crate::db::settings::Kind;
     use crate::db::sql::{effect, statements};
 
-    const NONE: Effect = Effect::NONE;
+    const NONE: SessionEffect = SessionEffect::NONE;
 
-    fn of(text: &str) -> Effect {
-        Effect { query: false, commits: false, ..effect(text, Kind::Sqlite) }
+    fn effect_of(text: &str) -> SessionEffect {
+        SessionEffect { query: false, commits: false, ..effect(text, Kind::Sqlite) }
     }
 
     #[test]
@@ -136,8 +136,8 @@ mod tests {
         let trigger = format!("-- ;\n{trigger};");
         let insert = ";INSERT INTO [a;b] VALUES ('it''s;') ;";
         assert_eq!(found, ["BEGIN;", &trigger, insert, "COMMIT -- ;"]);
-        assert!(of(&text).ends, "{text}");
-        assert!(!of(found[1]).ends, "its END is no end of a transaction");
+        assert!(effect_of(&text).ends, "{text}");
+        assert!(!effect_of(found[1]).ends, "its END is no end of a transaction");
         assert!(statements(" ; -- SELECT 1", Kind::Sqlite).is_empty());
     }
 
@@ -183,7 +183,7 @@ mod tests {
             "ROLLBACK TO a",
             "VACUUM INTO '/a'",
         ] {
-            assert_eq!(of(text), NONE, "{text}");
+            assert_eq!(effect_of(text), NONE, "{text}");
         }
     }
 
@@ -209,18 +209,18 @@ mod tests {
 
     #[test]
     fn beginnings_and_ends_of_transactions_are_known() {
-        let savepoint = Effect { opens_if_none: true, ..NONE };
+        let savepoint = SessionEffect { opens_if_none: true, ..NONE };
         for (text, expected) in [
-            ("BEGIN IMMEDIATE", Effect::BEGINS),
-            ("END TRANSACTION", Effect::ENDS),
-            ("ROLLBACK", Effect::ENDS),
+            ("BEGIN IMMEDIATE", SessionEffect::BEGINS),
+            ("END TRANSACTION", SessionEffect::ENDS),
+            ("ROLLBACK", SessionEffect::ENDS),
             ("SAVEPOINT a", savepoint),
             ("SAVEPOINT a; INSERT INTO t VALUES (1); RELEASE a", savepoint),
-            ("BEGIN; SAVEPOINT a; RELEASE a; COMMIT", Effect::ENDS),
-            ("SAVEPOINT a; COMMIT", Effect::ENDS),
-            ("COMMIT; SAVEPOINT a", Effect::CHAINS),
+            ("BEGIN; SAVEPOINT a; RELEASE a; COMMIT", SessionEffect::ENDS),
+            ("SAVEPOINT a; COMMIT", SessionEffect::ENDS),
+            ("COMMIT; SAVEPOINT a", SessionEffect::CHAINS),
         ] {
-            assert_eq!(of(text), expected, "{text}");
+            assert_eq!(effect_of(text), expected, "{text}");
         }
     }
 }

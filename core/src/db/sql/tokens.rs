@@ -16,7 +16,7 @@ impl<'l, 's> Tokens<'l, 's> {
     /// The next token in capitals if it is a keyword.
     pub(super) fn keyword(&mut self) -> Keyword {
         match self.next() {
-            Some(Token::Word(word)) => Keyword::of(word),
+            Some(Token::Word(word)) => Keyword::new(word),
             _ => Keyword::default(),
         }
     }
@@ -67,7 +67,7 @@ impl<'s> Iterator for Tokens<'_, 's> {
 pub(super) struct Keyword([u8; 16], usize);
 
 impl Keyword {
-    pub(super) fn of(word: &str) -> Self {
+    pub(super) fn new(word: &str) -> Self {
         let mut keyword = Self::default();
         if let Some(letters) = keyword.0.get_mut(..word.len()) {
             letters.copy_from_slice(word.as_bytes());

@@ -32,7 +32,7 @@ const FULL: [&str; 4] = [
 ];
 
 /// Classifies a failure to connect.
-pub(super) fn of(error: &sqlx::Error) -> ConnectErrorKind {
+pub(super) fn classify(error: &sqlx::Error) -> ConnectErrorKind {
     let sqlx::Error::Database(database) = error else { return ConnectErrorKind::Unreachable };
     let code = database.code();
     let code = code.as_deref().unwrap_or_default();

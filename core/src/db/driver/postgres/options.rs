@@ -11,7 +11,10 @@ use crate::db::settings::{DatabaseUrl, Pooler};
 
 /// The options. The driver fills what a URL leaves out from `PGHOST` and its siblings and from a file of passwords;
 /// here everything is said, or refused if it cannot be.
-pub(super) fn of(url: &DatabaseUrl, tuning: &Tuning<'_>) -> Result<PgConnectOptions, ConfigError> {
+pub(super) fn from_url(
+    url: &DatabaseUrl,
+    tuning: &Tuning<'_>,
+) -> Result<PgConnectOptions, ConfigError> {
     let Some(user) = url.user() else {
         return Err(url.wrong(
             "names no user; expected a URL such as postgres://user:password@host/database",

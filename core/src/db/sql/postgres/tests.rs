@@ -4,10 +4,10 @@ use super::*;
 use crate::db::settings::Kind;
 use crate::db::sql::effect;
 
-const NONE: Effect = Effect::NONE;
+const NONE: SessionEffect = SessionEffect::NONE;
 
-fn of(text: &str) -> Effect {
-    Effect {
+fn effect_of(text: &str) -> SessionEffect {
+    SessionEffect {
         rows: false,
         query: false,
         blank: false,
@@ -50,7 +50,7 @@ fn what_leaves_the_session_as_it_was_is_known() {
         "COPY t FROM STDIN",
         "NOTIFY a, 'set b = 1; set c'",
     ] {
-        assert_eq!(of(text), NONE, "{text}");
+        assert_eq!(effect_of(text), NONE, "{text}");
     }
 }
 
@@ -100,33 +100,33 @@ fn what_is_not_known_changes_the_session() {
         ("SELECT 1; ; FROBNICATE", Change::Other),
         ("'a'", Change::Other),
     ] {
-        assert_eq!(of(text).change, Some(change), "{text}");
+        assert_eq!(effect_of(text).change, Some(change), "{text}");
     }
 }
 
 #[test]
 fn beginnings_and_ends_of_transactions_are_known() {
-    let read_only = Effect { read_only: true, ..NONE };
+    let read_only = SessionEffect { read_only: true, ..NONE };
     for (text, expected) in [
-        ("  begin", Effect::BEGINS),
-        ("-- a comment\n-- and another\nbegin", Effect::BEGINS),
-        ("START TRANSACTION READ ONLY", Effect { read_only: true, ..Effect::BEGINS }),
+        ("  begin", SessionEffect::BEGINS),
+        ("-- a comment\n-- and another\nbegin", SessionEffect::BEGINS),
+        ("START TRANSACTION READ ONLY", SessionEffect { read_only: true, ..SessionEffect::BEGINS }),
         ("SET TRANSACTION READ ONLY", read_only),
         ("SET LOCAL transaction_read_only = on", read_only),
-        ("COMMIT", Effect::ENDS),
-        ("END TRANSACTION", Effect::ENDS),
-        ("ABORT", Effect::ENDS),
-        ("ROLLBACK", Effect::ENDS),
-        ("PREPARE TRANSACTION 'a'", Effect::ENDS),
-        ("COMMIT AND CHAIN", Effect::CHAINS),
-        ("ROLLBACK WORK AND CHAIN", Effect::CHAINS),
-        ("COMMIT AND NO CHAIN", Effect::ENDS),
-        ("COMMIT; BEGIN", Effect::CHAINS),
-        ("BEGIN; INSERT INTO t VALUES (1); COMMIT", Effect::ENDS),
-        ("BEGIN; COMMIT; BEGIN", Effect::CHAINS),
-        ("ROLLBACK; BEGIN; COMMIT", Effect::ENDS),
+        ("COMMIT", SessionEffect::ENDS),
+        ("END TRANSACTION", SessionEffect::ENDS),
+        ("ABORT", SessionEffect::ENDS),
+        ("ROLLBACK", SessionEffect::ENDS),
+        ("PREPARE TRANSACTION 'a'", SessionEffect::ENDS),
+        ("COMMIT AND CHAIN", SessionEffect::CHAINS),
+        ("ROLLBACK WORK AND CHAIN", SessionEffect::CHAINS),
+        ("COMMIT AND NO CHAIN", SessionEffect::ENDS),
+        ("COMMIT; BEGIN", SessionEffect::CHAINS),
+        ("BEGIN; INSERT INTO t VALUES (1); COMMIT", SessionEffect::ENDS),
+        ("BEGIN; COMMIT; BEGIN", SessionEffect::CHAINS),
+        ("ROLLBACK; BEGIN; COMMIT", SessionEffect::ENDS),
     ] {
-        assert_eq!(of(text), expected, "{text}");
+        assert_eq!(effect_of(text), expected, "{text}");
     }
 }
 

@@ -133,7 +133,7 @@ async fn live<H: Handler>(
             },
             stop = signals.next() => match stop {
                 Stop::Graceful => {
-                    if host.life().phase() >= Phase::Draining {
+                    if host.lifecycle().phase() >= Phase::Draining {
                         tracing::info!("stopping already; a second SIGINT ends the process at once");
                     }
                     host.advance(Phase::Draining);
@@ -177,7 +177,7 @@ async fn work<H: Handler>(
                     host.epoch().advance();
                 }
                 let deadline = invocation.deadline;
-                let running = host.life().enter();
+                let running = host.lifecycle().track();
                 let outcome = invoke::invoke(&prepared, &started, &mut api, invocation).await;
                 drop(running);
                 if let Outcome::NeverStarted(failure) = outcome {
@@ -198,7 +198,7 @@ async fn work<H: Handler>(
                 tracing::warn!("{fault}");
                 let again = tokio::select! {
                     again = backoff.wait() => again,
-                    () = host.life().reached(Phase::Draining) => return Ok(()),
+                    () = host.lifecycle().wait_for(Phase::Draining) => return Ok(()),
                 };
                 if !again {
                     return Err(Failure::new(Exit::Unavailable, fault));
@@ -215,7 +215,7 @@ async fn next(host: &Host, api: &mut RuntimeApi) -> Option<Result<Invocation, Fa
         biased;
         next = &mut next => Some(next),
         // Lambda may have handed out an event at this moment, which must be answered: wait for it briefly.
-        () = host.life().reached(Phase::Draining) => timeout(ON_ITS_WAY, next).await.ok(),
+        () = host.lifecycle().wait_for(Phase::Draining) => timeout(ON_ITS_WAY, next).await.ok(),
     }
 }
 
@@ -223,9 +223,9 @@ async fn next(host: &Host, api: &mut RuntimeApi) -> Option<Result<Invocation, Fa
 async fn finish(host: &Host, deadline: Option<std::time::Instant>) {
     let finished = async {
         tokio::select! {
-            () = host.life().idle() => {}
+            () = host.lifecycle().wait_idle() => {}
             // The drain waits for what is left.
-            () = host.life().reached(Phase::Draining) => {}
+            () = host.lifecycle().wait_for(Phase::Draining) => {}
         }
     };
     match deadline {
@@ -245,7 +245,7 @@ async fn flush(host: &Host, telemetry: Telemetry, deadline: Option<std::time::In
         tokio::select! {
             _ = tokio::task::spawn_blocking(move || telemetry.flush()) => {}
             // The last flush has its own bound.
-            () = host.life().reached(Phase::Draining) => {}
+            () = host.lifecycle().wait_for(Phase::Draining) => {}
         }
     };
     let end = deadline.map_or_else(|| Instant::now() + FLUSH_TIMEOUT, Instant::from_std);
@@ -258,7 +258,7 @@ async fn flush(host: &Host, telemetry: Telemetry, deadline: Option<std::time::In
 async fn stop<H: Handler>(host: &Host, started: &AppStart<H>) -> Result<(), Failure> {
     let end = Instant::now() + host.grace();
     let ended = async {
-        host.life().idle().await;
+        host.lifecycle().wait_idle().await;
         if let Some(app) = started.if_started() {
             app.stop().await;
         }
@@ -310,6 +310,6 @@ mod tests {
         let begun = Instant::now();
         stop(&host, &started).await.expect("it stops");
         assert!(begun.elapsed() < grace, "{:?}", begun.elapsed());
-        assert_eq!(host.life().phase(), Phase::Stopped);
+        assert_eq!(host.lifecycle().phase(), Phase::Stopped);
     }
 }

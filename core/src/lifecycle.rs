@@ -20,7 +20,7 @@ pub enum Phase {
 
 /// The life of one process, shared by everything that must know its phase or keep it alive.
 #[derive(Clone, Debug)]
-pub struct Life(Arc<State>);
+pub struct Lifecycle(Arc<State>);
 
 #[derive(Debug)]
 struct State {
@@ -33,7 +33,7 @@ struct State {
     awaited: AtomicBool,
 }
 
-impl Default for Life {
+impl Default for Lifecycle {
     fn default() -> Self {
         Self(Arc::new(State {
             phase: watch::Sender::new(Phase::Starting),
@@ -44,7 +44,7 @@ impl Default for Life {
     }
 }
 
-impl Life {
+impl Lifecycle {
     /// The current phase.
     #[must_use]
     pub fn phase(&self) -> Phase {
@@ -64,7 +64,7 @@ impl Life {
     }
 
     /// Waits until the process has reached a phase or gone beyond it.
-    pub async fn reached(&self, phase: Phase) {
+    pub async fn wait_for(&self, phase: Phase) {
         let mut phases = self.0.phase.subscribe();
         // The sender lives in `self`, so waiting cannot fail before the phase is reached.
         let _ = phases.wait_for(|current| *current >= phase).await;
@@ -72,7 +72,7 @@ impl Life {
 
     /// Counts one piece of accepted work until the returned guard is dropped.
     #[must_use = "the work counts as finished when the guard is dropped"]
-    pub fn enter(&self) -> InFlight {
+    pub fn track(&self) -> InFlight {
         self.0.begin();
         InFlight(Arc::clone(&self.0))
     }
@@ -84,7 +84,7 @@ impl Life {
     }
 
     /// Waits until no accepted work is unfinished.
-    pub async fn idle(&self) {
+    pub async fn wait_idle(&self) {
         let mut idle = self.0.idle.subscribe();
         self.0.awaited.store(true, Ordering::SeqCst);
         while self.in_flight() > 0 {
@@ -121,28 +121,28 @@ impl State {
 /// work. A drop ends it.
 #[derive(Debug)]
 pub struct Activity {
-    life: Life,
+    lifecycle: Lifecycle,
     busy: AtomicBool,
 }
 
 impl Activity {
     /// Work that has not begun.
     #[must_use]
-    pub fn new(life: Life) -> Self {
-        Self { life, busy: AtomicBool::new(false) }
+    pub fn new(lifecycle: Lifecycle) -> Self {
+        Self { lifecycle, busy: AtomicBool::new(false) }
     }
 
     /// Begins the work, if it is not going on.
     pub fn begin(&self) {
         if !self.busy.swap(true, Ordering::Relaxed) {
-            self.life.0.begin();
+            self.lifecycle.0.begin();
         }
     }
 
     /// Ends the work, if it is going on.
     pub fn end(&self) {
         if self.busy.swap(false, Ordering::Relaxed) {
-            self.life.0.end();
+            self.lifecycle.0.end();
         }
     }
 
@@ -165,53 +165,53 @@ mod tests {
 
     #[test]
     fn phases_only_move_forward() {
-        let life = Life::default();
-        assert_eq!(life.phase(), Phase::Starting);
-        life.advance(Phase::Draining);
-        life.advance(Phase::Ready);
-        assert_eq!(life.phase(), Phase::Draining);
+        let lifecycle = Lifecycle::default();
+        assert_eq!(lifecycle.phase(), Phase::Starting);
+        lifecycle.advance(Phase::Draining);
+        lifecycle.advance(Phase::Ready);
+        assert_eq!(lifecycle.phase(), Phase::Draining);
     }
 
     #[tokio::test]
     async fn idle_waits_for_the_last_guard() {
-        let life = Life::default();
-        let (first, second) = (life.enter(), life.enter());
+        let lifecycle = Lifecycle::default();
+        let (first, second) = (lifecycle.track(), lifecycle.track());
         let waiting = tokio::spawn({
-            let life = life.clone();
-            async move { life.idle().await }
+            let lifecycle = lifecycle.clone();
+            async move { lifecycle.wait_idle().await }
         });
         drop(first);
         tokio::task::yield_now().await;
         assert!(!waiting.is_finished());
         drop(second);
         waiting.await.expect("the waiter does not panic");
-        assert_eq!(life.in_flight(), 0);
+        assert_eq!(lifecycle.in_flight(), 0);
     }
 
     #[tokio::test]
     async fn work_of_all_threads_is_waited_for() {
-        let life = Life::default();
+        let lifecycle = Lifecycle::default();
         let entering = || {
-            let life = life.clone();
-            std::thread::spawn(move || life.enter()).join().expect("no panic")
+            let lifecycle = lifecycle.clone();
+            std::thread::spawn(move || lifecycle.track()).join().expect("no panic")
         };
         let guards: Vec<InFlight> = (0..32).map(|_| entering()).collect();
-        assert_eq!(life.in_flight(), 32);
-        let waiter = life.clone();
-        let waiting = tokio::spawn(async move { waiter.idle().await });
+        assert_eq!(lifecycle.in_flight(), 32);
+        let waiter = lifecycle.clone();
+        let waiting = tokio::spawn(async move { waiter.wait_idle().await });
         for guard in guards {
             tokio::task::yield_now().await;
             assert!(!waiting.is_finished());
             drop(guard);
         }
         waiting.await.expect("the waiter does not panic");
-        assert_eq!(life.in_flight(), 0);
+        assert_eq!(lifecycle.in_flight(), 0);
     }
 
     #[tokio::test]
     async fn reached_returns_at_once_for_a_phase_gone_by() {
-        let life = Life::default();
-        life.advance(Phase::Stopped);
-        life.reached(Phase::Ready).await;
+        let lifecycle = Lifecycle::default();
+        lifecycle.advance(Phase::Stopped);
+        lifecycle.wait_for(Phase::Ready).await;
     }
 }
