@@ -325,7 +325,7 @@ impl fmt::Display for DriverMessage<'_> {
 }
 
 /// The error as sqlx's traits return it: a statement's own error as it is, everything else as the source of an
-/// `sqlx::Error::Io`, where [`Error::of`] finds it.
+/// `sqlx::Error::Io`, where [`Error::find`] finds it.
 impl From<Error> for sqlx::Error {
     fn from(error: Error) -> Self {
         error.into_sqlx()
