@@ -40,14 +40,15 @@ pub struct Running {
     pub host: Host,
 }
 
-/// What an adapter does as long as its server runs.
+/// What an adapter does as long as its server runs. It ends at the latest when the lifecycle is
+/// [`Stopped`](anyhost_core::Phase::Stopped): the process waits for it.
 pub type Beside = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl Program {
     /// Does what the verb says: serves until told to stop, migrates, or checks and prints what it found.
     ///
-    /// `bind` is called for `serve` alone, before the App starts. What `beside` makes runs on the same
-    /// runtime as long as the server does: what an adapter has to say to its supervisor.
+    /// `bind` is called for `serve` alone, before the App starts. The future of `beside` runs on the same runtime as
+    /// long as the server does: it tells a supervisor how the process is.
     ///
     /// # Errors
     /// [`Failure`] with the exit code of the phase that failed.
@@ -131,7 +132,10 @@ fn serve<H: Handler>(
         let server = Server::new(host, config).telemetry(telemetry);
         let server = listeners.into_iter().fold(server, Server::listen);
         let outcome = server.serve(factory, stop).await;
-        beside.abort();
+        if outcome.is_ok() {
+            // The lifecycle is `Stopped`: the supervisor hears of it, and of phases that passed too fast to be seen.
+            let _ = beside.await;
+        }
         outcome
     });
     // What an App left running must not hold the process.
