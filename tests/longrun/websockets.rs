@@ -124,7 +124,7 @@ fn messages_come_back_over_http_2() {
         let upgraded = TokioIo::new(hyper::upgrade::on(answer).await.expect("a WebSocket"));
         let mut socket = WebSocketStream::from_raw_socket(upgraded, Role::Client, None).await;
         echoes(&mut socket).await;
-        // It is work as long as it is open, however long nothing is said: the connection is not idle.
+        // It counts as work as long as it is open, even if no message is sent: the connection is not idle.
         let idle = tokio::time::timeout(Duration::from_millis(2500), socket.next()).await;
         assert!(idle.is_err(), "{idle:?}");
         echoes(&mut socket).await;
