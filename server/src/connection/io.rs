@@ -202,6 +202,7 @@ impl AsyncWrite for Io {
             Poll::Pending => {
                 this.blocked = true;
                 this.connection.blocked();
+                this.look_ahead(cx)?;
                 Poll::Pending
             }
             failed => failed,
@@ -218,6 +219,7 @@ impl AsyncWrite for Io {
             self.connection.caught_up();
         }
         self.connection.flushed();
+        self.look_ahead(cx)?;
         Poll::Ready(Ok(()))
     }
 
