@@ -16,6 +16,7 @@ pub(super) use timeout::Timeout;
 
 use untaken::Untaken;
 
+use crate::limit::Permit;
 use crate::metrics::Counts;
 
 /// How far the end of the server has come, as a connection sees it.
@@ -76,6 +77,8 @@ struct Progress {
     half_closed_since: Option<Instant>,
     lingers_since: Option<Instant>,
     closing_since: Option<Instant>,
+    /// The place of a WebSocket under the limit.
+    permit: Option<Permit>,
 }
 
 impl Connection {
@@ -99,6 +102,7 @@ impl Connection {
                 half_closed_since: None,
                 lingers_since: None,
                 closing_since: None,
+                permit: None,
             }),
             untaken: Untaken::default(),
             task: AtomicWaker::new(),
@@ -237,7 +241,8 @@ impl Connection {
     }
 
     /// The connection goes on with another protocol, and counts as work until its socket is dropped.
-    pub(crate) fn upgrade(&self) {
+    pub(crate) fn upgrade(&self, permit: Option<Permit>) {
+        self.progress().permit = permit;
         self.upgraded.store(true, Ordering::Relaxed);
     }
 }

@@ -193,6 +193,31 @@ async fn requests_on_one_connection_count_each_for_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn of_requests_that_come_at_once_only_the_excess_is_refused() {
+    let server = Running::with(&[("MAX_IN_FLIGHT", "2")]).await;
+    let mut client = H2::to(server.address).await;
+    for round in 0..20 {
+        let mut answers = Vec::new();
+        for _ in 0..6 {
+            answers.push(client.begin("/drip/60000", true).await);
+        }
+        let mut refused = 0;
+        let mut bodies = Vec::new();
+        for (answer, stream) in answers {
+            let answer = answer.await.expect("a head");
+            refused += usize::from(answer.status() == StatusCode::SERVICE_UNAVAILABLE);
+            bodies.push((answer, stream));
+        }
+        assert_eq!(refused, 4, "round {round}");
+        for (_, stream) in &mut bodies {
+            stream.send_reset(Reason::CANCEL);
+        }
+        drop(bodies);
+        server.host.lifecycle().wait_idle().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_resets_its_stream_cancels_its_request() {
     let server = Running::with(&[]).await;
     let mut client = H2::to(server.address).await;
