@@ -42,7 +42,7 @@ const MAX_STREAMS: u32 = 128;
 /// (RFC 9113 §6.5.2).
 const MAX_HEAD: usize = 128 * 1024;
 
-/// Bytes of one request body of HTTP/2, and of all on a connection, that may come before anybody has read them.
+/// Bytes of one request body of HTTP/2, and of all on a connection, that may come before the App has read them.
 const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
 

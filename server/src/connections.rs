@@ -49,7 +49,7 @@ impl Connections {
         self.open.borrow().len()
     }
 
-    /// Returns where its requests are counted, if the counts are read.
+    /// Returns the counts of requests, if they are read.
     pub(crate) fn counts(&self) -> Option<&Counts> {
         self.counts.as_deref()
     }

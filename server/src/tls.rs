@@ -47,7 +47,7 @@ struct Current {
 type Written = [Option<SystemTime>; 2];
 
 impl Tls {
-    /// What `TLS_CERTIFICATE` and `TLS_KEY` name; `None` where neither is set.
+    /// What `TLS_CERTIFICATE` and `TLS_KEY` name; `None` if neither is set.
     ///
     /// # Errors
     /// [`ConfigError`] if one is set without the other, and as [`Tls::load`].

@@ -36,7 +36,7 @@ pub(crate) enum Stage {
 
 /// One connection.
 pub(crate) struct Connection {
-    /// Where its requests are counted, if the counts are read.
+    /// The counts of requests, if they are read.
     counts: Option<Arc<Counts>>,
     /// In an `Arc` of this connection alone: requests of other threads do not write its counter.
     lifecycle: Arc<Lifecycle>,

@@ -65,7 +65,7 @@ async fn a_head_that_comes_too_slowly_is_408() {
         assert_eq!(client.answer().await.status, 408, "warm: {warm}");
         assert!(client.closed().await);
     }
-    // Who says nothing gets nothing: a router may open connections ahead of time.
+    // A connection without a byte is closed without an answer: a router may open connections ahead of time.
     assert!(server.connect().await.closed().await);
 }
 

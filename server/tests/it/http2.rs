@@ -170,7 +170,7 @@ async fn each_request_has_a_deadline_of_its_own() {
     let (stuck, mut body) = client.begin("/count", false).await;
     body.send_data(Bytes::from_static(b"x"), false).expect("it takes a byte");
     assert_eq!(read(stuck).await.0, 408);
-    // The connection is nobody's fault.
+    // The connection stays usable.
     assert_eq!(client.get("/").await.0, 200);
 }
 
