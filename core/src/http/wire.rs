@@ -1,7 +1,7 @@
 //! Headers that belong to one connection and not to the message.
 
 use http::Method;
-use http::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, TE, UPGRADE};
+use http::header::{CONNECTION, HeaderMap, HeaderName, TE, UPGRADE};
 
 /// The role of a request header for the door.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,6 +9,7 @@ pub(super) enum Role {
     Host,
     Cookies,
     TraceParent,
+    Length,
     HopByHop,
     Other,
 }
@@ -19,6 +20,7 @@ pub(super) fn role(name: &HeaderName) -> Role {
         "host" => Role::Host,
         "cookie" => Role::Cookies,
         "traceparent" => Role::TraceParent,
+        "content-length" => Role::Length,
         "connection"
         | "keep-alive"
         | "proxy-authenticate"
@@ -46,7 +48,7 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
         return;
     }
     // A client that names a header which every recipient reads would hide it from the App alone: its door has read it.
-    let may_be_named = |name: &HeaderName| role(name) == Role::Other && name != CONTENT_LENGTH;
+    let may_be_named = |name: &HeaderName| role(name) == Role::Other;
     let named: Vec<HeaderName> = listed(headers, &CONNECTION)
         .filter_map(|name| name.parse().ok())
         .filter(may_be_named)

@@ -1,6 +1,7 @@
 //! Request headers: names, values and order arrive as sent, and none is added.
 
-use crate::cases::{cases, seen};
+use crate::cases::{ask, cases, seen, still_answers};
+use crate::wire::EchoAnswer as _;
 use crate::wire::{get, post};
 
 cases! { "headers";
@@ -108,6 +109,17 @@ fn the_content_type_keeps_its_parameters(door) {
 fn a_content_length_is_the_bodys(door) {
     let seen = seen(door, &post("/h", "h\u{e9}llo").header("Content-Type", "text/plain"));
     assert_eq!(seen.one("content-length"), "6");
+}
+
+fn a_length_that_is_said_twice_never_reaches_the_app(door) {
+    // RFC 9110 §8.6: refused, or taken once by a front end that has counted the bytes itself.
+    let request = post("/h", "body").header("Content-Length", "4").header("Content-Length", "4");
+    let response = ask(door, &request);
+    match door.facts().adds {
+        [] => assert_eq!(response.status, 400, "{response:?}"),
+        _ => assert_eq!(response.seen().all("content-length"), ["4"]),
+    }
+    still_answers(door);
 }
 
 fn headers_of_the_connection_are_not_seen(door) [HopHeaders] {
