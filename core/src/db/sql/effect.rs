@@ -1,8 +1,8 @@
 //! The effects of statements on their session that outlast them.
 
+use super::keyword::Keyword;
 use super::lexer::{Lexer, Token};
 use super::of_one;
-use super::tokens::{Keyword, Tokens};
 use crate::db::settings::Kind;
 
 /// The effect of a text, of one or several statements, on its session; none by default.
@@ -154,26 +154,17 @@ pub(in crate::db) fn statements(text: &str, kind: Kind) -> Vec<&str> {
     all
 }
 
-/// Shows each statement of a text, with what it does.
+/// Shows each statement of a text, with its effect.
 fn each<'s>(text: &'s str, kind: Kind, mut show: impl FnMut(SessionEffect, &'s str)) {
     let mut lexer = Lexer::new(text, kind);
     let mut begin = 0;
-    while let Some(token) = lexer.next() {
-        let one = match token {
-            // (SELECT 1) UNION (SELECT 2)
-            Token::Symbol(b';' | b'(') => continue,
-            Token::Word(word) => {
-                let mut tokens = Tokens::new(&mut lexer);
-                let one = of_one(kind, Keyword::new(word), &mut tokens);
-                for _ in tokens {}
-                one
-            }
-            _ => {
-                for _ in Tokens::new(&mut lexer) {}
-                SessionEffect::unknown(Change::Other)
-            }
+    while let Some(first) = lexer.next_statement() {
+        let effect = match first {
+            Token::Word(word) => of_one(kind, Keyword::new(word), &mut lexer),
+            _ => SessionEffect::unknown(Change::Other),
         };
-        show(one, &text[begin..lexer.at()]);
+        lexer.by_ref().for_each(drop);
+        show(effect, &text[begin..lexer.at()]);
         begin = lexer.at();
     }
 }
