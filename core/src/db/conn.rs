@@ -53,13 +53,13 @@ impl<DB: Driver> Deref for Conn<DB> {
     type Target = Session<DB>;
 
     fn deref(&self) -> &Session<DB> {
-        &self.guard.session
+        &self.guard
     }
 }
 
 impl<DB: Driver> DerefMut for Conn<DB> {
     fn deref_mut(&mut self) -> &mut Session<DB> {
-        &mut self.guard.session
+        &mut self.guard
     }
 }
 

@@ -1,10 +1,10 @@
 //! Opening connections: the traits that a pool needs, and their implementation for sqlx.
 
 mod addresses;
+mod connection;
 mod connector;
 mod failure;
 mod fault;
-mod link;
 mod release;
 mod retry;
 
@@ -15,12 +15,12 @@ use std::time::Duration;
 use futures_core::future::BoxFuture;
 use tokio::time::Instant;
 
+pub(super) use super::session::Loan;
 use super::session::PendingReply;
 use super::sql::Change;
 
 pub(super) use connector::Connector;
 pub(super) use failure::ConnectFailure;
-pub(super) use link::Link;
 pub(super) use retry::{Backoff, LONGEST_PAUSE, connect_until};
 
 /// Opens and releases the connections of one pool.
@@ -65,15 +65,6 @@ pub(super) trait Connection: Send + 'static {
 
     /// Closes it with the protocol's goodbye.
     fn goodbye(self) -> impl Future<Output = ()> + Send;
-}
-
-/// The state of a connection when it comes back.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Loan {
-    /// The server has answered.
-    pub(super) answered: bool,
-    /// The server has refused a write that the borrower had not ruled out: it may be the primary no longer.
-    pub(super) demoted: bool,
 }
 
 /// Why a connection must not be lent again.

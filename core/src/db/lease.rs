@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout};
 use super::connect::Connector;
 use super::driver::Driver;
 use super::{Db, Error};
-use crate::databases::{BoxError, CloseReport, DynDatabase, Stats};
+use crate::databases::{CloseReport, DynDatabase, Stats};
 
 /// How often a leased pool gets the current password: a file is read, a provider is asked only if its last password
 /// is about to expire.
@@ -106,11 +106,6 @@ impl<DB: Driver> LeasedPool<DB> {
 }
 
 impl<DB: Driver> DynDatabase for LeasedPool<DB> {
-    /// The database that leased it tells.
-    fn ready(&self, _within: Duration) -> BoxFuture<'_, Result<(), BoxError>> {
-        Box::pin(std::future::ready(Ok(())))
-    }
-
     fn close(&self, within: Duration) -> BoxFuture<'_, CloseReport> {
         Box::pin(async move {
             let begun = Instant::now();

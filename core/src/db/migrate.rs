@@ -101,7 +101,7 @@ pub(super) async fn migrate<DB: Driver>(
     let says_why = builder.host.paradigm() == Paradigm::LongRunning;
     // Its server information has the server end what a process that is stopped half-way leaves behind.
     let opened = connect_until(&connector, (until, until), says_why).await?;
-    let mut connection = opened.session.connection;
+    let mut connection = opened.connection;
     let outcome = run::all::<DB>(&mut connection, migrator, timeout, &url.location()).await;
     // In every case: closing the connection releases its locks.
     let _ = connection.close().await;

@@ -127,6 +127,11 @@ impl<C: Connect> Pool<C> {
         self.queue.pop().map(|entry| PooledConnection::new(entry, self))
     }
 
+    /// Takes every idle connection, the last to come back first. One that is dropped is idle again.
+    pub(super) fn all_idle(self: &Arc<Self>) -> Vec<PooledConnection<C>> {
+        std::iter::from_fn(|| self.try_idle()).collect()
+    }
+
     /// Adds the connection that was opened before there was a pool.
     pub(super) fn add_first(self: &Arc<Self>, opened: C::Connection) {
         let permit = Arc::clone(&self.budget).try_acquire_owned();
@@ -139,7 +144,7 @@ impl<C: Connect> Pool<C> {
     /// Adds a connection that was opened, with its place in the budget: it goes to the caller that has waited
     /// longest.
     pub(super) fn add(self: &Arc<Self>, connection: C::Connection, permit: OwnedSemaphorePermit) {
-        self.counts.created(connection.took());
+        self.counts.create_time.add(connection.took());
         if self.is_closed() {
             return self.counts.closed(Reason::Drained);
         }
@@ -216,12 +221,9 @@ impl<C: Connect> Pool<C> {
         if !self.may_freeze {
             return;
         }
-        let mut kept = Vec::new();
-        while let Some(guard) = self.try_idle() {
+        for guard in self.all_idle() {
             if guard.is_crowded() {
                 guard.discard(Reason::Crowded, false);
-            } else {
-                kept.push(guard);
             }
         }
     }

@@ -1,6 +1,5 @@
 //! A part of a transaction that can be undone by itself.
 
-use std::fmt;
 use std::ops::{Deref, DerefMut};
 
 use super::driver::Driver;
@@ -11,6 +10,7 @@ use super::{Error, Tx};
 ///
 /// Dropped without [`release`](Self::release) or [`rollback`](Self::rollback) it makes the whole transaction fail:
 /// dropping sends nothing, so that what was done since could not be undone alone.
+#[derive(Debug)]
 #[must_use = "a savepoint that is dropped makes its transaction fail"]
 pub struct Savepoint<'t, DB: Driver> {
     session: &'t mut Session<DB>,
@@ -82,11 +82,5 @@ impl<DB: Driver> Deref for Savepoint<'_, DB> {
 impl<DB: Driver> DerefMut for Savepoint<'_, DB> {
     fn deref_mut(&mut self) -> &mut Session<DB> {
         self.session
-    }
-}
-
-impl<DB: Driver> fmt::Debug for Savepoint<'_, DB> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Savepoint").field(&self.session).finish()
     }
 }

@@ -10,19 +10,20 @@ mod transaction;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_core::future::BoxFuture;
 use futures_core::stream::BoxStream;
 use sqlx::{Connection, Execute, Executor, SqlStr};
 use sqlx_core::describe::Describe;
 
-use super::driver::{Driver, Step};
+use super::driver::{Driver, ServerIdentity, ServerInfo, Step};
 use super::pooled::PoolerWarnings;
 use super::settings::Kind;
 use super::sql::{KnownEffects, SessionEffect, effect};
 pub(super) use lock_wait::WriteTurns;
 pub(super) use pending_reply::PendingReply;
-pub(super) use state::SessionState;
+pub(super) use state::{Loan, SessionState};
 pub(super) use statement::Statement;
 
 /// One open connection, as [`Conn`](super::Conn) and [`Tx`](super::Tx) lend it: an sqlx `Executor` that
@@ -49,8 +50,12 @@ pub struct Session<DB: Driver> {
     pub(super) unnamed: bool,
     /// The warnings of statements that do not work through a transaction pooler, if one stands before the server.
     pub(super) pooled: Option<Arc<PoolerWarnings>>,
-    /// How statements wait for a database that is locked (SQLite).
-    pub(super) lock: Option<Arc<WriteTurns>>,
+    /// The turn to write, if the database takes one writer at a time (SQLite).
+    pub(super) turns: Option<Arc<WriteTurns>>,
+    /// The answers of its server when it was opened.
+    pub(super) server: ServerInfo,
+    /// How long it took to open.
+    pub(super) took: Duration,
 }
 
 impl<DB: Driver> Session<DB> {
@@ -70,20 +75,25 @@ impl<DB: Driver> Session<DB> {
             && !self.connection.should_flush()
     }
 
+    /// Whether it is known to lead to this server.
+    pub(super) fn leads_to(&self, server: ServerIdentity) -> bool {
+        self.server.backend.is_some_and(|backend| backend.server.is(server))
+    }
+
     /// Which of these connections the server is at work for, by its ids.
     pub(super) async fn at_work(&mut self, ids: &[i64]) -> Result<Vec<i64>, sqlx::Error> {
         let asks = DB::at_work(&mut self.connection, ids);
-        self.state.watch::<DB, _>(SessionEffect::NONE, asks).await
+        self.state.run::<DB, _>(asks).await
     }
 
     /// Whether the server takes no writes on this connection.
     pub(super) async fn is_read_only(&mut self) -> Result<bool, sqlx::Error> {
         let asks = DB::is_read_only(&mut self.connection);
-        self.state.watch::<DB, _>(SessionEffect::NONE, asks).await
+        self.state.run::<DB, _>(asks).await
     }
 
     pub(super) async fn ping(&mut self) -> Result<(), sqlx::Error> {
-        self.state.watch::<DB, _>(SessionEffect::NONE, self.connection.ping()).await
+        self.state.run::<DB, _>(self.connection.ping()).await
     }
 
     /// Handles what earlier statements left behind, and returns the effect of preparing one: a pragma of SQLite may be
@@ -126,8 +136,8 @@ impl<'c, DB: Driver> Executor<'c> for &'c mut Session<DB> {
     {
         let mut statement = Statement::from_query(query);
         statement.persistent &= !self.unnamed;
-        match self.lock.clone() {
-            Some(lock) => self.rows_patiently(lock, statement),
+        match self.turns.clone() {
+            Some(turns) => self.rows_patiently(turns, statement),
             None => self.rows_at_once(statement),
         }
     }

@@ -1,6 +1,5 @@
 //! A transaction that owns its connection.
 
-use std::fmt;
 use std::ops::{Deref, DerefMut};
 
 use tokio::sync::OwnedSemaphorePermit;
@@ -17,6 +16,7 @@ use crate::deadline;
 /// It lends a [`Session`], as [`Conn`] does: `query.execute(&mut *tx)`. Dropped without
 /// [`commit`](Self::commit) it closes its connection: the server rolls back and releases its locks at once,
 /// even if the pool is never used again.
+#[derive(Debug)]
 #[must_use = "a transaction that is dropped is rolled back"]
 pub struct Tx<DB: Driver> {
     conn: Conn<DB>,
@@ -75,12 +75,6 @@ impl<DB: Driver> Deref for Tx<DB> {
 impl<DB: Driver> DerefMut for Tx<DB> {
     fn deref_mut(&mut self) -> &mut Session<DB> {
         &mut self.conn
-    }
-}
-
-impl<DB: Driver> fmt::Debug for Tx<DB> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Tx").field(&self.conn).finish()
     }
 }
 

@@ -10,9 +10,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::conn::DbPool;
-use super::connect::{Connect, Connection, Connector};
+use super::connect::{Connect, Connection};
 use super::driver::{BackendId, Driver, ServerIdentity};
-use super::pool::PooledConnection;
 use super::session::PendingReply;
 
 /// How often the pending replies are listed: no I/O.
@@ -53,7 +52,7 @@ struct PendingStatement {
 
 impl PendingStatement {
     fn still_waits(&self) -> bool {
-        self.reply.waits() == Some(self.turn)
+        self.reply.pending_turn() == Some(self.turn)
     }
 }
 
@@ -66,7 +65,7 @@ async fn look<DB: Driver>(pool: &Arc<DbPool<DB>>, waiting: &mut Vec<PendingState
     });
     for monitor in monitors {
         let reply = Arc::clone(&monitor.reply);
-        let (Some(backend), Some(turn)) = (reply.backend, reply.waits()) else { continue };
+        let (Some(backend), Some(turn)) = (reply.backend, reply.pending_turn()) else { continue };
         if !waiting.iter().any(|statement| Arc::ptr_eq(&statement.reply, &reply)) {
             waiting.push(PendingStatement { reply, backend, turn, since: now, patience: SILENT });
         }
@@ -87,7 +86,7 @@ async fn look<DB: Driver>(pool: &Arc<DbPool<DB>>, waiting: &mut Vec<PendingState
         for statement in asked {
             statement.patience = (statement.patience * 2).min(statement.patience + LONGEST_SILENCE);
             if !at_work.contains(&statement.backend.number) && statement.still_waits() {
-                statement.reply.lose(statement.turn);
+                statement.reply.declare_lost(statement.turn);
             }
         }
     }
@@ -104,34 +103,19 @@ async fn at_work<DB: Driver>(
 ) -> Option<Vec<i64>> {
     let timeout = pool.plan().connect_timeout();
     let asked = async {
-        if let Some(guard) = idle_on(pool, server) {
+        let mut idle = pool.all_idle().into_iter();
+        if let Some(guard) = idle.find(|guard| guard.leads_to(server)) {
             let until = Instant::now() + timeout;
             let (mut guard, _) = pool.usable(guard, Some(until)).await?;
-            return guard.session.at_work(ids).await.ok();
+            return guard.at_work(ids).await.ok();
         }
         let mut link = pool.connector().connect(None).await.ok()?;
         let mut at_work = None;
         if link.leads_to(server) {
-            at_work = link.session.at_work(ids).await.ok();
+            at_work = link.at_work(ids).await.ok();
         }
         link.goodbye().await;
         at_work
     };
     tokio::time::timeout(timeout, asked).await.ok().flatten()
-}
-
-/// An idle connection to this server.
-fn idle_on<DB: Driver>(
-    pool: &Arc<DbPool<DB>>,
-    server: ServerIdentity,
-) -> Option<PooledConnection<Arc<Connector<DB>>>> {
-    // The others go back by being dropped.
-    let mut others = Vec::new();
-    while let Some(guard) = pool.try_idle() {
-        if guard.leads_to(server) {
-            return Some(guard);
-        }
-        others.push(guard);
-    }
-    None
 }

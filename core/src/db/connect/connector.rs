@@ -10,7 +10,7 @@ use sqlx::ConnectOptions;
 use tokio::time::Instant;
 
 use super::addresses::Addresses;
-use super::{Connect, ConnectFailure, Link, Release};
+use super::{Connect, ConnectFailure, Release};
 use crate::ConfigError;
 use crate::db::Error;
 use crate::db::credentials::Credentials;
@@ -170,9 +170,9 @@ impl<DB: Driver> Connector<DB> {
 }
 
 impl<DB: Driver> Connect for Arc<Connector<DB>> {
-    type Connection = Link<DB>;
+    type Connection = Session<DB>;
 
-    async fn connect(&self, until: Option<Instant>) -> Result<Link<DB>, ConnectFailure> {
+    async fn connect(&self, until: Option<Instant>) -> Result<Session<DB>, ConnectFailure> {
         let begun = Instant::now();
         let timeout = match until {
             Some(until) => until.saturating_duration_since(begun).min(self.connect_timeout),
@@ -186,16 +186,16 @@ impl<DB: Driver> Connect for Arc<Connector<DB>> {
                 self.took.store(micros, Ordering::Relaxed);
                 let schemas = Arc::clone(&self.schemas);
                 let state = SessionState::new(schemas, self.url.prefix().into(), server.backend);
-                let mut session = Session {
+                Ok(Session {
                     connection,
                     state,
-                    effects: KnownEffects::default(),
+                    effects: KnownEffects::new(server.unusual_backslashes),
                     unnamed: self.unnamed,
                     pooled: self.warnings.clone(),
-                    lock: self.turns.clone(),
-                };
-                session.effects.unusual_backslashes = server.unusual_backslashes;
-                Ok(Link { session, server, took })
+                    turns: self.turns.clone(),
+                    server,
+                    took,
+                })
             }
             Ok(Err(error)) => Err(self.failure(error)),
             Err(_) => {
@@ -206,7 +206,7 @@ impl<DB: Driver> Connect for Arc<Connector<DB>> {
         }
     }
 
-    fn release(&self, link: Link<DB>) -> Release<Link<DB>> {
-        self.close(link)
+    fn release(&self, session: Session<DB>) -> Release<Session<DB>> {
+        self.close(session)
     }
 }

@@ -8,8 +8,9 @@ use sqlx::Executor;
 use sqlx_core::sql_str::AssertSqlSafe;
 use tokio::time::Instant;
 
-use super::{Connect, Connection, Connector, Link, Release};
+use super::{Connect, Connection, Connector, Release};
 use crate::db::driver::{Driver, ServerIdentity};
+use crate::db::session::Session;
 
 /// How long a server has at least to end a connection that was closed, once it has noticed: at once if it does
 /// nothing on it. With four processes waiting for each processor, 5 ms were too few in three storms of six, 25 ms
@@ -25,21 +26,20 @@ const TRIES: usize = 4;
 
 impl<DB: Driver> Connector<DB> {
     /// Closes the socket, and says how long the server counts the connection on.
-    pub(super) fn close(self: &Arc<Self>, link: Link<DB>) -> Release<Link<DB>> {
-        let Link { session, server, .. } = link;
-        let busy = session.state.busy;
+    pub(super) fn close(self: &Arc<Self>, session: Session<DB>) -> Release<Session<DB>> {
+        let Session { mut connection, state, server, .. } = session;
+        let busy = state.busy;
         if let Some(interrupt) = server.interrupt {
             // Its thread is what counts: the place is free once that has ended.
             interrupt.store(true, Ordering::Relaxed);
             return Release::Work(Box::pin(async move {
-                let mut connection = session.connection;
                 if DB::check_thread(&mut connection).await.is_ok() {
                     let _ = sqlx::Connection::close(connection).await;
                 }
                 None
             }));
         }
-        drop(session);
+        drop(connection);
         if DB::NOTICES_CLOSE_WITHIN.is_zero() {
             return Release::After(Duration::ZERO);
         }
@@ -54,7 +54,7 @@ impl<DB: Driver> Connector<DB> {
                     if opened.leads_to(backend.server) {
                         // The statement contains only a number of ours. An error is ignored: the work may have ended already.
                         let statement = AssertSqlSafe(statement);
-                        let connection = &mut opened.session.connection;
+                        let connection = &mut opened.connection;
                         let _ = DB::executor(connection).fetch_optional(statement).await;
                     }
                     Some(opened)
@@ -68,7 +68,11 @@ impl<DB: Driver> Connector<DB> {
 
     /// Opens a connection to this one of the servers that the name stands for, if it leads there within [`TRIES`];
     /// otherwise to another.
-    async fn reach(self: &Arc<Self>, server: ServerIdentity, until: Instant) -> Option<Link<DB>> {
+    async fn reach(
+        self: &Arc<Self>,
+        server: ServerIdentity,
+        until: Instant,
+    ) -> Option<Session<DB>> {
         let mut tries = TRIES;
         loop {
             let opened = self.connect(Some(until)).await.ok()?;

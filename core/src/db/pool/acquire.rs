@@ -54,7 +54,7 @@ impl<C: Connect> Pool<C> {
                     }
                 },
                 Joined::Full => {
-                    self.counts.refused();
+                    self.counts.refused.add();
                     return Err(Error::QueueFull { state: self.state() });
                 }
             };
@@ -79,7 +79,7 @@ impl<C: Connect> Pool<C> {
         until: Instant,
         state: PoolState,
     ) -> Error {
-        self.counts.timed_out();
+        self.counts.timeouts.add();
         if until < begun + self.plan.acquire_timeout() {
             Error::Deadline { state }
         } else {
@@ -144,7 +144,7 @@ impl<C: Connect> Pool<C> {
         }
         let entry = guard.entry();
         let answered_recently = now.same_epoch(&entry.last_validated)
-            && now.is_within(self.plan.validation_interval(), &entry.last_validated)
+            && now.since(&entry.last_validated) <= self.plan.validation_interval()
             && entry.incidents == self.incidents();
         if answered_recently {
             return Some((guard, now.instant()));
@@ -164,7 +164,7 @@ impl<C: Connect> Pool<C> {
         if entry.generation != self.generation() {
             return Some(Reason::Outdated);
         }
-        (!now.is_within(entry.lifetime, &entry.opened)).then_some(Reason::Lifetime)
+        (now.since(&entry.opened) > entry.lifetime).then_some(Reason::Lifetime)
     }
 
     async fn validate(
@@ -191,7 +191,7 @@ impl<C: Connect> Pool<C> {
         mut guard: PooledConnection<C>,
         timeout: Duration,
     ) -> Option<PooledConnection<C>> {
-        self.counts.pinged();
+        self.counts.pings.add();
         // Cancelled from here on, the guard closes the connection.
         guard.entry_mut().pinging = true;
         let answer = tokio::time::timeout(timeout, guard.ping()).await;

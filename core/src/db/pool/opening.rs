@@ -131,7 +131,7 @@ impl<C: Connect> Pool<C> {
     pub(super) fn refusal(self: &Arc<Self>) -> Option<ConnectFailure> {
         let (failure, since) = self.growth().outage.clone()?;
         if since.elapsed() > self.plan.acquire_timeout() && !self.is_served_despite(&failure) {
-            self.counts.refused();
+            self.counts.refused.add();
             self.probe();
             return Some(failure);
         }

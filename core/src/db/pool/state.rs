@@ -44,7 +44,7 @@ impl<C: Connect> Pool<C> {
     /// The pool in numbers.
     pub(in crate::db) fn stats(&self, system: &'static str) -> Stats {
         let PoolState { open, max, in_use, idle, waiting, .. } = self.state();
-        self.counts.read(Stats {
+        self.counts.add_to(Stats {
             pool: self.name.clone(),
             system,
             open,
@@ -61,7 +61,7 @@ impl<C: Connect> Pool<C> {
     pub(super) fn report_leaks(&self) {
         for monitor in self.monitors() {
             let Some(holder) = monitor.report(self.plan.leak_threshold()) else { continue };
-            self.counts.leaked();
+            self.counts.leaks.add();
             tracing::warn!(
                 place = %holder.purpose,
                 seconds = holder.since.elapsed().as_secs_f64(),

@@ -48,10 +48,7 @@ impl<C: Connect> Pool<C> {
     async fn look_after(self: &Arc<Self>) {
         self.report_leaks();
         let now = FreezeAwareInstant::now(&self.epoch);
-        let mut idle = Vec::new();
-        while let Some(guard) = self.try_idle() {
-            idle.push(guard);
-        }
+        let mut idle = self.all_idle();
         // The pool lends the newest, so the oldest are the superfluous ones.
         idle.sort_by_key(|guard| now.since(&guard.entry().last_used));
         let mut stale = Vec::new();

@@ -105,8 +105,8 @@ impl<DB: Driver> Session<DB> {
         &mut self,
         limit: Option<Duration>,
     ) -> Result<(), sqlx::Error> {
-        let Some(lock) = self.lock.clone() else { return self.begin(limit).await };
-        let mut attempts = lock.begin(true);
+        let Some(turns) = self.turns.clone() else { return self.begin(limit).await };
+        let mut attempts = turns.begin(true);
         loop {
             match self.begin(limit).await {
                 Err(error) if is_locked(&error) => attempts.next(error).await?,
@@ -118,20 +118,20 @@ impl<DB: Driver> Session<DB> {
     /// Runs a statement for its first row, waiting for the lock.
     pub(super) async fn first_row_patiently(
         &mut self,
-        lock: Arc<WriteTurns>,
+        turns: Arc<WriteTurns>,
         statement: &mut Statement<DB>,
         last: bool,
     ) -> Result<Option<DB::Row>, sqlx::Error> {
         // Of several statements some may have taken effect before the lock was met: each waits by itself.
         if statement.is_several() {
-            let mut rows = self.rows_patiently(lock, statement.take());
+            let mut rows = self.rows_patiently(turns, statement.take());
             let mut first = None;
             while let Some(step) = rows.try_next().await? {
                 first = first.or(step.right());
             }
             return Ok(first);
         }
-        let mut attempts = lock.begin(self.connection.is_in_transaction());
+        let mut attempts = turns.begin(self.connection.is_in_transaction());
         loop {
             let again = statement.duplicate();
             match (self.first_row_at_once(statement, last).await, again) {
@@ -147,11 +147,11 @@ impl<DB: Driver> Session<DB> {
     /// The steps of a statement, waiting for the lock before the first.
     pub(super) fn rows_patiently(
         &mut self,
-        lock: Arc<WriteTurns>,
+        turns: Arc<WriteTurns>,
         statement: Statement<DB>,
     ) -> BoxStream<'_, Result<Step<DB>, sqlx::Error>> {
         Box::pin(async_stream::try_stream! {
-            let mut attempts = lock.begin(self.connection.is_in_transaction());
+            let mut attempts = turns.begin(self.connection.is_in_transaction());
             for statement in statement.split() {
                 let mut next = Some(statement);
                 while let Some(statement) = next.take() {

@@ -28,7 +28,7 @@ impl PendingReply {
 
     /// Notes that an answer is waited for. A borrower that does something else in between, as the reader of a
     /// stream may, does not wait.
-    fn waits_now(&self) {
+    fn begin_wait(&self) {
         let turn = self.turn.load(Ordering::Relaxed);
         if turn.is_multiple_of(2) {
             self.turn.store(turn + 1, Ordering::Release);
@@ -36,7 +36,7 @@ impl PendingReply {
     }
 
     /// Notes that nothing is waited for: an answer has come, or work begins after some that was dropped half-way.
-    pub(in crate::db) fn rests(&self) {
+    pub(in crate::db) fn end_wait(&self) {
         let turn = self.turn.load(Ordering::Relaxed);
         if !turn.is_multiple_of(2) {
             self.turn.store(turn + 1, Ordering::Release);
@@ -46,8 +46,8 @@ impl PendingReply {
     /// The error if the pending reply will not come. Otherwise the task is woken when the reply is declared lost.
     ///
     /// To be asked when there is none yet: one that has arrived counts.
-    pub(in crate::db) fn loss(&self, cx: &Context<'_>) -> Option<sqlx::Error> {
-        self.waits_now();
+    pub(in crate::db) fn poll_loss(&self, cx: &Context<'_>) -> Option<sqlx::Error> {
+        self.begin_wait();
         // Registered first: what is declared afterwards wakes the task.
         self.borrower.register(cx.waker());
         let turn = self.turn.load(Ordering::Relaxed);
@@ -68,9 +68,11 @@ impl PendingReply {
     ) -> Result<T, sqlx::Error> {
         let mut work = pin!(work);
         std::future::poll_fn(|cx| match work.as_mut().poll(cx) {
-            Poll::Pending => self.loss(cx).map_or(Poll::Pending, |error| Poll::Ready(Err(error))),
+            Poll::Pending => {
+                self.poll_loss(cx).map_or(Poll::Pending, |error| Poll::Ready(Err(error)))
+            }
             outcome => {
-                self.rests();
+                self.end_wait();
                 outcome
             }
         })
@@ -78,12 +80,12 @@ impl PendingReply {
     }
 
     /// The turn that is waited for.
-    pub(in crate::db) fn waits(&self) -> Option<u64> {
+    pub(in crate::db) fn pending_turn(&self) -> Option<u64> {
         Some(self.turn.load(Ordering::Acquire)).filter(|turn| turn % 2 == 1)
     }
 
     /// Declares that the answer of a turn will not come.
-    pub(in crate::db) fn lose(&self, turn: u64) {
+    pub(in crate::db) fn declare_lost(&self, turn: u64) {
         self.lost.store(turn, Ordering::Release);
         self.borrower.wake();
     }
@@ -97,42 +99,42 @@ mod tests {
 
     #[tokio::test]
     async fn only_the_turn_that_was_declared_lost_is() {
-        let pulse = PendingReply::default();
-        assert_eq!(pulse.waits(), None);
-        pulse.waits_now();
-        let first = pulse.waits().expect("it waits");
-        pulse.lose(first);
-        let answer = pulse.answer::<()>(std::future::pending()).await;
+        let reply = PendingReply::default();
+        assert_eq!(reply.pending_turn(), None);
+        reply.begin_wait();
+        let first = reply.pending_turn().expect("it waits");
+        reply.declare_lost(first);
+        let answer = reply.answer::<()>(std::future::pending()).await;
         assert!(matches!(answer, Err(sqlx::Error::Io(_))), "{answer:?}");
         // Dropped half-way, begun again.
-        pulse.rests();
-        pulse.waits_now();
-        let second = pulse.waits().expect("it waits");
+        reply.end_wait();
+        reply.begin_wait();
+        let second = reply.pending_turn().expect("it waits");
         assert_ne!(first, second);
-        pulse.lose(first);
-        assert!(matches!(pulse.answer(std::future::ready(Ok(7))).await, Ok(7)));
-        assert_eq!(pulse.waits(), None);
+        reply.declare_lost(first);
+        assert!(matches!(reply.answer(std::future::ready(Ok(7))).await, Ok(7)));
+        assert_eq!(reply.pending_turn(), None);
     }
 
     #[tokio::test]
     async fn an_answer_that_has_come_counts() {
-        let pulse = PendingReply::default();
-        pulse.waits_now();
-        pulse.lose(pulse.waits().expect("it waits"));
-        assert!(matches!(pulse.answer(std::future::ready(Ok(7))).await, Ok(7)));
+        let reply = PendingReply::default();
+        reply.begin_wait();
+        reply.declare_lost(reply.pending_turn().expect("it waits"));
+        assert!(matches!(reply.answer(std::future::ready(Ok(7))).await, Ok(7)));
     }
 
     #[tokio::test]
     async fn who_waits_is_woken() {
-        let pulse = Arc::new(PendingReply::default());
+        let reply = Arc::new(PendingReply::default());
         let waiting = tokio::spawn({
-            let pulse = Arc::clone(&pulse);
-            async move { pulse.answer::<()>(std::future::pending()).await }
+            let reply = Arc::clone(&reply);
+            async move { reply.answer::<()>(std::future::pending()).await }
         });
-        while pulse.waits().is_none() {
+        while reply.pending_turn().is_none() {
             tokio::task::yield_now().await;
         }
-        pulse.lose(pulse.waits().expect("it waits"));
+        reply.declare_lost(reply.pending_turn().expect("it waits"));
         assert!(waiting.await.expect("it does not panic").is_err());
     }
 }

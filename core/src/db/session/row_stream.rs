@@ -41,16 +41,16 @@ impl<DB: Driver> Stream for Rows<'_, DB> {
         }
         let step = match rows.as_mut().poll_next(cx) {
             Poll::Ready(step) => step,
-            Poll::Pending => {
-                Some(Err(ready!(state.pulse.loss(cx).map_or(Poll::Pending, Poll::Ready))))
-            }
+            Poll::Pending => Some(Err(ready!(
+                state.pending_reply.poll_loss(cx).map_or(Poll::Pending, Poll::Ready)
+            ))),
         };
         Poll::Ready(match step {
             Some(Ok(step)) => {
                 *ended = step.is_left();
                 state.answered = true;
                 // While the caller does not read, no reply is pending.
-                state.pulse.rests();
+                state.pending_reply.end_wait();
                 Some(Ok(step))
             }
             Some(Err(error)) => Some(Err(state.failed::<DB>(error, *effect))),

@@ -28,8 +28,9 @@ impl<DB: Driver> Session<DB> {
         last: bool,
     ) -> Result<Option<DB::Row>, sqlx::Error> {
         statement.persistent &= !self.unnamed;
-        if let Some(lock) = self.lock.clone() {
-            let waits: BoxFuture<'_, _> = Box::pin(self.first_row_patiently(lock, statement, last));
+        if let Some(turns) = self.turns.clone() {
+            let waits: BoxFuture<'_, _> =
+                Box::pin(self.first_row_patiently(turns, statement, last));
             return waits.await;
         }
         self.first_row_at_once(statement, last).await
@@ -186,7 +187,7 @@ async fn first_row<DB: Driver>(
     let row = state.watch::<DB, _>(effect, first).await?;
     if row.is_none() && DB::KIND == Kind::Sqlite {
         let check: BoxFuture<'_, _> = Box::pin(DB::check_thread(connection));
-        state.watch::<DB, _>(SessionEffect::NONE, check).await?;
+        state.run::<DB, _>(check).await?;
     }
     Ok(row)
 }

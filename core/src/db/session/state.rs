@@ -28,13 +28,13 @@ pub(in crate::db) struct SessionState {
     /// The last statement was refused because it was prepared for another schema: it did nothing.
     pub(super) stale: bool,
     /// A write was refused that the session itself had not ruled out: the server takes none.
-    pub(in crate::db) demoted: bool,
+    demoted: bool,
     /// The session asked for transactions that may not write.
     read_only: bool,
     /// The driver's own connection was given out.
     pub(super) raw: bool,
-    /// Something worked since the connection was lent: a proof of life.
-    pub(in crate::db) proven: bool,
+    /// Work on the connection has succeeded since it was lent: the server is alive.
+    worked: bool,
     /// A statement in plain text has opened a transaction.
     open: bool,
     /// An error since then may have ended it.
@@ -54,7 +54,16 @@ pub(in crate::db) struct SessionState {
     /// The prefix of the names of its database's settings.
     pub(super) prefix: Arc<str>,
     /// The pending reply.
-    pub(in crate::db) pulse: Arc<PendingReply>,
+    pub(in crate::db) pending_reply: Arc<PendingReply>,
+}
+
+/// What the pool has to know of one loan of a connection.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::db) struct Loan {
+    /// The server has answered.
+    pub(in crate::db) answered: bool,
+    /// The server has refused a write that the borrower had not ruled out: it may be the primary no longer.
+    pub(in crate::db) demoted: bool,
 }
 
 /// A transaction that must not say that it has committed what it has not.
@@ -78,8 +87,8 @@ impl SessionState {
         backend: Option<BackendId>,
     ) -> Self {
         let schema = schemas.load(Ordering::Acquire);
-        let pulse = Arc::new(PendingReply::new(backend));
-        Self { schemas, schema, prefix, pulse, ..Self::default() }
+        let pending_reply = Arc::new(PendingReply::new(backend));
+        Self { schemas, schema, prefix, pending_reply, ..Self::default() }
     }
 
     pub(super) fn is_clean(&self) -> bool {
@@ -122,20 +131,29 @@ impl SessionState {
         self.broken || self.outdated
     }
 
-    /// Forgets what concerns one borrower alone.
-    pub(in crate::db) fn renew(&mut self) {
+    /// Resets what concerns one borrower alone, and returns what the pool has to know of it.
+    pub(in crate::db) fn end_of_loan(&mut self) -> Loan {
         self.read_only = false;
-        self.demoted = false;
+        let (answered, demoted) = (&mut self.worked, &mut self.demoted);
+        Loan { answered: std::mem::take(answered), demoted: std::mem::take(demoted) }
     }
 
-    /// Runs one piece of work on the connection, noticing whether it ends.
+    /// Runs work that leaves the session as it was, noticing whether it ends.
+    pub(super) async fn run<DB: Driver, T>(
+        &mut self,
+        work: impl Future<Output = Result<T, sqlx::Error>>,
+    ) -> Result<T, sqlx::Error> {
+        self.watch::<DB, T>(SessionEffect::NONE, work).await
+    }
+
+    /// Runs work with this effect on the session, noticing whether it ends.
     pub(super) async fn watch<DB: Driver, T>(
         &mut self,
         effect: SessionEffect,
         work: impl Future<Output = Result<T, sqlx::Error>>,
     ) -> Result<T, sqlx::Error> {
         self.begins(effect);
-        match self.pulse.answer(work).await {
+        match self.pending_reply.answer(work).await {
             Ok(outcome) => {
                 self.succeeded(effect);
                 Ok(outcome)
@@ -150,7 +168,7 @@ impl SessionState {
         self.answered = false;
         self.bounds = false;
         self.stale = false;
-        self.pulse.rests();
+        self.pending_reply.end_wait();
         if !effect.is_none() {
             self.expect(effect);
         }
@@ -182,9 +200,9 @@ impl SessionState {
     }
 
     pub(super) fn succeeded(&mut self, effect: SessionEffect) {
-        self.pulse.rests();
+        self.pending_reply.end_wait();
         self.busy = false;
-        self.proven = true;
+        self.worked = true;
         if effect.alters {
             self.altered = self.is_in_transaction();
             self.schemas.fetch_add(1, Ordering::AcqRel);
@@ -206,7 +224,7 @@ impl SessionState {
         error: sqlx::Error,
         effect: SessionEffect,
     ) -> sqlx::Error {
-        self.pulse.rests();
+        self.pending_reply.end_wait();
         // Which of its statements a text got to is not said.
         self.unclear |= effect.bounds_transaction();
         if let sqlx::Error::Database(_) = error {

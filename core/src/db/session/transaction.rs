@@ -27,7 +27,7 @@ impl<DB: Driver> Session<DB> {
         let limited = limited.map(|begin| AssertSqlSafe(begin).into_sql_str());
         let begin = limited.or_else(|| DB::BEGIN.map(SqlStr::from_static));
         let begins = DB::TransactionManager::begin(&mut self.connection, begin);
-        self.state.watch::<DB, _>(SessionEffect::NONE, begins).await?;
+        self.state.run::<DB, _>(begins).await?;
         self.state.transaction = Transaction::Open;
         Ok(())
     }
@@ -46,7 +46,7 @@ impl<DB: Driver> Session<DB> {
             self.prove_transaction().await?;
         }
         let commits = DB::TransactionManager::commit(&mut self.connection);
-        self.state.watch::<DB, _>(SessionEffect::NONE, commits).await?;
+        self.state.run::<DB, _>(commits).await?;
         self.state.committed();
         Ok(())
     }
@@ -59,7 +59,7 @@ impl<DB: Driver> Session<DB> {
         }
         let over = matches!(self.state.transaction, Transaction::Ended(_) | Transaction::Doubtful);
         let rolls_back = DB::TransactionManager::rollback(&mut self.connection);
-        let outcome = self.state.watch::<DB, _>(SessionEffect::NONE, rolls_back).await;
+        let outcome = self.state.run::<DB, _>(rolls_back).await;
         match outcome {
             // There may be nothing left to roll back, which SQLite says.
             Err(sqlx::Error::Database(_)) if over => {}
@@ -78,7 +78,7 @@ impl<DB: Driver> Session<DB> {
         let before = std::mem::take(&mut self.state.transaction);
         self.fail_transaction("a savepoint was given up while it was being set");
         let sets = DB::TransactionManager::begin(&mut self.connection, None);
-        let set = self.state.watch::<DB, _>(SessionEffect::NONE, sets).await;
+        let set = self.state.run::<DB, _>(sets).await;
         self.state.transaction = if set.is_ok() { before } else { Transaction::Doubtful };
         set
     }
@@ -87,14 +87,14 @@ impl<DB: Driver> Session<DB> {
     pub(in crate::db) async fn release_savepoint(&mut self) -> Result<(), sqlx::Error> {
         self.settle().await?;
         let releases = DB::TransactionManager::commit(&mut self.connection);
-        self.state.watch::<DB, _>(SessionEffect::NONE, releases).await
+        self.state.run::<DB, _>(releases).await
     }
 
     /// Undoes what was done since the last savepoint.
     pub(in crate::db) async fn rollback_savepoint(&mut self) -> Result<(), sqlx::Error> {
         self.finish().await?;
         let rolls_back = DB::TransactionManager::rollback(&mut self.connection);
-        self.state.watch::<DB, _>(SessionEffect::NONE, rolls_back).await
+        self.state.run::<DB, _>(rolls_back).await
     }
 
     /// Makes COMMIT an error.
@@ -139,7 +139,7 @@ impl<DB: Driver> Session<DB> {
             return Err(lost("a statement that begins or ends a transaction was given up"));
         }
         let reads = self.connection.flush();
-        let Err(error) = self.state.watch::<DB, _>(SessionEffect::NONE, reads).await else {
+        let Err(error) = self.state.run::<DB, _>(reads).await else {
             return Ok(());
         };
         if DB::KIND == Kind::MySql {
@@ -193,7 +193,7 @@ impl<DB: Driver> Session<DB> {
         let asks = DB::is_in_transaction(&mut self.connection);
         // An error is an answer to the question: it is not one more that was met.
         let before = std::mem::take(&mut self.state.transaction);
-        let open = self.state.watch::<DB, _>(SessionEffect::NONE, asks).await;
+        let open = self.state.run::<DB, _>(asks).await;
         self.state.transaction = before;
         open
     }
@@ -202,7 +202,7 @@ impl<DB: Driver> Session<DB> {
     async fn forget_statements(&mut self) -> Result<(), sqlx::Error> {
         let known = self.state.schemas.load(Ordering::Acquire);
         let forgets = DB::forget_statements(&mut self.connection);
-        self.state.watch::<DB, _>(SessionEffect::NONE, forgets).await?;
+        self.state.run::<DB, _>(forgets).await?;
         self.state.schema = known;
         Ok(())
     }

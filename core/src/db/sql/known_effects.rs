@@ -18,12 +18,16 @@ const LONGEST_TEXT: usize = 4096;
 #[derive(Default)]
 pub(in crate::db) struct KnownEffects {
     known: BTreeMap<Box<str>, SessionEffect>,
-    /// Whether a backslash in a string means what it does not mean by default in this kind of database. A text with
-    /// one may then do anything.
-    pub(in crate::db) unusual_backslashes: bool,
+    /// Whether the server reads backslashes in strings in another way than by default. A text with a backslash may
+    /// then do anything.
+    unusual_backslashes: bool,
 }
 
 impl KnownEffects {
+    pub(in crate::db) fn new(unusual_backslashes: bool) -> Self {
+        Self { unusual_backslashes, ..Self::default() }
+    }
+
     /// Returns what a text does to its session.
     pub(in crate::db) fn effect(&mut self, text: &str, kind: Kind) -> SessionEffect {
         if text.len() > LONGEST_TEXT {
