@@ -17,10 +17,10 @@ pub(super) type DbPool<DB> = Pool<Arc<Connector<DB>>>;
 
 /// A connection that is borrowed until it is dropped.
 ///
-/// It lends a [`Session`], which is an sqlx `Executor`: `query.fetch_one(&mut *conn)`. When it is dropped
-/// the connection goes to the caller that has waited longest, without any I/O; if something begun on it was not finished
-/// (a query or stream that was dropped, a transaction, a changed session, a panic) it is closed instead, and
-/// the server ends what it still did for it.
+/// It lends a [`Session`], which is an sqlx `Executor`: `query.fetch_one(&mut *conn)`. When it is dropped the
+/// connection goes to the caller that has waited longest, without any I/O; if something begun on it was not finished
+/// (a query or stream that was dropped, a transaction, a changed session, a panic) it is closed instead, and the
+/// server ends the work that it still did for it.
 pub struct Conn<DB: Driver> {
     guard: PooledConnection<Arc<Connector<DB>>>,
 }

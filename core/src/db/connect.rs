@@ -33,22 +33,22 @@ pub(super) trait Connect: Send + Sync + 'static {
         until: Option<Instant>,
     ) -> impl Future<Output = Result<Self::Connection, ConnectFailure>> + Send;
 
-    /// Closes the socket, and says how long the server counts the connection on.
+    /// Closes the socket, and returns how long the server still counts the connection.
     fn release(&self, connection: Self::Connection) -> Release<Self::Connection>;
 }
 
 /// The operations that a pool needs on its connections.
 pub(super) trait Connection: Send + 'static {
-    /// Shows while it is borrowed whether it waits for the server.
+    /// The pending reply, which shows whether a borrowed connection waits for the server.
     fn pending_reply(&self) -> Arc<PendingReply>;
 
     /// How long it took to open.
     fn took(&self) -> Duration;
 
-    /// Asks the server for an answer.
+    /// Pings the server. Returns whether it has answered.
     fn ping(&mut self) -> impl Future<Output = bool> + Send;
 
-    /// Why it must not be lent again, if so.
+    /// Returns the reason if it must not be lent again.
     fn taint(&self) -> Option<Taint>;
 
     /// Resets what concerns one borrower alone, and returns what the pool has to know of it.
@@ -57,7 +57,7 @@ pub(super) trait Connection: Send + 'static {
     /// Whether the server took writes when this connection was opened.
     fn takes_writes(&self) -> bool;
 
-    /// Asks whether the server takes writes now.
+    /// Asks the server whether it takes writes now.
     fn ask_for_writes(&mut self) -> impl Future<Output = bool> + Send;
 
     /// Whether the server had few connections left when this one was opened.
@@ -80,10 +80,11 @@ pub(super) enum Taint {
     Outdated,
 }
 
-/// Tells when the server no longer counts a connection whose socket is closed.
+/// When the server no longer counts a connection whose socket is closed.
 pub(super) enum Release<T> {
     /// After this time; zero: it does not count it any more.
     After(Duration),
-    /// When this has ended the work that the connection left behind; it may give another connection in its place.
+    /// When this future has ended the work that the connection left behind; it may return another connection in its
+    /// place.
     Work(BoxFuture<'static, Option<T>>),
 }

@@ -1,4 +1,4 @@
-//! Where the password of the next connection comes from: the URL, a file that changes, a provider of tokens.
+//! The source of the next connection's password: the URL, a file that changes, or a provider of tokens.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -82,16 +82,16 @@ impl fmt::Debug for Password {
 
 /// The password of a pool's connections.
 pub(super) enum Credentials {
-    /// The one in the URL; once the settings were read again, the one in the URL of then.
+    /// The one in the URL; after the settings were read again, the one in the new URL.
     Url(RwLock<Option<Password>>),
-    /// The content of a file at that moment, and the variable that names it.
+    /// The content of a file, read for each connection; and the variable that names the file.
     File(PathBuf, String),
     /// The last password of a provider. The caller that finds it expired renews it while the others wait.
     Provider(Arc<dyn PasswordProvider>, Mutex<Option<Password>>),
 }
 
 impl Credentials {
-    /// The password of the settings, wherever they have it.
+    /// The source of passwords that the settings name.
     pub(super) fn from_settings(settings: &DatabaseSettings) -> Self {
         match &settings.password_file {
             Some(path) => {
@@ -101,7 +101,7 @@ impl Credentials {
         }
     }
 
-    /// Takes the password of a URL for the connections to come, if the password comes from the URL.
+    /// Uses the password of this URL for new connections, if passwords come from the URL.
     pub(super) fn renew(&self, url: &DatabaseUrl) {
         if let Self::Url(renewed) = self
             && let Some(password) = url.password()
@@ -115,8 +115,8 @@ impl Credentials {
         Self::Provider(source, Mutex::default())
     }
 
-    /// The password to connect with; `None` if the URL has it. One that was refused is not given again
-    /// without having been asked for again.
+    /// Returns the password to connect with; `None`: the one in the connect options. A password that was refused is
+    /// returned again only if the source gives it again.
     pub(super) async fn password(
         &self,
         refused: Option<&Password>,
@@ -141,7 +141,7 @@ impl Credentials {
                 let text = tokio::fs::read_to_string(path).await.map_err(|error| {
                     failed(format!("{variable} ({}): {error}", path.display()).into())
                 })?;
-                // An editor's last line end is not meant.
+                // The line end that editors add is no part of the password.
                 Ok(Some(Password::new(text.trim_end_matches(['\r', '\n']))))
             }
             Self::Provider(source, held) => {
@@ -154,7 +154,7 @@ impl Credentials {
                         Ok(Some(password.clone()))
                     }
                     _ => {
-                        // A panic would take the task along in which connections are opened for others.
+                        // A panic would end the task that opens connections for other callers.
                         let fresh = AssertUnwindSafe(source.password()).catch_unwind().await;
                         let fresh = fresh.unwrap_or_else(|_| Err("its provider panicked".into()));
                         let fresh = fresh.map_err(failed)?;

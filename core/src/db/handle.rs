@@ -72,11 +72,11 @@ use crate::{ConfigError, Settings};
 /// `mode=ro` or `immutable=1` is left in the mode that it has.
 ///
 /// The URL sets the TLS mode, with the parameters of libpq and of MySQL's clients: `sslmode` (`disable`, `allow`,
-/// `prefer`, `require`, `verify-ca`, `verify-full`) with `sslrootcert` (a file, or `system`), `sslcert` and
-/// `sslkey`; `ssl-mode` (`DISABLED`, `PREFERRED`, `REQUIRED`, `VERIFY_CA`, `VERIFY_IDENTITY`) with `ssl-ca`,
-/// `ssl-cert` and `ssl-key`. What is demanded is never done without. The driver trusts the authorities that
-/// are publicly trusted beside the one a URL names, so choose `verify-full` or `VERIFY_IDENTITY` outside of a
-/// private network: they check the host's name too.
+/// `prefer`, `require`, `verify-ca`, `verify-full`) with `sslrootcert` (a file, or `system`), `sslcert` and `sslkey`;
+/// `ssl-mode` (`DISABLED`, `PREFERRED`, `REQUIRED`, `VERIFY_CA`, `VERIFY_IDENTITY`) with `ssl-ca`, `ssl-cert` and
+/// `ssl-key`. TLS that is demanded is never left out. The driver trusts the authorities that are publicly trusted
+/// beside the one a URL names, so choose `verify-full` or `VERIFY_IDENTITY` outside of a private network: they check
+/// the host's name too.
 ///
 /// A host may stand for several addresses. If the first one does not accept, the next is
 /// connected to after half a second, and first from then on for as long as it works; with `verify-full` and
@@ -88,12 +88,12 @@ struct Inner<DB: Driver> {
     /// Its name in the program, if it is not the first one.
     name: Option<String>,
     server: Server,
-    /// Where the databases of the host are noted, this one among them.
+    /// The databases of the host, this one among them.
     noted: Weak<Mutex<Databases>>,
 }
 
 impl<DB: Driver> Db<DB> {
-    /// Starts what looks after a pool.
+    /// Starts the background tasks of a pool, and returns its handle.
     pub(super) fn start(
         pool: Arc<DbPool<DB>>,
         name: Option<String>,
@@ -138,8 +138,9 @@ impl<DB: Driver> Db<DB> {
 
     /// Begins a transaction on a connection of its own.
     ///
-    /// On SQLite it takes the write lock at once, and one transaction of this process waits for another in
-    /// order. Whatever waits there for the lock waits for as long as for a connection, and no longer than its caller.
+    /// On SQLite it takes the write lock at once, and one transaction of this process waits for another in order.
+    /// Every statement waits for the lock for as long as a caller waits for a connection, and no longer than its
+    /// caller.
     ///
     /// # Errors
     /// As for [`conn`](Self::conn).

@@ -23,8 +23,8 @@ impl<DB: Driver> Db<DB> {
     /// session stores, job queues, object mappers. It opens at most this many connections, none of them now.
     ///
     /// A connection is pinged before it is lent unless it was used within the last 500 ms; passwords rotate as
-    /// everywhere; it is closed when the process drains. What this pool has not is everything else that [`Db`]
-    /// promises: a connection with unfinished work is handed on, waiters may be overtaken.
+    /// everywhere; it is closed when the process drains. This pool has nothing else of what [`Db`] promises: a
+    /// connection with unfinished work is handed on, and waiting callers may be overtaken.
     ///
     /// # Errors
     /// [`Error::Plan`] if this database would have no place left; [`Error::TimedOut`] if no place comes free in the
@@ -49,7 +49,7 @@ impl<DB: Driver> Db<DB> {
         let options = PoolOptions::<DB>::new()
             .max_connections(u32::try_from(places).unwrap_or(u32::MAX))
             .acquire_timeout(waits)
-            // Without these three no task of the pool's own runs.
+            // With these three settings the pool runs no task of its own.
             .min_connections(0)
             .idle_timeout(None)
             .max_lifetime(None)
@@ -76,7 +76,7 @@ impl<DB: Driver> Db<DB> {
     }
 }
 
-/// Gives a pool the password of the moment, until it is closed.
+/// Gives a pool the current password again and again, until it is closed.
 async fn refresh<DB: Driver>(connector: Arc<Connector<DB>>, pool: sqlx::Pool<DB>) {
     while !pool.is_closed() {
         tokio::time::sleep(REFRESH).await;
@@ -127,7 +127,7 @@ impl<DB: Driver> DynDatabase for LeasedPool<DB> {
 
     fn stats(&self) -> Option<Stats> {
         let open = self.open();
-        // sqlx counts the two one after the other.
+        // sqlx reads the two numbers one after the other.
         let idle = self.pool.num_idle().min(open);
         Some(Stats {
             pool: self.name.clone(),
@@ -149,7 +149,7 @@ impl<DB: Driver> DynDatabase for LeasedPool<DB> {
 #[cfg(feature = "postgres")]
 impl Db<sqlx::Postgres> {
     /// Takes one place out of the plan for good, and listens on it: `LISTEN` and `NOTIFY`. A connection that is lost
-    /// is opened again, and listens to the same channels; what was said meanwhile is missed.
+    /// is opened again, and listens to the same channels; notifications in between are missed.
     ///
     /// # Errors
     /// As for [`sqlx_pool`](Self::sqlx_pool); [`Error::Query`] if the first connection cannot be opened.

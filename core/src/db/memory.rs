@@ -19,9 +19,9 @@ use super::settings::DatabaseUrl;
 pub(crate) struct Memory {
     /// Tells the hosts of one process apart.
     host: u64,
-    /// Whether a database whose file is not there yet is one in memory, so that the verb `check` creates none.
+    /// Whether a database whose file does not exist is opened in memory, so that the verb `check` creates no file.
     creates_no_files: AtomicBool,
-    /// A connection to each, which is used for nothing else.
+    /// A connection to each database, which only keeps it alive.
     kept: Mutex<BTreeMap<String, Box<dyn Any + Send>>>,
 }
 
@@ -57,7 +57,7 @@ impl Memory {
     }
 }
 
-/// Whether a file could be created in its folder; where it could not, opening the real one says why.
+/// Whether a file could be created in its folder; if not, opening the real one returns the reason.
 fn could_be_created(file: &Path) -> bool {
     let beside = file.with_added_extension("check");
     let created = File::create_new(&beside).is_ok();

@@ -99,17 +99,17 @@ pub(super) async fn migrate<DB: Driver>(
         builder.connector(&settings, url, Pooler::None, &plan, "anyhost/migrate").await?;
     let until = Instant::now() + START_PATIENCE;
     let says_why = builder.host.paradigm() == Paradigm::LongRunning;
-    // Its server information has the server end what a process that is stopped half-way leaves behind.
+    // Reading the server information also has the server end the work of a process that is stopped half-way.
     let opened = connect_until(&connector, (until, until), says_why).await?;
     let mut connection = opened.connection;
     let outcome = run::all::<DB>(&mut connection, migrator, timeout, &url.location()).await;
-    // In every case: closing the connection releases its locks.
+    // Also after an error: closing the connection releases its locks.
     let _ = connection.close().await;
     outcome
 }
 
-/// The migrations that were applied, asked so that no statement is prepared: behind a pooler it would be on another
-/// connection by the time it is run. A file that is locked is waited for.
+/// Returns the migrations that were applied, without preparing a statement: behind a pooler it would be on another
+/// connection when it is run. Waits for a file that is locked.
 async fn applied_one_by_one<DB: Driver>(
     session: &mut Session<DB>,
     migrator: &Migrator,

@@ -81,7 +81,7 @@ impl Plan {
     /// [`Error::Plan`] if it does not fit what the server takes: one sentence with the numbers and the
     /// ways out.
     pub fn new(inputs: &Inputs) -> Result<Self, Error> {
-        // Numbers that mean nothing are read as the nearest that do.
+        // Numbers out of range are replaced by the nearest valid ones.
         let inputs = &Inputs {
             cpus: inputs.cpus.clamp(1, MOST / 4),
             concurrency: inputs.concurrency.clamp(1, MOST),
@@ -105,7 +105,8 @@ impl Plan {
             Pooler::PgBouncer => Statements::UnnamedInTransaction,
         };
         let acquire_timeout = inputs.acquire_timeout.unwrap_or(acquire);
-        // Shorter than a caller waits: the caller gets the reason, and the next attempt meets a network that is back.
+        // Shorter than a caller waits: the caller gets the reason, and a later attempt can meet a network that is
+        // back.
         let connect_timeout = inputs
             .connect_timeout
             .unwrap_or_else(|| Duration::from_secs(5).min(acquire_timeout.mul_f64(0.9)));
@@ -173,8 +174,8 @@ impl Plan {
         self.warm
     }
 
-    /// How long a caller waits for a connection. 2 seconds on a long-running host, where a queue that does
-    /// not move is better refused; 29 seconds on a serverless one, where a burst opens connections one by one.
+    /// How long a caller waits for a connection. 2 seconds on a long-running host, so that callers are refused early
+    /// if the queue does not move; 29 seconds on a serverless one, because a burst opens connections one by one.
     #[must_use]
     pub fn acquire_timeout(&self) -> Duration {
         self.acquire_timeout

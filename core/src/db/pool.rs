@@ -46,7 +46,7 @@ pub(super) struct Pool<C: Connect> {
     queue: WaitQueue<C>,
     /// One permit for each connection that may be open.
     budget: Arc<Semaphore>,
-    /// How many there are: what was leased to others is not ours any more.
+    /// The places in the budget, without those that were leased to other pools.
     size: AtomicUsize,
     plan: Plan,
     epoch: Epoch,
@@ -57,7 +57,7 @@ pub(super) struct Pool<C: Connect> {
     growth: Mutex<Growth>,
     /// Connections of an older generation are not used again.
     generation: AtomicU64,
-    /// Connections that broke: an older validation counts no more.
+    /// How many connections have broken: a validation from before the last one does not count.
     incidents: AtomicU64,
     /// Whether a server that takes writes is being looked for.
     looks_for_writer: AtomicBool,
@@ -166,14 +166,14 @@ impl<C: Connect> Pool<C> {
             pinging: false,
             permit,
         });
-        // It holds one of as many permits as there are places.
+        // There is room: the connection owns one of as many permits as there are places.
         if let Some(entry) = self.queue.add(entry) {
             self.hand_over(entry, now);
         }
     }
 
-    /// Declares every connection of a generation unfit: idle ones are closed when they are met, those in use when
-    /// they come back.
+    /// Declares every connection of a generation unfit: idle ones are closed when a caller meets them, those in use
+    /// when they come back.
     fn renew(&self, generation: u64) {
         let next = generation + 1;
         let _ =
@@ -188,7 +188,7 @@ impl<C: Connect> Pool<C> {
         self.incidents.load(Ordering::Acquire)
     }
 
-    /// What is shown of the connections that are open.
+    /// The monitors of the open connections.
     pub(super) fn monitors(&self) -> Vec<Arc<Monitor>> {
         let monitors = self.monitors.lock().unwrap_or_else(PoisonError::into_inner);
         monitors.iter().filter_map(Weak::upgrade).collect()
@@ -215,8 +215,8 @@ impl<C: Connect> Pool<C> {
         leased.expect("at least one place is leased")
     }
 
-    /// Closes what must not be kept through a freeze: connections of a server that has few left, which others wait
-    /// for while this process sleeps.
+    /// Closes connections that must not be kept through a freeze: those of a server with few left, which other
+    /// processes need while this one is frozen.
     pub(super) fn rest(self: &Arc<Self>) {
         if !self.may_freeze {
             return;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::sql::Change;
 
-/// What such a statement is, and what to do instead: `None` if it is not known to leave something behind.
+/// The name of such a statement, and what to do instead; `None` if it is not known to leave something behind.
 fn words(change: Change) -> Option<(&'static str, &'static str)> {
     Some(match change {
         Change::Set => (

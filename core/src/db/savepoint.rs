@@ -44,8 +44,7 @@ impl<'t, DB: Driver> Savepoint<'t, DB> {
     /// Keeps what was done since, as a part of the transaction.
     ///
     /// # Errors
-    /// [`Error::Query`] if a statement has failed since: then only [`rollback`](Self::rollback) helps, of this
-    /// savepoint's transaction.
+    /// [`Error::Query`] if a statement has failed since: then the whole transaction has to be rolled back.
     pub async fn release(mut self) -> Result<(), Error> {
         let released = self.session.release_savepoint().await;
         self.over = released.is_ok();

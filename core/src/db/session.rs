@@ -31,13 +31,13 @@ pub(super) use statement::Statement;
 ///
 /// A function that takes `&mut Session<DB>` runs inside a transaction and outside of one.
 ///
-/// A connection is used again only if its session is as it was. That is known of the statements that every
-/// application runs, and of changes that end with their transaction: `SET LOCAL`, `SET CONSTRAINTS`, a table
-/// `ON COMMIT DROP`. After any other statement (`SET`, `LOCK TABLES`, `CALL`, `PRAGMA x = y`, one that is not known)
-/// the connection is closed when it comes back; [`Stats::changes`](super::Stats::changes) counts how often.
+/// A connection is used again only if its session is as it was. That is known of common statements, and of changes
+/// that end with their transaction: `SET LOCAL`, `SET CONSTRAINTS`, a table `ON COMMIT DROP`. After any other
+/// statement (`SET`, `LOCK TABLES`, `CALL`, `PRAGMA x = y`, an unknown one) the connection is closed when it comes
+/// back; [`Stats::changes`](super::Stats::changes) counts how often.
 ///
-/// Where the server reads backslashes in strings in another way than by default (`NO_BACKSLASH_ESCAPES` of MySQL,
-/// `standard_conforming_strings = off` of PostgreSQL), a text with one counts as not known.
+/// If the server reads backslashes in strings in another way than by default (`NO_BACKSLASH_ESCAPES` of MySQL,
+/// `standard_conforming_strings = off` of PostgreSQL), a text with a backslash counts as unknown.
 ///
 /// Functions are the exception: a call changes the session only if the function is known to, as `pg_advisory_lock`,
 /// `set_config` and `GET_LOCK` are. A function of your own that changes the session must undo that, or be followed
@@ -96,8 +96,8 @@ impl<DB: Driver> Session<DB> {
         self.state.run::<DB, _>(self.connection.ping()).await
     }
 
-    /// Handles what earlier statements left behind, and returns the effect of preparing one: a pragma of SQLite may be
-    /// executed by it.
+    /// Settles earlier statements, and returns the effect of preparing one: SQLite may run a pragma when it is
+    /// prepared.
     async fn before_preparing(&mut self, sql: &SqlStr) -> Result<SessionEffect, sqlx::Error> {
         if !self.state.is_settled() {
             self.settle().await?;

@@ -119,7 +119,7 @@ pub(crate) const MOST_CONNECTIONS: usize = 100_000;
 const DATABASE_URL: &str = "DATABASE_URL";
 const DIRECT_DATABASE_URL: &str = "DIRECT_DATABASE_URL";
 
-/// Everything that settings say about a database; what they do not say is `None`.
+/// The settings of a database; `None`: not set.
 #[derive(Clone, Debug)]
 pub(crate) struct DatabaseSettings {
     pub(crate) url: DatabaseUrl,
@@ -192,7 +192,7 @@ impl DatabaseSettings {
     }
 }
 
-/// A duration that is more than nothing: of a limit, nothing could mean "none" as well as "at once".
+/// A duration above zero: a limit of zero could mean "no limit" as well as "at once".
 fn positive(settings: &Settings, name: &'static str) -> Result<Option<Duration>, ConfigError> {
     match settings.get::<Duration>(name)? {
         Some(Duration::ZERO) => {

@@ -17,8 +17,8 @@ use super::session::PendingReply;
 /// How often the pending replies are listed: no I/O.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// How long a statement may be without an answer before the server is asked; each time that it is at work, twice as
-/// long.
+/// How long a statement may be without a reply before the server is asked; twice as long after each answer that it is
+/// at work.
 const SILENT: Duration = Duration::from_secs(2);
 
 /// The longest time between two questions about one statement.
@@ -40,7 +40,7 @@ pub(super) fn watch<DB: Driver>(pool: &Arc<DbPool<DB>>) {
     });
 }
 
-/// A statement without an answer.
+/// A statement without a reply.
 struct PendingStatement {
     reply: Arc<PendingReply>,
     backend: BackendId,

@@ -1,5 +1,4 @@
-//! Opens connections with sqlx: with the password of the moment, at the addresses of the host, one attempt at a
-//! time or until a deadline.
+//! Opens connections with sqlx: with the current password, to one of the host's addresses, in one attempt.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -31,7 +30,7 @@ pub(in crate::db) struct Connector<DB: Driver> {
     warnings: Option<Arc<PoolerWarnings>>,
     /// The turn to write, if the database takes one writer at a time.
     turns: Option<Arc<WriteTurns>>,
-    /// Of one attempt.
+    /// The timeout of one attempt.
     pub(super) connect_timeout: Duration,
     /// Whether every statement must be unnamed and inside a transaction.
     unnamed: bool,
@@ -39,7 +38,7 @@ pub(in crate::db) struct Connector<DB: Driver> {
     limits: OnceLock<Limits>,
     /// How long the last connection took to open, in microseconds.
     pub(super) took: AtomicU64,
-    /// Counts changes of the schema that prepared statements were met by.
+    /// How often a prepared statement was refused because the schema had changed.
     schemas: Arc<AtomicU64>,
 }
 
@@ -68,8 +67,8 @@ impl<DB: Driver> Connector<DB> {
         })
     }
 
-    /// Takes the password of a URL that was read again, for the connections to come.
-    /// With `check`, only says whether it could.
+    /// Uses the password of a URL that was read again for new connections. With `check` it only returns whether it
+    /// could.
     pub(in crate::db) fn renew(&self, url: &DatabaseUrl, check: bool) -> Result<(), ConfigError> {
         if url.place() != self.url.place() {
             return Err(url.wrong("names another database, which takes a restart"));
@@ -80,7 +79,7 @@ impl<DB: Driver> Connector<DB> {
         Ok(())
     }
 
-    /// The connect options with the password of the moment.
+    /// The connect options with the current password.
     pub(in crate::db) async fn options_now(&self) -> Result<Options<DB>, Error> {
         let Self { credentials, options, .. } = self;
         let password = credentials.password(None).await;
@@ -113,7 +112,7 @@ impl<DB: Driver> Connector<DB> {
         self.limits.get().copied()
     }
 
-    /// Connects with the password of the moment; if that is refused and another is to be had, with that.
+    /// Connects with the current password; if the server refuses it and the source has another one, with that.
     async fn open(&self) -> Result<(DB::Connection, ServerInfo), sqlx::Error> {
         let Self { credentials, options, .. } = self;
         let Some(password) = credentials.password(None).await? else {
@@ -133,7 +132,7 @@ impl<DB: Driver> Connector<DB> {
         }
     }
 
-    /// Connects at the addresses that the host has, in the ways that the TLS mode has.
+    /// Connects to one of the host's addresses; if the TLS mode allows two ways, in one and then the other.
     async fn open_with(
         &self,
         options: &Options<DB>,

@@ -24,7 +24,7 @@ pub(super) fn setting_to_change(
     }
 }
 
-/// Describes the fault of TLS, if connecting failed by it: a sentence without the variable's name.
+/// Describes the TLS fault if connecting failed by one: a sentence without the variable's name.
 fn tls(kind: Kind, error: &sqlx::Error) -> Option<String> {
     let (mode, weaker, by_authority, root) = match kind {
         Kind::Postgres => ("sslmode", "prefer", "verify-ca", "sslrootcert"),
@@ -59,7 +59,7 @@ fn tls(kind: Kind, error: &sqlx::Error) -> Option<String> {
     })
 }
 
-/// A pooler refused what was sent when connecting.
+/// The error of a pooler that refuses what is sent when connecting.
 fn refused_by_pooler(error: &sqlx::Error, url: &DatabaseUrl, pooler: Pooler) -> ConfigError {
     let told = DriverMessage(error);
     if pooler == Pooler::None {
@@ -80,7 +80,8 @@ fn refused_by_pooler(error: &sqlx::Error, url: &DatabaseUrl, pooler: Pooler) -> 
     url.wrong(format!("the pooler refuses what is sent when connecting ({told}); {change}"))
 }
 
-/// A way to log in that MySQL's server demands and the settings do not allow, by the driver's texts.
+/// Describes a login method that a MySQL server demands and the settings do not allow, recognised by the driver's
+/// texts.
 fn login(kind: Kind, error: &sqlx::Error) -> Option<String> {
     if kind != Kind::MySql {
         return None;

@@ -12,10 +12,9 @@ use super::{Connect, Connection, Connector, Release};
 use crate::db::driver::{Driver, ServerIdentity};
 use crate::db::session::Session;
 
-/// How long a server has at least to end a connection that was closed, once it has noticed: at once if it does
-/// nothing on it. With four processes waiting for each processor, 5 ms were too few in three storms of six, 25 ms
-/// in none (November 2026). A slower server shows it: to end takes it less than to begin, so it has as long as the
-/// last connection took to open.
+/// The least time that a server is given to end a closed connection after noticing that it was closed. With four
+/// processes waiting for each processor, 5 ms were too few in three storms of six, 25 ms in none (November 2026). A
+/// slower server is given as long as the last connection took to open: ending one takes less.
 const ENDS_WITHIN: Duration = Duration::from_millis(25);
 
 /// The upper bound: a connect slower than this measured queueing, not the server.
@@ -25,12 +24,12 @@ const ENDS_WITHIN_AT_MOST: Duration = Duration::from_millis(500);
 const TRIES: usize = 4;
 
 impl<DB: Driver> Connector<DB> {
-    /// Closes the socket, and says how long the server counts the connection on.
+    /// Closes the socket, and returns how long the server still counts the connection.
     pub(super) fn close(self: &Arc<Self>, session: Session<DB>) -> Release<Session<DB>> {
         let Session { mut connection, state, server, .. } = session;
         let busy = state.busy;
         if let Some(interrupt) = server.interrupt {
-            // Its thread is what counts: the place is free once that has ended.
+            // SQLite: the driver's thread has the file open, so the place is free when the thread has ended.
             interrupt.store(true, Ordering::Relaxed);
             return Release::Work(Box::pin(async move {
                 if DB::check_thread(&mut connection).await.is_ok() {
@@ -66,8 +65,7 @@ impl<DB: Driver> Connector<DB> {
         }
     }
 
-    /// Opens a connection to this one of the servers that the name stands for, if it leads there within [`TRIES`];
-    /// otherwise to another.
+    /// Opens a connection to this one of the servers behind the name; after [`TRIES`] attempts, to any of them.
     async fn reach(
         self: &Arc<Self>,
         server: ServerIdentity,

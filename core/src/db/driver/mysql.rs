@@ -22,7 +22,7 @@ impl DriverParts for MySql {
 
     const SYSTEM: &'static str = "mysql";
 
-    /// It does not notice: what it does is ended by [`cancel`](Driver::cancel).
+    /// The server does not notice; [`cancel`](Driver::cancel) ends its work.
     const NOTICES_CLOSE_WITHIN: Duration = Duration::from_millis(50);
 
     fn options(url: &DatabaseUrl, tuning: &Tuning<'_>) -> Result<MySqlConnectOptions, ConfigError> {
@@ -34,7 +34,7 @@ impl DriverParts for MySql {
         if let Some(address) = without_brackets(options.get_host()) {
             options = options.host(&address);
         }
-        // A token goes as it is, which is safe through TLS alone.
+        // A token is sent in clear text, which is safe only through TLS.
         let encrypted =
             !matches!(options.get_ssl_mode(), MySqlSslMode::Disabled | MySqlSslMode::Preferred);
         options = options.enable_cleartext_plugin(tuning.has_provider && encrypted);
@@ -111,8 +111,8 @@ impl DriverParts for MySql {
         })
     }
 
-    /// What is wrong with a statement alone (its number of columns, its data, a constraint, its syntax) undoes that
-    /// statement; a deadlock and much else may undo the transaction.
+    /// A fault of the statement alone (its number of columns, its data, a constraint, its syntax) undoes that
+    /// statement; a deadlock and other errors may undo the transaction.
     fn may_end_transaction(error: &sqlx::Error) -> bool {
         let state = error.as_database_error().and_then(DatabaseError::code);
         !matches!(
@@ -136,7 +136,7 @@ impl DriverParts for MySql {
             // --read-only, among other options that forbid a statement; InnoDB takes no writes, or a table takes none.
             Some(1290) if names_read_only(error) => ErrorEffect::ReadOnly,
             Some(1836 | 1036) => ErrorEffect::ReadOnly,
-            // Prepared for another schema, or not on this server.
+            // The statement was prepared for another schema, or not on this server.
             Some(1615 | 1243) => ErrorEffect::Stale,
             // Killed; packets out of order; interrupted, timed out, lost.
             Some(1317 | 1047 | 1152 | 1153 | 1155..=1161 | 1184 | 1927 | 4031) => {

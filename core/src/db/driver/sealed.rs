@@ -37,7 +37,7 @@ pub trait DriverParts: Database<Connection: Migrate, Arguments: Clone> + HasStat
         options.clone()
     }
 
-    /// The options to try after this error, if the TLS mode has a second way.
+    /// The options for a second attempt after this error, if the TLS mode allows one.
     fn second_way(_options: &Options<Self>, _refused: &sqlx::Error) -> Option<Options<Self>> {
         None
     }
@@ -51,13 +51,13 @@ pub trait DriverParts: Database<Connection: Migrate, Arguments: Clone> + HasStat
     /// Whether the server itself refuses every statement of a transaction after one has failed.
     const REFUSES_AFTER_ERROR: bool = false;
 
-    /// Whether the transaction in which this error of a statement was met may be over.
+    /// Whether this error of a statement may have ended the transaction around it.
     fn may_end_transaction(_error: &sqlx::Error) -> bool {
         true
     }
 
-    /// Whether the transaction that was begun on a connection is still open there. An error if it is, and can
-    /// only be rolled back.
+    /// Whether the transaction that was begun on a connection is still open there. Returns an error if it is open and
+    /// can only be rolled back.
     fn is_in_transaction(
         connection: &mut Self::Connection,
     ) -> impl Future<Output = Result<bool, sqlx::Error>> + Send;
@@ -98,8 +98,8 @@ pub trait DriverParts: Database<Connection: Migrate, Arguments: Clone> + HasStat
         None
     }
 
-    /// Which of these connections the server is at work for, by its ids: all of them where nothing can get lost on
-    /// the way.
+    /// Which of these connections the server is at work for, by its ids; all of them if no reply can get lost on the
+    /// way.
     fn at_work(
         _connection: &mut Self::Connection,
         ids: &[i64],
@@ -113,7 +113,7 @@ pub trait DriverParts: Database<Connection: Migrate, Arguments: Clone> + HasStat
     }
 
     /// Tries to take the lock that lets one process at a time migrate, for as long as the connection is open, without
-    /// waiting. `None`: it is taken; otherwise its holder.
+    /// waiting. Returns `None` if it was taken, otherwise its holder.
     fn try_lock_migrations(
         _connection: &mut Self::Connection,
     ) -> impl Future<Output = Result<Option<LockHolder>, sqlx::Error>> + Send {
@@ -137,7 +137,7 @@ pub trait DriverParts: Database<Connection: Migrate, Arguments: Clone> + HasStat
         None
     }
 
-    /// The driver's own way of running statements. That a connection is an `Executor` is true of each kind of database,
-    /// and no bound of `Database` says so.
+    /// The connection as an `Executor`: the connection of every kind of database is one, but no bound of `Database`
+    /// says so.
     fn executor<'c>(connection: &'c mut Self::Connection) -> impl Executor<'c, Database = Self>;
 }

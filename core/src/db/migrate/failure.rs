@@ -1,4 +1,4 @@
-//! Errors of migrations: what a failed or interrupted one has left behind, and how to repair it.
+//! Errors of migrations: what a failed or interrupted migration has left behind, and the way out.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::db::settings::Kind;
 use super::is_missing_table;
 use super::run::name;
 
-/// The error for what the migrator says, with more to say after it.
+/// The error for a failure of the migrator, with `more` after its text.
 pub(super) fn told(migrator: &Migrator, error: MigrateError, more: String) -> Error {
     let named = |version: i64| {
         let known = migrator.iter().find(|migration| migration.version == version);
@@ -48,7 +48,7 @@ pub(super) fn told(migrator: &Migrator, error: MigrateError, more: String) -> Er
     Error::Migration { text, cause: Arc::new(error) }
 }
 
-/// The way out of a migration that the table of migrations has as unfinished.
+/// The way out if the table of migrations lists a migration as unfinished.
 fn dirty(table: &str, version: i64) -> String {
     format!(
         "look what of it is in the database; then either undo that by hand and run \
@@ -79,7 +79,7 @@ pub(super) async fn explained<DB: Driver>(
     error: MigrateError,
 ) -> Error {
     let error = match error {
-        // The statement that notes the migration failed, or BEGIN or COMMIT around it.
+        // The statement that records the migration failed, or BEGIN or COMMIT around it.
         MigrateError::Execute(error) => MigrateError::ExecuteMigration(error, migration.version),
         other => other,
     };
@@ -120,7 +120,7 @@ async fn invalid_indexes<DB: Driver>(
     if !migration.no_tx || !text.contains("create") {
         return Vec::new();
     }
-    // A server that cannot say has none that we could name.
+    // If the server cannot list them, no index is named.
     let all = DB::invalid_indexes(connection).await.unwrap_or_default();
     let named = |index: &str| {
         let index = index.to_lowercase();

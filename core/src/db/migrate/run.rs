@@ -12,12 +12,12 @@ use crate::db::settings::Kind;
 
 use super::{failure, is_missing_table, lock};
 
-/// A migration as people know it.
+/// The version and the description of a migration.
 pub(super) fn name(migration: &Migration) -> String {
     format!("{} ({})", migration.version, migration.description)
 }
 
-/// Applies every migration that has not been applied, under the lock, and says so in the log, which for the operator is the
+/// Applies every migration that has not been applied, under the lock, and logs them: for the operator the log is the
 /// result of the `migrate` verb.
 ///
 /// The migrator's own `run` waits for its lock inside a statement, names no holder, and does not say what it did.
@@ -28,7 +28,7 @@ pub(super) async fn all<DB: Driver>(
     place: &str,
 ) -> Result<(), Error> {
     let failed = |error| failure::told(migrator, error, String::new());
-    // The longest time that servers take is 24 days.
+    // Servers accept 24 days at most.
     let millis = i32::try_from(patience.as_millis()).unwrap_or(i32::MAX);
     if let Some(statement) = DB::wait_for_locks(millis) {
         // The text is ours, a number apart.

@@ -20,7 +20,8 @@ use crate::deadline;
 const QUEUE_PER_CONNECTION: usize = 1024;
 
 impl<C: Connect> Pool<C> {
-    /// Borrows a connection that is alive: an idle one, or whichever is first of one that comes back and a new one.
+    /// Borrows a connection that is alive: an idle one, or the first that is available: one that comes back, or a new
+    /// one.
     pub(in crate::db) async fn acquire(
         self: &Arc<Self>,
         purpose: Purpose,
@@ -41,7 +42,7 @@ impl<C: Connect> Pool<C> {
                 }
                 Joined::Waits(wait) => match self.served(wait, until).await {
                     Ok((guard, came_back)) => {
-                        // That time will do, unless there was a freeze since.
+                        // The time of the handover is recent enough, unless there was a freeze since.
                         now = Some(came_back).filter(|time| time.is_of(&self.epoch));
                         waited = true;
                         guard
@@ -71,8 +72,8 @@ impl<C: Connect> Pool<C> {
         }
     }
 
-    /// Counts a caller that came then and got no connection in its time, and returns its error: the time was the plan's,
-    /// or less if its request has a deadline.
+    /// Counts a caller that got no connection in time, and returns its error. `until` is earlier than the plan's
+    /// timeout if its request has a deadline.
     pub(in crate::db) fn time_is_up(
         &self,
         begun: Instant,
@@ -89,17 +90,18 @@ impl<C: Connect> Pool<C> {
 
     /// Waits for a connection in the queue, while one is opened.
     ///
-    /// On a host that may freeze this process the caller opens one in its own time: when it has its answer, nothing is
-    /// left under way that a freeze could tear.
+    /// On a host that may freeze this process the caller opens one itself: when it has its answer, no work is left
+    /// that a freeze could interrupt.
     async fn served(self: &Arc<Self>, mut wait: Wait<'_, C>, until: Instant) -> Handover<C> {
-        // Looked at from inside the queue, where a failure from here on is told.
+        // Checked inside the queue: a failure from here on ends the wait, and an earlier one is seen here (no lost
+        // wakeup).
         if self.growth().outage.is_some()
             && let Some(failure) = self.refusal()
         {
             return Err(failure.into());
         }
         if self.may_freeze {
-            // Boxed: opening a connection is a large future, which no other caller should carry.
+            // Boxed: opening a connection is a large future, which would enlarge that of every caller.
             let mut opening = Box::pin(self.open_inline(until));
             tokio::select! {
                 biased;
@@ -149,12 +151,12 @@ impl<C: Connect> Pool<C> {
         if answered_recently {
             return Some((guard, now.instant()));
         }
-        // Boxed: what is rare does not make every borrowing larger.
+        // Boxed, so that the rare ping does not enlarge the future of every caller.
         let guard = Box::pin(self.validate(guard, until)).await?;
         Some((guard, Instant::now()))
     }
 
-    /// Why a connection must not be used again although nothing was found wrong with it, if so.
+    /// Returns the reason if a connection must not be used again although it works: its generation or its age.
     pub(super) fn expiry(
         &self,
         guard: &PooledConnection<C>,
@@ -192,7 +194,7 @@ impl<C: Connect> Pool<C> {
         timeout: Duration,
     ) -> Option<PooledConnection<C>> {
         self.counts.pings.add();
-        // Cancelled from here on, the guard closes the connection.
+        // If the caller gives up from here on, the dropped guard closes the connection.
         guard.entry_mut().pinging = true;
         let answer = tokio::time::timeout(timeout, guard.ping()).await;
         if matches!(answer, Ok(true)) {

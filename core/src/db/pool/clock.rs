@@ -8,10 +8,9 @@ use crate::Epoch;
 
 /// A point in time on the monotonic clock and on the wall clock.
 ///
-/// While a process is frozen some clocks may stand still: the monotonic clock of Linux excludes a suspended
-/// machine, and the wall clock may be set back. The gap between two moments is therefore the larger that
-/// either clock saw; a clock that went backwards says nothing. The monotonic clock is tokio's, so that a test can
-/// pause it.
+/// While a process is frozen some clocks may stand still: the monotonic clock of Linux excludes a suspended machine,
+/// and the wall clock may be set back. The gap between two moments is therefore the larger that either clock saw; a
+/// clock that went backwards counts as no gap. The monotonic clock is tokio's, so that a test can pause it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FreezeAwareInstant {
     monotonic: Instant,

@@ -1,6 +1,6 @@
 //! The idle connections and the callers that wait for one: first come, first served.
 //!
-//! deadpool keeps the connections; to a caller that waits one is handed over, without a rest in the pool.
+//! deadpool keeps the connections; a waiting caller gets one directly, past deadpool.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -33,7 +33,7 @@ struct Inner<C: Connect> {
     callers: VecDeque<Waiter<C>>,
     /// The number of the next caller.
     next: u64,
-    /// When the task that ends waits looks again, if there is one.
+    /// The time for which the task that ends waits sleeps; `None`: there is no such task.
     alarm: Option<Instant>,
     closed: bool,
 }
@@ -44,7 +44,7 @@ struct Waiter<C: Connect> {
     sender: oneshot::Sender<Handover<C>>,
 }
 
-/// What a caller that waits gets.
+/// The result of a wait.
 pub(super) type Handover<C> = Result<(PooledConnection<C>, FreezeAwareInstant), WaitError>;
 
 /// Why a wait has ended without a connection.
@@ -65,14 +65,15 @@ impl<E: Into<Error>> From<E> for WaitError {
 
 /// The answer to a caller that comes.
 pub(super) enum Joined<'p, C: Connect> {
-    /// A connection has become idle.
+    /// A connection was idle.
     Idle(PooledConnection<C>),
     Waits(Wait<'p, C>),
-    /// As many callers as may wait do.
+    /// As many callers as may wait are waiting.
     Full,
 }
 
-/// A place in the queue, left when it is dropped: a connection that has been handed over goes to the next caller.
+/// A place in the queue. Dropping it leaves the queue; a connection that was handed over meanwhile goes to the next
+/// caller.
 pub(super) struct Wait<'p, C: Connect> {
     queue: &'p WaitQueue<C>,
     number: u64,
@@ -103,14 +104,14 @@ impl<C: Connect> WaitQueue<C> {
         self.lock().connections.try_get().ok()
     }
 
-    /// Adds a connection, which is lent; `None`: there are as many as there may be.
+    /// Adds a connection and lends it; `None` if the pool is full.
     pub(super) fn add(&self, entry: BoxedEntry<C>) -> Option<Pooled<C>> {
         let inner = self.lock();
         inner.connections.try_add(entry).ok()?;
         inner.connections.try_get().ok()
     }
 
-    /// Refuses what comes from here on, and every caller that waits.
+    /// Refuses later callers and those that wait.
     pub(super) fn close(&self) {
         let mut inner = self.lock();
         inner.closed = true;
@@ -128,10 +129,11 @@ impl<C: Connect> WaitQueue<C> {
         }
     }
 
-    /// Ends the waits whose time is up. `alarm`: when this was to be done. Returns when it is to be done again.
+    /// Ends the waits whose time is up. `at`: the time for which the task was set. Returns the time for which it is
+    /// to be set next.
     fn expire(&self, alarm: Instant) -> Option<Instant> {
         let mut inner = self.lock();
-        // Another task looks earlier, and goes on for the callers of this one.
+        // A task that is set earlier serves the callers of this one too.
         if inner.alarm != Some(alarm) {
             return None;
         }
@@ -152,7 +154,8 @@ impl<C: Connect> WaitQueue<C> {
 }
 
 impl<C: Connect> Pool<C> {
-    /// Gives a connection to the caller that has waited longest; without one it is idle, or closed with the pool.
+    /// Gives a connection to the caller that has waited longest. If no caller waits, the connection is idle, or
+    /// closed with the pool.
     pub(super) fn hand_over(self: &Arc<Self>, mut entry: Pooled<C>, now: FreezeAwareInstant) {
         loop {
             let mut inner = self.queue.lock();
@@ -172,7 +175,7 @@ impl<C: Connect> Pool<C> {
         }
     }
 
-    /// Takes an idle connection, or a place behind the callers that wait, `most` of them.
+    /// Takes an idle connection, or a place behind the callers that wait, of which there may be `most`.
     pub(super) fn join(self: &Arc<Self>, until: Instant, most: usize) -> Joined<'_, C> {
         let mut inner = self.queue.lock();
         if let Ok(entry) = inner.connections.try_get() {
@@ -222,7 +225,7 @@ impl<C: Connect> Future for Wait<'_, C> {
 
 #[cfg(test)]
 impl<C: Connect> Wait<'_, C> {
-    /// Gives the place up as another thread does for whose caller a connection has been taken a moment before.
+    /// Gives the place up, but stays in the queue, as if another thread had just taken a connection for this caller.
     pub(super) fn give_up_late(mut self) {
         self.ended = true;
     }

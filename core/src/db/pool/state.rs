@@ -19,7 +19,7 @@ impl<C: Connect> Pool<C> {
         self.size().saturating_sub(self.budget.available_permits())
     }
 
-    /// Who has a connection, the longest holder first.
+    /// The holders of connections, the longest first.
     pub(super) fn holders(&self) -> Vec<Holder> {
         let monitors = self.monitors();
         let mut holders: Vec<_> = monitors.iter().filter_map(|monitor| monitor.holder()).collect();
@@ -72,7 +72,7 @@ impl<C: Connect> Pool<C> {
 }
 
 impl Holder {
-    /// What it has the connection for, and for how long.
+    /// The purpose of the loan, and how long it has lasted.
     pub(super) fn told(&self) -> (String, Duration) {
         (self.purpose.to_string(), self.since.elapsed())
     }

@@ -1,4 +1,4 @@
-//! Waiting for the lock of a database that takes one writer at a time (SQLite): by the caller, who can give up.
+//! Waiting for the lock of a database that takes one writer at a time (SQLite): by the caller, which can give up.
 //!
 //! SQLite can wait by itself, in the connection's thread. That thread knows of no deadline, and would write what its
 //! caller has given up long ago. It also keeps no order: under load the last writer to come may be the first to write.
@@ -35,7 +35,7 @@ impl WriteTurns {
         Arc::new(Self { turn: Arc::new(Semaphore::new(1)), waiting: Arc::default(), timeout })
     }
 
-    /// Waits for the turn until then: `None` if it does not come in time, an error if the database is closed.
+    /// Waits for the turn: `None` if it does not come in time, an error if the database is closed.
     pub(in crate::db) async fn acquire(
         &self,
         until: Instant,
@@ -90,7 +90,7 @@ impl Attempts {
     }
 }
 
-/// Whether another connection holds a lock that it will let go of.
+/// Whether the error says that another connection holds a lock, which it will release.
 fn is_locked(error: &sqlx::Error) -> bool {
     let Some(code) = error.as_database_error().and_then(sqlx::error::DatabaseError::code) else {
         return false;

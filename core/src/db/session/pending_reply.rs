@@ -14,9 +14,9 @@ use crate::db::driver::BackendId;
 pub(in crate::db) struct PendingReply {
     /// The server's id of the connection, by which the server is asked.
     pub(in crate::db) backend: Option<BackendId>,
-    /// Odd while an answer is waited for. Written by the borrower alone.
+    /// Odd while a reply is pending. Only the borrower changes it.
     turn: AtomicU64,
-    /// The turn that was declared lost.
+    /// The number of the reply that was declared lost.
     lost: AtomicU64,
     borrower: AtomicWaker,
 }
@@ -26,8 +26,7 @@ impl PendingReply {
         Self { backend, ..Self::default() }
     }
 
-    /// Notes that an answer is waited for. A borrower that does something else in between, as the reader of a
-    /// stream may, does not wait.
+    /// Marks a reply as pending, unless one is already.
     fn begin_wait(&self) {
         let turn = self.turn.load(Ordering::Relaxed);
         if turn.is_multiple_of(2) {
@@ -35,7 +34,8 @@ impl PendingReply {
         }
     }
 
-    /// Notes that nothing is waited for: an answer has come, or work begins after some that was dropped half-way.
+    /// Marks that no reply is pending: it has come, or new work begins after work that was dropped half-way, or the
+    /// reader of a stream does something else.
     pub(in crate::db) fn end_wait(&self) {
         let turn = self.turn.load(Ordering::Relaxed);
         if !turn.is_multiple_of(2) {
@@ -43,12 +43,12 @@ impl PendingReply {
         }
     }
 
-    /// The error if the pending reply will not come. Otherwise the task is woken when the reply is declared lost.
+    /// Returns an error if the pending reply was declared lost. Otherwise the task is woken when it is.
     ///
-    /// To be asked when there is none yet: one that has arrived counts.
+    /// Call it after polling for the reply: a reply that has arrived counts.
     pub(in crate::db) fn poll_loss(&self, cx: &Context<'_>) -> Option<sqlx::Error> {
         self.begin_wait();
-        // Registered first: what is declared afterwards wakes the task.
+        // Register before the check: a loss declared in between would wake nothing (lost wakeup).
         self.borrower.register(cx.waker());
         let turn = self.turn.load(Ordering::Relaxed);
         (self.lost.load(Ordering::Acquire) == turn).then(|| {
@@ -61,7 +61,7 @@ impl PendingReply {
         })
     }
 
-    /// The outcome of work on the connection, or the error that there will be none.
+    /// Runs work on the connection; an error if its reply is declared lost.
     pub(in crate::db) async fn answer<T>(
         &self,
         work: impl Future<Output = Result<T, sqlx::Error>>,
@@ -79,12 +79,12 @@ impl PendingReply {
         .await
     }
 
-    /// The turn that is waited for.
+    /// The number of the pending reply; `None` if none is pending.
     pub(in crate::db) fn pending_turn(&self) -> Option<u64> {
         Some(self.turn.load(Ordering::Acquire)).filter(|turn| turn % 2 == 1)
     }
 
-    /// Declares that the answer of a turn will not come.
+    /// Declares that the reply of this number will not come.
     pub(in crate::db) fn declare_lost(&self, turn: u64) {
         self.lost.store(turn, Ordering::Release);
         self.borrower.wake();

@@ -66,7 +66,7 @@ pub(in crate::db) struct Loan {
     pub(in crate::db) demoted: bool,
 }
 
-/// A transaction that must not say that it has committed what it has not.
+/// A transaction that must not report a COMMIT that has not happened.
 #[derive(Debug, Default)]
 pub(super) enum Transaction {
     /// None, or one in plain text.
@@ -114,7 +114,7 @@ impl SessionState {
         self.failed || self.raw || matches!(self.transaction, Transaction::Doubtful)
     }
 
-    /// Whether the next statement can be sent without a look at what happened before.
+    /// Whether the next statement can be sent without settling earlier ones.
     pub(super) fn is_settled(&self) -> bool {
         !self.busy
             && matches!(self.transaction, Transaction::None | Transaction::Open)
@@ -126,7 +126,7 @@ impl SessionState {
         self.schema == self.schemas.load(Ordering::Relaxed)
     }
 
-    /// Whether something took the connection away, which may have taken others too.
+    /// Whether the connection was lost; then others may be too.
     pub(in crate::db) fn is_lost(&self) -> bool {
         self.broken || self.outdated
     }
@@ -162,7 +162,7 @@ impl SessionState {
         }
     }
 
-    /// Notes that work begins, and what it will leave behind, as soon as the driver has it.
+    /// Records that work begins, and its effect: the driver may send it from now on.
     pub(super) fn begins(&mut self, effect: SessionEffect) {
         self.busy = true;
         self.answered = false;
@@ -209,7 +209,7 @@ impl SessionState {
         }
     }
 
-    /// Notes that a transaction has committed: what it did is there for others.
+    /// Records that a transaction has committed: other sessions see its changes.
     pub(super) fn committed(&mut self) {
         self.transaction = Transaction::None;
         if std::mem::take(&mut self.altered) {
@@ -217,7 +217,7 @@ impl SessionState {
         }
     }
 
-    /// Notes what an error means for the connection; the error as the caller sees it.
+    /// Records what an error means for the connection. Returns the error for the caller.
     #[cold]
     pub(super) fn failed<DB: Driver>(
         &mut self,
@@ -225,12 +225,12 @@ impl SessionState {
         effect: SessionEffect,
     ) -> sqlx::Error {
         self.pending_reply.end_wait();
-        // Which of its statements a text got to is not said.
+        // The error does not say which statement of the text it is from.
         self.unclear |= effect.bounds_transaction();
         if let sqlx::Error::Database(_) = error {
             self.doubt::<DB>(&error);
         }
-        // Where more than a statement failed `busy` stays: what the server still does is unknown.
+        // If more than the statement failed, `busy` stays: the server may still be at work.
         match DB::error_effect(&error) {
             ErrorEffect::Fine => self.busy = false,
             ErrorEffect::Stale => {
@@ -247,7 +247,7 @@ impl SessionState {
             }
             ErrorEffect::Broken => self.broken = true,
             ErrorEffect::Outdated => self.outdated = true,
-            // A statement of its own may have made or removed what was met.
+            // A statement of the session itself may have prepared or removed the one that was met.
             ErrorEffect::Pooled if self.changed.is_some() || self.raw => self.busy = false,
             ErrorEffect::Pooled => {
                 self.broken = true;
@@ -257,7 +257,7 @@ impl SessionState {
         error
     }
 
-    /// Notes what a statement's error means for the transaction around it.
+    /// Records what a statement's error means for the transaction around it.
     fn doubt<DB: Driver>(&mut self, error: &sqlx::Error) {
         if !DB::may_end_transaction(error) {
             return;

@@ -61,7 +61,7 @@ impl<DB: Driver> Session<DB> {
         let rolls_back = DB::TransactionManager::rollback(&mut self.connection);
         let outcome = self.state.run::<DB, _>(rolls_back).await;
         match outcome {
-            // There may be nothing left to roll back, which SQLite says.
+            // There may be nothing left to roll back, which is an error on SQLite.
             Err(sqlx::Error::Database(_)) if over => {}
             outcome => {
                 outcome?;
@@ -74,7 +74,7 @@ impl<DB: Driver> Session<DB> {
     /// Sets a savepoint in the transaction that is open.
     pub(in crate::db) async fn savepoint(&mut self) -> Result<(), sqlx::Error> {
         self.settle().await?;
-        // If this is given up, the driver undoes more than a savepoint, and counts one too few.
+        // If the caller gives up here, the driver undoes more than a savepoint, and counts one too few.
         let before = std::mem::take(&mut self.state.transaction);
         self.fail_transaction("a savepoint was given up while it was being set");
         let sets = DB::TransactionManager::begin(&mut self.connection, None);
@@ -102,11 +102,11 @@ impl<DB: Driver> Session<DB> {
         self.state.transaction = Transaction::Ended(reason.to_owned());
     }
 
-    /// Handles what earlier statements left behind, before the next one is sent.
+    /// Settles earlier statements before the next one is sent.
     ///
-    /// An error of a statement that was not read to its end is not the next one's; a transaction that the server
-    /// has ended does not let what follows take effect by itself; statements are prepared for the schema that there
-    /// is.
+    /// The error of a statement that was not read to its end must not be reported for the next one; after the server
+    /// has ended a transaction, later statements must not take effect outside of it; statements are prepared again if
+    /// the schema has changed.
     #[cold]
     pub(super) async fn settle(&mut self) -> Result<(), sqlx::Error> {
         self.finish().await?;
@@ -119,8 +119,8 @@ impl<DB: Driver> Session<DB> {
         if self.state.knows_schema() { Ok(()) } else { self.forget_statements().await }
     }
 
-    /// Reads what is left of a statement that was given up; an error if the connection is broken, on which the driver
-    /// may wait for ever.
+    /// Reads the rest of a statement that was given up. Returns an error if the connection is broken: the driver may
+    /// wait for ever on it.
     async fn finish(&mut self) -> Result<(), sqlx::Error> {
         if self.state.broken {
             return Err(lost("it broke before this was sent"));
@@ -129,7 +129,7 @@ impl<DB: Driver> Session<DB> {
             return Ok(());
         }
         if DB::KIND == Kind::MySql && !self.state.answered {
-            // What comes may be the answer to preparing it, for which the driver takes it no more.
+            // The next message may be the reply to preparing it, which the driver would take for another reply.
             self.state.broken = true;
             return Err(lost("a statement was given up before it had an answer"));
         }
@@ -147,7 +147,8 @@ impl<DB: Driver> Session<DB> {
             return Err(lost(&format!("a statement that was not read to its end failed: {error}")));
         }
         match error {
-            // It is over, and was of no interest. In a transaction it has failed what follows, too.
+            // The statement is over, and its caller has given up. Inside a transaction its error concerns later
+            // statements, too.
             sqlx::Error::Database(_)
                 if !self.state.is_lost() && !self.state.is_in_transaction() =>
             {
@@ -169,9 +170,9 @@ impl<DB: Driver> Session<DB> {
         Err(rolled_back(reason))
     }
 
-    /// Whether a statement must not be sent if the transaction around it, in plain text, has failed: COMMIT, to which
-    /// the server would answer Ok; if the server goes on without the transaction, any that neither begins nor rolls
-    /// back.
+    /// Whether a statement may only be sent if the plain-text transaction around it is still open: COMMIT, to which
+    /// the server would answer Ok; if the server goes on without a failed transaction, any statement that neither
+    /// begins nor rolls back.
     pub(super) fn doubts(&self, effect: SessionEffect) -> bool {
         if DB::REFUSES_AFTER_ERROR {
             effect.commits && self.state.may_have_failed()
@@ -191,7 +192,7 @@ impl<DB: Driver> Session<DB> {
 
     async fn is_open(&mut self) -> Result<bool, sqlx::Error> {
         let asks = DB::is_in_transaction(&mut self.connection);
-        // An error is an answer to the question: it is not one more that was met.
+        // An error is the answer here: it must not count as an error of the transaction.
         let before = std::mem::take(&mut self.state.transaction);
         let open = self.state.run::<DB, _>(asks).await;
         self.state.transaction = before;

@@ -117,14 +117,14 @@ impl DatabaseUrl {
         format!("{} ({})", self.place(), self.variable)
     }
 
-    /// Whether a file is only read.
+    /// Whether a file is opened only for reading.
     pub(crate) fn is_read_only(&self) -> bool {
         let immutable = self.given(&["immutable"]);
         self.given(&["mode"]).as_deref() == Some("ro")
             || immutable.is_some_and(|value| value == "true" || value == "1")
     }
 
-    /// The name of the database in memory that it stands for.
+    /// The name of the database in memory, if it leads to one.
     pub(crate) fn memory(&self) -> Option<String> {
         if self.kind != Kind::Sqlite {
             return None;

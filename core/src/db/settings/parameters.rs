@@ -1,5 +1,5 @@
-//! The parameters that people and platforms write into database URLs: which are honoured, which change nothing and are
-//! said once, which are refused and what to write instead.
+//! The parameters that people and platforms write into database URLs: which are honoured, which change nothing and
+//! are logged once, which are refused and what to write instead.
 
 use super::Kind;
 
@@ -8,7 +8,7 @@ use super::Kind;
 pub(super) enum Use {
     /// The driver takes it.
     Driver,
-    /// It is translated or heeded here.
+    /// It is translated or used here.
     Ours,
     /// It changes nothing here; the log says so once, with this reason.
     Ignored(&'static str),

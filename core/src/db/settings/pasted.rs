@@ -88,7 +88,7 @@ fn unfilled(text: &str) -> Option<String> {
     })
 }
 
-/// Another kind of URL.
+/// The error for a URL of another kind.
 fn scheme(scheme: &str) -> String {
     let instead =
         |write: &str| format!("begins with {scheme}:, which is another program's; write {write}");
@@ -107,7 +107,7 @@ fn scheme(scheme: &str) -> String {
     }
 }
 
-/// Why a text that is a URL in its shape cannot be read as one.
+/// Why a text that looks like a URL cannot be read as one.
 fn unparsable(text: &str) -> String {
     let Some((_, rest)) = text.split_once("://") else { return not_one() };
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
@@ -134,8 +134,8 @@ pub(super) fn several_hosts() -> String {
         .into()
 }
 
-/// Whether a `#`, `/` or `?` of a password has ended the part of a URL that it stands in, so that the host is found
-/// where it ought not to be.
+/// Whether a `#`, `/` or `?` of a password has ended its part of the URL too early, so that the host is found in a
+/// wrong part.
 pub(super) fn ends_too_early(url: &Url, known: impl Fn(&str) -> bool) -> Option<&'static str> {
     let stray = url
         .query_pairs()

@@ -135,7 +135,7 @@ impl UrlParser {
                 else {
                     return Err("expected whole seconds, or 0 for no timeout".into());
                 };
-                // "0" switches the timeout off where people learnt it; a day is as good and stays bounded.
+                // "0" switches the timeout off in other tools; a day does as well and is a bound.
                 let timeout = Duration::from_secs(if seconds == 0 { 86_400 } else { seconds });
                 if name == "pool_timeout" {
                     self.parsed.pool_timeout = Some(timeout);
@@ -191,7 +191,7 @@ impl UrlParser {
         self.parsed.ignored.push((name.to_owned(), reason));
     }
 
-    /// Refuses a file of SQLite that is none, or would be another one for each connection.
+    /// Refuses a URL of SQLite without a file, and one that would open another database for each connection.
     fn check_file(&self, path: &str) -> Result<(), String> {
         let in_memory = path.ends_with(":memory:") || self.kept("mode") == Some("memory");
         if path.is_empty() && !in_memory {

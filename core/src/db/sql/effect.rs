@@ -22,12 +22,11 @@ pub(in crate::db) struct SessionEffect {
     pub(in crate::db) read_only: bool,
     /// It may return rows.
     pub(in crate::db) rows: bool,
-    /// It is a query, which may be left at its first row: nothing is undone by that.
+    /// It is a query: reading may stop at its first row, which undoes nothing.
     pub(in crate::db) query: bool,
     /// It holds no statement at all.
     pub(in crate::db) blank: bool,
-    /// It changes tables that statements may have been prepared for, and neither the server nor the driver finds
-    /// out by itself.
+    /// It changes tables that statements may have been prepared for, and neither the server nor the driver notices.
     pub(in crate::db) alters: bool,
     /// It leaves the session changed.
     pub(in crate::db) change: Option<Change>,
@@ -117,12 +116,12 @@ impl SessionEffect {
         Self { rows: false, query: false, blank: false, ..*self } == Self::NONE
     }
 
-    /// This one, and then the other.
+    /// The effect of this statement followed by the next one.
     fn then(self, next: Self) -> Self {
         let opens = next.opens_if_none && self.open == Some(false);
         Self {
             open: if opens { Some(true) } else { next.open.or(self.open) },
-            // Also after a BEGIN of the text: inside a transaction, PostgreSQL passes over that.
+            // Also after a BEGIN of the same text: PostgreSQL ignores a BEGIN inside a transaction.
             ends: self.ends || next.ends,
             commits: self.commits || next.commits,
             opens_if_none: next.open.is_none()

@@ -38,8 +38,8 @@ pub(super) fn asks_read_only(tokens: &mut Lexer<'_>) -> bool {
     false
 }
 
-/// A function, a procedure or a trigger, whose body may hold semicolons: it ends where each `BEGIN`, `CASE`, `IF` and
-/// loop of it has met its `END`. If that is not clear, what follows might be anything.
+/// A function, a procedure or a trigger, whose body may hold semicolons: it ends after the `END` of each `BEGIN`,
+/// `CASE`, `IF` and loop in it. If an `END` is missing, the rest of the text is unknown.
 pub(super) fn routine(tokens: &mut Lexer<'_>) -> SessionEffect {
     let mut depth = 0_usize;
     let mut before = Keyword::default();

@@ -13,8 +13,8 @@ const LONGEST_TEXT: usize = 4096;
 
 /// The effects of the statements that a connection has run, so that a text which is run again is not read again.
 ///
-/// Counted by callgrind: for a text of 37 bytes looking it up takes 84 instructions, for one of 2,000 bytes 444, where
-/// reading it takes 84,910. A tree, since hashing the longer one takes 5,200.
+/// Counted by callgrind: for a text of 37 bytes looking it up takes 84 instructions, for one of 2,000 bytes 444;
+/// reading it takes 84,910. It is a tree because hashing the longer text takes 5,200.
 #[derive(Default)]
 pub(in crate::db) struct KnownEffects {
     known: BTreeMap<Box<str>, SessionEffect>,

@@ -125,8 +125,8 @@ impl<'s> Lexer<'s> {
         Token::Word(word)
     }
 
-    /// What stands between this quote, which is next, and the one that ends it: two in a row are one of the
-    /// text.
+    /// Reads from the quote at this position to the one that ends it, and returns the text between; two quotes in a
+    /// row are one of the text.
     fn quoted(&mut self, quote: u8, backslashes: bool) -> &'s str {
         let start = self.at + 1;
         let mut at = start;
@@ -154,7 +154,7 @@ impl<'s> Lexer<'s> {
         self.at = memchr(b'\n', rest).map_or(self.text.len(), |found| self.at + found + 1);
     }
 
-    /// Goes past a comment, which is next; those of PostgreSQL may hold others.
+    /// Skips the comment at this position; in PostgreSQL it may hold other comments.
     fn skip_comment(&mut self) {
         let mut depth = 0_usize;
         while let Some(byte) = self.byte(self.at) {
@@ -195,7 +195,7 @@ impl<'s> Lexer<'s> {
         Some(Token::Text(text))
     }
 
-    /// What begins with a character that may begin more; `None`: nothing that counts.
+    /// Reads the token that begins with a special character; `None` if it is a comment or a parameter.
     fn special(&mut self, byte: u8) -> Option<Token<'s>> {
         let next = self.byte(self.at + 1);
         match (byte, self.kind) {

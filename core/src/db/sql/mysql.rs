@@ -87,8 +87,8 @@ fn scan(tokens: &mut Lexer<'_>, loads: bool) -> SessionEffect {
     effect
 }
 
-/// `SET` changes the session; also `SET TRANSACTION`, which waits for the next one; `SET autocommit` may commit. `SET
-/// STATEMENT … FOR` of MariaDB lasts as long as the statement behind it.
+/// `SET` changes the session; also `SET TRANSACTION`, which concerns the next transaction; `SET autocommit` may
+/// commit. `SET STATEMENT … FOR` of MariaDB lasts as long as the statement behind it.
 fn set(tokens: &mut Lexer<'_>) -> SessionEffect {
     if tokens.keyword().as_bytes() != b"STATEMENT" {
         return SessionEffect {

@@ -112,7 +112,7 @@ fn scan(first: Keyword, tokens: &mut Lexer<'_>) -> SessionEffect {
 /// Whether a call of this function, whose arguments follow, changes the session.
 fn changes(function: &str, tokens: &mut Lexer<'_>) -> bool {
     if !function.eq_ignore_ascii_case("set_config") {
-        // A name with escapes, U&"\0070g_advisory_lock", may be any.
+        // A name with escapes, U&"\0070g_advisory_lock", may be that of any function.
         return is_one_of(function, CHANGING) || function.contains('\\');
     }
     // Its last argument says whether it ends with the transaction.

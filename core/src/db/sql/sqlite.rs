@@ -64,7 +64,7 @@ fn scan(tokens: &mut Lexer<'_>) -> SessionEffect {
     effect
 }
 
-/// It runs nothing, except for pragmas, which do what they do while they are compiled.
+/// `EXPLAIN` runs nothing, except for a pragma, which takes effect when it is compiled.
 fn explain(tokens: &mut Lexer<'_>) -> SessionEffect {
     let is_pragma =
         |token| matches!(token, Token::Word(word) if word.eq_ignore_ascii_case("pragma"));

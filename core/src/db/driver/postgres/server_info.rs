@@ -38,11 +38,11 @@ macro_rules! show {
 
 const SHOW: &str = show!();
 
-/// The same from 16 on, where more can be reserved.
+/// The same for servers from version 16 on, which have one more setting of reserved connections.
 const SHOW_RESERVED: &str = show!("SHOW reserved_connections; ");
 
-/// What is asked of an older server, of one that is no PostgreSQL, and of one that only says that it is as new: its
-/// settings alone, none of which need be there.
+/// The query for an older server, for one that is no PostgreSQL, and for one that only claims a version: its settings
+/// alone, each of which may be missing.
 const SELECT: &str = "SELECT current_setting('max_connections', true), \
      (coalesce(current_setting('superuser_reserved_connections', true), '0')::int8 \
        + coalesce(current_setting('reserved_connections', true), '0')::int8)::text, \
@@ -53,7 +53,7 @@ const SELECT: &str = "SELECT current_setting('max_connections', true), \
        THEN set_config('client_connection_check_interval', '100', false) END, \
      current_setting('standard_conforming_strings', true)";
 
-/// Asks it.
+/// Asks a new connection about itself and its server.
 pub(super) async fn ask(
     connection: &mut PgConnection,
     pooler: Pooler,
@@ -87,7 +87,7 @@ async fn show(
     };
     let looks = match failed {
         None => true,
-        // A system without a way to look: everything else has been said by then.
+        // The server's system has no such check; all other answers have arrived by then.
         Some(error) if code(&error).as_deref() == Some("22023") => false,
         // A setting, function or column that this server does not have.
         Some(error) if is_unknown(&error) => return select(connection).await,
@@ -119,7 +119,7 @@ async fn show(
 
 async fn select(connection: &mut PgConnection) -> Result<ServerInfo, sqlx::Error> {
     let row = match connection.fetch_one(SELECT).await {
-        // It has no such function: a server that only speaks as PostgreSQL does.
+        // It has no such function: a server that only speaks PostgreSQL's protocol.
         Err(error) if is_unknown(&error) => {
             return Ok(ServerInfo { survives_close: true, ..ServerInfo::default() });
         }
@@ -151,7 +151,7 @@ fn is_unknown(error: &sqlx::Error) -> bool {
     code(error).is_some_and(|code| known.contains(&&*code))
 }
 
-/// A process of the server, if it says which and when it was started.
+/// Returns the process of the server, if the server says which one and when it was started.
 fn backend(process: &str, server: &str) -> Option<BackendId> {
     let number = process.parse().ok()?;
     // Its start to the microsecond and the address that was connected to.
