@@ -22,11 +22,11 @@ use crate::{ConfigError, Host, HostHandles as _, Paradigm};
 
 /// How long connecting is tried at the start of a long-running process, and before migrations; then a supervisor
 /// starts the process again.
-pub(super) const START_PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const START_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a server that cannot be reached is tried at start on a serverless host: Lambda gives an init ten seconds,
 /// and the error has to be reported before they are over.
-const INIT_PATIENCE: Duration = Duration::from_secs(8);
+const INIT_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// Says which database to open or to migrate; made by [`Db::builder`].
 ///
@@ -112,11 +112,11 @@ impl<DB: Driver> DbBuilder<'_, DB> {
         let full = begun + provisional.acquire_timeout();
         let first = match host.paradigm() {
             Paradigm::LongRunning => {
-                let until = begun + START_PATIENCE;
+                let until = begun + START_TIMEOUT;
                 connect_until(&connector, (until, until), true).await?
             }
             Paradigm::Serverless => {
-                let away = full.min(begun + INIT_PATIENCE);
+                let away = full.min(begun + INIT_TIMEOUT);
                 connect_until(&connector, (full, away), false).await?
             }
         };

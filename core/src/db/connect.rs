@@ -43,7 +43,7 @@ pub(super) trait Connection: Send + 'static {
     fn pending_reply(&self) -> Arc<PendingReply>;
 
     /// How long it took to open.
-    fn took(&self) -> Duration;
+    fn connect_time(&self) -> Duration;
 
     /// Pings the server. Returns whether it has answered.
     fn ping(&mut self) -> impl Future<Output = bool> + Send;
@@ -58,7 +58,7 @@ pub(super) trait Connection: Send + 'static {
     fn takes_writes(&self) -> bool;
 
     /// Asks the server whether it takes writes now.
-    fn ask_for_writes(&mut self) -> impl Future<Output = bool> + Send;
+    fn takes_writes_now(&mut self) -> impl Future<Output = bool> + Send;
 
     /// Whether the server had few connections left when this one was opened.
     fn is_crowded(&self) -> bool;

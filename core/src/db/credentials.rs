@@ -144,12 +144,12 @@ impl Credentials {
                 // The line end that editors add is no part of the password.
                 Ok(Some(Password::new(text.trim_end_matches(['\r', '\n']))))
             }
-            Self::Provider(source, held) => {
-                let mut held = held.lock().await;
+            Self::Provider(source, cached) => {
+                let mut cached = cached.lock().await;
                 let is_refused = |password: &Password| {
                     refused.is_some_and(|refused| refused.expose() == password.expose())
                 };
-                match &*held {
+                match &*cached {
                     Some(password) if password.is_fresh(now()) && !is_refused(password) => {
                         Ok(Some(password.clone()))
                     }
@@ -158,7 +158,7 @@ impl Credentials {
                         let fresh = AssertUnwindSafe(source.password()).catch_unwind().await;
                         let fresh = fresh.unwrap_or_else(|_| Err("its provider panicked".into()));
                         let fresh = fresh.map_err(failed)?;
-                        *held = Some(fresh.clone());
+                        *cached = Some(fresh.clone());
                         Ok(Some(fresh))
                     }
                 }

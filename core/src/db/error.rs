@@ -260,8 +260,8 @@ impl fmt::Display for Error {
                 )
             }
             Self::Credentials { database, cause } => {
-                let told = DriverMessage(cause);
-                write!(f, "the database does not accept these credentials: {database}: {told}")
+                let message = DriverMessage(cause);
+                write!(f, "the database does not accept these credentials: {database}: {message}")
             }
             Self::NoDatabase { database, cause } => write!(
                 f,
@@ -269,8 +269,8 @@ impl fmt::Display for Error {
                 DriverMessage(cause)
             ),
             Self::Locked { waited, cause } => {
-                let told = DriverMessage(cause);
-                write!(f, "the database stayed locked for {} ms: {told}", waited.as_millis())
+                let message = DriverMessage(cause);
+                write!(f, "the database stayed locked for {} ms: {message}", waited.as_millis())
             }
             Self::Lost { cause } => {
                 write!(f, "the connection to the database was lost: {}", DriverMessage(cause))

@@ -89,7 +89,7 @@ struct Inner<DB: Driver> {
     name: Option<String>,
     server: Server,
     /// The databases of the host, this one among them.
-    noted: Weak<Mutex<Databases>>,
+    databases: Weak<Mutex<Databases>>,
 }
 
 impl<DB: Driver> Db<DB> {
@@ -98,7 +98,7 @@ impl<DB: Driver> Db<DB> {
         pool: Arc<DbPool<DB>>,
         name: Option<String>,
         server: Server,
-        noted: Weak<Mutex<Databases>>,
+        databases: Weak<Mutex<Databases>>,
     ) -> Self {
         if !pool.may_freeze() {
             pool.start_upkeep();
@@ -106,13 +106,13 @@ impl<DB: Driver> Db<DB> {
                 super::watchdog::watch(&pool);
             }
         }
-        Self(Arc::new(Inner { pool, name, server, noted }))
+        Self(Arc::new(Inner { pool, name, server, databases }))
     }
 
     /// Registers a lease of this database with the host, which drains it.
-    pub(super) fn note(&self, given: Arc<dyn DynDatabase>) {
-        if let Some(noted) = self.0.noted.upgrade() {
-            noted.lock().unwrap_or_else(PoisonError::into_inner).push(given);
+    pub(super) fn register_lease(&self, lease: Arc<dyn DynDatabase>) {
+        if let Some(databases) = self.0.databases.upgrade() {
+            databases.lock().unwrap_or_else(PoisonError::into_inner).push(lease);
         }
     }
 
@@ -150,7 +150,7 @@ impl<DB: Driver> Db<DB> {
         async move {
             let turn = write_turn(&self.0.pool).await?;
             let mut conn = self.conn_for(Purpose::Line(line)).await?;
-            conn.begin_here().await?;
+            conn.begin_transaction().await?;
             Ok(Tx::new(conn, turn))
         }
     }

@@ -67,7 +67,7 @@ impl<DB: Driver> Db<DB> {
         if !may_freeze {
             pool.runtime().spawn(refresh(connector, sqlx_pool.clone()));
         }
-        self.note(Arc::new(LeasedPool {
+        self.register_lease(Arc::new(LeasedPool {
             name: format!("{} (leased)", pool.name()),
             pool: sqlx_pool.clone(),
             lease: std::sync::Mutex::new(Some(lease)),

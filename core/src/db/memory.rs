@@ -22,7 +22,7 @@ pub(crate) struct Memory {
     /// Whether a database whose file does not exist is opened in memory, so that the verb `check` creates no file.
     creates_no_files: AtomicBool,
     /// A connection to each database, which only keeps it alive.
-    kept: Mutex<BTreeMap<String, Box<dyn Any + Send>>>,
+    connections: Mutex<BTreeMap<String, Box<dyn Any + Send>>>,
 }
 
 impl Memory {
@@ -48,10 +48,10 @@ impl Memory {
         options: &Options<DB>,
     ) -> Result<(), Error> {
         let Some(name) = name else { return Ok(()) };
-        let mut kept = self.kept.lock().await;
-        if !kept.contains_key(name) {
+        let mut connections = self.connections.lock().await;
+        if !connections.contains_key(name) {
             let connection = options.connect().await.map_err(Error::Query)?;
-            kept.insert(name.to_owned(), Box::new(connection));
+            connections.insert(name.to_owned(), Box::new(connection));
         }
         Ok(())
     }
@@ -70,7 +70,7 @@ impl Default for Memory {
         Self {
             host: HOSTS.fetch_add(1, Ordering::Relaxed),
             creates_no_files: AtomicBool::default(),
-            kept: Mutex::default(),
+            connections: Mutex::default(),
         }
     }
 }

@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor};
 use sqlx_core::migrate::Migrate;
 use tokio::time::Instant;
 
-use super::builder::{DbBuilder, START_PATIENCE};
+use super::builder::{DbBuilder, START_TIMEOUT};
 use super::connect::connect_until;
 use super::driver::Driver;
 use super::plan::{Inputs, Plan};
@@ -59,7 +59,7 @@ impl<DB: Driver> Db<DB> {
             .iter()
             .filter(|migration| !migration.migration_type.is_down_migration())
             .filter(|migration| !applied.contains(&migration.version))
-            .map(run::name)
+            .map(run::migration_name)
             .collect();
         if missing.is_empty() {
             return Ok(());
@@ -97,12 +97,12 @@ pub(super) async fn migrate<DB: Driver>(
     let plan = Plan::new(&Inputs { pooler: Pooler::None, ..inputs })?;
     let connector =
         builder.connector(&settings, url, Pooler::None, &plan, "anyhost/migrate").await?;
-    let until = Instant::now() + START_PATIENCE;
+    let until = Instant::now() + START_TIMEOUT;
     let says_why = builder.host.paradigm() == Paradigm::LongRunning;
     // Reading the server information also has the server end the work of a process that is stopped half-way.
     let opened = connect_until(&connector, (until, until), says_why).await?;
     let mut connection = opened.connection;
-    let outcome = run::all::<DB>(&mut connection, migrator, timeout, &url.location()).await;
+    let outcome = run::apply_all::<DB>(&mut connection, migrator, timeout, &url.location()).await;
     // Also after an error: closing the connection releases its locks.
     let _ = connection.close().await;
     outcome

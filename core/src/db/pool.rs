@@ -144,7 +144,7 @@ impl<C: Connect> Pool<C> {
     /// Adds a connection that was opened, with its place in the budget: it goes to the caller that has waited
     /// longest.
     pub(super) fn add(self: &Arc<Self>, connection: C::Connection, permit: OwnedSemaphorePermit) {
-        self.counts.create_time.add(connection.took());
+        self.counts.create_time.add(connection.connect_time());
         if self.is_closed() {
             return self.counts.closed(Reason::Drained);
         }
@@ -174,7 +174,7 @@ impl<C: Connect> Pool<C> {
 
     /// Declares every connection of a generation unfit: idle ones are closed when a caller meets them, those in use
     /// when they come back.
-    fn renew(&self, generation: u64) {
+    fn retire(&self, generation: u64) {
         let next = generation + 1;
         let _ =
             self.generation.compare_exchange(generation, next, Ordering::AcqRel, Ordering::Relaxed);

@@ -55,7 +55,7 @@ pub struct Session<DB: Driver> {
     /// The answers of its server when it was opened.
     pub(super) server: ServerInfo,
     /// How long it took to open.
-    pub(super) took: Duration,
+    pub(super) connect_time: Duration,
 }
 
 impl<DB: Driver> Session<DB> {
@@ -112,7 +112,7 @@ impl<DB: Driver> Session<DB> {
     }
 
     /// Whether a statement must be wrapped into a transaction of its own.
-    fn wraps(&self, statement: &Statement<DB>) -> bool {
+    fn needs_transaction(&self, statement: &Statement<DB>) -> bool {
         self.unnamed
             && !statement.is_simple()
             && !self.connection.is_in_transaction()
@@ -137,7 +137,7 @@ impl<'c, DB: Driver> Executor<'c> for &'c mut Session<DB> {
         let mut statement = Statement::from_query(query);
         statement.persistent &= !self.unnamed;
         match self.turns.clone() {
-            Some(turns) => self.rows_patiently(turns, statement),
+            Some(turns) => self.rows_when_unlocked(turns, statement),
             None => self.rows_at_once(statement),
         }
     }

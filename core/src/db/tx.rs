@@ -33,7 +33,7 @@ impl<DB: Driver> Conn<DB> {
     /// [`Error`] if the database is lost or refuses.
     pub async fn begin(mut self) -> Result<Tx<DB>, Error> {
         let turn = write_turn(self.pool()).await?;
-        self.begin_here().await?;
+        self.begin_transaction().await?;
         Ok(Tx::new(self, turn))
     }
 }
@@ -88,6 +88,6 @@ pub(super) async fn write_turn<DB: Driver>(
     let until = deadline::at_most(begun + pool.plan().acquire_timeout());
     match turns.acquire(until).await {
         Some(turn) => turn.map(Some).map_err(|_| Error::Closed),
-        None => Err(pool.time_is_up(begun, until, pool.state())),
+        None => Err(pool.timeout_error(begun, until, pool.state())),
     }
 }

@@ -15,14 +15,14 @@ use super::driver::{BackendId, Driver, ServerIdentity};
 use super::session::PendingReply;
 
 /// How often the pending replies are listed: no I/O.
-const LOOK: Duration = Duration::from_secs(1);
+const PERIOD: Duration = Duration::from_secs(1);
 
 /// How long a statement may be without a reply before the server is asked; twice as long after each answer that it is
 /// at work.
-const SILENT: Duration = Duration::from_secs(2);
+const FIRST_CHECK: Duration = Duration::from_secs(2);
 
 /// The longest time between two questions about one statement.
-const LONGEST_SILENCE: Duration = Duration::from_secs(60);
+const LONGEST_EXTENSION: Duration = Duration::from_secs(60);
 
 /// Watches over the statements of a pool until it is dropped or closed.
 pub(super) fn watch<DB: Driver>(pool: &Arc<DbPool<DB>>) {
@@ -30,12 +30,12 @@ pub(super) fn watch<DB: Driver>(pool: &Arc<DbPool<DB>>) {
     pool.runtime().spawn(async move {
         let mut waiting = Vec::new();
         loop {
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(PERIOD).await;
             let Some(pool) = weak.upgrade() else { return };
             if pool.is_closed() {
                 return;
             }
-            look(&pool, &mut waiting).await;
+            check(&pool, &mut waiting).await;
         }
     });
 }
@@ -47,7 +47,7 @@ struct PendingStatement {
     turn: u64,
     since: Instant,
     /// How long it may be without a reply before the server is asked.
-    patience: Duration,
+    timeout: Duration,
 }
 
 impl PendingStatement {
@@ -56,7 +56,7 @@ impl PendingStatement {
     }
 }
 
-async fn look<DB: Driver>(pool: &Arc<DbPool<DB>>, waiting: &mut Vec<PendingStatement>) {
+async fn check<DB: Driver>(pool: &Arc<DbPool<DB>>, waiting: &mut Vec<PendingStatement>) {
     let now = Instant::now();
     let monitors = pool.monitors();
     waiting.retain(|statement| {
@@ -67,12 +67,18 @@ async fn look<DB: Driver>(pool: &Arc<DbPool<DB>>, waiting: &mut Vec<PendingState
         let reply = Arc::clone(&monitor.reply);
         let (Some(backend), Some(turn)) = (reply.backend, reply.pending_turn()) else { continue };
         if !waiting.iter().any(|statement| Arc::ptr_eq(&statement.reply, &reply)) {
-            waiting.push(PendingStatement { reply, backend, turn, since: now, patience: SILENT });
+            waiting.push(PendingStatement {
+                reply,
+                backend,
+                turn,
+                since: now,
+                timeout: FIRST_CHECK,
+            });
         }
     }
     let mut overdue: Vec<&mut PendingStatement> = waiting
         .iter_mut()
-        .filter(|statement| now.duration_since(statement.since) >= statement.patience)
+        .filter(|statement| now.duration_since(statement.since) >= statement.timeout)
         .collect();
     // A name may stand for several servers, each of which knows its own connections alone.
     while let Some(server) = overdue.first().map(|statement| statement.backend.server) {
@@ -84,7 +90,7 @@ async fn look<DB: Driver>(pool: &Arc<DbPool<DB>>, waiting: &mut Vec<PendingState
         // If the server cannot be asked, every statement counts as running.
         let at_work = at_work(pool, server, &ids).await.unwrap_or(ids);
         for statement in asked {
-            statement.patience = (statement.patience * 2).min(statement.patience + LONGEST_SILENCE);
+            statement.timeout = (statement.timeout * 2).min(statement.timeout + LONGEST_EXTENSION);
             if !at_work.contains(&statement.backend.number) && statement.still_waits() {
                 statement.reply.declare_lost(statement.turn);
             }

@@ -14,8 +14,8 @@ impl<DB: Driver> Connection for Session<DB> {
         Arc::clone(&self.state.pending_reply)
     }
 
-    fn took(&self) -> Duration {
-        self.took
+    fn connect_time(&self) -> Duration {
+        self.connect_time
     }
 
     async fn ping(&mut self) -> bool {
@@ -42,7 +42,7 @@ impl<DB: Driver> Connection for Session<DB> {
         !self.server.read_only
     }
 
-    async fn ask_for_writes(&mut self) -> bool {
+    async fn takes_writes_now(&mut self) -> bool {
         matches!(self.is_read_only().await, Ok(false))
     }
 

@@ -37,7 +37,7 @@ pub(in crate::db) struct Connector<DB: Driver> {
     addresses: Addresses,
     limits: OnceLock<Limits>,
     /// How long the last connection took to open, in microseconds.
-    pub(super) took: AtomicU64,
+    pub(super) connect_time: AtomicU64,
     /// How often a prepared statement was refused because the schema had changed.
     schemas: Arc<AtomicU64>,
 }
@@ -62,7 +62,7 @@ impl<DB: Driver> Connector<DB> {
             unnamed: plan.statements() == Statements::UnnamedInTransaction,
             addresses: Addresses::default(),
             limits: OnceLock::new(),
-            took: AtomicU64::new(0),
+            connect_time: AtomicU64::new(0),
             schemas: Arc::default(),
         })
     }
@@ -139,7 +139,7 @@ impl<DB: Driver> Connector<DB> {
     ) -> Result<(DB::Connection, ServerInfo), sqlx::Error> {
         let open = async |options: Options<DB>| {
             let mut connection = match options.connect().await {
-                Err(error) => DB::second_way(&options, &error).ok_or(error)?.connect().await?,
+                Err(error) => DB::second_attempt(&options, &error).ok_or(error)?.connect().await?,
                 Ok(connection) => connection,
             };
             let server = DB::server_info(&mut connection, self.pooler).await?;
@@ -180,9 +180,9 @@ impl<DB: Driver> Connect for Arc<Connector<DB>> {
         match tokio::time::timeout(timeout, self.open()).await {
             Ok(Ok((connection, server))) => {
                 self.note_limits(&server);
-                let took = begun.elapsed();
-                let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-                self.took.store(micros, Ordering::Relaxed);
+                let connect_time = begun.elapsed();
+                let micros = u64::try_from(connect_time.as_micros()).unwrap_or(u64::MAX);
+                self.connect_time.store(micros, Ordering::Relaxed);
                 let schemas = Arc::clone(&self.schemas);
                 let state = SessionState::new(schemas, self.url.prefix().into(), server.backend);
                 Ok(Session {
@@ -193,7 +193,7 @@ impl<DB: Driver> Connect for Arc<Connector<DB>> {
                     pooled: self.warnings.clone(),
                     turns: self.turns.clone(),
                     server,
-                    took,
+                    connect_time,
                 })
             }
             Ok(Err(error)) => Err(self.failure(error)),

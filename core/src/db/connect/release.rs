@@ -49,7 +49,7 @@ impl<DB: Driver> Connector<DB> {
                 Release::Work(Box::pin(async move {
                     // Half of the time: a caller that waits for this place has the other half.
                     let until = Instant::now() + connector.connect_timeout / 2;
-                    let mut opened = connector.reach(backend.server, until).await?;
+                    let mut opened = connector.connect_to(backend.server, until).await?;
                     if opened.leads_to(backend.server) {
                         // The statement contains only a number of ours. An error is ignored: the work may have ended already.
                         let statement = AssertSqlSafe(statement);
@@ -66,7 +66,7 @@ impl<DB: Driver> Connector<DB> {
     }
 
     /// Opens a connection to this one of the servers behind the name; after [`TRIES`] attempts, to any of them.
-    async fn reach(
+    async fn connect_to(
         self: &Arc<Self>,
         server: ServerIdentity,
         until: Instant,
@@ -86,7 +86,7 @@ impl<DB: Driver> Connector<DB> {
 
     /// How long the server has to end a connection once it has noticed.
     fn ends_within(&self) -> Duration {
-        let took = Duration::from_micros(self.took.load(Ordering::Relaxed));
-        took.clamp(ENDS_WITHIN, ENDS_WITHIN_AT_MOST)
+        let connect_time = Duration::from_micros(self.connect_time.load(Ordering::Relaxed));
+        connect_time.clamp(ENDS_WITHIN, ENDS_WITHIN_AT_MOST)
     }
 }

@@ -102,7 +102,7 @@ impl DriverParts for MySql {
                 database: None,
             }),
             used: status.map(|(used, _)| used),
-            read_only: says_read_only(&row.try_get::<String, _>(1)?),
+            read_only: forbids_writes(&row.try_get::<String, _>(1)?),
             backend,
             survives_close: direct,
             unusual_backslashes: row.try_get::<i64, _>(7)? != 0,
@@ -134,7 +134,7 @@ impl DriverParts for MySql {
             // The server shuts down.
             Some(1053) => ErrorEffect::Outdated,
             // --read-only, among other options that forbid a statement; InnoDB takes no writes, or a table takes none.
-            Some(1290) if names_read_only(error) => ErrorEffect::ReadOnly,
+            Some(1290) if mentions_read_only(error) => ErrorEffect::ReadOnly,
             Some(1836 | 1036) => ErrorEffect::ReadOnly,
             // The statement was prepared for another schema, or not on this server.
             Some(1615 | 1243) => ErrorEffect::Stale,
@@ -150,7 +150,7 @@ impl DriverParts for MySql {
     async fn is_read_only(connection: &mut MySqlConnection) -> Result<bool, sqlx::Error> {
         let asks = "SELECT CONCAT_WS('|', @@read_only, @@innodb_read_only)";
         let row = connection.fetch_one(asks).await?;
-        Ok(says_read_only(&row.try_get::<String, _>(0)?))
+        Ok(forbids_writes(&row.try_get::<String, _>(0)?))
     }
 
     fn connect_error_kind(error: &sqlx::Error) -> ConnectErrorKind {
@@ -209,11 +209,11 @@ async fn status(connection: &mut MySqlConnection) -> Result<(usize, i64), sqlx::
 
 /// Whether one of the two settings forbids writes: a reader of Aurora may have the second alone. From MariaDB 12 on the
 /// first is a word for how much is forbidden.
-fn says_read_only(settings: &str) -> bool {
+fn forbids_writes(settings: &str) -> bool {
     settings.split('|').any(|setting| !matches!(setting, "0" | "OFF"))
 }
 
-fn names_read_only(error: &sqlx::Error) -> bool {
+fn mentions_read_only(error: &sqlx::Error) -> bool {
     let text = error.to_string();
     text.contains("read-only") || text.contains("read_only")
 }
@@ -237,7 +237,7 @@ mod tests {
             ("ON|0", true),
             ("NO_LOCK_NO_ADMIN|0", true),
         ] {
-            assert_eq!(says_read_only(settings), read_only, "{settings}");
+            assert_eq!(forbids_writes(settings), read_only, "{settings}");
         }
     }
 }

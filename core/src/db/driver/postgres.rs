@@ -25,7 +25,7 @@ impl DriverParts for Postgres {
     const SYSTEM: &'static str = "postgresql";
 
     /// The interval of the server's check, and some time to act.
-    const NOTICES_CLOSE_WITHIN: Duration = Duration::from_millis(server_info::LOOKS + 25);
+    const NOTICES_CLOSE_WITHIN: Duration = Duration::from_millis(server_info::CHECK_INTERVAL + 25);
 
     fn options(url: &DatabaseUrl, tuning: &Tuning<'_>) -> Result<PgConnectOptions, ConfigError> {
         options::from_url(url, tuning)
@@ -47,7 +47,10 @@ impl DriverParts for Postgres {
     }
 
     /// As libpq: `allow` begins without TLS, and uses it if the server demands it.
-    fn second_way(options: &PgConnectOptions, refused: &sqlx::Error) -> Option<PgConnectOptions> {
+    fn second_attempt(
+        options: &PgConnectOptions,
+        refused: &sqlx::Error,
+    ) -> Option<PgConnectOptions> {
         let unencrypted = code(refused).as_deref() == Some("28000");
         (unencrypted && matches!(options.get_ssl_mode(), PgSslMode::Allow))
             .then(|| options.clone().ssl_mode(PgSslMode::Require))

@@ -38,7 +38,7 @@ pub trait DriverParts: Database<Connection: Migrate, Arguments: Clone> + HasStat
     }
 
     /// The options for a second attempt after this error, if the TLS mode allows one.
-    fn second_way(_options: &Options<Self>, _refused: &sqlx::Error) -> Option<Options<Self>> {
+    fn second_attempt(_options: &Options<Self>, _refused: &sqlx::Error) -> Option<Options<Self>> {
         None
     }
 

@@ -13,7 +13,7 @@ use crate::db::settings::Kind;
 use super::{failure, is_missing_table, lock};
 
 /// The version and the description of a migration.
-pub(super) fn name(migration: &Migration) -> String {
+pub(super) fn migration_name(migration: &Migration) -> String {
     format!("{} ({})", migration.version, migration.description)
 }
 
@@ -21,13 +21,13 @@ pub(super) fn name(migration: &Migration) -> String {
 /// result of the `migrate` verb.
 ///
 /// The migrator's own `run` waits for its lock inside a statement, names no holder, and does not say what it did.
-pub(super) async fn all<DB: Driver>(
+pub(super) async fn apply_all<DB: Driver>(
     connection: &mut DB::Connection,
     migrator: &Migrator,
     patience: Duration,
     place: &str,
 ) -> Result<(), Error> {
-    let failed = |error| failure::told(migrator, error, String::new());
+    let failed = |error| failure::migration_error(migrator, error, String::new());
     // Servers accept 24 days at most.
     let millis = i32::try_from(patience.as_millis()).unwrap_or(i32::MAX);
     if let Some(statement) = DB::wait_for_locks(millis) {
@@ -72,7 +72,7 @@ pub(super) async fn all<DB: Driver>(
         }
         failure::refuse_leftovers::<DB>(connection, migration).await?;
         let Err(error) = connection.apply(table, migration).await else {
-            applied.push(name(migration));
+            applied.push(migration_name(migration));
             continue;
         };
         if DB::KIND == Kind::Sqlite {
@@ -81,7 +81,7 @@ pub(super) async fn all<DB: Driver>(
                 continue;
             }
         }
-        return Err(failure::explained::<DB>(connection, migrator, migration, error).await);
+        return Err(failure::failed_migration::<DB>(connection, migrator, migration, error).await);
     }
     match applied.len() {
         0 => tracing::info!("{place} is up to date: {before} migrations were applied earlier"),

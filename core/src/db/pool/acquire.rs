@@ -38,9 +38,9 @@ impl<C: Connect> Pool<C> {
             let guard = match self.join(until, most) {
                 Joined::Idle(guard) => guard,
                 Joined::Waits(_) if until <= begun => {
-                    return Err(self.time_is_up(begun, until, self.state()));
+                    return Err(self.timeout_error(begun, until, self.state()));
                 }
-                Joined::Waits(wait) => match self.served(wait, until).await {
+                Joined::Waits(wait) => match self.wait_for_connection(wait, until).await {
                     Ok((guard, came_back)) => {
                         // The time of the handover is recent enough, unless there was a freeze since.
                         now = Some(came_back).filter(|time| time.is_of(&self.epoch));
@@ -50,7 +50,7 @@ impl<C: Connect> Pool<C> {
                     Err(WaitError::Failed(error)) => return Err(error),
                     Err(WaitError::TimedOut { waiting }) => {
                         let state = PoolState { waiting, ..self.state() };
-                        let error = self.time_is_up(begun, until, state);
+                        let error = self.timeout_error(begun, until, state);
                         return Err(self.outage().map_or(error, ConnectFailure::into_error));
                     }
                 },
@@ -74,7 +74,7 @@ impl<C: Connect> Pool<C> {
 
     /// Counts a caller that got no connection in time, and returns its error. `until` is earlier than the plan's
     /// timeout if its request has a deadline.
-    pub(in crate::db) fn time_is_up(
+    pub(in crate::db) fn timeout_error(
         &self,
         begun: Instant,
         until: Instant,
@@ -92,7 +92,11 @@ impl<C: Connect> Pool<C> {
     ///
     /// On a host that may freeze this process the caller opens one itself: when it has its answer, no work is left
     /// that a freeze could interrupt.
-    async fn served(self: &Arc<Self>, mut wait: Wait<'_, C>, until: Instant) -> Handover<C> {
+    async fn wait_for_connection(
+        self: &Arc<Self>,
+        mut wait: Wait<'_, C>,
+        until: Instant,
+    ) -> Handover<C> {
         // Checked inside the queue: a failure from here on ends the wait, and an earlier one is seen here (no lost
         // wakeup).
         if self.growth().outage.is_some()
@@ -209,7 +213,7 @@ impl<C: Connect> Pool<C> {
         // Most likely the connections that are as old are dead too: close them without a ping, which would cost a
         // timeout each.
         if answer.is_ok() || timeout >= self.plan.ping_timeout() {
-            self.renew(guard.entry().generation);
+            self.retire(guard.entry().generation);
         }
         guard.discard(Reason::Silent, true);
         None

@@ -43,7 +43,7 @@ impl<C: Connect> Pool<C> {
             pool: self.name.clone(),
             closed: open.saturating_sub(holders.len()),
             aborted: holders.len(),
-            holders: holders.iter().map(Holder::told).collect(),
+            holders: holders.iter().map(Holder::summary).collect(),
             took: begun.elapsed(),
         };
         drained.log();

@@ -25,7 +25,7 @@ impl<C: Connect> Pool<C> {
         let weak = Arc::downgrade(self);
         self.runtime.spawn(async move {
             if let Some(pool) = weak.upgrade() {
-                pool.leave_readers_for_a_writer().await;
+                pool.find_writer().await;
             }
             tokio::time::sleep(PAUSE).await;
             if let Some(pool) = weak.upgrade() {
@@ -34,7 +34,7 @@ impl<C: Connect> Pool<C> {
         });
     }
 
-    async fn leave_readers_for_a_writer(self: &Arc<Self>) {
+    async fn find_writer(self: &Arc<Self>) {
         let generation = self.generation();
         let Ok(opened) = self.connector.connect(None).await else { return };
         let writes = opened.takes_writes();
@@ -43,7 +43,7 @@ impl<C: Connect> Pool<C> {
             tracing::warn!(
                 "the database has another server for writes: connections are opened anew"
             );
-            self.renew(generation);
+            self.retire(generation);
         }
     }
 
@@ -59,7 +59,7 @@ impl<C: Connect> Pool<C> {
             },
             Joined::Full => return true,
         };
-        let asks = guard.ask_for_writes();
+        let asks = guard.takes_writes_now();
         tokio::time::timeout(self.plan.ping_timeout(), asks).await.unwrap_or(false)
     }
 }

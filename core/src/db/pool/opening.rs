@@ -101,7 +101,7 @@ impl<C: Connect> Pool<C> {
         }
         drop(growth);
         // Callers that come later check for it themselves.
-        if is_final && let Some(failure) = self.hopeless() {
+        if is_final && let Some(failure) = self.final_failure() {
             self.queue.fail(&failure);
         }
         again
@@ -118,7 +118,7 @@ impl<C: Connect> Pool<C> {
     }
 
     /// The same, if an attempt is being made.
-    pub(super) fn outage_under_watch(&self) -> Option<ConnectFailure> {
+    pub(super) fn watched_outage(&self) -> Option<ConnectFailure> {
         let growth = self.growth();
         let outage = growth.outage.as_ref().filter(|_| growth.connecting > 0)?;
         Some(outage.0.clone())
@@ -134,13 +134,13 @@ impl<C: Connect> Pool<C> {
             self.probe();
             return Some(failure);
         }
-        self.hopeless()
+        self.final_failure()
     }
 
     /// The failure that waiting cannot end, if an attempt is under way that shows it and no open connection serves
     /// the callers.
-    pub(super) fn hopeless(&self) -> Option<ConnectFailure> {
-        let failure = self.outage_under_watch().filter(ConnectFailure::is_final)?;
+    pub(super) fn final_failure(&self) -> Option<ConnectFailure> {
+        let failure = self.watched_outage().filter(ConnectFailure::is_final)?;
         (!self.is_served_despite(&failure)).then_some(failure)
     }
 

@@ -34,7 +34,7 @@ struct Inner<C: Connect> {
     /// The number of the next caller.
     next: u64,
     /// The time for which the task that ends waits sleeps; `None`: there is no such task.
-    alarm: Option<Instant>,
+    timer: Option<Instant>,
     closed: bool,
 }
 
@@ -84,7 +84,7 @@ pub(super) struct Wait<'p, C: Connect> {
 impl<C: Connect> WaitQueue<C> {
     pub(super) fn new(size: usize) -> Self {
         let (connections, callers) = (unmanaged::Pool::new(size), VecDeque::new());
-        Self(Mutex::new(Inner { connections, callers, next: 0, alarm: None, closed: false }))
+        Self(Mutex::new(Inner { connections, callers, next: 0, timer: None, closed: false }))
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner<C>> {
@@ -131,10 +131,10 @@ impl<C: Connect> WaitQueue<C> {
 
     /// Ends the waits whose time is up. `at`: the time for which the task was set. Returns the time for which it is
     /// to be set next.
-    fn expire(&self, alarm: Instant) -> Option<Instant> {
+    fn expire(&self, at: Instant) -> Option<Instant> {
         let mut inner = self.lock();
         // A task that is set earlier serves the callers of this one too.
-        if inner.alarm != Some(alarm) {
+        if inner.timer != Some(at) {
             return None;
         }
         let now = Instant::now();
@@ -144,7 +144,7 @@ impl<C: Connect> WaitQueue<C> {
             callers.into_iter().partition(|caller| caller.until <= now);
         let next = others.iter().map(|caller| caller.until).min();
         inner.callers = others;
-        inner.alarm = next;
+        inner.timer = next;
         drop(inner);
         for caller in expired {
             let _ = caller.sender.send(Err(WaitError::TimedOut { waiting }));
@@ -189,9 +189,9 @@ impl<C: Connect> Pool<C> {
         inner.next += 1;
         if !inner.closed {
             inner.callers.push_back(Waiter { number, until, sender });
-            if inner.alarm.is_none_or(|alarm| until < alarm) {
-                inner.alarm = Some(until);
-                self.end_waits(until);
+            if inner.timer.is_none_or(|timer| until < timer) {
+                inner.timer = Some(until);
+                self.start_timer(until);
             }
         }
         Joined::Waits(Wait { queue: &self.queue, number, receiver, ended: false })
@@ -200,14 +200,14 @@ impl<C: Connect> Pool<C> {
     /// Ends waits whose time is up, from this time on and for as long as callers wait.
     ///
     /// One timer serves them all: to register and to remove one for each wait costs 700 instructions.
-    fn end_waits(self: &Arc<Self>, mut alarm: Instant) {
+    fn start_timer(self: &Arc<Self>, mut timer: Instant) {
         let weak = Arc::downgrade(self);
         self.runtime.spawn(async move {
             loop {
-                tokio::time::sleep_until(alarm).await;
+                tokio::time::sleep_until(timer).await;
                 let Some(pool) = weak.upgrade() else { return };
-                let Some(next) = pool.queue.expire(alarm) else { return };
-                alarm = next;
+                let Some(next) = pool.queue.expire(timer) else { return };
+                timer = next;
             }
         });
     }

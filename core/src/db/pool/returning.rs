@@ -54,7 +54,7 @@ impl<C: Connect> Pool<C> {
             self.incidents.fetch_add(1, Ordering::Release);
         }
         if taint == Some(Taint::Outdated) {
-            self.renew(entry.generation);
+            self.retire(entry.generation);
         }
         let reason = match taint {
             _ if closed => Reason::Drained,

@@ -36,7 +36,7 @@ impl<C: Connect> Pool<C> {
             in_use: holders.len(),
             idle: self.queue.idle(),
             waiting: self.queue.waiting(),
-            longest_holder: holders.first().map(Holder::told),
+            longest_holder: holders.first().map(Holder::summary),
             last_connect_error: self.outage().map(|failure| failure.to_string()),
         }
     }
@@ -73,7 +73,7 @@ impl<C: Connect> Pool<C> {
 
 impl Holder {
     /// The purpose of the loan, and how long it has lasted.
-    pub(super) fn told(&self) -> (String, Duration) {
+    pub(super) fn summary(&self) -> (String, Duration) {
         (self.purpose.to_string(), self.since.elapsed())
     }
 }

@@ -40,12 +40,12 @@ impl<C: Connect> Pool<C> {
                 if pool.is_closed() {
                     return;
                 }
-                pool.look_after().await;
+                pool.maintain().await;
             }
         });
     }
 
-    async fn look_after(self: &Arc<Self>) {
+    async fn maintain(self: &Arc<Self>) {
         self.report_leaks();
         let now = FreezeAwareInstant::now(&self.epoch);
         let mut idle = self.all_idle();

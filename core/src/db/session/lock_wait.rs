@@ -55,7 +55,7 @@ impl WriteTurns {
     }
 
     /// Begins to wait for the lock: for as long as for a connection, and no longer than the request has.
-    fn begin(self: Arc<Self>, has_turn: bool) -> Attempts {
+    fn attempts(self: Arc<Self>, has_turn: bool) -> Attempts {
         let begun = Instant::now();
         let until = deadline::at_most(begun + self.timeout);
         Attempts { turns: self, begun, until, has_turn, _turn: None }
@@ -101,12 +101,12 @@ fn is_locked(error: &sqlx::Error) -> bool {
 
 impl<DB: Driver> Session<DB> {
     /// Begins a transaction, whose caller has the turn to write.
-    pub(in crate::db) async fn begin_patiently(
+    pub(in crate::db) async fn begin_when_unlocked(
         &mut self,
         limit: Option<Duration>,
     ) -> Result<(), sqlx::Error> {
         let Some(turns) = self.turns.clone() else { return self.begin(limit).await };
-        let mut attempts = turns.begin(true);
+        let mut attempts = turns.attempts(true);
         loop {
             match self.begin(limit).await {
                 Err(error) if is_locked(&error) => attempts.next(error).await?,
@@ -116,7 +116,7 @@ impl<DB: Driver> Session<DB> {
     }
 
     /// Runs a statement for its first row, waiting for the lock.
-    pub(super) async fn first_row_patiently(
+    pub(super) async fn first_row_when_unlocked(
         &mut self,
         turns: Arc<WriteTurns>,
         statement: &mut Statement<DB>,
@@ -124,14 +124,14 @@ impl<DB: Driver> Session<DB> {
     ) -> Result<Option<DB::Row>, sqlx::Error> {
         // Of several statements some may have taken effect before the lock was met: each waits by itself.
         if statement.is_several() {
-            let mut rows = self.rows_patiently(turns, statement.take());
+            let mut rows = self.rows_when_unlocked(turns, statement.take());
             let mut first = None;
             while let Some(step) = rows.try_next().await? {
                 first = first.or(step.right());
             }
             return Ok(first);
         }
-        let mut attempts = turns.begin(self.connection.is_in_transaction());
+        let mut attempts = turns.attempts(self.connection.is_in_transaction());
         loop {
             let again = statement.duplicate();
             match (self.first_row_at_once(statement, last).await, again) {
@@ -145,13 +145,13 @@ impl<DB: Driver> Session<DB> {
     }
 
     /// The steps of a statement, waiting for the lock before the first.
-    pub(super) fn rows_patiently(
+    pub(super) fn rows_when_unlocked(
         &mut self,
         turns: Arc<WriteTurns>,
         statement: Statement<DB>,
     ) -> BoxStream<'_, Result<Step<DB>, sqlx::Error>> {
         Box::pin(async_stream::try_stream! {
-            let mut attempts = turns.begin(self.connection.is_in_transaction());
+            let mut attempts = turns.attempts(self.connection.is_in_transaction());
             for statement in statement.split() {
                 let mut next = Some(statement);
                 while let Some(statement) = next.take() {

@@ -30,7 +30,7 @@ impl<DB: Driver> Session<DB> {
         statement.persistent &= !self.unnamed;
         if let Some(turns) = self.turns.clone() {
             let waits: BoxFuture<'_, _> =
-                Box::pin(self.first_row_patiently(turns, statement, last));
+                Box::pin(self.first_row_when_unlocked(turns, statement, last));
             return waits.await;
         }
         self.first_row_at_once(statement, last).await
@@ -43,7 +43,10 @@ impl<DB: Driver> Session<DB> {
         last: bool,
     ) -> Result<Option<DB::Row>, sqlx::Error> {
         let effect = self.effect_of(statement);
-        if !self.wraps(statement) && self.state.is_settled() && !self.doubts(effect) {
+        if !self.needs_transaction(statement)
+            && self.state.is_settled()
+            && !self.requires_transaction(effect)
+        {
             statement.keep = self.may_be_stale(statement, effect);
             let Self { connection, state, .. } = &mut *self;
             let row = first_row::<DB>(connection, state, statement, effect, last).await;
@@ -51,7 +54,7 @@ impl<DB: Driver> Session<DB> {
                 return row;
             }
         }
-        let careful: BoxFuture<'_, _> = Box::pin(self.first_row_with_care(statement, last));
+        let careful: BoxFuture<'_, _> = Box::pin(self.first_row_after_settling(statement, last));
         careful.await
     }
 
@@ -61,15 +64,15 @@ impl<DB: Driver> Session<DB> {
         mut statement: Statement<DB>,
     ) -> BoxStream<'_, Result<Step<DB>, sqlx::Error>> {
         let effect = self.effect_of(&mut statement);
-        if self.wraps(&statement) {
+        if self.needs_transaction(&statement) {
             return wrapped(self, statement);
         }
         let again =
             if self.may_be_stale(&statement, effect) { statement.duplicate() } else { None };
-        if self.state.is_settled() && again.is_none() && !self.doubts(effect) {
+        if self.state.is_settled() && again.is_none() && !self.requires_transaction(effect) {
             return Box::pin(self.rows(statement, effect));
         }
-        self.rows_with_care(statement, effect, again)
+        self.rows_after_settling(statement, effect, again)
     }
 
     /// Returns the effect of a statement on its session; warns of a statement that does not work through a
@@ -89,7 +92,7 @@ impl<DB: Driver> Session<DB> {
 
     /// [`first_row`](Self::first_row), after settling earlier statements; in a transaction of its own if it must have
     /// one.
-    async fn first_row_with_care(
+    async fn first_row_after_settling(
         &mut self,
         statement: &mut Statement<DB>,
         last: bool,
@@ -97,10 +100,10 @@ impl<DB: Driver> Session<DB> {
         statement.keep = false;
         self.settle().await?;
         let effect = statement.effect(&mut self.effects);
-        if self.doubts(effect) {
-            self.prove_plain_transaction().await?;
+        if self.requires_transaction(effect) {
+            self.check_plain_transaction().await?;
         }
-        let wraps = self.wraps(statement);
+        let wraps = self.needs_transaction(statement);
         if wraps {
             self.begin(None).await?;
         }
@@ -116,7 +119,7 @@ impl<DB: Driver> Session<DB> {
 
     /// The rows of a statement, after settling earlier ones; a statement that is refused because the schema has
     /// changed is prepared and run again.
-    fn rows_with_care<'e>(
+    fn rows_after_settling<'e>(
         &'e mut self,
         statement: Statement<DB>,
         effect: SessionEffect,
@@ -128,8 +131,8 @@ impl<DB: Driver> Session<DB> {
                 if !self.state.is_settled() {
                     self.settle().await?;
                 }
-                if self.doubts(effect) {
-                    self.prove_plain_transaction().await?;
+                if self.requires_transaction(effect) {
+                    self.check_plain_transaction().await?;
                 }
                 let mut rows = self.rows(one, effect);
                 loop {

@@ -170,12 +170,12 @@ impl SessionState {
         self.stale = false;
         self.pending_reply.end_wait();
         if !effect.is_none() {
-            self.expect(effect);
+            self.record(effect);
         }
     }
 
     #[cold]
-    fn expect(&mut self, effect: SessionEffect) {
+    fn record(&mut self, effect: SessionEffect) {
         self.bounds = effect.bounds_transaction();
         let none = !self.is_in_transaction();
         if effect.ends && !matches!(self.transaction, Transaction::None) {
@@ -228,7 +228,7 @@ impl SessionState {
         // The error does not say which statement of the text it is from.
         self.unclear |= effect.bounds_transaction();
         if let sqlx::Error::Database(_) = error {
-            self.doubt::<DB>(&error);
+            self.doubt_transaction::<DB>(&error);
         }
         // If more than the statement failed, `busy` stays: the server may still be at work.
         match DB::error_effect(&error) {
@@ -258,7 +258,7 @@ impl SessionState {
     }
 
     /// Records what a statement's error means for the transaction around it.
-    fn doubt<DB: Driver>(&mut self, error: &sqlx::Error) {
+    fn doubt_transaction<DB: Driver>(&mut self, error: &sqlx::Error) {
         if !DB::may_end_transaction(error) {
             return;
         }

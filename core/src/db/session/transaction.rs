@@ -43,7 +43,7 @@ impl<DB: Driver> Session<DB> {
         }
         self.settle().await?;
         if let Transaction::Doubtful = self.state.transaction {
-            self.prove_transaction().await?;
+            self.check_transaction().await?;
         }
         let commits = DB::TransactionManager::commit(&mut self.connection);
         self.state.run::<DB, _>(commits).await?;
@@ -111,7 +111,7 @@ impl<DB: Driver> Session<DB> {
     pub(super) async fn settle(&mut self) -> Result<(), sqlx::Error> {
         self.finish().await?;
         if !DB::REFUSES_AFTER_ERROR && matches!(self.state.transaction, Transaction::Doubtful) {
-            self.prove_transaction().await?;
+            self.check_transaction().await?;
         }
         if let Transaction::Ended(reason) = &self.state.transaction {
             return Err(rolled_back(reason));
@@ -159,7 +159,7 @@ impl<DB: Driver> Session<DB> {
     }
 
     /// Asks the server whether the transaction is still open; an error if it is not.
-    async fn prove_transaction(&mut self) -> Result<(), sqlx::Error> {
+    async fn check_transaction(&mut self) -> Result<(), sqlx::Error> {
         if self.is_open().await? {
             self.state.transaction = Transaction::Open;
             return Ok(());
@@ -173,7 +173,7 @@ impl<DB: Driver> Session<DB> {
     /// Whether a statement may only be sent if the plain-text transaction around it is still open: COMMIT, to which
     /// the server would answer Ok; if the server goes on without a failed transaction, any statement that neither
     /// begins nor rolls back.
-    pub(super) fn doubts(&self, effect: SessionEffect) -> bool {
+    pub(super) fn requires_transaction(&self, effect: SessionEffect) -> bool {
         if DB::REFUSES_AFTER_ERROR {
             effect.commits && self.state.may_have_failed()
         } else {
@@ -182,7 +182,7 @@ impl<DB: Driver> Session<DB> {
     }
 
     /// Asks the server whether the transaction in plain text is still open; an error if it is not.
-    pub(super) async fn prove_plain_transaction(&mut self) -> Result<(), sqlx::Error> {
+    pub(super) async fn check_plain_transaction(&mut self) -> Result<(), sqlx::Error> {
         if !self.is_open().await? {
             return Err(rolled_back("the server has rolled it back after an error"));
         }

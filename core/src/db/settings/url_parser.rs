@@ -8,7 +8,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::database_url::{DatabaseUrl, file};
-use super::parameters::{self, Use};
+use super::parameters::{self, Handling};
 use super::tls_mode::{FILES, TlsMode, truth, wrong_file};
 use super::{Kind, pasted};
 use crate::Setting;
@@ -55,10 +55,10 @@ impl UrlParser {
         for (name, value) in url.query_pairs() {
             let unfit = |problem: String| format!("parameter {name}: {problem}");
             match parameters::handling(kind, &name) {
-                Some(Use::Driver) => parser.driver(&name, &value).map_err(unfit)?,
-                Some(Use::Ours) => parser.ours(&name, &value).map_err(unfit)?,
-                Some(Use::Ignored(reason)) => parser.ignore(&name, reason),
-                Some(Use::Refused(instead)) => return Err(unfit(instead.into())),
+                Some(Handling::Driver) => parser.driver(&name, &value).map_err(unfit)?,
+                Some(Handling::Ours) => parser.ours(&name, &value).map_err(unfit)?,
+                Some(Handling::Ignored(reason)) => parser.ignore(&name, reason),
+                Some(Handling::Refused(instead)) => return Err(unfit(instead.into())),
                 // It may be the rest of a password with a character that ends a parameter.
                 None if url.query_pairs().any(|(name, _)| name == "password") => {
                     return Err("unknown parameter".into());

@@ -35,7 +35,7 @@ pub(super) fn from_url(
     if names_root {
         options = options.ssl_root_cert_from_pem(Vec::new());
     }
-    if !url.gives("application_name") {
+    if !url.has_parameter("application_name") {
         options = options.application_name(tuning.application);
     }
     if tuning.demands_tls && !url.sets_tls_mode && options.get_socket().is_none() {
@@ -81,7 +81,7 @@ fn refuse_environment(url: &DatabaseUrl) -> Result<bool, ConfigError> {
     for (variable, parameter, other) in
         [("PGSSLCERT", "sslcert", "ssl-cert"), ("PGSSLKEY", "sslkey", "ssl-key")]
     {
-        if takes(parameter) && !url.gives(parameter) && !url.gives(other) {
+        if takes(parameter) && !url.has_parameter(parameter) && !url.has_parameter(other) {
             return refused(variable, parameter);
         }
     }

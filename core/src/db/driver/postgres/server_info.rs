@@ -11,7 +11,7 @@ use super::code;
 use crate::db::settings::Pooler;
 
 /// How often the server checks that the client of a running statement is still connected, in milliseconds.
-pub(super) const LOOKS: u64 = 100;
+pub(super) const CHECK_INTERVAL: u64 = 100;
 
 /// The query for servers from version 14 on: the limits on connections, whether it accepts writes, the idle timeout,
 /// the connections in use and our identity. It also sets, if the server's system supports it, a check every 100 ms
@@ -74,18 +74,18 @@ async fn show(
     connection: &mut PgConnection,
     statements: &'static str,
 ) -> Result<ServerInfo, sqlx::Error> {
-    let mut said = Vec::with_capacity(7);
+    let mut answers = Vec::with_capacity(7);
     let failed = {
         let mut rows = connection.fetch(statements);
         loop {
             match rows.try_next().await {
-                Ok(Some(row)) => said.push(text(&row, 0)?),
+                Ok(Some(row)) => answers.push(text(&row, 0)?),
                 Ok(None) => break None,
                 Err(error) => break Some(error),
             }
         }
     };
-    let looks = match failed {
+    let checks_client = match failed {
         None => true,
         // The server's system has no such check; all other answers have arrived by then.
         Some(error) if code(&error).as_deref() == Some("22023") => false,
@@ -93,8 +93,8 @@ async fn show(
         Some(error) if is_unknown(&error) => return select(connection).await,
         Some(error) => return Err(error),
     };
-    let mut said = said.iter().map(String::as_str);
-    let mut next = || said.next().unwrap_or_default();
+    let mut answers = answers.iter().map(String::as_str);
+    let mut next = || answers.next().unwrap_or_default();
     let (max, reserved, read_only, idle_timeout) = (next(), next(), next(), next());
     let (standard_strings, taken) = (next(), next());
     let mut taken = taken.splitn(5, ' ');
@@ -110,7 +110,7 @@ async fn show(
         used: Some(number(used)),
         read_only: is_on(read_only),
         backend: backend(process, server),
-        survives_close: !looks,
+        survives_close: !checks_client,
         unusual_backslashes: !is_on(standard_strings),
         idle_timeout: duration(idle_timeout),
         interrupt: None,
@@ -128,7 +128,7 @@ async fn select(connection: &mut PgConnection) -> Result<ServerInfo, sqlx::Error
     let optional = |column: usize| row.try_get_unchecked::<Option<String>, _>(column);
     let max = optional(0)?.and_then(|max| max.parse().ok()).filter(|max| *max > 0);
     let (reserved, read_only) = (number(&text(&row, 1)?), optional(2)?);
-    let (idle_timeout, looks) = (duration(&text(&row, 3)?), optional(4)?.is_some());
+    let (idle_timeout, checks_client) = (duration(&text(&row, 3)?), optional(4)?.is_some());
     Ok(ServerInfo {
         limits: max.map(|max_connections| Limits {
             max_connections,
@@ -137,7 +137,7 @@ async fn select(connection: &mut PgConnection) -> Result<ServerInfo, sqlx::Error
             database: None,
         }),
         read_only: read_only.is_some_and(|read_only| is_on(&read_only)),
-        survives_close: !looks,
+        survives_close: !checks_client,
         unusual_backslashes: optional(5)?.is_some_and(|standard| !is_on(&standard)),
         idle_timeout,
         ..ServerInfo::default()
