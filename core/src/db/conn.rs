@@ -34,7 +34,7 @@ impl<DB: Driver> Conn<DB> {
         // On a host that may freeze this process during the transaction the server ends it, with the request. Not through
         // RDS Proxy, which keeps a client that sets anything on one connection for good.
         let pool = self.pool();
-        let limited = pool.may_freeze() && pool.connector().pooler() != Pooler::RdsProxy;
+        let limited = pool.may_freeze() && pool.connector().pooler != Pooler::RdsProxy;
         let limit = limited.then(deadline::remaining).flatten();
         self.begin_when_unlocked(limit).await.map_err(Error::from_session::<DB>)
     }

@@ -170,14 +170,15 @@ impl<DB: Driver> Db<DB> {
     /// The connections in numbers: those of this moment, and what has been counted since they were opened.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let waiting_to_write = self.0.pool.connector().turns().map_or(0, |turns| turns.waiting());
+        let turns = &self.0.pool.connector().turns;
+        let waiting_to_write = turns.as_ref().map_or(0, |turns| turns.waiting());
         Stats { waiting_to_write, ..self.0.pool.stats(DB::SYSTEM) }
     }
 
     /// Closes every connection: idle ones at once, those in use when they come back, at the latest after
     /// `within`. Callers that wait get [`Error::Closed`]. The report is logged too.
     pub async fn close(&self, within: Duration) -> CloseReport {
-        if let Some(turns) = self.0.pool.connector().turns() {
+        if let Some(turns) = &self.0.pool.connector().turns {
             turns.close();
         }
         self.0.pool.close(within).await
@@ -206,7 +207,7 @@ impl<DB: Driver> DynDatabase for Db<DB> {
                     let text =
                         format!("no answer within {} ms; {}", within.as_millis(), pool.state());
                     let error = io::Error::new(io::ErrorKind::TimedOut, text);
-                    let failure = ConnectFailure::unreachable(error, pool.connector().url());
+                    let failure = ConnectFailure::unreachable(error, &pool.connector().url);
                     Err(failure.into_error().into())
                 }
             }

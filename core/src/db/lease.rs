@@ -36,7 +36,7 @@ impl<DB: Driver> Db<DB> {
                 "{places} places cannot be leased: this database has {} connections, of which it keeps one at least; \
                  set {} to more",
                 pool.size(),
-                pool.connector().url().variable_of("DATABASE_POOL_SIZE"),
+                pool.connector().url.variable_of("DATABASE_POOL_SIZE"),
             )));
         }
         let waits = pool.plan().acquire_timeout();

@@ -41,7 +41,7 @@ impl<DB: Driver> Db<DB> {
     pub async fn check_schema(&self, migrator: &Migrator) -> Result<(), Error> {
         let mut conn = self.conn().await?;
         // Reading what was applied changes nothing in the session, so the connection need not be closed for it.
-        let applied = if conn.unnamed || DB::KIND == Kind::Sqlite {
+        let applied = if conn.is_unnamed() || DB::KIND == Kind::Sqlite {
             applied_one_by_one(&mut conn, migrator).await
         } else {
             let listed = conn.connection.list_applied_migrations(&migrator.table_name).await;

@@ -19,7 +19,7 @@ use sqlx_core::describe::Describe;
 
 use super::driver::{Driver, ServerIdentity, ServerInfo, Step};
 use super::pooled::PoolerWarnings;
-use super::settings::Kind;
+use super::settings::{Kind, Pooler};
 use super::sql::{KnownEffects, SessionEffect, effect};
 pub(super) use lock_wait::WriteTurns;
 pub(super) use pending_reply::PendingReply;
@@ -46,8 +46,8 @@ pub struct Session<DB: Driver> {
     pub(super) connection: DB::Connection,
     pub(super) state: SessionState,
     pub(super) effects: KnownEffects,
-    /// Every statement must be unnamed and inside a transaction.
-    pub(super) unnamed: bool,
+    /// The pooler between this process and the server.
+    pub(super) pooler: Pooler,
     /// The warnings of statements that do not work through a transaction pooler, if one stands before the server.
     pub(super) pooled: Option<Arc<PoolerWarnings>>,
     /// The turn to write, if the database takes one writer at a time (SQLite).
@@ -86,9 +86,14 @@ impl<DB: Driver> Session<DB> {
         self.state.run::<DB, _>(asks).await
     }
 
-    /// Whether the server takes no writes on this connection.
-    pub(super) async fn is_read_only(&mut self) -> Result<bool, sqlx::Error> {
-        let asks = DB::is_read_only(&mut self.connection);
+    /// Whether every statement must be unnamed and inside a transaction, which holds the pooler to one connection.
+    pub(super) fn is_unnamed(&self) -> bool {
+        self.pooler == Pooler::PgBouncer
+    }
+
+    /// Asks the server again about itself.
+    pub(super) async fn server_info(&mut self) -> Result<ServerInfo, sqlx::Error> {
+        let asks = DB::server_info(&mut self.connection, self.pooler);
         self.state.run::<DB, _>(asks).await
     }
 
@@ -113,7 +118,7 @@ impl<DB: Driver> Session<DB> {
 
     /// Whether a statement must be wrapped into a transaction of its own.
     fn needs_transaction(&self, statement: &Statement<DB>) -> bool {
-        self.unnamed
+        self.is_unnamed()
             && !statement.is_simple()
             && !self.connection.is_in_transaction()
             && !self.state.is_in_transaction()
@@ -135,7 +140,7 @@ impl<'c, DB: Driver> Executor<'c> for &'c mut Session<DB> {
         E: 'q + Execute<'q, DB>,
     {
         let mut statement = Statement::from_query(query);
-        statement.persistent &= !self.unnamed;
+        statement.persistent &= !self.is_unnamed();
         match self.turns.clone() {
             Some(turns) => self.rows_when_unlocked(turns, statement),
             None => self.rows_at_once(statement),

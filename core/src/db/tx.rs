@@ -83,7 +83,7 @@ impl<DB: Driver> DerefMut for Tx<DB> {
 pub(super) async fn write_turn<DB: Driver>(
     pool: &DbPool<DB>,
 ) -> Result<Option<OwnedSemaphorePermit>, Error> {
-    let Some(turns) = pool.connector().turns() else { return Ok(None) };
+    let Some(turns) = &pool.connector().turns else { return Ok(None) };
     let begun = Instant::now();
     let until = deadline::at_most(begun + pool.plan().acquire_timeout());
     match turns.acquire(until).await {

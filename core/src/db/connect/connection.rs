@@ -43,7 +43,7 @@ impl<DB: Driver> Connection for Session<DB> {
     }
 
     async fn takes_writes_now(&mut self) -> bool {
-        matches!(self.is_read_only().await, Ok(false))
+        self.server_info().await.is_ok_and(|info| !info.read_only)
     }
 
     fn is_crowded(&self) -> bool {

@@ -14,7 +14,7 @@ use crate::ConfigError;
 use crate::db::Error;
 use crate::db::credentials::Credentials;
 use crate::db::driver::{ConnectErrorKind, Driver, Limits, Options, ServerInfo};
-use crate::db::plan::{Plan, Statements};
+use crate::db::plan::Plan;
 use crate::db::pooled::PoolerWarnings;
 use crate::db::session::{Session, SessionState, WriteTurns};
 use crate::db::settings::{DatabaseUrl, Kind, Pooler};
@@ -24,16 +24,14 @@ use crate::db::sql::KnownEffects;
 pub(in crate::db) struct Connector<DB: Driver> {
     options: Options<DB>,
     credentials: Credentials,
-    url: Arc<DatabaseUrl>,
-    pooler: Pooler,
+    pub(in crate::db) url: Arc<DatabaseUrl>,
+    pub(in crate::db) pooler: Pooler,
     /// The warnings about statements that do not work through a pooler.
     warnings: Option<Arc<PoolerWarnings>>,
     /// The turn to write, if the database takes one writer at a time.
-    turns: Option<Arc<WriteTurns>>,
+    pub(in crate::db) turns: Option<Arc<WriteTurns>>,
     /// The timeout of one attempt.
     pub(super) connect_timeout: Duration,
-    /// Whether every statement must be unnamed and inside a transaction.
-    unnamed: bool,
     addresses: Addresses,
     limits: OnceLock<Limits>,
     /// How long the last connection took to open, in microseconds.
@@ -59,7 +57,6 @@ impl<DB: Driver> Connector<DB> {
             warnings: pooled.then(Arc::default),
             turns: (DB::KIND == Kind::Sqlite).then(|| WriteTurns::new(plan.acquire_timeout())),
             connect_timeout: plan.connect_timeout(),
-            unnamed: plan.statements() == Statements::UnnamedInTransaction,
             addresses: Addresses::default(),
             limits: OnceLock::new(),
             connect_time: AtomicU64::new(0),
@@ -90,21 +87,8 @@ impl<DB: Driver> Connector<DB> {
         })
     }
 
-    pub(in crate::db) fn pooler(&self) -> Pooler {
-        self.pooler
-    }
-
-    pub(in crate::db) fn url(&self) -> &Arc<DatabaseUrl> {
-        &self.url
-    }
-
     fn failure(&self, error: sqlx::Error) -> ConnectFailure {
         ConnectFailure::classify::<DB>(error, &self.url, self.pooler)
-    }
-
-    /// The turn to write, if the database takes one writer at a time.
-    pub(in crate::db) fn turns(&self) -> Option<&Arc<WriteTurns>> {
-        self.turns.as_ref()
     }
 
     /// The limits of the server, known once a connection has been opened.
@@ -189,7 +173,7 @@ impl<DB: Driver> Connect for Arc<Connector<DB>> {
                     connection,
                     state,
                     effects: KnownEffects::new(server.unusual_backslashes),
-                    unnamed: self.unnamed,
+                    pooler: self.pooler,
                     pooled: self.warnings.clone(),
                     turns: self.turns.clone(),
                     server,

@@ -147,12 +147,6 @@ impl DriverParts for MySql {
         }
     }
 
-    async fn is_read_only(connection: &mut MySqlConnection) -> Result<bool, sqlx::Error> {
-        let asks = "SELECT CONCAT_WS('|', @@read_only, @@innodb_read_only)";
-        let row = connection.fetch_one(asks).await?;
-        Ok(forbids_writes(&row.try_get::<String, _>(0)?))
-    }
-
     fn connect_error_kind(error: &sqlx::Error) -> ConnectErrorKind {
         match number(error) {
             Some(1040 | 1203 | 1226) => ConnectErrorKind::Full,

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgSslMode};
-use sqlx::{Executor, PgConnection, Postgres, Row};
+use sqlx::{Executor, PgConnection, Postgres};
 
 use super::sealed::DriverParts;
 use super::{
@@ -93,11 +93,6 @@ impl DriverParts for Postgres {
             Some(code) if code.starts_with("08") => ErrorEffect::Broken,
             _ => ErrorEffect::Fine,
         }
-    }
-
-    async fn is_read_only(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-        let row = connection.fetch_one("SHOW transaction_read_only").await?;
-        Ok(row.try_get::<String, _>(0)? == "on")
     }
 
     fn connect_error_kind(error: &sqlx::Error) -> ConnectErrorKind {

@@ -42,7 +42,7 @@ pub trait DriverParts: Database<Connection: Migrate, Arguments: Clone> + HasStat
         None
     }
 
-    /// Asks a new connection about itself and its server.
+    /// Asks a connection about itself and its server.
     fn server_info(
         connection: &mut Self::Connection,
         pooler: Pooler,
@@ -78,13 +78,6 @@ pub trait DriverParts: Database<Connection: Migrate, Arguments: Clone> + HasStat
 
     /// The effect of an error on its connection and on the pool's other connections.
     fn error_effect(error: &sqlx::Error) -> ErrorEffect;
-
-    /// Whether the server takes no writes on a connection.
-    fn is_read_only(
-        _connection: &mut Self::Connection,
-    ) -> impl Future<Output = Result<bool, sqlx::Error>> + Send {
-        std::future::ready(Ok(false))
-    }
 
     /// Classifies a failure to connect.
     fn connect_error_kind(error: &sqlx::Error) -> ConnectErrorKind;

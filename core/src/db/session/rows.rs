@@ -27,7 +27,7 @@ impl<DB: Driver> Session<DB> {
         statement: &mut Statement<DB>,
         last: bool,
     ) -> Result<Option<DB::Row>, sqlx::Error> {
-        statement.persistent &= !self.unnamed;
+        statement.persistent &= !self.is_unnamed();
         if let Some(turns) = self.turns.clone() {
             let waits: BoxFuture<'_, _> =
                 Box::pin(self.first_row_when_unlocked(turns, statement, last));
@@ -84,7 +84,7 @@ impl<DB: Driver> Session<DB> {
         }
         // By the simple protocol it needs no transaction around it, in which BEGIN does nothing and VACUUM fails.
         // Rows have another format there, so this is only for statements without rows.
-        if self.unnamed && !effect.rows && !statement.is_several() {
+        if self.is_unnamed() && !effect.rows && !statement.is_several() {
             statement.simplify();
         }
         effect
