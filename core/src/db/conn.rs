@@ -31,8 +31,8 @@ impl<DB: Driver> Conn<DB> {
     }
 
     pub(super) async fn begin_transaction(&mut self) -> Result<(), Error> {
-        // On a host that may freeze this process during the transaction the server ends it, with the request. Not through
-        // RDS Proxy, which keeps a client that sets anything on one connection for good.
+        // On a host that may freeze this process during the transaction the server ends it at the request's deadline.
+        // Not through RDS Proxy, which pins a client that sets anything to one connection.
         let pool = self.pool();
         let limited = pool.may_freeze() && pool.connector().pooler != Pooler::RdsProxy;
         let limit = limited.then(deadline::remaining).flatten();

@@ -124,7 +124,7 @@ impl Credentials {
         self.password_at(SystemTime::now, refused).await
     }
 
-    /// Does the same by another clock. It is read after the lock is taken, because waiting for the lock may take long.
+    /// The same with another clock. The clock is read after the lock was taken, because that may take long.
     async fn password_at(
         &self,
         now: impl Fn() -> SystemTime + Send,

@@ -164,8 +164,8 @@ impl Error {
         }
     }
 
-    /// The error of a statement that met one which another client of a pooler has prepared. `prefix`: what stands
-    /// before the names of the database's settings.
+    /// The error of a statement that met one which another client of a pooler has prepared. `prefix`: the prefix of
+    /// the names of the database's settings.
     pub(super) fn pooled(error: sqlx::Error, prefix: &str) -> Self {
         let problem = format!(
             "the server's connection has statements of another client ({}): a pooler that hands out connections \

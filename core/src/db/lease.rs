@@ -1,4 +1,4 @@
-//! A pool of sqlx's inside the budget, for libraries that want one.
+//! An `sqlx::Pool` inside the budget, for libraries that want one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -87,7 +87,7 @@ async fn refresh<DB: Driver>(connector: Arc<Connector<DB>>, pool: sqlx::Pool<DB>
     }
 }
 
-/// A pool of sqlx's, which is closed with everything else.
+/// A leased `sqlx::Pool`, which is closed with the database.
 struct LeasedPool<DB: Driver> {
     name: String,
     pool: sqlx::Pool<DB>,

@@ -1,4 +1,4 @@
-//! From the paradigm, the processors and the server's limits to sizes and timeouts, with the arithmetic.
+//! The plan: sizes and timeouts from the paradigm, the processors and the server's limits, with the arithmetic.
 
 mod inputs;
 mod sizes;
@@ -154,7 +154,7 @@ impl Plan {
         self.max_lifetime = settings.max_lifetime.unwrap_or(self.max_lifetime);
         self.leak_threshold = settings.leak_threshold.unwrap_or(self.leak_threshold);
         if let Some(server_idle_timeout) = server_idle_timeout {
-            // A quarter early: the server's clock began when its answer left.
+            // A quarter earlier: the server has counted since it sent its last answer.
             self.idle_timeout = self.idle_timeout.min(server_idle_timeout.mul_f64(0.75));
             self.keepalive_interval =
                 self.keepalive_interval.map(|often| often.min(server_idle_timeout / 2));
@@ -208,14 +208,14 @@ impl Plan {
     }
 
     /// How long a connection may live: 30 minutes, or `DATABASE_MAX_LIFETIME`; less up to a quarter, so that
-    /// those which were opened together do not end together. On SQLite for ever.
+    /// connections which were opened together do not end together. On SQLite for ever.
     #[must_use]
     pub fn max_lifetime(&self) -> Duration {
         self.max_lifetime
     }
 
-    /// How often an idle connection is used so that nothing on the way forgets it: 2 minutes on a
-    /// long-running host, never on a serverless one.
+    /// How often an idle connection is used so that no firewall on the way drops it: 2 minutes on a long-running
+    /// host, never on a serverless one.
     #[must_use]
     pub fn keepalive_interval(&self) -> Option<Duration> {
         self.keepalive_interval

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::sql::Change;
 
-/// The name of such a statement, and what to do instead; `None` if it is not known to leave something behind.
+/// The name of such a statement, and what to do instead; `None` for other changes.
 fn advice(change: Change) -> Option<(&'static str, &'static str)> {
     Some(match change {
         Change::Set => (
@@ -34,7 +34,7 @@ fn advice(change: Change) -> Option<(&'static str, &'static str)> {
 pub(super) struct PoolerWarnings([AtomicBool; Change::ALL.len()]);
 
 impl PoolerWarnings {
-    /// Warns of a statement that is about to be sent, once for each kind of statement. `prefix`: what stands before the
+    /// Warns of a statement that is about to be sent, once for each kind of statement. `prefix`: the prefix of the
     /// names of the database's settings.
     #[cold]
     pub(super) fn warn_of(&self, change: Change, prefix: &str) {

@@ -40,8 +40,8 @@ pub(super) use statement::Statement;
 /// `standard_conforming_strings = off` of PostgreSQL), a text with a backslash counts as unknown.
 ///
 /// Functions are the exception: a call changes the session only if the function is known to, as `pg_advisory_lock`,
-/// `set_config` and `GET_LOCK` are. A function of your own that changes the session must undo that, or be followed
-/// by [`Conn::close`](super::Conn::close).
+/// `set_config` and `GET_LOCK` are. After calling a function of your own that changes the session, undo the change,
+/// or call [`Conn::close`](super::Conn::close).
 pub struct Session<DB: Driver> {
     pub(super) connection: DB::Connection,
     pub(super) state: SessionState,
@@ -59,9 +59,9 @@ pub struct Session<DB: Driver> {
 }
 
 impl<DB: Driver> Session<DB> {
-    /// The driver's own connection, for what an `Executor` cannot do: `COPY`, a savepoint.
+    /// Returns the driver's own connection, for what an `Executor` cannot do, such as `COPY`.
     ///
-    /// What happens on it is not noticed, so the connection is closed instead of being used again. On SQLite it
+    /// Changes made through it are not noticed, so the connection is closed instead of being used again. On SQLite it
     /// waits for no lock: set `PRAGMA busy_timeout`.
     pub fn raw(&mut self) -> &mut DB::Connection {
         self.state.raw = true;

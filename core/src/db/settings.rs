@@ -54,7 +54,7 @@ impl Setting for Pooler {
     }
 }
 
-/// The share of a rolling deploy during which old and new processes hold connections at once.
+/// How many times as many processes hold connections during a rolling deploy.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Overlap(pub(crate) f64);
 

@@ -79,7 +79,8 @@ impl<DB: Driver> Connector<DB> {
                 return Some(opened);
             }
             opened.goodbye().await;
-            // The budget holds at every instant: the server counts it until it has noticed.
+            // The server still counts this connection until it has noticed, and the budget must hold at every
+            // instant.
             tokio::time::sleep(self.ends_within()).await;
         }
     }

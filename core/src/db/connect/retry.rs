@@ -18,8 +18,8 @@ pub(in crate::db) const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// refusal costs it as much as a connection, so that many clients that retry often keep it from serving any.
 const LONGEST_WHILE_FULL: Duration = Duration::from_secs(2);
 
-/// Opens a connection in the caller's own time: tries again until `away` while the server cannot be reached, and until
-/// `full` while it answers that it takes no more connections, since one may come free.
+/// Opens a connection, and tries again until `away` while the server cannot be reached, and until `full` while it
+/// answers that it takes no more connections, since one may come free.
 ///
 /// `says_why`: whether the first failure is logged.
 pub(in crate::db) async fn connect_until<C: Connect>(

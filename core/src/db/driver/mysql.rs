@@ -150,7 +150,7 @@ impl DriverParts for MySql {
     fn connect_error_kind(error: &sqlx::Error) -> ConnectErrorKind {
         match number(error) {
             Some(1040 | 1203 | 1226) => ConnectErrorKind::Full,
-            // Also: this user not from here, locked (MySQL, MariaDB), with a password that has expired.
+            // Also: the user may not connect from this host, is locked (MySQL, MariaDB), or has an expired password.
             Some(1044 | 1045 | 1698 | 1130 | 3118 | 4151 | 1862) => ConnectErrorKind::Credentials,
             Some(1049) => ConnectErrorKind::Database,
             _ => ConnectErrorKind::Unreachable,

@@ -57,8 +57,8 @@ fn unfinished_way_out(table: &str, version: i64) -> String {
     )
 }
 
-/// Refuses to build an index again of which an interrupted `CREATE INDEX CONCURRENTLY` has left an invalid one:
-/// with `IF NOT EXISTS` the server would skip it, and the migration would count as applied.
+/// Refuses a migration if an interrupted `CREATE INDEX CONCURRENTLY` of it has left an invalid index: with `IF NOT
+/// EXISTS` the server would skip that index, and the migration would count as applied.
 pub(super) async fn refuse_leftovers<DB: Driver>(
     connection: &mut DB::Connection,
     migration: &Migration,
@@ -116,7 +116,7 @@ async fn invalid_indexes<DB: Driver>(
     migration: &Migration,
 ) -> Vec<String> {
     let text = migration.sql.as_str().to_lowercase();
-    // Inside a transaction no index is built that could stay behind. A migration that only drops it is the way out.
+    // A transaction leaves no invalid index behind. A migration that only drops the index is the way out.
     if !migration.no_tx || !text.contains("create") {
         return Vec::new();
     }

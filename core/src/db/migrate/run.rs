@@ -59,8 +59,8 @@ pub(super) async fn apply_all<DB: Driver>(
         if is_applied(&known, migration) {
             continue;
         }
-        // The migration before may have given up the locks and the prepared statements of this session (DISCARD ALL),
-        // and SQLite has no lock: another process may have been quicker.
+        // The previous migration may have released the locks of this session (DISCARD ALL), and SQLite has no lock:
+        // another process may have applied this one meanwhile.
         if migrator.locking {
             lock::take::<DB>(connection, patience).await?;
         }

@@ -5,7 +5,7 @@ use crate::db::Error;
 use crate::db::settings::Kind;
 pub(super) use crate::db::settings::MOST_CONNECTIONS as MOST;
 
-/// Connections left for people and their tools when everything else is in use: a shell, a dump, a migration.
+/// Connections left for administrators and their tools: a shell, a dump, a migration.
 pub(super) const ADMIN: usize = 3;
 
 pub(super) fn sqlite(inputs: &Inputs) -> (usize, String) {

@@ -15,8 +15,9 @@ use crate::db::connect::{Connect, ConnectFailure, Connection, connect_until};
 use crate::db::error::Error;
 use crate::deadline;
 
-/// How many callers may wait per connection. Their time bounds the wait; this bounds the memory, and refuses at
-/// once what no connection serves in a caller's time: a thousand queries of 2 ms take the 2 s that a caller has.
+/// How many callers may wait per connection. The timeout bounds their wait; this bounds the memory, and refuses
+/// callers at once that no connection could serve in time: a thousand queries of 2 ms take the 2 s that a caller
+/// waits.
 const QUEUE_PER_CONNECTION: usize = 1024;
 
 impl<C: Connect> Pool<C> {

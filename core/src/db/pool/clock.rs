@@ -1,4 +1,4 @@
-//! Points in time that stay comparable across a freeze, when some clocks stand still.
+//! Points in time that can be compared across a freeze, during which some clocks stand still.
 
 use std::time::Duration;
 

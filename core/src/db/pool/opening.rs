@@ -150,7 +150,7 @@ impl<C: Connect> Pool<C> {
         if failure.is_from_server() {
             return !monitors.is_empty();
         }
-        // The server does not answer new connections: the open ones may wait for answers that never come.
+        // The server does not answer new connections, so the open ones may wait for replies that never come.
         let recently = self.plan.acquire_timeout();
         monitors.iter().any(|monitor| monitor.answered().elapsed() <= recently)
     }

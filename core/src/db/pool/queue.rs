@@ -29,7 +29,7 @@ pub(super) struct WaitQueue<C: Connect>(Mutex<Inner<C>>);
 struct Inner<C: Connect> {
     /// The connections. The last to come back is the first to be lent: the others may become old enough to be closed.
     connections: unmanaged::Pool<BoxedEntry<C>>,
-    /// In the order in which they came, which is that of their numbers.
+    /// In the order in which they came, and so by their numbers.
     callers: VecDeque<Waiter<C>>,
     /// The number of the next caller.
     next: u64,
@@ -63,7 +63,7 @@ impl<E: Into<Error>> From<E> for WaitError {
     }
 }
 
-/// The answer to a caller that comes.
+/// The answer to a caller that joins the queue.
 pub(super) enum Joined<'p, C: Connect> {
     /// A connection was idle.
     Idle(PooledConnection<C>),

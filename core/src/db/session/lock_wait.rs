@@ -95,7 +95,7 @@ fn is_locked(error: &sqlx::Error) -> bool {
     let Some(code) = error.as_database_error().and_then(sqlx::error::DatabaseError::code) else {
         return false;
     };
-    // SQLITE_BUSY and SQLITE_LOCKED are in the lower eight bits. A snapshot that is too old (517) stays so.
+    // SQLITE_BUSY and SQLITE_LOCKED are in the lower eight bits. A snapshot that is too old (517) stays too old.
     code.parse::<u32>().is_ok_and(|code| code != 517 && matches!(code & 0xff, 5 | 6))
 }
 
@@ -122,7 +122,7 @@ impl<DB: Driver> Session<DB> {
         statement: &mut Statement<DB>,
         last: bool,
     ) -> Result<Option<DB::Row>, sqlx::Error> {
-        // Of several statements some may have taken effect before the lock was met: each waits by itself.
+        // Some of several statements may have taken effect before one met the lock, so each waits by itself.
         if statement.is_several() {
             let mut rows = self.rows_when_unlocked(turns, statement.take());
             let mut first = None;
@@ -144,7 +144,7 @@ impl<DB: Driver> Session<DB> {
         }
     }
 
-    /// The steps of a statement, waiting for the lock before the first.
+    /// The results of a statement, waiting for the lock before the first.
     pub(super) fn rows_when_unlocked(
         &mut self,
         turns: Arc<WriteTurns>,

@@ -54,7 +54,7 @@ impl<DB: Driver> Stream for Rows<'_, DB> {
                 Some(Ok(step))
             }
             Some(Err(error)) => Some(Err(state.failed::<DB>(error, *effect))),
-            // The stream also ends like this when the driver's thread has died.
+            // The stream ends without an error also if the driver's thread has died.
             None if DB::KIND == Kind::Sqlite && !(*ended || effect.blank) => {
                 Some(Err(state.failed::<DB>(sqlx::Error::WorkerCrashed, *effect)))
             }

@@ -51,7 +51,7 @@ impl<DB: Driver> Statement<DB> {
         }
     }
 
-    /// Its text.
+    /// Returns its text.
     pub(in crate::db) fn text(&self) -> SqlStr {
         self.sql.clone()
     }

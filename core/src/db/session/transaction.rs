@@ -32,12 +32,12 @@ impl<DB: Driver> Session<DB> {
         Ok(())
     }
 
-    /// Commits; an error if that would not make permanent everything that was done since it was begun.
+    /// Commits. Returns an error if that would not make permanent everything that was done in the transaction.
     pub(in crate::db) async fn commit(&mut self) -> Result<(), sqlx::Error> {
         if !self.connection.is_in_transaction() {
             return Err(rolled_back("none is open"));
         }
-        // What happened on the driver's own connection may have ended it too.
+        // A statement on the driver's own connection may have ended it too.
         if self.state.raw && matches!(self.state.transaction, Transaction::Open) {
             self.state.transaction = Transaction::Doubtful;
         }

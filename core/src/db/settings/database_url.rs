@@ -23,7 +23,7 @@ pub struct DatabaseUrl {
     pub(super) variable: Cow<'static, str>,
     /// As the driver takes it, without the parameters that are ours.
     pub(super) url: Url,
-    /// Parameters of other tools about their pools, with the meaning that they have there.
+    /// Parameters that other tools have for their pools, with the same meaning.
     pub(super) connection_limit: Option<usize>,
     pub(super) pool_timeout: Option<Duration>,
     pub(super) connect_timeout: Option<Duration>,
@@ -113,7 +113,7 @@ impl DatabaseUrl {
         format!("{host}:{port}{path}")
     }
 
-    /// Where it is and the variable that says so, for errors: `host:port/name (DATABASE_URL)`.
+    /// Where it is and the variable that names it, for errors: `host:port/name (DATABASE_URL)`.
     pub(crate) fn location(&self) -> String {
         format!("{} ({})", self.place(), self.variable)
     }
@@ -181,7 +181,7 @@ impl DatabaseUrl {
         self.has_parameter("options") || self.has_parameter("application_name")
     }
 
-    /// The pooler that its host is known to be, by the names that platforms give.
+    /// The pooler that its host is known to be, by the naming of platforms.
     pub(super) fn known_pooler(&self) -> Option<Pooler> {
         let host = self.url.host_str()?;
         let neon = host.ends_with(".neon.tech") || host.ends_with(".postgres.vercel-storage.com");

@@ -36,7 +36,8 @@ pub(super) fn of_one(first: Keyword, tokens: &mut Lexer<'_>) -> SessionEffect {
         b"COMMIT" | b"END" => end(tokens, true),
         b"ROLLBACK" => end(tokens, false),
         b"SAVEPOINT" => SessionEffect { opens_if_none: true, ..SessionEffect::NONE },
-        // Outside of a transaction there is none to release: then one that was opened stays noted.
+        // It may end the transaction that SAVEPOINT has opened, which then still counts as open: at worst the
+        // connection is closed.
         b"RELEASE" => SessionEffect::NONE,
         b"CREATE" => create(tokens),
         b"PRAGMA" => pragma(tokens),

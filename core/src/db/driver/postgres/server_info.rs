@@ -18,7 +18,7 @@ pub(super) const CHECK_INTERVAL: u64 = 100;
 /// whether the client of a running statement is still connected, which ends abandoned statements.
 ///
 /// One message and one round trip. `SHOW` looks nothing up in the catalogs, which a server's new process has yet to
-/// read: the same as one `SELECT` takes it three times as long. What may fail stands last.
+/// read: the same as one `SELECT` takes it three times as long. The statement that may fail is the last one.
 macro_rules! show {
     ($($more:literal)?) => {
         concat!(
@@ -154,7 +154,7 @@ fn is_unknown(error: &sqlx::Error) -> bool {
 /// Returns the process of the server, if the server says which one and when it was started.
 fn backend(process: &str, server: &str) -> Option<BackendId> {
     let number = process.parse().ok()?;
-    // Its start to the microsecond and the address that was connected to.
+    // The description: the server's start to the microsecond, and its address.
     (!server.is_empty()).then(|| BackendId { server: ServerIdentity::new(server, 0), number })
 }
 
@@ -170,8 +170,7 @@ fn is_on(text: &str) -> bool {
     text == "on"
 }
 
-/// A time as PostgreSQL shows a setting that is counted in milliseconds, in the largest unit that it is a whole
-/// number of: `10min`; `None` for none at all.
+/// Parses a setting in milliseconds as PostgreSQL shows it, in the largest unit that fits: `10min`. `None` for zero.
 fn duration(text: &str) -> Option<Duration> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (count, unit) = text.split_at(digits);
