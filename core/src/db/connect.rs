@@ -15,9 +15,8 @@ use std::time::Duration;
 use futures_core::future::BoxFuture;
 use tokio::time::Instant;
 
-pub(super) use super::session::Loan;
 use super::session::PendingReply;
-use super::sql::Change;
+pub(super) use super::session::{Loan, Taint};
 
 pub(super) use connector::Connector;
 pub(super) use failure::ConnectFailure;
@@ -65,19 +64,6 @@ pub(super) trait Connection: Send + 'static {
 
     /// Closes it with the protocol's goodbye.
     fn goodbye(self) -> impl Future<Output = ()> + Send;
-}
-
-/// Why a connection must not be lent again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Taint {
-    /// Something begun on it was not finished.
-    Dirty,
-    /// A statement of this kind had changed its session, or may have.
-    Changed(Change),
-    /// It broke.
-    Lost,
-    /// It broke, or became useless, and with it every connection that is as old.
-    Outdated,
 }
 
 /// When the server no longer counts a connection whose socket is closed.

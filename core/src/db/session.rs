@@ -23,7 +23,7 @@ use super::settings::{Kind, Pooler};
 use super::sql::{KnownEffects, SessionEffect, effect};
 pub(super) use lock_wait::WriteTurns;
 pub(super) use pending_reply::PendingReply;
-pub(super) use state::{Loan, SessionState};
+pub(super) use state::{Loan, SessionState, Taint};
 pub(super) use statement::Statement;
 
 /// One open connection, as [`Conn`](super::Conn) and [`Tx`](super::Tx) lend it: an sqlx `Executor` that
@@ -68,11 +68,10 @@ impl<DB: Driver> Session<DB> {
         &mut self.connection
     }
 
-    /// Whether the next borrower may have this connection.
-    pub(super) fn is_clean(&self) -> bool {
-        self.state.is_clean()
-            && !self.connection.is_in_transaction()
-            && !self.connection.should_flush()
+    /// Returns the reason if the next borrower must not have this connection.
+    pub(super) fn taint(&self) -> Option<Taint> {
+        let unfinished = self.connection.is_in_transaction() || self.connection.should_flush();
+        self.state.taint().or_else(|| unfinished.then_some(Taint::Dirty))
     }
 
     /// Whether it is known to lead to this server.

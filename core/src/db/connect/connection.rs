@@ -23,15 +23,7 @@ impl<DB: Driver> Connection for Session<DB> {
     }
 
     fn taint(&self) -> Option<Taint> {
-        if self.is_clean() {
-            return None;
-        }
-        Some(match self.state.change() {
-            _ if self.state.outdated => Taint::Outdated,
-            _ if self.state.is_lost() => Taint::Lost,
-            Some(change) => Taint::Changed(change),
-            None => Taint::Dirty,
-        })
+        Self::taint(self)
     }
 
     fn end_of_loan(&mut self) -> Loan {

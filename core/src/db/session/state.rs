@@ -22,9 +22,9 @@ pub(in crate::db) struct SessionState {
     /// The statement that was begun last begins or ends a transaction.
     pub(super) bounds: bool,
     /// An error after which the connection cannot be used.
-    pub(super) broken: bool,
+    pub(super) lost: bool,
     /// An error after which no connection of its generation can be used.
-    pub(in crate::db) outdated: bool,
+    outdated: bool,
     /// The last statement was refused because it was prepared for another schema: it did nothing.
     pub(super) stale: bool,
     /// A write was refused that the session itself had not ruled out: the server takes none.
@@ -42,7 +42,7 @@ pub(in crate::db) struct SessionState {
     /// A statement that began or ended a transaction has failed.
     unclear: bool,
     /// How a statement has changed the session for longer than it ran.
-    pub(in crate::db) changed: Option<Change>,
+    changed: Option<Change>,
     /// The transaction that was begun through [`Session::begin`](super::Session::begin).
     pub(super) transaction: Transaction,
     /// How often a connection of the pool has met a statement that was prepared for another schema.
@@ -64,6 +64,19 @@ pub(in crate::db) struct Loan {
     pub(in crate::db) answered: bool,
     /// The server has refused a write that the borrower had not ruled out: it may be the primary no longer.
     pub(in crate::db) demoted: bool,
+}
+
+/// Why a connection must not be lent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::db) enum Taint {
+    /// Something begun on it was not finished.
+    Dirty,
+    /// A statement of this kind had changed its session, or may have.
+    Changed(Change),
+    /// It broke.
+    Lost,
+    /// It broke, or became useless, and with it every connection that is as old.
+    Outdated,
 }
 
 /// A transaction that must not report a COMMIT that has not happened.
@@ -91,17 +104,16 @@ impl SessionState {
         Self { schemas, schema, prefix, pending_reply, ..Self::default() }
     }
 
-    pub(super) fn is_clean(&self) -> bool {
-        let Self { busy, broken, outdated, raw, unclear, changed, .. } = self;
-        let is_free = !(*busy || *broken || *outdated || *raw || *unclear || changed.is_some());
-        is_free && !self.is_in_transaction()
-    }
-
-    /// How the session was changed, if nothing else keeps the connection from being used again.
-    pub(in crate::db) fn change(&self) -> Option<Change> {
+    /// Returns the reason if the connection must not be lent again.
+    pub(super) fn taint(&self) -> Option<Taint> {
         let Self { busy, open, unclear, changed, raw, .. } = self;
-        let changed = changed.or(raw.then_some(Change::Raw));
-        changed.filter(|_| !(*busy || *open || *unclear))
+        match changed.or(raw.then_some(Change::Raw)) {
+            _ if self.outdated => Some(Taint::Outdated),
+            _ if self.lost => Some(Taint::Lost),
+            _ if *busy || *open || *unclear => Some(Taint::Dirty),
+            Some(change) => Some(Taint::Changed(change)),
+            None => self.is_in_transaction().then_some(Taint::Dirty),
+        }
     }
 
     /// Whether a transaction is open that would be lost.
@@ -124,11 +136,6 @@ impl SessionState {
     /// Whether no connection of the pool has found the schema changed since this one last prepared anew.
     pub(super) fn knows_schema(&self) -> bool {
         self.schema == self.schemas.load(Ordering::Relaxed)
-    }
-
-    /// Whether the connection was lost; then others may be too.
-    pub(in crate::db) fn is_lost(&self) -> bool {
-        self.broken || self.outdated
     }
 
     /// Resets what concerns one borrower alone, and returns what the pool has to know of it.
@@ -245,12 +252,15 @@ impl SessionState {
                 self.busy = false;
                 self.demoted |= !self.read_only && !self.raw;
             }
-            ErrorEffect::Broken => self.broken = true,
-            ErrorEffect::Outdated => self.outdated = true,
+            ErrorEffect::Broken => self.lost = true,
+            ErrorEffect::Outdated => {
+                self.lost = true;
+                self.outdated = true;
+            }
             // A statement of the session itself may have prepared or removed the one that was met.
             ErrorEffect::Pooled if self.changed.is_some() || self.raw => self.busy = false,
             ErrorEffect::Pooled => {
-                self.broken = true;
+                self.lost = true;
                 return Error::pooled(error, &self.prefix).into_sqlx();
             }
         }

@@ -53,7 +53,7 @@ impl<DB: Driver> Session<DB> {
 
     pub(in crate::db) async fn rollback(&mut self) -> Result<(), sqlx::Error> {
         if let Err(error) = self.finish().await
-            && self.state.broken
+            && self.state.lost
         {
             return Err(error);
         }
@@ -122,7 +122,7 @@ impl<DB: Driver> Session<DB> {
     /// Reads the rest of a statement that was given up. Returns an error if the connection is broken: the driver may
     /// wait for ever on it.
     async fn finish(&mut self) -> Result<(), sqlx::Error> {
-        if self.state.broken {
+        if self.state.lost {
             return Err(lost("it broke before this was sent"));
         }
         if !self.state.busy {
@@ -130,12 +130,12 @@ impl<DB: Driver> Session<DB> {
         }
         if DB::KIND == Kind::MySql && !self.state.answered {
             // The next message may be the reply to preparing it, which the driver would take for another reply.
-            self.state.broken = true;
+            self.state.lost = true;
             return Err(lost("a statement was given up before it had an answer"));
         }
         if self.state.bounds {
             // Its caller does not know whether what follows is in a transaction.
-            self.state.broken = true;
+            self.state.lost = true;
             return Err(lost("a statement that begins or ends a transaction was given up"));
         }
         let reads = self.connection.flush();
@@ -143,15 +143,13 @@ impl<DB: Driver> Session<DB> {
             return Ok(());
         };
         if DB::KIND == Kind::MySql {
-            self.state.broken = true;
+            self.state.lost = true;
             return Err(lost(&format!("a statement that was not read to its end failed: {error}")));
         }
         match error {
             // The statement is over, and its caller has given up. Inside a transaction its error concerns later
             // statements, too.
-            sqlx::Error::Database(_)
-                if !self.state.is_lost() && !self.state.is_in_transaction() =>
-            {
+            sqlx::Error::Database(_) if !self.state.lost && !self.state.is_in_transaction() => {
                 Ok(())
             }
             error => Err(error),
