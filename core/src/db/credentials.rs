@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_provider_that_panics_has_failed_and_takes_nobody_with_it() {
+    async fn a_provider_that_panics_is_an_error_and_ends_no_other_task() {
         let credentials = Credentials::provider(Arc::new(FailingProvider));
         for _ in 0..2 {
             let error = credentials.password(None).await.expect_err("there is none").to_string();
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_leap_of_the_clock_costs_one_renewal_for_fifty_who_connect() {
+    async fn a_leap_of_the_clock_costs_one_renewal_for_fifty_connections() {
         let now = SystemTime::now();
         let tokens = Arc::new(Tokens { asked: AtomicUsize::new(0), now });
         let credentials = Credentials::provider(Arc::new(Arc::clone(&tokens)));

@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_waits_is_woken() {
+    async fn a_task_that_waits_for_a_lost_reply_is_woken() {
         let reply = Arc::new(PendingReply::default());
         let waiting = tokio::spawn({
             let reply = Arc::clone(&reply);

@@ -1,4 +1,4 @@
-//! A database server that exists in memory: it counts its connections and can be told how to behave.
+//! A database server that exists in memory: it counts its connections, and a test sets how it behaves.
 
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 use std::time::Duration;
@@ -32,13 +32,13 @@ pub(super) struct State {
     pub(super) read_only: bool,
 }
 
-/// What the server does to who connects.
+/// What the server does when a connection is opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Behaviour {
     #[default]
     Serves,
     Fails(ConnectErrorKind),
-    /// It says nothing at all.
+    /// It never answers.
     Silent,
 }
 
@@ -60,7 +60,7 @@ impl Server {
         self.lock().behaviour = behaviour;
     }
 
-    /// From now on the connections that are open answer no more.
+    /// From now on the open connections do not answer.
     pub(super) fn forget_all(&self) {
         let mut state = self.lock();
         state.forgotten = state.attempts;
