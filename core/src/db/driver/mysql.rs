@@ -22,7 +22,7 @@ impl DriverParts for MySql {
 
     const SYSTEM: &'static str = "mysql";
 
-    /// The server does not notice; [`cancel`](Driver::cancel) ends its work.
+    /// The server does not notice; [`cancel`](DriverParts::cancel) ends its work.
     const NOTICES_CLOSE_WITHIN: Duration = Duration::from_millis(50);
 
     fn options(url: &DatabaseUrl, tuning: &Tuning<'_>) -> Result<MySqlConnectOptions, ConfigError> {
