@@ -68,7 +68,7 @@ pub(super) trait Connection: Send + 'static {
 
 /// When the server no longer counts a connection whose socket is closed.
 pub(super) enum Release<T> {
-    /// After this time; zero: it does not count it any more.
+    /// After this time; zero: at once.
     After(Duration),
     /// When this future has ended the work that the connection left behind; it may return another connection in its
     /// place.

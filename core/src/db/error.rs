@@ -59,7 +59,7 @@ pub enum Error {
     Refused {
         /// The server and the variable that names it.
         database: String,
-        /// What the server said last.
+        /// The last error of the server.
         cause: Arc<sqlx::Error>,
     },
 
@@ -67,7 +67,7 @@ pub enum Error {
     Credentials {
         /// The server and the variable that names it.
         database: String,
-        /// What the server said.
+        /// The error of the server.
         cause: Arc<sqlx::Error>,
     },
 
@@ -75,7 +75,7 @@ pub enum Error {
     NoDatabase {
         /// The database and the variable that names it.
         database: String,
-        /// What the server said.
+        /// The error of the server.
         cause: Arc<sqlx::Error>,
     },
 
@@ -83,7 +83,7 @@ pub enum Error {
     Locked {
         /// How long the caller waited.
         waited: Duration,
-        /// What the database said last.
+        /// The last error of the database.
         cause: Arc<sqlx::Error>,
     },
 

@@ -49,7 +49,7 @@ use crate::{ConfigError, Settings};
 /// | variable | meaning | default |
 /// |---|---|---|
 /// | `DATABASE_URL` | the database, with user and password | none |
-/// | `DIRECT_DATABASE_URL` | the server itself where `DATABASE_URL` names a pooler; used for migrations | `DATABASE_URL` |
+/// | `DIRECT_DATABASE_URL` | the server itself if `DATABASE_URL` names a pooler; used for migrations | `DATABASE_URL` |
 /// | `DATABASE_PASSWORD_FILE` | a file with the password, read for each connection: it may change | the URL's |
 /// | `DATABASE_POOLER` | `none`, `pgbouncer`, `pgbouncer-prepared` or `rds-proxy` | `none` |
 /// | `DATABASE_POOL_SIZE` | connections of one process; refused if they do not fit | by the plan |

@@ -31,7 +31,7 @@ pub(super) async fn apply_all<DB: Driver>(
     // Servers accept 24 days at most.
     let millis = i32::try_from(patience.as_millis()).unwrap_or(i32::MAX);
     if let Some(statement) = DB::wait_for_locks(millis) {
-        // The text is ours, a number apart.
+        // The text is ours except for a number.
         let waits = DB::executor(connection).execute(AssertSqlSafe(statement)).await;
         waits.map_err(|error| failed(MigrateError::Execute(error)))?;
     }

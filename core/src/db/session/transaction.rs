@@ -23,7 +23,7 @@ impl<DB: Driver> Session<DB> {
     ) -> Result<(), sqlx::Error> {
         self.settle().await?;
         let limited = limit.and_then(DB::begin_within);
-        // The text is ours, a number apart.
+        // The text is ours except for a number.
         let limited = limited.map(|begin| AssertSqlSafe(begin).into_sql_str());
         let begin = limited.or_else(|| DB::BEGIN.map(SqlStr::from_static));
         let begins = DB::TransactionManager::begin(&mut self.connection, begin);

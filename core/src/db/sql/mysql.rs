@@ -24,7 +24,7 @@ pub(super) fn of_one(first: Keyword, tokens: &mut Lexer<'_>) -> SessionEffect {
         b"CHECKSUM" | b"DELETE" | b"DO" | b"INSERT" | b"KILL" | b"REPLACE" | b"UPDATE" => {
             scan(tokens, false)
         }
-        // They commit, before they do anything.
+        // Each of them commits first.
         b"ALTER" | b"ANALYZE" | b"CHECK" | b"GRANT" | b"OPTIMIZE" | b"RENAME" | b"REPAIR"
         | b"REVOKE" | b"TRUNCATE" => SessionEffect { may_end: true, ..scan(tokens, false) },
         b"CREATE" => create(tokens),
