@@ -34,7 +34,7 @@ pub(crate) async fn answer_of(
 }
 
 fn translate(context: &Context, answered: &mut HttpResponse<()>) -> Result<Response, Error> {
-    // The client would wait on a connection that is never upgraded.
+    // Sent on, it would leave the client waiting: the host cannot upgrade the connection for actix-web.
     if answered.status().as_u16() == 101 && context.upgrades() {
         let why = "WebSockets of actix-web are not carried";
         return Err(Error::new(StatusCode::NOT_IMPLEMENTED, why));

@@ -46,5 +46,5 @@ fn outcome<H: Handler>(factory: Factory<H>) -> Result<Exit, Failure> {
         Ok(bound.map(|listener| if tls { listener.with_tls() } else { listener }).collect())
     };
     Program { host, config, logs }
-        .run(factory, verb, bind, |running| Box::pin(running.hangups.ignore()))
+        .run(factory, verb, bind, |running| Box::pin(async { running.hangups.ignore() }))
 }

@@ -201,7 +201,7 @@ fn a_manager_that_is_not_there_is_told_of_once_and_the_program_serves() {
     let path = "/no/such/folder/notify";
     let mut serving = RunningProgram::with(&[("LISTEN", "127.0.0.1:0"), ("NOTIFY_SOCKET", path)]);
     assert!(get(TcpStream::connect(serving.tcp()).expect("it listens")).ends_with("hello"));
-    // It is said before or after the line which says that the process is ready.
+    // The warning is logged before or after the line which says that the process is ready.
     let is_told = |line: &String| line.contains("NOTIFY_SOCKET: systemd is not told");
     while !serving.printed.iter().any(is_told) {
         serving.line();

@@ -140,6 +140,6 @@ fn write(path: &Path, text: &str) -> Result<(), String> {
 }
 
 fn print(text: &str) {
-    // Whoever closed stdout does not want to read it.
+    // A reader that closed stdout does not want the rest.
     let _ = writeln!(std::io::stdout(), "{text}");
 }

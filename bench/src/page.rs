@@ -150,7 +150,7 @@ pub fn results(results: &Results) -> String {
         let path = format!("{PLOTS}/{}", file(&curve.id));
         let _ = write!(text, "\n![{}]({path})\n\n| {} |", curve.title, curve.x);
         let points = curve.lines.first().map_or(&[][..], |(_, points)| points);
-        // A curve over time has more points than a table has rows.
+        // A curve over time has too many points for a table.
         let tabled = points.len() <= 16;
         if !tabled {
             text.truncate(text.len() - curve.x.len() - 4);

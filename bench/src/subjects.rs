@@ -30,7 +30,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The word for it on a command line.
+    /// The name on a command line.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {

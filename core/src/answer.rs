@@ -42,7 +42,7 @@ pub async fn answer<H: Handler>(app: &H, max_body: usize, request: &mut Request)
     };
     let method = request.method().clone();
     let mut response = if announced(request).is_some_and(|length| length > max_body as u64) {
-        // Nobody reads it: its door learns that now, and not when the request is dropped.
+        // The App does not read the body: the door learns that now, and not when the request is dropped.
         drop(std::mem::take(request.body_mut()));
         let error = BodyError::too_large(max_body).to_response();
         context.within_call(|| failed(&context, &error))
@@ -135,7 +135,7 @@ fn settle(method: &Method, context: &Context, response: &mut Response) {
         }
         return name_request(context, response);
     }
-    // Statuses beyond 599 mean nothing to anybody (RFC 9110 §15).
+    // Statuses beyond 599 have no meaning (RFC 9110 §15).
     if status.is_informational() || status.as_u16() > 599 {
         let id = context.request_id();
         tracing::error!(request_id = id, "the App answered {status}, which is no final status");

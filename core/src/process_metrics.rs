@@ -10,7 +10,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::databases::{Metric, Reading};
 
-/// The metrics of a process, under the names of who reads them.
+/// The metrics of a process, under the names that Prometheus and OpenTelemetry have for them.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum ProcessMetrics {

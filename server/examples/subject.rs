@@ -12,9 +12,10 @@ use std::time::Duration;
 use anyhost_core::adapter::{Exit, Failure, LogFormat, conclude};
 use anyhost_core::db::Db;
 use anyhost_core::{
-    App, Body, BodyError, Context, Error, Host, Paradigm, Request, Response, Settings, async_trait,
+    App, Body, BodyError, Context, Error, Host, Paradigm, Phase, Request, Response, Settings,
+    async_trait,
 };
-use anyhost_server::{Config, Listener, Program, bind_tcp};
+use anyhost_server::{Config, Listener, Program, Running, bind_tcp};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use http::header::{CONTENT_LENGTH, HeaderValue, SET_COOKIE};
@@ -220,10 +221,20 @@ fn outcome() -> Result<Exit, Failure> {
         anyhost_core::adapter::Factory::<Subject>::app(),
         Default::default(),
         bind,
-        |running| Box::pin(running.hangups.ignore()),
+        |running| Box::pin(beside(running)),
     )
 }
 
 fn announce(listener: &Listener) {
     let _ = writeln!(std::io::stdout(), "{listener}");
+}
+
+/// Says when the process has stopped, in its own time.
+async fn beside(running: Running) {
+    running.hangups.ignore();
+    running.host.lifecycle().wait_for(Phase::Stopped).await;
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    let _ = writeln!(std::io::stdout(), "the adapter has heard of the stop");
 }

@@ -43,7 +43,7 @@ pub struct Config {
     /// `LIVEZ_PATH`, `READYZ_PATH` and `STARTUPZ_PATH`: what platforms ask. Default `/livez`, `/readyz` and
     /// `/startupz`.
     pub probes: Probes,
-    /// `ADMIN_LISTEN`: where operators are answered: metrics, and probes with details. Default nowhere.
+    /// `ADMIN_LISTEN`: the address of the second listener, with metrics and probes with details. Default: none.
     pub admin: Option<AdminAddress>,
     /// `ACCESS_LOG`: whether each request the App was asked is a line of the log. Default not: the router
     /// before the process mostly writes one.

@@ -42,7 +42,7 @@ const MAX_STREAMS: u32 = 128;
 /// (RFC 9113 §6.5.2).
 const MAX_HEAD: usize = 128 * 1024;
 
-/// Bytes of one request body of HTTP/2, and of all on a connection, that may come before anybody has read them.
+/// Bytes of one request body of HTTP/2, and of all on a connection, that may come before the App has read them.
 const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
 
@@ -127,7 +127,10 @@ async fn converse<A: Handler>(
     if !http2 {
         // By reference: a clone of the `Arc` for each request would have all threads write one counter.
         let requests = requests(&**shared, connection, client);
-        let serving = http1::Builder::new().max_buf_size(MAX_HEAD).serve_connection(io, requests);
+        let mut builder = http1::Builder::new();
+        // `Io` looks for the end of the input itself while a request is answered.
+        let serving =
+            builder.max_buf_size(MAX_HEAD).half_close(true).serve_connection(io, requests);
         serving.with_upgrades().await?;
         if connection.is_upgraded() {
             // Its holder is a task of the App. The connection stays open, and counted, as long as the socket is.

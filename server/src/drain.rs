@@ -47,7 +47,7 @@ impl fmt::Display for Drained {
     }
 }
 
-/// Ends a server. `accepting` ends when nothing accepts connections any more.
+/// Ends a server. `accepting` ends when no listener accepts connections any more.
 pub(crate) async fn drain<A: Handler>(
     shared: &Shared<A>,
     accepting: impl Future<Output = ()>,

@@ -1,5 +1,6 @@
 //! How many requests are answered at once, and how that number finds itself.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -30,46 +31,70 @@ impl Setting for MaxInFlight {
     }
 }
 
-/// The limit as requests meet it.
+/// The limit, and how many requests run under it.
 #[derive(Debug)]
-pub(crate) struct ConcurrencyLimit(AtomicUsize);
+pub(crate) struct ConcurrencyLimit {
+    most: AtomicUsize,
+    running: Arc<AtomicUsize>,
+}
+
+/// The place of one request under the limit; free again when dropped.
+#[derive(Debug)]
+pub(crate) struct Permit(Option<Arc<AtomicUsize>>);
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        if let Some(running) = &self.0 {
+            running.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
 
 impl ConcurrencyLimit {
     pub(crate) fn new(setting: MaxInFlight) -> Self {
-        Self(AtomicUsize::new(match setting {
+        let most = match setting {
             MaxInFlight::Any => usize::MAX,
             MaxInFlight::Fixed(most) => most,
             MaxInFlight::Auto => FIRST as usize,
-        }))
+        };
+        Self { most: AtomicUsize::new(most), running: Arc::default() }
     }
 
-    /// Whether so many are more than there may be. They are counted only if there is a limit.
-    pub(crate) fn exceeded(&self, in_flight: impl FnOnce() -> usize) -> bool {
-        self.most().is_some_and(|most| in_flight() > most)
+    /// Takes a place for a request; `None` if all are taken. Requests are counted only if there is a limit.
+    pub(crate) fn try_acquire(&self) -> Option<Permit> {
+        let Some(most) = self.most() else { return Some(Permit(None)) };
+        let one_more = |running: usize| (running < most).then_some(running + 1);
+        self.running.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
+        Some(Permit(Some(Arc::clone(&self.running))))
+    }
+
+    /// The requests that run now; 0 without a limit.
+    pub(crate) fn running(&self) -> usize {
+        self.running.load(Ordering::Relaxed)
     }
 
     /// The most there may be, if there is a limit.
     pub(crate) fn most(&self) -> Option<usize> {
-        Some(self.0.load(Ordering::Relaxed)).filter(|most| *most < usize::MAX)
+        Some(self.most.load(Ordering::Relaxed)).filter(|most| *most < usize::MAX)
     }
 
-    /// Adapts the limit, for ever. `observe` returns how many requests the App has answered, the time that took them
-    /// together, and the requests in flight.
-    pub(crate) async fn adapt(&self, observe: impl Fn() -> (u64, Duration, usize)) {
+    /// Adapts the limit, for ever. `answered` returns how many requests the App has answered, and the time that took them
+    /// together.
+    pub(crate) async fn adapt(&self, answered: impl Fn() -> (u64, Duration)) {
         let mut gradient = Gradient::default();
-        let ((mut last, mut last_time, _), mut busiest) = (observe(), 0);
+        let ((mut last, mut last_time), mut busiest) = (answered(), 0);
         loop {
             for _ in 0..LOOKS {
                 tokio::time::sleep(WINDOW / LOOKS).await;
-                busiest = busiest.max(observe().2);
+                busiest = busiest.max(self.running());
             }
-            let (now, time, _) = observe();
+            let (now, time) = answered();
             // Few answers tell little: the window goes on.
             if now - last < FEW {
                 continue;
             }
             let mean = time.saturating_sub(last_time).as_secs_f64() / (now - last) as f64;
-            self.0.store(gradient.window(mean, busiest), Ordering::Relaxed);
+            self.most.store(gradient.window(mean, busiest), Ordering::Relaxed);
             (last, last_time, busiest) = (now, time, 0);
         }
     }

@@ -180,7 +180,7 @@ fn abandoned(path: &Path) -> bool {
     UnixStream::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
 }
 
-/// What is said where nothing can be bound: the words of the operating system without their number.
+/// The message if a socket cannot be bound: the operating system's text without the error number.
 fn failure(address: impl fmt::Display, error: &io::Error) -> Failure {
     let reason = match error.kind() {
         io::ErrorKind::AddrInUse => "the address is already in use".into(),

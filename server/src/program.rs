@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use anyhost_core::Host;
 use anyhost_core::adapter::{
-    Exit, Factory, Failure, Handler, LogLevel, Logs, Telemetry, Verb, to_stderr_unless,
+    Exit, Factory, Failure, Handler, LogLevel, Logs, Telemetry, Verb, check, migrate,
+    to_stderr_unless, until_stopped,
 };
 
 use crate::descriptors::room_for;
@@ -40,14 +41,15 @@ pub struct Running {
     pub host: Host,
 }
 
-/// What an adapter does as long as its server runs.
+/// What an adapter does as long as its server runs. It ends at the latest when the lifecycle is
+/// [`Stopped`](anyhost_core::Phase::Stopped): the process waits for it.
 pub type Beside = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl Program {
     /// Does what the verb says: serves until told to stop, migrates, or checks and prints what it found.
     ///
-    /// `bind` is called for `serve` alone, before the App starts. What `beside` makes runs on the same
-    /// runtime as long as the server does: what an adapter has to say to its supervisor.
+    /// `bind` is called for `serve` alone, before the App starts. The future of `beside` runs on the same runtime as
+    /// long as the server does: it tells a supervisor how the process is.
     ///
     /// # Errors
     /// [`Failure`] with the exit code of the phase that failed.
@@ -84,32 +86,17 @@ impl Program {
                 })
             }
             Verb::Migrate => {
-                until_stopped(anyhost_core::adapter::migrate(factory, &host))?;
+                until_stopped(runtime(1)?, stop_signal, migrate(factory, &host))?;
                 Ok(Exit::Done)
             }
             Verb::Check => {
-                let report = until_stopped(anyhost_core::adapter::check(factory, &host))?;
+                let report = until_stopped(runtime(1)?, stop_signal, check(factory, &host))?;
                 // A reader that is gone needs no report.
                 let _ = std::io::stdout().write_all(report.as_bytes());
                 Ok(Exit::Done)
             }
         }
     }
-}
-
-/// Does what is not serving, until it is done or the process is told to stop: process 1 of a container would not hear a
-/// signal that it does not handle.
-fn until_stopped<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let runtime = runtime(1)?;
-    let outcome = runtime.block_on(async {
-        let stop = stop_signal()?;
-        tokio::select! {
-            outcome = work => outcome,
-            () = stop => Err(Failure::new(Exit::Aborted, "stopped by a signal before it was done")),
-        }
-    });
-    runtime.shutdown_background();
-    outcome
 }
 
 /// Serves until told to stop.
@@ -131,7 +118,10 @@ fn serve<H: Handler>(
         let server = Server::new(host, config).telemetry(telemetry);
         let server = listeners.into_iter().fold(server, Server::listen);
         let outcome = server.serve(factory, stop).await;
-        beside.abort();
+        if outcome.is_ok() {
+            // The lifecycle is `Stopped`: the supervisor hears of it, and of phases that passed too fast to be seen.
+            let _ = beside.await;
+        }
         outcome
     });
     // What an App left running must not hold the process.

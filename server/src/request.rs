@@ -80,7 +80,7 @@ fn serve<A: Handler, S: Deref<Target = Shared<A>> + Send>(
             if http2 {
                 active.connection().untaken.turn().await;
             }
-            let app = match app(&shared, &active) {
+            let app = match app(&shared, &mut active) {
                 Ok(app) => app,
                 Err(error) => break 'answered turned_away(&request, error),
             };
@@ -120,7 +120,7 @@ fn serve<A: Handler, S: Deref<Target = Shared<A>> + Send>(
         }
         active.has_status(response.status());
         match (http2, upgraded) {
-            (false, true) => active.connection().upgrade(),
+            (false, true) => active.upgrades(),
             (true, false) if last => active.connection().advance(Stage::Closing),
             (false, false) if last => {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -164,11 +164,12 @@ fn admit<A>(
     Ok(upgrades)
 }
 
-/// The App, if it can be asked now.
-fn app<'a, A>(shared: &'a Shared<A>, active: &Active) -> Result<&'a A, Error> {
+/// The App, if it can be asked now; the request then has a place under the limit.
+fn app<'a, A>(shared: &'a Shared<A>, active: &mut Active) -> Result<&'a A, Error> {
     let unavailable = |why| Error::new(StatusCode::SERVICE_UNAVAILABLE, why).retry_after(COME_BACK);
     let app = shared.app().ok_or_else(|| unavailable("the service is starting"))?;
-    if shared.limit.exceeded(|| shared.host.lifecycle().in_flight()) {
+    active.permit = shared.limit.try_acquire();
+    if active.permit.is_none() {
         if let Some(counts) = active.connection().counts() {
             counts.shed.fetch_add(1, Ordering::Relaxed);
         }

@@ -107,13 +107,9 @@ impl Server {
         if shared.config.max_in_flight == MaxInFlight::Auto {
             let shared = Arc::clone(&shared);
             beside.spawn(async move {
-                let observe = || {
-                    let total = |counts: &Counts| counts.requests.total();
-                    let (answers, time) =
-                        shared.connections.counts().map(total).unwrap_or_default();
-                    (answers, time, shared.host.lifecycle().in_flight())
-                };
-                shared.limit.adapt(observe).await;
+                let total = |counts: &Counts| counts.requests.total();
+                let answered = || shared.connections.counts().map(total).unwrap_or_default();
+                shared.limit.adapt(answered).await;
             });
         }
         let mut acceptors = JoinSet::new();

@@ -16,7 +16,7 @@ pub(crate) struct Shared<A> {
     pub(crate) readiness: Readiness,
     pub(crate) limit: ConcurrencyLimit,
     pub(crate) connections: Arc<Connections>,
-    /// Where its numbers go.
+    /// Where metrics go.
     pub(crate) telemetry: Option<Telemetry>,
     app: OnceLock<A>,
 }

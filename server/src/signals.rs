@@ -63,11 +63,13 @@ impl Hangups {
         }
     }
 
-    /// Says in the log, at each, that there is nothing to reload: for a host whose settings cannot change.
-    pub async fn ignore(mut self) {
-        loop {
-            self.next().await;
-            tracing::info!("SIGHUP: there is nothing to reload");
-        }
+    /// Spawns a task that logs, at each, that there is nothing to reload: for a host whose settings cannot change.
+    pub fn ignore(mut self) {
+        tokio::spawn(async move {
+            loop {
+                self.next().await;
+                tracing::info!("SIGHUP: there is nothing to reload");
+            }
+        });
     }
 }

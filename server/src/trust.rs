@@ -1,4 +1,4 @@
-//! Who is calling: whose word about the client is believed, and which of their words.
+//! The client of a request: the peer of its connection, or the one that a trusted proxy names in a header.
 
 mod hops;
 mod networks;
@@ -13,10 +13,10 @@ use http::{HeaderMap, HeaderName};
 use hops::{Hop, address, forwarded, forwarded_for, from_the_right};
 pub use networks::Networks;
 
-/// What is believed where `TRUSTED_PROXIES` says who is and nothing says what of.
+/// The headers that are trusted if `TRUSTED_PROXIES` is set and `TRUSTED_HEADERS` is not.
 const USUAL: &str = "x-forwarded-for,x-forwarded-proto,x-request-id";
 
-/// Each proxy adds who it was asked by.
+/// Each proxy appends the address of its own client.
 static FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 static PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 static HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -150,9 +150,8 @@ impl TrustedProxies {
         self.headers.iter().filter(move |name| name.as_str().ends_with(end))
     }
 
-    /// The hop that is the client, and how many proxies have spoken up to it. It begins at the peer and
-    /// goes on as long as it stands at a proxy that is trusted and has said who asked it: if that one
-    /// said nothing that is an address, the client is as far as could be seen.
+    /// Returns the hop that is the client, and the number of proxies before it. The walk begins at the peer and goes on from
+    /// a trusted proxy to the client that this proxy names. If a proxy names no address, the walk ends there.
     fn walk(&self, peer: Option<IpAddr>, hops: impl Iterator<Item = Hop>) -> (usize, Hop) {
         let mut depth = 0;
         let mut at = Hop { address: peer, ..Hop::default() };

@@ -61,7 +61,7 @@ impl TestHost {
         self.with_database(Database::sqlite())
     }
 
-    /// Makes a new database on a PostgreSQL server the database, as `DATABASE_URL`. The tests of one process share the
+    /// Creates a database on a PostgreSQL server and sets `DATABASE_URL` to it. The tests of one process share the
     /// server, which runs on a loopback port and ends with the process.
     ///
     /// # Panics

@@ -12,7 +12,7 @@ impl App for HostDependent {
     }
 
     async fn call(&self, request: Request) -> Result<Response, Error> {
-        // Code of an author who knows only one host.
+        // A planted fault: the answer depends on the host.
         let event = Context::get(&request).and_then(Context::event);
         let planted = request.uri().path() == "/cart" && event.is_some();
         Ok(Response::new(Body::from(if planted { "a function" } else { "a shop" })))

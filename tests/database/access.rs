@@ -1,4 +1,4 @@
-//! Getting in: what is said of a server that cannot be reached or does not let us in, and what the driver must not
+//! Connecting: the errors of a server that cannot be reached or refuses the login, and what the driver must not
 //! take from the environment.
 
 use std::path::Path;

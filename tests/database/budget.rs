@@ -114,7 +114,7 @@ async fn callers_that_give_up_leave_their_connections_to_the_next() {
     let db = long_running(&proxy.url(&url), 8).await;
     let held = db.conn().await.unwrap();
     let before = proxy.accepted();
-    // Connecting takes longer than anybody waits.
+    // Connecting takes longer than any caller waits.
     proxy.set(Mode::Delay(40 * MS));
     let wave = (0..200).map(|_| timeout(100 * MS, db.conn()));
     let wave = futures_util::future::join_all(wave).await;

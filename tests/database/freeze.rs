@@ -52,7 +52,7 @@ impl Environment {
     }
 }
 
-/// How connections are held, how often that is frozen, and for how long: on a long-running host nobody says
+/// How connections are held, how often that is frozen, and for how long: on a long-running host nothing reports
 /// that there was a freeze, only the clocks do, and they count from half a second on.
 const KINDS: [(&str, usize, Duration); 2] =
     [("ours", 20, Duration::ZERO), ("ours-long-running", 4, Duration::from_millis(550))];

@@ -101,7 +101,7 @@ async fn a_plan_knows_the_limits_of_role_database_and_user() {
     let plan = size(&url).await.unwrap();
     assert_eq!(plan.size(), 4);
     assert!(plan.to_string().contains("the database's CONNECTION LIMIT"), "{plan}");
-    // A superuser has neither limit of its own, but the database's is said all the same.
+    // A superuser has neither limit of its own, but the database's limit is reported all the same.
     server.sql("ALTER ROLE app SUPERUSER");
     assert_eq!(size(&url).await.unwrap().size(), 4);
     let mariadb = MariaDb::start(&[]);

@@ -1,4 +1,4 @@
-//! Migrations that meet, migrations that were interrupted, and what is said of them.
+//! Migrations that run at the same time, migrations that were interrupted, and their messages.
 
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
@@ -277,7 +277,7 @@ async fn a_migration_that_stopped_half_way_is_named_with_the_way_out() {
     own.execute("DELETE FROM _sqlx_migrations WHERE version = 1").await.unwrap();
     let steps = migrator(&["CREATE TABLE a (a int); CREATE TABLE b (b int)"]);
     Db::<sqlx::MySql>::migrate(&host, &steps).await.unwrap();
-    // On PostgreSQL a transaction undoes it, and what ran outside of one is said.
+    // On PostgreSQL a transaction undoes it, and the message names what ran outside of one.
     let url = Postgres::shared().database();
     let steps = migrator(&["CREATE TABLE a (a int)", "-- no-transaction\nCREATE TABLE a (a int)"]);
     let error = Db::<sqlx::Postgres>::migrate(&on(&url, &[]), &steps).await.unwrap_err();

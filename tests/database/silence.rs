@@ -1,4 +1,4 @@
-//! Networks that swallow what is sent, and servers that are slow to let anybody in.
+//! Networks that drop what is sent, and servers that are slow to accept a login.
 
 use std::time::{Duration, Instant};
 

@@ -85,7 +85,7 @@ async fn storm(url: &str, patience: Duration) -> (usize, Vec<Error>, i64) {
         environments.spawn(within(until, environment(url.to_owned())));
     }
     let (mut frozen, mut refused) = (Vec::new(), Vec::new());
-    // Nobody hangs: each ends at its deadline at the latest.
+    // No caller hangs: each ends at its deadline at the latest.
     while let Some(ended) = timeout(patience + PATIENCE, environments.join_next()).await.unwrap() {
         match ended.unwrap() {
             Ok(environment) => frozen.push(environment),

@@ -111,7 +111,7 @@ fn the_service_is_ready_when_it_says_so_and_drains_in_its_sandbox() {
 fn restarts_under_load_fail_no_connection() {
     let notebook = Notebook::new(30, 24);
     let (machine, port) = started("notes-vm", &notebook, |text| {
-        // Nobody deploys so often.
+        // More restarts than systemd allows by default.
         text.replace("StartLimitBurst=10", "StartLimitBurst=100")
     });
     let report = restarts(&machine, port, RESTARTS);
@@ -256,6 +256,6 @@ fn a_reload_goes_by_without_a_new_process() {
     assert_eq!(machine.main_pid(), before);
     let said = words(machine.inside("systemctl").args(["stop", "notes.service"]));
     assert_eq!(machine.property("ExecMainStatus"), "0", "{said}");
-    // Of its end nothing is logged: the first level is in force.
+    // The end of the process is not logged at this level: the first level is in force.
     assert!(!machine.journal().contains("drained"), "{}", machine.journal());
 }

@@ -305,7 +305,7 @@ fn a_reload_changes_the_level_and_the_password_of_new_connections() {
     assert!(status.contains("DATABASE_URL: names another database"), "{status}");
     assert_eq!(Wire::to(port).get("/notes").status, 200);
 
-    // The level is in force: of its end nothing is logged.
+    // The level is in force: the end of the process is not logged.
     credentials.write("LOG_LEVEL", "off");
     credentials.write("DATABASE_URL", &url("second"));
     reload();

@@ -95,7 +95,7 @@ fn without_a_lame_duck_requests_are_lost() {
     assert!(report.failed() > 0, "{report}");
 }
 
-/// On a VM nobody says how long to serve on: the program's own time is enough for a load balancer that asks every
+/// A VM does not say how long to go on serving: the program's default is enough for a load balancer that checks every
 /// second.
 #[test]
 fn a_program_on_a_vm_loses_no_request_by_its_own_defaults() {

@@ -6,6 +6,7 @@ use anyhost_tests::connection::Wire;
 use anyhost_tests::fleet::{Instance, launch, port_of};
 use anyhost_tests::process::{PATIENCE, Signal};
 use anyhost_tests::servers::{Haproxy, Nginx};
+use anyhost_tests::wait::eventually;
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use http::{Method, Request, StatusCode, Version};
@@ -124,7 +125,7 @@ fn messages_come_back_over_http_2() {
         let upgraded = TokioIo::new(hyper::upgrade::on(answer).await.expect("a WebSocket"));
         let mut socket = WebSocketStream::from_raw_socket(upgraded, Role::Client, None).await;
         echoes(&mut socket).await;
-        // It is work as long as it is open, however long nothing is said: the connection is not idle.
+        // It counts as work as long as it is open, even if no message is sent: the connection is not idle.
         let idle = tokio::time::timeout(Duration::from_millis(2500), socket.next()).await;
         assert!(idle.is_err(), "{idle:?}");
         echoes(&mut socket).await;
@@ -140,6 +141,19 @@ fn messages_come_back_over_http_2() {
         let _ = connection.await;
     });
     assert_eq!(process.wait_for_exit(PATIENCE).code(), Some(0), "{}", process.log().text());
+}
+
+#[test]
+fn a_websocket_has_a_place_under_the_limit_until_it_is_closed() {
+    let instance = Instance::start("echo-paas", &[("MAX_IN_FLIGHT", "1")]);
+    let is = |status: &str| Wire::to(instance.port).get("/r/text").says(status);
+    run(async {
+        let stream = TcpStream::connect(instance.address()).await.expect("it listens");
+        let mut socket = open(stream, "/r/websocket").await;
+        echoes(&mut socket).await;
+        assert!(is("HTTP/1.1 503 Service Unavailable"));
+    });
+    eventually("a place that is free", || is("HTTP/1.1 200 OK").then_some(()));
 }
 
 /// An App that heeds the drain closes its WebSockets at once; one that does not has the grace, and then the server does.

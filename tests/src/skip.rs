@@ -8,7 +8,7 @@ pub fn skip(reason: &str) {
     let thread = std::thread::current();
     let reason = reason.trim().replace('\n', "; ");
     let line = format!("skipped: {}: {reason}\n", thread.name().unwrap_or("a test"));
-    // Without a stderr there is nobody to tell.
+    // Without a stderr the line cannot be printed.
     let _ = std::io::stderr().write_all(line.as_bytes());
 }
 

@@ -76,7 +76,7 @@ pub(super) fn serve_app<A: App>(database: Option<&str>) -> Result<(), String> {
         Ok(vec![listener])
     };
     let program = Program { host, config: Config::default(), logs };
-    let beside = |running: Running| -> Beside { Box::pin(running.hangups.ignore()) };
+    let beside = |running: Running| -> Beside { Box::pin(async { running.hangups.ignore() }) };
     program
         .run(Factory::<A>::app(), Verb::Serve, bind, beside)
         .map_err(|failure| failure.to_string())?;

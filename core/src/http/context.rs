@@ -395,7 +395,7 @@ impl Context {
         self
     }
 
-    /// Sets the trace in the words of the platform.
+    /// Sets the trace id in the format of the platform, such as the one of `X-Amzn-Trace-Id`.
     #[must_use]
     pub fn with_platform_trace(mut self, trace: Option<String>) -> Self {
         self.known().platform_trace = trace;

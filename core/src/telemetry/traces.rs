@@ -24,7 +24,7 @@ pub struct Traces {
 }
 
 impl Traces {
-    /// Spans of what the resource describes, to the collector that the standard variables name.
+    /// Makes the exporter of spans, to the collector that the variables of OpenTelemetry's specification name.
     pub(super) fn to(resource: Resource) -> Result<Self, Failure> {
         let exporter = SpanExporter::builder().with_http().build();
         let provider = SdkTracerProvider::builder()

@@ -44,7 +44,7 @@ impl fmt::Display for Date {
 pub struct Sourced {
     /// The figure, in the unit that the parameter's name ends with.
     pub value: f64,
-    /// Who says so.
+    /// The source.
     pub source: String,
     /// When that was so.
     pub dated: Date,

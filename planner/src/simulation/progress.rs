@@ -1,4 +1,4 @@
-//! How far a simulation is, for who watches.
+//! The progress of a simulation, for its display.
 
 use indicatif::ProgressBar;
 

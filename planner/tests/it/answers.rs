@@ -235,7 +235,7 @@ fn a_host_whose_processes_are_taken_back_is_chosen_only_by_name() {
     for change in [&answer.flips.below, &answer.flips.above].into_iter().flatten() {
         assert_ne!(change.host.as_deref(), Some("fargate-spot"));
     }
-    // The negative control: who asks for it by name gets it.
+    // The negative control: asked for by name, it is the answer.
     let named = Scenario { names: vec!["fargate".into(), "fargate-spot".into()], ..scenario };
     assert_eq!(named.of(pattern).host.as_deref(), Some("fargate-spot"));
 }

@@ -19,7 +19,7 @@ fn overloaded(max_in_flight: Option<usize>, exact_up_to: u64) -> Outcome {
 #[test]
 fn a_process_turns_away_what_its_limit_does_not_let_in() {
     for exact_up_to in [0, u64::MAX] {
-        // Five a second are answered. Who is let in is the 20th at most: 20 × 200 ms = 4 s.
+        // Five a second are answered. A request that is let in is the 20th at most: 20 × 200 ms = 4 s.
         let outcome = overloaded(Some(20), exact_up_to);
         let (mode, share) = (outcome.mode, outcome.refused_share());
         assert!((share - 0.5).abs() < 0.03, "{mode:?}: {share}");

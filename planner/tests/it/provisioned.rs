@@ -89,7 +89,7 @@ fn the_search_provisions_what_the_goals_need() {
     assert_eq!(answer.host.as_deref(), Some("lambda"), "{:?}", answer.candidates[0].misses);
     assert_eq!(setting(&answer, "provisioned concurrency: "), Some("1"));
     assert!((4.3..9.0).contains(&answer.best().expect("one").month()), "{}", answer.sentence);
-    // The negative control: with the goal of a second nobody needs one.
+    // The negative control: with the goal of a second none is needed.
     scenario.goals.p99 = 1.0;
     let answer = scenario.of(pattern);
     assert_eq!(setting(&answer, "provisioned concurrency: "), None);

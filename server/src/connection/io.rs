@@ -179,7 +179,7 @@ impl AsyncWrite for Io {
         if let Some(first) = slices.first()
             && let Some(refusal) = this.refusal(first)
         {
-            // A few hundred bytes on a connection on which nothing else is written.
+            // It fits into the socket's buffer: a few hundred bytes on a connection on which nothing else is written.
             ready!(Pin::new(&mut this.stream).poll_write(cx, &refusal))?;
             return Poll::Ready(Ok(slices.iter().map(|slice| slice.len()).sum()));
         }
@@ -202,6 +202,7 @@ impl AsyncWrite for Io {
             Poll::Pending => {
                 this.blocked = true;
                 this.connection.blocked();
+                this.look_ahead(cx)?;
                 Poll::Pending
             }
             failed => failed,
@@ -218,6 +219,7 @@ impl AsyncWrite for Io {
             self.connection.caught_up();
         }
         self.connection.flushed();
+        self.look_ahead(cx)?;
         Poll::Ready(Ok(()))
     }
 

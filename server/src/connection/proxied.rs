@@ -1,4 +1,4 @@
-//! The PROXY protocol: a proxy says before the first byte who its client is.
+//! The PROXY protocol: a proxy names its client before the first byte.
 
 use std::io;
 use std::net::IpAddr;
@@ -29,7 +29,7 @@ enum ProxyHeader {
 /// Reads the header of a connection, and returns its client. Without one of a trusted proxy the connection is closed.
 ///
 /// # Errors
-/// If there is no header, a wrong one, or one of somebody who is not trusted.
+/// If there is no header, a wrong one, or the peer is not trusted.
 pub(super) async fn client(
     mut transport: Transport,
     (peer, scheme): Client,

@@ -16,6 +16,7 @@ pub(super) use timeout::Timeout;
 
 use untaken::Untaken;
 
+use crate::limit::Permit;
 use crate::metrics::Counts;
 
 /// How far the end of the server has come, as a connection sees it.
@@ -35,7 +36,7 @@ pub(crate) enum Stage {
 
 /// One connection.
 pub(crate) struct Connection {
-    /// Where its requests are counted, if the counts are read.
+    /// The counts of requests, if they are read.
     counts: Option<Arc<Counts>>,
     /// In an `Arc` of this connection alone: requests of other threads do not write its counter.
     lifecycle: Arc<Lifecycle>,
@@ -76,6 +77,8 @@ struct Progress {
     half_closed_since: Option<Instant>,
     lingers_since: Option<Instant>,
     closing_since: Option<Instant>,
+    /// The place of a WebSocket under the limit.
+    permit: Option<Permit>,
 }
 
 impl Connection {
@@ -99,6 +102,7 @@ impl Connection {
                 half_closed_since: None,
                 lingers_since: None,
                 closing_since: None,
+                permit: None,
             }),
             untaken: Untaken::default(),
             task: AtomicWaker::new(),
@@ -159,6 +163,13 @@ impl Connection {
         if idle && self.http2.load(Ordering::Relaxed) {
             self.task.wake();
         }
+    }
+
+    /// Whether a request is being answered, and since when the client had nothing answered: the order in which connections
+    /// are given up.
+    pub(crate) fn awaited_since(&self) -> (bool, Instant) {
+        let progress = self.progress();
+        (progress.active > 0, progress.idle_since)
     }
 
     /// Says that the socket has more to give once the response is sent.
@@ -237,7 +248,8 @@ impl Connection {
     }
 
     /// The connection goes on with another protocol, and counts as work until its socket is dropped.
-    pub(crate) fn upgrade(&self) {
+    pub(crate) fn upgrade(&self, permit: Option<Permit>) {
+        self.progress().permit = permit;
         self.upgraded.store(true, Ordering::Relaxed);
     }
 }

@@ -1,4 +1,5 @@
-//! Where frames end in what an App sends on a WebSocket (RFC 6455 §5.2), so that the server can close it properly.
+//! Finds the ends of frames in what an App sends on a WebSocket (RFC 6455 §5.2), so that the server can send the
+//! closing frame between two of them.
 
 use std::io::IoSlice;
 

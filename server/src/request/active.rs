@@ -8,6 +8,7 @@ use anyhost_core::{Context, Error, InFlight, Request, Response};
 use http::{Method, StatusCode};
 
 use crate::connection::Connection;
+use crate::limit::Permit;
 use crate::metrics::CountedMethod;
 use crate::shared::Shared;
 
@@ -16,6 +17,8 @@ pub(super) struct Active {
     connection: Arc<Connection>,
     /// Counts a request of HTTP/2 as work; of HTTP/1.1 its connection does.
     _guard: Option<InFlight>,
+    /// Its place under the limit, once the App may be asked.
+    pub(super) permit: Option<Permit>,
     /// How it is counted once it has a status, if the counts are read.
     counted: Option<CountedMethod>,
     /// What is kept of it while the App has it, if anything is to say of it afterwards.
@@ -41,6 +44,7 @@ impl Active {
         Self {
             connection: Arc::clone(connection),
             _guard: connection.begin(),
+            permit: None,
             counted: connection.counts().map(|_| CountedMethod::from_name(method.as_str())),
             record: None,
             untaken: 0,
@@ -49,6 +53,11 @@ impl Active {
 
     pub(super) fn connection(&self) -> &Connection {
         &self.connection
+    }
+
+    /// Says that the connection goes on as a WebSocket, under the limit as the request was.
+    pub(super) fn upgrades(&mut self) {
+        self.connection.upgrade(self.permit.take());
     }
 
     /// It is a platform's and no work: it is not counted.

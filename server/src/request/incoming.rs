@@ -139,7 +139,7 @@ pub(super) struct Unread {
 }
 
 impl Unread {
-    /// A body that nobody has read.
+    /// A body that the App has not read.
     pub(super) fn new(headers: &HeaderMap, body: Incoming) -> Self {
         match http_body::Body::is_end_stream(&body) {
             true => Self::default(),

@@ -109,6 +109,11 @@ async fn either_signal_drains_and_exits_0_with_a_report() {
         let told = [0, 1, 2].map(|number| format!("\"in_flight\":{number},\"finished\":{number},"));
         assert!(told.iter().any(|told| report.contains(&**told)), "{report}");
         assert!(report.contains("\"aborted\":0"), "{report}");
+        // A supervisor that follows the phases must be able to report the last one, however fast the drain was.
+        assert!(
+            printed.iter().any(|line| line == "the adapter has heard of the stop"),
+            "{printed:#?}"
+        );
     }
 }
 

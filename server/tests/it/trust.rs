@@ -1,4 +1,4 @@
-//! Who is taken for the client, by what is trusted and what was sent.
+//! The client that the App sees, by what is trusted and what was sent.
 
 use std::sync::Mutex;
 

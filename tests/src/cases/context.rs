@@ -47,7 +47,7 @@ fn a_trace_that_the_client_began_goes_on(door) {
 }
 
 fn of_two_traces_neither_goes_on(door) [HeaderValues] {
-    // W3C Trace Context, its tests: nobody knows which of them is the caller's.
+    // W3C Trace Context, its tests: which of them is the caller's is unknown.
     let parents = ["00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "00-4bf92f3577b34da6a3ce929d0e0e4737-00f067aa0ba902b7-01"];
     let request = get("/x").header("traceparent", parents[0]).header("traceparent", parents[1]);
     let begun = seen(door, &request).trace_parent;

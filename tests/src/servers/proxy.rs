@@ -24,7 +24,7 @@ pub enum Mode {
     Blackhole,
     /// Every connection is reset.
     Reset,
-    /// Every connection is reset and nobody listens.
+    /// Every connection is reset, and new ones are refused.
     Refuse,
 }
 
@@ -91,7 +91,7 @@ impl Proxy {
     /// Changes how the network behaves, for the connections that are open too.
     pub fn set(&self, mode: Mode) {
         self.shared.control.send_modify(|control| control.mode = mode);
-        // Whether somebody listens is for the next attempt to connect to see: it must be true by then.
+        // The next attempt to connect must see whether the port is open: it must be true by then.
         let listening = mode != Mode::Refuse;
         while self.shared.control.borrow().listening != listening {
             std::thread::yield_now();
@@ -248,7 +248,7 @@ async fn pump(mut pipe: Pipe<'_>, shared: &ProxyState, spoken: &AtomicUsize) -> 
 }
 
 async fn over(control: &mut watch::Receiver<Control>) {
-    // The sender lives as long as somebody can end the network.
+    // The sender lives as long as a test can end the network.
     let _ = control.wait_for(|control| control.over).await;
 }
 

@@ -5,7 +5,7 @@ use super::{Axis, Line, Rule, escape};
 /// A chart.
 #[derive(Clone, Debug)]
 pub(crate) struct Chart {
-    /// What it shows, for who cannot see it.
+    /// A description of the chart for readers who cannot see it.
     pub(crate) title: String,
     pub(crate) x: Axis,
     pub(crate) y: Axis,

@@ -183,7 +183,7 @@ impl<'a> Run<'a> {
         // Requests that are neither computing nor waiting for it.
         let elsewhere = rate.min(can) * service * (1.0 - self.parts.processor);
         let room = self.limit * many * held - elsewhere;
-        // What would wait for longer than anybody does is turned away, and what the limit does not let in.
+        // Requests are turned away that would wait longer than the longest wait, or that the limit does not let in.
         let patience = self.model.parameters.patience_seconds.value.min(self.parts.limit);
         // If the host counts places, those that have one wait for a processor beyond that.
         let inside = if self.places.is_finite() { self.places * many } else { 0.0 };
@@ -241,7 +241,7 @@ impl<'a> Run<'a> {
             } else {
                 queue.sample(&mut self.random)
             };
-            // Who waits for so long has found so many before it. What has piled up is bounded already.
+            // A request that waits so long has found so many before it. The backlog is bounded already.
             let most = (self.limit - 1.0).max(0.0);
             let piled_up = (before + queued).min(most * many / can);
             let ahead = if before > 0.0 { 0.0 } else { queued * can }

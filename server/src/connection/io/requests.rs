@@ -159,6 +159,20 @@ impl Io {
         }
     }
 
+    /// Reads on if a request is being answered. hyper does not: it would need another buffer for each request, while the
+    /// first one is in use.
+    pub(super) fn look_ahead(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        match &self.protocol {
+            Protocol::Http1(message) if message.is_complete() && self.connection.is_counted() => {
+                match self.read_ahead(cx) {
+                    Poll::Ready(Err(error)) => Err(error),
+                    _ => Ok(()),
+                }
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Reads on while a request is answered, to learn whether the client is still there.
     fn read_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.buffer.len() < AHEAD

@@ -1,4 +1,4 @@
-//! A body in chunks (RFC 9112 §7.1), where every deviation is one that two servers could read differently.
+//! A body in chunks (RFC 9112 §7.1), every deviation of which is refused, because two servers could read it differently.
 //!
 //! hyper checks the names, the values and the length of trailers, that a chunk has a size, and that its data is as long.
 
