@@ -37,9 +37,9 @@ impl Epoch {
         self.0.frozen.fetch_add(nanoseconds, Ordering::AcqRel);
     }
 
-    /// The nanoseconds that [`freeze`](Self::freeze) has let pass.
+    /// The time that [`freeze`](Self::freeze) has let pass.
     #[cfg(feature = "db")]
-    pub(crate) fn frozen(&self) -> u64 {
-        self.0.frozen.load(Ordering::Relaxed)
+    pub(crate) fn frozen(&self) -> Duration {
+        Duration::from_nanos(self.0.frozen.load(Ordering::Relaxed))
     }
 }

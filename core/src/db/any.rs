@@ -19,9 +19,9 @@ use translate::{Translate, translate};
 
 /// The database connections of one process, of the kind that `DATABASE_URL` names: one program for several kinds.
 ///
-/// `&AnyDb` is an executor of sqlx's database `Any`. Its values are booleans, integers, floating-point numbers, text and
-/// bytes, or `NULL`; cast what has another type, such as `CAST(CURRENT_TIMESTAMP AS TEXT)`. The text of a statement is sent
-/// as it is: `$1` is a parameter on PostgreSQL and SQLite, `?` on MySQL.
+/// `&AnyDb` is an executor of sqlx's database `Any`. Its values are booleans, integers, floating-point numbers, text
+/// and bytes, or `NULL`; cast a value of another type, as in `CAST(CURRENT_TIMESTAMP AS TEXT)`. The text of a
+/// statement is sent as it is: `$1` is a parameter on PostgreSQL and SQLite, `?` on MySQL.
 ///
 /// Each variant holds the [`Db`] of its kind, with transactions, and all types of its driver. A program for one kind of
 /// database uses [`Db`] alone. [`kind`](super::kind) tells the kind before anything is opened.
@@ -51,7 +51,7 @@ pub enum AnyDb {
     Sqlite(Db<sqlx::Sqlite>),
 }
 
-/// Runs an expression with the `Db` of whichever kind it is.
+/// Runs an expression with the `Db` of the variant.
 macro_rules! with_db {
     ($any:expr, $db:ident => $run:expr) => {
         match $any {

@@ -1,4 +1,4 @@
-//! Opening a database, and migrating it: which one, with which passwords.
+//! The builder that opens or migrates a database.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::ConnectOptions;
-use sqlx::migrate::Migrator;
 use tokio::time::Instant;
 
 use super::connect::{Connector, connect_until};
@@ -20,15 +19,15 @@ use super::shares::Server;
 use super::{Db, Error};
 use crate::{ConfigError, Host, HostHandles as _, Paradigm};
 
-/// How long opening may take at start on a long-running host, and before migrations; a supervisor starts the
-/// process again.
-pub(super) const START_PATIENCE: Duration = Duration::from_secs(10);
+/// How long connecting is tried at the start of a long-running process, and before migrations; then a supervisor
+/// starts the process again.
+pub(super) const START_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a server that cannot be reached is tried at start on a serverless host: Lambda gives an init ten
-/// seconds, and what went wrong is said before they are over.
-const INIT_PATIENCE: Duration = Duration::from_secs(8);
+/// How long a server that cannot be reached is tried at start on a serverless host: Lambda gives an init ten seconds,
+/// and the error has to be reported before they are over.
+const INIT_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// Says which database to open or to migrate; made by [`Db::builder`].
+/// Chooses the database to open or to migrate; made by [`Db::builder`].
 ///
 /// ```no_run
 /// # #[cfg(feature = "postgres")]
@@ -51,7 +50,7 @@ pub struct DbBuilder<'h, DB: Driver> {
 }
 
 impl<DB: Driver> Db<DB> {
-    /// Says which database to open, or to migrate.
+    /// Chooses the database to open or to migrate.
     pub fn builder(host: &Host) -> DbBuilder<'_, DB> {
         DbBuilder { host, name: None, url: None, passwords: None, driver: PhantomData }
     }
@@ -67,8 +66,8 @@ impl<DB: Driver> Db<DB> {
 
 impl<DB: Driver> DbBuilder<'_, DB> {
     /// Names a database beside the first one. Its settings are those of [`Db`] under this prefix: for "analytics"
-    /// `ANALYTICS_DATABASE_URL`, `ANALYTICS_DATABASE_POOL_SIZE` and so on. Databases on one server share what it
-    /// takes.
+    /// `ANALYTICS_DATABASE_URL`, `ANALYTICS_DATABASE_POOL_SIZE` and so on. Databases on one server share its
+    /// connections.
     ///
     /// A read replica is such a database too: `.name("replica")`.
     pub fn name(mut self, name: impl Into<String>) -> Self {
@@ -93,9 +92,8 @@ impl<DB: Driver> DbBuilder<'_, DB> {
     /// # Errors
     /// [`Error::Setting`] and [`Error::Plan`] if the settings are wrong or do not fit, also together with the
     /// databases on the same server that were opened before; [`Error::Unreachable`], [`Error::Refused`] and
-    /// [`Error::Credentials`] if no connection can be had within 10 seconds. On a serverless host a server that
-    /// cannot be reached is tried for 8 seconds, one that takes no more connections for as long as a caller may
-    /// wait.
+    /// [`Error::Credentials`] if no connection can be opened within 10 seconds. On a serverless host a server that
+    /// cannot be reached is tried for 8 seconds, one that takes no more connections for as long as a caller may wait.
     pub async fn open(self) -> Result<Db<DB>, Error> {
         let host = self.host;
         let settings = self.settings()?;
@@ -113,11 +111,11 @@ impl<DB: Driver> DbBuilder<'_, DB> {
         let full = begun + provisional.acquire_timeout();
         let first = match host.paradigm() {
             Paradigm::LongRunning => {
-                let until = begun + START_PATIENCE;
+                let until = begun + START_TIMEOUT;
                 connect_until(&connector, (until, until), true).await?
             }
             Paradigm::Serverless => {
-                let away = full.min(begun + INIT_PATIENCE);
+                let away = full.min(begun + INIT_TIMEOUT);
                 connect_until(&connector, (full, away), false).await?
             }
         };
@@ -142,25 +140,6 @@ impl<DB: Driver> DbBuilder<'_, DB> {
             pool.add_first(first);
             Ok(Db::start(pool, self.name.clone(), server, host.noted_databases()))
         })
-    }
-
-    /// Brings the schema up to date, for `App::migrate`, and logs which migrations were applied: on a direct
-    /// connection that is closed afterwards, so that no lock outlives it.
-    ///
-    /// A server that cannot be reached, or takes no more connections, is tried for ten seconds, as at a start.
-    /// Processes that migrate at once take turns, and all succeed: a process waits for as long as the one before
-    /// it is at work, however long that takes, and gives up if it has done nothing for a minute
-    /// (`DATABASE_LOCK_TIMEOUT`). The lock is polled for, never waited for inside a statement, so that
-    /// `CREATE INDEX CONCURRENTLY` does not wait for the waiting process. Tools of sqlx are excluded too.
-    ///
-    /// # Errors
-    /// [`Error::Setting`] if the URL is of another kind of database, or leads to a pooler and
-    /// `DIRECT_DATABASE_URL` is not set; [`Error::Unreachable`], [`Error::Refused`], [`Error::NoDatabase`] and
-    /// [`Error::Credentials`] if no connection can be had; [`Error::Schema`] if another process holds the lock and
-    /// does nothing; [`Error::Migration`] if a migration fails, or was interrupted earlier: the text says what is
-    /// left of it and the way out.
-    pub async fn migrate(self, migrator: &Migrator) -> Result<(), Error> {
-        super::migrate::migrate(&self, migrator).await
     }
 
     /// Prepares to open connections to this URL, through this pooler, by this plan.
@@ -210,7 +189,7 @@ fn plan(
 ) -> Result<Plan, Error> {
     let url = settings.url.variable();
     Plan::new(&Inputs::gather(host, settings, limits, taken)).map_err(|error| match error {
-        // Several databases have settings of their own: the line names the one.
+        // Each of several databases has settings of its own, so the line names the database.
         Error::Plan(text) if url.as_ref() != "DATABASE_URL" => {
             Error::Plan(format!("{url}: {}", settings.url.own_names(&text)))
         }
@@ -219,10 +198,9 @@ fn plan(
 }
 
 impl Plan {
-    /// The plan for a pool of another library, from the settings of a database as [`Db`] has them: `None` for the
-    /// one of `DATABASE_URL`, or the name of another. The server is not asked for its limits:
-    /// `DATABASE_MAX_CONNECTIONS` tells them. What the plan gives counts for the databases that are opened later on
-    /// the same server.
+    /// The plan for a pool of another library, from the settings of a database as [`Db`] has them: `None` for the one
+    /// of `DATABASE_URL`, or the name of another. The server is not asked for its limits: `DATABASE_MAX_CONNECTIONS`
+    /// tells them. The connections of the plan count for databases that are opened later on the same server.
     ///
     /// # Errors
     /// [`Error::Setting`] and [`Error::Plan`] as when a database is opened.

@@ -17,10 +17,10 @@ pub(super) type DbPool<DB> = Pool<Arc<Connector<DB>>>;
 
 /// A connection that is borrowed until it is dropped.
 ///
-/// It lends a [`Session`], which is an sqlx `Executor`: `query.fetch_one(&mut *conn)`. When it is dropped
-/// the connection goes to the caller that has waited longest, without any I/O; if something begun on it was not finished
-/// (a query or stream that was dropped, a transaction, a changed session, a panic) it is closed instead, and
-/// the server ends what it still did for it.
+/// It lends a [`Session`], which is an sqlx `Executor`: `query.fetch_one(&mut *conn)`. When it is dropped the
+/// connection goes to the caller that has waited longest, without any I/O; if something begun on it was not finished
+/// (a query or stream that was dropped, a transaction, a changed session, a panic) it is closed instead, and the
+/// server ends the work that it still did for it.
 pub struct Conn<DB: Driver> {
     guard: PooledConnection<Arc<Connector<DB>>>,
 }
@@ -30,13 +30,13 @@ impl<DB: Driver> Conn<DB> {
         Self { guard }
     }
 
-    pub(super) async fn begin_here(&mut self) -> Result<(), Error> {
-        // On a host that may freeze this process during the transaction the server ends it, with the request. Not through
-        // RDS Proxy, which keeps a client that sets anything on one connection for good.
+    pub(super) async fn begin_transaction(&mut self) -> Result<(), Error> {
+        // On a host that may freeze this process during the transaction the server ends it at the request's deadline.
+        // Not through RDS Proxy, which pins a client that sets anything to one connection.
         let pool = self.pool();
-        let limited = pool.may_freeze() && pool.connector().pooler() != Pooler::RdsProxy;
+        let limited = pool.may_freeze() && pool.connector().pooler != Pooler::RdsProxy;
         let limit = limited.then(deadline::remaining).flatten();
-        self.begin_patiently(limit).await.map_err(Error::from_session::<DB>)
+        self.begin_when_unlocked(limit).await.map_err(Error::from_session::<DB>)
     }
 
     /// Closes the connection instead of lending it again.
@@ -53,13 +53,13 @@ impl<DB: Driver> Deref for Conn<DB> {
     type Target = Session<DB>;
 
     fn deref(&self) -> &Session<DB> {
-        &self.guard.session
+        &self.guard
     }
 }
 
 impl<DB: Driver> DerefMut for Conn<DB> {
     fn deref_mut(&mut self) -> &mut Session<DB> {
-        &mut self.guard.session
+        &mut self.guard
     }
 }
 

@@ -1,10 +1,10 @@
 //! Opening connections: the traits that a pool needs, and their implementation for sqlx.
 
 mod addresses;
+mod connection;
 mod connector;
 mod failure;
 mod fault;
-mod link;
 mod release;
 mod retry;
 
@@ -16,11 +16,10 @@ use futures_core::future::BoxFuture;
 use tokio::time::Instant;
 
 use super::session::PendingReply;
-use super::sql::Change;
+pub(super) use super::session::{Loan, Taint};
 
 pub(super) use connector::Connector;
 pub(super) use failure::ConnectFailure;
-pub(super) use link::Link;
 pub(super) use retry::{Backoff, LONGEST_PAUSE, connect_until};
 
 /// Opens and releases the connections of one pool.
@@ -33,22 +32,22 @@ pub(super) trait Connect: Send + Sync + 'static {
         until: Option<Instant>,
     ) -> impl Future<Output = Result<Self::Connection, ConnectFailure>> + Send;
 
-    /// Closes the socket, and says how long the server counts the connection on.
+    /// Closes the socket, and returns how long the server still counts the connection.
     fn release(&self, connection: Self::Connection) -> Release<Self::Connection>;
 }
 
 /// The operations that a pool needs on its connections.
 pub(super) trait Connection: Send + 'static {
-    /// Shows while it is borrowed whether it waits for the server.
+    /// The pending reply, which shows whether a borrowed connection waits for the server.
     fn pending_reply(&self) -> Arc<PendingReply>;
 
     /// How long it took to open.
-    fn took(&self) -> Duration;
+    fn connect_time(&self) -> Duration;
 
-    /// Asks the server for an answer.
+    /// Pings the server. Returns whether it has answered.
     fn ping(&mut self) -> impl Future<Output = bool> + Send;
 
-    /// Why it must not be lent again, if so.
+    /// Returns the reason if it must not be lent again.
     fn taint(&self) -> Option<Taint>;
 
     /// Resets what concerns one borrower alone, and returns what the pool has to know of it.
@@ -57,8 +56,8 @@ pub(super) trait Connection: Send + 'static {
     /// Whether the server took writes when this connection was opened.
     fn takes_writes(&self) -> bool;
 
-    /// Asks whether the server takes writes now.
-    fn ask_for_writes(&mut self) -> impl Future<Output = bool> + Send;
+    /// Asks the server whether it takes writes now.
+    fn takes_writes_now(&mut self) -> impl Future<Output = bool> + Send;
 
     /// Whether the server had few connections left when this one was opened.
     fn is_crowded(&self) -> bool;
@@ -67,32 +66,11 @@ pub(super) trait Connection: Send + 'static {
     fn goodbye(self) -> impl Future<Output = ()> + Send;
 }
 
-/// The state of a connection when it comes back.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Loan {
-    /// The server has answered.
-    pub(super) answered: bool,
-    /// The server has refused a write that the borrower had not ruled out: it may be the primary no longer.
-    pub(super) demoted: bool,
-}
-
-/// Why a connection must not be lent again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Taint {
-    /// Something begun on it was not finished.
-    Dirty,
-    /// A statement of this kind had changed its session, or may have.
-    Changed(Change),
-    /// It broke.
-    Lost,
-    /// It broke, or became useless, and with it every connection that is as old.
-    Outdated,
-}
-
-/// Tells when the server no longer counts a connection whose socket is closed.
+/// When the server no longer counts a connection whose socket is closed.
 pub(super) enum Release<T> {
-    /// After this time; zero: it does not count it any more.
+    /// After this time; zero: at once.
     After(Duration),
-    /// When this has ended the work that the connection left behind; it may give another connection in its place.
+    /// When this future has ended the work that the connection left behind; it may return another connection in its
+    /// place.
     Work(BoxFuture<'static, Option<T>>),
 }

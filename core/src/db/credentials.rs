@@ -1,4 +1,4 @@
-//! Where the password of the next connection comes from: the URL, a file that changes, a provider of tokens.
+//! The source of the next connection's password: the URL, a file that changes, or a provider of tokens.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -82,16 +82,16 @@ impl fmt::Debug for Password {
 
 /// The password of a pool's connections.
 pub(super) enum Credentials {
-    /// The one in the URL; once the settings were read again, the one in the URL of then.
+    /// The one in the URL; after the settings were read again, the one in the new URL.
     Url(RwLock<Option<Password>>),
-    /// The content of a file at that moment, and the variable that names it.
+    /// The content of a file, read for each connection; and the variable that names the file.
     File(PathBuf, String),
     /// The last password of a provider. The caller that finds it expired renews it while the others wait.
     Provider(Arc<dyn PasswordProvider>, Mutex<Option<Password>>),
 }
 
 impl Credentials {
-    /// The password of the settings, wherever they have it.
+    /// The source of passwords that the settings name.
     pub(super) fn from_settings(settings: &DatabaseSettings) -> Self {
         match &settings.password_file {
             Some(path) => {
@@ -101,7 +101,7 @@ impl Credentials {
         }
     }
 
-    /// Takes the password of a URL for the connections to come, if the password comes from the URL.
+    /// Uses the password of this URL for new connections, if passwords come from the URL.
     pub(super) fn renew(&self, url: &DatabaseUrl) {
         if let Self::Url(renewed) = self
             && let Some(password) = url.password()
@@ -115,8 +115,8 @@ impl Credentials {
         Self::Provider(source, Mutex::default())
     }
 
-    /// The password to connect with; `None` if the URL has it. One that was refused is not given again
-    /// without having been asked for again.
+    /// Returns the password to connect with; `None`: the one in the connect options. A password that was refused is
+    /// returned again only if the source gives it again.
     pub(super) async fn password(
         &self,
         refused: Option<&Password>,
@@ -124,7 +124,7 @@ impl Credentials {
         self.password_at(SystemTime::now, refused).await
     }
 
-    /// Does the same by another clock. It is read after the lock is taken, because waiting for the lock may take long.
+    /// The same with another clock. The clock is read after the lock was taken, because that may take long.
     async fn password_at(
         &self,
         now: impl Fn() -> SystemTime + Send,
@@ -141,24 +141,24 @@ impl Credentials {
                 let text = tokio::fs::read_to_string(path).await.map_err(|error| {
                     failed(format!("{variable} ({}): {error}", path.display()).into())
                 })?;
-                // An editor's last line end is not meant.
+                // The line end that editors add is no part of the password.
                 Ok(Some(Password::new(text.trim_end_matches(['\r', '\n']))))
             }
-            Self::Provider(source, held) => {
-                let mut held = held.lock().await;
+            Self::Provider(source, cached) => {
+                let mut cached = cached.lock().await;
                 let is_refused = |password: &Password| {
                     refused.is_some_and(|refused| refused.expose() == password.expose())
                 };
-                match &*held {
+                match &*cached {
                     Some(password) if password.is_fresh(now()) && !is_refused(password) => {
                         Ok(Some(password.clone()))
                     }
                     _ => {
-                        // A panic would take the task along in which connections are opened for others.
+                        // A panic would end the task that opens connections for other callers.
                         let fresh = AssertUnwindSafe(source.password()).catch_unwind().await;
                         let fresh = fresh.unwrap_or_else(|_| Err("its provider panicked".into()));
                         let fresh = fresh.map_err(failed)?;
-                        *held = Some(fresh.clone());
+                        *cached = Some(fresh.clone());
                         Ok(Some(fresh))
                     }
                 }
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_provider_that_panics_has_failed_and_takes_nobody_with_it() {
+    async fn a_provider_that_panics_is_an_error_and_ends_no_other_task() {
         let credentials = Credentials::provider(Arc::new(FailingProvider));
         for _ in 0..2 {
             let error = credentials.password(None).await.expect_err("there is none").to_string();
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_leap_of_the_clock_costs_one_renewal_for_fifty_who_connect() {
+    async fn a_leap_of_the_clock_costs_one_renewal_for_fifty_connections() {
         let now = SystemTime::now();
         let tokens = Arc::new(Tokens { asked: AtomicUsize::new(0), now });
         let credentials = Credentials::provider(Arc::new(Arc::clone(&tokens)));

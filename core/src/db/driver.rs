@@ -34,7 +34,7 @@ pub trait Driver: sealed::DriverParts {}
 
 impl<DB: sealed::DriverParts> Driver for DB {}
 
-/// A step of running a statement: a statement's end, or a row.
+/// An item of a statement's results: the end of a statement, or a row.
 pub(crate) type Step<DB> = Either<<DB as Database>::QueryResult, <DB as Database>::Row>;
 
 pub(crate) type Options<DB> = <<DB as Database>::Connection as Connection>::Options;
@@ -48,7 +48,7 @@ pub(crate) type Options<DB> = <<DB as Database>::Connection as Connection>::Opti
 pub struct Tuning<'a> {
     pub(crate) pooler: Pooler,
     pub(crate) application: &'a str,
-    /// Whether the platform's databases are only to be talked to through TLS.
+    /// Whether the platform demands TLS to its databases.
     pub(crate) demands_tls: bool,
     /// Whether the passwords come from a provider, whose tokens a server may want in clear text through TLS.
     pub(crate) has_provider: bool,
@@ -63,13 +63,13 @@ pub enum ErrorEffect {
     Fine,
     /// The connection cannot be used again.
     Broken,
-    /// No connection like it can: the server goes away.
+    /// Nor can any connection that is as old: the server shuts down.
     Outdated,
     /// The statement was prepared for another schema, and did nothing.
     Stale,
     /// A write that the transaction or the server does not allow.
     ReadOnly,
-    /// It has a statement that another client prepared: a pooler stands before the server that no setting names.
+    /// Another client has prepared a statement on it: a pooler stands before the server, and no setting names it.
     Pooled,
 }
 
@@ -84,7 +84,7 @@ pub enum ConnectErrorKind {
     Credentials,
     /// The server has no database of this name.
     Database,
-    /// A pooler answers, and refuses what was sent when connecting.
+    /// A pooler answers, and refuses what is sent when connecting.
     Pooled,
     /// The file cannot be opened.
     File,

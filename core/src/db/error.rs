@@ -59,7 +59,7 @@ pub enum Error {
     Refused {
         /// The server and the variable that names it.
         database: String,
-        /// What the server said last.
+        /// The last error of the server.
         cause: Arc<sqlx::Error>,
     },
 
@@ -67,7 +67,7 @@ pub enum Error {
     Credentials {
         /// The server and the variable that names it.
         database: String,
-        /// What the server said.
+        /// The error of the server.
         cause: Arc<sqlx::Error>,
     },
 
@@ -75,7 +75,7 @@ pub enum Error {
     NoDatabase {
         /// The database and the variable that names it.
         database: String,
-        /// What the server said.
+        /// The error of the server.
         cause: Arc<sqlx::Error>,
     },
 
@@ -83,7 +83,7 @@ pub enum Error {
     Locked {
         /// How long the caller waited.
         waited: Duration,
-        /// What the database said last.
+        /// The last error of the database.
         cause: Arc<sqlx::Error>,
     },
 
@@ -164,8 +164,8 @@ impl Error {
         }
     }
 
-    /// The error if a statement has met what another client of a pooler prepared. `prefix`: what stands before the
-    /// names of the database's settings.
+    /// The error of a statement that met one which another client of a pooler has prepared. `prefix`: the prefix of
+    /// the names of the database's settings.
     pub(super) fn pooled(error: sqlx::Error, prefix: &str) -> Self {
         let problem = format!(
             "the server's connection has statements of another client ({}): a pooler that hands out connections \
@@ -176,13 +176,13 @@ impl Error {
         Self::Setting(problem.with_source(Arc::new(error)))
     }
 
-    /// The error that was put into the shape of sqlx's by [`into_sqlx`](Self::into_sqlx).
+    /// Returns the error that [`into_sqlx`](Self::into_sqlx) has wrapped.
     fn from_sqlx(error: sqlx::Error) -> Result<Self, sqlx::Error> {
         let sqlx::Error::Io(error) = error else { return Err(error) };
         error.downcast::<Self>().map_err(sqlx::Error::Io)
     }
 
-    /// The error in the only shape that sqlx's `Executor` can return.
+    /// Wraps the error in the only type that sqlx's `Executor` can return.
     pub(crate) fn into_sqlx(self) -> sqlx::Error {
         match self {
             Self::Query(error) => error,
@@ -260,8 +260,8 @@ impl fmt::Display for Error {
                 )
             }
             Self::Credentials { database, cause } => {
-                let told = DriverMessage(cause);
-                write!(f, "the database does not accept these credentials: {database}: {told}")
+                let message = DriverMessage(cause);
+                write!(f, "the database does not accept these credentials: {database}: {message}")
             }
             Self::NoDatabase { database, cause } => write!(
                 f,
@@ -269,8 +269,8 @@ impl fmt::Display for Error {
                 DriverMessage(cause)
             ),
             Self::Locked { waited, cause } => {
-                let told = DriverMessage(cause);
-                write!(f, "the database stayed locked for {} ms: {told}", waited.as_millis())
+                let message = DriverMessage(cause);
+                write!(f, "the database stayed locked for {} ms: {message}", waited.as_millis())
             }
             Self::Lost { cause } => {
                 write!(f, "the connection to the database was lost: {}", DriverMessage(cause))
@@ -302,7 +302,7 @@ impl From<ConfigError> for Error {
     }
 }
 
-/// What the driver says, without the driver's own frame around the database's text, with the database's code.
+/// The message of a driver's error: the database's text and code, without the driver's own words around them.
 pub(super) struct DriverMessage<'e>(pub(super) &'e sqlx::Error);
 
 impl fmt::Display for DriverMessage<'_> {
@@ -325,7 +325,7 @@ impl fmt::Display for DriverMessage<'_> {
 }
 
 /// The error as sqlx's traits return it: a statement's own error as it is, everything else as the source of an
-/// `sqlx::Error::Io`, where [`Error::find`] finds it.
+/// `sqlx::Error::Io`, which [`Error::find`] looks up.
 impl From<Error> for sqlx::Error {
     fn from(error: Error) -> Self {
         error.into_sqlx()

@@ -6,7 +6,7 @@ use futures_core::future::BoxFuture;
 
 use super::Plan;
 use super::shares::Server;
-use crate::databases::{BoxError, CloseReport, DynDatabase};
+use crate::databases::{CloseReport, DynDatabase};
 
 /// A plan that was made for a pool of another library.
 #[derive(Clone)]
@@ -16,10 +16,6 @@ pub(crate) struct ForeignPlan {
 }
 
 impl DynDatabase for ForeignPlan {
-    fn ready(&self, _within: Duration) -> BoxFuture<'_, Result<(), BoxError>> {
-        Box::pin(std::future::ready(Ok(())))
-    }
-
     fn close(&self, _within: Duration) -> BoxFuture<'_, CloseReport> {
         Box::pin(std::future::ready(CloseReport::default()))
     }

@@ -49,7 +49,7 @@ use crate::{ConfigError, Settings};
 /// | variable | meaning | default |
 /// |---|---|---|
 /// | `DATABASE_URL` | the database, with user and password | none |
-/// | `DIRECT_DATABASE_URL` | the server itself where `DATABASE_URL` names a pooler; used for migrations | `DATABASE_URL` |
+/// | `DIRECT_DATABASE_URL` | the server itself if `DATABASE_URL` names a pooler; used for migrations | `DATABASE_URL` |
 /// | `DATABASE_PASSWORD_FILE` | a file with the password, read for each connection: it may change | the URL's |
 /// | `DATABASE_POOLER` | `none`, `pgbouncer`, `pgbouncer-prepared` or `rds-proxy` | `none` |
 /// | `DATABASE_POOL_SIZE` | connections of one process; refused if they do not fit | by the plan |
@@ -72,11 +72,11 @@ use crate::{ConfigError, Settings};
 /// `mode=ro` or `immutable=1` is left in the mode that it has.
 ///
 /// The URL sets the TLS mode, with the parameters of libpq and of MySQL's clients: `sslmode` (`disable`, `allow`,
-/// `prefer`, `require`, `verify-ca`, `verify-full`) with `sslrootcert` (a file, or `system`), `sslcert` and
-/// `sslkey`; `ssl-mode` (`DISABLED`, `PREFERRED`, `REQUIRED`, `VERIFY_CA`, `VERIFY_IDENTITY`) with `ssl-ca`,
-/// `ssl-cert` and `ssl-key`. What is demanded is never done without. The driver trusts the authorities that
-/// are publicly trusted beside the one a URL names, so choose `verify-full` or `VERIFY_IDENTITY` outside of a
-/// private network: they check the host's name too.
+/// `prefer`, `require`, `verify-ca`, `verify-full`) with `sslrootcert` (a file, or `system`), `sslcert` and `sslkey`;
+/// `ssl-mode` (`DISABLED`, `PREFERRED`, `REQUIRED`, `VERIFY_CA`, `VERIFY_IDENTITY`) with `ssl-ca`, `ssl-cert` and
+/// `ssl-key`. TLS that is demanded is never left out. The driver trusts the authorities that are publicly trusted
+/// beside the one a URL names, so choose `verify-full` or `VERIFY_IDENTITY` outside of a private network: they check
+/// the host's name too.
 ///
 /// A host may stand for several addresses. If the first one does not accept, the next is
 /// connected to after half a second, and first from then on for as long as it works; with `verify-full` and
@@ -88,17 +88,17 @@ struct Inner<DB: Driver> {
     /// Its name in the program, if it is not the first one.
     name: Option<String>,
     server: Server,
-    /// Where the databases of the host are noted, this one among them.
-    noted: Weak<Mutex<Databases>>,
+    /// The databases of the host, this one among them.
+    databases: Weak<Mutex<Databases>>,
 }
 
 impl<DB: Driver> Db<DB> {
-    /// Starts what looks after a pool.
+    /// Starts the background tasks of a pool, and returns its handle.
     pub(super) fn start(
         pool: Arc<DbPool<DB>>,
         name: Option<String>,
         server: Server,
-        noted: Weak<Mutex<Databases>>,
+        databases: Weak<Mutex<Databases>>,
     ) -> Self {
         if !pool.may_freeze() {
             pool.start_upkeep();
@@ -106,13 +106,13 @@ impl<DB: Driver> Db<DB> {
                 super::watchdog::watch(&pool);
             }
         }
-        Self(Arc::new(Inner { pool, name, server, noted }))
+        Self(Arc::new(Inner { pool, name, server, databases }))
     }
 
     /// Registers a lease of this database with the host, which drains it.
-    pub(super) fn note(&self, given: Arc<dyn DynDatabase>) {
-        if let Some(noted) = self.0.noted.upgrade() {
-            noted.lock().unwrap_or_else(PoisonError::into_inner).push(given);
+    pub(super) fn register_lease(&self, lease: Arc<dyn DynDatabase>) {
+        if let Some(databases) = self.0.databases.upgrade() {
+            databases.lock().unwrap_or_else(PoisonError::into_inner).push(lease);
         }
     }
 
@@ -138,8 +138,9 @@ impl<DB: Driver> Db<DB> {
 
     /// Begins a transaction on a connection of its own.
     ///
-    /// On SQLite it takes the write lock at once, and one transaction of this process waits for another in
-    /// order. Whatever waits there for the lock waits for as long as for a connection, and no longer than its caller.
+    /// On SQLite it takes the write lock at once, and one transaction of this process waits for another in order.
+    /// Every statement waits for the lock for as long as a caller waits for a connection, and no longer than its
+    /// caller.
     ///
     /// # Errors
     /// As for [`conn`](Self::conn).
@@ -149,7 +150,7 @@ impl<DB: Driver> Db<DB> {
         async move {
             let turn = write_turn(&self.0.pool).await?;
             let mut conn = self.conn_for(Purpose::Line(line)).await?;
-            conn.begin_here().await?;
+            conn.begin_transaction().await?;
             Ok(Tx::new(conn, turn))
         }
     }
@@ -169,14 +170,15 @@ impl<DB: Driver> Db<DB> {
     /// The connections in numbers: those of this moment, and what has been counted since they were opened.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let waiting_to_write = self.0.pool.connector().turns().map_or(0, |turns| turns.waiting());
+        let turns = &self.0.pool.connector().turns;
+        let waiting_to_write = turns.as_ref().map_or(0, |turns| turns.waiting());
         Stats { waiting_to_write, ..self.0.pool.stats(DB::SYSTEM) }
     }
 
     /// Closes every connection: idle ones at once, those in use when they come back, at the latest after
     /// `within`. Callers that wait get [`Error::Closed`]. The report is logged too.
     pub async fn close(&self, within: Duration) -> CloseReport {
-        if let Some(turns) = self.0.pool.connector().turns() {
+        if let Some(turns) = &self.0.pool.connector().turns {
             turns.close();
         }
         self.0.pool.close(within).await
@@ -205,7 +207,7 @@ impl<DB: Driver> DynDatabase for Db<DB> {
                     let text =
                         format!("no answer within {} ms; {}", within.as_millis(), pool.state());
                     let error = io::Error::new(io::ErrorKind::TimedOut, text);
-                    let failure = ConnectFailure::unreachable(error, pool.connector().url());
+                    let failure = ConnectFailure::unreachable(error, &pool.connector().url);
                     Err(failure.into_error().into())
                 }
             }

@@ -1,4 +1,4 @@
-//! A pool of sqlx's inside the budget, for libraries that want one.
+//! An `sqlx::Pool` inside the budget, for libraries that want one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout};
 use super::connect::Connector;
 use super::driver::Driver;
 use super::{Db, Error};
-use crate::databases::{BoxError, CloseReport, DynDatabase, Stats};
+use crate::databases::{CloseReport, DynDatabase, Stats};
 
 /// How often a leased pool gets the current password: a file is read, a provider is asked only if its last password
 /// is about to expire.
@@ -23,8 +23,8 @@ impl<DB: Driver> Db<DB> {
     /// session stores, job queues, object mappers. It opens at most this many connections, none of them now.
     ///
     /// A connection is pinged before it is lent unless it was used within the last 500 ms; passwords rotate as
-    /// everywhere; it is closed when the process drains. What this pool has not is everything else that [`Db`]
-    /// promises: a connection with unfinished work is handed on, waiters may be overtaken.
+    /// everywhere; it is closed when the process drains. This pool has nothing else of what [`Db`] promises: a
+    /// connection with unfinished work is handed on, and waiting callers may be overtaken.
     ///
     /// # Errors
     /// [`Error::Plan`] if this database would have no place left; [`Error::TimedOut`] if no place comes free in the
@@ -36,7 +36,7 @@ impl<DB: Driver> Db<DB> {
                 "{places} places cannot be leased: this database has {} connections, of which it keeps one at least; \
                  set {} to more",
                 pool.size(),
-                pool.connector().url().variable_of("DATABASE_POOL_SIZE"),
+                pool.connector().url.variable_of("DATABASE_POOL_SIZE"),
             )));
         }
         let waits = pool.plan().acquire_timeout();
@@ -49,7 +49,7 @@ impl<DB: Driver> Db<DB> {
         let options = PoolOptions::<DB>::new()
             .max_connections(u32::try_from(places).unwrap_or(u32::MAX))
             .acquire_timeout(waits)
-            // Without these three no task of the pool's own runs.
+            // With these three settings the pool runs no task of its own.
             .min_connections(0)
             .idle_timeout(None)
             .max_lifetime(None)
@@ -67,7 +67,7 @@ impl<DB: Driver> Db<DB> {
         if !may_freeze {
             pool.runtime().spawn(refresh(connector, sqlx_pool.clone()));
         }
-        self.note(Arc::new(LeasedPool {
+        self.register_lease(Arc::new(LeasedPool {
             name: format!("{} (leased)", pool.name()),
             pool: sqlx_pool.clone(),
             lease: std::sync::Mutex::new(Some(lease)),
@@ -76,7 +76,7 @@ impl<DB: Driver> Db<DB> {
     }
 }
 
-/// Gives a pool the password of the moment, until it is closed.
+/// Gives a pool the current password again and again, until it is closed.
 async fn refresh<DB: Driver>(connector: Arc<Connector<DB>>, pool: sqlx::Pool<DB>) {
     while !pool.is_closed() {
         tokio::time::sleep(REFRESH).await;
@@ -87,7 +87,7 @@ async fn refresh<DB: Driver>(connector: Arc<Connector<DB>>, pool: sqlx::Pool<DB>
     }
 }
 
-/// A pool of sqlx's, which is closed with everything else.
+/// A leased `sqlx::Pool`, which is closed with the database.
 struct LeasedPool<DB: Driver> {
     name: String,
     pool: sqlx::Pool<DB>,
@@ -106,11 +106,6 @@ impl<DB: Driver> LeasedPool<DB> {
 }
 
 impl<DB: Driver> DynDatabase for LeasedPool<DB> {
-    /// The database that leased it tells.
-    fn ready(&self, _within: Duration) -> BoxFuture<'_, Result<(), BoxError>> {
-        Box::pin(std::future::ready(Ok(())))
-    }
-
     fn close(&self, within: Duration) -> BoxFuture<'_, CloseReport> {
         Box::pin(async move {
             let begun = Instant::now();
@@ -132,7 +127,7 @@ impl<DB: Driver> DynDatabase for LeasedPool<DB> {
 
     fn stats(&self) -> Option<Stats> {
         let open = self.open();
-        // sqlx counts the two one after the other.
+        // sqlx reads the two numbers one after the other.
         let idle = self.pool.num_idle().min(open);
         Some(Stats {
             pool: self.name.clone(),
@@ -154,7 +149,7 @@ impl<DB: Driver> DynDatabase for LeasedPool<DB> {
 #[cfg(feature = "postgres")]
 impl Db<sqlx::Postgres> {
     /// Takes one place out of the plan for good, and listens on it: `LISTEN` and `NOTIFY`. A connection that is lost
-    /// is opened again, and listens to the same channels; what was said meanwhile is missed.
+    /// is opened again, and listens to the same channels; notifications in between are missed.
     ///
     /// # Errors
     /// As for [`sqlx_pool`](Self::sqlx_pool); [`Error::Query`] if the first connection cannot be opened.

@@ -19,10 +19,10 @@ use super::settings::DatabaseUrl;
 pub(crate) struct Memory {
     /// Tells the hosts of one process apart.
     host: u64,
-    /// Whether a database whose file is not there yet is one in memory, so that the verb `check` creates none.
+    /// Whether a database whose file does not exist is opened in memory, so that the verb `check` creates no file.
     creates_no_files: AtomicBool,
-    /// A connection to each, which is used for nothing else.
-    kept: Mutex<BTreeMap<String, Box<dyn Any + Send>>>,
+    /// A connection to each database, which only keeps it alive.
+    connections: Mutex<BTreeMap<String, Box<dyn Any + Send>>>,
 }
 
 impl Memory {
@@ -48,16 +48,16 @@ impl Memory {
         options: &Options<DB>,
     ) -> Result<(), Error> {
         let Some(name) = name else { return Ok(()) };
-        let mut kept = self.kept.lock().await;
-        if !kept.contains_key(name) {
+        let mut connections = self.connections.lock().await;
+        if !connections.contains_key(name) {
             let connection = options.connect().await.map_err(Error::Query)?;
-            kept.insert(name.to_owned(), Box::new(connection));
+            connections.insert(name.to_owned(), Box::new(connection));
         }
         Ok(())
     }
 }
 
-/// Whether a file could be created in its folder; where it could not, opening the real one says why.
+/// Whether a file could be created in its folder; if not, opening the real one returns the reason.
 fn could_be_created(file: &Path) -> bool {
     let beside = file.with_added_extension("check");
     let created = File::create_new(&beside).is_ok();
@@ -70,7 +70,7 @@ impl Default for Memory {
         Self {
             host: HOSTS.fetch_add(1, Ordering::Relaxed),
             creates_no_files: AtomicBool::default(),
-            kept: Mutex::default(),
+            connections: Mutex::default(),
         }
     }
 }

@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor};
 use sqlx_core::migrate::Migrate;
 use tokio::time::Instant;
 
-use super::builder::{DbBuilder, START_PATIENCE};
+use super::builder::{DbBuilder, START_TIMEOUT};
 use super::connect::connect_until;
 use super::driver::Driver;
 use super::plan::{Inputs, Plan};
@@ -19,9 +19,9 @@ use super::settings::{Kind, Pooler};
 use super::{Db, Error, Session};
 use crate::{ConfigError, Host, Paradigm};
 
-/// How long the holder of the lock may do nothing before a waiting process gives up, unless
-/// `DATABASE_LOCK_TIMEOUT` says; and how long a statement of a migration may wait for a lock on a table while
-/// everything else queues up behind it.
+/// How long the holder of the lock may do nothing before a waiting process gives up, unless `DATABASE_LOCK_TIMEOUT`
+/// sets it; and how long a statement of a migration may wait for a lock on a table while everything else queues up
+/// behind it.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl<DB: Driver> Db<DB> {
@@ -41,7 +41,7 @@ impl<DB: Driver> Db<DB> {
     pub async fn check_schema(&self, migrator: &Migrator) -> Result<(), Error> {
         let mut conn = self.conn().await?;
         // Reading what was applied changes nothing in the session, so the connection need not be closed for it.
-        let applied = if conn.unnamed || DB::KIND == Kind::Sqlite {
+        let applied = if conn.is_unnamed() || DB::KIND == Kind::Sqlite {
             applied_one_by_one(&mut conn, migrator).await
         } else {
             let listed = conn.connection.list_applied_migrations(&migrator.table_name).await;
@@ -59,7 +59,7 @@ impl<DB: Driver> Db<DB> {
             .iter()
             .filter(|migration| !migration.migration_type.is_down_migration())
             .filter(|migration| !applied.contains(&migration.version))
-            .map(run::name)
+            .map(run::migration_name)
             .collect();
         if missing.is_empty() {
             return Ok(());
@@ -71,45 +71,59 @@ impl<DB: Driver> Db<DB> {
     }
 }
 
-/// Brings the schema up to date.
-pub(super) async fn migrate<DB: Driver>(
-    builder: &DbBuilder<'_, DB>,
-    migrator: &Migrator,
-) -> Result<(), Error> {
-    let settings = builder.settings()?;
-    // The database that the App opens and the one that is migrated have to be of the driver's kind.
-    settings.url.expect_kind(DB::KIND)?;
-    let url = match (&settings.direct_url, settings.pooler) {
-        (Some(direct), _) => direct,
-        (None, Pooler::None) => &settings.url,
-        (None, _) => {
-            return Err(ConfigError::new(
-                settings.url.variable_of("DIRECT_DATABASE_URL"),
-                "is not set; migrations take a lock of their session, which a pooler would lose: name the server itself",
-            )
-            .into());
-        }
-    };
-    url.expect_kind(DB::KIND)?;
-    url.log_ignored();
-    let timeout = settings.lock_timeout.unwrap_or(LOCK_TIMEOUT);
-    let inputs = Inputs::gather(builder.host, &settings, None, 0);
-    let plan = Plan::new(&Inputs { pooler: Pooler::None, ..inputs })?;
-    let connector =
-        builder.connector(&settings, url, Pooler::None, &plan, "anyhost/migrate").await?;
-    let until = Instant::now() + START_PATIENCE;
-    let says_why = builder.host.paradigm() == Paradigm::LongRunning;
-    // Its server information has the server end what a process that is stopped half-way leaves behind.
-    let opened = connect_until(&connector, (until, until), says_why).await?;
-    let mut connection = opened.session.connection;
-    let outcome = run::all::<DB>(&mut connection, migrator, timeout, &url.location()).await;
-    // In every case: closing the connection releases its locks.
-    let _ = connection.close().await;
-    outcome
+impl<DB: Driver> DbBuilder<'_, DB> {
+    /// Brings the schema up to date, for `App::migrate`, and logs which migrations were applied: on a direct
+    /// connection that is closed afterwards, so that no lock outlives it.
+    ///
+    /// A server that cannot be reached, or takes no more connections, is tried for ten seconds, as at a start.
+    /// Processes that migrate at once take turns, and all succeed: a process waits for as long as the one before it
+    /// is at work, however long that takes, and gives up if that one has done nothing for a minute
+    /// (`DATABASE_LOCK_TIMEOUT`). The lock is polled for, never waited for inside a statement, so that `CREATE INDEX
+    /// CONCURRENTLY` does not wait for the waiting process. Tools of sqlx are excluded too.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if the URL is of another kind of database, or leads to a pooler and `DIRECT_DATABASE_URL`
+    /// is not set; [`Error::Unreachable`], [`Error::Refused`], [`Error::NoDatabase`] and [`Error::Credentials`] if no
+    /// connection can be opened; [`Error::Schema`] if another process holds the lock and does nothing;
+    /// [`Error::Migration`] if a migration fails, or was interrupted earlier: the text says what is left of it and
+    /// the way out.
+    pub async fn migrate(self, migrator: &Migrator) -> Result<(), Error> {
+        let settings = self.settings()?;
+        // The database that the App opens and the one that is migrated have to be of the driver's kind.
+        settings.url.expect_kind(DB::KIND)?;
+        let url = match (&settings.direct_url, settings.pooler) {
+            (Some(direct), _) => direct,
+            (None, Pooler::None) => &settings.url,
+            (None, _) => {
+                return Err(ConfigError::new(
+                    settings.url.variable_of("DIRECT_DATABASE_URL"),
+                    "is not set; migrations take a lock of their session, which a pooler would lose: name the server itself",
+                )
+                .into());
+            }
+        };
+        url.expect_kind(DB::KIND)?;
+        url.log_ignored();
+        let timeout = settings.lock_timeout.unwrap_or(LOCK_TIMEOUT);
+        let inputs = Inputs::gather(self.host, &settings, None, 0);
+        let plan = Plan::new(&Inputs { pooler: Pooler::None, ..inputs })?;
+        let connector =
+            self.connector(&settings, url, Pooler::None, &plan, "anyhost/migrate").await?;
+        let until = Instant::now() + START_TIMEOUT;
+        let says_why = self.host.paradigm() == Paradigm::LongRunning;
+        // Reading the server information also has the server end the work of a process that is stopped half-way.
+        let opened = connect_until(&connector, (until, until), says_why).await?;
+        let mut connection = opened.connection;
+        let outcome =
+            run::apply_all::<DB>(&mut connection, migrator, timeout, &url.location()).await;
+        // Also after an error: closing the connection releases its locks.
+        let _ = connection.close().await;
+        outcome
+    }
 }
 
-/// The migrations that were applied, asked so that no statement is prepared: behind a pooler it would be on another
-/// connection by the time it is run. A file that is locked is waited for.
+/// Returns the migrations that were applied, without preparing a statement: behind a pooler it would be on another
+/// connection when it is run. Waits for a file that is locked.
 async fn applied_one_by_one<DB: Driver>(
     session: &mut Session<DB>,
     migrator: &Migrator,

@@ -1,4 +1,4 @@
-//! From the paradigm, the processors and the server's limits to sizes and timeouts, with the arithmetic.
+//! The plan: sizes and timeouts from the paradigm, the processors and the server's limits, with the arithmetic.
 
 mod inputs;
 mod sizes;
@@ -81,7 +81,7 @@ impl Plan {
     /// [`Error::Plan`] if it does not fit what the server takes: one sentence with the numbers and the
     /// ways out.
     pub fn new(inputs: &Inputs) -> Result<Self, Error> {
-        // Numbers that mean nothing are read as the nearest that do.
+        // Numbers out of range are replaced by the nearest valid ones.
         let inputs = &Inputs {
             cpus: inputs.cpus.clamp(1, MOST / 4),
             concurrency: inputs.concurrency.clamp(1, MOST),
@@ -105,7 +105,8 @@ impl Plan {
             Pooler::PgBouncer => Statements::UnnamedInTransaction,
         };
         let acquire_timeout = inputs.acquire_timeout.unwrap_or(acquire);
-        // Shorter than a caller waits: the caller gets the reason, and the next attempt meets a network that is back.
+        // Shorter than a caller waits: the caller gets the reason, and a later attempt can meet a network that is
+        // back.
         let connect_timeout = inputs
             .connect_timeout
             .unwrap_or_else(|| Duration::from_secs(5).min(acquire_timeout.mul_f64(0.9)));
@@ -153,7 +154,7 @@ impl Plan {
         self.max_lifetime = settings.max_lifetime.unwrap_or(self.max_lifetime);
         self.leak_threshold = settings.leak_threshold.unwrap_or(self.leak_threshold);
         if let Some(server_idle_timeout) = server_idle_timeout {
-            // A quarter early: the server's clock began when its answer left.
+            // A quarter earlier: the server has counted since it sent its last answer.
             self.idle_timeout = self.idle_timeout.min(server_idle_timeout.mul_f64(0.75));
             self.keepalive_interval =
                 self.keepalive_interval.map(|often| often.min(server_idle_timeout / 2));
@@ -173,8 +174,8 @@ impl Plan {
         self.warm
     }
 
-    /// How long a caller waits for a connection. 2 seconds on a long-running host, where a queue that does
-    /// not move is better refused; 29 seconds on a serverless one, where a burst opens connections one by one.
+    /// How long a caller waits for a connection. 2 seconds on a long-running host, so that callers are refused early
+    /// if the queue does not move; 29 seconds on a serverless one, because a burst opens connections one by one.
     #[must_use]
     pub fn acquire_timeout(&self) -> Duration {
         self.acquire_timeout
@@ -207,14 +208,14 @@ impl Plan {
     }
 
     /// How long a connection may live: 30 minutes, or `DATABASE_MAX_LIFETIME`; less up to a quarter, so that
-    /// those which were opened together do not end together. On SQLite for ever.
+    /// connections which were opened together do not end together. On SQLite for ever.
     #[must_use]
     pub fn max_lifetime(&self) -> Duration {
         self.max_lifetime
     }
 
-    /// How often an idle connection is used so that nothing on the way forgets it: 2 minutes on a
-    /// long-running host, never on a serverless one.
+    /// How often an idle connection is used so that no firewall on the way drops it: 2 minutes on a long-running
+    /// host, never on a serverless one.
     #[must_use]
     pub fn keepalive_interval(&self) -> Option<Duration> {
         self.keepalive_interval

@@ -46,7 +46,7 @@ pub(super) struct Pool<C: Connect> {
     queue: WaitQueue<C>,
     /// One permit for each connection that may be open.
     budget: Arc<Semaphore>,
-    /// How many there are: what was leased to others is not ours any more.
+    /// The places in the budget, without those that were leased to other pools.
     size: AtomicUsize,
     plan: Plan,
     epoch: Epoch,
@@ -57,7 +57,7 @@ pub(super) struct Pool<C: Connect> {
     growth: Mutex<Growth>,
     /// Connections of an older generation are not used again.
     generation: AtomicU64,
-    /// Connections that broke: an older validation counts no more.
+    /// How many connections have broken: a validation from before the last one does not count.
     incidents: AtomicU64,
     /// Whether a server that takes writes is being looked for.
     looks_for_writer: AtomicBool,
@@ -127,6 +127,11 @@ impl<C: Connect> Pool<C> {
         self.queue.pop().map(|entry| PooledConnection::new(entry, self))
     }
 
+    /// Takes every idle connection, the last to come back first. One that is dropped is idle again.
+    pub(super) fn all_idle(self: &Arc<Self>) -> Vec<PooledConnection<C>> {
+        std::iter::from_fn(|| self.try_idle()).collect()
+    }
+
     /// Adds the connection that was opened before there was a pool.
     pub(super) fn add_first(self: &Arc<Self>, opened: C::Connection) {
         let permit = Arc::clone(&self.budget).try_acquire_owned();
@@ -139,7 +144,7 @@ impl<C: Connect> Pool<C> {
     /// Adds a connection that was opened, with its place in the budget: it goes to the caller that has waited
     /// longest.
     pub(super) fn add(self: &Arc<Self>, connection: C::Connection, permit: OwnedSemaphorePermit) {
-        self.counts.created(connection.took());
+        self.counts.create_time.add(connection.connect_time());
         if self.is_closed() {
             return self.counts.closed(Reason::Drained);
         }
@@ -161,15 +166,15 @@ impl<C: Connect> Pool<C> {
             pinging: false,
             permit,
         });
-        // It holds one of as many permits as there are places.
+        // There is room: the connection owns one of as many permits as there are places.
         if let Some(entry) = self.queue.add(entry) {
             self.hand_over(entry, now);
         }
     }
 
-    /// Declares every connection of a generation unfit: idle ones are closed when they are met, those in use when
-    /// they come back.
-    fn renew(&self, generation: u64) {
+    /// Declares every connection of a generation unfit: idle ones are closed when a caller meets them, those in use
+    /// when they come back.
+    fn retire(&self, generation: u64) {
         let next = generation + 1;
         let _ =
             self.generation.compare_exchange(generation, next, Ordering::AcqRel, Ordering::Relaxed);
@@ -183,7 +188,7 @@ impl<C: Connect> Pool<C> {
         self.incidents.load(Ordering::Acquire)
     }
 
-    /// What is shown of the connections that are open.
+    /// The monitors of the open connections.
     pub(super) fn monitors(&self) -> Vec<Arc<Monitor>> {
         let monitors = self.monitors.lock().unwrap_or_else(PoisonError::into_inner);
         monitors.iter().filter_map(Weak::upgrade).collect()
@@ -210,18 +215,15 @@ impl<C: Connect> Pool<C> {
         leased.expect("at least one place is leased")
     }
 
-    /// Closes what must not be kept through a freeze: connections of a server that has few left, which others wait
-    /// for while this process sleeps.
+    /// Closes connections that must not be kept through a freeze: those of a server with few left, which other
+    /// processes need while this one is frozen.
     pub(super) fn rest(self: &Arc<Self>) {
         if !self.may_freeze {
             return;
         }
-        let mut kept = Vec::new();
-        while let Some(guard) = self.try_idle() {
+        for guard in self.all_idle() {
             if guard.is_crowded() {
                 guard.discard(Reason::Crowded, false);
-            } else {
-                kept.push(guard);
             }
         }
     }

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::sql::Change;
 
-/// What such a statement is, and what to do instead: `None` if it is not known to leave something behind.
-fn words(change: Change) -> Option<(&'static str, &'static str)> {
+/// The name of such a statement, and what to do instead; `None` for other changes.
+fn advice(change: Change) -> Option<(&'static str, &'static str)> {
     Some(match change {
         Change::Set => (
             "SET",
@@ -34,13 +34,13 @@ fn words(change: Change) -> Option<(&'static str, &'static str)> {
 pub(super) struct PoolerWarnings([AtomicBool; Change::ALL.len()]);
 
 impl PoolerWarnings {
-    /// Warns of a statement that is about to be sent, once for each kind of statement. `prefix`: what stands before the
+    /// Warns of a statement that is about to be sent, once for each kind of statement. `prefix`: the prefix of the
     /// names of the database's settings.
     #[cold]
     pub(super) fn warn_of(&self, change: Change, prefix: &str) {
-        let Self(told) = self;
-        let Some((what, instead)) = words(change) else { return };
-        if !told[change as usize].swap(true, Ordering::Relaxed) {
+        let Self(warned) = self;
+        let Some((what, instead)) = advice(change) else { return };
+        if !warned[change as usize].swap(true, Ordering::Relaxed) {
             let instead = instead.replace("DIRECT_", &format!("{prefix}DIRECT_"));
             tracing::warn!(
                 "{what} went through a transaction pooler ({prefix}DATABASE_POOLER), and stays on a connection of the server \

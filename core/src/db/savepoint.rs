@@ -1,6 +1,5 @@
 //! A part of a transaction that can be undone by itself.
 
-use std::fmt;
 use std::ops::{Deref, DerefMut};
 
 use super::driver::Driver;
@@ -11,6 +10,7 @@ use super::{Error, Tx};
 ///
 /// Dropped without [`release`](Self::release) or [`rollback`](Self::rollback) it makes the whole transaction fail:
 /// dropping sends nothing, so that what was done since could not be undone alone.
+#[derive(Debug)]
 #[must_use = "a savepoint that is dropped makes its transaction fail"]
 pub struct Savepoint<'t, DB: Driver> {
     session: &'t mut Session<DB>,
@@ -44,8 +44,7 @@ impl<'t, DB: Driver> Savepoint<'t, DB> {
     /// Keeps what was done since, as a part of the transaction.
     ///
     /// # Errors
-    /// [`Error::Query`] if a statement has failed since: then only [`rollback`](Self::rollback) helps, of this
-    /// savepoint's transaction.
+    /// [`Error::Query`] if a statement has failed since: then the whole transaction has to be rolled back.
     pub async fn release(mut self) -> Result<(), Error> {
         let released = self.session.release_savepoint().await;
         self.over = released.is_ok();
@@ -82,11 +81,5 @@ impl<DB: Driver> Deref for Savepoint<'_, DB> {
 impl<DB: Driver> DerefMut for Savepoint<'_, DB> {
     fn deref_mut(&mut self) -> &mut Session<DB> {
         self.session
-    }
-}
-
-impl<DB: Driver> fmt::Debug for Savepoint<'_, DB> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Savepoint").field(&self.session).finish()
     }
 }

@@ -10,19 +10,20 @@ mod transaction;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_core::future::BoxFuture;
 use futures_core::stream::BoxStream;
 use sqlx::{Connection, Execute, Executor, SqlStr};
 use sqlx_core::describe::Describe;
 
-use super::driver::{Driver, Step};
+use super::driver::{Driver, ServerIdentity, ServerInfo, Step};
 use super::pooled::PoolerWarnings;
-use super::settings::Kind;
+use super::settings::{Kind, Pooler};
 use super::sql::{KnownEffects, SessionEffect, effect};
 pub(super) use lock_wait::WriteTurns;
 pub(super) use pending_reply::PendingReply;
-pub(super) use state::SessionState;
+pub(super) use state::{Loan, SessionState, Taint};
 pub(super) use statement::Statement;
 
 /// One open connection, as [`Conn`](super::Conn) and [`Tx`](super::Tx) lend it: an sqlx `Executor` that
@@ -30,64 +31,77 @@ pub(super) use statement::Statement;
 ///
 /// A function that takes `&mut Session<DB>` runs inside a transaction and outside of one.
 ///
-/// A connection is used again only if its session is as it was. That is known of the statements that every
-/// application runs, and of changes that end with their transaction: `SET LOCAL`, `SET CONSTRAINTS`, a table
-/// `ON COMMIT DROP`. After any other statement (`SET`, `LOCK TABLES`, `CALL`, `PRAGMA x = y`, one that is not known)
-/// the connection is closed when it comes back; [`Stats::changes`](super::Stats::changes) counts how often.
+/// A connection is used again only if its session is as it was. That is known of common statements, and of changes
+/// that end with their transaction: `SET LOCAL`, `SET CONSTRAINTS`, a table `ON COMMIT DROP`. After any other
+/// statement (`SET`, `LOCK TABLES`, `CALL`, `PRAGMA x = y`, an unknown one) the connection is closed when it comes
+/// back; [`Stats::changes`](super::Stats::changes) counts how often.
 ///
-/// Where the server reads backslashes in strings in another way than by default (`NO_BACKSLASH_ESCAPES` of MySQL,
-/// `standard_conforming_strings = off` of PostgreSQL), a text with one counts as not known.
+/// If the server reads backslashes in strings in another way than by default (`NO_BACKSLASH_ESCAPES` of MySQL,
+/// `standard_conforming_strings = off` of PostgreSQL), a text with a backslash counts as unknown.
 ///
 /// Functions are the exception: a call changes the session only if the function is known to, as `pg_advisory_lock`,
-/// `set_config` and `GET_LOCK` are. A function of your own that changes the session must undo that, or be followed
-/// by [`Conn::close`](super::Conn::close).
+/// `set_config` and `GET_LOCK` are. After calling a function of your own that changes the session, undo the change,
+/// or call [`Conn::close`](super::Conn::close).
 pub struct Session<DB: Driver> {
     pub(super) connection: DB::Connection,
     pub(super) state: SessionState,
     pub(super) effects: KnownEffects,
-    /// Every statement must be unnamed and inside a transaction.
-    pub(super) unnamed: bool,
+    /// The pooler between this process and the server.
+    pub(super) pooler: Pooler,
     /// The warnings of statements that do not work through a transaction pooler, if one stands before the server.
     pub(super) pooled: Option<Arc<PoolerWarnings>>,
-    /// How statements wait for a database that is locked (SQLite).
-    pub(super) lock: Option<Arc<WriteTurns>>,
+    /// The turn to write, if the database takes one writer at a time (SQLite).
+    pub(super) turns: Option<Arc<WriteTurns>>,
+    /// The answers of its server when it was opened.
+    pub(super) server: ServerInfo,
+    /// How long it took to open.
+    pub(super) connect_time: Duration,
 }
 
 impl<DB: Driver> Session<DB> {
-    /// The driver's own connection, for what an `Executor` cannot do: `COPY`, a savepoint.
+    /// Returns the driver's own connection, for what an `Executor` cannot do, such as `COPY`.
     ///
-    /// What happens on it is not noticed, so the connection is closed instead of being used again. On SQLite it
+    /// Changes made through it are not noticed, so the connection is closed instead of being used again. On SQLite it
     /// waits for no lock: set `PRAGMA busy_timeout`.
     pub fn raw(&mut self) -> &mut DB::Connection {
         self.state.raw = true;
         &mut self.connection
     }
 
-    /// Whether the next borrower may have this connection.
-    pub(super) fn is_clean(&self) -> bool {
-        self.state.is_clean()
-            && !self.connection.is_in_transaction()
-            && !self.connection.should_flush()
+    /// Returns the reason if the next borrower must not have this connection.
+    pub(super) fn taint(&self) -> Option<Taint> {
+        let unfinished = self.connection.is_in_transaction() || self.connection.should_flush();
+        self.state.taint().or_else(|| unfinished.then_some(Taint::Dirty))
+    }
+
+    /// Whether it is known to lead to this server.
+    pub(super) fn leads_to(&self, server: ServerIdentity) -> bool {
+        self.server.backend.is_some_and(|backend| backend.server.is(server))
     }
 
     /// Which of these connections the server is at work for, by its ids.
     pub(super) async fn at_work(&mut self, ids: &[i64]) -> Result<Vec<i64>, sqlx::Error> {
         let asks = DB::at_work(&mut self.connection, ids);
-        self.state.watch::<DB, _>(SessionEffect::NONE, asks).await
+        self.state.run::<DB, _>(asks).await
     }
 
-    /// Whether the server takes no writes on this connection.
-    pub(super) async fn is_read_only(&mut self) -> Result<bool, sqlx::Error> {
-        let asks = DB::is_read_only(&mut self.connection);
-        self.state.watch::<DB, _>(SessionEffect::NONE, asks).await
+    /// Whether every statement must be unnamed and inside a transaction, which holds the pooler to one connection.
+    pub(super) fn is_unnamed(&self) -> bool {
+        self.pooler == Pooler::PgBouncer
+    }
+
+    /// Asks the server again about itself.
+    pub(super) async fn server_info(&mut self) -> Result<ServerInfo, sqlx::Error> {
+        let asks = DB::server_info(&mut self.connection, self.pooler);
+        self.state.run::<DB, _>(asks).await
     }
 
     pub(super) async fn ping(&mut self) -> Result<(), sqlx::Error> {
-        self.state.watch::<DB, _>(SessionEffect::NONE, self.connection.ping()).await
+        self.state.run::<DB, _>(self.connection.ping()).await
     }
 
-    /// Handles what earlier statements left behind, and returns the effect of preparing one: a pragma of SQLite may be
-    /// executed by it.
+    /// Settles earlier statements, and returns the effect of preparing one: SQLite may run a pragma when it is
+    /// prepared.
     async fn before_preparing(&mut self, sql: &SqlStr) -> Result<SessionEffect, sqlx::Error> {
         if !self.state.is_settled() {
             self.settle().await?;
@@ -102,8 +116,8 @@ impl<DB: Driver> Session<DB> {
     }
 
     /// Whether a statement must be wrapped into a transaction of its own.
-    fn wraps(&self, statement: &Statement<DB>) -> bool {
-        self.unnamed
+    fn needs_transaction(&self, statement: &Statement<DB>) -> bool {
+        self.is_unnamed()
             && !statement.is_simple()
             && !self.connection.is_in_transaction()
             && !self.state.is_in_transaction()
@@ -125,9 +139,9 @@ impl<'c, DB: Driver> Executor<'c> for &'c mut Session<DB> {
         E: 'q + Execute<'q, DB>,
     {
         let mut statement = Statement::from_query(query);
-        statement.persistent &= !self.unnamed;
-        match self.lock.clone() {
-            Some(lock) => self.rows_patiently(lock, statement),
+        statement.persistent &= !self.is_unnamed();
+        match self.turns.clone() {
+            Some(turns) => self.rows_when_unlocked(turns, statement),
             None => self.rows_at_once(statement),
         }
     }

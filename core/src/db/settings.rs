@@ -54,7 +54,7 @@ impl Setting for Pooler {
     }
 }
 
-/// The share of a rolling deploy during which old and new processes hold connections at once.
+/// How many times as many processes hold connections during a rolling deploy.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Overlap(pub(crate) f64);
 
@@ -119,7 +119,7 @@ pub(crate) const MOST_CONNECTIONS: usize = 100_000;
 const DATABASE_URL: &str = "DATABASE_URL";
 const DIRECT_DATABASE_URL: &str = "DIRECT_DATABASE_URL";
 
-/// Everything that settings say about a database; what they do not say is `None`.
+/// The settings of a database; `None`: not set.
 #[derive(Clone, Debug)]
 pub(crate) struct DatabaseSettings {
     pub(crate) url: DatabaseUrl,
@@ -190,11 +190,11 @@ impl DatabaseSettings {
     }
 }
 
-/// The file with the password, which may still come to be: it is read for each connection.
+/// The file with the password. It need not exist yet: it is read for each connection.
 fn password_file(settings: &Settings) -> Result<Option<PathBuf>, ConfigError> {
     let name = settings.prefixed("DATABASE_PASSWORD_FILE");
     let file = settings.text(&name).map(PathBuf::from);
-    // To open a pipe waits for a writer, and a device may have no end.
+    // Opening a pipe waits for a writer, and a device may have no end.
     let irregular = |file: &PathBuf| file.metadata().is_ok_and(|file| !file.is_file());
     match file {
         Some(file) if irregular(&file) => {
@@ -204,7 +204,7 @@ fn password_file(settings: &Settings) -> Result<Option<PathBuf>, ConfigError> {
     }
 }
 
-/// A duration that is more than nothing: of a limit, nothing could mean "none" as well as "at once".
+/// A duration above zero: a limit of zero could mean "no limit" as well as "at once".
 fn positive(settings: &Settings, name: &'static str) -> Result<Option<Duration>, ConfigError> {
     match settings.get::<Duration>(name)? {
         Some(Duration::ZERO) => {

@@ -18,7 +18,7 @@ impl Server {
         Self { endpoint: endpoint.to_owned(), identity }
     }
 
-    /// Whether both are one. A name may stand for several servers, and several names for one.
+    /// Whether both are the same server. A name may stand for several servers, and several names for one.
     fn is(&self, other: &Self) -> bool {
         let same = |(one, two): (ServerIdentity, ServerIdentity)| one.is(two);
         self.endpoint == other.endpoint || self.identity.zip(other.identity).is_some_and(same)

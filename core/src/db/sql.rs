@@ -2,6 +2,7 @@
 
 mod effect;
 mod forms;
+mod keyword;
 mod known_effects;
 mod lexer;
 #[cfg(feature = "mysql")]
@@ -10,15 +11,15 @@ mod mysql;
 mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
-mod tokens;
 
 use super::settings::Kind;
 pub(super) use effect::{Change, SessionEffect, effect, statements};
+use keyword::Keyword;
 pub(super) use known_effects::KnownEffects;
-use tokens::{Keyword, Tokens};
+use lexer::Lexer;
 
 /// The effect of one statement, derived from its first word and the rest.
-fn of_one(kind: Kind, first: Keyword, rest: &mut Tokens<'_, '_>) -> SessionEffect {
+fn of_one(kind: Kind, first: Keyword, rest: &mut Lexer<'_>) -> SessionEffect {
     match kind {
         #[cfg(feature = "postgres")]
         Kind::Postgres => postgres::of_one(first, rest),

@@ -1,6 +1,5 @@
 //! A transaction that owns its connection.
 
-use std::fmt;
 use std::ops::{Deref, DerefMut};
 
 use tokio::sync::OwnedSemaphorePermit;
@@ -17,6 +16,7 @@ use crate::deadline;
 /// It lends a [`Session`], as [`Conn`] does: `query.execute(&mut *tx)`. Dropped without
 /// [`commit`](Self::commit) it closes its connection: the server rolls back and releases its locks at once,
 /// even if the pool is never used again.
+#[derive(Debug)]
 #[must_use = "a transaction that is dropped is rolled back"]
 pub struct Tx<DB: Driver> {
     conn: Conn<DB>,
@@ -33,7 +33,7 @@ impl<DB: Driver> Conn<DB> {
     /// [`Error`] if the database is lost or refuses.
     pub async fn begin(mut self) -> Result<Tx<DB>, Error> {
         let turn = write_turn(self.pool()).await?;
-        self.begin_here().await?;
+        self.begin_transaction().await?;
         Ok(Tx::new(self, turn))
     }
 }
@@ -78,22 +78,16 @@ impl<DB: Driver> DerefMut for Tx<DB> {
     }
 }
 
-impl<DB: Driver> fmt::Debug for Tx<DB> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Tx").field(&self.conn).finish()
-    }
-}
-
 /// Waits for the turn to write, if the database takes one writer at a time: in order, and for no longer than for a
 /// connection.
 pub(super) async fn write_turn<DB: Driver>(
     pool: &DbPool<DB>,
 ) -> Result<Option<OwnedSemaphorePermit>, Error> {
-    let Some(turns) = pool.connector().turns() else { return Ok(None) };
+    let Some(turns) = &pool.connector().turns else { return Ok(None) };
     let begun = Instant::now();
     let until = deadline::at_most(begun + pool.plan().acquire_timeout());
     match turns.acquire(until).await {
         Some(turn) => turn.map(Some).map_err(|_| Error::Closed),
-        None => Err(pool.time_is_up(begun, until, pool.state())),
+        None => Err(pool.timeout_error(begun, until, pool.state())),
     }
 }

@@ -10,20 +10,19 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::conn::DbPool;
-use super::connect::{Connect, Connection, Connector};
+use super::connect::{Connect, Connection};
 use super::driver::{BackendId, Driver, ServerIdentity};
-use super::pool::PooledConnection;
 use super::session::PendingReply;
 
 /// How often the pending replies are listed: no I/O.
-const LOOK: Duration = Duration::from_secs(1);
+const PERIOD: Duration = Duration::from_secs(1);
 
-/// How long a statement may be without an answer before the server is asked; each time that it is at work, twice as
-/// long.
-const SILENT: Duration = Duration::from_secs(2);
+/// How long a statement may be without a reply before the server is asked; twice as long after each answer that it is
+/// at work.
+const FIRST_CHECK: Duration = Duration::from_secs(2);
 
 /// The longest time between two questions about one statement.
-const LONGEST_SILENCE: Duration = Duration::from_secs(60);
+const LONGEST_EXTENSION: Duration = Duration::from_secs(60);
 
 /// Watches over the statements of a pool until it is dropped or closed.
 pub(super) fn watch<DB: Driver>(pool: &Arc<DbPool<DB>>) {
@@ -31,33 +30,33 @@ pub(super) fn watch<DB: Driver>(pool: &Arc<DbPool<DB>>) {
     pool.runtime().spawn(async move {
         let mut waiting = Vec::new();
         loop {
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(PERIOD).await;
             let Some(pool) = weak.upgrade() else { return };
             if pool.is_closed() {
                 return;
             }
-            look(&pool, &mut waiting).await;
+            check(&pool, &mut waiting).await;
         }
     });
 }
 
-/// A statement without an answer.
+/// A statement without a reply.
 struct PendingStatement {
     reply: Arc<PendingReply>,
     backend: BackendId,
     turn: u64,
     since: Instant,
     /// How long it may be without a reply before the server is asked.
-    patience: Duration,
+    timeout: Duration,
 }
 
 impl PendingStatement {
     fn still_waits(&self) -> bool {
-        self.reply.waits() == Some(self.turn)
+        self.reply.pending_turn() == Some(self.turn)
     }
 }
 
-async fn look<DB: Driver>(pool: &Arc<DbPool<DB>>, waiting: &mut Vec<PendingStatement>) {
+async fn check<DB: Driver>(pool: &Arc<DbPool<DB>>, waiting: &mut Vec<PendingStatement>) {
     let now = Instant::now();
     let monitors = pool.monitors();
     waiting.retain(|statement| {
@@ -66,14 +65,20 @@ async fn look<DB: Driver>(pool: &Arc<DbPool<DB>>, waiting: &mut Vec<PendingState
     });
     for monitor in monitors {
         let reply = Arc::clone(&monitor.reply);
-        let (Some(backend), Some(turn)) = (reply.backend, reply.waits()) else { continue };
+        let (Some(backend), Some(turn)) = (reply.backend, reply.pending_turn()) else { continue };
         if !waiting.iter().any(|statement| Arc::ptr_eq(&statement.reply, &reply)) {
-            waiting.push(PendingStatement { reply, backend, turn, since: now, patience: SILENT });
+            waiting.push(PendingStatement {
+                reply,
+                backend,
+                turn,
+                since: now,
+                timeout: FIRST_CHECK,
+            });
         }
     }
     let mut overdue: Vec<&mut PendingStatement> = waiting
         .iter_mut()
-        .filter(|statement| now.duration_since(statement.since) >= statement.patience)
+        .filter(|statement| now.duration_since(statement.since) >= statement.timeout)
         .collect();
     // A name may stand for several servers, each of which knows its own connections alone.
     while let Some(server) = overdue.first().map(|statement| statement.backend.server) {
@@ -85,9 +90,9 @@ async fn look<DB: Driver>(pool: &Arc<DbPool<DB>>, waiting: &mut Vec<PendingState
         // If the server cannot be asked, every statement counts as running.
         let at_work = at_work(pool, server, &ids).await.unwrap_or(ids);
         for statement in asked {
-            statement.patience = (statement.patience * 2).min(statement.patience + LONGEST_SILENCE);
+            statement.timeout = (statement.timeout * 2).min(statement.timeout + LONGEST_EXTENSION);
             if !at_work.contains(&statement.backend.number) && statement.still_waits() {
-                statement.reply.lose(statement.turn);
+                statement.reply.declare_lost(statement.turn);
             }
         }
     }
@@ -104,34 +109,19 @@ async fn at_work<DB: Driver>(
 ) -> Option<Vec<i64>> {
     let timeout = pool.plan().connect_timeout();
     let asked = async {
-        if let Some(guard) = idle_on(pool, server) {
+        let mut idle = pool.all_idle().into_iter();
+        if let Some(guard) = idle.find(|guard| guard.leads_to(server)) {
             let until = Instant::now() + timeout;
             let (mut guard, _) = pool.usable(guard, Some(until)).await?;
-            return guard.session.at_work(ids).await.ok();
+            return guard.at_work(ids).await.ok();
         }
         let mut link = pool.connector().connect(None).await.ok()?;
         let mut at_work = None;
         if link.leads_to(server) {
-            at_work = link.session.at_work(ids).await.ok();
+            at_work = link.at_work(ids).await.ok();
         }
         link.goodbye().await;
         at_work
     };
     tokio::time::timeout(timeout, asked).await.ok().flatten()
-}
-
-/// An idle connection to this server.
-fn idle_on<DB: Driver>(
-    pool: &Arc<DbPool<DB>>,
-    server: ServerIdentity,
-) -> Option<PooledConnection<Arc<Connector<DB>>>> {
-    // The others go back by being dropped.
-    let mut others = Vec::new();
-    while let Some(guard) = pool.try_idle() {
-        if guard.leads_to(server) {
-            return Some(guard);
-        }
-        others.push(guard);
-    }
-    None
 }

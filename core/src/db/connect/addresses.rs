@@ -1,4 +1,4 @@
-//! The addresses behind a server's name: if one swallows what is sent to it, another is connected to.
+//! The addresses behind a server's name: if one of them does not answer, another is tried.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,11 +8,11 @@ use futures_util::future::select_ok;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
-/// How long an attempt may take before its addresses are looked at, and how long one of them may take to let
-/// a TCP connection in: the "Connection Attempt Delay" of RFC 8305.
+/// How long an attempt may take before the other addresses are tried, and how long one address may take to accept a
+/// TCP connection: the "Connection Attempt Delay" of RFC 8305.
 const DELAY: Duration = Duration::from_millis(250);
 
-/// The address of one server that is connected to; none: the name, as the driver goes about it.
+/// The address to connect to; `None`: connect by name, as the driver does.
 ///
 /// A driver goes through the addresses of a name one after the other and waits for each as long as the kernel does,
 /// which is minutes. So if an attempt takes long, the other addresses are tried beside it: if one of them accepts, it
@@ -21,7 +21,7 @@ const DELAY: Duration = Duration::from_millis(250);
 pub(super) struct Addresses(Mutex<Option<IpAddr>>);
 
 impl Addresses {
-    /// Connects by name, or to the address that proved better: `connect` is given it.
+    /// Connects by name, or to the address that proved better, which is passed to `connect`.
     pub(super) async fn connect<C, E, F>(
         &self,
         (name, port): (&str, u16),
@@ -48,7 +48,7 @@ impl Addresses {
         R: Future<Output = Vec<IpAddr>>,
     {
         let mut chosen = *self.lock();
-        // Only as long as the name stands for it: the server may have moved.
+        // Only while the name still resolves to it: the server may have moved.
         if let Some(address) = chosen
             && !resolve().await.contains(&address)
         {
@@ -77,7 +77,7 @@ impl Addresses {
     }
 }
 
-/// Returns an address that lets a connection in if the one that is tried does not; otherwise never ends.
+/// Returns another address that accepts connections if the one that is tried does not; otherwise never returns.
 async fn better(
     known: impl Future<Output = Vec<IpAddr>>,
     port: u16,
@@ -85,15 +85,15 @@ async fn better(
 ) -> IpAddr {
     tokio::time::sleep(DELAY).await;
     let mut order = known.await;
-    // By name the driver takes them in order.
+    // The driver, connecting by name, tries them in this order.
     order.sort_by_key(|address| Some(*address) != chosen);
     let reaches =
         |address| async move { TcpStream::connect((address, port)).await.map(|_| address) };
     while order.len() > 1 {
         match timeout(DELAY, reaches(order.remove(0))).await {
-            // A server that is slow is waited for.
+            // This address accepts connections, so the server is only slow: wait for it.
             Ok(Ok(_)) => break,
-            // An address that refuses costs no time: the driver has gone on to the next.
+            // An address that refuses costs no time: the driver has tried the next one already.
             Ok(Err(_)) => {}
             Err(_) => {
                 let others = order.drain(..).map(|address| Box::pin(reaches(address)));

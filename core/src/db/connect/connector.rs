@@ -1,5 +1,4 @@
-//! Opens connections with sqlx: with the password of the moment, at the addresses of the host, one attempt at a
-//! time or until a deadline.
+//! Opens connections with sqlx: with the current password, to one of the host's addresses, in one attempt.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,12 +9,12 @@ use sqlx::ConnectOptions;
 use tokio::time::Instant;
 
 use super::addresses::Addresses;
-use super::{Connect, ConnectFailure, Link, Release};
+use super::{Connect, ConnectFailure, Release};
 use crate::ConfigError;
 use crate::db::Error;
 use crate::db::credentials::Credentials;
 use crate::db::driver::{ConnectErrorKind, Driver, Limits, Options, ServerInfo};
-use crate::db::plan::{Plan, Statements};
+use crate::db::plan::Plan;
 use crate::db::pooled::PoolerWarnings;
 use crate::db::session::{Session, SessionState, WriteTurns};
 use crate::db::settings::{DatabaseUrl, Kind, Pooler};
@@ -25,21 +24,19 @@ use crate::db::sql::KnownEffects;
 pub(in crate::db) struct Connector<DB: Driver> {
     options: Options<DB>,
     credentials: Credentials,
-    url: Arc<DatabaseUrl>,
-    pooler: Pooler,
+    pub(in crate::db) url: Arc<DatabaseUrl>,
+    pub(in crate::db) pooler: Pooler,
     /// The warnings about statements that do not work through a pooler.
     warnings: Option<Arc<PoolerWarnings>>,
     /// The turn to write, if the database takes one writer at a time.
-    turns: Option<Arc<WriteTurns>>,
-    /// Of one attempt.
+    pub(in crate::db) turns: Option<Arc<WriteTurns>>,
+    /// The timeout of one attempt.
     pub(super) connect_timeout: Duration,
-    /// Whether every statement must be unnamed and inside a transaction.
-    unnamed: bool,
     addresses: Addresses,
     limits: OnceLock<Limits>,
     /// How long the last connection took to open, in microseconds.
-    pub(super) took: AtomicU64,
-    /// Counts changes of the schema that prepared statements were met by.
+    pub(super) connect_time: AtomicU64,
+    /// How often a prepared statement was refused because the schema had changed.
     schemas: Arc<AtomicU64>,
 }
 
@@ -60,16 +57,15 @@ impl<DB: Driver> Connector<DB> {
             warnings: pooled.then(Arc::default),
             turns: (DB::KIND == Kind::Sqlite).then(|| WriteTurns::new(plan.acquire_timeout())),
             connect_timeout: plan.connect_timeout(),
-            unnamed: plan.statements() == Statements::UnnamedInTransaction,
             addresses: Addresses::default(),
             limits: OnceLock::new(),
-            took: AtomicU64::new(0),
+            connect_time: AtomicU64::new(0),
             schemas: Arc::default(),
         })
     }
 
-    /// Takes the password of a URL that was read again, for the connections to come.
-    /// With `check`, only says whether it could.
+    /// Uses the password of a URL that was read again for new connections. With `check` it only returns whether it
+    /// could.
     pub(in crate::db) fn renew(&self, url: &DatabaseUrl, check: bool) -> Result<(), ConfigError> {
         if url.place() != self.url.place() {
             return Err(url.wrong("names another database, which takes a restart"));
@@ -80,7 +76,7 @@ impl<DB: Driver> Connector<DB> {
         Ok(())
     }
 
-    /// The connect options with the password of the moment.
+    /// The connect options with the current password.
     pub(in crate::db) async fn options_now(&self) -> Result<Options<DB>, Error> {
         let Self { credentials, options, .. } = self;
         let password = credentials.password(None).await;
@@ -91,21 +87,8 @@ impl<DB: Driver> Connector<DB> {
         })
     }
 
-    pub(in crate::db) fn pooler(&self) -> Pooler {
-        self.pooler
-    }
-
-    pub(in crate::db) fn url(&self) -> &Arc<DatabaseUrl> {
-        &self.url
-    }
-
     fn failure(&self, error: sqlx::Error) -> ConnectFailure {
         ConnectFailure::classify::<DB>(error, &self.url, self.pooler)
-    }
-
-    /// The turn to write, if the database takes one writer at a time.
-    pub(in crate::db) fn turns(&self) -> Option<&Arc<WriteTurns>> {
-        self.turns.as_ref()
     }
 
     /// The limits of the server, known once a connection has been opened.
@@ -113,7 +96,7 @@ impl<DB: Driver> Connector<DB> {
         self.limits.get().copied()
     }
 
-    /// Connects with the password of the moment; if that is refused and another is to be had, with that.
+    /// Connects with the current password; if the server refuses it and the source has another one, with that.
     async fn open(&self) -> Result<(DB::Connection, ServerInfo), sqlx::Error> {
         let Self { credentials, options, .. } = self;
         let Some(password) = credentials.password(None).await? else {
@@ -133,14 +116,14 @@ impl<DB: Driver> Connector<DB> {
         }
     }
 
-    /// Connects at the addresses that the host has, in the ways that the TLS mode has.
+    /// Connects to one of the host's addresses; if the TLS mode allows two ways, in one and then the other.
     async fn open_with(
         &self,
         options: &Options<DB>,
     ) -> Result<(DB::Connection, ServerInfo), sqlx::Error> {
         let open = async |options: Options<DB>| {
             let mut connection = match options.connect().await {
-                Err(error) => DB::second_way(&options, &error).ok_or(error)?.connect().await?,
+                Err(error) => DB::second_attempt(&options, &error).ok_or(error)?.connect().await?,
                 Ok(connection) => connection,
             };
             let server = DB::server_info(&mut connection, self.pooler).await?;
@@ -170,9 +153,9 @@ impl<DB: Driver> Connector<DB> {
 }
 
 impl<DB: Driver> Connect for Arc<Connector<DB>> {
-    type Connection = Link<DB>;
+    type Connection = Session<DB>;
 
-    async fn connect(&self, until: Option<Instant>) -> Result<Link<DB>, ConnectFailure> {
+    async fn connect(&self, until: Option<Instant>) -> Result<Session<DB>, ConnectFailure> {
         let begun = Instant::now();
         let timeout = match until {
             Some(until) => until.saturating_duration_since(begun).min(self.connect_timeout),
@@ -181,21 +164,21 @@ impl<DB: Driver> Connect for Arc<Connector<DB>> {
         match tokio::time::timeout(timeout, self.open()).await {
             Ok(Ok((connection, server))) => {
                 self.note_limits(&server);
-                let took = begun.elapsed();
-                let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-                self.took.store(micros, Ordering::Relaxed);
+                let connect_time = begun.elapsed();
+                let micros = u64::try_from(connect_time.as_micros()).unwrap_or(u64::MAX);
+                self.connect_time.store(micros, Ordering::Relaxed);
                 let schemas = Arc::clone(&self.schemas);
                 let state = SessionState::new(schemas, self.url.prefix().into(), server.backend);
-                let mut session = Session {
+                Ok(Session {
                     connection,
                     state,
-                    effects: KnownEffects::default(),
-                    unnamed: self.unnamed,
+                    effects: KnownEffects::new(server.unusual_backslashes),
+                    pooler: self.pooler,
                     pooled: self.warnings.clone(),
-                    lock: self.turns.clone(),
-                };
-                session.effects.unusual_backslashes = server.unusual_backslashes;
-                Ok(Link { session, server, took })
+                    turns: self.turns.clone(),
+                    server,
+                    connect_time,
+                })
             }
             Ok(Err(error)) => Err(self.failure(error)),
             Err(_) => {
@@ -206,7 +189,7 @@ impl<DB: Driver> Connect for Arc<Connector<DB>> {
         }
     }
 
-    fn release(&self, link: Link<DB>) -> Release<Link<DB>> {
-        self.close(link)
+    fn release(&self, session: Session<DB>) -> Release<Session<DB>> {
+        self.close(session)
     }
 }

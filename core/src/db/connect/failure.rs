@@ -42,7 +42,7 @@ impl ConnectFailure {
         Self { kind, cause: Arc::new(cause), url: Arc::clone(url), fault: None }
     }
 
-    /// The failure to get any answer.
+    /// A failure without an answer of the server.
     pub(in crate::db) fn unreachable(error: std::io::Error, url: &Arc<DatabaseUrl>) -> Self {
         Self::new(ConnectErrorKind::Unreachable, sqlx::Error::Io(error), url)
     }
@@ -77,7 +77,7 @@ impl ConnectFailure {
         }
     }
 
-    /// Whether the server itself, or what stands before it, said so: it is there.
+    /// Whether the server, or a pooler before it, has answered with this failure: it can be reached.
     pub(in crate::db) fn is_from_server(&self) -> bool {
         match self.kind {
             ConnectErrorKind::Full

@@ -14,18 +14,18 @@ pub(super) fn setting_to_change(
     url: &DatabaseUrl,
     pooler: Pooler,
 ) -> Option<ConfigError> {
-    if let Some(problem) = tls(url.kind, error).or_else(|| login(url.kind, error)) {
+    if let Some(problem) = tls_problem(url.kind, error).or_else(|| login_problem(url.kind, error)) {
         return Some(url.wrong(problem));
     }
     match kind {
         ConnectErrorKind::Pooled => Some(refused_by_pooler(error, url, pooler)),
-        ConnectErrorKind::File => Some(url.wrong(file(Path::new(&url.place()), error))),
+        ConnectErrorKind::File => Some(url.wrong(file_problem(Path::new(&url.place()), error))),
         _ => None,
     }
 }
 
-/// Describes the fault of TLS, if connecting failed by it: a sentence without the variable's name.
-fn tls(kind: Kind, error: &sqlx::Error) -> Option<String> {
+/// Describes the TLS fault if connecting failed by one: a sentence without the variable's name.
+fn tls_problem(kind: Kind, error: &sqlx::Error) -> Option<String> {
     let (mode, weaker, by_authority, root) = match kind {
         Kind::Postgres => ("sslmode", "prefer", "verify-ca", "sslrootcert"),
         Kind::MySql => ("ssl-mode", "PREFERRED", "VERIFY_CA", "ssl-ca"),
@@ -59,14 +59,14 @@ fn tls(kind: Kind, error: &sqlx::Error) -> Option<String> {
     })
 }
 
-/// A pooler refused what was sent when connecting.
+/// The error of a pooler that refuses what is sent when connecting.
 fn refused_by_pooler(error: &sqlx::Error, url: &DatabaseUrl, pooler: Pooler) -> ConfigError {
-    let told = DriverMessage(error);
+    let message = DriverMessage(error);
     if pooler == Pooler::None {
         return ConfigError::new(
             url.variable_of("DATABASE_POOLER"),
             format!(
-                "is not set, and a pooler answers ({told}); set pgbouncer, pgbouncer-prepared or rds-proxy, \
+                "is not set, and a pooler answers ({message}); set pgbouncer, pgbouncer-prepared or rds-proxy, \
                  whichever it is"
             ),
         );
@@ -77,11 +77,12 @@ fn refused_by_pooler(error: &sqlx::Error, url: &DatabaseUrl, pooler: Pooler) -> 
     } else {
         "have the pooler ignore it (ignore_startup_parameters of PgBouncer)"
     };
-    url.wrong(format!("the pooler refuses what is sent when connecting ({told}); {change}"))
+    url.wrong(format!("the pooler refuses what is sent when connecting ({message}); {change}"))
 }
 
-/// A way to log in that MySQL's server demands and the settings do not allow, by the driver's texts.
-fn login(kind: Kind, error: &sqlx::Error) -> Option<String> {
+/// Describes a login method that a MySQL server demands and the settings do not allow, recognised by the driver's
+/// texts.
+fn login_problem(kind: Kind, error: &sqlx::Error) -> Option<String> {
     if kind != Kind::MySql {
         return None;
     }
@@ -116,8 +117,8 @@ fn login(kind: Kind, error: &sqlx::Error) -> Option<String> {
 }
 
 /// Why a file of SQLite cannot be opened, and what to change.
-fn file(path: &Path, error: &sqlx::Error) -> String {
-    let told = DriverMessage(error);
+fn file_problem(path: &Path, error: &sqlx::Error) -> String {
+    let message = DriverMessage(error);
     let shown = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let shown = shown.display();
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
@@ -146,7 +147,7 @@ fn file(path: &Path, error: &sqlx::Error) -> String {
         Some(14) => "this user may not read the file, or it is in WAL mode in a folder that cannot be written to; \
                      give the user the rights, or add mode=ro&immutable=1 if nobody writes to it"
             .to_owned(),
-        _ => return format!("{shown} cannot be opened: {told}"),
+        _ => return format!("{shown} cannot be opened: {message}"),
     };
-    format!("{shown} cannot be opened: {told}: {problem}")
+    format!("{shown} cannot be opened: {message}: {problem}")
 }

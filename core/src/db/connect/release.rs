@@ -8,13 +8,13 @@ use sqlx::Executor;
 use sqlx_core::sql_str::AssertSqlSafe;
 use tokio::time::Instant;
 
-use super::{Connect, Connection, Connector, Link, Release};
+use super::{Connect, Connection, Connector, Release};
 use crate::db::driver::{Driver, ServerIdentity};
+use crate::db::session::Session;
 
-/// How long a server has at least to end a connection that was closed, once it has noticed: at once if it does
-/// nothing on it. With four processes waiting for each processor, 5 ms were too few in three storms of six, 25 ms
-/// in none (November 2026). A slower server shows it: to end takes it less than to begin, so it has as long as the
-/// last connection took to open.
+/// The least time that a server is given to end a closed connection after noticing that it was closed. With four
+/// processes waiting for each processor, 5 ms were too few in three storms of six, 25 ms in none (November 2026). A
+/// slower server is given as long as the last connection took to open: ending one takes less.
 const ENDS_WITHIN: Duration = Duration::from_millis(25);
 
 /// The upper bound: a connect slower than this measured queueing, not the server.
@@ -24,22 +24,21 @@ const ENDS_WITHIN_AT_MOST: Duration = Duration::from_millis(500);
 const TRIES: usize = 4;
 
 impl<DB: Driver> Connector<DB> {
-    /// Closes the socket, and says how long the server counts the connection on.
-    pub(super) fn close(self: &Arc<Self>, link: Link<DB>) -> Release<Link<DB>> {
-        let Link { session, server, .. } = link;
-        let busy = session.state.busy;
+    /// Closes the socket, and returns how long the server still counts the connection.
+    pub(super) fn close(self: &Arc<Self>, session: Session<DB>) -> Release<Session<DB>> {
+        let Session { mut connection, state, server, .. } = session;
+        let busy = state.busy;
         if let Some(interrupt) = server.interrupt {
-            // Its thread is what counts: the place is free once that has ended.
+            // SQLite: the driver's thread has the file open, so the place is free when the thread has ended.
             interrupt.store(true, Ordering::Relaxed);
             return Release::Work(Box::pin(async move {
-                let mut connection = session.connection;
                 if DB::check_thread(&mut connection).await.is_ok() {
                     let _ = sqlx::Connection::close(connection).await;
                 }
                 None
             }));
         }
-        drop(session);
+        drop(connection);
         if DB::NOTICES_CLOSE_WITHIN.is_zero() {
             return Release::After(Duration::ZERO);
         }
@@ -50,11 +49,11 @@ impl<DB: Driver> Connector<DB> {
                 Release::Work(Box::pin(async move {
                     // Half of the time: a caller that waits for this place has the other half.
                     let until = Instant::now() + connector.connect_timeout / 2;
-                    let mut opened = connector.reach(backend.server, until).await?;
+                    let mut opened = connector.connect_to(backend.server, until).await?;
                     if opened.leads_to(backend.server) {
                         // The statement contains only a number of ours. An error is ignored: the work may have ended already.
                         let statement = AssertSqlSafe(statement);
-                        let connection = &mut opened.session.connection;
+                        let connection = &mut opened.connection;
                         let _ = DB::executor(connection).fetch_optional(statement).await;
                     }
                     Some(opened)
@@ -66,9 +65,12 @@ impl<DB: Driver> Connector<DB> {
         }
     }
 
-    /// Opens a connection to this one of the servers that the name stands for, if it leads there within [`TRIES`];
-    /// otherwise to another.
-    async fn reach(self: &Arc<Self>, server: ServerIdentity, until: Instant) -> Option<Link<DB>> {
+    /// Opens a connection to this one of the servers behind the name; after [`TRIES`] attempts, to any of them.
+    async fn connect_to(
+        self: &Arc<Self>,
+        server: ServerIdentity,
+        until: Instant,
+    ) -> Option<Session<DB>> {
         let mut tries = TRIES;
         loop {
             let opened = self.connect(Some(until)).await.ok()?;
@@ -77,14 +79,15 @@ impl<DB: Driver> Connector<DB> {
                 return Some(opened);
             }
             opened.goodbye().await;
-            // The budget holds at every instant: the server counts it until it has noticed.
+            // The server still counts this connection until it has noticed, and the budget must hold at every
+            // instant.
             tokio::time::sleep(self.ends_within()).await;
         }
     }
 
     /// How long the server has to end a connection once it has noticed.
     fn ends_within(&self) -> Duration {
-        let took = Duration::from_micros(self.took.load(Ordering::Relaxed));
-        took.clamp(ENDS_WITHIN, ENDS_WITHIN_AT_MOST)
+        let connect_time = Duration::from_micros(self.connect_time.load(Ordering::Relaxed));
+        connect_time.clamp(ENDS_WITHIN, ENDS_WITHIN_AT_MOST)
     }
 }

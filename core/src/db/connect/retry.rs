@@ -18,10 +18,10 @@ pub(in crate::db) const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// refusal costs it as much as a connection, so that many clients that retry often keep it from serving any.
 const LONGEST_WHILE_FULL: Duration = Duration::from_secs(2);
 
-/// Opens a connection in the caller's own time: tries again until `away` while the server cannot be reached, and until
-/// `full` while it answers that it takes no more connections, since one may come free.
+/// Opens a connection, and tries again until `away` while the server cannot be reached, and until `full` while it
+/// answers that it takes no more connections, since one may come free.
 ///
-/// `says_why`: the log has the first failure while connecting is tried again.
+/// `says_why`: whether the first failure is logged.
 pub(in crate::db) async fn connect_until<C: Connect>(
     connector: &C,
     (full, away): (Instant, Instant),
@@ -33,7 +33,7 @@ pub(in crate::db) async fn connect_until<C: Connect>(
     loop {
         let failure = match connector.connect(Some(until)).await {
             Ok(opened) => return Ok(opened),
-            // An attempt that had no time left says less than the one before it.
+            // An attempt without time left ends in a timeout; the failure before it says more.
             Err(failure) if Instant::now() >= until => return Err(before.unwrap_or(failure)),
             Err(failure) => failure,
         };
@@ -62,11 +62,11 @@ pub(in crate::db) async fn connect_until<C: Connect>(
 pub(in crate::db) struct Backoff(u32);
 
 impl Backoff {
-    /// The next one, at most as long as this.
+    /// Returns the next pause, at most this long.
     pub(in crate::db) fn next(&mut self, longest: Duration) -> Duration {
         let bound = (FIRST_PAUSE * 2u32.saturating_pow(self.0.min(16))).min(longest);
         self.0 += 1;
-        // Never nothing at all: an attempt that fails at once must not become a busy loop.
+        // At least a millisecond: attempts that fail at once must not become a busy loop.
         Duration::from_millis(1) + bound.mul_f64(fastrand::f64())
     }
 }

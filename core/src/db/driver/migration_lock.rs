@@ -1,4 +1,4 @@
-//! The lock of migrations, as a server has it.
+//! The lock that a server has for migrations.
 
 /// The session that has the lock.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ pub(crate) fn number_of_sqlx(database: &str) -> i64 {
     0x3d32_ad9e * i64::from(crc32(database.as_bytes()))
 }
 
-/// CRC-32 as zip files have it.
+/// CRC-32 with the polynomial of zip files.
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 fn crc32(bytes: &[u8]) -> u32 {
     let shift = |crc: u32| (crc >> 1) ^ (0xEDB8_8320 & (crc & 1).wrapping_neg());

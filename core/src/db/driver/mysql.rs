@@ -22,7 +22,7 @@ impl DriverParts for MySql {
 
     const SYSTEM: &'static str = "mysql";
 
-    /// It does not notice: what it does is ended by [`cancel`](Driver::cancel).
+    /// The server does not notice; [`cancel`](DriverParts::cancel) ends its work.
     const NOTICES_CLOSE_WITHIN: Duration = Duration::from_millis(50);
 
     fn options(url: &DatabaseUrl, tuning: &Tuning<'_>) -> Result<MySqlConnectOptions, ConfigError> {
@@ -34,7 +34,7 @@ impl DriverParts for MySql {
         if let Some(address) = without_brackets(options.get_host()) {
             options = options.host(&address);
         }
-        // A token goes as it is, which is safe through TLS alone.
+        // A token is sent in clear text, which is safe only through TLS.
         let encrypted =
             !matches!(options.get_ssl_mode(), MySqlSslMode::Disabled | MySqlSslMode::Preferred);
         options = options.enable_cleartext_plugin(tuning.has_provider && encrypted);
@@ -102,7 +102,7 @@ impl DriverParts for MySql {
                 database: None,
             }),
             used: status.map(|(used, _)| used),
-            read_only: says_read_only(&row.try_get::<String, _>(1)?),
+            read_only: forbids_writes(&row.try_get::<String, _>(1)?),
             backend,
             survives_close: direct,
             unusual_backslashes: row.try_get::<i64, _>(7)? != 0,
@@ -111,8 +111,8 @@ impl DriverParts for MySql {
         })
     }
 
-    /// What is wrong with a statement alone (its number of columns, its data, a constraint, its syntax) undoes that
-    /// statement; a deadlock and much else may undo the transaction.
+    /// A fault of the statement alone (its number of columns, its data, a constraint, its syntax) undoes that
+    /// statement; a deadlock and other errors may undo the transaction.
     fn may_end_transaction(error: &sqlx::Error) -> bool {
         let state = error.as_database_error().and_then(DatabaseError::code);
         !matches!(
@@ -134,9 +134,9 @@ impl DriverParts for MySql {
             // The server shuts down.
             Some(1053) => ErrorEffect::Outdated,
             // --read-only, among other options that forbid a statement; InnoDB takes no writes, or a table takes none.
-            Some(1290) if names_read_only(error) => ErrorEffect::ReadOnly,
+            Some(1290) if mentions_read_only(error) => ErrorEffect::ReadOnly,
             Some(1836 | 1036) => ErrorEffect::ReadOnly,
-            // Prepared for another schema, or not on this server.
+            // The statement was prepared for another schema, or not on this server.
             Some(1615 | 1243) => ErrorEffect::Stale,
             // Killed; packets out of order; interrupted, timed out, lost.
             Some(1317 | 1047 | 1152 | 1153 | 1155..=1161 | 1184 | 1927 | 4031) => {
@@ -147,16 +147,10 @@ impl DriverParts for MySql {
         }
     }
 
-    async fn is_read_only(connection: &mut MySqlConnection) -> Result<bool, sqlx::Error> {
-        let asks = "SELECT CONCAT_WS('|', @@read_only, @@innodb_read_only)";
-        let row = connection.fetch_one(asks).await?;
-        Ok(says_read_only(&row.try_get::<String, _>(0)?))
-    }
-
     fn connect_error_kind(error: &sqlx::Error) -> ConnectErrorKind {
         match number(error) {
             Some(1040 | 1203 | 1226) => ConnectErrorKind::Full,
-            // Also: this user not from here, locked (MySQL, MariaDB), with a password that has expired.
+            // Also: the user may not connect from this host, is locked (MySQL, MariaDB), or has an expired password.
             Some(1044 | 1045 | 1698 | 1130 | 3118 | 4151 | 1862) => ConnectErrorKind::Credentials,
             Some(1049) => ConnectErrorKind::Database,
             _ => ConnectErrorKind::Unreachable,
@@ -209,11 +203,11 @@ async fn status(connection: &mut MySqlConnection) -> Result<(usize, i64), sqlx::
 
 /// Whether one of the two settings forbids writes: a reader of Aurora may have the second alone. From MariaDB 12 on the
 /// first is a word for how much is forbidden.
-fn says_read_only(settings: &str) -> bool {
+fn forbids_writes(settings: &str) -> bool {
     settings.split('|').any(|setting| !matches!(setting, "0" | "OFF"))
 }
 
-fn names_read_only(error: &sqlx::Error) -> bool {
+fn mentions_read_only(error: &sqlx::Error) -> bool {
     let text = error.to_string();
     text.contains("read-only") || text.contains("read_only")
 }
@@ -237,7 +231,7 @@ mod tests {
             ("ON|0", true),
             ("NO_LOCK_NO_ADMIN|0", true),
         ] {
-            assert_eq!(says_read_only(settings), read_only, "{settings}");
+            assert_eq!(forbids_writes(settings), read_only, "{settings}");
         }
     }
 }

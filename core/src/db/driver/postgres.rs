@@ -1,4 +1,4 @@
-//! PostgreSQL: its limits, its error codes, its ways with poolers.
+//! PostgreSQL: its limits, its error codes, and how it works behind poolers.
 
 mod connect_error;
 mod migrations;
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgSslMode};
-use sqlx::{Executor, PgConnection, Postgres, Row};
+use sqlx::{Executor, PgConnection, Postgres};
 
 use super::sealed::DriverParts;
 use super::{
@@ -24,8 +24,8 @@ impl DriverParts for Postgres {
 
     const SYSTEM: &'static str = "postgresql";
 
-    /// As often as it looks.
-    const NOTICES_CLOSE_WITHIN: Duration = Duration::from_millis(server_info::LOOKS + 25);
+    /// The interval of the server's check, and some time to act.
+    const NOTICES_CLOSE_WITHIN: Duration = Duration::from_millis(server_info::CHECK_INTERVAL + 25);
 
     fn options(url: &DatabaseUrl, tuning: &Tuning<'_>) -> Result<PgConnectOptions, ConfigError> {
         options::from_url(url, tuning)
@@ -47,7 +47,10 @@ impl DriverParts for Postgres {
     }
 
     /// As libpq: `allow` begins without TLS, and uses it if the server demands it.
-    fn second_way(options: &PgConnectOptions, refused: &sqlx::Error) -> Option<PgConnectOptions> {
+    fn second_attempt(
+        options: &PgConnectOptions,
+        refused: &sqlx::Error,
+    ) -> Option<PgConnectOptions> {
         let unencrypted = code(refused).as_deref() == Some("28000");
         (unencrypted && matches!(options.get_ssl_mode(), PgSslMode::Allow))
             .then(|| options.clone().ssl_mode(PgSslMode::Require))
@@ -79,8 +82,8 @@ impl DriverParts for Postgres {
             Some("57P01" | "57P02" | "57P03" | "57P04") => ErrorEffect::Outdated,
             Some("25006") => ErrorEffect::ReadOnly,
             _ if is_stale(database.as_ref()) => ErrorEffect::Stale,
-            // A statement of the driver's own that is there already, or no more: a pooler exchanged the session.
-            // Without that name it is a fault of the statement, as a missing parameter is.
+            // A statement that the driver has prepared exists already, or no longer: a pooler has exchanged the
+            // session. With another name it is a fault of the statement itself.
             Some("42P05" | "26000") if database.message().contains("\"sqlx_s_") => {
                 ErrorEffect::Pooled
             }
@@ -92,32 +95,28 @@ impl DriverParts for Postgres {
         }
     }
 
-    async fn is_read_only(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-        let row = connection.fetch_one("SHOW transaction_read_only").await?;
-        Ok(row.try_get::<String, _>(0)? == "on")
-    }
-
     fn connect_error_kind(error: &sqlx::Error) -> ConnectErrorKind {
         connect_error::classify(error)
     }
 
     fn cancel(id: i64) -> Option<String> {
-        // The server gives numbers of processes that have ended to others: only a process of ours is ended.
+        // The server reuses the numbers of processes that have ended, so only a process of the same user and
+        // application is ended.
         Some(format!(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = {id} \
              AND usename = session_user AND application_name = current_setting('application_name')"
         ))
     }
 
-    /// One whose state the server does not say counts as at work.
+    /// A connection whose state the server does not show counts as at work.
     async fn at_work(connection: &mut PgConnection, ids: &[i64]) -> Result<Vec<i64>, sqlx::Error> {
         const AT_WORK: &str = "SELECT pid::int8 FROM pg_stat_activity \
              WHERE pid = ANY($1) AND (state IS NULL OR state NOT LIKE 'idle%')";
         sqlx::query_scalar(AT_WORK).bind(ids).persistent(false).fetch_all(connection).await
     }
 
-    /// A statement ends with the time that is left; a client that does nothing after that loses the transaction and
-    /// its locks a second later.
+    /// The server ends a statement when the time is over, and a second later the transaction of a client that does
+    /// nothing.
     fn begin_within(left: Duration) -> Option<String> {
         let millis = left.as_millis().max(1);
         Some(format!(
@@ -148,7 +147,7 @@ impl DriverParts for Postgres {
     }
 }
 
-/// Whether a statement was prepared for a table or a type that is another by now.
+/// Whether a statement was prepared for a table or a type that has changed since.
 fn is_stale(error: &dyn DatabaseError) -> bool {
     let Some(error) = error.try_downcast_ref::<PgDatabaseError>() else { return false };
     match error.code() {

@@ -37,12 +37,12 @@ pub trait DriverParts: Database<Connection: Migrate, Arguments: Clone> + HasStat
         options.clone()
     }
 
-    /// The options to try after this error, if the TLS mode has a second way.
-    fn second_way(_options: &Options<Self>, _refused: &sqlx::Error) -> Option<Options<Self>> {
+    /// The options for a second attempt after this error, if the TLS mode allows one.
+    fn second_attempt(_options: &Options<Self>, _refused: &sqlx::Error) -> Option<Options<Self>> {
         None
     }
 
-    /// Asks a new connection about itself and its server.
+    /// Asks a connection about itself and its server.
     fn server_info(
         connection: &mut Self::Connection,
         pooler: Pooler,
@@ -51,13 +51,13 @@ pub trait DriverParts: Database<Connection: Migrate, Arguments: Clone> + HasStat
     /// Whether the server itself refuses every statement of a transaction after one has failed.
     const REFUSES_AFTER_ERROR: bool = false;
 
-    /// Whether the transaction in which this error of a statement was met may be over.
+    /// Whether this error of a statement may have ended the transaction around it.
     fn may_end_transaction(_error: &sqlx::Error) -> bool {
         true
     }
 
-    /// Whether the transaction that was begun on a connection is still open there. An error if it is, and can
-    /// only be rolled back.
+    /// Whether the transaction that was begun on a connection is still open there. Returns an error if it is open and
+    /// can only be rolled back.
     fn is_in_transaction(
         connection: &mut Self::Connection,
     ) -> impl Future<Output = Result<bool, sqlx::Error>> + Send;
@@ -79,13 +79,6 @@ pub trait DriverParts: Database<Connection: Migrate, Arguments: Clone> + HasStat
     /// The effect of an error on its connection and on the pool's other connections.
     fn error_effect(error: &sqlx::Error) -> ErrorEffect;
 
-    /// Whether the server takes no writes on a connection.
-    fn is_read_only(
-        _connection: &mut Self::Connection,
-    ) -> impl Future<Output = Result<bool, sqlx::Error>> + Send {
-        std::future::ready(Ok(false))
-    }
-
     /// Classifies a failure to connect.
     fn connect_error_kind(error: &sqlx::Error) -> ConnectErrorKind;
 
@@ -98,8 +91,8 @@ pub trait DriverParts: Database<Connection: Migrate, Arguments: Clone> + HasStat
         None
     }
 
-    /// Which of these connections the server is at work for, by its ids: all of them where nothing can get lost on
-    /// the way.
+    /// Which of these connections the server is at work for, by its ids; all of them if no reply can get lost on the
+    /// way.
     fn at_work(
         _connection: &mut Self::Connection,
         ids: &[i64],
@@ -113,7 +106,7 @@ pub trait DriverParts: Database<Connection: Migrate, Arguments: Clone> + HasStat
     }
 
     /// Tries to take the lock that lets one process at a time migrate, for as long as the connection is open, without
-    /// waiting. `None`: it is taken; otherwise its holder.
+    /// waiting. Returns `None` if it was taken, otherwise its holder.
     fn try_lock_migrations(
         _connection: &mut Self::Connection,
     ) -> impl Future<Output = Result<Option<LockHolder>, sqlx::Error>> + Send {
@@ -137,7 +130,7 @@ pub trait DriverParts: Database<Connection: Migrate, Arguments: Clone> + HasStat
         None
     }
 
-    /// The driver's own way of running statements. That a connection is an `Executor` is true of each kind of database,
-    /// and no bound of `Database` says so.
+    /// The connection as an `Executor`: the connection of every kind of database is one, but no bound of `Database`
+    /// says so.
     fn executor<'c>(connection: &'c mut Self::Connection) -> impl Executor<'c, Database = Self>;
 }

@@ -21,15 +21,14 @@ pub struct Limits {
 /// Which server a connection leads to: a name or a balancer may stand for several.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ServerIdentity {
-    /// Of what the server says of itself.
+    /// A hash of the server's description of itself.
     hash: u64,
     /// When it was started by its own clock, in seconds since 1970; zero if the hash covers it.
     started: i64,
 }
 
 impl ServerIdentity {
-    /// How far apart two readings of one start may lie: the server tells it in whole seconds, as the difference
-    /// of two readings.
+    /// How far apart two readings of the same start may lie: it is the difference of two times in whole seconds.
     const JITTER: u64 = 2;
 
     #[cfg_attr(not(any(feature = "postgres", feature = "mysql", test)), expect(dead_code))]
@@ -60,12 +59,12 @@ pub struct ServerInfo {
     pub(crate) used: Option<usize>,
     /// Whether the server refuses writes: a standby, or a primary that was demoted.
     pub(crate) read_only: bool,
-    /// The server's id of this connection; `None` if a pooler stands before it, or the server does not say who it
-    /// is.
+    /// The server's id of this connection; `None` if a pooler stands before it, or the server does not identify
+    /// itself.
     pub(crate) backend: Option<BackendId>,
-    /// Whether closing it does not end what the server does for it.
+    /// Whether the server goes on with a statement after the connection was closed.
     pub(crate) survives_close: bool,
-    /// Whether a backslash in its strings means what it does not mean by default in this kind of database.
+    /// Whether the server reads backslashes in strings in another way than by default.
     pub(crate) unusual_backslashes: bool,
     /// How long the server keeps an idle connection; `None`: for ever, or not known.
     pub(crate) idle_timeout: Option<Duration>,

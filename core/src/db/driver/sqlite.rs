@@ -21,7 +21,8 @@ const OPENS_WITHIN: Duration = Duration::from_secs(1);
 /// processor time.
 const FIRST_PING: Duration = Duration::from_millis(10);
 
-/// After how many steps of its virtual machine a statement looks whether it was given up: some tens of microseconds.
+/// The steps of SQLite's virtual machine between two checks whether the statement was given up: some tens of
+/// microseconds.
 const STEPS: i32 = 1000;
 
 impl DriverParts for Sqlite {
@@ -46,7 +47,7 @@ impl DriverParts for Sqlite {
         if let Some(name) = &tuning.memory {
             options = options.filename(name).in_memory(true).shared_cache(true);
         }
-        // To look at the journal's mode is to set it, which a file that is only read does not allow.
+        // The driver can only set the journal's mode, which a read-only file does not allow.
         if !url.is_read_only() {
             options =
                 options.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Normal);
@@ -77,8 +78,8 @@ impl DriverParts for Sqlite {
         }
     }
 
-    /// A statement that is prepared by an old schema gets the new one when it first runs, which the driver does not
-    /// notice: its thread panics if the number of columns is another. Running any statement brings the new one.
+    /// SQLite prepares a statement of the old schema again when it next runs. The driver does not notice, and its
+    /// thread panics if the number of columns has changed. Running any statement makes SQLite read the new schema.
     async fn forget_statements(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
         connection.clear_cached_statements().await?;
         connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").await.map(drop)

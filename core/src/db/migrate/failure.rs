@@ -1,4 +1,4 @@
-//! Errors of migrations: what a failed or interrupted one has left behind, and how to repair it.
+//! Errors of migrations: what a failed or interrupted migration has left behind, and the way out.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -12,13 +12,13 @@ use crate::db::error::DriverMessage;
 use crate::db::settings::Kind;
 
 use super::is_missing_table;
-use super::run::name;
+use super::run::migration_name;
 
-/// The error for what the migrator says, with more to say after it.
-pub(super) fn told(migrator: &Migrator, error: MigrateError, more: String) -> Error {
+/// The error for a failure of the migrator, with `more` after its text.
+pub(super) fn migration_error(migrator: &Migrator, error: MigrateError, more: String) -> Error {
     let named = |version: i64| {
         let known = migrator.iter().find(|migration| migration.version == version);
-        known.map_or_else(|| version.to_string(), name)
+        known.map_or_else(|| version.to_string(), migration_name)
     };
     let mut text = match &error {
         MigrateError::Execute(error) => format!("migrating failed: {}", DriverMessage(error)),
@@ -39,7 +39,7 @@ pub(super) fn told(migrator: &Migrator, error: MigrateError, more: String) -> Er
             format!(
                 "migration {} began and did not finish: {}",
                 named(*version),
-                dirty(table, *version)
+                unfinished_way_out(table, *version)
             )
         }
         other => format!("migrating failed: {other}"),
@@ -48,8 +48,8 @@ pub(super) fn told(migrator: &Migrator, error: MigrateError, more: String) -> Er
     Error::Migration { text, cause: Arc::new(error) }
 }
 
-/// The way out of a migration that the table of migrations has as unfinished.
-fn dirty(table: &str, version: i64) -> String {
+/// The way out if the table of migrations lists a migration as unfinished.
+fn unfinished_way_out(table: &str, version: i64) -> String {
     format!(
         "look what of it is in the database; then either undo that by hand and run \
          DELETE FROM {table} WHERE version = {version}, which has it applied again, or do the rest by hand and run \
@@ -57,8 +57,8 @@ fn dirty(table: &str, version: i64) -> String {
     )
 }
 
-/// Refuses to build an index again of which an interrupted `CREATE INDEX CONCURRENTLY` has left an invalid one:
-/// with `IF NOT EXISTS` the server would skip it, and the migration would count as applied.
+/// Refuses a migration if an interrupted `CREATE INDEX CONCURRENTLY` of it has left an invalid index: with `IF NOT
+/// EXISTS` the server would skip that index, and the migration would count as applied.
 pub(super) async fn refuse_leftovers<DB: Driver>(
     connection: &mut DB::Connection,
     migration: &Migration,
@@ -67,19 +67,19 @@ pub(super) async fn refuse_leftovers<DB: Driver>(
     let Some(way_out) = way_out(&left) else { return Ok(()) };
     Err(Error::Schema(format!(
         "migration {} was interrupted before and left something behind: {way_out}",
-        name(migration)
+        migration_name(migration)
     )))
 }
 
 /// The error for a migration that has just failed, with what it left behind.
-pub(super) async fn explained<DB: Driver>(
+pub(super) async fn failed_migration<DB: Driver>(
     connection: &mut DB::Connection,
     migrator: &Migrator,
     migration: &Migration,
     error: MigrateError,
 ) -> Error {
     let error = match error {
-        // The statement that notes the migration failed, or BEGIN or COMMIT around it.
+        // The statement that records the migration failed, or BEGIN or COMMIT around it.
         MigrateError::Execute(error) => MigrateError::ExecuteMigration(error, migration.version),
         other => other,
     };
@@ -99,7 +99,7 @@ pub(super) async fn explained<DB: Driver>(
     if let Ok(Some(unfinished)) = connection.dirty_version(&migrator.table_name).await
         && unfinished == version
     {
-        let way_out = dirty(&migrator.table_name, version);
+        let way_out = unfinished_way_out(&migrator.table_name, version);
         let _ = write!(more, "; it counts as unfinished, and what it did before stays: {way_out}");
     } else if migration.no_tx {
         more.push_str("; it runs outside of a transaction, so what it did before stays");
@@ -107,7 +107,7 @@ pub(super) async fn explained<DB: Driver>(
     if let Some(way_out) = way_out(&invalid_indexes::<DB>(connection, migration).await) {
         let _ = write!(more, "; {way_out}");
     }
-    told(migrator, error, more)
+    migration_error(migrator, error, more)
 }
 
 /// The invalid indexes that a migration would build and that no session is building now.
@@ -116,11 +116,11 @@ async fn invalid_indexes<DB: Driver>(
     migration: &Migration,
 ) -> Vec<String> {
     let text = migration.sql.as_str().to_lowercase();
-    // Inside a transaction no index is built that could stay behind. A migration that only drops it is the way out.
+    // A transaction leaves no invalid index behind. A migration that only drops the index is the way out.
     if !migration.no_tx || !text.contains("create") {
         return Vec::new();
     }
-    // A server that cannot say has none that we could name.
+    // If the server cannot list them, no index is named.
     let all = DB::invalid_indexes(connection).await.unwrap_or_default();
     let named = |index: &str| {
         let index = index.to_lowercase();

@@ -19,7 +19,7 @@ pub(super) async fn take<DB: Driver>(
     patience: Duration,
 ) -> Result<(), Error> {
     let mut worked = Instant::now();
-    let mut told = false;
+    let mut logged = false;
     loop {
         let holder = match DB::try_lock_migrations(connection).await {
             Ok(None) => return Ok(()),
@@ -44,7 +44,7 @@ pub(super) async fn take<DB: Driver>(
                 patience.as_secs_f64()
             )));
         }
-        if !std::mem::replace(&mut told, true) {
+        if !std::mem::replace(&mut logged, true) {
             tracing::info!("another migration is under way: waiting for {name}");
         }
         tokio::time::sleep(Duration::from_millis(fastrand::u64(PAUSE))).await;

@@ -12,26 +12,26 @@ use crate::db::settings::Kind;
 
 use super::{failure, is_missing_table, lock};
 
-/// A migration as people know it.
-pub(super) fn name(migration: &Migration) -> String {
+/// The version and the description of a migration.
+pub(super) fn migration_name(migration: &Migration) -> String {
     format!("{} ({})", migration.version, migration.description)
 }
 
-/// Applies every migration that has not been applied, under the lock, and says so in the log, which for the operator is the
+/// Applies every migration that has not been applied, under the lock, and logs them: for the operator the log is the
 /// result of the `migrate` verb.
 ///
 /// The migrator's own `run` waits for its lock inside a statement, names no holder, and does not say what it did.
-pub(super) async fn all<DB: Driver>(
+pub(super) async fn apply_all<DB: Driver>(
     connection: &mut DB::Connection,
     migrator: &Migrator,
     patience: Duration,
     place: &str,
 ) -> Result<(), Error> {
-    let failed = |error| failure::told(migrator, error, String::new());
-    // The longest time that servers take is 24 days.
+    let failed = |error| failure::migration_error(migrator, error, String::new());
+    // Servers accept 24 days at most.
     let millis = i32::try_from(patience.as_millis()).unwrap_or(i32::MAX);
     if let Some(statement) = DB::wait_for_locks(millis) {
-        // The text is ours, a number apart.
+        // The text is ours except for a number.
         let waits = DB::executor(connection).execute(AssertSqlSafe(statement)).await;
         waits.map_err(|error| failed(MigrateError::Execute(error)))?;
     }
@@ -59,8 +59,8 @@ pub(super) async fn all<DB: Driver>(
         if is_applied(&known, migration) {
             continue;
         }
-        // The migration before may have given up the locks and the prepared statements of this session (DISCARD ALL),
-        // and SQLite has no lock: another process may have been quicker.
+        // The previous migration may have released the locks of this session (DISCARD ALL), and SQLite has no lock:
+        // another process may have applied this one meanwhile.
         if migrator.locking {
             lock::take::<DB>(connection, patience).await?;
         }
@@ -72,7 +72,7 @@ pub(super) async fn all<DB: Driver>(
         }
         failure::refuse_leftovers::<DB>(connection, migration).await?;
         let Err(error) = connection.apply(table, migration).await else {
-            applied.push(name(migration));
+            applied.push(migration_name(migration));
             continue;
         };
         if DB::KIND == Kind::Sqlite {
@@ -81,7 +81,7 @@ pub(super) async fn all<DB: Driver>(
                 continue;
             }
         }
-        return Err(failure::explained::<DB>(connection, migrator, migration, error).await);
+        return Err(failure::failed_migration::<DB>(connection, migrator, migration, error).await);
     }
     match applied.len() {
         0 => tracing::info!("{place} is up to date: {before} migrations were applied earlier"),

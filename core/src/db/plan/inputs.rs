@@ -17,7 +17,7 @@ pub struct Inputs {
     pub cpus: usize,
     /// Requests that a serverless host gives one process at once.
     pub concurrency: usize,
-    /// Processes of this deployment; on a serverless host its reserved concurrency. `None`: not told.
+    /// Processes of this deployment; on a serverless host its reserved concurrency. `None`: not known.
     pub instances: Option<usize>,
     /// How many times as many processes there are while old and new ones overlap in a deploy.
     pub overlap: f64,
@@ -31,7 +31,7 @@ pub struct Inputs {
     pub database_limit: Option<usize>,
     /// Connections that this process has given to other databases on the same server already.
     pub taken: usize,
-    /// The size that was asked for.
+    /// The size that was set.
     pub pool_size: Option<usize>,
     /// The pooler between this process and the server.
     pub pooler: Pooler,

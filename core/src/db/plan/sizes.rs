@@ -5,7 +5,7 @@ use crate::db::Error;
 use crate::db::settings::Kind;
 pub(super) use crate::db::settings::MOST_CONNECTIONS as MOST;
 
-/// Connections left for people and their tools when everything else is in use: a shell, a dump, a migration.
+/// Connections left for administrators and their tools: a shell, a dump, a migration.
 pub(super) const ADMIN: usize = 3;
 
 pub(super) fn sqlite(inputs: &Inputs) -> (usize, String) {
@@ -20,8 +20,8 @@ pub(super) fn sqlite(inputs: &Inputs) -> (usize, String) {
     )
 }
 
-/// The connections that a deployment may open together, and where the number comes from: the smallest of all limits that
-/// are known.
+/// The connections that a deployment may open together, with the source of the number: the smallest of all known
+/// limits.
 fn budget(inputs: &Inputs) -> Option<(usize, String)> {
     let account = match inputs.kind {
         Kind::Postgres | Kind::Sqlite => "the role's CONNECTION LIMIT",
@@ -125,7 +125,7 @@ pub(super) fn serverless(inputs: &Inputs) -> Result<(usize, String), Error> {
     Ok((size, explanation))
 }
 
-/// So many things of a name: `1 connection`, `2 connections`.
+/// A number with its noun: `1 connection`, `2 connections`.
 fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

@@ -15,12 +15,14 @@ use crate::db::connect::{Connect, ConnectFailure, Connection, connect_until};
 use crate::db::error::Error;
 use crate::deadline;
 
-/// How many callers may wait per connection. Their time bounds the wait; this bounds the memory, and refuses at
-/// once what no connection serves in a caller's time: a thousand queries of 2 ms take the 2 s that a caller has.
+/// How many callers may wait per connection. The timeout bounds their wait; this bounds the memory, and refuses
+/// callers at once that no connection could serve in time: a thousand queries of 2 ms take the 2 s that a caller
+/// waits.
 const QUEUE_PER_CONNECTION: usize = 1024;
 
 impl<C: Connect> Pool<C> {
-    /// Borrows a connection that is alive: an idle one, or whichever is first of one that comes back and a new one.
+    /// Borrows a connection that is alive: an idle one, or the first that is available: one that comes back, or a new
+    /// one.
     pub(in crate::db) async fn acquire(
         self: &Arc<Self>,
         purpose: Purpose,
@@ -37,11 +39,11 @@ impl<C: Connect> Pool<C> {
             let guard = match self.join(until, most) {
                 Joined::Idle(guard) => guard,
                 Joined::Waits(_) if until <= begun => {
-                    return Err(self.time_is_up(begun, until, self.state()));
+                    return Err(self.timeout_error(begun, until, self.state()));
                 }
-                Joined::Waits(wait) => match self.served(wait, until).await {
+                Joined::Waits(wait) => match self.wait_for_connection(wait, until).await {
                     Ok((guard, came_back)) => {
-                        // That time will do, unless there was a freeze since.
+                        // The time of the handover is recent enough, unless there was a freeze since.
                         now = Some(came_back).filter(|time| time.is_of(&self.epoch));
                         waited = true;
                         guard
@@ -49,12 +51,12 @@ impl<C: Connect> Pool<C> {
                     Err(WaitError::Failed(error)) => return Err(error),
                     Err(WaitError::TimedOut { waiting }) => {
                         let state = PoolState { waiting, ..self.state() };
-                        let error = self.time_is_up(begun, until, state);
+                        let error = self.timeout_error(begun, until, state);
                         return Err(self.outage().map_or(error, ConnectFailure::into_error));
                     }
                 },
                 Joined::Full => {
-                    self.counts.refused();
+                    self.counts.refused.add();
                     return Err(Error::QueueFull { state: self.state() });
                 }
             };
@@ -71,15 +73,15 @@ impl<C: Connect> Pool<C> {
         }
     }
 
-    /// Counts a caller that came then and got no connection in its time, and returns its error: the time was the plan's,
-    /// or less if its request has a deadline.
-    pub(in crate::db) fn time_is_up(
+    /// Counts a caller that got no connection in time, and returns its error. `until` is earlier than the plan's
+    /// timeout if its request has a deadline.
+    pub(in crate::db) fn timeout_error(
         &self,
         begun: Instant,
         until: Instant,
         state: PoolState,
     ) -> Error {
-        self.counts.timed_out();
+        self.counts.timeouts.add();
         if until < begun + self.plan.acquire_timeout() {
             Error::Deadline { state }
         } else {
@@ -89,17 +91,22 @@ impl<C: Connect> Pool<C> {
 
     /// Waits for a connection in the queue, while one is opened.
     ///
-    /// On a host that may freeze this process the caller opens one in its own time: when it has its answer, nothing is
-    /// left under way that a freeze could tear.
-    async fn served(self: &Arc<Self>, mut wait: Wait<'_, C>, until: Instant) -> Handover<C> {
-        // Looked at from inside the queue, where a failure from here on is told.
+    /// On a host that may freeze this process the caller opens one itself: when it has its answer, no work is left
+    /// that a freeze could interrupt.
+    async fn wait_for_connection(
+        self: &Arc<Self>,
+        mut wait: Wait<'_, C>,
+        until: Instant,
+    ) -> Handover<C> {
+        // Checked inside the queue: a failure from here on ends the wait, and an earlier one is seen here (no lost
+        // wakeup).
         if self.growth().outage.is_some()
             && let Some(failure) = self.refusal()
         {
             return Err(failure.into());
         }
         if self.may_freeze {
-            // Boxed: opening a connection is a large future, which no other caller should carry.
+            // Boxed: opening a connection is a large future, which would enlarge that of every caller.
             let mut opening = Box::pin(self.open_inline(until));
             tokio::select! {
                 biased;
@@ -144,17 +151,17 @@ impl<C: Connect> Pool<C> {
         }
         let entry = guard.entry();
         let answered_recently = now.same_epoch(&entry.last_validated)
-            && now.is_within(self.plan.validation_interval(), &entry.last_validated)
+            && now.since(&entry.last_validated) <= self.plan.validation_interval()
             && entry.incidents == self.incidents();
         if answered_recently {
             return Some((guard, now.instant()));
         }
-        // Boxed: what is rare does not make every borrowing larger.
+        // Boxed, so that the rare ping does not enlarge the future of every caller.
         let guard = Box::pin(self.validate(guard, until)).await?;
         Some((guard, Instant::now()))
     }
 
-    /// Why a connection must not be used again although nothing was found wrong with it, if so.
+    /// Returns the reason if a connection must not be used again although it works: its generation or its age.
     pub(super) fn expiry(
         &self,
         guard: &PooledConnection<C>,
@@ -164,7 +171,7 @@ impl<C: Connect> Pool<C> {
         if entry.generation != self.generation() {
             return Some(Reason::Outdated);
         }
-        (!now.is_within(entry.lifetime, &entry.opened)).then_some(Reason::Lifetime)
+        (now.since(&entry.opened) > entry.lifetime).then_some(Reason::Lifetime)
     }
 
     async fn validate(
@@ -191,8 +198,8 @@ impl<C: Connect> Pool<C> {
         mut guard: PooledConnection<C>,
         timeout: Duration,
     ) -> Option<PooledConnection<C>> {
-        self.counts.pinged();
-        // Cancelled from here on, the guard closes the connection.
+        self.counts.pings.add();
+        // If the caller gives up from here on, the dropped guard closes the connection.
         guard.entry_mut().pinging = true;
         let answer = tokio::time::timeout(timeout, guard.ping()).await;
         if matches!(answer, Ok(true)) {
@@ -207,7 +214,7 @@ impl<C: Connect> Pool<C> {
         // Most likely the connections that are as old are dead too: close them without a ping, which would cost a
         // timeout each.
         if answer.is_ok() || timeout >= self.plan.ping_timeout() {
-            self.renew(guard.entry().generation);
+            self.retire(guard.entry().generation);
         }
         guard.discard(Reason::Silent, true);
         None

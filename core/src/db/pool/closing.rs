@@ -21,7 +21,7 @@ impl<C: Connect> Pool<C> {
         let begun = Instant::now();
         let open = self.open();
         self.closed.store(true, Ordering::SeqCst);
-        // What comes back from here on is not kept.
+        // From here on a connection that comes back is closed.
         self.queue.close();
         let mut goodbyes = Vec::new();
         while let Some(entry) = self.queue.pop() {
@@ -43,7 +43,7 @@ impl<C: Connect> Pool<C> {
             pool: self.name.clone(),
             closed: open.saturating_sub(holders.len()),
             aborted: holders.len(),
-            holders: holders.iter().map(Holder::told).collect(),
+            holders: holders.iter().map(Holder::summary).collect(),
             took: begun.elapsed(),
         };
         drained.log();

@@ -1,4 +1,4 @@
-//! Counting as it happens: relaxed atomics, and no look at a clock that was not taken anyway.
+//! The counters of a pool: relaxed atomics, and no clock is read for them alone.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -7,8 +7,8 @@ use crate::databases::{CloseCounts, Stats};
 use crate::db::sql::Change;
 use crate::histogram::Histogram;
 
-/// The upper bounds of all but the last of the ranges in which durations are counted: those that OpenTelemetry's
-/// conventions for databases advise.
+/// The upper bounds of the ranges in which durations are counted, as OpenTelemetry's conventions for databases advise
+/// them; the last range has none.
 const BOUNDS: [Duration; 9] = [
     Duration::from_millis(1),
     Duration::from_millis(5),
@@ -21,17 +21,30 @@ const BOUNDS: [Duration; 9] = [
     Duration::from_secs(10),
 ];
 
-/// What has been counted since a pool was opened.
+/// A number that only grows.
+#[derive(Debug, Default)]
+pub(in crate::db::pool) struct Counter(AtomicU64);
+
+impl Counter {
+    pub(in crate::db::pool) fn add(&self) {
+        self.0.fetch_add(1, Relaxed);
+    }
+
+    fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// What has been counted since a pool was opened; see [`Stats`].
 #[derive(Debug)]
 pub(in crate::db::pool) struct Counts {
-    created: AtomicU64,
-    closed: [AtomicU64; 9],
-    changes: [AtomicU64; Change::ALL.len()],
-    timeouts: AtomicU64,
-    refused: AtomicU64,
-    leaks: AtomicU64,
-    pings: AtomicU64,
-    create_time: Histogram,
+    closed: [Counter; 9],
+    changes: [Counter; Change::ALL.len()],
+    pub(in crate::db::pool) timeouts: Counter,
+    pub(in crate::db::pool) refused: Counter,
+    pub(in crate::db::pool) leaks: Counter,
+    pub(in crate::db::pool) pings: Counter,
+    pub(in crate::db::pool) create_time: Histogram,
     pub(in crate::db::pool) wait_time: Histogram,
     pub(in crate::db::pool) use_time: Histogram,
 }
@@ -39,13 +52,12 @@ pub(in crate::db::pool) struct Counts {
 impl Default for Counts {
     fn default() -> Self {
         Self {
-            created: AtomicU64::default(),
             closed: Default::default(),
             changes: Default::default(),
-            timeouts: AtomicU64::default(),
-            refused: AtomicU64::default(),
-            leaks: AtomicU64::default(),
-            pings: AtomicU64::default(),
+            timeouts: Counter::default(),
+            refused: Counter::default(),
+            leaks: Counter::default(),
+            pings: Counter::default(),
             create_time: Histogram::new(&BOUNDS),
             wait_time: Histogram::new(&BOUNDS),
             use_time: Histogram::new(&BOUNDS),
@@ -68,40 +80,21 @@ pub(in crate::db::pool) enum Reason {
 }
 
 impl Counts {
-    pub(in crate::db::pool) fn created(&self, took: Duration) {
-        self.created.fetch_add(1, Relaxed);
-        self.create_time.add(took);
-    }
-
     pub(in crate::db::pool) fn closed(&self, reason: Reason) {
-        self.closed[reason as usize].fetch_add(1, Relaxed);
+        self.closed[reason as usize].add();
     }
 
     pub(in crate::db::pool) fn changed(&self, change: Change) {
-        self.changes[change as usize].fetch_add(1, Relaxed);
+        self.changes[change as usize].add();
     }
 
-    pub(in crate::db) fn timed_out(&self) {
-        self.timeouts.fetch_add(1, Relaxed);
-    }
-
-    pub(in crate::db::pool) fn refused(&self) {
-        self.refused.fetch_add(1, Relaxed);
-    }
-
-    pub(in crate::db::pool) fn leaked(&self) {
-        self.leaks.fetch_add(1, Relaxed);
-    }
-
-    pub(in crate::db::pool) fn pinged(&self) {
-        self.pings.fetch_add(1, Relaxed);
-    }
-
-    /// Adds what has been counted to what is there at this moment.
-    pub(in crate::db::pool) fn read(&self, now: Stats) -> Stats {
-        let closed = |reason: Reason| self.closed[reason as usize].load(Relaxed);
+    /// Returns these numbers of a moment, with what has been counted.
+    pub(in crate::db::pool) fn add_to(&self, now: Stats) -> Stats {
+        let closed = |reason: Reason| self.closed[reason as usize].get();
+        let changes = Change::ALL.iter().zip(&self.changes);
+        let create_time = self.create_time.times();
         Stats {
-            created: self.created.load(Relaxed),
+            created: create_time.count(),
             closed: CloseCounts {
                 lifetime: closed(Reason::Lifetime),
                 idle: closed(Reason::Idle),
@@ -113,16 +106,12 @@ impl Counts {
                 crowded: closed(Reason::Crowded),
                 drained: closed(Reason::Drained),
             },
-            changes: Change::ALL
-                .iter()
-                .zip(&self.changes)
-                .map(|((_, name), count)| (*name, count.load(Relaxed)))
-                .collect(),
-            timeouts: self.timeouts.load(Relaxed),
-            refused: self.refused.load(Relaxed),
-            leaks: self.leaks.load(Relaxed),
-            pings: self.pings.load(Relaxed),
-            create_time: self.create_time.times(),
+            changes: changes.map(|((_, name), count)| (*name, count.get())).collect(),
+            timeouts: self.timeouts.get(),
+            refused: self.refused.get(),
+            leaks: self.leaks.get(),
+            pings: self.pings.get(),
+            create_time,
             wait_time: self.wait_time.times(),
             use_time: self.use_time.times(),
             ..now

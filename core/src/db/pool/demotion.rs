@@ -10,14 +10,14 @@ use super::Pool;
 use super::queue::Joined;
 use crate::db::connect::{Connect, Connection};
 
-/// How long a look for a writer keeps the next one from beginning.
+/// The pause between two searches for a writer.
 const PAUSE: Duration = Duration::from_millis(500);
 
 impl<C: Connect> Pool<C> {
     /// Looks for a server that takes writes behind the name of the one that has refused one; if there is one,
     /// connections to others are not used again.
     ///
-    /// One look at a time, by a connection beside the pool's, as a migration has one.
+    /// One search at a time, on a connection beside the pool's, as a migration has one.
     pub(super) fn look_for_writer(self: &Arc<Self>) {
         if self.is_closed() || self.looks_for_writer.swap(true, Ordering::AcqRel) {
             return;
@@ -25,7 +25,7 @@ impl<C: Connect> Pool<C> {
         let weak = Arc::downgrade(self);
         self.runtime.spawn(async move {
             if let Some(pool) = weak.upgrade() {
-                pool.leave_readers_for_a_writer().await;
+                pool.find_writer().await;
             }
             tokio::time::sleep(PAUSE).await;
             if let Some(pool) = weak.upgrade() {
@@ -34,7 +34,7 @@ impl<C: Connect> Pool<C> {
         });
     }
 
-    async fn leave_readers_for_a_writer(self: &Arc<Self>) {
+    async fn find_writer(self: &Arc<Self>) {
         let generation = self.generation();
         let Ok(opened) = self.connector.connect(None).await else { return };
         let writes = opened.takes_writes();
@@ -43,12 +43,12 @@ impl<C: Connect> Pool<C> {
             tracing::warn!(
                 "the database has another server for writes: connections are opened anew"
             );
-            self.renew(generation);
+            self.retire(generation);
         }
     }
 
-    /// Whether the pool's connections can write, as the next idle one says. If none becomes idle in time they count as able
-    /// to: the next refused write starts another look.
+    /// Whether the pool's connections can write, asked on the next idle one. If none becomes idle in time they count
+    /// as able to: the next refused write starts another search.
     async fn takes_writes(self: &Arc<Self>) -> bool {
         let until = Instant::now() + self.plan.acquire_timeout();
         let mut guard = match self.join(until, usize::MAX) {
@@ -59,7 +59,7 @@ impl<C: Connect> Pool<C> {
             },
             Joined::Full => return true,
         };
-        let asks = guard.ask_for_writes();
+        let asks = guard.takes_writes_now();
         tokio::time::timeout(self.plan.ping_timeout(), asks).await.unwrap_or(false)
     }
 }

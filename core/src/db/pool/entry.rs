@@ -1,4 +1,4 @@
-//! One open connection as the pool stores it, and what can be seen of it while it is borrowed.
+//! One open connection as the pool stores it, and the monitor that shows it while it is borrowed.
 
 use std::fmt;
 use std::panic::Location;
@@ -21,7 +21,7 @@ pub(super) struct Entry<T: Connection> {
     pub(super) last_used: FreezeAwareInstant,
     /// When the server last answered on it: used, pinged or opened.
     pub(super) last_validated: FreezeAwareInstant,
-    /// How many connections of the pool had broken by then.
+    /// How many connections of the pool had broken when this one was last validated.
     pub(super) incidents: u64,
     pub(super) opened: FreezeAwareInstant,
     /// How long it may live.
@@ -44,7 +44,7 @@ pub(in crate::db) struct Monitor {
 #[derive(Debug)]
 struct Usage {
     holder: Option<Holder>,
-    /// When the server last answered, as far as the connection has been given back since.
+    /// When the server last answered, noted when the connection is given back.
     answered: Instant,
 }
 
@@ -109,7 +109,7 @@ impl Monitor {
         usage.holder.take()
     }
 
-    /// When the server last answered on this connection, as far as it has been given back since.
+    /// When the server last answered on this connection, noted when it is given back.
     pub(super) fn answered(&self) -> Instant {
         self.lock().answered
     }

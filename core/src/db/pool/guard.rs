@@ -23,7 +23,7 @@ impl<C: Connect> PooledConnection<C> {
         Self { entry: Some(entry), pool: Arc::clone(pool) }
     }
 
-    /// The connection, for which nothing is done any more.
+    /// Takes the connection out, so that dropping the guard does nothing.
     pub(super) fn into_entry(mut self) -> Pooled<C> {
         self.entry.take().expect("it is there until the guard is dropped")
     }
@@ -47,7 +47,7 @@ impl<C: Connect> PooledConnection<C> {
         self
     }
 
-    /// Closes the connection. `lost`: the server is not there to notice.
+    /// Closes the connection. `lost`: the server does not count it any more.
     pub(super) fn discard(self, reason: Reason, lost: bool) {
         let pool = Arc::clone(&self.pool);
         pool.discard(*Object::take(self.into_entry()), reason, lost);

@@ -9,12 +9,12 @@ use tokio::time::Instant;
 use super::Pool;
 use crate::db::connect::{Backoff, Connect, ConnectFailure, LONGEST_PAUSE};
 
-/// What is being opened, and what keeps it from being opened.
+/// The attempts to connect that are under way, and the outage that limits them.
 #[derive(Default)]
 pub(super) struct Growth {
     /// Attempts that have begun and not ended.
     connecting: usize,
-    /// The failure to connect that no success has ended, and since when connecting fails.
+    /// The last failure to connect, if no attempt has succeeded since, and the time of the first one.
     pub(super) outage: Option<(ConnectFailure, Instant)>,
 }
 
@@ -84,8 +84,7 @@ impl<C: Connect> Pool<C> {
         });
     }
 
-    /// Notes that an attempt has failed; whether it is to be made again, as the one that notices the server's
-    /// return.
+    /// Records that an attempt has failed. Returns whether it is to be made again, to notice the server's return.
     fn failed(&self, failure: ConnectFailure) -> bool {
         let mut growth = self.growth();
         if growth.outage.is_none() {
@@ -101,46 +100,47 @@ impl<C: Connect> Pool<C> {
             growth.connecting -= 1;
         }
         drop(growth);
-        // A caller that comes later sees it by itself.
-        if is_final && let Some(failure) = self.hopeless() {
+        // Callers that come later check for it themselves.
+        if is_final && let Some(failure) = self.final_failure() {
             self.queue.fail(&failure);
         }
         again
     }
 
-    /// Whether the server is there, as its refusal shows, and connections are open.
+    /// Whether the server can be reached, as its refusal shows, and connections are open.
     pub(super) fn is_open_but_refused(&self, failure: &ConnectFailure) -> bool {
         failure.is_from_server() && !self.monitors().is_empty()
     }
 
-    /// The failure that no success has ended.
+    /// The last failure to connect, if no attempt has succeeded since.
     pub(super) fn outage(&self) -> Option<ConnectFailure> {
         self.growth().outage.as_ref().map(|(failure, _)| failure.clone())
     }
 
     /// The same, if an attempt is being made.
-    pub(super) fn outage_under_watch(&self) -> Option<ConnectFailure> {
+    pub(super) fn watched_outage(&self) -> Option<ConnectFailure> {
         let growth = self.growth();
         let outage = growth.outage.as_ref().filter(|_| growth.connecting > 0)?;
         Some(outage.0.clone())
     }
 
-    /// The failure for which a caller that comes now is refused: the outage has lasted for longer than it would wait, or
-    /// waiting does not mend it.
+    /// The failure for which a new caller is refused: the outage has lasted for longer than it would wait, or waiting
+    /// cannot end it.
     #[cold]
     pub(super) fn refusal(self: &Arc<Self>) -> Option<ConnectFailure> {
         let (failure, since) = self.growth().outage.clone()?;
         if since.elapsed() > self.plan.acquire_timeout() && !self.is_served_despite(&failure) {
-            self.counts.refused();
+            self.counts.refused.add();
             self.probe();
             return Some(failure);
         }
-        self.hopeless()
+        self.final_failure()
     }
 
-    /// The failure that waiting does not mend, while an attempt still shows it and no open connection serves the callers.
-    pub(super) fn hopeless(&self) -> Option<ConnectFailure> {
-        let failure = self.outage_under_watch().filter(ConnectFailure::is_final)?;
+    /// The failure that waiting cannot end, if an attempt is under way that shows it and no open connection serves
+    /// the callers.
+    pub(super) fn final_failure(&self) -> Option<ConnectFailure> {
+        let failure = self.watched_outage().filter(ConnectFailure::is_final)?;
         (!self.is_served_despite(&failure)).then_some(failure)
     }
 
@@ -150,7 +150,7 @@ impl<C: Connect> Pool<C> {
         if failure.is_from_server() {
             return !monitors.is_empty();
         }
-        // The server does not answer new connections: the open ones may wait for answers that never come.
+        // The server does not answer new connections, so the open ones may wait for replies that never come.
         let recently = self.plan.acquire_timeout();
         monitors.iter().any(|monitor| monitor.answered().elapsed() <= recently)
     }

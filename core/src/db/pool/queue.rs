@@ -1,6 +1,6 @@
 //! The idle connections and the callers that wait for one: first come, first served.
 //!
-//! deadpool keeps the connections; to a caller that waits one is handed over, without a rest in the pool.
+//! deadpool keeps the connections; a waiting caller gets one directly, past deadpool.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -29,12 +29,12 @@ pub(super) struct WaitQueue<C: Connect>(Mutex<Inner<C>>);
 struct Inner<C: Connect> {
     /// The connections. The last to come back is the first to be lent: the others may become old enough to be closed.
     connections: unmanaged::Pool<BoxedEntry<C>>,
-    /// In the order in which they came, which is that of their numbers.
+    /// In the order in which they came, and so by their numbers.
     callers: VecDeque<Waiter<C>>,
     /// The number of the next caller.
     next: u64,
-    /// When the task that ends waits looks again, if there is one.
-    alarm: Option<Instant>,
+    /// The time for which the task that ends waits sleeps; `None`: there is no such task.
+    timer: Option<Instant>,
     closed: bool,
 }
 
@@ -44,7 +44,7 @@ struct Waiter<C: Connect> {
     sender: oneshot::Sender<Handover<C>>,
 }
 
-/// What a caller that waits gets.
+/// The result of a wait.
 pub(super) type Handover<C> = Result<(PooledConnection<C>, FreezeAwareInstant), WaitError>;
 
 /// Why a wait has ended without a connection.
@@ -63,16 +63,17 @@ impl<E: Into<Error>> From<E> for WaitError {
     }
 }
 
-/// The answer to a caller that comes.
+/// The answer to a caller that joins the queue.
 pub(super) enum Joined<'p, C: Connect> {
-    /// A connection has become idle.
+    /// A connection was idle.
     Idle(PooledConnection<C>),
     Waits(Wait<'p, C>),
-    /// As many callers as may wait do.
+    /// As many callers as may wait are waiting.
     Full,
 }
 
-/// A place in the queue, left when it is dropped: a connection that has been handed over goes to the next caller.
+/// A place in the queue. Dropping it leaves the queue; a connection that was handed over meanwhile goes to the next
+/// caller.
 pub(super) struct Wait<'p, C: Connect> {
     queue: &'p WaitQueue<C>,
     number: u64,
@@ -83,7 +84,7 @@ pub(super) struct Wait<'p, C: Connect> {
 impl<C: Connect> WaitQueue<C> {
     pub(super) fn new(size: usize) -> Self {
         let (connections, callers) = (unmanaged::Pool::new(size), VecDeque::new());
-        Self(Mutex::new(Inner { connections, callers, next: 0, alarm: None, closed: false }))
+        Self(Mutex::new(Inner { connections, callers, next: 0, timer: None, closed: false }))
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner<C>> {
@@ -103,14 +104,14 @@ impl<C: Connect> WaitQueue<C> {
         self.lock().connections.try_get().ok()
     }
 
-    /// Adds a connection, which is lent; `None`: there are as many as there may be.
+    /// Adds a connection and lends it; `None` if the pool is full.
     pub(super) fn add(&self, entry: BoxedEntry<C>) -> Option<Pooled<C>> {
         let inner = self.lock();
         inner.connections.try_add(entry).ok()?;
         inner.connections.try_get().ok()
     }
 
-    /// Refuses what comes from here on, and every caller that waits.
+    /// Refuses later callers and those that wait.
     pub(super) fn close(&self) {
         let mut inner = self.lock();
         inner.closed = true;
@@ -128,11 +129,12 @@ impl<C: Connect> WaitQueue<C> {
         }
     }
 
-    /// Ends the waits whose time is up. `alarm`: when this was to be done. Returns when it is to be done again.
-    fn expire(&self, alarm: Instant) -> Option<Instant> {
+    /// Ends the waits whose time is up. `at`: the time for which the task was set. Returns the time for which it is
+    /// to be set next.
+    fn expire(&self, at: Instant) -> Option<Instant> {
         let mut inner = self.lock();
-        // Another task looks earlier, and goes on for the callers of this one.
-        if inner.alarm != Some(alarm) {
+        // A task that is set earlier serves the callers of this one too.
+        if inner.timer != Some(at) {
             return None;
         }
         let now = Instant::now();
@@ -142,7 +144,7 @@ impl<C: Connect> WaitQueue<C> {
             callers.into_iter().partition(|caller| caller.until <= now);
         let next = others.iter().map(|caller| caller.until).min();
         inner.callers = others;
-        inner.alarm = next;
+        inner.timer = next;
         drop(inner);
         for caller in expired {
             let _ = caller.sender.send(Err(WaitError::TimedOut { waiting }));
@@ -152,7 +154,8 @@ impl<C: Connect> WaitQueue<C> {
 }
 
 impl<C: Connect> Pool<C> {
-    /// Gives a connection to the caller that has waited longest; without one it is idle, or closed with the pool.
+    /// Gives a connection to the caller that has waited longest. If no caller waits, the connection is idle, or
+    /// closed with the pool.
     pub(super) fn hand_over(self: &Arc<Self>, mut entry: Pooled<C>, now: FreezeAwareInstant) {
         loop {
             let mut inner = self.queue.lock();
@@ -172,7 +175,7 @@ impl<C: Connect> Pool<C> {
         }
     }
 
-    /// Takes an idle connection, or a place behind the callers that wait, `most` of them.
+    /// Takes an idle connection, or a place behind the callers that wait, of which there may be `most`.
     pub(super) fn join(self: &Arc<Self>, until: Instant, most: usize) -> Joined<'_, C> {
         let mut inner = self.queue.lock();
         if let Ok(entry) = inner.connections.try_get() {
@@ -186,9 +189,9 @@ impl<C: Connect> Pool<C> {
         inner.next += 1;
         if !inner.closed {
             inner.callers.push_back(Waiter { number, until, sender });
-            if inner.alarm.is_none_or(|alarm| until < alarm) {
-                inner.alarm = Some(until);
-                self.end_waits(until);
+            if inner.timer.is_none_or(|timer| until < timer) {
+                inner.timer = Some(until);
+                self.start_timer(until);
             }
         }
         Joined::Waits(Wait { queue: &self.queue, number, receiver, ended: false })
@@ -197,14 +200,14 @@ impl<C: Connect> Pool<C> {
     /// Ends waits whose time is up, from this time on and for as long as callers wait.
     ///
     /// One timer serves them all: to register and to remove one for each wait costs 700 instructions.
-    fn end_waits(self: &Arc<Self>, mut alarm: Instant) {
+    fn start_timer(self: &Arc<Self>, mut timer: Instant) {
         let weak = Arc::downgrade(self);
         self.runtime.spawn(async move {
             loop {
-                tokio::time::sleep_until(alarm).await;
+                tokio::time::sleep_until(timer).await;
                 let Some(pool) = weak.upgrade() else { return };
-                let Some(next) = pool.queue.expire(alarm) else { return };
-                alarm = next;
+                let Some(next) = pool.queue.expire(timer) else { return };
+                timer = next;
             }
         });
     }
@@ -222,7 +225,7 @@ impl<C: Connect> Future for Wait<'_, C> {
 
 #[cfg(test)]
 impl<C: Connect> Wait<'_, C> {
-    /// Gives the place up as another thread does for whose caller a connection has been taken a moment before.
+    /// Gives the place up, but stays in the queue, as if another thread had just taken a connection for this caller.
     pub(super) fn give_up_late(mut self) {
         self.ended = true;
     }

@@ -13,8 +13,8 @@ use crate::db::error::Error;
 const FRESH: Duration = Duration::from_secs(1);
 
 impl<C: Connect> Pool<C> {
-    /// Whether the database shows a sign of life within this time: an answer on any connection a moment ago, or
-    /// one to a ping on an idle connection, or a new connection. The question stands in no queue. `None`: it took
+    /// Whether the database shows a sign of life within this time: an answer on any connection a moment ago, or one
+    /// to a ping on an idle connection, or a new connection. It does not wait in the queue. `None` if it takes
     /// longer.
     pub(in crate::db) async fn ready(
         self: &Arc<Self>,
@@ -37,11 +37,11 @@ impl<C: Connect> Pool<C> {
                 return Ok(());
             }
         }
-        // An attempt is being made again and again: one at a time while the server is away.
-        if let Some(failure) = self.outage_under_watch() {
+        // An attempt is repeated already: one at a time while the server is away.
+        if let Some(failure) = self.watched_outage() {
             return if self.is_open_but_refused(&failure) { Ok(()) } else { Err(failure) };
         }
-        // Every connection is in use: a further one tells. Beyond the budget it is one of those that the plan
+        // Every connection is in use, so another one is opened. Beyond the budget it is one of those that the plan
         // leaves for administration.
         let permit = Arc::clone(&self.budget).try_acquire_owned().ok();
         match (self.connector.connect(None).await, permit) {

@@ -31,9 +31,10 @@ impl<C: Connect> Pool<C> {
             }
         }
         let taint = match entry.connection.taint() {
-            // The answer to a ping that was cancelled would be taken for that of the next question.
+            // The answer to a cancelled ping would be taken for the answer to the next statement.
             None if entry.pinging || std::thread::panicking() => Some(Taint::Dirty),
-            // Nothing may be under way at a freeze: the next connection is what looks for a writer.
+            // No search may run during a freeze. Instead this connection is closed, and the next one may lead to a
+            // writer.
             None if demoted && self.may_freeze => Some(Taint::Dirty),
             taint => taint,
         };
@@ -53,7 +54,7 @@ impl<C: Connect> Pool<C> {
             self.incidents.fetch_add(1, Ordering::Release);
         }
         if taint == Some(Taint::Outdated) {
-            self.renew(entry.generation);
+            self.retire(entry.generation);
         }
         let reason = match taint {
             _ if closed => Reason::Drained,

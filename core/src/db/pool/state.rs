@@ -19,7 +19,7 @@ impl<C: Connect> Pool<C> {
         self.size().saturating_sub(self.budget.available_permits())
     }
 
-    /// Who has a connection, the longest holder first.
+    /// The holders of connections, the longest first.
     pub(super) fn holders(&self) -> Vec<Holder> {
         let monitors = self.monitors();
         let mut holders: Vec<_> = monitors.iter().filter_map(|monitor| monitor.holder()).collect();
@@ -36,7 +36,7 @@ impl<C: Connect> Pool<C> {
             in_use: holders.len(),
             idle: self.queue.idle(),
             waiting: self.queue.waiting(),
-            longest_holder: holders.first().map(Holder::told),
+            longest_holder: holders.first().map(Holder::summary),
             last_connect_error: self.outage().map(|failure| failure.to_string()),
         }
     }
@@ -44,7 +44,7 @@ impl<C: Connect> Pool<C> {
     /// The pool in numbers.
     pub(in crate::db) fn stats(&self, system: &'static str) -> Stats {
         let PoolState { open, max, in_use, idle, waiting, .. } = self.state();
-        self.counts.read(Stats {
+        self.counts.add_to(Stats {
             pool: self.name.clone(),
             system,
             open,
@@ -61,7 +61,7 @@ impl<C: Connect> Pool<C> {
     pub(super) fn report_leaks(&self) {
         for monitor in self.monitors() {
             let Some(holder) = monitor.report(self.plan.leak_threshold()) else { continue };
-            self.counts.leaked();
+            self.counts.leaks.add();
             tracing::warn!(
                 place = %holder.purpose,
                 seconds = holder.since.elapsed().as_secs_f64(),
@@ -72,8 +72,8 @@ impl<C: Connect> Pool<C> {
 }
 
 impl Holder {
-    /// What it has the connection for, and for how long.
-    pub(super) fn told(&self) -> (String, Duration) {
+    /// The purpose of the loan, and how long it has lasted.
+    pub(super) fn summary(&self) -> (String, Duration) {
         (self.purpose.to_string(), self.since.elapsed())
     }
 }

@@ -61,7 +61,7 @@ async fn settle() {
     tokio::time::sleep(Duration::from_secs(5)).await;
 }
 
-/// Whether the pool has all of its places and nobody holds or waits for one.
+/// Asserts that the pool has all of its places, and that no caller holds or waits for one.
 #[track_caller]
 fn assert_whole(pool: &TestPool, server: &Server) {
     let state = pool.state();
@@ -195,7 +195,7 @@ async fn before_a_freeze_only_connections_of_a_crowded_server_are_closed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn closing_tells_those_who_wait_and_waits_for_those_who_hold() {
+async fn closing_refuses_callers_that_wait_and_waits_for_holders() {
     let server = Server::default();
     let pool = pool(&server, 2);
     let mut held = all(&pool).await;

@@ -10,13 +10,13 @@ use super::counts::Reason;
 use crate::db::connect::Connect;
 use crate::db::plan::Plan;
 
-/// How often the connections are looked at, unless a time of the plan is so short that it must be oftener.
+/// The longest time between two rounds; it is less if a time of the plan is short.
 const PERIOD: Duration = Duration::from_secs(15);
 
-/// The shortest time between two looks.
+/// The shortest time between two rounds.
 const SHORTEST_PERIOD: Duration = Duration::from_millis(50);
 
-/// A quarter of the shortest time that is to be kept.
+/// A quarter of the shortest time of the plan.
 fn period(plan: &Plan) -> Duration {
     let times = [
         Some(plan.idle_timeout()),
@@ -29,7 +29,7 @@ fn period(plan: &Plan) -> Duration {
 }
 
 impl<C: Connect> Pool<C> {
-    /// Looks after the pool until it is dropped or closed.
+    /// Maintains the pool until it is dropped or closed.
     pub(in crate::db) fn start_upkeep(self: &Arc<Self>) {
         let weak: Weak<Self> = Arc::downgrade(self);
         let period = period(&self.plan);
@@ -40,18 +40,15 @@ impl<C: Connect> Pool<C> {
                 if pool.is_closed() {
                     return;
                 }
-                pool.look_after().await;
+                pool.maintain().await;
             }
         });
     }
 
-    async fn look_after(self: &Arc<Self>) {
+    async fn maintain(self: &Arc<Self>) {
         self.report_leaks();
         let now = FreezeAwareInstant::now(&self.epoch);
-        let mut idle = Vec::new();
-        while let Some(guard) = self.try_idle() {
-            idle.push(guard);
-        }
+        let mut idle = self.all_idle();
         // The pool lends the newest, so the oldest are the superfluous ones.
         idle.sort_by_key(|guard| now.since(&guard.entry().last_used));
         let mut stale = Vec::new();

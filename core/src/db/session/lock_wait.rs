@@ -1,4 +1,4 @@
-//! Waiting for the lock of a database that takes one writer at a time (SQLite): by the caller, who can give up.
+//! Waiting for the lock of a database that takes one writer at a time (SQLite): by the caller, which can give up.
 //!
 //! SQLite can wait by itself, in the connection's thread. That thread knows of no deadline, and would write what its
 //! caller has given up long ago. It also keeps no order: under load the last writer to come may be the first to write.
@@ -35,7 +35,7 @@ impl WriteTurns {
         Arc::new(Self { turn: Arc::new(Semaphore::new(1)), waiting: Arc::default(), timeout })
     }
 
-    /// Waits for the turn until then: `None` if it does not come in time, an error if the database is closed.
+    /// Waits for the turn: `None` if it does not come in time, an error if the database is closed.
     pub(in crate::db) async fn acquire(
         &self,
         until: Instant,
@@ -55,7 +55,7 @@ impl WriteTurns {
     }
 
     /// Begins to wait for the lock: for as long as for a connection, and no longer than the request has.
-    fn begin(self: Arc<Self>, has_turn: bool) -> Attempts {
+    fn attempts(self: Arc<Self>, has_turn: bool) -> Attempts {
         let begun = Instant::now();
         let until = deadline::at_most(begun + self.timeout);
         Attempts { turns: self, begun, until, has_turn, _turn: None }
@@ -90,23 +90,23 @@ impl Attempts {
     }
 }
 
-/// Whether another connection holds a lock that it will let go of.
+/// Whether the error says that another connection holds a lock, which it will release.
 fn is_locked(error: &sqlx::Error) -> bool {
     let Some(code) = error.as_database_error().and_then(sqlx::error::DatabaseError::code) else {
         return false;
     };
-    // SQLITE_BUSY and SQLITE_LOCKED are in the lower eight bits. A snapshot that is too old (517) stays so.
+    // SQLITE_BUSY and SQLITE_LOCKED are in the lower eight bits. A snapshot that is too old (517) stays too old.
     code.parse::<u32>().is_ok_and(|code| code != 517 && matches!(code & 0xff, 5 | 6))
 }
 
 impl<DB: Driver> Session<DB> {
     /// Begins a transaction, whose caller has the turn to write.
-    pub(in crate::db) async fn begin_patiently(
+    pub(in crate::db) async fn begin_when_unlocked(
         &mut self,
         limit: Option<Duration>,
     ) -> Result<(), sqlx::Error> {
-        let Some(lock) = self.lock.clone() else { return self.begin(limit).await };
-        let mut attempts = lock.begin(true);
+        let Some(turns) = self.turns.clone() else { return self.begin(limit).await };
+        let mut attempts = turns.attempts(true);
         loop {
             match self.begin(limit).await {
                 Err(error) if is_locked(&error) => attempts.next(error).await?,
@@ -116,22 +116,22 @@ impl<DB: Driver> Session<DB> {
     }
 
     /// Runs a statement for its first row, waiting for the lock.
-    pub(super) async fn first_row_patiently(
+    pub(super) async fn first_row_when_unlocked(
         &mut self,
-        lock: Arc<WriteTurns>,
+        turns: Arc<WriteTurns>,
         statement: &mut Statement<DB>,
         last: bool,
     ) -> Result<Option<DB::Row>, sqlx::Error> {
-        // Of several statements some may have taken effect before the lock was met: each waits by itself.
+        // Some of several statements may have taken effect before one met the lock, so each waits by itself.
         if statement.is_several() {
-            let mut rows = self.rows_patiently(lock, statement.take());
+            let mut rows = self.rows_when_unlocked(turns, statement.take());
             let mut first = None;
             while let Some(step) = rows.try_next().await? {
                 first = first.or(step.right());
             }
             return Ok(first);
         }
-        let mut attempts = lock.begin(self.connection.is_in_transaction());
+        let mut attempts = turns.attempts(self.connection.is_in_transaction());
         loop {
             let again = statement.duplicate();
             match (self.first_row_at_once(statement, last).await, again) {
@@ -144,14 +144,14 @@ impl<DB: Driver> Session<DB> {
         }
     }
 
-    /// The steps of a statement, waiting for the lock before the first.
-    pub(super) fn rows_patiently(
+    /// The results of a statement, waiting for the lock before the first.
+    pub(super) fn rows_when_unlocked(
         &mut self,
-        lock: Arc<WriteTurns>,
+        turns: Arc<WriteTurns>,
         statement: Statement<DB>,
     ) -> BoxStream<'_, Result<Step<DB>, sqlx::Error>> {
         Box::pin(async_stream::try_stream! {
-            let mut attempts = lock.begin(self.connection.is_in_transaction());
+            let mut attempts = turns.attempts(self.connection.is_in_transaction());
             for statement in statement.split() {
                 let mut next = Some(statement);
                 while let Some(statement) = next.take() {

@@ -14,9 +14,9 @@ use crate::db::driver::BackendId;
 pub(in crate::db) struct PendingReply {
     /// The server's id of the connection, by which the server is asked.
     pub(in crate::db) backend: Option<BackendId>,
-    /// Odd while an answer is waited for. Written by the borrower alone.
+    /// Odd while a reply is pending. Only the borrower changes it.
     turn: AtomicU64,
-    /// The turn that was declared lost.
+    /// The number of the reply that was declared lost.
     lost: AtomicU64,
     borrower: AtomicWaker,
 }
@@ -26,29 +26,29 @@ impl PendingReply {
         Self { backend, ..Self::default() }
     }
 
-    /// Notes that an answer is waited for. A borrower that does something else in between, as the reader of a
-    /// stream may, does not wait.
-    fn waits_now(&self) {
+    /// Marks a reply as pending, unless one is already.
+    fn begin_wait(&self) {
         let turn = self.turn.load(Ordering::Relaxed);
         if turn.is_multiple_of(2) {
             self.turn.store(turn + 1, Ordering::Release);
         }
     }
 
-    /// Notes that nothing is waited for: an answer has come, or work begins after some that was dropped half-way.
-    pub(in crate::db) fn rests(&self) {
+    /// Marks that no reply is pending: it has come, or new work begins after work that was dropped half-way, or the
+    /// reader of a stream does something else.
+    pub(in crate::db) fn end_wait(&self) {
         let turn = self.turn.load(Ordering::Relaxed);
         if !turn.is_multiple_of(2) {
             self.turn.store(turn + 1, Ordering::Release);
         }
     }
 
-    /// The error if the pending reply will not come. Otherwise the task is woken when the reply is declared lost.
+    /// Returns an error if the pending reply was declared lost. Otherwise the task is woken when it is.
     ///
-    /// To be asked when there is none yet: one that has arrived counts.
-    pub(in crate::db) fn loss(&self, cx: &Context<'_>) -> Option<sqlx::Error> {
-        self.waits_now();
-        // Registered first: what is declared afterwards wakes the task.
+    /// Call it after polling for the reply: a reply that has arrived counts.
+    pub(in crate::db) fn poll_loss(&self, cx: &Context<'_>) -> Option<sqlx::Error> {
+        self.begin_wait();
+        // Register before the check: a loss declared in between would wake nothing (lost wakeup).
         self.borrower.register(cx.waker());
         let turn = self.turn.load(Ordering::Relaxed);
         (self.lost.load(Ordering::Acquire) == turn).then(|| {
@@ -61,29 +61,31 @@ impl PendingReply {
         })
     }
 
-    /// The outcome of work on the connection, or the error that there will be none.
+    /// Runs work on the connection; an error if its reply is declared lost.
     pub(in crate::db) async fn answer<T>(
         &self,
         work: impl Future<Output = Result<T, sqlx::Error>>,
     ) -> Result<T, sqlx::Error> {
         let mut work = pin!(work);
         std::future::poll_fn(|cx| match work.as_mut().poll(cx) {
-            Poll::Pending => self.loss(cx).map_or(Poll::Pending, |error| Poll::Ready(Err(error))),
+            Poll::Pending => {
+                self.poll_loss(cx).map_or(Poll::Pending, |error| Poll::Ready(Err(error)))
+            }
             outcome => {
-                self.rests();
+                self.end_wait();
                 outcome
             }
         })
         .await
     }
 
-    /// The turn that is waited for.
-    pub(in crate::db) fn waits(&self) -> Option<u64> {
+    /// The number of the pending reply; `None` if none is pending.
+    pub(in crate::db) fn pending_turn(&self) -> Option<u64> {
         Some(self.turn.load(Ordering::Acquire)).filter(|turn| turn % 2 == 1)
     }
 
-    /// Declares that the answer of a turn will not come.
-    pub(in crate::db) fn lose(&self, turn: u64) {
+    /// Declares that the reply of this number will not come.
+    pub(in crate::db) fn declare_lost(&self, turn: u64) {
         self.lost.store(turn, Ordering::Release);
         self.borrower.wake();
     }
@@ -97,42 +99,42 @@ mod tests {
 
     #[tokio::test]
     async fn only_the_turn_that_was_declared_lost_is() {
-        let pulse = PendingReply::default();
-        assert_eq!(pulse.waits(), None);
-        pulse.waits_now();
-        let first = pulse.waits().expect("it waits");
-        pulse.lose(first);
-        let answer = pulse.answer::<()>(std::future::pending()).await;
+        let reply = PendingReply::default();
+        assert_eq!(reply.pending_turn(), None);
+        reply.begin_wait();
+        let first = reply.pending_turn().expect("it waits");
+        reply.declare_lost(first);
+        let answer = reply.answer::<()>(std::future::pending()).await;
         assert!(matches!(answer, Err(sqlx::Error::Io(_))), "{answer:?}");
         // Dropped half-way, begun again.
-        pulse.rests();
-        pulse.waits_now();
-        let second = pulse.waits().expect("it waits");
+        reply.end_wait();
+        reply.begin_wait();
+        let second = reply.pending_turn().expect("it waits");
         assert_ne!(first, second);
-        pulse.lose(first);
-        assert!(matches!(pulse.answer(std::future::ready(Ok(7))).await, Ok(7)));
-        assert_eq!(pulse.waits(), None);
+        reply.declare_lost(first);
+        assert!(matches!(reply.answer(std::future::ready(Ok(7))).await, Ok(7)));
+        assert_eq!(reply.pending_turn(), None);
     }
 
     #[tokio::test]
     async fn an_answer_that_has_come_counts() {
-        let pulse = PendingReply::default();
-        pulse.waits_now();
-        pulse.lose(pulse.waits().expect("it waits"));
-        assert!(matches!(pulse.answer(std::future::ready(Ok(7))).await, Ok(7)));
+        let reply = PendingReply::default();
+        reply.begin_wait();
+        reply.declare_lost(reply.pending_turn().expect("it waits"));
+        assert!(matches!(reply.answer(std::future::ready(Ok(7))).await, Ok(7)));
     }
 
     #[tokio::test]
-    async fn who_waits_is_woken() {
-        let pulse = Arc::new(PendingReply::default());
+    async fn a_task_that_waits_for_a_lost_reply_is_woken() {
+        let reply = Arc::new(PendingReply::default());
         let waiting = tokio::spawn({
-            let pulse = Arc::clone(&pulse);
-            async move { pulse.answer::<()>(std::future::pending()).await }
+            let reply = Arc::clone(&reply);
+            async move { reply.answer::<()>(std::future::pending()).await }
         });
-        while pulse.waits().is_none() {
+        while reply.pending_turn().is_none() {
             tokio::task::yield_now().await;
         }
-        pulse.lose(pulse.waits().expect("it waits"));
+        reply.declare_lost(reply.pending_turn().expect("it waits"));
         assert!(waiting.await.expect("it does not panic").is_err());
     }
 }

@@ -41,20 +41,20 @@ impl<DB: Driver> Stream for Rows<'_, DB> {
         }
         let step = match rows.as_mut().poll_next(cx) {
             Poll::Ready(step) => step,
-            Poll::Pending => {
-                Some(Err(ready!(state.pulse.loss(cx).map_or(Poll::Pending, Poll::Ready))))
-            }
+            Poll::Pending => Some(Err(ready!(
+                state.pending_reply.poll_loss(cx).map_or(Poll::Pending, Poll::Ready)
+            ))),
         };
         Poll::Ready(match step {
             Some(Ok(step)) => {
                 *ended = step.is_left();
                 state.answered = true;
                 // While the caller does not read, no reply is pending.
-                state.pulse.rests();
+                state.pending_reply.end_wait();
                 Some(Ok(step))
             }
             Some(Err(error)) => Some(Err(state.failed::<DB>(error, *effect))),
-            // The stream also ends like this when the driver's thread has died.
+            // The stream ends without an error also if the driver's thread has died.
             None if DB::KIND == Kind::Sqlite && !(*ended || effect.blank) => {
                 Some(Err(state.failed::<DB>(sqlx::Error::WorkerCrashed, *effect)))
             }

@@ -14,22 +14,23 @@ use crate::db::driver::{Driver, Step};
 use crate::db::settings::Kind;
 use crate::db::sql::SessionEffect;
 
-/// How many more rows are read, and for how long, after the one that is wanted: only then can the connection be used
-/// again.
+/// How many more rows are read after the wanted one, and for how long: the connection is used again only if all rows
+/// were read.
 const REST: usize = 1000;
 const REST_WITHIN: Duration = Duration::from_millis(50);
 
 impl<DB: Driver> Session<DB> {
-    /// Runs a statement and returns its first row, if there is one; the rest is read too. `last`: as the last statement
-    /// of a borrower, of whose rest much may stay unread, which keeps the connection from being used again.
+    /// Runs a statement and returns its first row, if it has one; the other rows are read too. `last`: it is the
+    /// borrower's last statement, so that many other rows may stay unread, after which the connection is closed.
     pub(in crate::db) async fn first_row(
         &mut self,
         statement: &mut Statement<DB>,
         last: bool,
     ) -> Result<Option<DB::Row>, sqlx::Error> {
-        statement.persistent &= !self.unnamed;
-        if let Some(lock) = self.lock.clone() {
-            let waits: BoxFuture<'_, _> = Box::pin(self.first_row_patiently(lock, statement, last));
+        statement.persistent &= !self.is_unnamed();
+        if let Some(turns) = self.turns.clone() {
+            let waits: BoxFuture<'_, _> =
+                Box::pin(self.first_row_when_unlocked(turns, statement, last));
             return waits.await;
         }
         self.first_row_at_once(statement, last).await
@@ -42,7 +43,10 @@ impl<DB: Driver> Session<DB> {
         last: bool,
     ) -> Result<Option<DB::Row>, sqlx::Error> {
         let effect = self.effect_of(statement);
-        if !self.wraps(statement) && self.state.is_settled() && !self.doubts(effect) {
+        if !self.needs_transaction(statement)
+            && self.state.is_settled()
+            && !self.requires_transaction(effect)
+        {
             statement.keep = self.may_be_stale(statement, effect);
             let Self { connection, state, .. } = &mut *self;
             let row = first_row::<DB>(connection, state, statement, effect, last).await;
@@ -50,7 +54,7 @@ impl<DB: Driver> Session<DB> {
                 return row;
             }
         }
-        let careful: BoxFuture<'_, _> = Box::pin(self.first_row_with_care(statement, last));
+        let careful: BoxFuture<'_, _> = Box::pin(self.first_row_after_settling(statement, last));
         careful.await
     }
 
@@ -60,34 +64,35 @@ impl<DB: Driver> Session<DB> {
         mut statement: Statement<DB>,
     ) -> BoxStream<'_, Result<Step<DB>, sqlx::Error>> {
         let effect = self.effect_of(&mut statement);
-        if self.wraps(&statement) {
+        if self.needs_transaction(&statement) {
             return wrapped(self, statement);
         }
         let again =
             if self.may_be_stale(&statement, effect) { statement.duplicate() } else { None };
-        if self.state.is_settled() && again.is_none() && !self.doubts(effect) {
+        if self.state.is_settled() && again.is_none() && !self.requires_transaction(effect) {
             return Box::pin(self.rows(statement, effect));
         }
-        self.rows_with_care(statement, effect, again)
+        self.rows_after_settling(statement, effect, again)
     }
 
-    /// Returns the effect of a statement on its session; warns of one that a transaction pooler does not bear.
+    /// Returns the effect of a statement on its session; warns of a statement that does not work through a
+    /// transaction pooler.
     fn effect_of(&mut self, statement: &mut Statement<DB>) -> SessionEffect {
         let effect = statement.effect(&mut self.effects);
         if let (Some(warnings), Some(change)) = (&self.pooled, effect.change) {
             warnings.warn_of(change, &self.state.prefix);
         }
-        // By the simple protocol it needs no transaction around it, in which BEGIN does nothing and VACUUM fails. The format
-        // of rows, which differs there, does not matter without rows.
-        if self.unnamed && !effect.rows && !statement.is_several() {
+        // By the simple protocol it needs no transaction around it, in which BEGIN does nothing and VACUUM fails.
+        // Rows have another format there, so this is only for statements without rows.
+        if self.is_unnamed() && !effect.rows && !statement.is_several() {
             statement.simplify();
         }
         effect
     }
 
-    /// [`first_row`](Self::first_row), after handling what earlier statements left behind; in a transaction of its own
-    /// if it must have one.
-    async fn first_row_with_care(
+    /// [`first_row`](Self::first_row), after settling earlier statements; in a transaction of its own if it must have
+    /// one.
+    async fn first_row_after_settling(
         &mut self,
         statement: &mut Statement<DB>,
         last: bool,
@@ -95,10 +100,10 @@ impl<DB: Driver> Session<DB> {
         statement.keep = false;
         self.settle().await?;
         let effect = statement.effect(&mut self.effects);
-        if self.doubts(effect) {
-            self.prove_plain_transaction().await?;
+        if self.requires_transaction(effect) {
+            self.check_plain_transaction().await?;
         }
-        let wraps = self.wraps(statement);
+        let wraps = self.needs_transaction(statement);
         if wraps {
             self.begin(None).await?;
         }
@@ -112,9 +117,9 @@ impl<DB: Driver> Session<DB> {
         row
     }
 
-    /// The rows of a statement, after a look at what happened before; a statement that is refused because of another
-    /// schema is prepared and run again.
-    fn rows_with_care<'e>(
+    /// The rows of a statement, after settling earlier ones; a statement that is refused because the schema has
+    /// changed is prepared and run again.
+    fn rows_after_settling<'e>(
         &'e mut self,
         statement: Statement<DB>,
         effect: SessionEffect,
@@ -126,8 +131,8 @@ impl<DB: Driver> Session<DB> {
                 if !self.state.is_settled() {
                     self.settle().await?;
                 }
-                if self.doubts(effect) {
-                    self.prove_plain_transaction().await?;
+                if self.requires_transaction(effect) {
+                    self.check_plain_transaction().await?;
                 }
                 let mut rows = self.rows(one, effect);
                 loop {
@@ -153,7 +158,8 @@ impl<DB: Driver> Session<DB> {
         Rows::new(DB::executor(connection).fetch_many(statement), state, effect)
     }
 
-    /// Whether a statement may be refused because of another schema and run again: it stands alone and returns rows.
+    /// Whether a statement may be refused because the schema has changed and then be run again: it stands alone and
+    /// returns rows.
     fn may_be_stale(&self, statement: &Statement<DB>, effect: SessionEffect) -> bool {
         effect.rows
             && effect.is_none()
@@ -173,11 +179,11 @@ async fn first_row<DB: Driver>(
 ) -> Result<Option<DB::Row>, sqlx::Error> {
     let reads_on = match DB::KIND {
         Kind::Postgres => false,
-        // The driver would leave the statement there, and with it what fails only at its end: its COMMIT.
+        // The driver would stop at the first row, and miss an error at the statement's end: of its COMMIT.
         Kind::Sqlite => !effect.query,
         Kind::MySql => true,
     };
-    // Boxed: what another kind of database needs does not make this future larger.
+    // Boxed, so that what only some kinds of database need does not enlarge this future.
     if reads_on {
         let last = last && effect.query;
         return Box::pin(first_of_many(connection, state, statement, effect, last)).await;
@@ -186,13 +192,13 @@ async fn first_row<DB: Driver>(
     let row = state.watch::<DB, _>(effect, first).await?;
     if row.is_none() && DB::KIND == Kind::Sqlite {
         let check: BoxFuture<'_, _> = Box::pin(DB::check_thread(connection));
-        state.watch::<DB, _>(SessionEffect::NONE, check).await?;
+        state.run::<DB, _>(check).await?;
     }
     Ok(row)
 }
 
-/// The first row of a statement, whose other rows are read too: the drivers of MySQL and SQLite would leave them, with
-/// their errors, MySQL's to the next statement of the connection.
+/// The first row of a statement, after which the others are read: the drivers of MySQL and SQLite would leave them
+/// and their errors unread, and the next statement on MySQL would meet them.
 async fn first_of_many<DB: Driver>(
     connection: &mut DB::Connection,
     state: &mut SessionState,

@@ -22,19 +22,19 @@ pub(in crate::db) struct SessionState {
     /// The statement that was begun last begins or ends a transaction.
     pub(super) bounds: bool,
     /// An error after which the connection cannot be used.
-    pub(super) broken: bool,
+    pub(super) lost: bool,
     /// An error after which no connection of its generation can be used.
-    pub(in crate::db) outdated: bool,
+    outdated: bool,
     /// The last statement was refused because it was prepared for another schema: it did nothing.
     pub(super) stale: bool,
     /// A write was refused that the session itself had not ruled out: the server takes none.
-    pub(in crate::db) demoted: bool,
+    demoted: bool,
     /// The session asked for transactions that may not write.
     read_only: bool,
     /// The driver's own connection was given out.
     pub(super) raw: bool,
-    /// Something worked since the connection was lent: a proof of life.
-    pub(in crate::db) proven: bool,
+    /// Work on the connection has succeeded since it was lent: the server is alive.
+    worked: bool,
     /// A statement in plain text has opened a transaction.
     open: bool,
     /// An error since then may have ended it.
@@ -42,7 +42,7 @@ pub(in crate::db) struct SessionState {
     /// A statement that began or ended a transaction has failed.
     unclear: bool,
     /// How a statement has changed the session for longer than it ran.
-    pub(in crate::db) changed: Option<Change>,
+    changed: Option<Change>,
     /// The transaction that was begun through [`Session::begin`](super::Session::begin).
     pub(super) transaction: Transaction,
     /// How often a connection of the pool has met a statement that was prepared for another schema.
@@ -54,10 +54,32 @@ pub(in crate::db) struct SessionState {
     /// The prefix of the names of its database's settings.
     pub(super) prefix: Arc<str>,
     /// The pending reply.
-    pub(in crate::db) pulse: Arc<PendingReply>,
+    pub(in crate::db) pending_reply: Arc<PendingReply>,
 }
 
-/// A transaction that must not say that it has committed what it has not.
+/// What the pool has to know of one loan of a connection.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::db) struct Loan {
+    /// The server has answered.
+    pub(in crate::db) answered: bool,
+    /// The server has refused a write that the borrower had not ruled out: it may be the primary no longer.
+    pub(in crate::db) demoted: bool,
+}
+
+/// Why a connection must not be lent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::db) enum Taint {
+    /// Something begun on it was not finished.
+    Dirty,
+    /// A statement of this kind had changed its session, or may have.
+    Changed(Change),
+    /// It broke.
+    Lost,
+    /// It broke, or became useless, and with it every connection that is as old.
+    Outdated,
+}
+
+/// A transaction that must not report a COMMIT that has not happened.
 #[derive(Debug, Default)]
 pub(super) enum Transaction {
     /// None, or one in plain text.
@@ -78,21 +100,20 @@ impl SessionState {
         backend: Option<BackendId>,
     ) -> Self {
         let schema = schemas.load(Ordering::Acquire);
-        let pulse = Arc::new(PendingReply::new(backend));
-        Self { schemas, schema, prefix, pulse, ..Self::default() }
+        let pending_reply = Arc::new(PendingReply::new(backend));
+        Self { schemas, schema, prefix, pending_reply, ..Self::default() }
     }
 
-    pub(super) fn is_clean(&self) -> bool {
-        let Self { busy, broken, outdated, raw, unclear, changed, .. } = self;
-        let is_free = !(*busy || *broken || *outdated || *raw || *unclear || changed.is_some());
-        is_free && !self.is_in_transaction()
-    }
-
-    /// How the session was changed, if nothing else keeps the connection from being used again.
-    pub(in crate::db) fn change(&self) -> Option<Change> {
+    /// Returns the reason if the connection must not be lent again.
+    pub(super) fn taint(&self) -> Option<Taint> {
         let Self { busy, open, unclear, changed, raw, .. } = self;
-        let changed = changed.or(raw.then_some(Change::Raw));
-        changed.filter(|_| !(*busy || *open || *unclear))
+        match changed.or(raw.then_some(Change::Raw)) {
+            _ if self.outdated => Some(Taint::Outdated),
+            _ if self.lost => Some(Taint::Lost),
+            _ if *busy || *open || *unclear => Some(Taint::Dirty),
+            Some(change) => Some(Taint::Changed(change)),
+            None => self.is_in_transaction().then_some(Taint::Dirty),
+        }
     }
 
     /// Whether a transaction is open that would be lost.
@@ -105,7 +126,7 @@ impl SessionState {
         self.failed || self.raw || matches!(self.transaction, Transaction::Doubtful)
     }
 
-    /// Whether the next statement can be sent without a look at what happened before.
+    /// Whether the next statement can be sent without settling earlier ones.
     pub(super) fn is_settled(&self) -> bool {
         !self.busy
             && matches!(self.transaction, Transaction::None | Transaction::Open)
@@ -117,25 +138,29 @@ impl SessionState {
         self.schema == self.schemas.load(Ordering::Relaxed)
     }
 
-    /// Whether something took the connection away, which may have taken others too.
-    pub(in crate::db) fn is_lost(&self) -> bool {
-        self.broken || self.outdated
-    }
-
-    /// Forgets what concerns one borrower alone.
-    pub(in crate::db) fn renew(&mut self) {
+    /// Resets what concerns one borrower alone, and returns what the pool has to know of it.
+    pub(in crate::db) fn end_of_loan(&mut self) -> Loan {
         self.read_only = false;
-        self.demoted = false;
+        let (answered, demoted) = (&mut self.worked, &mut self.demoted);
+        Loan { answered: std::mem::take(answered), demoted: std::mem::take(demoted) }
     }
 
-    /// Runs one piece of work on the connection, noticing whether it ends.
+    /// Runs work that leaves the session as it was, noticing whether it ends.
+    pub(super) async fn run<DB: Driver, T>(
+        &mut self,
+        work: impl Future<Output = Result<T, sqlx::Error>>,
+    ) -> Result<T, sqlx::Error> {
+        self.watch::<DB, T>(SessionEffect::NONE, work).await
+    }
+
+    /// Runs work with this effect on the session, noticing whether it ends.
     pub(super) async fn watch<DB: Driver, T>(
         &mut self,
         effect: SessionEffect,
         work: impl Future<Output = Result<T, sqlx::Error>>,
     ) -> Result<T, sqlx::Error> {
         self.begins(effect);
-        match self.pulse.answer(work).await {
+        match self.pending_reply.answer(work).await {
             Ok(outcome) => {
                 self.succeeded(effect);
                 Ok(outcome)
@@ -144,20 +169,20 @@ impl SessionState {
         }
     }
 
-    /// Notes that work begins, and what it will leave behind, as soon as the driver has it.
+    /// Records that work begins, and its effect: the driver may send it from now on.
     pub(super) fn begins(&mut self, effect: SessionEffect) {
         self.busy = true;
         self.answered = false;
         self.bounds = false;
         self.stale = false;
-        self.pulse.rests();
+        self.pending_reply.end_wait();
         if !effect.is_none() {
-            self.expect(effect);
+            self.record(effect);
         }
     }
 
     #[cold]
-    fn expect(&mut self, effect: SessionEffect) {
+    fn record(&mut self, effect: SessionEffect) {
         self.bounds = effect.bounds_transaction();
         let none = !self.is_in_transaction();
         if effect.ends && !matches!(self.transaction, Transaction::None) {
@@ -182,16 +207,16 @@ impl SessionState {
     }
 
     pub(super) fn succeeded(&mut self, effect: SessionEffect) {
-        self.pulse.rests();
+        self.pending_reply.end_wait();
         self.busy = false;
-        self.proven = true;
+        self.worked = true;
         if effect.alters {
             self.altered = self.is_in_transaction();
             self.schemas.fetch_add(1, Ordering::AcqRel);
         }
     }
 
-    /// Notes that a transaction has committed: what it did is there for others.
+    /// Records that a transaction has committed: other sessions see its changes.
     pub(super) fn committed(&mut self) {
         self.transaction = Transaction::None;
         if std::mem::take(&mut self.altered) {
@@ -199,20 +224,20 @@ impl SessionState {
         }
     }
 
-    /// Notes what an error means for the connection; the error as the caller sees it.
+    /// Records what an error means for the connection. Returns the error for the caller.
     #[cold]
     pub(super) fn failed<DB: Driver>(
         &mut self,
         error: sqlx::Error,
         effect: SessionEffect,
     ) -> sqlx::Error {
-        self.pulse.rests();
-        // Which of its statements a text got to is not said.
+        self.pending_reply.end_wait();
+        // The error does not say which statement of the text it is from.
         self.unclear |= effect.bounds_transaction();
         if let sqlx::Error::Database(_) = error {
-            self.doubt::<DB>(&error);
+            self.doubt_transaction::<DB>(&error);
         }
-        // Where more than a statement failed `busy` stays: what the server still does is unknown.
+        // If more than the statement failed, `busy` stays: the server may still be at work.
         match DB::error_effect(&error) {
             ErrorEffect::Fine => self.busy = false,
             ErrorEffect::Stale => {
@@ -227,20 +252,23 @@ impl SessionState {
                 self.busy = false;
                 self.demoted |= !self.read_only && !self.raw;
             }
-            ErrorEffect::Broken => self.broken = true,
-            ErrorEffect::Outdated => self.outdated = true,
-            // A statement of its own may have made or removed what was met.
+            ErrorEffect::Broken => self.lost = true,
+            ErrorEffect::Outdated => {
+                self.lost = true;
+                self.outdated = true;
+            }
+            // A statement of the session itself may have prepared or removed the one that was met.
             ErrorEffect::Pooled if self.changed.is_some() || self.raw => self.busy = false,
             ErrorEffect::Pooled => {
-                self.broken = true;
+                self.lost = true;
                 return Error::pooled(error, &self.prefix).into_sqlx();
             }
         }
         error
     }
 
-    /// Notes what a statement's error means for the transaction around it.
-    fn doubt<DB: Driver>(&mut self, error: &sqlx::Error) {
+    /// Records what a statement's error means for the transaction around it.
+    fn doubt_transaction<DB: Driver>(&mut self, error: &sqlx::Error) {
         if !DB::may_end_transaction(error) {
             return;
         }

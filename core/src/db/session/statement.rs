@@ -7,16 +7,16 @@ use sqlx_core::sql_str::{AssertSqlSafe, SqlSafeStr};
 use crate::db::driver::Driver;
 use crate::db::sql::{KnownEffects, SessionEffect, statements};
 
-/// A statement, taken apart so that it is known before the driver has it.
+/// A statement in its parts, so that its effect is known before the driver runs it.
 ///
-/// It is lent on its way to the driver: to box it or to move it from future to future costs more.
+/// It is passed by reference: boxing it, or moving it from future to future, costs more.
 pub(in crate::db) struct Statement<DB: Driver> {
     sql: SqlStr,
     arguments: Result<Option<DB::Arguments>, BoxDynError>,
     prepared: Option<DB::Statement>,
     /// Whether the driver remembers it, prepared on the server.
     pub(super) persistent: bool,
-    /// Whether a run of a reference to it leaves the arguments for a second one.
+    /// Whether running it by reference keeps the arguments for a second run.
     pub(super) keep: bool,
 }
 
@@ -51,7 +51,7 @@ impl<DB: Driver> Statement<DB> {
         }
     }
 
-    /// Its text.
+    /// Returns its text.
     pub(in crate::db) fn text(&self) -> SqlStr {
         self.sql.clone()
     }
@@ -67,7 +67,7 @@ impl<DB: Driver> Statement<DB> {
         })
     }
 
-    /// Takes it out of a place that is lent.
+    /// Moves it out of a reference.
     pub(super) fn take(&mut self) -> Self {
         std::mem::replace(self, Self::new(SqlStr::from_static(""), Ok(None), false))
     }
@@ -114,7 +114,7 @@ impl<DB: Driver> Statement<DB> {
     }
 }
 
-/// A run after which the statement is still there.
+/// Running a statement by reference, after which it still exists.
 impl<'q, DB: Driver> Execute<'q, DB> for &'q mut Statement<DB> {
     fn sql(self) -> SqlStr {
         self.text()

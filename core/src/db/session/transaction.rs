@@ -23,45 +23,45 @@ impl<DB: Driver> Session<DB> {
     ) -> Result<(), sqlx::Error> {
         self.settle().await?;
         let limited = limit.and_then(DB::begin_within);
-        // The text is ours, a number apart.
+        // The text is ours except for a number.
         let limited = limited.map(|begin| AssertSqlSafe(begin).into_sql_str());
         let begin = limited.or_else(|| DB::BEGIN.map(SqlStr::from_static));
         let begins = DB::TransactionManager::begin(&mut self.connection, begin);
-        self.state.watch::<DB, _>(SessionEffect::NONE, begins).await?;
+        self.state.run::<DB, _>(begins).await?;
         self.state.transaction = Transaction::Open;
         Ok(())
     }
 
-    /// Commits; an error if that would not make permanent everything that was done since it was begun.
+    /// Commits. Returns an error if that would not make permanent everything that was done in the transaction.
     pub(in crate::db) async fn commit(&mut self) -> Result<(), sqlx::Error> {
         if !self.connection.is_in_transaction() {
             return Err(rolled_back("none is open"));
         }
-        // What happened on the driver's own connection may have ended it too.
+        // A statement on the driver's own connection may have ended it too.
         if self.state.raw && matches!(self.state.transaction, Transaction::Open) {
             self.state.transaction = Transaction::Doubtful;
         }
         self.settle().await?;
         if let Transaction::Doubtful = self.state.transaction {
-            self.prove_transaction().await?;
+            self.check_transaction().await?;
         }
         let commits = DB::TransactionManager::commit(&mut self.connection);
-        self.state.watch::<DB, _>(SessionEffect::NONE, commits).await?;
+        self.state.run::<DB, _>(commits).await?;
         self.state.committed();
         Ok(())
     }
 
     pub(in crate::db) async fn rollback(&mut self) -> Result<(), sqlx::Error> {
         if let Err(error) = self.finish().await
-            && self.state.broken
+            && self.state.lost
         {
             return Err(error);
         }
         let over = matches!(self.state.transaction, Transaction::Ended(_) | Transaction::Doubtful);
         let rolls_back = DB::TransactionManager::rollback(&mut self.connection);
-        let outcome = self.state.watch::<DB, _>(SessionEffect::NONE, rolls_back).await;
+        let outcome = self.state.run::<DB, _>(rolls_back).await;
         match outcome {
-            // There may be nothing left to roll back, which SQLite says.
+            // There may be nothing left to roll back, which is an error on SQLite.
             Err(sqlx::Error::Database(_)) if over => {}
             outcome => {
                 outcome?;
@@ -74,11 +74,11 @@ impl<DB: Driver> Session<DB> {
     /// Sets a savepoint in the transaction that is open.
     pub(in crate::db) async fn savepoint(&mut self) -> Result<(), sqlx::Error> {
         self.settle().await?;
-        // If this is given up, the driver undoes more than a savepoint, and counts one too few.
+        // If the caller gives up here, the driver undoes more than a savepoint, and counts one too few.
         let before = std::mem::take(&mut self.state.transaction);
         self.fail_transaction("a savepoint was given up while it was being set");
         let sets = DB::TransactionManager::begin(&mut self.connection, None);
-        let set = self.state.watch::<DB, _>(SessionEffect::NONE, sets).await;
+        let set = self.state.run::<DB, _>(sets).await;
         self.state.transaction = if set.is_ok() { before } else { Transaction::Doubtful };
         set
     }
@@ -87,14 +87,14 @@ impl<DB: Driver> Session<DB> {
     pub(in crate::db) async fn release_savepoint(&mut self) -> Result<(), sqlx::Error> {
         self.settle().await?;
         let releases = DB::TransactionManager::commit(&mut self.connection);
-        self.state.watch::<DB, _>(SessionEffect::NONE, releases).await
+        self.state.run::<DB, _>(releases).await
     }
 
     /// Undoes what was done since the last savepoint.
     pub(in crate::db) async fn rollback_savepoint(&mut self) -> Result<(), sqlx::Error> {
         self.finish().await?;
         let rolls_back = DB::TransactionManager::rollback(&mut self.connection);
-        self.state.watch::<DB, _>(SessionEffect::NONE, rolls_back).await
+        self.state.run::<DB, _>(rolls_back).await
     }
 
     /// Makes COMMIT an error.
@@ -102,16 +102,16 @@ impl<DB: Driver> Session<DB> {
         self.state.transaction = Transaction::Ended(reason.to_owned());
     }
 
-    /// Handles what earlier statements left behind, before the next one is sent.
+    /// Settles earlier statements before the next one is sent.
     ///
-    /// An error of a statement that was not read to its end is not the next one's; a transaction that the server
-    /// has ended does not let what follows take effect by itself; statements are prepared for the schema that there
-    /// is.
+    /// The error of a statement that was not read to its end must not be reported for the next one; after the server
+    /// has ended a transaction, later statements must not take effect outside of it; statements are prepared again if
+    /// the schema has changed.
     #[cold]
     pub(super) async fn settle(&mut self) -> Result<(), sqlx::Error> {
         self.finish().await?;
         if !DB::REFUSES_AFTER_ERROR && matches!(self.state.transaction, Transaction::Doubtful) {
-            self.prove_transaction().await?;
+            self.check_transaction().await?;
         }
         if let Transaction::Ended(reason) = &self.state.transaction {
             return Err(rolled_back(reason));
@@ -119,38 +119,37 @@ impl<DB: Driver> Session<DB> {
         if self.state.knows_schema() { Ok(()) } else { self.forget_statements().await }
     }
 
-    /// Reads what is left of a statement that was given up; an error if the connection is broken, on which the driver
-    /// may wait for ever.
+    /// Reads the rest of a statement that was given up. Returns an error if the connection is broken: the driver may
+    /// wait for ever on it.
     async fn finish(&mut self) -> Result<(), sqlx::Error> {
-        if self.state.broken {
+        if self.state.lost {
             return Err(lost("it broke before this was sent"));
         }
         if !self.state.busy {
             return Ok(());
         }
         if DB::KIND == Kind::MySql && !self.state.answered {
-            // What comes may be the answer to preparing it, for which the driver takes it no more.
-            self.state.broken = true;
+            // The next message may be the reply to preparing it, which the driver would take for another reply.
+            self.state.lost = true;
             return Err(lost("a statement was given up before it had an answer"));
         }
         if self.state.bounds {
             // Its caller does not know whether what follows is in a transaction.
-            self.state.broken = true;
+            self.state.lost = true;
             return Err(lost("a statement that begins or ends a transaction was given up"));
         }
         let reads = self.connection.flush();
-        let Err(error) = self.state.watch::<DB, _>(SessionEffect::NONE, reads).await else {
+        let Err(error) = self.state.run::<DB, _>(reads).await else {
             return Ok(());
         };
         if DB::KIND == Kind::MySql {
-            self.state.broken = true;
+            self.state.lost = true;
             return Err(lost(&format!("a statement that was not read to its end failed: {error}")));
         }
         match error {
-            // It is over, and was of no interest. In a transaction it has failed what follows, too.
-            sqlx::Error::Database(_)
-                if !self.state.is_lost() && !self.state.is_in_transaction() =>
-            {
+            // The statement is over, and its caller has given up. Inside a transaction its error concerns later
+            // statements, too.
+            sqlx::Error::Database(_) if !self.state.lost && !self.state.is_in_transaction() => {
                 Ok(())
             }
             error => Err(error),
@@ -158,7 +157,7 @@ impl<DB: Driver> Session<DB> {
     }
 
     /// Asks the server whether the transaction is still open; an error if it is not.
-    async fn prove_transaction(&mut self) -> Result<(), sqlx::Error> {
+    async fn check_transaction(&mut self) -> Result<(), sqlx::Error> {
         if self.is_open().await? {
             self.state.transaction = Transaction::Open;
             return Ok(());
@@ -169,10 +168,10 @@ impl<DB: Driver> Session<DB> {
         Err(rolled_back(reason))
     }
 
-    /// Whether a statement must not be sent if the transaction around it, in plain text, has failed: COMMIT, to which
-    /// the server would answer Ok; if the server goes on without the transaction, any that neither begins nor rolls
-    /// back.
-    pub(super) fn doubts(&self, effect: SessionEffect) -> bool {
+    /// Whether a statement may only be sent if the plain-text transaction around it is still open: COMMIT, to which
+    /// the server would answer Ok; if the server goes on without a failed transaction, any statement that neither
+    /// begins nor rolls back.
+    pub(super) fn requires_transaction(&self, effect: SessionEffect) -> bool {
         if DB::REFUSES_AFTER_ERROR {
             effect.commits && self.state.may_have_failed()
         } else {
@@ -181,7 +180,7 @@ impl<DB: Driver> Session<DB> {
     }
 
     /// Asks the server whether the transaction in plain text is still open; an error if it is not.
-    pub(super) async fn prove_plain_transaction(&mut self) -> Result<(), sqlx::Error> {
+    pub(super) async fn check_plain_transaction(&mut self) -> Result<(), sqlx::Error> {
         if !self.is_open().await? {
             return Err(rolled_back("the server has rolled it back after an error"));
         }
@@ -191,9 +190,9 @@ impl<DB: Driver> Session<DB> {
 
     async fn is_open(&mut self) -> Result<bool, sqlx::Error> {
         let asks = DB::is_in_transaction(&mut self.connection);
-        // An error is an answer to the question: it is not one more that was met.
+        // An error is the answer here: it must not count as an error of the transaction.
         let before = std::mem::take(&mut self.state.transaction);
-        let open = self.state.watch::<DB, _>(SessionEffect::NONE, asks).await;
+        let open = self.state.run::<DB, _>(asks).await;
         self.state.transaction = before;
         open
     }
@@ -202,7 +201,7 @@ impl<DB: Driver> Session<DB> {
     async fn forget_statements(&mut self) -> Result<(), sqlx::Error> {
         let known = self.state.schemas.load(Ordering::Acquire);
         let forgets = DB::forget_statements(&mut self.connection);
-        self.state.watch::<DB, _>(SessionEffect::NONE, forgets).await?;
+        self.state.run::<DB, _>(forgets).await?;
         self.state.schema = known;
         Ok(())
     }

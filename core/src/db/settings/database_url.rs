@@ -23,7 +23,7 @@ pub struct DatabaseUrl {
     pub(super) variable: Cow<'static, str>,
     /// As the driver takes it, without the parameters that are ours.
     pub(super) url: Url,
-    /// Parameters of other tools about their pools, with the meaning that they have there.
+    /// Parameters that other tools have for their pools, with the same meaning.
     pub(super) connection_limit: Option<usize>,
     pub(super) pool_timeout: Option<Duration>,
     pub(super) connect_timeout: Option<Duration>,
@@ -100,43 +100,45 @@ impl DatabaseUrl {
             Kind::MySql => 3306,
         };
         let url = &self.url;
-        let host = self.given(&["host", "hostaddr", "socket"]);
+        let host = self.parameter(&["host", "hostaddr", "socket"]);
         let host = host.unwrap_or_else(|| match url.host_str() {
             Some(host) if !host.is_empty() => percent_decode_str(host).decode_utf8_lossy().into(),
             _ => "localhost".into(),
         });
-        let port = self.given(&["port"]).unwrap_or_else(|| url.port().unwrap_or(port).to_string());
+        let port =
+            self.parameter(&["port"]).unwrap_or_else(|| url.port().unwrap_or(port).to_string());
         let path = self
-            .given(&["dbname"])
+            .parameter(&["dbname"])
             .map_or_else(|| url.path().to_owned(), |name| format!("/{name}"));
         format!("{host}:{port}{path}")
     }
 
-    /// Where it is and the variable that says so, for errors: `host:port/name (DATABASE_URL)`.
+    /// Where it is and the variable that names it, for errors: `host:port/name (DATABASE_URL)`.
     pub(crate) fn location(&self) -> String {
         format!("{} ({})", self.place(), self.variable)
     }
 
-    /// Whether a file is only read.
+    /// Whether a file is opened only for reading.
     pub(crate) fn is_read_only(&self) -> bool {
-        let immutable = self.given(&["immutable"]);
-        self.given(&["mode"]).as_deref() == Some("ro")
+        let immutable = self.parameter(&["immutable"]);
+        self.parameter(&["mode"]).as_deref() == Some("ro")
             || immutable.is_some_and(|value| value == "true" || value == "1")
     }
 
-    /// The name of the database in memory that it stands for.
+    /// The name of the database in memory, if it leads to one.
     pub(crate) fn memory(&self) -> Option<String> {
         if self.kind != Kind::Sqlite {
             return None;
         }
         let name = file(&self.url);
-        let by_mode = self.given(&["mode"]).as_deref() == Some("memory");
+        let by_mode = self.parameter(&["mode"]).as_deref() == Some("memory");
         (by_mode || name.ends_with(":memory:")).then(|| name.replace([':', '/'], "-"))
     }
 
     /// The file that opening it would create.
     pub(crate) fn missing_file(&self) -> Option<PathBuf> {
-        let creates = self.kind == Kind::Sqlite && self.given(&["mode"]).as_deref() == Some("rwc");
+        let creates =
+            self.kind == Kind::Sqlite && self.parameter(&["mode"]).as_deref() == Some("rwc");
         let file = PathBuf::from(file(&self.url));
         (creates && !file.exists()).then_some(file)
     }
@@ -144,19 +146,19 @@ impl DatabaseUrl {
     /// The user in it.
     pub(crate) fn user(&self) -> Option<String> {
         let user = self
-            .given(&["user"])
+            .parameter(&["user"])
             .unwrap_or_else(|| percent_decode_str(self.url.username()).decode_utf8_lossy().into());
         Some(user).filter(|user| !user.is_empty())
     }
 
     /// Whether it names a database.
     pub(crate) fn names_database(&self) -> bool {
-        self.url.path().len() > 1 || self.gives("dbname")
+        self.url.path().len() > 1 || self.has_parameter("dbname")
     }
 
     /// The password in it, decoded as the driver decodes it.
     pub(crate) fn password(&self) -> Option<String> {
-        let password = match self.given(&["password"]) {
+        let password = match self.parameter(&["password"]) {
             Some(password) => password,
             None => percent_decode_str(self.url.password()?).decode_utf8_lossy().into_owned(),
         };
@@ -164,22 +166,22 @@ impl DatabaseUrl {
     }
 
     /// Whether a parameter of this name, or one that begins with it and `[`, goes to the driver.
-    pub(crate) fn gives(&self, name: &str) -> bool {
+    pub(crate) fn has_parameter(&self, name: &str) -> bool {
         self.url.query_pairs().any(|(given, _)| given.split('[').next() == Some(name))
     }
 
     /// The last value of a parameter that has one of these names.
-    fn given(&self, names: &[&str]) -> Option<String> {
+    fn parameter(&self, names: &[&str]) -> Option<String> {
         let named = self.url.query_pairs().filter(|(name, _)| names.contains(&name.as_ref()));
         named.last().map(|(_, value)| value.into_owned())
     }
 
     /// Whether it sends settings to the server when connecting, which a pooler may refuse.
     pub(crate) fn has_options(&self) -> bool {
-        self.gives("options") || self.gives("application_name")
+        self.has_parameter("options") || self.has_parameter("application_name")
     }
 
-    /// The pooler that its host is known to be, by the names that platforms give.
+    /// The pooler that its host is known to be, by the naming of platforms.
     pub(super) fn known_pooler(&self) -> Option<Pooler> {
         let host = self.url.host_str()?;
         let neon = host.ends_with(".neon.tech") || host.ends_with(".postgres.vercel-storage.com");

@@ -1,14 +1,14 @@
-//! The parameters that people and platforms write into database URLs: which are honoured, which change nothing and are
-//! said once, which are refused and what to write instead.
+//! The parameters that people and platforms write into database URLs: which are honoured, which change nothing and
+//! are logged once, which are refused and what to write instead.
 
 use super::Kind;
 
 /// How a parameter is handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Use {
+pub(super) enum Handling {
     /// The driver takes it.
     Driver,
-    /// It is translated or heeded here.
+    /// It is translated or used here.
     Ours,
     /// It changes nothing here; the log says so once, with this reason.
     Ignored(&'static str),
@@ -16,10 +16,10 @@ pub(super) enum Use {
     Refused(&'static str),
 }
 
-use Use::{Driver, Ignored, Ours, Refused};
+use Handling::{Driver, Ignored, Ours, Refused};
 
 /// Parameters of one use, by their names.
-type Row = (&'static [&'static str], Use);
+type Row = (&'static [&'static str], Handling);
 
 /// For every kind of server.
 const SERVERS: &[Row] = &[
@@ -161,7 +161,7 @@ const SQLITE: &[Row] = &[
 ];
 
 /// How a parameter of this name is handled; `None` if it is unknown.
-pub(super) fn handling(kind: Kind, name: &str) -> Option<Use> {
+pub(super) fn handling(kind: Kind, name: &str) -> Option<Handling> {
     if kind == Kind::Postgres && name.starts_with("options[") {
         return Some(Driver);
     }

@@ -12,7 +12,7 @@ const SPECIAL: &str = "a special character in the user or the password must be p
 /// The URL in a text, or what is wrong with the text. Nothing of the text is quoted, since it holds a password.
 pub(super) fn parse(text: &str) -> Result<Url, String> {
     let text = text.trim();
-    if let Some(problem) = wrapped(text).or_else(|| unfilled(text)) {
+    if let Some(problem) = surrounded(text).or_else(|| placeholder(text)) {
         return Err(problem);
     }
     // The driver takes both for the same; a URL would have a host and a port after the slashes.
@@ -23,22 +23,22 @@ pub(super) fn parse(text: &str) -> Result<Url, String> {
     match Url::parse(text) {
         Ok(url) => match Kind::from_url(&url) {
             Some(_) => Ok(url),
-            None => Err(scheme(url.scheme())),
+            None => Err(other_scheme(url.scheme())),
         },
         // As Google Cloud writes it: a user, and the host in a parameter.
         Err(ParseError::EmptyHost) if text.contains("@/") => {
-            Url::parse(&text.replacen("@/", "@localhost/", 1)).map_err(|_| not_one())
+            Url::parse(&text.replacen("@/", "@localhost/", 1)).map_err(|_| no_url())
         }
         Err(_) => Err(unparsable(text)),
     }
 }
 
-fn not_one() -> String {
+fn no_url() -> String {
     format!("{EXPECTED}, found something else")
 }
 
 /// A URL with other text around it.
-fn wrapped(text: &str) -> Option<String> {
+fn surrounded(text: &str) -> Option<String> {
     const QUOTES: [char; 7] = ['"', '\'', '`', '“', '”', '‘', '’'];
     if text.starts_with("psql ") {
         return Some(
@@ -62,7 +62,7 @@ fn wrapped(text: &str) -> Option<String> {
 }
 
 /// A placeholder of a template that was not replaced, if the text has one.
-fn unfilled(text: &str) -> Option<String> {
+fn placeholder(text: &str) -> Option<String> {
     if text.starts_with('$') || ["${", "$(", "{{"].iter().any(|mark| text.contains(mark)) {
         return Some(
             "has a reference such as ${NAME} in it that nothing has replaced; write the value itself".into(),
@@ -88,8 +88,8 @@ fn unfilled(text: &str) -> Option<String> {
     })
 }
 
-/// Another kind of URL.
-fn scheme(scheme: &str) -> String {
+/// The error for a URL of another kind.
+fn other_scheme(scheme: &str) -> String {
     let instead =
         |write: &str| format!("begins with {scheme}:, which is another program's; write {write}");
     let dialect = scheme.split_once('+').map_or(scheme, |(dialect, _)| dialect);
@@ -107,9 +107,9 @@ fn scheme(scheme: &str) -> String {
     }
 }
 
-/// Why a text that is a URL in its shape cannot be read as one.
+/// Why a text that looks like a URL cannot be read as one.
 fn unparsable(text: &str) -> String {
-    let Some((_, rest)) = text.split_once("://") else { return not_one() };
+    let Some((_, rest)) = text.split_once("://") else { return no_url() };
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, tail) = rest.split_at(end);
     match authority.rsplit_once('@') {
@@ -124,7 +124,7 @@ fn unparsable(text: &str) -> String {
             "the port must be a number from 0 to 65535; a special character in the password must be percent-encoded"
                 .into()
         }
-        _ => not_one(),
+        _ => no_url(),
     }
 }
 
@@ -134,8 +134,8 @@ pub(super) fn several_hosts() -> String {
         .into()
 }
 
-/// Whether a `#`, `/` or `?` of a password has ended the part of a URL that it stands in, so that the host is found
-/// where it ought not to be.
+/// Whether a `#`, `/` or `?` of a password has ended its part of the URL too early, so that the host is found in a
+/// wrong part.
 pub(super) fn ends_too_early(url: &Url, known: impl Fn(&str) -> bool) -> Option<&'static str> {
     let stray = url
         .query_pairs()

@@ -16,7 +16,7 @@ pub(super) const FILES: [&str; 9] = [
 ];
 
 /// What is wrong with a file that a parameter names, if anything. The PEM text itself may be given in place of the
-/// file's name; it is a secret then and not quoted, and neither is what may be a key in another form.
+/// file's name; then it is a secret and not quoted, nor is a text that may be a key in another form.
 pub(super) fn wrong_file(name: &str, value: &str) -> Option<String> {
     const BEGIN: &str = "-----BEGIN ";
     if value.trim_start().starts_with(BEGIN) {
@@ -44,7 +44,7 @@ pub(super) struct TlsMode {
     pub(super) mode: Option<String>,
     /// Whether a file with certificate authorities is named.
     pub(super) root: bool,
-    /// Whether the authorities that the system trusts are.
+    /// Whether the authorities that the system trusts are named.
     pub(super) system: bool,
     /// Whether the certificate and the name in it are to be checked, in words other than those of a mode.
     strict: bool,
@@ -70,7 +70,8 @@ impl TlsMode {
         Ok(())
     }
 
-    /// `ssl`, as drivers of Java, Node and Python have it: whether, a mode, or what of the certificate is checked.
+    /// `ssl`, as drivers of Java, Node and Python have it: true or false, a mode, or which checks of the certificate
+    /// are made.
     pub(super) fn ssl(&mut self, value: &str) -> Result<(), String> {
         let text: String = value.to_ascii_lowercase().split_whitespace().collect();
         match text.as_str() {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::database_url::{DatabaseUrl, file};
-use super::parameters::{self, Use};
+use super::parameters::{self, Handling};
 use super::tls_mode::{FILES, TlsMode, truth, wrong_file};
 use super::{Kind, pasted};
 use crate::Setting;
@@ -55,10 +55,10 @@ impl UrlParser {
         for (name, value) in url.query_pairs() {
             let unfit = |problem: String| format!("parameter {name}: {problem}");
             match parameters::handling(kind, &name) {
-                Some(Use::Driver) => parser.driver(&name, &value).map_err(unfit)?,
-                Some(Use::Ours) => parser.ours(&name, &value).map_err(unfit)?,
-                Some(Use::Ignored(reason)) => parser.ignore(&name, reason),
-                Some(Use::Refused(instead)) => return Err(unfit(instead.into())),
+                Some(Handling::Driver) => parser.driver(&name, &value).map_err(unfit)?,
+                Some(Handling::Ours) => parser.ours(&name, &value).map_err(unfit)?,
+                Some(Handling::Ignored(reason)) => parser.ignore(&name, reason),
+                Some(Handling::Refused(instead)) => return Err(unfit(instead.into())),
                 // It may be the rest of a password with a character that ends a parameter.
                 None if url.query_pairs().any(|(name, _)| name == "password") => {
                     return Err("unknown parameter".into());
@@ -135,7 +135,7 @@ impl UrlParser {
                 else {
                     return Err("expected whole seconds, or 0 for no timeout".into());
                 };
-                // "0" switches the timeout off where people learnt it; a day is as good and stays bounded.
+                // "0" switches the timeout off in other tools; a day does as well and is a bound.
                 let timeout = Duration::from_secs(if seconds == 0 { 86_400 } else { seconds });
                 if name == "pool_timeout" {
                     self.parsed.pool_timeout = Some(timeout);
@@ -191,7 +191,7 @@ impl UrlParser {
         self.parsed.ignored.push((name.to_owned(), reason));
     }
 
-    /// Refuses a file of SQLite that is none, or would be another one for each connection.
+    /// Refuses a URL of SQLite without a file, and one that would open another database for each connection.
     fn check_file(&self, path: &str) -> Result<(), String> {
         let in_memory = path.ends_with(":memory:") || self.kept("mode") == Some("memory");
         if path.is_empty() && !in_memory {

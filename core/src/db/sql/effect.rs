@@ -1,8 +1,8 @@
 //! The effects of statements on their session that outlast them.
 
+use super::keyword::Keyword;
 use super::lexer::{Lexer, Token};
 use super::of_one;
-use super::tokens::{Keyword, Tokens};
 use crate::db::settings::Kind;
 
 /// The effect of a text, of one or several statements, on its session; none by default.
@@ -22,12 +22,11 @@ pub(in crate::db) struct SessionEffect {
     pub(in crate::db) read_only: bool,
     /// It may return rows.
     pub(in crate::db) rows: bool,
-    /// It is a query, which may be left at its first row: nothing is undone by that.
+    /// It is a query: reading may stop at its first row, which undoes nothing.
     pub(in crate::db) query: bool,
     /// It holds no statement at all.
     pub(in crate::db) blank: bool,
-    /// It changes tables that statements may have been prepared for, and neither the server nor the driver finds
-    /// out by itself.
+    /// It changes tables that statements may have been prepared for, and neither the server nor the driver notices.
     pub(in crate::db) alters: bool,
     /// It leaves the session changed.
     pub(in crate::db) change: Option<Change>,
@@ -117,12 +116,12 @@ impl SessionEffect {
         Self { rows: false, query: false, blank: false, ..*self } == Self::NONE
     }
 
-    /// This one, and then the other.
+    /// The effect of this statement followed by the next one.
     fn then(self, next: Self) -> Self {
         let opens = next.opens_if_none && self.open == Some(false);
         Self {
             open: if opens { Some(true) } else { next.open.or(self.open) },
-            // Also after a BEGIN of the text: inside a transaction, PostgreSQL passes over that.
+            // Also after a BEGIN of the same text: PostgreSQL ignores a BEGIN inside a transaction.
             ends: self.ends || next.ends,
             commits: self.commits || next.commits,
             opens_if_none: next.open.is_none()
@@ -154,26 +153,17 @@ pub(in crate::db) fn statements(text: &str, kind: Kind) -> Vec<&str> {
     all
 }
 
-/// Shows each statement of a text, with what it does.
+/// Shows each statement of a text, with its effect.
 fn each<'s>(text: &'s str, kind: Kind, mut show: impl FnMut(SessionEffect, &'s str)) {
     let mut lexer = Lexer::new(text, kind);
     let mut begin = 0;
-    while let Some(token) = lexer.next() {
-        let one = match token {
-            // (SELECT 1) UNION (SELECT 2)
-            Token::Symbol(b';' | b'(') => continue,
-            Token::Word(word) => {
-                let mut tokens = Tokens::new(&mut lexer);
-                let one = of_one(kind, Keyword::new(word), &mut tokens);
-                for _ in tokens {}
-                one
-            }
-            _ => {
-                for _ in Tokens::new(&mut lexer) {}
-                SessionEffect::unknown(Change::Other)
-            }
+    while let Some(first) = lexer.next_statement() {
+        let effect = match first {
+            Token::Word(word) => of_one(kind, Keyword::new(word), &mut lexer),
+            _ => SessionEffect::unknown(Change::Other),
         };
-        show(one, &text[begin..lexer.at()]);
+        lexer.by_ref().for_each(drop);
+        show(effect, &text[begin..lexer.at()]);
         begin = lexer.at();
     }
 }

@@ -1,12 +1,12 @@
 //! Statements that several kinds of databases write alike.
 
 use super::effect::{Change, SessionEffect};
-use super::lexer::Token;
-use super::tokens::{Keyword, Tokens};
+use super::keyword::Keyword;
+use super::lexer::{Lexer, Token};
 
 /// The end of a transaction, by `COMMIT` and `END` or by `ROLLBACK` and `ABORT`: it may go on with a transaction like the
 /// last, or go back to a savepoint.
-pub(super) fn end(tokens: &mut Tokens<'_, '_>, commits: bool) -> SessionEffect {
+pub(super) fn end(tokens: &mut Lexer<'_>, commits: bool) -> SessionEffect {
     let ends = SessionEffect { commits, ..SessionEffect::ENDS };
     let mut refused = false;
     loop {
@@ -26,7 +26,7 @@ pub(super) fn end(tokens: &mut Tokens<'_, '_>, commits: bool) -> SessionEffect {
 
 /// Whether what is left asks for a transaction that may not write: `READ ONLY`.
 #[cfg(any(feature = "postgres", feature = "mysql"))]
-pub(super) fn asks_read_only(tokens: &mut Tokens<'_, '_>) -> bool {
+pub(super) fn asks_read_only(tokens: &mut Lexer<'_>) -> bool {
     let mut read = false;
     for token in tokens.by_ref() {
         match token {
@@ -38,9 +38,9 @@ pub(super) fn asks_read_only(tokens: &mut Tokens<'_, '_>) -> bool {
     false
 }
 
-/// A function, a procedure or a trigger, whose body may hold semicolons: it ends where each `BEGIN`, `CASE`, `IF` and
-/// loop of it has met its `END`. If that is not clear, what follows might be anything.
-pub(super) fn routine(tokens: &mut Tokens<'_, '_>) -> SessionEffect {
+/// A function, a procedure or a trigger, whose body may hold semicolons: it ends after the `END` of each `BEGIN`,
+/// `CASE`, `IF` and loop in it. If an `END` is missing, the rest of the text is unknown.
+pub(super) fn routine(tokens: &mut Lexer<'_>) -> SessionEffect {
     let mut depth = 0_usize;
     let mut before = Keyword::default();
     // IF and REPEAT count only where a statement may begin: elsewhere they are functions.
@@ -71,7 +71,7 @@ pub(super) fn routine(tokens: &mut Tokens<'_, '_>) -> SessionEffect {
             return SessionEffect::NONE;
         }
         // The semicolon stood inside the body.
-        if !tokens.go_on() {
+        if !tokens.skip_semicolon() {
             return SessionEffect::unknown(Change::Other);
         }
         (before, begins) = (Keyword::default(), true);

@@ -13,17 +13,21 @@ const LONGEST_TEXT: usize = 4096;
 
 /// The effects of the statements that a connection has run, so that a text which is run again is not read again.
 ///
-/// Counted by callgrind: for a text of 37 bytes looking it up takes 84 instructions, for one of 2,000 bytes 444, where
-/// reading it takes 84,910. A tree, since hashing the longer one takes 5,200.
+/// Counted by callgrind: for a text of 37 bytes looking it up takes 84 instructions, for one of 2,000 bytes 444;
+/// reading it takes 84,910. It is a tree because hashing the longer text takes 5,200.
 #[derive(Default)]
 pub(in crate::db) struct KnownEffects {
     known: BTreeMap<Box<str>, SessionEffect>,
-    /// Whether a backslash in a string means what it does not mean by default in this kind of database. A text with
-    /// one may then do anything.
-    pub(in crate::db) unusual_backslashes: bool,
+    /// Whether the server reads backslashes in strings in another way than by default. A text with a backslash may
+    /// then do anything.
+    unusual_backslashes: bool,
 }
 
 impl KnownEffects {
+    pub(in crate::db) fn new(unusual_backslashes: bool) -> Self {
+        Self { unusual_backslashes, ..Self::default() }
+    }
+
     /// Returns what a text does to its session.
     pub(in crate::db) fn effect(&mut self, text: &str, kind: Kind) -> SessionEffect {
         if text.len() > LONGEST_TEXT {

@@ -2,6 +2,7 @@
 
 use memchr::{memchr, memchr2};
 
+use super::keyword::Keyword;
 use crate::db::settings::Kind;
 
 /// A piece of a text. White space, comments and numbered parameters are none.
@@ -45,21 +46,58 @@ const CLASSES: [Class; 256] = {
     classes
 };
 
-/// The tokens of a text, which may hold several statements.
+/// The tokens of a text, statement by statement: as an iterator it ends at the semicolon that ends a statement.
 #[derive(Clone, Debug)]
 pub(super) struct Lexer<'s> {
     text: &'s str,
     at: usize,
     /// It decides how strings, identifiers and comments are written.
     kind: Kind,
+    /// Whether the statement has ended.
+    ended: bool,
 }
 
 impl<'s> Lexer<'s> {
     pub(super) fn new(text: &'s str, kind: Kind) -> Self {
-        Self { text, at: 0, kind }
+        Self { text, at: 0, kind, ended: false }
     }
 
-    /// Where in the text the next token is looked for.
+    /// Goes to the next statement and returns its first token; `None` at the end of the text.
+    pub(super) fn next_statement(&mut self) -> Option<Token<'s>> {
+        self.ended = false;
+        // An opening parenthesis is skipped too: (SELECT 1) UNION (SELECT 2)
+        let is_skipped = |token: &Token<'_>| matches!(token, Token::Symbol(b';' | b'('));
+        std::iter::from_fn(|| self.token()).find(|token| !is_skipped(token))
+    }
+
+    /// Goes on past a semicolon that ends no statement; `false` at the end of the text.
+    pub(super) fn skip_semicolon(&mut self) -> bool {
+        self.ended = self.clone().token().is_none();
+        !self.ended
+    }
+
+    /// The next token in capitals if it is a keyword.
+    pub(super) fn keyword(&mut self) -> Keyword {
+        match self.next() {
+            Some(Token::Word(word)) => Keyword::new(word),
+            _ => Keyword::default(),
+        }
+    }
+
+    /// Returns the next token of the statement without consuming it.
+    #[cfg(feature = "postgres")]
+    pub(super) fn peek(&self) -> Option<Token<'s>> {
+        self.clone().next()
+    }
+
+    /// Goes to the end of the whole text.
+    #[cfg(feature = "mysql")]
+    pub(super) fn finish_text(&mut self) {
+        self.ended = true;
+        while self.token().is_some() {}
+    }
+
+    /// The position in the text after the last token.
     pub(super) fn at(&self) -> usize {
         self.at
     }
@@ -87,8 +125,8 @@ impl<'s> Lexer<'s> {
         Token::Word(word)
     }
 
-    /// What stands between this quote, which is next, and the one that ends it: two in a row are one of the
-    /// text.
+    /// Reads from the quote at this position to the one that ends it, and returns the text between; two quotes in a
+    /// row are one of the text.
     fn quoted(&mut self, quote: u8, backslashes: bool) -> &'s str {
         let start = self.at + 1;
         let mut at = start;
@@ -116,7 +154,7 @@ impl<'s> Lexer<'s> {
         self.at = memchr(b'\n', rest).map_or(self.text.len(), |found| self.at + found + 1);
     }
 
-    /// Goes past a comment, which is next; those of PostgreSQL may hold others.
+    /// Skips the comment at this position; in PostgreSQL it may hold other comments.
     fn skip_comment(&mut self) {
         let mut depth = 0_usize;
         while let Some(byte) = self.byte(self.at) {
@@ -157,7 +195,7 @@ impl<'s> Lexer<'s> {
         Some(Token::Text(text))
     }
 
-    /// What begins with a character that may begin more; `None`: nothing that counts.
+    /// Reads the token that begins with a special character; `None` if it is a comment or a parameter.
     fn special(&mut self, byte: u8) -> Option<Token<'s>> {
         let next = self.byte(self.at + 1);
         match (byte, self.kind) {
@@ -200,12 +238,9 @@ impl<'s> Lexer<'s> {
         self.at += 1;
         Some(Token::Symbol(byte))
     }
-}
 
-impl<'s> Iterator for Lexer<'s> {
-    type Item = Token<'s>;
-
-    fn next(&mut self) -> Option<Token<'s>> {
+    /// The next token of the text, whichever statement it belongs to.
+    fn token(&mut self) -> Option<Token<'s>> {
         loop {
             let byte = self.byte(self.at)?;
             match CLASSES[usize::from(byte)] {
@@ -225,50 +260,18 @@ impl<'s> Iterator for Lexer<'s> {
     }
 }
 
-#[cfg(all(test, feature = "postgres", feature = "mysql", feature = "sqlite"))]
-mod tests {
-    use super::*;
+impl<'s> Iterator for Lexer<'s> {
+    type Item = Token<'s>;
 
-    fn words(text: &str, kind: Kind) -> Vec<String> {
-        let text = Lexer::new(text, kind).map(|token| match token {
-            Token::Word(word) => word.to_owned(),
-            Token::Quoted(name) => format!("<{name}>"),
-            Token::Text(text) => format!("'{text}'"),
-            Token::Assignment => ":=".into(),
-            Token::Executable => "!".into(),
-            Token::Symbol(byte) => char::from(byte).to_string(),
-        });
-        text.collect()
-    }
-
-    #[test]
-    fn strings_identifiers_and_comments_are_those_of_the_kind_of_database() {
-        use Kind::{MySql, Postgres, Sqlite};
-        for (kind, text, expected) in [
-            (Postgres, "a 'it''s; b' c", "a|'it''s; b'|c"),
-            (Postgres, r"'a\' b E'c\'d' e", r"'a\'|b|'c\'d'|e"),
-            (MySql, r#"'a\'b' "c\";d" `e;f` g"#, r#"'a\'b'|'c\";d'|<e;f>|g"#),
-            (Sqlite, r#""a;""b" [c;d] `e` f"#, r#"<a;""b>|<c;d>|<e>|f"#),
-            (Postgres, "$$a;b$$ $x$c$$;$x$ $1 a$1", "'a;b'|'c$$;'|a$1"),
-            (Postgres, "a /* b /* c */ ; */ d -- e;\nf", "a|d|f"),
-            (
-                MySql,
-                "a /* b /* c */ d -- e;\nf # g;\nh 1--1 /*!50 i*/ /*M! j */",
-                "a|d|f|h|1|-|-|1|!|!",
-            ),
-            (Sqlite, "a--b\nc", "a|c"),
-            (Postgres, "a[1] # b ::int", "a|[|1|]|#|b|:|:|int"),
-            (MySql, "@a := 1", "@|a|:=|1"),
-            (Postgres, "'never ends ; a", "'never ends ; a'"),
-            (Postgres, "$a$never ends", "'never ends'"),
-            (MySql, r"'ends in \", r"'ends in \'"),
-            (Postgres, "größe 'ä' \"ü\" é", "größe|'ä'|<ü>|é"),
-            (Postgres, "", ""),
-            (Postgres, "/* never ends", ""),
-            (Postgres, "'", "''"),
-            (Sqlite, "$name ?1 :a", "?|1|:|a"),
-        ] {
-            assert_eq!(words(text, kind).join("|"), expected, "{kind:?}: {text}");
+    fn next(&mut self) -> Option<Token<'s>> {
+        if self.ended {
+            return None;
         }
+        let token = self.token().filter(|token| *token != Token::Symbol(b';'));
+        self.ended = token.is_none();
+        token
     }
 }
+
+#[cfg(all(test, feature = "postgres", feature = "mysql", feature = "sqlite"))]
+mod tests;

@@ -2,8 +2,8 @@
 
 use super::effect::{Change, SessionEffect};
 use super::forms::{asks_read_only, end, routine};
-use super::lexer::Token;
-use super::tokens::{Keyword, Tokens, is_one_of};
+use super::keyword::{Keyword, is_one_of};
+use super::lexer::{Lexer, Token};
 
 /// The functions that change the session.
 const CHANGING: &[&str] = &[
@@ -17,14 +17,14 @@ const CHANGING: &[&str] = &[
 /// The effect of a statement with an implicit commit, if it changes nothing in the session.
 const IMPLICIT_COMMIT: SessionEffect = SessionEffect { may_end: true, ..SessionEffect::NONE };
 
-pub(super) fn of_one(first: Keyword, tokens: &mut Tokens<'_, '_>) -> SessionEffect {
+pub(super) fn of_one(first: Keyword, tokens: &mut Lexer<'_>) -> SessionEffect {
     match first.as_bytes() {
         b"SELECT" | b"WITH" | b"VALUES" | b"TABLE" | b"SHOW" | b"DESC" | b"DESCRIBE"
         | b"EXPLAIN" => SessionEffect { rows: true, query: true, ..scan(tokens, false) },
         b"CHECKSUM" | b"DELETE" | b"DO" | b"INSERT" | b"KILL" | b"REPLACE" | b"UPDATE" => {
             scan(tokens, false)
         }
-        // They commit, before they do anything.
+        // Each of them commits first.
         b"ALTER" | b"ANALYZE" | b"CHECK" | b"GRANT" | b"OPTIMIZE" | b"RENAME" | b"REPAIR"
         | b"REVOKE" | b"TRUNCATE" => SessionEffect { may_end: true, ..scan(tokens, false) },
         b"CREATE" => create(tokens),
@@ -61,7 +61,7 @@ pub(super) fn of_one(first: Keyword, tokens: &mut Tokens<'_, '_>) -> SessionEffe
 }
 
 /// A statement that changes the session by what it calls or assigns, if at all.
-fn scan(tokens: &mut Tokens<'_, '_>, loads: bool) -> SessionEffect {
+fn scan(tokens: &mut Lexer<'_>, loads: bool) -> SessionEffect {
     let mut effect = SessionEffect::NONE;
     let mut word = "";
     for token in tokens {
@@ -87,9 +87,9 @@ fn scan(tokens: &mut Tokens<'_, '_>, loads: bool) -> SessionEffect {
     effect
 }
 
-/// `SET` changes the session; also `SET TRANSACTION`, which waits for the next one; `SET autocommit` may commit. `SET
-/// STATEMENT … FOR` of MariaDB lasts as long as the statement behind it.
-fn set(tokens: &mut Tokens<'_, '_>) -> SessionEffect {
+/// `SET` changes the session; also `SET TRANSACTION`, which concerns the next transaction; `SET autocommit` may
+/// commit. `SET STATEMENT … FOR` of MariaDB lasts as long as the statement behind it.
+fn set(tokens: &mut Lexer<'_>) -> SessionEffect {
     if tokens.keyword().as_bytes() != b"STATEMENT" {
         return SessionEffect {
             read_only: asks_read_only(tokens),
@@ -110,7 +110,7 @@ fn set(tokens: &mut Tokens<'_, '_>) -> SessionEffect {
 }
 
 /// What it drops may be the database that the session uses. A temporary table ends no transaction.
-fn drop(tokens: &mut Tokens<'_, '_>) -> SessionEffect {
+fn drop(tokens: &mut Lexer<'_>) -> SessionEffect {
     match tokens.keyword().as_bytes() {
         b"TEMPORARY" => SessionEffect::NONE,
         b"DATABASE" | b"SCHEMA" => SessionEffect::unknown(Change::Use),
@@ -118,7 +118,7 @@ fn drop(tokens: &mut Tokens<'_, '_>) -> SessionEffect {
     }
 }
 
-fn create(tokens: &mut Tokens<'_, '_>) -> SessionEffect {
+fn create(tokens: &mut Lexer<'_>) -> SessionEffect {
     let mut words = 0;
     while let Some(token) = tokens.next() {
         match token {

@@ -2,8 +2,8 @@
 
 use super::effect::{Change, SessionEffect};
 use super::forms::{asks_read_only, end, routine};
-use super::lexer::Token;
-use super::tokens::{Keyword, Tokens, is_one_of};
+use super::keyword::{Keyword, is_one_of};
+use super::lexer::{Lexer, Token};
 
 /// The functions that change the session for longer than the transaction. `set_config` has a rule of its own.
 const CHANGING: &[&str] = &[
@@ -27,7 +27,7 @@ const CHANGING: &[&str] = &[
     "set_user",
 ];
 
-pub(super) fn of_one(first: Keyword, tokens: &mut Tokens<'_, '_>) -> SessionEffect {
+pub(super) fn of_one(first: Keyword, tokens: &mut Lexer<'_>) -> SessionEffect {
     match first.as_bytes() {
         b"SELECT" | b"WITH" | b"VALUES" | b"TABLE" | b"SHOW" | b"FETCH" => {
             SessionEffect { rows: true, ..scan(first, tokens) }
@@ -60,7 +60,7 @@ pub(super) fn of_one(first: Keyword, tokens: &mut Tokens<'_, '_>) -> SessionEffe
 }
 
 /// The effect of a statement that can change the session only by a function that it calls or by its target (`INTO`).
-fn scan(first: Keyword, tokens: &mut Tokens<'_, '_>) -> SessionEffect {
+fn scan(first: Keyword, tokens: &mut Lexer<'_>) -> SessionEffect {
     let mut effect = SessionEffect::NONE;
     let (mut updates, mut settings) = (first.as_bytes() == b"UPDATE", false);
     let explains = first.as_bytes() == b"EXPLAIN";
@@ -110,9 +110,9 @@ fn scan(first: Keyword, tokens: &mut Tokens<'_, '_>) -> SessionEffect {
 }
 
 /// Whether a call of this function, whose arguments follow, changes the session.
-fn changes(function: &str, tokens: &mut Tokens<'_, '_>) -> bool {
+fn changes(function: &str, tokens: &mut Lexer<'_>) -> bool {
     if !function.eq_ignore_ascii_case("set_config") {
-        // A name with escapes, U&"\0070g_advisory_lock", may be any.
+        // A name with escapes, U&"\0070g_advisory_lock", may be that of any function.
         return is_one_of(function, CHANGING) || function.contains('\\');
     }
     // Its last argument says whether it ends with the transaction.
@@ -149,7 +149,7 @@ fn changes(function: &str, tokens: &mut Tokens<'_, '_>) -> bool {
 }
 
 /// The effect of the words after `SET`: `LOCAL` ends with the transaction.
-fn set(tokens: &mut Tokens<'_, '_>) -> SessionEffect {
+fn set(tokens: &mut Lexer<'_>) -> SessionEffect {
     let Some(Token::Word(second)) = tokens.next() else {
         return SessionEffect::changes(Change::Set);
     };
@@ -166,7 +166,7 @@ fn set(tokens: &mut Tokens<'_, '_>) -> SessionEffect {
     SessionEffect { read_only, change, ..SessionEffect::NONE }
 }
 
-fn create(tokens: &mut Tokens<'_, '_>) -> SessionEffect {
+fn create(tokens: &mut Lexer<'_>) -> SessionEffect {
     let (mut temporary, mut drops) = (false, false);
     let (mut words, mut word) = (0, "");
     while let Some(token) = tokens.next() {

@@ -2,8 +2,8 @@
 
 use super::effect::{Change, SessionEffect};
 use super::forms::{end, routine};
-use super::lexer::Token;
-use super::tokens::{Keyword, Tokens, is_one_of};
+use super::keyword::{Keyword, is_one_of};
+use super::lexer::{Lexer, Token};
 
 /// Pragmas that take an argument and change nothing, or something in the file that every connection shares.
 const LASTING: &[&str] = &[
@@ -24,7 +24,7 @@ const LASTING: &[&str] = &[
     "wal_checkpoint",
 ];
 
-pub(super) fn of_one(first: Keyword, tokens: &mut Tokens<'_, '_>) -> SessionEffect {
+pub(super) fn of_one(first: Keyword, tokens: &mut Lexer<'_>) -> SessionEffect {
     match first.as_bytes() {
         b"ALTER" | b"DROP" => SessionEffect { alters: true, query: false, ..scan(tokens) },
         b"SELECT" | b"VALUES" | b"WITH" => scan(tokens),
@@ -36,7 +36,8 @@ pub(super) fn of_one(first: Keyword, tokens: &mut Tokens<'_, '_>) -> SessionEffe
         b"COMMIT" | b"END" => end(tokens, true),
         b"ROLLBACK" => end(tokens, false),
         b"SAVEPOINT" => SessionEffect { opens_if_none: true, ..SessionEffect::NONE },
-        // Outside of a transaction there is none to release: then one that was opened stays noted.
+        // It may end the transaction that SAVEPOINT has opened, which then still counts as open: at worst the
+        // connection is closed.
         b"RELEASE" => SessionEffect::NONE,
         b"CREATE" => create(tokens),
         b"PRAGMA" => pragma(tokens),
@@ -46,7 +47,7 @@ pub(super) fn of_one(first: Keyword, tokens: &mut Tokens<'_, '_>) -> SessionEffe
 }
 
 /// A statement that changes the connection by what it calls, if at all. It is a query if nothing in it writes.
-fn scan(tokens: &mut Tokens<'_, '_>) -> SessionEffect {
+fn scan(tokens: &mut Lexer<'_>) -> SessionEffect {
     let mut effect = SessionEffect { query: true, ..SessionEffect::NONE };
     let mut word = "";
     for token in tokens {
@@ -64,15 +65,15 @@ fn scan(tokens: &mut Tokens<'_, '_>) -> SessionEffect {
     effect
 }
 
-/// It runs nothing, except for pragmas, which do what they do while they are compiled.
-fn explain(tokens: &mut Tokens<'_, '_>) -> SessionEffect {
+/// `EXPLAIN` runs nothing, except for a pragma, which takes effect when it is compiled.
+fn explain(tokens: &mut Lexer<'_>) -> SessionEffect {
     let is_pragma =
         |token| matches!(token, Token::Word(word) if word.eq_ignore_ascii_case("pragma"));
     if tokens.any(is_pragma) { pragma(tokens) } else { SessionEffect::NONE }
 }
 
 /// The effect of a pragma: one that only reads, or that changes the file for all connections, has none.
-fn pragma(tokens: &mut Tokens<'_, '_>) -> SessionEffect {
+fn pragma(tokens: &mut Lexer<'_>) -> SessionEffect {
     let mut name = "";
     for token in tokens {
         match token {
@@ -85,7 +86,7 @@ fn pragma(tokens: &mut Tokens<'_, '_>) -> SessionEffect {
     SessionEffect::NONE
 }
 
-fn create(tokens: &mut Tokens<'_, '_>) -> SessionEffect {
+fn create(tokens: &mut Lexer<'_>) -> SessionEffect {
     let (mut words, mut word) = (0, "");
     let mut temporary = None;
     while let Some(token) = tokens.next() {

@@ -2,8 +2,8 @@
 
 use super::super::ConnectErrorKind;
 
-/// Parts of what PgBouncer, Supavisor, Neon's proxy and PgCat say of a failed login, in small letters: their SQLSTATE
-/// 08P01, XX000 and 58000 stand for many errors.
+/// Parts of the texts with which PgBouncer, Supavisor, Neon's proxy and PgCat report a failed login, in small
+/// letters: their SQLSTATE 08P01, XX000 and 58000 stand for many errors.
 const LOGIN_FAILED: [&str; 10] = [
     "empty password",
     "password authentication failed",
@@ -52,7 +52,7 @@ fn by_text(text: &str) -> ConnectErrorKind {
     let no_database = text.contains("database \"") && text.contains("does not exist");
     if no_database || says(&NO_DATABASE) {
         ConnectErrorKind::Database
-    // Of the pooler's own login, which its administrator may be mending.
+    // The pooler's own login fails, which its administrator may repair.
     } else if text.starts_with("server login has been failing")
         || text.starts_with("server login failed")
     {

@@ -1,4 +1,4 @@
-//! The connect options for a PostgreSQL URL, with nothing in them that only the environment says.
+//! The connect options for a PostgreSQL URL, with nothing in them that comes from the environment.
 
 use std::str::FromStr;
 
@@ -9,8 +9,8 @@ use super::super::{Tuning, without_brackets};
 use crate::ConfigError;
 use crate::db::settings::{DatabaseUrl, Pooler};
 
-/// The options. The driver fills what a URL leaves out from `PGHOST` and its siblings and from a file of passwords;
-/// here everything is said, or refused if it cannot be.
+/// Returns the connect options. The driver fills the gaps of a URL from `PGHOST` and its siblings and from a file of
+/// passwords, so every option is set here, or refused if it cannot be set.
 pub(super) fn from_url(
     url: &DatabaseUrl,
     tuning: &Tuning<'_>,
@@ -21,9 +21,9 @@ pub(super) fn from_url(
         ));
     };
     let names_root = refuse_environment(url)?;
-    // Host, port, mode and password stand in it: the settings see to that.
+    // The settings have written host, port, mode and password into it.
     let mut options = PgConnectOptions::from_str(url.expose())
-        // The driver's text may quote what it stumbled over, so it is not passed on.
+        // The driver's text may quote a part of the URL, so it is not passed on.
         .map_err(|_| url.wrong("is not a PostgreSQL URL; a special character in a password must be percent-encoded"))?;
     if let Some(address) = without_brackets(options.get_host()) {
         options = options.host(&address);
@@ -35,7 +35,7 @@ pub(super) fn from_url(
     if names_root {
         options = options.ssl_root_cert_from_pem(Vec::new());
     }
-    if !url.gives("application_name") {
+    if !url.has_parameter("application_name") {
         options = options.application_name(tuning.application);
     }
     if tuning.demands_tls && !url.sets_tls_mode && options.get_socket().is_none() {
@@ -61,8 +61,8 @@ pub(super) fn from_url(
     Ok(options)
 }
 
-/// Refuses what the driver has taken from the environment and cannot be made to drop. Returns whether it has taken a
-/// file with certificate authorities, which an empty one can replace.
+/// Refuses what the driver has taken from the environment and what cannot be removed from its options. Returns
+/// whether it has taken a file with certificate authorities, which an empty one can replace.
 fn refuse_environment(url: &DatabaseUrl) -> Result<bool, ConfigError> {
     // Placeholders for the parts that the URL sets, so that these options can be printed as a URL.
     let taken = PgConnectOptions::new_without_pgpass().host("h").port(1).username("u").password("");
@@ -81,7 +81,7 @@ fn refuse_environment(url: &DatabaseUrl) -> Result<bool, ConfigError> {
     for (variable, parameter, other) in
         [("PGSSLCERT", "sslcert", "ssl-cert"), ("PGSSLKEY", "sslkey", "ssl-key")]
     {
-        if takes(parameter) && !url.gives(parameter) && !url.gives(other) {
+        if takes(parameter) && !url.has_parameter(parameter) && !url.has_parameter(other) {
             return refused(variable, parameter);
         }
     }

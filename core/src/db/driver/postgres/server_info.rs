@@ -11,14 +11,14 @@ use super::code;
 use crate::db::settings::Pooler;
 
 /// How often the server checks that the client of a running statement is still connected, in milliseconds.
-pub(super) const LOOKS: u64 = 100;
+pub(super) const CHECK_INTERVAL: u64 = 100;
 
 /// The query for servers from version 14 on: the limits on connections, whether it accepts writes, the idle timeout,
 /// the connections in use and our identity. It also sets, if the server's system supports it, a check every 100 ms
 /// whether the client of a running statement is still connected, which ends abandoned statements.
 ///
 /// One message and one round trip. `SHOW` looks nothing up in the catalogs, which a server's new process has yet to
-/// read: the same as one `SELECT` takes it three times as long. What may fail stands last.
+/// read: the same as one `SELECT` takes it three times as long. The statement that may fail is the last one.
 macro_rules! show {
     ($($more:literal)?) => {
         concat!(
@@ -38,11 +38,11 @@ macro_rules! show {
 
 const SHOW: &str = show!();
 
-/// The same from 16 on, where more can be reserved.
+/// The same for servers from version 16 on, which have one more setting of reserved connections.
 const SHOW_RESERVED: &str = show!("SHOW reserved_connections; ");
 
-/// What is asked of an older server, of one that is no PostgreSQL, and of one that only says that it is as new: its
-/// settings alone, none of which need be there.
+/// The query for an older server, for one that is no PostgreSQL, and for one that only claims a version: its settings
+/// alone, each of which may be missing.
 const SELECT: &str = "SELECT current_setting('max_connections', true), \
      (coalesce(current_setting('superuser_reserved_connections', true), '0')::int8 \
        + coalesce(current_setting('reserved_connections', true), '0')::int8)::text, \
@@ -53,7 +53,7 @@ const SELECT: &str = "SELECT current_setting('max_connections', true), \
        THEN set_config('client_connection_check_interval', '100', false) END, \
      current_setting('standard_conforming_strings', true)";
 
-/// Asks it.
+/// Asks a new connection about itself and its server.
 pub(super) async fn ask(
     connection: &mut PgConnection,
     pooler: Pooler,
@@ -74,27 +74,27 @@ async fn show(
     connection: &mut PgConnection,
     statements: &'static str,
 ) -> Result<ServerInfo, sqlx::Error> {
-    let mut said = Vec::with_capacity(7);
+    let mut answers = Vec::with_capacity(7);
     let failed = {
         let mut rows = connection.fetch(statements);
         loop {
             match rows.try_next().await {
-                Ok(Some(row)) => said.push(text(&row, 0)?),
+                Ok(Some(row)) => answers.push(text(&row, 0)?),
                 Ok(None) => break None,
                 Err(error) => break Some(error),
             }
         }
     };
-    let looks = match failed {
+    let checks_client = match failed {
         None => true,
-        // A system without a way to look: everything else has been said by then.
+        // The server's system has no such check; all other answers have arrived by then.
         Some(error) if code(&error).as_deref() == Some("22023") => false,
         // A setting, function or column that this server does not have.
         Some(error) if is_unknown(&error) => return select(connection).await,
         Some(error) => return Err(error),
     };
-    let mut said = said.iter().map(String::as_str);
-    let mut next = || said.next().unwrap_or_default();
+    let mut answers = answers.iter().map(String::as_str);
+    let mut next = || answers.next().unwrap_or_default();
     let (max, reserved, read_only, idle_timeout) = (next(), next(), next(), next());
     let (standard_strings, taken) = (next(), next());
     let mut taken = taken.splitn(5, ' ');
@@ -110,7 +110,7 @@ async fn show(
         used: Some(number(used)),
         read_only: is_on(read_only),
         backend: backend(process, server),
-        survives_close: !looks,
+        survives_close: !checks_client,
         unusual_backslashes: !is_on(standard_strings),
         idle_timeout: duration(idle_timeout),
         interrupt: None,
@@ -119,7 +119,7 @@ async fn show(
 
 async fn select(connection: &mut PgConnection) -> Result<ServerInfo, sqlx::Error> {
     let row = match connection.fetch_one(SELECT).await {
-        // It has no such function: a server that only speaks as PostgreSQL does.
+        // It has no such function: a server that only speaks PostgreSQL's protocol.
         Err(error) if is_unknown(&error) => {
             return Ok(ServerInfo { survives_close: true, ..ServerInfo::default() });
         }
@@ -128,7 +128,7 @@ async fn select(connection: &mut PgConnection) -> Result<ServerInfo, sqlx::Error
     let optional = |column: usize| row.try_get_unchecked::<Option<String>, _>(column);
     let max = optional(0)?.and_then(|max| max.parse().ok()).filter(|max| *max > 0);
     let (reserved, read_only) = (number(&text(&row, 1)?), optional(2)?);
-    let (idle_timeout, looks) = (duration(&text(&row, 3)?), optional(4)?.is_some());
+    let (idle_timeout, checks_client) = (duration(&text(&row, 3)?), optional(4)?.is_some());
     Ok(ServerInfo {
         limits: max.map(|max_connections| Limits {
             max_connections,
@@ -137,7 +137,7 @@ async fn select(connection: &mut PgConnection) -> Result<ServerInfo, sqlx::Error
             database: None,
         }),
         read_only: read_only.is_some_and(|read_only| is_on(&read_only)),
-        survives_close: !looks,
+        survives_close: !checks_client,
         unusual_backslashes: optional(5)?.is_some_and(|standard| !is_on(&standard)),
         idle_timeout,
         ..ServerInfo::default()
@@ -151,10 +151,10 @@ fn is_unknown(error: &sqlx::Error) -> bool {
     code(error).is_some_and(|code| known.contains(&&*code))
 }
 
-/// A process of the server, if it says which and when it was started.
+/// Returns the process of the server, if the server says which one and when it was started.
 fn backend(process: &str, server: &str) -> Option<BackendId> {
     let number = process.parse().ok()?;
-    // Its start to the microsecond and the address that was connected to.
+    // The description: the server's start to the microsecond, and its address.
     (!server.is_empty()).then(|| BackendId { server: ServerIdentity::new(server, 0), number })
 }
 
@@ -170,8 +170,7 @@ fn is_on(text: &str) -> bool {
     text == "on"
 }
 
-/// A time as PostgreSQL shows a setting that is counted in milliseconds, in the largest unit that it is a whole
-/// number of: `10min`; `None` for none at all.
+/// Parses a setting in milliseconds as PostgreSQL shows it, in the largest unit that fits: `10min`. `None` for zero.
 fn duration(text: &str) -> Option<Duration> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (count, unit) = text.split_at(digits);

@@ -1,4 +1,4 @@
-//! A database server that exists in memory: it counts its connections and can be told how to behave.
+//! A database server that exists in memory: it counts its connections, and a test sets how it behaves.
 
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 use std::time::Duration;
@@ -32,13 +32,13 @@ pub(super) struct State {
     pub(super) read_only: bool,
 }
 
-/// What the server does to who connects.
+/// What the server does when a connection is opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Behaviour {
     #[default]
     Serves,
     Fails(ConnectErrorKind),
-    /// It says nothing at all.
+    /// It never answers.
     Silent,
 }
 
@@ -60,7 +60,7 @@ impl Server {
         self.lock().behaviour = behaviour;
     }
 
-    /// From now on the connections that are open answer no more.
+    /// From now on the open connections do not answer.
     pub(super) fn forget_all(&self) {
         let mut state = self.lock();
         state.forgotten = state.attempts;
@@ -88,17 +88,17 @@ impl Server {
 }
 
 /// A connection, counted by the server until it is dropped.
-pub(super) struct Link {
+pub(super) struct FakeConnection {
     server: Server,
     id: u32,
     loan: Loan,
     taint: Option<Taint>,
     crowded: bool,
     read_only: bool,
-    took: Duration,
+    connect_time: Duration,
 }
 
-impl Link {
+impl FakeConnection {
     pub(super) fn id(&self) -> u32 {
         self.id
     }
@@ -118,7 +118,7 @@ impl Link {
     }
 }
 
-impl Drop for Link {
+impl Drop for FakeConnection {
     fn drop(&mut self) {
         self.server.lock().open -= 1;
     }
@@ -146,9 +146,9 @@ impl Drop for Attempt<'_> {
 }
 
 impl Connect for Server {
-    type Connection = Link;
+    type Connection = FakeConnection;
 
-    async fn connect(&self, until: Option<Instant>) -> Result<Link, ConnectFailure> {
+    async fn connect(&self, until: Option<Instant>) -> Result<FakeConnection, ConnectFailure> {
         let (_attempt, id) = Attempt::begin(self);
         let (takes, behaviour) = {
             let state = self.lock();
@@ -169,18 +169,18 @@ impl Connect for Server {
         state.most_open = state.most_open.max(state.open);
         let (crowded, read_only) = (state.crowded, state.read_only);
         drop(state);
-        Ok(Link {
+        Ok(FakeConnection {
             server: self.clone(),
             id,
             loan: Loan::default(),
             taint: None,
             crowded,
             read_only,
-            took: takes,
+            connect_time: takes,
         })
     }
 
-    fn release(&self, connection: Link) -> Release<Link> {
+    fn release(&self, connection: FakeConnection) -> Release<FakeConnection> {
         let takes = self.lock().release_takes;
         // The server counts it until it has noticed.
         Release::Work(Box::pin(async move {
@@ -191,13 +191,13 @@ impl Connect for Server {
     }
 }
 
-impl Connection for Link {
+impl Connection for FakeConnection {
     fn pending_reply(&self) -> Arc<PendingReply> {
         Arc::default()
     }
 
-    fn took(&self) -> Duration {
-        self.took
+    fn connect_time(&self) -> Duration {
+        self.connect_time
     }
 
     async fn ping(&mut self) -> bool {
@@ -225,7 +225,7 @@ impl Connection for Link {
         !self.server.lock().read_only
     }
 
-    async fn ask_for_writes(&mut self) -> bool {
+    async fn takes_writes_now(&mut self) -> bool {
         !self.read_only
     }
 

@@ -17,7 +17,7 @@ async fn during_an_outage_one_attempt_is_made_at_once_and_callers_are_refused_in
     let waves = futures_util::future::join_all(waves).await;
     assert!(waves.iter().all(|caller| matches!(caller, Err(Error::Unreachable { .. }))));
     assert_eq!(begun.elapsed(), pool.plan().acquire_timeout());
-    // Known to be away, it is an error at once.
+    // During a known outage the error comes at once.
     tokio::time::sleep(100 * MS).await;
     let (begun, attempts) = (Instant::now(), server.attempts());
     assert!(matches!(acquire(&pool).await, Err(Error::Unreachable { .. })));
@@ -78,7 +78,7 @@ async fn a_pool_that_cannot_grow_serves_everybody_over_what_it_has() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn open_connections_on_which_nothing_answers_serve_nobody_during_an_outage() {
+async fn open_connections_that_do_not_answer_serve_no_caller_during_an_outage() {
     let server = Server::default();
     let pool = pool(&server, 2);
     let _held = acquire(&pool).await.expect("the server is up");
@@ -131,7 +131,7 @@ async fn a_busy_pool_is_ready_and_a_dead_one_is_not() {
     assert!(matches!(pool.ready(within).await, Some(Ok(()))));
     assert_eq!((server.attempts(), server.pings()), (2, 0), "answers a moment ago are enough");
     tokio::time::sleep(Duration::from_secs(60)).await;
-    // No answer counts any more: a further connection tells, or the server's refusal.
+    // The last answer is too old: a new connection shows that the server is alive, and so does its refusal.
     assert!(matches!(pool.ready(within).await, Some(Ok(()))));
     assert_eq!((server.open(), pool.state().waiting), (2, 0));
     server.set(Behaviour::Fails(Full));

@@ -67,7 +67,7 @@ async fn caller(pool: TestPool, model: Arc<Mutex<Model>>, seed: u64, in_order: b
         let Ok(Ok(mut conn)) = acquired else { continue };
         if in_order {
             let first = model.lock().expect("no panic").line.front().copied();
-            assert_eq!(first, Some(place.number), "somebody was overtaken");
+            assert_eq!(first, Some(place.number), "a caller was overtaken");
         }
         let id = conn.id();
         place.served(id);
@@ -126,7 +126,7 @@ async fn schedule(seed: u64) -> u64 {
     assert_whole(&pool, &server);
     let stats = pool.stats("test");
     assert_eq!(stats.created, stats.closed.total() + stats.open as u64, "seed {seed}: {stats:?}");
-    // It serves on as at the beginning.
+    // The pool still serves all callers.
     drop(all(&pool).await);
     model.lock().expect("no panic").served
 }

@@ -59,7 +59,7 @@ async fn callers_that_give_up_leave_their_handshakes_to_the_next() {
 
 #[tokio::test(start_paused = true)]
 async fn a_caller_may_give_up_at_every_point_and_nothing_is_lost() {
-    // Idle and in need of a ping, then opened, then waited for.
+    // A connection that is idle and needs a ping, then a new one, then one that comes back.
     for millis in 0..40 {
         let server = Server::default();
         server.lock().connect_takes = 10 * MS;
@@ -98,7 +98,7 @@ async fn callers_that_give_up_take_no_turn_with_them() {
     let last = spawn_caller(&pool);
     tokio::task::yield_now().await;
     assert_eq!(pool.state().waiting, 51);
-    // At the same time as the last of them give up.
+    // At the same time as the last callers give up.
     tokio::time::sleep(101 * MS).await;
     assert!(pool.state().waiting <= 34, "{}", pool.state());
     drop(held);
@@ -157,7 +157,7 @@ async fn each_wait_ends_at_its_own_time_whatever_the_order_of_the_deadlines() {
     }
     assert_eq!(pool.state().waiting, 0);
     drop(held);
-    // What ends the waits begins anew after a time without any.
+    // The timer of waits starts again after a time without any wait.
     let _held = acquire(&pool).await.expect("it is idle");
     let begun = Instant::now();
     assert!(acquire(&pool).await.is_err());
