@@ -17,7 +17,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 use crate::invoke::{self, Outcome};
 use crate::runtime_api::{Ahead, Backoff, Endpoint, Fault, Invocation, Registration, RuntimeApi};
 pub(crate) use preparation::Preparation;
-use signals::{Signals, Stop};
+pub(crate) use signals::Signals;
+use signals::Stop;
 pub(crate) use started::AppStart;
 
 /// How long an event may take from Lambda's own process to this one.

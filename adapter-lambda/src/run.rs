@@ -4,12 +4,14 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use anyhost_core::adapter::Verb;
-use anyhost_core::adapter::{Exit, Factory, Failure, Handler, Telemetry, check, migrate};
+use anyhost_core::adapter::{
+    Exit, Factory, Failure, Handler, Telemetry, check, migrate, until_stopped,
+};
 use anyhost_core::{Host, Paradigm, Settings};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::environment::{self, Configuration};
-use crate::lifecycle::{self, Preparation};
+use crate::lifecycle::{self, Preparation, Signals};
 use crate::logs::logs;
 use crate::runtime_api::Ahead;
 
@@ -34,11 +36,12 @@ fn carry_out<H: Handler>(
         Verb::Serve => run_functions(factory, settings).map(|()| Exit::Done),
         Verb::Migrate => {
             let Preparation { host, .. } = prepare(settings, verb)?;
-            runtime(1)?.block_on(migrate(factory, &host)).map(|()| Exit::Done)
+            until_stopped(runtime(1)?, Signals::first, migrate(factory, &host))?;
+            Ok(Exit::Done)
         }
         Verb::Check => {
             let Preparation { host, .. } = prepare(settings, verb)?;
-            let report = runtime(1)?.block_on(check(factory, &host))?;
+            let report = until_stopped(runtime(1)?, Signals::first, check(factory, &host))?;
             // Ignored: nobody reads the report if stdout is closed.
             let _ = std::io::stdout().write_all(report.as_bytes());
             Ok(Exit::Done)

@@ -17,6 +17,6 @@ pub use crate::http::{Arrival, Caller, Refusal, is_hop_by_hop, is_host};
 pub use crate::lifecycle::Activity;
 pub use crate::logs::{LogFilter, LogFormat, LogLevel, Logs, to_stderr_unless};
 pub use crate::process_metrics::ProcessMetrics;
-pub use crate::program::{Verb, check, migrate, outside_of_runtimes, start};
+pub use crate::program::{Verb, check, migrate, outside_of_runtimes, start, until_stopped};
 pub use crate::request_counts::{CountedMethod, RequestCounts};
 pub use crate::telemetry::{RequestSpan, Telemetry, Traces};

@@ -6,6 +6,7 @@ use std::panic::AssertUnwindSafe;
 use std::path::Path;
 
 use futures_util::FutureExt;
+use tokio::runtime::Runtime;
 
 use crate::{Error, Exit, Factory, Failure, Handler, Host, HostHandles as _, Paradigm, Telemetry};
 
@@ -100,6 +101,28 @@ pub async fn start<H: Handler>(factory: Factory<H>, host: &Host) -> Result<H, Fa
     for misspelt in host.settings().misspelt() {
         tracing::warn!("{misspelt}");
     }
+    outcome
+}
+
+/// Does what is not serving, until it is done or the process is told to stop: process 1 of a container would not hear a
+/// signal that it does not handle. `stop` is called on the runtime.
+///
+/// # Errors
+/// What the work says, else [`Exit::Aborted`].
+pub fn until_stopped<T, S: Future>(
+    runtime: Runtime,
+    stop: impl FnOnce() -> Result<S, Failure>,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let outcome = runtime.block_on(async {
+        let stop = stop()?;
+        tokio::select! {
+            outcome = work => outcome,
+            _ = stop => Err(Failure::new(Exit::Aborted, "stopped by a signal before it was done")),
+        }
+    });
+    // What an App left running must not hold the process.
+    runtime.shutdown_background();
     outcome
 }
 

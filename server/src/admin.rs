@@ -84,7 +84,14 @@ impl Admin {
         tracing::info!("operators are answered on {listener}");
         let runtime = Builder::new_current_thread().enable_all().build()?;
         std::thread::Builder::new().name("anyhost-admin".into()).spawn(move || {
-            if let Err(error) = runtime.block_on(accept(listener, own)) {
+            let connections = Arc::clone(&own.connections);
+            let outcome = runtime.block_on(async {
+                tokio::select! {
+                    outcome = accept(listener, own) => outcome,
+                    () = connections.keep_room() => Ok(()),
+                }
+            });
+            if let Err(error) = outcome {
                 tracing::error!("operators are not answered: {error}");
             }
         })?;

@@ -59,6 +59,24 @@ impl Connections {
         self.until(|open| open < self.most).await;
     }
 
+    /// Keeps a place free: whenever all are taken, the connection ends whose client is awaited longest. Never ends.
+    pub(crate) async fn keep_room(&self) {
+        loop {
+            self.until(|open| open >= self.most).await;
+            let longest = self
+                .open
+                .borrow()
+                .iter()
+                .min_by_key(|(_, connection)| connection.awaited_since())
+                .map(|(key, connection)| (*key, Arc::clone(connection)));
+            if let Some((key, connection)) = longest {
+                connection.advance(Stage::Aborted);
+                // Not until there is room: another connection may have taken it before this task runs.
+                let _ = self.open.subscribe().wait_for(|open| !open.contains_key(&key)).await;
+            }
+        }
+    }
+
     /// Waits until no connection is open.
     pub(crate) async fn empty(&self) {
         self.until(|open| open == 0).await;

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use anyhost_core::Host;
 use anyhost_core::adapter::{
-    Exit, Factory, Failure, Handler, LogLevel, Logs, Telemetry, Verb, to_stderr_unless,
+    Exit, Factory, Failure, Handler, LogLevel, Logs, Telemetry, Verb, check, migrate,
+    to_stderr_unless, until_stopped,
 };
 
 use crate::descriptors::room_for;
@@ -85,32 +86,17 @@ impl Program {
                 })
             }
             Verb::Migrate => {
-                until_stopped(anyhost_core::adapter::migrate(factory, &host))?;
+                until_stopped(runtime(1)?, stop_signal, migrate(factory, &host))?;
                 Ok(Exit::Done)
             }
             Verb::Check => {
-                let report = until_stopped(anyhost_core::adapter::check(factory, &host))?;
+                let report = until_stopped(runtime(1)?, stop_signal, check(factory, &host))?;
                 // A reader that is gone needs no report.
                 let _ = std::io::stdout().write_all(report.as_bytes());
                 Ok(Exit::Done)
             }
         }
     }
-}
-
-/// Does what is not serving, until it is done or the process is told to stop: process 1 of a container would not hear a
-/// signal that it does not handle.
-fn until_stopped<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let runtime = runtime(1)?;
-    let outcome = runtime.block_on(async {
-        let stop = stop_signal()?;
-        tokio::select! {
-            outcome = work => outcome,
-            () = stop => Err(Failure::new(Exit::Aborted, "stopped by a signal before it was done")),
-        }
-    });
-    runtime.shutdown_background();
-    outcome
 }
 
 /// Serves until told to stop.

@@ -174,6 +174,10 @@ impl Files {
 }
 
 fn bytes(variable: &'static str, file: &Path) -> Result<Vec<u8>, ConfigError> {
+    // To open a pipe waits for a writer, and a device may have no end.
+    if std::fs::metadata(file).is_ok_and(|file| !file.is_file()) {
+        return Err(wrong(variable, file, "is not a regular file"));
+    }
     std::fs::read(file).map_err(|error| wrong(variable, file, &format!("cannot be read: {error}")))
 }
 

@@ -137,6 +137,30 @@ fn readiness_has_its_reason_on_the_admin_port_alone() {
 }
 
 #[test]
+fn connections_that_say_nothing_leave_operators_room() {
+    let instance = Instance::start("echo-paas", &[ADMIN]);
+    let admin = admin_port(&instance);
+    // More than the port takes at once: after a request, and in the middle of one.
+    let open = |head: &str| -> Vec<Wire> {
+        let connect = || {
+            let mut wire = Wire::to(admin);
+            wire.write(head);
+            wire
+        };
+        (0..300).map(|_| connect()).collect()
+    };
+    let idle = open("GET /livez HTTP/1.1\r\nhost: test\r\n\r\n");
+    assert_eq!(Wire::to(admin).get("/metrics").status, 200);
+    let mut unfinished = open("GET /livez HTTP/1.1\r\nhost: te");
+    assert_eq!(Wire::to(admin).get("/readyz").status, 200);
+    // The youngest of them is not the one that had to go.
+    let last = unfinished.last_mut().expect("there are some");
+    last.write("st\r\n\r\n");
+    assert_eq!(last.answer().status, 200);
+    drop(idle);
+}
+
+#[test]
 fn probes_answer_on_the_paths_that_are_set_and_on_no_others() {
     let environment = [("LIVEZ_PATH", "/up"), ("STARTUPZ_PATH", "off")];
     let instance = Instance::start("echo-paas", &environment);

@@ -1,12 +1,14 @@
 //! The start: what is listened on, when it is ready, and how a wrong setting is refused.
 
 use std::net::TcpListener;
+use std::process::Command;
 
 use anyhost_tests::process::{PATIENCE, Signal};
 use anyhost_tests::servers::Postgres;
 use anyhost_tests::wait::eventually;
 
 use anyhost_tests::connection::Wire;
+use anyhost_tests::doors::Certificate;
 use anyhost_tests::fleet::{Instance, launch, listening_port_of};
 
 #[test]
@@ -61,6 +63,35 @@ fn a_wrong_setting_is_one_line_that_names_it_and_exit_78() {
                 errors.len() == 1 && errors[0].contains(named),
                 "{verb:?} {variable}={value}: {lines:?}"
             );
+        }
+    }
+}
+
+/// To open a pipe waits for a writer, and a device may have no end.
+#[test]
+fn a_file_of_a_setting_that_is_no_regular_one_is_one_line_that_names_it_and_exit_78() {
+    let folder = tempfile::TempDir::new().expect("a folder for temporary files");
+    let pipe = folder.path().join("pipe");
+    let made = Command::new("/usr/bin/mkfifo").arg(&pipe).status().expect("mkfifo starts");
+    assert!(made.success());
+    let pipe = pipe.to_str().expect("UTF-8");
+    let _certificate = Certificate::new(folder.path());
+    let certificate = folder.path().join("certificate.pem");
+    let certificate = certificate.to_str().expect("UTF-8");
+    let url = "postgres://nobody@127.0.0.1:1/none";
+    let with_root = |file: &str| format!("{url}?sslmode=verify-full&sslrootcert={file}");
+    for file in [pipe, "/dev/zero"] {
+        for environment in [
+            &[("TLS_CERTIFICATE", file), ("TLS_KEY", file)] as &[_],
+            &[("TLS_KEY", file), ("TLS_CERTIFICATE", certificate)],
+            &[("DATABASE_PASSWORD_FILE", file), ("DATABASE_URL", url)],
+            &[("DATABASE_URL", &with_root(file))],
+        ] {
+            let named = environment[0].0;
+            let (process, _folder) =
+                launch("notes-paas", &["check"], &[environment, &[("PORT", "0")]].concat());
+            process.wait_for_line(&["error: ", named, "not a regular file"]);
+            assert_eq!(process.wait_for_exit(PATIENCE).code(), Some(78), "{named}={file}");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Sudden ends and stops: SIGKILL, SIGSTOP, and running as process 1.
 
 use std::fs;
+use std::net::TcpListener;
 use std::path::Path;
 use std::time::Duration;
 
@@ -102,14 +103,20 @@ fn as_process_1_it_hears_the_stop_signal() {
 /// Its own exit code shows that it handles the signal, without which process 1 would not hear it.
 #[test]
 fn a_migration_hears_the_stop_signal() {
-    let environment = [("DATABASE_URL", "postgres://app:app@127.0.0.1:1/app")];
-    for verb in ["migrate", "check"] {
-        let process = Process::start(&binary("notes-paas"), &[verb], Path::new("/"), &environment);
-        process.wait_for_line(&["is tried again"]);
-        process.signal(Signal::TERM);
-        let status = process.wait_for_exit(PATIENCE);
-        assert_eq!(status.code(), Some(75), "{verb}: {}", process.log().text());
-        process.wait_for_line(&["error: stopped by a signal"]);
+    // A database that takes connections and says nothing.
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("postgres://app:app@{}/app", silent.local_addr().expect("bound"));
+    let environment = [("DATABASE_URL", &*url)];
+    for program in ["notes-paas", "notes-lambda"] {
+        for (verb, signal) in [("migrate", Signal::TERM), ("check", Signal::INT)] {
+            let process = Process::start(&binary(program), &[verb], Path::new("/"), &environment);
+            let connected = silent.accept().expect("it connects");
+            process.signal(signal);
+            let status = process.wait_for_exit(PATIENCE);
+            assert_eq!(status.code(), Some(75), "{program} {verb}: {}", process.log().text());
+            process.wait_for_line(&["error: stopped by a signal"]);
+            drop(connected);
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// SIGTERM, which Lambda sends, and SIGINT, which a terminal does.
 #[derive(Debug)]
-pub(super) struct Signals {
+pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
     interrupted: bool,
@@ -13,7 +13,7 @@ pub(super) struct Signals {
 
 /// The meaning of a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stop {
+pub(crate) enum Stop {
     /// Finish the running invocation, then end.
     Graceful,
     /// End at once: a second SIGINT. A further SIGTERM changes nothing.
@@ -30,6 +30,12 @@ impl Signals {
             interrupt: listen(SignalKind::interrupt())?,
             interrupted: false,
         })
+    }
+
+    /// Returns what is ready at the first signal from now on.
+    pub(crate) fn first() -> Result<impl Future<Output = Stop>, Failure> {
+        let mut signals = Self::new()?;
+        Ok(async move { signals.next().await })
     }
 
     /// Waits for the next signal.

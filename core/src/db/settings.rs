@@ -167,9 +167,7 @@ impl DatabaseSettings {
         }
         Ok(Self {
             direct_url: DatabaseUrl::named(settings, DIRECT_DATABASE_URL)?,
-            password_file: settings
-                .text(&settings.prefixed("DATABASE_PASSWORD_FILE"))
-                .map(PathBuf::from),
+            password_file: password_file(settings)?,
             // Connections to one database in memory lock whole tables from each other and do not wait.
             pool_size: if url.memory().is_some() { Some(1) } else { pool_size },
             max_connections: count("DATABASE_MAX_CONNECTIONS")?,
@@ -189,6 +187,20 @@ impl DatabaseSettings {
             overlap: settings.get("APP_OVERLAP")?,
             url,
         })
+    }
+}
+
+/// The file with the password, which may still come to be: it is read for each connection.
+fn password_file(settings: &Settings) -> Result<Option<PathBuf>, ConfigError> {
+    let name = settings.prefixed("DATABASE_PASSWORD_FILE");
+    let file = settings.text(&name).map(PathBuf::from);
+    // To open a pipe waits for a writer, and a device may have no end.
+    let irregular = |file: &PathBuf| file.metadata().is_ok_and(|file| !file.is_file());
+    match file {
+        Some(file) if irregular(&file) => {
+            Err(ConfigError::new(name, format!("{} is not a regular file", file.display())))
+        }
+        file => Ok(file),
     }
 }
 

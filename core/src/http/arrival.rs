@@ -114,6 +114,10 @@ impl Arrival {
         let trailers = upgrades && headers.hops && takes_trailers(&parts.headers);
         context.arrived(caller, headers.trace_parent, websocket && upgrades, trailers);
         let made = checked.and_then(|()| {
+            if headers.lengths > 1 {
+                // Refused even if they agree (RFC 9110 §8.6), as HTTP/1.1 does before it parses a request.
+                return Err(bad("there are two Content-Length headers"));
+            }
             parts.uri = target(std::mem::take(&mut parts.uri), &parts.method, whole_server)?;
             if headers.cookies > 1 { join_cookies(&mut parts.headers) } else { Ok(()) }
         });

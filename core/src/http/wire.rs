@@ -1,7 +1,7 @@
 //! Headers that belong to one connection and not to the message.
 
 use http::Method;
-use http::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, TE, UPGRADE};
+use http::header::{CONNECTION, HeaderMap, HeaderName, TE, UPGRADE};
 
 /// The role of a request header for the door.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,6 +9,7 @@ pub(super) enum Role {
     Host,
     Cookies,
     TraceParent,
+    Length,
     HopByHop,
     Other,
 }
@@ -19,7 +20,9 @@ pub(super) fn role(name: &HeaderName) -> Role {
         "host" => Role::Host,
         "cookie" => Role::Cookies,
         "traceparent" => Role::TraceParent,
+        "content-length" => Role::Length,
         "connection"
+        | "http2-settings"
         | "keep-alive"
         | "proxy-authenticate"
         | "proxy-authorization"
@@ -32,27 +35,18 @@ pub(super) fn role(name: &HeaderName) -> Role {
     }
 }
 
-/// Whether a header belongs to one connection (RFC 9110 §7.6.1) and is neither shown to an App nor
+/// Whether a header belongs to one connection (RFC 9110 §7.6.1, RFC 7540 §3.2.1) and is neither shown to an App nor
 /// taken from it, so that every door carries the same message.
 #[must_use]
 pub fn is_hop_by_hop(name: &HeaderName) -> bool {
     role(name) == Role::HopByHop
 }
 
-/// Removes the headers that belong to one connection, those that `Connection` names among them.
+/// Removes the headers that belong to one connection. Those that `Connection` names stay: a client would hide from the App
+/// what a proxy has added that passes its `Connection` on.
 pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    // `Connection` is one of them itself.
-    if !headers.keys().any(is_hop_by_hop) {
-        return;
-    }
-    // A client that names a header which every recipient reads would hide it from the App alone: its door has read it.
-    let may_be_named = |name: &HeaderName| role(name) == Role::Other && name != CONTENT_LENGTH;
-    let named: Vec<HeaderName> = listed(headers, &CONNECTION)
-        .filter_map(|name| name.parse().ok())
-        .filter(may_be_named)
-        .collect();
     let unwanted: Vec<HeaderName> =
-        headers.keys().filter(|name| is_hop_by_hop(name)).cloned().chain(named).collect();
+        headers.keys().filter(|name| is_hop_by_hop(name)).cloned().collect();
     for name in unwanted {
         headers.remove(name);
     }
@@ -145,17 +139,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_connection_names_goes_with_it() {
+    fn what_connection_names_stays() {
         let mut headers = HeaderMap::new();
-        headers.insert(CONNECTION, "close, X-Secret-Hop, Host".parse().expect("a value"));
+        headers.insert(CONNECTION, "close, X-Named, Host".parse().expect("a value"));
         headers.insert("host", "a".parse().expect("a value"));
-        headers.insert("x-secret-hop", "1".parse().expect("a value"));
+        headers.insert("x-named", "1".parse().expect("a value"));
         headers.insert("keep-alive", "timeout=5".parse().expect("a value"));
         headers.insert("x-kept", "1".parse().expect("a value"));
         strip_hop_by_hop(&mut headers);
         let mut kept: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
         kept.sort_unstable();
-        assert_eq!(kept, ["host", "x-kept"]);
+        assert_eq!(kept, ["host", "x-kept", "x-named"]);
     }
 
     #[test]

@@ -166,6 +166,13 @@ impl Connection {
         }
     }
 
+    /// Whether a request is being answered, and since when the client had nothing answered: the order in which connections
+    /// are given up.
+    pub(crate) fn awaited_since(&self) -> (bool, Instant) {
+        let progress = self.progress();
+        (progress.active > 0, progress.idle_since)
+    }
+
     /// Says that the socket has more to give once the response is sent.
     pub(super) fn holds_back(&self) {
         self.progress().holds_back = true;

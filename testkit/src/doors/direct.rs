@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhost_core::adapter::{Arrival, Caller, Handler, answer};
+use anyhost_core::adapter::{Arrival, Caller, Handler, Refusal, answer};
 use anyhost_core::{Body, Context, Host, Scheme};
 use http::{HeaderName, HeaderValue};
 use http_body_util::BodyExt;
@@ -21,7 +21,10 @@ pub(crate) struct Direct<H> {
 
 impl<H: Handler> Door for Direct<H> {
     fn send(&self, request: &Request) -> Result<Response, String> {
-        let mut request = self.translate(request)?;
+        let mut request = match self.translate(request)? {
+            Ok(request) => request,
+            Err(refusal) => return Ok(self.runtime.block_on(read(refusal.into_response()))),
+        };
         self.runtime.block_on(async {
             let _running = self.host.lifecycle().track();
             let response = answer(&self.app, self.host.max_body(), &mut request).await;
@@ -35,7 +38,10 @@ impl<H: Handler> Door for Direct<H> {
 }
 
 impl<H: Handler> Direct<H> {
-    fn translate(&self, request: &Request) -> Result<anyhost_core::Request, String> {
+    fn translate(
+        &self,
+        request: &Request,
+    ) -> Result<Result<anyhost_core::Request, Box<Refusal>>, String> {
         let body = if request.chunked {
             let chunks: Vec<_> = request.body.chunks(7).map(<[u8]>::to_vec).collect();
             Body::stream(futures_util::stream::iter(chunks.into_iter().map(Ok::<_, String>)))
@@ -55,7 +61,7 @@ impl<H: Handler> Direct<H> {
             let value = HeaderValue::from_bytes(value).map_err(|_| format!("value of {name}"))?;
             headers.append(name, value);
         }
-        if request.says_its_length() {
+        if request.says_its_length() && request.first("content-length").is_none() {
             headers.append("content-length", HeaderValue::from(request.body.len()));
         }
         let address = Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)));
@@ -63,8 +69,7 @@ impl<H: Handler> Direct<H> {
         let context = Context::fresh().with_lifecycle(self.host.lifecycle().clone());
         let (mut parts, body) = translated.into_parts();
         let admitted = Arrival::new(context, caller).admit(&mut parts);
-        admitted.map_err(|refusal| format!("{:?}", refusal.error()))?;
-        Ok(anyhost_core::Request::from_parts(parts, body))
+        Ok(admitted.map(|()| anyhost_core::Request::from_parts(parts, body)))
     }
 }
 

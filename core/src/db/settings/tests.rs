@@ -44,7 +44,14 @@ fn a_wrong_setting_is_named_and_no_secret_is_printed() {
     );
     refused(
         &[("DATABASE_URL", "postgres://u:hunter2@h/d?sslmode=verify-ca&sslrootcert=/dev/null")],
-        "DATABASE_URL: parameter sslrootcert: \"/dev/null\" has no PEM block, which begins with \"-----BEGIN \"",
+        "DATABASE_URL: parameter sslrootcert: \"/dev/null\" is not a regular file",
+    );
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    refused(
+        &[("DATABASE_URL", &format!("postgres://u:hunter2@h/d?sslrootcert={file}"))],
+        &format!(
+            "DATABASE_URL: parameter sslrootcert: {file:?} has no PEM block, which begins with \"-----BEGIN \""
+        ),
     );
     // The key itself, without the frame of PEM.
     refused(

@@ -1,7 +1,5 @@
 //! The TLS mode, from the parameters that tools and platforms write into database URLs.
 
-use std::path::Path;
-
 use super::Kind;
 
 /// Parameters of a URL that name a file with certificates or a key.
@@ -29,7 +27,11 @@ pub(super) fn wrong_file(name: &str, value: &str) -> Option<String> {
     } else {
         format!("{value:?}")
     };
-    match std::fs::read_to_string(Path::new(value)) {
+    // To open a pipe waits for a writer, and a device may have no end.
+    if std::fs::metadata(value).is_ok_and(|file| !file.is_file()) {
+        return Some(format!("{shown} is not a regular file"));
+    }
+    match std::fs::read_to_string(value) {
         Ok(text) if text.contains(BEGIN) => None,
         Ok(_) => Some(format!("{shown} has no PEM block, which begins with {BEGIN:?}")),
         Err(error) => Some(format!("{shown} cannot be read: {error}")),

@@ -10,6 +10,7 @@ pub(super) struct RequestHeaders {
     /// Whether there are hop-by-hop headers.
     pub(super) hops: bool,
     pub(super) cookies: usize,
+    pub(super) lengths: usize,
     /// The trace that the client says it began.
     pub(super) trace_parent: Option<HeaderValue>,
     pub(super) host: SentHost,
@@ -32,6 +33,7 @@ impl RequestHeaders {
                 Role::Other => {}
                 Role::HopByHop => seen.hops = true,
                 Role::Cookies => seen.cookies += 1,
+                Role::Length => seen.lengths += 1,
                 Role::TraceParent => {
                     // Of two neither goes on, as W3C's tests have it: an empty one is not valid.
                     let twice = seen.trace_parent.is_some();
