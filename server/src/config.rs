@@ -117,9 +117,7 @@ impl Config {
             tls: Tls::from_settings(settings)?.or(self.tls),
         })
     }
-}
 
-impl Config {
     /// Checks that the stop signal leaves time for the drain, after the time in which new connections are served.
     ///
     /// # Errors
@@ -172,17 +170,14 @@ fn at_least_one(
     most: usize,
 ) -> Result<Option<usize>, ConfigError> {
     let Some(text) = settings.text(name) else { return Ok(None) };
-    match text.parse() {
-        Ok(number) if (1..=most).contains(&number) => Ok(Some(number)),
-        _ if most == usize::MAX => {
-            let problem = format!("expected a whole number of at least 1, found {text:?}");
-            Err(ConfigError::new(name, problem))
-        }
-        _ => {
-            let problem = format!("expected a whole number from 1 to {most}, found {text:?}");
-            Err(ConfigError::new(name, problem))
-        }
-    }
+    let range = match most {
+        usize::MAX => "of at least 1".to_owned(),
+        _ => format!("from 1 to {most}"),
+    };
+    let number = text.parse().ok().filter(|number| (1..=most).contains(number));
+    number.map(Some).ok_or_else(|| {
+        ConfigError::new(name, format!("expected a whole number {range}, found {text:?}"))
+    })
 }
 
 #[cfg(test)]

@@ -40,8 +40,6 @@ pub(crate) struct Connection {
     counts: Option<Arc<Counts>>,
     /// In an `Arc` of this connection alone: requests of other threads do not write its counter.
     lifecycle: Arc<Lifecycle>,
-    /// Whether a request was read whose response is not yet sent.
-    activity: Activity,
     http2: AtomicBool,
     upgraded: AtomicBool,
     timed_out: AtomicBool,
@@ -50,6 +48,9 @@ pub(crate) struct Connection {
     /// The [`Stage`] as a number.
     stage: AtomicU8,
     progress: Mutex<Progress>,
+    /// Whether a request was read whose response is not yet sent.
+    // Behind the permit of a WebSocket: when no work is counted any more, all places are free.
+    activity: Activity,
     pub(crate) untaken: Untaken,
     /// The task that drives the connection.
     pub(super) task: AtomicWaker,
@@ -86,7 +87,6 @@ impl Connection {
         Self {
             counts,
             lifecycle: Arc::new(lifecycle.clone()),
-            activity: Activity::new(lifecycle),
             http2: AtomicBool::new(false),
             upgraded: AtomicBool::new(false),
             timed_out: AtomicBool::new(false),
@@ -104,6 +104,7 @@ impl Connection {
                 closing_since: None,
                 permit: None,
             }),
+            activity: Activity::new(lifecycle),
             untaken: Untaken::default(),
             task: AtomicWaker::new(),
             reader: AtomicWaker::new(),

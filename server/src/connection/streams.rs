@@ -38,7 +38,7 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     fn execute(&self, stream: F) {
-        tokio::spawn(Stream {
+        tokio::spawn(StreamTask {
             inner: Box::pin(stream),
             // hyper spawns an upgraded stream while it polls the stream of the request.
             _kept: KEPT.take(),
@@ -49,7 +49,8 @@ where
     }
 }
 
-struct Stream<F> {
+/// The task of one stream.
+struct StreamTask<F> {
     inner: Pin<Box<F>>,
     _kept: Option<Box<dyn Send>>,
     offered: Option<Instant>,
@@ -57,7 +58,7 @@ struct Stream<F> {
     send_timeout: Duration,
 }
 
-impl<F: Future<Output = ()>> Future for Stream<F> {
+impl<F: Future<Output = ()>> Future for StreamTask<F> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {

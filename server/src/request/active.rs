@@ -15,10 +15,11 @@ use crate::shared::Shared;
 /// A request that is being answered, from its head to the last byte of its response.
 pub(super) struct Active {
     connection: Arc<Connection>,
+    /// Its place under the limit, once the App may be asked.
+    // Before the guard: when no work is counted any more, all places are free.
+    pub(super) permit: Option<Permit>,
     /// Counts a request of HTTP/2 as work; of HTTP/1.1 its connection does.
     _guard: Option<InFlight>,
-    /// Its place under the limit, once the App may be asked.
-    pub(super) permit: Option<Permit>,
     /// How it is counted once it has a status, if the counts are read.
     counted: Option<CountedMethod>,
     /// What is kept of it while the App has it, if anything is to say of it afterwards.
@@ -43,8 +44,8 @@ impl Active {
     pub(super) fn begin(connection: &Arc<Connection>, method: &Method) -> Self {
         Self {
             connection: Arc::clone(connection),
-            _guard: connection.begin(),
             permit: None,
+            _guard: connection.begin(),
             counted: connection.counts().map(|_| CountedMethod::from_name(method.as_str())),
             record: None,
             untaken: 0,

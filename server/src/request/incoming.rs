@@ -124,16 +124,14 @@ enum BodyRest {
     Unread(Incoming),
     /// The end of the body cannot be found: its framing is broken.
     Broken,
-    /// The App has the body, and says what it leaves.
-    Lent(oneshot::Receiver<Self>),
+    /// The App has the body, and says whether it waits for more of it and what it leaves.
+    Lent(Arc<AtomicBool>, oneshot::Receiver<Self>),
 }
 
 /// The rest of a request body, if its reader leaves one.
 #[derive(Default)]
 pub(super) struct Unread {
     left: BodyRest,
-    /// Shared with the body that the App has.
-    awaited: Option<Arc<AtomicBool>>,
     /// The client waits to be told that its body is wanted, and it is not.
     expects: bool,
 }
@@ -143,17 +141,13 @@ impl Unread {
     pub(super) fn new(headers: &HeaderMap, body: Incoming) -> Self {
         match http_body::Body::is_end_stream(&body) {
             true => Self::default(),
-            false => Self {
-                left: BodyRest::Unread(body),
-                awaited: None,
-                expects: headers.contains_key(EXPECT),
-            },
+            false => Self { left: BodyRest::Unread(body), expects: headers.contains_key(EXPECT) },
         }
     }
 
     /// Whether the App waits for the client to send more of the body.
     pub(super) fn is_awaited(&self) -> bool {
-        self.awaited.as_ref().is_some_and(|awaited| awaited.load(Ordering::Relaxed))
+        matches!(&self.left, BodyRest::Lent(awaited, _) if awaited.load(Ordering::Relaxed))
     }
 
     /// Gives a request its body: whole if it is short, else a stream that ends a client which does not send.
@@ -172,8 +166,8 @@ impl Unread {
         let announced: Option<u64> = header.and_then(|value| value.to_str().ok()?.parse().ok());
         if announced.is_none_or(|length| length > READ_AHEAD) {
             let (sender, receiver) = oneshot::channel();
-            self.left = BodyRest::Lent(receiver);
-            let awaited = Arc::clone(self.awaited.insert(Arc::default()));
+            let awaited = Arc::default();
+            self.left = BodyRest::Lent(Arc::clone(&awaited), receiver);
             *request.body_mut() = Body::new(RequestBody {
                 incoming: Some(incoming),
                 left: Some(sender),
@@ -205,11 +199,11 @@ impl Unread {
     /// still reads is its own business.
     pub(super) async fn read_to_the_end(self) -> bool {
         let left = match self.left {
-            BodyRest::Lent(mut receiver) => receiver.try_recv().unwrap_or(BodyRest::Nothing),
+            BodyRest::Lent(_, mut receiver) => receiver.try_recv().unwrap_or(BodyRest::Nothing),
             left => left,
         };
         let mut incoming = match left {
-            BodyRest::Nothing | BodyRest::Lent(_) => return true,
+            BodyRest::Nothing | BodyRest::Lent(..) => return true,
             BodyRest::Unread(incoming) if !self.expects => incoming,
             BodyRest::Unread(_) | BodyRest::Broken => return false,
         };

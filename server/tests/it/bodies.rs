@@ -130,24 +130,45 @@ async fn a_body_that_stops_coming_is_408() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_goes_away_cancels_its_request() {
     let server = Running::with(&[]).await;
-    let mut client = server.connect().await;
-    client.send("GET /slow/60000/gone HTTP/1.1\r\nhost: test\r\n\r\n").await;
-    while server.host.lifecycle().in_flight() == 0 {
-        tokio::task::yield_now().await;
+    for (path, request) in [
+        ("/slow/60000/gone", "GET PATH HTTP/1.1\r\nhost: test\r\n\r\n"),
+        ("/slow/60000/old", "GET PATH HTTP/1.0\r\nhost: test\r\nconnection: keep-alive\r\n\r\n"),
+        ("/slow/60000/body", "POST PATH HTTP/1.1\r\nhost: test\r\ncontent-length: 2\r\n\r\n{}"),
+        (
+            "/slow/60000/more",
+            "GET PATH HTTP/1.1\r\nhost: test\r\n\r\nGET / HTTP/1.1\r\nhost: test\r\n\r\n",
+        ),
+        (
+            "/slow/60000/upgrade",
+            "GET PATH HTTP/1.1\r\nhost: test\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+             sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        ),
+    ] {
+        let mut client = server.connect().await;
+        client.send(request.replace("PATH", path)).await;
+        while server.host.lifecycle().in_flight() == 0 {
+            tokio::task::yield_now().await;
+        }
+        drop(client);
+        server.host.lifecycle().wait_idle().await;
+        let cancelled = CANCELLED.lock().expect("nobody panics with it");
+        assert!(cancelled.iter().any(|own| own == path), "{path}");
     }
-    drop(client);
-    server.host.lifecycle().wait_idle().await;
-    let cancelled = CANCELLED.lock().expect("nobody panics with it");
-    assert!(cancelled.iter().any(|path| path == "/slow/60000/gone"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_only_stops_sending_gets_its_answer() {
+async fn a_client_that_only_stops_sending_gets_its_answers() {
     let server = Running::with(&[]).await;
-    let mut client = server.connect().await;
-    client.send("GET /slow/100 HTTP/1.1\r\nhost: test\r\n\r\n").await;
-    tokio::io::AsyncWriteExt::shutdown(&mut client.stream).await.expect("half closed");
-    assert_eq!(client.answer().await.text(), "slow");
+    let request = "GET /slow/100 HTTP/1.1\r\nhost: test\r\n\r\n";
+    for count in [1, 2] {
+        let mut client = server.connect().await;
+        client.send(request.repeat(count)).await;
+        tokio::io::AsyncWriteExt::shutdown(&mut client.stream).await.expect("half closed");
+        for _ in 0..count {
+            assert_eq!(client.answer().await.text(), "slow");
+        }
+        assert!(client.closed().await);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
