@@ -125,13 +125,13 @@ impl<C: Connect> Pool<C> {
     }
 
     /// The failure for which a new caller is refused: the outage has lasted for longer than it would wait, or waiting
-    /// cannot end it.
+    /// cannot end it. Without an attempt under way the failure may be an old one: the caller waits for a new attempt.
     #[cold]
-    pub(super) fn refusal(self: &Arc<Self>) -> Option<ConnectFailure> {
-        let (failure, since) = self.growth().outage.clone()?;
+    pub(super) fn refusal(&self) -> Option<ConnectFailure> {
+        let failure = self.watched_outage()?;
+        let since = self.growth().outage.as_ref().map(|(_, since)| *since)?;
         if since.elapsed() > self.plan.acquire_timeout() && !self.is_served_despite(&failure) {
             self.counts.refused.add();
-            self.probe();
             return Some(failure);
         }
         self.final_failure()

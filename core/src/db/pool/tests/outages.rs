@@ -161,3 +161,23 @@ fn load(pool: &TestPool, callers: usize) -> tokio::task::JoinSet<()> {
     }
     tasks
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_that_no_attempt_confirms_refuses_nobody() {
+    let server = Server::default();
+    let pool = pool(&server, 2);
+    let held = acquire(&pool).await.expect("the server is up");
+    server.set(Behaviour::Fails(Full));
+    let waiting = spawn_caller(&pool);
+    tokio::time::sleep(100 * MS).await;
+    drop(held);
+    waiting.await.expect("no panic").expect("the open connection serves it");
+    // The open connection serves all callers, so no attempt goes on.
+    settle().await;
+    let mut last = acquire(&pool).await.expect("it is idle");
+    last.taint_with(Taint::Lost);
+    drop(last);
+    server.set(Behaviour::Serves);
+    settle().await;
+    acquire(&pool).await.expect("the server is up");
+}
