@@ -14,8 +14,22 @@ use crate::db::connect::{Backoff, Connect, ConnectFailure, LONGEST_PAUSE};
 pub(super) struct Growth {
     /// Attempts that have begun and not ended.
     connecting: usize,
-    /// The last failure to connect, if no attempt has succeeded since, and the time of the first one.
-    pub(super) outage: Option<(ConnectFailure, Instant)>,
+    /// The last failure to connect, if no attempt has succeeded since, and the time since which attempts have failed one
+    /// after the other; no time if the attempts under way began later and have not failed.
+    pub(super) outage: Option<(ConnectFailure, Option<Instant>)>,
+}
+
+impl Growth {
+    /// Counts an attempt that begins.
+    fn begin(&mut self) {
+        // No attempt went on, so the failure may be an old one.
+        if self.connecting == 0
+            && let Some((_, since)) = &mut self.outage
+        {
+            *since = None;
+        }
+        self.connecting += 1;
+    }
 }
 
 impl<C: Connect> Pool<C> {
@@ -36,7 +50,7 @@ impl<C: Connect> Pool<C> {
                 return;
             }
             let Ok(permit) = Arc::clone(&self.budget).try_acquire_owned() else { return };
-            growth.connecting += 1;
+            growth.begin();
             self.spawn_attempt(permit);
         }
     }
@@ -50,7 +64,7 @@ impl<C: Connect> Pool<C> {
         if growth.connecting == 0
             && let Ok(permit) = Arc::clone(&self.budget).try_acquire_owned()
         {
-            growth.connecting += 1;
+            growth.begin();
             self.spawn_attempt(permit);
         }
     }
@@ -90,11 +104,12 @@ impl<C: Connect> Pool<C> {
         if growth.outage.is_none() {
             tracing::warn!("connecting to the database fails: {failure}");
         }
-        let since = growth.outage.as_ref().map_or_else(Instant::now, |(_, since)| *since);
+        let since = growth.outage.as_ref().and_then(|(_, since)| *since);
+        let since = since.unwrap_or_else(Instant::now);
         let is_final = failure.is_final();
         // If the open connections serve the callers, a further one that the server refuses is not needed.
         let needed = self.queue.waiting() > 0 || !self.is_open_but_refused(&failure);
-        growth.outage = Some((failure, since));
+        growth.outage = Some((failure, Some(since)));
         let again = growth.connecting == 1 && needed && !self.is_closed();
         if !again {
             growth.connecting -= 1;
@@ -117,19 +132,18 @@ impl<C: Connect> Pool<C> {
         self.growth().outage.as_ref().map(|(failure, _)| failure.clone())
     }
 
-    /// The same, if an attempt is being made.
-    pub(super) fn watched_outage(&self) -> Option<ConnectFailure> {
+    /// The same, and the time of the first failure, if an attempt is being made that has failed before.
+    pub(super) fn watched_outage(&self) -> Option<(ConnectFailure, Instant)> {
         let growth = self.growth();
-        let outage = growth.outage.as_ref().filter(|_| growth.connecting > 0)?;
-        Some(outage.0.clone())
+        let (failure, since) = growth.outage.as_ref().filter(|_| growth.connecting > 0)?;
+        since.map(|since| (failure.clone(), since))
     }
 
     /// The failure for which a new caller is refused: the outage has lasted for longer than it would wait, or waiting
-    /// cannot end it. Without an attempt under way the failure may be an old one: the caller waits for a new attempt.
+    /// cannot end it. An old failure refuses no caller: it waits for a new attempt.
     #[cold]
     pub(super) fn refusal(&self) -> Option<ConnectFailure> {
-        let failure = self.watched_outage()?;
-        let since = self.growth().outage.as_ref().map(|(_, since)| *since)?;
+        let (failure, since) = self.watched_outage()?;
         if since.elapsed() > self.plan.acquire_timeout() && !self.is_served_despite(&failure) {
             self.counts.refused.add();
             return Some(failure);
@@ -140,8 +154,8 @@ impl<C: Connect> Pool<C> {
     /// The failure that waiting cannot end, if an attempt is under way that shows it and no open connection serves
     /// the callers.
     pub(super) fn final_failure(&self) -> Option<ConnectFailure> {
-        let failure = self.watched_outage().filter(ConnectFailure::is_final)?;
-        (!self.is_served_despite(&failure)).then_some(failure)
+        let (failure, _) = self.watched_outage()?;
+        (failure.is_final() && !self.is_served_despite(&failure)).then_some(failure)
     }
 
     /// Whether callers are served although connecting fails: an open connection comes back to those that wait.

@@ -38,7 +38,7 @@ impl<C: Connect> Pool<C> {
             }
         }
         // An attempt is repeated already: one at a time while the server is away.
-        if let Some(failure) = self.watched_outage() {
+        if let Some((failure, _)) = self.watched_outage() {
             return if self.is_open_but_refused(&failure) { Ok(()) } else { Err(failure) };
         }
         // Every connection is in use, so another one is opened. Beyond the budget it is one of those that the plan
