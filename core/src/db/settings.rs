@@ -9,7 +9,7 @@ mod tls_mode;
 mod url_parser;
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub(crate) use database_url::DatabaseUrl;
@@ -190,14 +190,17 @@ impl DatabaseSettings {
     }
 }
 
+/// Whether a path leads to anything but a regular file: opening a pipe waits for a writer, and a device may have no end.
+fn is_irregular(path: &Path) -> bool {
+    path.metadata().is_ok_and(|file| !file.is_file())
+}
+
 /// The file with the password. It need not exist yet: it is read for each connection.
 fn password_file(settings: &Settings) -> Result<Option<PathBuf>, ConfigError> {
     let name = settings.prefixed("DATABASE_PASSWORD_FILE");
     let file = settings.text(&name).map(PathBuf::from);
-    // Opening a pipe waits for a writer, and a device may have no end.
-    let irregular = |file: &PathBuf| file.metadata().is_ok_and(|file| !file.is_file());
     match file {
-        Some(file) if irregular(&file) => {
+        Some(file) if is_irregular(&file) => {
             Err(ConfigError::new(name, format!("{} is not a regular file", file.display())))
         }
         file => Ok(file),

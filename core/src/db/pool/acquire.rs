@@ -100,9 +100,7 @@ impl<C: Connect> Pool<C> {
     ) -> Handover<C> {
         // Checked inside the queue: a failure from here on ends the wait, and an earlier one is seen here (no lost
         // wakeup).
-        if self.growth().outage.is_some()
-            && let Some(failure) = self.refusal()
-        {
+        if let Some(failure) = self.refusal() {
             return Err(failure.into());
         }
         if self.may_freeze {

@@ -141,14 +141,16 @@ impl<C: Connect> Pool<C> {
 
     /// The failure for which a new caller is refused: the outage has lasted for longer than it would wait, or waiting
     /// cannot end it. An old failure refuses no caller: it waits for a new attempt.
-    #[cold]
     pub(super) fn refusal(&self) -> Option<ConnectFailure> {
         let (failure, since) = self.watched_outage()?;
-        if since.elapsed() > self.plan.acquire_timeout() && !self.is_served_despite(&failure) {
-            self.counts.refused.add();
-            return Some(failure);
+        if self.is_served_despite(&failure) {
+            return None;
         }
-        self.final_failure()
+        let is_long = since.elapsed() > self.plan.acquire_timeout();
+        if is_long {
+            self.counts.refused.add();
+        }
+        (is_long || failure.is_final()).then_some(failure)
     }
 
     /// The failure that waiting cannot end, if an attempt is under way that shows it and no open connection serves

@@ -1,6 +1,8 @@
 //! The TLS mode, from the parameters that tools and platforms write into database URLs.
 
-use super::Kind;
+use std::path::Path;
+
+use super::{Kind, is_irregular};
 
 /// Parameters of a URL that name a file with certificates or a key.
 pub(super) const FILES: [&str; 9] = [
@@ -27,8 +29,7 @@ pub(super) fn wrong_file(name: &str, value: &str) -> Option<String> {
     } else {
         format!("{value:?}")
     };
-    // To open a pipe waits for a writer, and a device may have no end.
-    if std::fs::metadata(value).is_ok_and(|file| !file.is_file()) {
+    if is_irregular(Path::new(value)) {
         return Some(format!("{shown} is not a regular file"));
     }
     match std::fs::read_to_string(value) {

@@ -163,7 +163,7 @@ fn load(pool: &TestPool, callers: usize) -> tokio::task::JoinSet<()> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failure_that_no_attempt_confirms_refuses_nobody() {
+async fn an_old_failure_refuses_no_caller() {
     let server = Server::default();
     let pool = pool(&server, 2);
     let held = acquire(&pool).await.expect("the server is up");
@@ -179,6 +179,6 @@ async fn a_failure_that_no_attempt_confirms_refuses_nobody() {
     drop(last);
     server.set(Behaviour::Serves);
     settle().await;
-    // The second comes while the attempt of the first has not ended.
+    // The second caller comes while the attempt for the first is under way.
     drop(all(&pool).await);
 }
